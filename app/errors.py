@@ -1,0 +1,26 @@
+"""Errors meant for the person at the keyboard: one clear sentence, and the exit status the command ends with."""
+
+
+class BungyoError(Exception):
+    """Something failed while running. The command prints `message` (and `hint`, if any) and exits with status 1.
+
+    Args:
+        message: one sentence saying what is wrong, naming the file, key or device it is about.
+        hint: the command or change that mends it, or an empty string.
+    """
+
+    exit_status = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class InputError(BungyoError):
+    """What the user gave (a file, an option, a value) cannot be used. Exit status 2."""
+
+    exit_status = 2

@@ -1,0 +1,1 @@
+"""The only place that speaks Vulkan. Knows no faces."""

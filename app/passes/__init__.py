@@ -1,0 +1,1 @@
+"""One file a pass, named as its shader."""

@@ -1,0 +1,1 @@
+"""What is drawn: meshes, materials, lights, camera. Knows no GPU."""

@@ -1,0 +1,1 @@
+"""Data sets, the torch model, training and evaluation. Nothing else imports torch."""
