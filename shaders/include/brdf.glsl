@@ -1,0 +1,112 @@
+// Surface reflection: one GGX specular lobe over a diffuse (or subsurface) base.
+//
+// Specular: GGX with separable Smith masking and Schlick's Fresnel, sampled by visible normals
+// (Walter et al. 2007; Heitz 2018). Base: what the specular lobe leaves, symmetric in both directions
+// (Kelemen & Szirmay-Kalos 2001), so that a white base under any roughness reflects exactly what arrives.
+// Directions are in the frame of the shading normal (z = n), pointing away from the surface.
+
+struct Lobe {
+    vec3 f0;         // Fresnel reflectance at normal incidence
+    float f90;       // and at grazing angles: 0 switches the lobe off (ior 1)
+    float alpha;     // GGX width = roughness squared
+    vec3 base;       // diffuse albedo below the specular lobe (0 for metals)
+};
+
+// Directional albedo of the lobe for F = 1 splits into f0 * x + f90 * y (Karis 2013). Row = roughness, column = cosine.
+vec2 ggx_albedo_lookup(float cosine, float roughness)
+{
+    const int n = GGX_TABLE_SIZE;
+    vec2 p = clamp(vec2(cosine, roughness), 0.0, 1.0) * float(n - 1);
+    ivec2 i = min(ivec2(p), ivec2(n - 2));
+    vec2 f = p - vec2(i);
+    int at = i.y * n + i.x;
+    return mix(mix(ggx_albedo[at], ggx_albedo[at + 1], f.x), mix(ggx_albedo[at + n], ggx_albedo[at + n + 1], f.x), f.y);
+}
+
+vec2 ggx_mean_albedo_lookup(float roughness)
+{
+    const int n = GGX_TABLE_SIZE;
+    float p = clamp(roughness, 0.0, 1.0) * float(n - 1);
+    int i = min(int(p), n - 2);
+    return mix(ggx_albedo[n * n + i], ggx_albedo[n * n + i + 1], p - float(i));
+}
+
+vec3 specular_albedo(Lobe lobe, float cosine)
+{
+    vec2 t = ggx_albedo_lookup(cosine, sqrt(lobe.alpha));
+    return min(lobe.f0 * t.x + lobe.f90 * t.y, vec3(1.0));
+}
+
+vec3 specular_mean_albedo(Lobe lobe)
+{
+    vec2 t = ggx_mean_albedo_lookup(sqrt(lobe.alpha));
+    return min(lobe.f0 * t.x + lobe.f90 * t.y, vec3(0.999));
+}
+
+vec3 fresnel(Lobe lobe, float cosine)
+{
+    float m = 1.0 - clamp(cosine, 0.0, 1.0);
+    float m2 = m * m;
+    return lobe.f0 + (vec3(lobe.f90) - lobe.f0) * (m2 * m2 * m);
+}
+
+float ggx_distribution(float alpha, float cosine)
+{
+    float a2 = alpha * alpha;
+    float d = cosine * cosine * (a2 - 1.0) + 1.0;
+    return a2 / (PI * d * d);
+}
+
+float smith_g1(float alpha, float cosine)
+{
+    float a2 = alpha * alpha;
+    return 2.0 * cosine / (cosine + sqrt(a2 + (1.0 - a2) * cosine * cosine));
+}
+
+// f * cosine of the specular lobe.
+vec3 specular_eval(Lobe lobe, vec3 wo, vec3 wi)
+{
+    if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
+    vec3 h = normalize(wo + wi);
+    float d = ggx_distribution(lobe.alpha, h.z);
+    float g = smith_g1(lobe.alpha, wo.z) * smith_g1(lobe.alpha, wi.z);
+    return fresnel(lobe, dot(wo, h)) * (d * g / (4.0 * wo.z));
+}
+
+float specular_pdf(Lobe lobe, vec3 wo, vec3 wi)
+{
+    if (wo.z <= 0.0 || wi.z <= 0.0) return 0.0;
+    vec3 h = normalize(wo + wi);
+    return ggx_distribution(lobe.alpha, h.z) * smith_g1(lobe.alpha, wo.z) / (4.0 * wo.z);
+}
+
+// Visible-normal sampling by spherical caps (Dupuy & Benyoub 2023, "Sampling Visible GGX Normals with Spherical Caps").
+vec3 specular_sample(Lobe lobe, vec3 wo, vec2 xi)
+{
+    vec3 stretched = normalize(vec3(wo.xy * lobe.alpha, wo.z));
+    float phi = 2.0 * PI * xi.x;
+    float z = (1.0 - xi.y) * (1.0 + stretched.z) - stretched.z;
+    float r = sqrt(clamp(1.0 - z * z, 0.0, 1.0));
+    vec3 h = vec3(r * cos(phi), r * sin(phi), z) + stretched;
+    h = normalize(vec3(h.xy * lobe.alpha, max(h.z, 1e-6)));
+    return reflect(-wo, h);
+}
+
+// Share of the arriving light that crosses the specular lobe into the base, and the same, normalised, on the way out:
+// base radiance = albedo / pi * enter(wi) * leave(wo) * irradiance.
+vec3 base_enter(Lobe lobe, float cosine)
+{
+    return (vec3(1.0) - specular_albedo(lobe, cosine)) / (vec3(1.0) - specular_mean_albedo(lobe));
+}
+
+vec3 base_leave(Lobe lobe, float cosine)
+{
+    return vec3(1.0) - specular_albedo(lobe, cosine);
+}
+
+// f * cosine of the diffuse base.
+vec3 base_eval(Lobe lobe, vec3 wo, vec3 wi)
+{
+    if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
+    return lobe.base * base_enter(lobe, wi.z) * base_leave(lobe, wo.z) * (wi.z / PI);
+}

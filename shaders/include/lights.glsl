@@ -1,0 +1,100 @@
+// Lights: directional, spherical (point) and rectangular. Every light with a size can be sampled and can be hit,
+// so that both strategies combine by multiple importance sampling (Veach & Guibas 1995). A size of 0 can only be sampled.
+
+struct LightSample {
+    vec3 direction;   // unit, towards the light
+    float distance;   // metres; LIGHT_FAR for directional lights
+    vec3 radiance;    // emitted radiance divided by the pdf of `direction` (for a light of size 0: its irradiance)
+    float pdf;        // solid-angle pdf; 0 where hitting the light by chance is impossible
+};
+
+const float LIGHT_FAR = 1e6;
+
+LightSample sample_light(Light light, vec3 p, vec2 xi)
+{
+    LightSample s;
+    s.radiance = vec3(0.0);
+    s.pdf = 0.0;
+    s.direction = vec3(0.0, 1.0, 0.0);
+    s.distance = LIGHT_FAR;
+    if (light.kind == LIGHT_DIRECTIONAL) {
+        vec3 axis = -light.direction;
+        float omc = one_minus_cos(light.radius * light.radius); // radius holds the sine of the angular radius
+        s.direction = omc > 0.0 ? normalize(basis_around(axis) * sample_cone(xi, omc)) : axis;
+        s.radiance = light.color;
+        s.pdf = omc > 0.0 ? 1.0 / (2.0 * PI * omc) : 0.0;
+    } else if (light.kind == LIGHT_POINT) {
+        vec3 to = light.position - p;
+        float d2 = max(dot(to, to), 1e-12);
+        float d = sqrt(d2);
+        float s2 = light.radius * light.radius / d2;
+        if (s2 >= 1.0) return s; // inside the bulb
+        float omc = one_minus_cos(s2);
+        s.direction = omc > 0.0 ? normalize(basis_around(to / d) * sample_cone(xi, omc)) : to / d;
+        s.distance = d - light.radius;
+        // A sphere of uniform radiance L = I / (pi r^2) over its cone of 2 pi omc.
+        s.radiance = light.radius > 0.0 ? light.color * (2.0 * omc / (light.radius * light.radius)) : light.color / d2;
+        s.pdf = omc > 0.0 ? 1.0 / (2.0 * PI * omc) : 0.0;
+    } else {
+        vec3 q = light.position + (2.0 * xi.x - 1.0) * light.edge_u + (2.0 * xi.y - 1.0) * light.edge_v;
+        vec3 to = q - p;
+        float d2 = max(dot(to, to), 1e-12);
+        s.distance = sqrt(d2);
+        s.direction = to / s.distance;
+        float cosine = -dot(s.direction, light.direction);
+        if (cosine <= 0.0) return s;
+        s.pdf = d2 / (cosine * light.area);
+        s.radiance = light.color / s.pdf;
+    }
+    return s;
+}
+
+// Radiance that a ray finds on a light nearer than t_max, and the pdf with which sample_light would have chosen it.
+bool hit_light(Light light, vec3 origin, vec3 direction, float t_max, out vec3 radiance, out float pdf)
+{
+    if (light.kind == LIGHT_DIRECTIONAL) {
+        float omc = one_minus_cos(light.radius * light.radius);
+        if (omc <= 0.0 || t_max < LIGHT_FAR || dot(direction, -light.direction) < 1.0 - omc) return false;
+        pdf = 1.0 / (2.0 * PI * omc);
+        radiance = light.color * pdf;
+        return true;
+    }
+    if (light.kind == LIGHT_POINT) {
+        if (light.radius <= 0.0) return false;
+        vec3 to = light.position - origin;
+        float d2 = dot(to, to);
+        float along = dot(to, direction);
+        float r2 = light.radius * light.radius;
+        if (along <= 0.0 || d2 <= r2 || d2 - along * along > r2) return false;
+        if (along - sqrt(max(0.0, r2 - d2 + along * along)) > t_max) return false;
+        pdf = 1.0 / (2.0 * PI * one_minus_cos(r2 / d2));
+        radiance = light.color / (PI * r2);
+        return true;
+    }
+    float cosine = -dot(direction, light.direction);
+    if (cosine <= 0.0) return false;
+    float t = dot(origin - light.position, light.direction) / cosine;
+    if (t <= 0.0 || t > t_max) return false;
+    vec3 local = origin + t * direction - light.position;
+    if (abs(dot(local, light.edge_u)) > dot(light.edge_u, light.edge_u)) return false;
+    if (abs(dot(local, light.edge_v)) > dot(light.edge_v, light.edge_v)) return false;
+    pdf = t * t / (cosine * light.area);
+    radiance = light.color;
+    return true;
+}
+
+// The light seen as one direction from p, without shadows: for shading that does not sample.
+// Returns the irradiance on a surface that faces `direction`.
+vec3 light_towards(Light light, vec3 p, out vec3 direction)
+{
+    if (light.kind == LIGHT_DIRECTIONAL) {
+        direction = -light.direction;
+        return light.color;
+    }
+    vec3 to = light.position - p;
+    float d2 = max(dot(to, to), 1e-12);
+    direction = to * inversesqrt(d2);
+    if (light.kind == LIGHT_POINT) return light.color / d2;
+    // A rectangle's solid angle by its area; the added area keeps it finite when p comes close.
+    return light.color * (max(0.0, -dot(direction, light.direction)) * light.area / (d2 + light.area * (1.0 / PI)));
+}

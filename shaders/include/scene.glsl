@@ -1,0 +1,29 @@
+// What every pass knows of the scene. The structs and constants come from app/passes/scene_buffers.py,
+// the slots are the ones it binds.
+
+#include "scene_structs.glsl" // generated
+
+layout(set = 0, binding = SLOT_VERTICES, scalar) readonly buffer Vertices { Vertex vertices[]; };
+layout(set = 0, binding = SLOT_INDICES, scalar) readonly buffer Indices { uint indices[]; };
+layout(set = 0, binding = SLOT_PARTS, scalar) readonly buffer Parts { Part parts[]; };
+layout(set = 0, binding = SLOT_MATERIALS, scalar) readonly buffer Materials { Material materials[]; };
+layout(set = 0, binding = SLOT_LIGHTS, scalar) readonly buffer Lights { Light lights[]; };
+layout(set = 0, binding = SLOT_ENVIRONMENT, scalar) readonly buffer EnvironmentBuffer { Environment environment; };
+layout(set = 0, binding = SLOT_ENVIRONMENT_ALIAS, scalar) readonly buffer EnvironmentAlias { EnvironmentTexel environment_alias[]; };
+layout(set = 0, binding = SLOT_GGX_ALBEDO, scalar) readonly buffer GgxAlbedo { vec2 ggx_albedo[]; };
+layout(set = 0, binding = SLOT_FRAME, scalar) readonly buffer FrameBuffer { Frame frame; };
+layout(set = 0, binding = SLOT_TEXTURES) uniform sampler2D textures[TEXTURE_COUNT];
+layout(set = 0, binding = SLOT_ENVIRONMENT_LEVELS) uniform sampler2D environment_levels[ENVIRONMENT_LEVELS];
+
+#include "sampling.glsl"
+#include "brdf.glsl"
+#include "lights.glsl"
+#include "environment.glsl"
+
+// Ray through a point of the image, in pixels (0,0 = upper left corner). Not normalised: its component along
+// the view axis is 1, so that a hit's distance along it is the view-space depth.
+vec3 camera_ray(vec2 pixel)
+{
+    vec2 s = pixel / vec2(frame.size) * 2.0 - 1.0;
+    return frame.camera_forward + s.x * frame.camera_right - s.y * frame.camera_up;
+}
