@@ -1,0 +1,96 @@
+#!/bin/sh
+# Makes .venv and installs the pinned Python packages into it; takes a blink when they are there already.
+#
+#   setup/python.sh run     what `make demo` needs (no torch)
+#   setup/python.sh test    that, and the packages to train, lint and test
+#
+# PYTHON names the interpreter to make .venv from: python3, if it is 3.11 or newer.
+set -eu
+
+need=${1:-run}
+cd "$(dirname "$0")/.."
+venv=.venv
+# There while pip is at work: an installation that was killed leaves it behind, and with it a .venv not to be trusted.
+unfinished=$venv/unfinished
+
+say() {
+  echo "bungyo setup: $*"
+}
+
+fail() {
+  echo "bungyo setup: $*" >&2
+  exit 1
+}
+
+# What .venv was made for: the declared and pinned packages, and the folder (scripts in .venv name it).
+state() {
+  { cat pyproject.toml constraints.txt && pwd -P; } | sha256sum | cut -d ' ' -f 1
+}
+
+# is_ready KIND: the packages of that kind are installed, and the interpreter below them is still the same.
+is_ready() {
+  [ "$(cat "$venv/ready-$1" 2>/dev/null)" = "$(state)" ] && "$venv/bin/python" -c 'import app, click, numpy' 2>/dev/null
+}
+
+is_new_python() {
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+find_python() {
+  for candidate in "${PYTHON:-python3}" python3 python3.14 python3.13 python3.12 python3.11; do
+    if is_new_python "$candidate"; then
+      echo "$candidate"
+      return
+    fi
+  done
+  fail "Python 3.11 or newer is needed and was not found; name one with  make PYTHON=/path/to/python3"
+}
+
+make_venv() {
+  python=$(find_python)
+  say "making $venv with $("$python" --version)"
+  rm -rf "$venv"
+  "$python" -m venv "$venv" || fail "$python cannot make a virtual environment. On Debian:  apt-get install python3-venv"
+}
+
+# Both kinds may be asked for at once from two terminals: the second waits.
+if command -v flock >/dev/null 2>&1; then
+  mkdir -p build
+  exec 9>build/setup.lock
+  flock 9
+fi
+
+if is_ready test || is_ready "$need"; then
+  exit 0
+fi
+
+if [ -e "$unfinished" ]; then
+  say "the last installation was interrupted: starting afresh"
+  make_venv
+elif ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+  make_venv
+fi
+
+case $need in
+  run) target=. ;;
+  test) target='.[train,test]' ;;
+  *) fail "say run or test, not $need" ;;
+esac
+
+say "installing Python packages (the first time takes a minute or two)"
+rm -f "$venv/ready-run" "$venv/ready-test" "$venv/pip.log"
+touch "$unfinished"
+if ! "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --progress-bar off \
+  --log "$venv/pip.log" -c constraints.txt -e "$target"; then
+  # pip undoes what it could not finish, so what is in .venv can be built upon.
+  rm -f "$unfinished"
+  if grep -q -E 'NewConnectionError|NameResolutionError|name resolution|ConnectTimeout|Max retries|ReadTimeout' "$venv/pip.log"; then
+    fail "the Python package server could not be reached. Check the network (or proxy) and run make again:" \
+      "what has been downloaded is kept."
+  fi
+  fail "pip could not install the packages: its reasons are above, and in full in $venv/pip.log"
+fi
+# The stamp comes last and in one step: whoever finds it finds everything.
+state >"$venv/ready.new"
+mv "$venv/ready.new" "$venv/ready-$need"
+rm -f "$unfinished" "$venv/pip.log"
