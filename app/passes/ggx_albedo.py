@@ -21,7 +21,7 @@ def ggx_albedo_table() -> NDArray[np.float32]:
     grid = np.linspace(0.0, 1.0, n)
     roughness = np.maximum(grid, _MIN_ROUGHNESS)[:, None, None]
     cosine = np.maximum(grid, 1e-3)[None, :, None]
-    cells = 48
+    cells = 32
     a, b = np.meshgrid((np.arange(cells) + 0.5) / cells, (np.arange(cells) + 0.5) / cells)
     table = _reflected(roughness**2, cosine, a.ravel(), b.ravel())
     mean = np.trapezoid(table * grid[None, :, None] * 2.0, grid, axis=1)

@@ -21,7 +21,8 @@ LightSample sample_light(Light light, vec3 p, vec2 xi)
         vec3 axis = -light.direction;
         float omc = one_minus_cos(light.radius * light.radius); // radius holds the sine of the angular radius
         s.direction = omc > 0.0 ? normalize(basis_around(axis) * sample_cone(xi, omc)) : axis;
-        s.radiance = light.color;
+        // A disc of uniform radiance L = E / (pi sin^2) over its cone of 2 pi omc.
+        s.radiance = omc > 0.0 ? light.color * (2.0 * omc / (light.radius * light.radius)) : light.color;
         s.pdf = omc > 0.0 ? 1.0 / (2.0 * PI * omc) : 0.0;
     } else if (light.kind == LIGHT_POINT) {
         vec3 to = light.position - p;
@@ -56,7 +57,7 @@ bool hit_light(Light light, vec3 origin, vec3 direction, float t_max, out vec3 r
         float omc = one_minus_cos(light.radius * light.radius);
         if (omc <= 0.0 || t_max < LIGHT_FAR || dot(direction, -light.direction) < 1.0 - omc) return false;
         pdf = 1.0 / (2.0 * PI * omc);
-        radiance = light.color * pdf;
+        radiance = light.color / (PI * light.radius * light.radius);
         return true;
     }
     if (light.kind == LIGHT_POINT) {
@@ -76,8 +77,10 @@ bool hit_light(Light light, vec3 origin, vec3 direction, float t_max, out vec3 r
     float t = dot(origin - light.position, light.direction) / cosine;
     if (t <= 0.0 || t > t_max) return false;
     vec3 local = origin + t * direction - light.position;
-    if (abs(dot(local, light.edge_u)) > dot(light.edge_u, light.edge_u)) return false;
-    if (abs(dot(local, light.edge_v)) > dot(light.edge_v, light.edge_v)) return false;
+    // Coordinates of the point along the edges, which need not be perpendicular.
+    vec3 across_u = cross(light.direction, light.edge_v), across_v = cross(light.direction, light.edge_u);
+    if (abs(dot(local, across_u)) > abs(dot(light.edge_u, across_u))) return false;
+    if (abs(dot(local, across_v)) > abs(dot(light.edge_v, across_v))) return false;
     pdf = t * t / (cosine * light.area);
     radiance = light.color;
     return true;

@@ -1,0 +1,295 @@
+"""The scene on the GPU: geometry, materials, lights, environment and camera, as every pass reads them.
+
+A pass puts `bindings()` before its own slots, which start at `scene_layout.FIRST_PASS_SLOT`.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import InputError
+from app.gpu import Binding, Buffer, Device, Geometry, Image, Instance, Sampler
+from app.network.schema import tile_grid
+from app.passes.ggx_albedo import ggx_albedo_table
+from app.passes.scene_layout import (
+    ENVIRONMENT,
+    ENVIRONMENT_LEVELS,
+    ENVIRONMENT_TEXEL,
+    FRAME,
+    LIGHT,
+    LIGHT_KINDS,
+    MASK_FACE,
+    MASK_OTHER,
+    MATERIAL,
+    MAX_TEXTURES,
+    PART,
+    SLOTS,
+    VERTEX,
+)
+from app.passes.texture_upload import upload_texture
+from app.scene.camera import Camera
+from app.scene.environment import Environment
+from app.scene.lights import DirectionalLight, Light, PointLight
+from app.scene.model import Part, Scene, Texture
+from app.scene.sampling import alias_table
+
+class SceneBuffers:
+    """GPU copy of a scene. `set_lights` and `set_frame` change it; new meshes need a new one.
+
+    Args:
+        device: an open device.
+        scene: parts are baked into world space. At least one part.
+        raytracing: build acceleration structures (the device must offer ray tracing).
+
+    Raises:
+        InputError: too many textures.
+    """
+
+    def __init__(self, device: Device, scene: Scene, *, raytracing: bool = True) -> None:
+        self.device = device
+        self._textures: list[Image] = []
+        self._texture_slots: dict[int, int] = {}
+        self._owned: list[Any] = []
+        self._environment_owned: list[Any] = []
+        self.parts = scene.parts
+        self.environment: Environment | None = None
+        self._repeat = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="repeat"))
+        self._sphere = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="clamp"))
+        self._blank = self._own(device.image(1, 1, "rgba8", name="blank texture"))
+
+        meshes = [part.mesh.with_transform(part.transform) for part in scene.parts]
+        self.first_vertices = np.cumsum([0] + [len(m.positions) for m in meshes])
+        self.first_indices = np.cumsum([0] + [3 * len(m.triangles) for m in meshes])
+        vertices = np.zeros(self.first_vertices[-1], VERTEX.dtype)
+        vertices["position"] = np.concatenate([m.positions for m in meshes])
+        vertices["normal"] = np.concatenate([m.normals for m in meshes])
+        vertices["uv"] = np.concatenate([m.uvs for m in meshes])
+        indices = np.concatenate(
+            [m.triangles.ravel() + start for m, start in zip(meshes, self.first_vertices, strict=False)]
+        ).astype(np.uint32)
+        parts = np.zeros(len(meshes), PART.dtype)
+        parts["first_index"] = self.first_indices[:-1]
+        parts["first_vertex"] = self.first_vertices[:-1]
+        parts["face"] = [part.face for part in scene.parts]
+        parts["material"] = np.arange(len(meshes))
+        materials = np.concatenate([self._material(part) for part in scene.parts])
+
+        self.meshes = meshes
+        self.vertices = self._own(device.buffer(vertices, name="vertices"))
+        self.indices = self._own(device.buffer(indices, name="indices"))
+        self._parts_buffer = self._own(device.buffer(parts, name="parts"))
+        self._materials = self._own(device.buffer(materials, name="materials"))
+        self._ggx = self._own(device.buffer(ggx_albedo_table(), name="ggx albedo"))
+        self._frame = self._own(device.buffer(FRAME.size, memory="upload", name="frame"))
+        self.tlas = self._acceleration(device) if raytracing else None
+        self.light_count = 0
+        self.light_level = 0.0
+        self.exposure = 1.0
+        self.set_lights(scene)
+
+    def set_lights(self, scene: Scene) -> None:
+        """Uploads lights and environment. Bindings made before are stale afterwards."""
+        rig = scene.lights
+        self.light_count = len(rig.lights)
+        self.exposure = 2.0**rig.exposure
+        center = scene.bounds(face_only=bool(scene.face_parts)).mean(axis=0)
+        lights = np.zeros(max(1, len(rig.lights)), LIGHT.dtype)
+        levels = [_fill_light(lights[i], light, center) for i, light in enumerate(rig.lights)]
+        sky = scene.environment
+        sky_level = float(sky.irradiance_sh()[0] @ _LUMINANCE) * 0.282095 * sky.intensity if sky else 0.0
+        total = sum(levels) + sky_level
+        # A quarter of the choices is uniform, so that a light that is weak at the centre but strong somewhere is found.
+        sources = len(levels) + (sky is not None)
+        picks = [
+            0.75 * level / total + 0.25 / sources if total > 0.0 else 1.0 / sources
+            for level in [*levels, sky_level][:sources]
+        ]
+        lights["pick"][: len(levels)] = picks[: len(levels)]
+        # Lights arrive from all sides; about a quarter of what they could give reaches a typical normal.
+        self.light_level = 0.25 * total
+        for old in self._environment_owned:
+            old.close()
+        self._environment_owned = []
+        self._lights = self._own_environment(self.device.buffer(lights, name="lights"))
+        self._set_environment(sky, picks[-1] if sky is not None else 0.0)
+
+    def set_frame(
+        self, camera: Camera, width: int, height: int, *, jitter: tuple[float, float], sample_index: int, seed: int = 0
+    ) -> None:
+        """Writes what changes from frame to frame. The GPU must be idle.
+
+        Args:
+            jitter: shift of every ray, in pixels.
+            sample_index: 0, 1, 2 ...: decides the random numbers together with `seed`.
+        """
+        frame = np.zeros((), FRAME.dtype)
+        basis = camera.basis(width, height)
+        frame["view_projection"] = (camera.projection(width, height, jitter) @ camera.view()).T
+        frame["camera_origin"], frame["camera_right"] = basis.origin, basis.right
+        frame["camera_up"], frame["camera_forward"] = basis.up, basis.forward
+        frame["near"], frame["far"] = camera.near, camera.far
+        frame["pixel_angle"] = 2.0 * math.tan(camera.fov_y / 2.0) / height
+        frame["exposure"], frame["light_level"] = self.exposure, self.light_level
+        frame["size"] = width, height
+        frame["tiles_x"] = tile_grid(width, height)[0]
+        frame["light_count"] = self.light_count
+        frame["sample_index"], frame["seed"], frame["jitter"] = sample_index, seed, jitter
+        frame["face_rectangle"] = self._face_rectangle(camera, width, height)
+        self._frame.write(frame)
+
+    def bindings(self) -> list[Binding]:
+        """The scene's slots, for a pipeline."""
+        kinds = {"TLAS": "tlas", "TEXTURES": "textures", "ENVIRONMENT_LEVELS": "textures"}
+        counts = {"TEXTURES": MAX_TEXTURES, "ENVIRONMENT_LEVELS": ENVIRONMENT_LEVELS}
+        return [
+            Binding(slot, kinds.get(name, "storage"), counts.get(name, 1), name.lower())
+            for slot, name in enumerate(SLOTS)
+            if name != "TLAS" or self.tlas is not None
+        ]
+
+    def resources(self) -> dict[int, Any]:
+        """What stands in the slots now, for a pipeline's `bind`. Valid until the next `set_lights`."""
+        textures: list[tuple[Image, Sampler]] = [(image, self._repeat) for image in self._textures]
+        textures += [(self._blank, self._repeat)] * (MAX_TEXTURES - len(textures))
+        values = (
+            self.tlas, self.vertices, self.indices, self._parts_buffer, self._materials, self._lights,
+            self._environment, self._alias, self._ggx, self._frame, textures, self._levels,
+        )  # fmt: skip
+        return {slot: value for slot, value in enumerate(values) if value is not None}
+
+    def close(self) -> None:
+        """Releases everything on the GPU."""
+        for thing in [*self._environment_owned, *reversed(self._owned)]:
+            thing.close()
+        self._owned, self._environment_owned = [], []
+
+    def _own(self, thing: Any) -> Any:
+        self._owned.append(thing)
+        return thing
+
+    def _own_environment(self, thing: Any) -> Any:
+        self._environment_owned.append(thing)
+        return thing
+
+    def _acceleration(self, device: Device) -> Any:
+        instances = []
+        for index, part in enumerate(self.parts):
+            geometry = Geometry(
+                vertices=self.vertices,
+                vertex_count=int(self.first_vertices[-1]),  # indices count from the start of the buffer
+                vertex_stride=VERTEX.size,
+                vertex_offset=0,
+                indices=self.indices,
+                index_offset=int(self.first_indices[index]) * 4,
+                triangle_count=len(self.meshes[index].triangles),
+            )
+            blas = self._own(device.blas([geometry]))
+            mask = MASK_FACE if part.face else MASK_OTHER
+            instances.append(Instance(blas, np.eye(3, 4, dtype=np.float32), custom_index=index, mask=mask))
+        return self._own(device.tlas(instances))
+
+    def vertices_of(self, part: int) -> range:
+        """The vertices of a part in the common vertex buffer."""
+        return range(int(self.first_vertices[part]), int(self.first_vertices[part + 1]))
+
+    def _material(self, part: Part) -> NDArray[Any]:
+        m = part.material
+        record = np.zeros(1, MATERIAL.dtype)
+        record["albedo"], record["roughness"], record["metallic"] = m.albedo, m.roughness, m.metallic
+        record["f0"] = ((m.ior - 1.0) / (m.ior + 1.0)) ** 2
+        record["subsurface"], record["normal_scale"] = m.subsurface, m.normal_scale
+        record["mean_free_path"] = np.array(m.mean_free_path) * 1e-3
+        record["emission"] = m.emission
+        sizes = [max(t.size) for t in (m.albedo_map, m.normal_map, m.roughness_map) if t is not None]
+        record["texture_size"] = sizes[0] if sizes else 1.0
+        record["albedo_map"] = self._texture(m.albedo_map)
+        record["roughness_map"] = self._texture(m.roughness_map)
+        record["normal_map"] = self._texture(m.normal_map)
+        return record
+
+    def _texture(self, texture: Texture | None) -> int:
+        """Slot of a texture in the shader's array, uploading it on first use; -1 for none."""
+        if texture is None:
+            return -1
+        if id(texture) in self._texture_slots:
+            return self._texture_slots[id(texture)]
+        if len(self._textures) == MAX_TEXTURES:
+            raise InputError(f"The scene has more than {MAX_TEXTURES} textures.")
+        image = self._own(upload_texture(self.device, texture))
+        self._textures.append(image)
+        self._texture_slots[id(texture)] = len(self._textures) - 1
+        return len(self._textures) - 1
+
+    def _set_environment(self, sky: Environment | None, pick: float) -> None:
+        record = np.zeros((), ENVIRONMENT.dtype)
+        texels = np.zeros(1, ENVIRONMENT_TEXEL.dtype)
+        if sky is None:
+            self._levels = [(self._blank, self._sphere)] * ENVIRONMENT_LEVELS
+        else:
+            height, width = sky.pixels.shape[:2]
+            record["present"], record["width"], record["height"] = 1, width, height
+            record["rotation"], record["intensity"], record["pick"] = sky.rotation, sky.intensity, pick
+            record["sh"] = sky.irradiance_sh()
+            sine = np.sin((np.arange(height) + 0.5) / height * np.pi)
+            weights = (sky.pixels.astype(np.float64) @ _LUMINANCE) * sine[:, None]
+            # Bilinear look-ups leak into black texels; a small floor keeps every direction possible.
+            weights = (weights + 1e-3 * weights.mean() * sine[:, None] + 1e-30).ravel()
+            texels = np.zeros(width * height, ENVIRONMENT_TEXEL.dtype)
+            texels["keep"], texels["alias"] = alias_table(weights)
+            texels["density"] = weights / weights.sum() * (width * height / (2.0 * np.pi**2))
+            self._levels = []
+            for level in sky.prefiltered(ENVIRONMENT_LEVELS):
+                rgba = np.ones((*level.shape[:2], 4), np.float32)
+                rgba[..., :3] = level
+                image = self.device.image(level.shape[1], level.shape[0], "rgba32f", name="environment")
+                self._own_environment(image).upload(rgba)
+                self._levels.append((image, self._sphere))
+        self.environment = sky
+        self._environment: Buffer = self._own_environment(self.device.buffer(record, name="environment"))
+        self._alias: Buffer = self._own_environment(self.device.buffer(texels, name="environment alias table"))
+
+    def _face_rectangle(self, camera: Camera, width: int, height: int) -> tuple[int, int, int, int]:
+        """Pixels in which the face can be, from its bounding boxes."""
+        matrix = camera.projection(width, height) @ camera.view()
+        low, high = np.array([width, height], float), np.zeros(2)
+        for part, mesh in zip(self.parts, self.meshes, strict=True):
+            if not part.face:
+                continue
+            box = mesh.bounds()
+            corners = np.array([[box[i & 1, 0], box[i >> 1 & 1, 1], box[i >> 2 & 1, 2], 1.0] for i in range(8)])
+            clip = corners @ matrix.T
+            if (clip[:, 3] <= camera.near).any():  # a corner beside or behind the camera: anywhere
+                return 0, 0, width, height
+            pixels = (clip[:, :2] / clip[:, 3:] * 0.5 + 0.5) * (width, height)
+            low, high = np.minimum(low, pixels.min(axis=0)), np.maximum(high, pixels.max(axis=0))
+        x0, y0 = np.clip(np.floor(low - 1.0), 0, (width, height)).astype(int)
+        x1, y1 = np.clip(np.ceil(high + 1.0), 0, (width, height)).astype(int)
+        return int(x0), int(y0), int(x1), int(y1)
+
+
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float:
+    """Writes one light; returns its unshadowed irradiance at `center` (luminance)."""
+    record["kind"] = LIGHT_KINDS[type(light)]
+    color = np.array(light.color)
+    if isinstance(light, DirectionalLight):
+        record["direction"], record["radius"] = light.direction, math.sin(light.angular_radius)
+        record["color"] = color * light.irradiance
+        return float(record["color"] @ _LUMINANCE)
+    if isinstance(light, PointLight):
+        record["position"], record["radius"] = light.position, light.radius
+        record["color"] = color * light.intensity
+        return float(record["color"] @ _LUMINANCE) / max(float(((light.position - center) ** 2).sum()), 1e-6)
+    cross = np.cross(light.edge_u, light.edge_v)
+    area = 4.0 * float(np.linalg.norm(cross))
+    record["position"], record["edge_u"], record["edge_v"] = light.center, light.edge_u, light.edge_v
+    record["direction"], record["area"] = cross / np.linalg.norm(cross), area
+    record["color"] = color * light.radiance
+    to = center - np.array(light.center)
+    distance2 = max(float(to @ to), 1e-6)
+    cosine = max(0.05, float(to @ record["direction"]) / math.sqrt(distance2))
+    return float(record["color"] @ _LUMINANCE) * cosine * area / (distance2 + area / math.pi)

@@ -1,0 +1,106 @@
+"""How the scene lies in GPU memory: the one description of its structs, constants and descriptor slots.
+
+shaders/include/scene.glsl gets all of it as the generated file "scene_structs.glsl" (`SCENE_INCLUDES`).
+"""
+
+from app.gpu import Struct
+from app.passes.ggx_albedo import TABLE_SIZE
+from app.scene.lights import AreaLight, DirectionalLight, PointLight
+
+MAX_TEXTURES = 32
+ENVIRONMENT_LEVELS = 6
+MASK_FACE, MASK_OTHER = 1, 2
+
+SLOTS = (
+    "TLAS", "VERTICES", "INDICES", "PARTS", "MATERIALS", "LIGHTS", "ENVIRONMENT", "ENVIRONMENT_ALIAS", "GGX_ALBEDO",
+    "FRAME", "TEXTURES", "ENVIRONMENT_LEVELS",
+)  # fmt: skip
+FIRST_PASS_SLOT = len(SLOTS)
+
+VERTEX = Struct("Vertex", [("position", "vec3"), ("normal", "vec3"), ("uv", "vec2")])
+PART = Struct("Part", [("first_index", "uint"), ("material", "uint"), ("face", "uint"), ("first_vertex", "uint")])
+MATERIAL = Struct(
+    "Material",
+    [
+        ("albedo", "vec3"),
+        ("roughness", "float"),
+        ("metallic", "float"),
+        ("f0", "float"),
+        ("subsurface", "float"),
+        ("normal_scale", "float"),
+        ("mean_free_path", "vec3"),  # metres
+        ("texture_size", "float"),  # texels along the maps' edge
+        ("emission", "vec3"),
+        ("albedo_map", "int"),  # index into textures, -1 = none
+        ("roughness_map", "int"),
+        ("normal_map", "int"),
+    ],
+)
+LIGHT = Struct(
+    "Light",
+    [
+        ("kind", "uint"),
+        ("pick", "float"),  # probability with which a path chooses this light
+        ("radius", "float"),  # point: metres; directional: sine of the angular radius
+        ("area", "float"),  # of the rectangle, m2
+        ("position", "vec3"),
+        ("direction", "vec3"),  # in which the light shines
+        ("color", "vec3"),  # directional: irradiance; point: intensity; area: radiance
+        ("edge_u", "vec3"),
+        ("edge_v", "vec3"),
+    ],
+)
+ENVIRONMENT = Struct(
+    "Environment",
+    [
+        ("present", "uint"),
+        ("width", "uint"),
+        ("height", "uint"),
+        ("rotation", "float"),
+        ("intensity", "float"),
+        ("pick", "float"),  # probability with which a path chooses the environment
+        ("sh", "vec3[9]"),
+    ],
+)
+ENVIRONMENT_TEXEL = Struct("EnvironmentTexel", [("keep", "float"), ("alias", "uint"), ("density", "float")])
+FRAME = Struct(
+    "Frame",
+    [
+        ("view_projection", "mat4"),
+        ("camera_origin", "vec3"),
+        ("camera_right", "vec3"),
+        ("camera_up", "vec3"),
+        ("camera_forward", "vec3"),
+        ("near", "float"),
+        ("far", "float"),
+        ("pixel_angle", "float"),  # width of a pixel at distance 1
+        ("exposure", "float"),  # factor
+        ("light_level", "float"),  # typical irradiance; proportional to all lights
+        ("size", "uvec2"),
+        ("tiles_x", "uint"),
+        ("light_count", "uint"),
+        ("sample_index", "uint"),
+        ("seed", "uint"),
+        ("jitter", "vec2"),
+        ("face_rectangle", "uvec4"),  # x0, y0, x1, y1: pixels outside cannot show the face
+    ],
+)
+
+LIGHT_KINDS = {DirectionalLight: 0, PointLight: 1, AreaLight: 2}
+
+_CONSTANTS = "\n".join(
+    [
+        *(f"#define SLOT_{name} {slot}" for slot, name in enumerate(SLOTS)),
+        f"#define TEXTURE_COUNT {MAX_TEXTURES}",
+        f"#define ENVIRONMENT_LEVELS {ENVIRONMENT_LEVELS}",
+        f"#define GGX_TABLE_SIZE {TABLE_SIZE}",
+        "#define LIGHT_DIRECTIONAL 0u",
+        "#define LIGHT_POINT 1u",
+        "#define LIGHT_AREA 2u",
+    ]
+)
+SCENE_INCLUDES = {
+    "scene_structs.glsl": "\n".join(
+        [_CONSTANTS, *(s.glsl for s in (VERTEX, PART, MATERIAL, LIGHT, ENVIRONMENT, ENVIRONMENT_TEXEL, FRAME))]
+    )
+}
