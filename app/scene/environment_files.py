@@ -1,0 +1,95 @@
+"""Reading environment maps: OpenEXR, and Radiance's .hdr (Ward, "Real Pixels", Graphics Gems II, 1991)."""
+
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+from numpy.typing import NDArray
+
+from app.errors import InputError
+from app.scene.checks import F32
+
+MAX_PIXELS = 1 << 27  # 16384 x 8192: more is surely a mistake
+
+
+def read_environment(path: Path) -> F32:
+    """Return the (H,W,3) float32 pixels of an .exr or .hdr file; InputError says what is wrong with it."""
+    suffix = path.suffix.lower()
+    if suffix not in (".exr", ".hdr"):
+        raise InputError(f"{path}: an environment map must be an .exr or .hdr file.")
+    if not path.is_file():
+        raise InputError(f"{path}: {'is a folder, not an' if path.is_dir() else 'no such'} environment map.")
+    return _read_exr(path) if suffix == ".exr" else _read_hdr(path)
+
+
+def _read_exr(path: Path) -> F32:
+    try:
+        with OpenEXR.File(str(path), separate_channels=True) as file:
+            channels = {name: np.asarray(channel.pixels) for name, channel in file.channels().items()}
+    except Exception as error:  # the library raises RuntimeError, TypeError, ValueError, ...
+        raise InputError(f"{path}: is not a readable OpenEXR file ({_first_line(error)}).") from None
+    names = ("R", "G", "B") if "R" in channels else ("Y", "Y", "Y")
+    if not all(name in channels for name in names):
+        raise InputError(f"{path}: has no R, G, B channels, only {', '.join(sorted(channels)) or 'none'}.")
+    planes = [channels[name].astype(np.float32) for name in names]
+    if len({plane.shape for plane in planes}) != 1:
+        raise InputError(f"{path}: its R, G, B channels differ in size.")
+    return np.stack(planes, axis=-1)
+
+
+def _read_hdr(path: Path) -> F32:
+    data = path.read_bytes()
+    header, separator, rest = data.partition(b"\n\n")
+    size_line, newline, body = rest.partition(b"\n")
+    words = size_line.split()
+    if not data.startswith((b"#?RADIANCE", b"#?RGBE")) or not separator or not newline:
+        raise InputError(f"{path}: is not a Radiance HDR file.")
+    if b"32-bit_rle_xyze" in header:
+        raise InputError(f"{path}: stores XYZ colours; only RGB is supported.")
+    if len(words) != 4 or words[0] != b"-Y" or words[2] != b"+X" or not (words[1] + words[3]).isdigit():
+        raise InputError(f"{path}: has an unsupported size line {size_line[:40]!r}, not -Y height +X width.")
+    height, width = int(words[1]), int(words[3])
+    if not 0 < height * width <= MAX_PIXELS:
+        raise InputError(f"{path}: has an impossible size of {width} x {height}.")
+    try:
+        rgbe = _decode_rgbe(body, height, width)
+    except (IndexError, ValueError):
+        raise InputError(f"{path}: is truncated or damaged.") from None
+    scale = np.where(rgbe[..., 3] > 0, np.ldexp(1.0, rgbe[..., 3].astype(np.int32) - 136), 0.0)
+    # The reader of Radiance itself takes the middle of each mantissa step; we do so too.
+    return ((rgbe[..., :3] + 0.5) * scale[..., None]).astype(np.float32)
+
+
+def _decode_rgbe(body: bytes, height: int, width: int) -> NDArray[np.uint8]:
+    """Return (H,W,4) bytes; raises IndexError or ValueError when the data do not fit."""
+    flat = body[: height * width * 4]
+    if not 8 <= width < 32768 or body[:2] != b"\x02\x02":
+        return np.frombuffer(flat, np.uint8).reshape(height, width, 4)
+    out = np.empty((height, 4, width), np.uint8)
+    at = 0
+    for y in range(height):
+        if body[at : at + 2] != b"\x02\x02" or body[at + 2] * 256 + body[at + 3] != width:
+            raise ValueError("scan line does not start with its width")
+        at += 4
+        for channel in range(4):
+            row, x = out[y, channel], 0
+            while x < width:
+                count = body[at]
+                if count > 128:  # a run
+                    count -= 128
+                    row[x : x + count] = body[at + 1]
+                    at += 2
+                else:  # literal bytes
+                    if count == 0 or at + 1 + count > len(body):
+                        raise ValueError("bad count")
+                    row[x : x + count] = np.frombuffer(body, np.uint8, count, at + 1)
+                    at += 1 + count
+                x += count
+            if x != width:
+                raise ValueError("scan line too long")
+    return out.transpose(0, 2, 1)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__
