@@ -1,0 +1,122 @@
+"""How good a picture is: PSNR of what the display shows, over face pixels, frame by frame.
+
+The measure is 10 log10(1 / MSE) of tone-mapped sRGB values in 0..1 (`app.scene.tonemap`), at the frame's exposure.
+Targets of a path tracer are noisy, so no network can reach an infinite PSNR on them. `FrameErrors` therefore also
+carries the noise's own share of the squared error, to first order: the variance of the target's mean times the squared
+slope of tone map and sRGB curve. Its PSNR is the ceiling a perfect network would be measured at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.network.schema import channels
+from app.scene.tonemap import tonemap
+
+F32 = npt.NDArray[np.float32]
+
+KEY_LUMINANCE = 0.25  # the mean luminance a face is exposed to: skin by plain shading, sRGB about 0.5
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec.709
+
+
+def plain_shading(features: F32, light_scale: F32) -> F32:
+    """Lambert's diffuse reflection plus the GGX reflection: what the input alone gives, without a network.
+
+    Args:
+        features: (..., 32) as in the schema.
+        light_scale: (...).
+
+    Returns:
+        (..., 3) radiance.
+    """
+    diffuse = features[..., channels("albedo")] * features[..., channels("irradiance")] / np.pi
+    shaded: F32 = (diffuse + features[..., channels("specular")]) * light_scale[..., None]
+    return shaded
+
+
+def auto_exposure(radiance: F32) -> float:
+    """Return the stops that bring the mean luminance of (n, 3) radiance to KEY_LUMINANCE; 0 for black or no pixels.
+
+    Feed it `plain_shading`, not path-traced targets: an exposure must not depend on their noise.
+    """
+    mean = float(np.mean(radiance @ LUMINANCE)) if len(radiance) else 0.0
+    return float(np.log2(KEY_LUMINANCE / mean)) if mean > 1e-12 else 0.0
+
+
+def psnr(mean_squared_error: float) -> float:
+    """Decibels of a mean squared error of display values in 0..1; 99 dB where there is none."""
+    return float(-10.0 * np.log10(max(mean_squared_error, 10.0**-9.9)))
+
+
+def squared_error(prediction: F32, target: F32, exposure_ev: float | F32) -> F32:
+    """Squared difference of display values, (n, 3), of two (n, 3) radiances; exposure per pixel as (n, 1) or scalar."""
+    return np.square(tonemap(prediction, exposure_ev) - tonemap(target, exposure_ev))
+
+
+def noise_error(target: F32, variance: F32, exposure_ev: float | F32) -> F32:
+    """The squared display error (n, 3) to expect from noise of this `variance` alone, to first order."""
+    step = np.float32(0.01) * (np.abs(target) + np.float32(1e-3))
+    low, high = np.maximum(target - step, 0.0), target + step
+    slope = (tonemap(high, exposure_ev) - tonemap(low, exposure_ev)) / (high - low)
+    return np.square(slope) * variance
+
+
+@dataclass(frozen=True)
+class Score:
+    """A PSNR over several frames.
+
+    Attributes:
+        mean: mean of the frames' PSNR, dB.
+        worst: the lowest of them, dB.
+        worst_frame: its index.
+        frames: how many frames had face pixels.
+    """
+
+    mean: float
+    worst: float
+    worst_frame: int
+    frames: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} dB, worst {self.worst:.2f} dB (frame {self.worst_frame} of {self.frames})"
+
+
+class FrameErrors:
+    """Collects squared display errors frame by frame, for any number of models at once.
+
+    Pixels may arrive in any order and in pieces: a frame's tiles lie in many folders.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[str, dict[int, float]] = {}
+        self._counts: dict[str, dict[int, int]] = {}
+
+    def add(self, errors: Mapping[str, F32], frame: npt.NDArray[np.integer]) -> None:
+        """Add pixels: for every model its (n, 3) squared errors, and the (n,) frames they belong to."""
+        present, inverse = np.unique(frame, return_inverse=True)
+        pixels = np.bincount(inverse, minlength=len(present))
+        for name, error in errors.items():
+            sums, counts = self._sums.setdefault(name, {}), self._counts.setdefault(name, {})
+            totals = np.bincount(inverse, error.mean(axis=-1, dtype=np.float64), minlength=len(present))
+            for index, total, count in zip(present, totals, pixels, strict=True):
+                sums[int(index)] = sums.get(int(index), 0.0) + float(total)
+                counts[int(index)] = counts.get(int(index), 0) + int(count)
+
+    def frames(self, name: str) -> dict[int, float]:
+        """PSNR of every frame of one model, by frame index."""
+        sums, counts = self._sums.get(name, {}), self._counts.get(name, {})
+        return {index: psnr(sums[index] / counts[index]) for index in sorted(sums)}
+
+    def score(self, name: str) -> Score | None:
+        """Mean and worst frame of one model; None if nothing was added for it."""
+        frames = self.frames(name)
+        if not frames:
+            return None
+        worst = min(frames, key=lambda index: frames[index])
+        return Score(float(np.mean(list(frames.values()))), frames[worst], worst, len(frames))
+
+    def scores(self) -> dict[str, Score]:
+        """All models' scores, in the order in which they came."""
+        return {name: score for name in self._sums if (score := self.score(name)) is not None}

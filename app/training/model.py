@@ -1,0 +1,148 @@
+"""The networks as torch sees them: one generalist, and its many narrow copies trained side by side.
+
+Both compute `light_scale * net(features)`. Around the layers that are trained stand fixed scales: inputs are brought
+to mean 0 and deviation 1, outputs to the size of the targets. They fold into the first and the last layer on export, so
+the shader knows nothing of them. While training, outputs may be negative; the shader and its twin cut them at 0, and so
+do all scores.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from app.network.weights import parameter_count
+
+
+class Scales(nn.Module):
+    """The fixed scales around the trained layers, measured once on the training data.
+
+    Args:
+        mean, deviation: (32,) of the input channels.
+        output: (3,) size of the targets over light_scale.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    output: Tensor
+
+    def __init__(self, mean: Tensor, deviation: Tensor, output: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", deviation)
+        self.register_buffer("output", output)
+
+    @staticmethod
+    def measure(features: Tensor, targets: Tensor) -> "Scales":
+        """Measure on a sample of pixels.
+
+        Args:
+            features: (n, 32).
+            targets: (n, 3) radiance over light_scale, noisy.
+        """
+        # A few huge values (a highlight, a firefly) must not squeeze all others together.
+        low, high = features.quantile(0.001, dim=0), features.quantile(0.999, dim=0)
+        clipped = features.clamp(low, high)
+        deviation = clipped.std(dim=0)
+        # A channel that never changes tells nothing, and must not explode once it does.
+        deviation = torch.where(deviation > 1e-4, deviation, torch.ones_like(deviation))
+        cut = targets.quantile(0.99, dim=0)
+        output = targets.clamp(max=cut).square().mean(dim=0).sqrt().clamp_min(1e-4)
+        return Scales(clipped.mean(dim=0), deviation, output)
+
+
+class Generalist(nn.Module):
+    """One network for all tiles; ReLU after every hidden layer.
+
+    Args:
+        layers: widths from input to output, e.g. (32, 32, 32, 3).
+        scales: the fixed scales around it.
+    """
+
+    def __init__(self, layers: Sequence[int], scales: Scales) -> None:
+        super().__init__()
+        self.widths = tuple(layers)
+        self.scales = scales
+        self.linear = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(layers))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(n, 32) features -> (n, 3) radiance over light_scale."""
+        values = (features - self.scales.mean) / self.scales.deviation
+        for layer in self.linear[:-1]:
+            values = torch.relu(layer(values))
+        result: Tensor = self.linear[-1](values) * self.scales.output
+        return result
+
+    def parameters_list(self) -> list[Tensor]:
+        """The trained tensors, weight and bias in turn, layer after layer."""
+        return [tensor for layer in self.linear for tensor in (layer.weight, layer.bias)]
+
+    def export(self) -> npt.NDArray[np.float32]:
+        """The network with its scales folded in, as one row of `WeightSet.slots`."""
+        return fold([t.detach()[None] for t in self.parameters_list()], self.scales)[0]
+
+
+class Experts(nn.Module):
+    """A group of networks of equal widths, trained side by side: every layer is one batched matrix product.
+
+    Nothing is shared between them; with an optimiser that works parameter by parameter (Adam), and a loss that is a sum
+    over the group, each is trained exactly as if it were alone.
+
+    Args:
+        generalist: where all of them start.
+        count: how many.
+    """
+
+    def __init__(self, generalist: Generalist, count: int) -> None:
+        super().__init__()
+        self.scales = generalist.scales
+        self.tensors = nn.ParameterList(
+            nn.Parameter(tensor.detach()[None].repeat(count, *(1 for _ in tensor.shape)))
+            for tensor in generalist.parameters_list()
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(count, n, 32) features -> (count, n, 3) radiance over light_scale."""
+        values = (features - self.scales.mean) / self.scales.deviation
+        last = len(self.tensors) - 2
+        for i in range(0, len(self.tensors), 2):
+            values = torch.baddbmm(self.tensors[i + 1][:, None], values, self.tensors[i].transpose(1, 2))
+            if i < last:
+                values = torch.relu(values)
+        return values * self.scales.output
+
+    def snapshot(self) -> list[Tensor]:
+        """A copy of all trained tensors, first axis the networks."""
+        return [tensor.detach().clone() for tensor in self.tensors]
+
+    def export(self, tensors: list[Tensor] | None = None) -> npt.NDArray[np.float32]:
+        """The networks (or a snapshot of them) with scales folded in: (count, parameters), rows of `slots`."""
+        return fold(tensors if tensors is not None else self.snapshot(), self.scales)
+
+
+def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
+    """Fold the scales into the layers and lay every network out as a row of `WeightSet.slots`.
+
+    Args:
+        tensors: weight (count, out, in) and bias (count, out) in turn, layer after layer.
+
+    Returns:
+        (count, parameters) float32: layer after layer weight[out][in] row-major, then bias[out].
+    """
+    weights = [t.double() for t in tensors[0::2]]
+    biases = [t.double() for t in tensors[1::2]]
+    mean, deviation, output = scales.mean.double(), scales.deviation.double(), scales.output.double()
+    # W ((x - m) / d) + b  =  (W / d) x + (b - (W / d) m)
+    weights[0] = weights[0] / deviation
+    biases[0] = biases[0] - weights[0] @ mean
+    weights[-1] = weights[-1] * output[:, None]
+    biases[-1] = biases[-1] * output
+    count = len(weights[0])
+    flat = torch.cat([t.reshape(count, -1) for pair in zip(weights, biases, strict=True) for t in pair], dim=1)
+    widths = [weights[0].shape[2], *(w.shape[1] for w in weights)]
+    if flat.shape[1] != parameter_count(widths):
+        raise ValueError(f"layers {widths} do not fit together")
+    return flat.numpy().astype(np.float32)

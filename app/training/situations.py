@@ -1,0 +1,272 @@
+"""Random situations to learn from: where the camera stands and what lights the head.
+
+What a network has not seen it cannot draw, and lighting is what it needs to see most of: every frame therefore has its
+own lights. Frame i of a data set depends on (seed, i) alone, so that frames can be made in any order, on any day, and
+again.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator, SeedSequence, default_rng
+from numpy.typing import ArrayLike
+
+from app.scene.camera import Camera
+from app.scene.checks import F32, F64, Vec3
+from app.scene.environment import Environment
+from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # Rec.709
+XYZ_TO_REC709 = np.array(
+    [[3.2404542, -1.5371385, -0.4985314], [-0.9692660, 1.8760108, 0.0415560], [0.0556434, -0.2040259, 1.0572252]]
+)
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """From what the situations are drawn. Angles in degrees here, because people read this in manifests.
+
+    Attributes:
+        head_share: the head's height as a share of the image's height.
+        yaw: of the camera around the head, + to the head's left (+x).
+        pitch: + above the head.
+        roll: of the camera around its line of sight.
+        fov: vertical field of view.
+        off_center: shift of the point looked at, as a share of the head's height.
+        irradiance: at the head, from all lights together, W/m2; log-uniform.
+        contrast: the weakest light's irradiance against the strongest's; log-uniform up to 1.
+        kelvin: colour temperature, uniform in 1/T.
+        colored: share of lights with a gel of any hue.
+        from_behind: share of lights that come from the hemisphere behind the head.
+        no_environment: share of frames with black surroundings.
+        environment_only: share of the others that have no further light.
+        environment_share: the surroundings' irradiance against the lights'; log-uniform.
+    """
+
+    head_share: Range = (0.35, 1.1)
+    yaw: Range = (-75.0, 75.0)
+    pitch: Range = (-25.0, 35.0)
+    roll: Range = (-12.0, 12.0)
+    fov: Range = (15.0, 40.0)
+    off_center: float = 0.15
+    irradiance: Range = (0.5, 8.0)
+    contrast: float = 0.05
+    kelvin: Range = (2200.0, 12000.0)
+    colored: float = 0.15
+    from_behind: float = 0.3
+    no_environment: float = 0.3
+    environment_only: float = 0.25
+    environment_share: Range = (0.05, 2.0)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One frame's camera and lights.
+
+    Attributes:
+        camera, lights, environment: as the renderer takes them.
+        environment_source: how the environment came about, for the manifest.
+        rng: the frame's generator, for whatever else has to be drawn for it.
+    """
+
+    camera: Camera
+    lights: tuple[Light, ...]
+    environment: Environment | None
+    environment_source: dict[str, Any] | None
+    rng: Generator = field(repr=False)
+
+    def camera_record(self) -> dict[str, Any]:
+        """The camera as the manifest stores it."""
+        return asdict(self.camera)
+
+    def light_records(self) -> list[dict[str, Any]]:
+        """The lights as the manifest stores them."""
+        kinds = {DirectionalLight: "directional", PointLight: "point", AreaLight: "area"}
+        return [{"kind": kinds[type(light)], **asdict(light)} for light in self.lights]
+
+
+def draw(
+    seed: int,
+    frame: int,
+    bounds: ArrayLike,
+    aspect: float = 1.0,
+    environments: Sequence[Path] = (),
+    ranges: Ranges | None = None,
+) -> Situation:
+    """Draw the situation of one frame.
+
+    Args:
+        seed: of the data set, >= 0.
+        frame: the frame's index, >= 0.
+        bounds: (2,3) corners of the head in world space, metres.
+        aspect: image width / height.
+        environments: EXR or HDR files to choose from, besides smooth random surroundings.
+        ranges: what to draw from; Ranges() by default.
+
+    Raises:
+        InputError: an environment map cannot be read.
+    """
+    ranges = ranges or Ranges()
+    rng = default_rng(SeedSequence(entropy=seed, spawn_key=(frame,)))
+    box = np.asarray(bounds, np.float64)
+    camera = draw_camera(rng, box, aspect, ranges)
+    center = box.mean(axis=0)
+    total = _log_uniform(rng, *ranges.irradiance)
+    environment, source = None, None
+    lights: tuple[Light, ...] = ()
+    if rng.random() >= ranges.no_environment:
+        environment, source = _draw_environment(rng, environments)
+        irradiance = total * _log_uniform(rng, *ranges.environment_share)
+        intensity = irradiance / max(_mean_irradiance(environment.pixels), 1e-9)
+        rotation = float(rng.uniform(-math.pi, math.pi))
+        environment = replace(environment, rotation=rotation, intensity=intensity)
+        source = {**source, "rotation": rotation, "intensity": intensity}
+    if environment is None or rng.random() >= ranges.environment_only:
+        lights = draw_lights(rng, center, total, ranges)
+    return Situation(camera, lights, environment, source, rng)
+
+
+def draw_camera(rng: Generator, bounds: F64, aspect: float, ranges: Ranges) -> Camera:
+    """A camera that looks at the head, which takes a random share of the image's height."""
+    center, height = bounds.mean(axis=0), float(bounds[1, 1] - bounds[0, 1])
+    yaw, pitch, roll = (math.radians(rng.uniform(*span)) for span in (ranges.yaw, ranges.pitch, ranges.roll))
+    fov = math.radians(rng.uniform(*ranges.fov))
+    share = rng.uniform(*ranges.head_share)
+    if aspect < 1.0:
+        share *= aspect  # an upright image is filled when the head's width fills it
+    backwards = np.array([math.sin(yaw) * math.cos(pitch), math.sin(pitch), math.cos(yaw) * math.cos(pitch)])
+    depth = 0.5 * float(np.abs(backwards) @ (bounds[1] - bounds[0]))
+    distance = max(0.5 * height / (share * math.tan(fov / 2.0)), depth * 1.2)  # never inside the head
+    # The nearer the camera, the more of the head it may lose sight of.
+    target = center + rng.uniform(-1.0, 1.0, 3) * ranges.off_center * height * min(1.0, share)
+    position = target + backwards * distance
+    right = np.array([math.cos(yaw), 0.0, -math.sin(yaw)])
+    up = np.cross(backwards, right) * math.cos(roll) + right * math.sin(roll)
+    return Camera(_vec(position), _vec(target), _vec(up), fov, near=distance / 80.0, far=distance * 125.0)
+
+
+def draw_lights(rng: Generator, center: F64, irradiance: float, ranges: Ranges) -> tuple[Light, ...]:
+    """One to four lights that together give roughly `irradiance` (W/m2) on a surface at `center` facing each."""
+    count = int(rng.choice([1, 2, 3, 4], p=[0.35, 0.3, 0.2, 0.15]))
+    shares = np.array([1.0, *(_log_uniform(rng, ranges.contrast, 1.0) for _ in range(count - 1))])
+    shares *= irradiance / shares.sum()
+    return tuple(_draw_light(rng, center, float(share), ranges) for share in shares)
+
+
+def _draw_light(rng: Generator, center: F64, irradiance: float, ranges: Ranges) -> Light:
+    color = _draw_color(rng, ranges)
+    toward = _draw_direction(rng, ranges.from_behind)
+    kind = rng.integers(3)
+    if kind == 0:
+        angle = math.radians(_log_uniform(rng, 0.2, 15.0))
+        return DirectionalLight(_vec(-toward), color, irradiance, angle)
+    if kind == 1:
+        distance = _log_uniform(rng, 0.4, 4.0)
+        radius = distance * _log_uniform(rng, 0.005, 0.1)
+        return PointLight(_vec(center + toward * distance), color, irradiance * distance**2, radius)
+    distance = _log_uniform(rng, 0.5, 3.0)
+    width, height = (distance * _log_uniform(rng, 0.1, 1.0) for _ in range(2))
+    # Exact for small lights; a softbox as wide as its distance gives some 30 % less.
+    radiance = irradiance * distance**2 / (width * height)
+    return AreaLight.facing(_vec(center + toward * distance), _vec(center), width, height, color, radiance)
+
+
+def _draw_direction(rng: Generator, from_behind: float) -> F64:
+    """A unit vector from the head to a light, uniform in the hemisphere before or behind the face (+z)."""
+    v = rng.normal(size=3)
+    v /= np.linalg.norm(v)
+    v[2] = abs(v[2]) * (-1.0 if rng.random() < from_behind else 1.0)
+    return v
+
+
+def _draw_color(rng: Generator, ranges: Ranges) -> Vec3:
+    """A light's colour with luminance 1: a black body's, or now and then a gel's."""
+    if rng.random() < ranges.colored:
+        strength = rng.uniform(0.2, 0.9)
+        hue = rng.uniform(0.0, 2.0 * math.pi)
+        color = 1.0 + strength * np.cos(hue + np.array([0.0, 2.0, 4.0]) * math.pi / 3.0)
+        return _vec(color / (color @ LUMINANCE))
+    cold, hot = ranges.kelvin
+    return black_body(1.0 / rng.uniform(1.0 / hot, 1.0 / cold))
+
+
+def black_body(kelvin: float) -> Vec3:
+    """Linear Rec.709 colour of a black body, luminance 1, no channel below 0.
+
+    Chromaticity after Kim et al. 2002 (cubic fit of the Planckian locus), 1667..25000 K.
+    """
+    t = 1000.0 / kelvin
+    if kelvin < 4000.0:
+        x = ((-0.2661239 * t - 0.2343589) * t + 0.8776956) * t + 0.179910
+    else:
+        x = ((-3.0258469 * t + 2.1070379) * t + 0.2226347) * t + 0.240390
+    if kelvin < 2222.0:
+        y = ((-1.1063814 * x - 1.34811020) * x + 2.18555832) * x - 0.20219683
+    elif kelvin < 4000.0:
+        y = ((-0.9549476 * x - 1.37418593) * x + 2.09137015) * x - 0.16748867
+    else:
+        y = ((3.0817580 * x - 5.87338670) * x + 3.75112997) * x - 0.37001483
+    color = np.maximum(XYZ_TO_REC709 @ np.array([x / y, 1.0, (1.0 - x - y) / y]), 0.0)
+    return _vec(color / (color @ LUMINANCE))
+
+
+def _draw_environment(rng: Generator, files: Sequence[Path]) -> tuple[Environment, dict[str, Any]]:
+    if files and rng.random() < 0.6:
+        file = files[int(rng.integers(len(files)))]
+        return _load_environment(file), {"kind": "file", "name": file.name}
+    count = int(rng.integers(2, 6))
+    ambient = (rng.uniform(0.02, 0.5) * np.array(_draw_color(rng, Ranges(colored=0.1)))).tolist()
+    lobes = []
+    for _ in range(count):
+        axis = rng.normal(size=3)
+        axis /= np.linalg.norm(axis)
+        color = _log_uniform(rng, 0.1, 1.0) * np.array(_draw_color(rng, Ranges(colored=0.3)))
+        sharpness = _log_uniform(rng, 1.0, 20.0)
+        lobes.append({"axis": axis.tolist(), "color": color.tolist(), "sharpness": sharpness})
+    return Environment(lobe_map(ambient, lobes)), {"kind": "lobes", "ambient": ambient, "lobes": lobes}
+
+
+def lobe_map(ambient: ArrayLike, lobes: Sequence[dict[str, Any]]) -> F32:
+    """A smooth latitude-longitude map (32, 64, 3): ambient + sum of color * exp(sharpness * (axis.d - 1)).
+
+    Smooth as low-order spherical harmonics are, but never negative.
+    """
+    rows, columns = 32, 64
+    theta = (np.arange(rows) + 0.5) / rows * math.pi
+    phi = ((np.arange(columns) + 0.5) / columns - 0.5) * 2.0 * math.pi
+    sin, cos = np.sin(theta)[:, None], np.cos(theta)[:, None]
+    directions = np.stack(
+        [sin * np.sin(phi), np.broadcast_to(cos, (rows, columns)), -sin * np.cos(phi)], axis=-1
+    )
+    pixels = np.broadcast_to(np.asarray(ambient, np.float64), (rows, columns, 3)).copy()
+    for lobe in lobes:
+        weight = np.exp(lobe["sharpness"] * (directions @ np.asarray(lobe["axis"]) - 1.0))
+        pixels += weight[..., None] * np.asarray(lobe["color"])
+    return pixels.astype(np.float32)
+
+
+@lru_cache(maxsize=32)  # the project's maps together are some 50 MB
+def _load_environment(path: Path) -> Environment:
+    return Environment.load(path)
+
+
+def _mean_irradiance(pixels: F32) -> float:
+    """Luminance of pi times a map's mean radiance: the irradiance of a uniform sky of the same power."""
+    theta = (np.arange(len(pixels)) + 0.5) / len(pixels) * math.pi
+    rows = pixels.mean(axis=1, dtype=np.float64) @ LUMINANCE
+    return float(math.pi * np.average(rows, weights=np.sin(theta)))
+
+
+def _log_uniform(rng: Generator, low: float, high: float) -> float:
+    return float(math.exp(rng.uniform(math.log(low), math.log(high))))
+
+
+def _vec(v: F64) -> Vec3:
+    return float(v[0]), float(v[1]), float(v[2])
