@@ -101,3 +101,12 @@ vec3 light_towards(Light light, vec3 p, out vec3 direction)
     // A rectangle's solid angle by its area; the added area keeps it finite when p comes close.
     return light.color * (max(0.0, -dot(direction, light.direction)) * light.area / (d2 + light.area * (1.0 / PI)));
 }
+
+// How much a light's size widens a highlight: about half the sine of the angle it fills (Karis 2013, representative points).
+float light_width(Light light, vec3 p)
+{
+    if (light.kind == LIGHT_DIRECTIONAL) return 0.5 * light.radius;
+    vec3 to = light.position - p;
+    float radius = light.kind == LIGHT_POINT ? light.radius : sqrt(light.area / PI);
+    return 0.5 * radius * inversesqrt(dot(to, to) + radius * radius);
+}

@@ -1,0 +1,70 @@
+"""The G-buffer: one primary ray a pixel, and the structured input that the tile networks read."""
+
+from typing import Any
+
+from app.gpu import Binding, CommandBuffer, Device
+from app.network.schema import TILE, TILE_PIXELS, VECTORS, glsl, tile_grid
+from app.passes.light_cache import CACHE_IMAGES, LightCache
+from app.passes.scene_buffers import SceneBuffers
+from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+
+
+class GBuffer:
+    """Fills `features` and `surface` (layouts: app/network/schema.py) for an image of width x height pixels.
+
+    Args:
+        device: an open device with ray tracing.
+        scene: the scene on the GPU.
+        cache: the light gathered in the face's UV space.
+        width, height: pixels.
+    """
+
+    def __init__(self, device: Device, scene: SceneBuffers, cache: LightCache, width: int, height: int) -> None:
+        self.scene, self.cache = scene, cache
+        self.tiles_x, self.tiles_y = tile_grid(width, height)
+        tiles = self.tiles_x * self.tiles_y
+        self.features = device.buffer(tiles * VECTORS * TILE_PIXELS * 16, name="features")
+        self.surface = device.buffer(tiles * TILE_PIXELS * 8, name="surface")
+        first = FIRST_PASS_SLOT
+        names = ("FEATURES", "SURFACE", "VISIBILITY", "STATE", "CACHE")
+        self._pipeline = device.raytracing_pipeline(
+            "gbuffer.rgen",
+            ["miss.rmiss"],
+            ["hit.rchit"],
+            [
+                *scene.bindings(),
+                *(Binding(first + i, "storage") for i in range(4)),
+                Binding(first + 4, "textures", len(CACHE_IMAGES)),
+            ],
+            defines={f"SLOT_{name}": first + i for i, name in enumerate(names)},
+            includes={**SCENE_INCLUDES, **cache.includes, "features.glsl": glsl()},
+        )
+        self._bound: Any = None
+        self.lights_changed()
+
+    def lights_changed(self) -> None:
+        """Binds the light buffers anew. Commands recorded before are stale."""
+        if self._bound is not None:
+            self._bound.close()
+        first = FIRST_PASS_SLOT
+        self._bound = self._pipeline.bind(
+            {
+                **self.scene.resources(),
+                first: self.features,
+                first + 1: self.surface,
+                first + 2: self.cache.visibility,
+                first + 3: self.cache.state,
+                first + 4: self.cache.images,
+            }
+        )
+
+    def record(self, command: CommandBuffer) -> None:
+        """Records the pass; results are visible after the next barrier."""
+        with command.timer("gbuffer"):
+            command.bind(self._pipeline, self._bound)
+            command.trace(self.tiles_x * TILE, self.tiles_y * TILE)
+
+    def close(self) -> None:
+        """Releases everything on the GPU."""
+        for thing in (self._bound, self._pipeline, self.features, self.surface):
+            thing.close()

@@ -1,0 +1,64 @@
+// Conventional shading: gathered irradiance on the base, unshadowed GGX lobes dimmed by the share of light that arrives.
+
+#include "scene.glsl"
+
+layout(location = 0) in vec3 position;
+layout(location = 1) in vec3 smooth_normal;
+layout(location = 2) in vec2 uv;
+layout(location = 3) in vec3 irradiance;
+layout(location = 4) in vec3 environment_light;
+layout(location = 5) in float ambient_visibility;
+layout(location = 0) out vec4 radiance;
+
+void main()
+{
+    Material m = materials[parts[push.part].material];
+    vec2 st = vec2(uv.x, 1.0 - uv.y);
+    vec3 albedo = m.albedo;
+    float roughness = m.roughness;
+    if (m.albedo_map >= 0) albedo *= texture(textures[nonuniformEXT(m.albedo_map)], st).rgb;
+    if (m.roughness_map >= 0) roughness *= texture(textures[nonuniformEXT(m.roughness_map)], st).r;
+    roughness = clamp(roughness, 0.02, 1.0);
+    vec3 view = normalize(frame.camera_origin - position);
+    vec3 n = normalize(smooth_normal);
+    if (m.normal_map >= 0) {
+        vec3 t = texture(textures[nonuniformEXT(m.normal_map)], st).xyz * 2.0 - 1.0;
+        vec3 dx = dFdx(position), dy = dFdy(position);
+        vec2 du = dFdx(uv), dv = dFdy(uv);
+        float det = du.x * dv.y - du.y * dv.x;
+        vec3 tangent = (dx * dv.y - dy * du.y) * sign(det);
+        tangent -= n * dot(n, tangent);
+        if (dot(tangent, tangent) > 0.0) {
+            tangent = normalize(tangent);
+            vec3 bitangent = cross(n, tangent) * sign(dot(cross(n, tangent), (dy * du.x - dx * dv.x) * sign(det)));
+            n = normalize((t.x * tangent + t.y * bitangent) * m.normal_scale + t.z * n);
+        }
+    }
+    if (dot(n, view) < 0.0) n = -n;
+    n = normalize(n + max(0.0, 0.02 - dot(n, view)) * view);
+
+    Lobe lobe;
+    lobe.f0 = mix(vec3(m.f0), albedo, m.metallic);
+    lobe.f90 = clamp(50.0 * max(lobe.f0.x, max(lobe.f0.y, lobe.f0.z)), 0.0, 1.0);
+    lobe.alpha = roughness * roughness;
+    lobe.base = albedo * (1.0 - m.metallic);
+
+    mat3 tangent_space = basis_around(n);
+    vec3 wo = view * tangent_space;
+    vec3 unshadowed = vec3(0.0), highlight = vec3(0.0);
+    for (uint i = 0u; i < frame.light_count; ++i) {
+        vec3 direction;
+        vec3 arriving = light_towards(lights[i], position, direction);
+        float cosine = dot(direction, n);
+        if (cosine <= 0.0) continue;
+        unshadowed += arriving * max(0.0, dot(direction, normalize(smooth_normal)));
+        Lobe wider = lobe;
+        wider.alpha = clamp(lobe.alpha + light_width(lights[i], position), 0.0, 1.0);
+        highlight += arriving * specular_eval(wider, wo, direction * tangent_space);
+    }
+    float reached = clamp(luminance(irradiance - environment_light) / max(luminance(unshadowed), 1e-6), 0.0, 1.0);
+    vec3 color = lobe.base / PI * base_leave(lobe, wo.z) * irradiance;
+    color += highlight * reached;
+    color += environment_blurred(reflect(-view, n), roughness) * specular_albedo(lobe, wo.z) * ambient_visibility;
+    radiance = vec4(color + m.emission, 1.0);
+}
