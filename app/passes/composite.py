@@ -1,0 +1,144 @@
+"""One picture from all passes: face and background by depth, accumulation, tone mapping, and the views."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gpu import Binding, Buffer, CommandBuffer, Device, Image, Struct
+from app.network.schema import FEATURES, channels, glsl, tile_grid
+from app.passes.scene_buffers import SceneBuffers
+from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+from app.scene.tonemap import DESATURATION, FRESNEL_OFFSET, START_COMPRESSION
+
+DIFFERENCE_GAIN = 5.0  # small errors must be seen
+
+PICTURE_MODES = ("neural", "reference", "split", "difference")
+VIEW_MODES = ("tiles", "face", "hash", "depth", *(feature.name for feature in FEATURES))
+MODES = PICTURE_MODES + VIEW_MODES
+
+_FIXED = PICTURE_MODES + ("tiles", "face", "hash", "depth")  # modes with a branch of their own in the shader
+
+COMPOSITE_STATE = Struct(
+    "CompositeState",
+    [
+        ("mode", "uint"),
+        ("neural_drawn", "uint"),  # this frame drew the neural picture: accumulate it
+        ("first_neural", "uint"),  # and it is the first one: forget what was accumulated
+        ("split", "float"),  # 0..1 from the left
+        ("depth_range", "vec2"),  # metres shown from white to black
+        ("first_channel", "uint"),  # of the feature shown
+        ("channels", "uint"),
+        ("is_direction", "uint"),
+        ("scales_with_light", "uint"),
+    ],
+)
+_SLOTS = (
+    "FEATURES", "SURFACE", "HASHES", "REFERENCE", "STATE", "FACE_RADIANCE", "BACKGROUND_RADIANCE", "BACKGROUND_DEPTH",
+    "ACCUMULATED", "DISPLAY",
+)  # fmt: skip
+_IMAGES = ("FACE_RADIANCE", "BACKGROUND_RADIANCE", "DISPLAY")
+
+
+@dataclass(frozen=True)
+class CompositeInputs:
+    """What the passes before made, all of the same size."""
+
+    features: Buffer
+    surface: Buffer
+    hashes: Buffer  # uint per tile
+    reference: Buffer  # vec4 per pixel: sums and number of samples
+    face_radiance: Image
+    background_radiance: Image
+    background_depth: Image
+
+
+class Composite:
+    """Makes the display image (rgba8, sRGB-encoded) and keeps the accumulated neural radiance.
+
+    Args:
+        device: an open device.
+        scene: the scene on the GPU.
+        inputs: images and buffers of the passes before.
+        width, height: pixels.
+    """
+
+    def __init__(
+        self, device: Device, scene: SceneBuffers, inputs: CompositeInputs, width: int, height: int
+    ) -> None:
+        self.width, self.height, self.scene, self._inputs = width, height, scene, inputs
+        self.display = device.image(width, height, "rgba8", name="display")
+        self.accumulated = device.buffer(np.zeros((height * width, 4), np.float32), name="accumulated")
+        self._state = device.buffer(COMPOSITE_STATE.size, memory="upload", name="composite state")
+        self._sampler = device.sampler("nearest", wrap_u="clamp", wrap_v="clamp")
+        first = FIRST_PASS_SLOT
+        kinds = {**dict.fromkeys(_IMAGES, "image"), "BACKGROUND_DEPTH": "textures"}
+        constants = {
+            **{f"MODE_{name.upper()}": f"{i}u" for i, name in enumerate(_FIXED)},
+            "DIFFERENCE_GAIN": DIFFERENCE_GAIN,
+            "FRESNEL_OFFSET": FRESNEL_OFFSET,
+            "START_COMPRESSION": START_COMPRESSION,
+            "DESATURATION": DESATURATION,
+        }
+        self._pipeline = device.compute_pipeline(
+            "composite.comp",
+            [*scene.bindings(), *(Binding(first + i, kinds.get(n, "storage")) for i, n in enumerate(_SLOTS))],
+            defines={**{f"SLOT_{n}": first + i for i, n in enumerate(_SLOTS)}, **constants},
+            includes={**SCENE_INCLUDES, "features.glsl": glsl(), "composite.glsl": COMPOSITE_STATE.glsl},
+        )
+        self._bound: Any = None
+        self.lights_changed()
+
+    def lights_changed(self) -> None:
+        """Binds the scene anew. Commands recorded before are stale."""
+        if self._bound is not None:
+            self._bound.close()
+        i, first = self._inputs, FIRST_PASS_SLOT
+        values = (
+            i.features, i.surface, i.hashes, i.reference, self._state, i.face_radiance, i.background_radiance,
+            [(i.background_depth, self._sampler)], self.accumulated, self.display,
+        )  # fmt: skip
+        self._bound = self._pipeline.bind(
+            {**self.scene.resources(), **{first + k: value for k, value in enumerate(values)}}
+        )
+
+    def set_state(
+        self, mode: str, *, neural_drawn: bool, first_neural: bool, split: float, depth_range: tuple[float, float]
+    ) -> None:
+        """Says what the next submission shows. The GPU must be idle.
+
+        Args:
+            mode: one of MODES.
+            neural_drawn: the G-buffer and the face radiance are of this frame; add them to what is accumulated.
+            first_neural: start the accumulation over.
+            split: position of the line in split mode, 0..1.
+            depth_range: nearest and furthest depth in the depth view, metres.
+        """
+        state = np.zeros((), COMPOSITE_STATE.dtype)
+        state["mode"] = _FIXED.index(mode) if mode in _FIXED else len(_FIXED)
+        state["neural_drawn"], state["first_neural"] = neural_drawn, first_neural
+        state["split"], state["depth_range"] = split, depth_range
+        for feature in FEATURES:
+            if feature.name == mode:
+                place = channels(mode)
+                state["first_channel"], state["channels"] = place.start, place.stop - place.start
+                state["is_direction"] = feature.low < 0.0 and not feature.light
+                state["scales_with_light"] = feature.light
+        self._state.write(state)
+
+    def record(self, command: CommandBuffer) -> None:
+        """Records the pass; the display image is visible after the next barrier."""
+        with command.timer("composite"):
+            command.bind(self._pipeline, self._bound)
+            command.dispatch(*tile_grid(self.width, self.height))
+
+    def read_radiance(self) -> NDArray[np.float32]:
+        """The accumulated neural picture as (H, W, 3) linear radiance."""
+        sums = self.accumulated.read(np.float32, (self.height, self.width, 4))
+        return sums[..., :3] / np.maximum(sums[..., 3:], 1.0)
+
+    def close(self) -> None:
+        """Releases everything on the GPU."""
+        for thing in (self._bound, self._pipeline, self._sampler, self._state, self.accumulated, self.display):
+            thing.close()

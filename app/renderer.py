@@ -1,0 +1,350 @@
+"""A frame: wires the passes together, keeps what is accumulated, and records every command once.
+
+    light cache -> G-buffer -> tile hash -> tile network \\
+                                    background ----------- composite -> display image
+                                     reference ----------/
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import InputError
+from app.gpu import CommandBuffer, Device, Image
+from app.network.schema import FEATURES, channels, feature_image, from_tiles, unpack
+from app.network.tile_hash import tile_hash
+from app.network.weights import WeightSet
+from app.passes.background import Background
+from app.passes.composite import MODES, VIEW_MODES, Composite, CompositeInputs
+from app.passes.gbuffer import GBuffer
+from app.passes.light_cache import LightCache
+from app.passes.reference import Reference
+from app.passes.scene_buffers import SceneBuffers
+from app.passes.tile_hash import TileHash
+from app.passes.tile_network import TileNetwork
+from app.scene.model import Scene
+
+__all__ = ["AOVS", "MODES", "Renderer"]
+
+AOVS = tuple(name for name in VIEW_MODES if name != "tiles")  # what read_aov knows
+_LIGHT_FEATURES = tuple(feature.name for feature in FEATURES if feature.light)
+_NEEDS_REFERENCE = ("reference", "split", "difference")
+
+
+@dataclass
+class _Passes:
+    """Everything whose size is the picture's."""
+
+    gbuffer: GBuffer
+    tile_hash: TileHash
+    tile_network: TileNetwork
+    background: Background
+    reference: Reference
+    face_radiance: Image
+    composite: Composite
+
+    def close(self) -> None:
+        for thing in (
+            self.composite, self.reference, self.background, self.tile_network, self.tile_hash, self.gbuffer,
+            self.face_radiance,
+        ):  # fmt: skip
+            thing.close()
+
+
+class Renderer:
+    """Draws a scene, neural or path traced.
+
+    Each `render` adds one sample, shifted inside the pixel, to what is accumulated for this view: this is the
+    antialiasing of all modes. The first sample of a neural picture goes through the pixels' centres.
+
+    Args:
+        device: an open device with ray tracing; stays the caller's.
+        scene: what is drawn; at least one part is face.
+        weights: the tile networks.
+        size: width and height in pixels.
+        mode: one of MODES.
+        cache_size: texels along the light cache's UV square.
+        cache_samples: samples a point of the light cache gets before it rests.
+        seed: of all random numbers.
+
+    Raises:
+        InputError: no face in the scene, or an unknown mode.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        scene: Scene,
+        weights: WeightSet,
+        size: tuple[int, int],
+        mode: str = "neural",
+        *,
+        cache_size: int = 256,
+        cache_samples: int = 32,
+        seed: int = 0,
+    ) -> None:
+        if not scene.face_parts:
+            raise InputError("The scene has no face: name the part that is one with --face.")
+        self.device, self._weights, self._seed = device, weights, seed
+        self._cache_options = {"size": cache_size, "samples": cache_samples, "seed": seed}
+        self.split = 0.5
+        self._scene = scene
+        self._size = size
+        self._owned: list[Any] = []
+        self._commands: list[CommandBuffer] = []
+        self._buffers = SceneBuffers(device, scene)
+        self._owned.append(self._buffers)
+        try:
+            self._cache = LightCache(device, self._buffers, **self._cache_options)
+            self._owned.append(self._cache)
+            self._passes = self._make_passes()
+            self._record()
+        except BaseException:
+            self._close_all()
+            raise
+        self._neural_samples = self._reference_samples = 0
+        self.mode = mode
+
+    # What is shown
+
+    @property
+    def mode(self) -> str:
+        """One of MODES."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: str) -> None:
+        if mode not in MODES:
+            raise InputError(f"Unknown mode {mode!r}; choose from {', '.join(MODES)}.")
+        self._mode = mode
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self._size
+
+    @property
+    def scene(self) -> Scene:
+        """What is drawn. Assign a changed scene (dataclasses.replace) to move the camera, lights or meshes."""
+        return self._scene
+
+    @scene.setter
+    def scene(self, scene: Scene) -> None:
+        old, self._scene = self._scene, scene
+        if scene.parts is not old.parts:
+            raise InputError("A renderer keeps its meshes; make a new one for others.")
+        if scene.lights != old.lights or scene.environment is not old.environment:
+            self._buffers.set_lights(scene)
+            self._cache.lights_changed()
+            for thing in (self._passes.gbuffer, self._passes.background, self._passes.reference, self._passes.composite):
+                thing.lights_changed()
+            self._record()
+            self._restart()
+        elif scene.camera != old.camera:
+            self._restart()
+
+    @property
+    def samples(self) -> int:
+        """Samples accumulated in the picture that `mode` shows (for two pictures, the fewer)."""
+        if self._mode == "reference":
+            return self._reference_samples
+        if self._mode in _NEEDS_REFERENCE:
+            return min(self._neural_samples, self._reference_samples)
+        return self._neural_samples
+
+    @property
+    def lights_settled(self) -> bool:
+        """Whether the light cache has all its samples; before that every frame starts the accumulation over."""
+        return self._cache.converged
+
+    @property
+    def image(self) -> Image:
+        """The display image: rgba8, tone-mapped and sRGB-encoded."""
+        return self._passes.composite.display
+
+    # Drawing
+
+    def render(self) -> None:
+        """Adds one sample to the picture that `mode` shows and updates `image`. The GPU is idle afterwards."""
+        neural, reference = self._mode != "reference", self._mode in _NEEDS_REFERENCE
+        if neural and not self._cache.converged:
+            self._write_frame(0, jitter=(0.0, 0.0))
+            self._cache.update()
+            self._neural_samples = 0
+        composite = self._passes.composite
+        depth = math.dist(self._scene.camera.position, self._scene.bounds(face_only=True).mean(axis=0))
+        composite.set_state(
+            self._mode,
+            neural_drawn=neural,
+            first_neural=self._neural_samples == 0,
+            split=self.split,
+            depth_range=(max(0.0, depth - 0.15), depth + 0.15),
+        )
+        if neural:
+            view = self._mode in VIEW_MODES and self._mode != "tiles"
+            jitter = (0.0, 0.0) if view else _jitter(self._neural_samples)
+            self._write_frame(self._neural_samples, jitter)
+            self.device.submit(self._neural_command)
+            self._neural_samples += 1
+        if reference:
+            self._write_frame(self._reference_samples, (0.0, 0.0))
+            if self._reference_samples == 0:
+                self._passes.reference.reset()
+            self.device.submit(self._reference_command)
+            self._reference_samples += 1
+        self.device.submit(self._composite_command)
+
+    def settle_lights(self) -> None:
+        """Gathers all of the light cache's samples now."""
+        while not self._cache.converged:
+            self._write_frame(0, jitter=(0.0, 0.0))
+            self._cache.update()
+
+    def resize(self, width: int, height: int) -> None:
+        """Changes the picture's size."""
+        if (width, height) == self._size:
+            return
+        self._size = (width, height)
+        self._close_commands()
+        self._passes.close()
+        self._passes = self._make_passes()
+        self._record()
+        self._restart()
+
+    def timings(self) -> dict[str, float]:
+        """Milliseconds on the GPU of every pass of the last `render`, by name."""
+        result: dict[str, float] = {}
+        if self._mode != "reference":
+            result |= self._neural_command.timings()
+        if self._mode in _NEEDS_REFERENCE:
+            result |= self._reference_command.timings()
+        return result | self._composite_command.timings()
+
+    # Reading back
+
+    def read(self) -> NDArray[np.uint8]:
+        """The display image, (H, W, 4)."""
+        return self.image.read()
+
+    def read_radiance(self) -> NDArray[np.float32]:
+        """Linear radiance of the picture, (H, W, 3): the reference's in reference mode, else the neural one."""
+        if self._mode == "reference":
+            return self._passes.reference.read()
+        return self._passes.composite.read_radiance()
+
+    def read_aov(self, name: str) -> NDArray[np.float32]:
+        """One of AOVS of the last neural frame, (H, W) or (H, W, channels); 0 where there is no face.
+
+        Light features come in their own units (not divided by the pixel's light scale), depth in metres.
+        """
+        if name not in AOVS:
+            raise InputError(f"Unknown AOV {name!r}; choose from {', '.join(AOVS)}.")
+        width, height = self._size
+        gbuffer = self._passes.gbuffer
+        tiles = gbuffer.tiles_x * gbuffer.tiles_y
+        surface = gbuffer.surface.read(np.float32, (tiles, 256, 2))
+        words = gbuffer.features.read(np.uint32, (tiles * 4 * 256, 4))
+        image = from_tiles(surface, width, height)
+        face = np.isfinite(image[..., 0])
+        if name == "face":
+            return face.astype(np.float32)
+        if name == "depth":
+            return np.where(face, image[..., 0], 0.0).astype(np.float32)
+        if name == "hash":
+            hashes = tile_hash(words, surface, tiles).astype(np.float32)
+            return np.where(face, from_tiles(np.repeat(hashes[:, None], 256, axis=1), width, height), 0.0).astype(
+                np.float32
+            )
+        values = unpack(feature_image(words, width, height))
+        place = channels(name)
+        value = values[..., place]
+        if name in _LIGHT_FEATURES:
+            value = value * image[..., 1:]
+        value = np.where(face[..., None], value, 0.0).astype(np.float32)
+        return value[..., 0] if place.stop - place.start == 1 else value
+
+    def close(self) -> None:
+        """Releases everything on the GPU but the device."""
+        self._close_commands()
+        self._passes.close()
+        self._close_all()
+
+    def __enter__(self) -> "Renderer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Wiring
+
+    def _make_passes(self) -> _Passes:
+        device, scene, cache, (width, height) = self.device, self._buffers, self._cache, self._size
+        gbuffer = GBuffer(device, scene, cache, width, height)
+        hashing = TileHash(device, gbuffer.features, gbuffer.surface, width, height)
+        face_radiance = device.image(width, height, "rgba16f", name="face radiance")
+        network = TileNetwork(
+            device, self._weights, hashing, gbuffer.features, gbuffer.surface, face_radiance, width, height
+        )
+        background = Background(device, scene, cache, width, height)
+        reference = Reference(device, scene, width, height)
+        inputs = CompositeInputs(
+            gbuffer.features,
+            gbuffer.surface,
+            hashing.hashes,
+            reference.radiance,
+            face_radiance,
+            background.radiance,
+            background.depth,
+        )
+        composite = Composite(device, scene, inputs, width, height)
+        return _Passes(gbuffer, hashing, network, background, reference, face_radiance, composite)
+
+    def _record(self) -> None:
+        self._close_commands()
+        p = self._passes
+        with self.device.commands() as neural:
+            p.gbuffer.record(neural)
+            p.background.record(neural)
+            neural.barrier()
+            p.tile_hash.record(neural)
+            neural.barrier()
+            p.tile_network.record(neural)
+            neural.barrier()
+        with self.device.commands() as reference:
+            p.reference.record(reference)
+            reference.barrier()
+        with self.device.commands() as composite:
+            p.composite.record(composite)
+            composite.barrier()
+        self._neural_command, self._reference_command, self._composite_command = neural, reference, composite
+        self._commands = [neural, reference, composite]
+
+    def _write_frame(self, sample: int, jitter: tuple[float, float]) -> None:
+        width, height = self._size
+        self._buffers.set_frame(
+            self._scene.camera, width, height, jitter=jitter, sample_index=sample, seed=self._seed
+        )
+
+    def _restart(self) -> None:
+        self._neural_samples = self._reference_samples = 0
+
+    def _close_commands(self) -> None:
+        for command in self._commands:
+            command.close()
+        self._commands = []
+
+    def _close_all(self) -> None:
+        for thing in reversed(self._owned):
+            thing.close()
+        self._owned = []
+
+
+def _jitter(sample: int) -> tuple[float, float]:
+    """Where in the pixel a sample goes, in pixels from its centre: Roberts' R2 sequence, the centre first."""
+    return (
+        (sample * 0.7548776662466927 + 0.5) % 1.0 - 0.5,
+        (sample * 0.5698402909980532 + 0.5) % 1.0 - 0.5,
+    )

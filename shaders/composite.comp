@@ -1,0 +1,102 @@
+// One picture from all passes: face and background by depth, accumulation of jittered frames, tone map, views.
+
+#include "scene.glsl"
+#include "features.glsl"
+#include "random.glsl"
+#include "tonemap.glsl"
+#include "composite.glsl"
+
+layout(local_size_x = 16, local_size_y = 16) in;
+
+layout(set = 0, binding = SLOT_FEATURES, scalar) readonly buffer FeatureBuffer { uvec4 features[]; };
+layout(set = 0, binding = SLOT_SURFACE, scalar) readonly buffer SurfaceBuffer { vec2 surface[]; };
+layout(set = 0, binding = SLOT_HASHES, scalar) readonly buffer Hashes { uint hashes[]; };
+layout(set = 0, binding = SLOT_REFERENCE, scalar) readonly buffer Reference { vec4 reference[]; };
+layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CompositeState state; };
+layout(set = 0, binding = SLOT_FACE_RADIANCE, rgba16f) uniform readonly image2D face_radiance;
+layout(set = 0, binding = SLOT_BACKGROUND_RADIANCE, rgba16f) uniform readonly image2D background_radiance;
+layout(set = 0, binding = SLOT_BACKGROUND_DEPTH) uniform sampler2D background_depth[1];
+layout(set = 0, binding = SLOT_ACCUMULATED, scalar) buffer Accumulated { vec4 accumulated[]; };
+layout(set = 0, binding = SLOT_DISPLAY, rgba8) uniform writeonly image2D display;
+
+float view_depth(float d) // depth buffer value -> metres along the view axis
+{
+    return frame.near * frame.far / (frame.far - d * (frame.far - frame.near));
+}
+
+bool face_in_front(uvec2 xy, vec2 at_surface)
+{
+    float d = texelFetch(background_depth[0], ivec2(xy), 0).r;
+    return !isinf(at_surface.x) && (d >= 1.0 || at_surface.x <= view_depth(d));
+}
+
+vec3 hash_color(uint hash)
+{
+    uint h = pcg_hash(hash);
+    vec3 c = vec3(h & 255u, (h >> 8) & 255u, (h >> 16) & 255u) / 255.0;
+    return 0.25 + 0.75 * c;
+}
+
+float feature_channel(uint tile, uint pixel, uint channel)
+{
+    uvec4 words = features[feature_index(tile, channel / 8u, pixel)];
+    vec2 pair = unpackHalf2x16(words[(channel % 8u) / 2u]);
+    return channel % 2u == 0u ? pair.x : pair.y;
+}
+
+// A view of the G-buffer, as display colour.
+vec3 view(uvec2 xy, uint tile, uint pixel, vec2 at_surface, vec3 neural)
+{
+    bool face = face_in_front(xy, at_surface);
+    if (state.mode == MODE_TILES) {
+        vec3 color = tonemap(neural, frame.exposure);
+        uint hash = hashes[tile];
+        if (hash == 0u) return color * 0.5;
+        bool edge = any(equal(xy % TILE, uvec2(0u)));
+        return edge ? vec3(0.05) : mix(color, hash_color(hash), 0.55);
+    }
+    if (!face) return vec3(0.0);
+    if (state.mode == MODE_FACE) return vec3(1.0);
+    if (state.mode == MODE_HASH) return hash_color(hashes[tile]);
+    if (state.mode == MODE_DEPTH) return vec3(clamp(1.0 - (at_surface.x - state.depth_range.x) / (state.depth_range.y - state.depth_range.x), 0.0, 1.0));
+    vec3 value = vec3(0.0);
+    for (uint c = 0u; c < state.channels; ++c) value[c] = feature_channel(tile, pixel, state.first_channel + c);
+    if (state.channels == 1u) value = value.xxx;
+    if (state.is_direction != 0u) return value * 0.5 + 0.5;
+    if (state.scales_with_light != 0u) return tonemap(value * at_surface.y, frame.exposure);
+    return state.channels == 3u ? srgb_encode(value) : value;
+}
+
+void main()
+{
+    uvec2 xy = gl_GlobalInvocationID.xy;
+    if (any(greaterThanEqual(xy, frame.size))) return;
+    uint at = xy.y * frame.size.x + xy.x;
+    uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy);
+    vec2 at_surface = surface[surface_index(tile, pixel)];
+
+    vec3 neural = vec3(0.0);
+    if (state.neural_drawn != 0u) {
+        vec4 behind = imageLoad(background_radiance, ivec2(xy));
+        if (face_in_front(xy, at_surface)) neural = imageLoad(face_radiance, ivec2(xy)).rgb;
+        else if (behind.a > 0.0) neural = behind.rgb;
+        else neural = backdrop(normalize(camera_ray(vec2(xy) + 0.5 + frame.jitter)));
+        vec4 sum = vec4(neural, 1.0);
+        if (state.first_neural == 0u) sum += accumulated[at];
+        accumulated[at] = sum;
+    }
+    neural = accumulated[at].rgb / max(accumulated[at].a, 1.0);
+    vec3 path_traced = reference[at].rgb / max(reference[at].a, 1.0);
+
+    vec3 color;
+    if (state.mode == MODE_NEURAL) color = tonemap(neural, frame.exposure);
+    else if (state.mode == MODE_REFERENCE) color = tonemap(path_traced, frame.exposure);
+    else if (state.mode == MODE_SPLIT) {
+        float line = state.split * float(frame.size.x);
+        color = tonemap(float(xy.x) < line ? neural : path_traced, frame.exposure);
+        if (abs(float(xy.x) + 0.5 - line) < 1.0) color = vec3(1.0);
+    } else if (state.mode == MODE_DIFFERENCE) {
+        color = DIFFERENCE_GAIN * abs(tonemap(neural, frame.exposure) - tonemap(path_traced, frame.exposure));
+    } else color = view(xy, tile, pixel, at_surface, neural);
+    imageStore(display, ivec2(xy), vec4(clamp(color, 0.0, 1.0), 1.0));
+}
