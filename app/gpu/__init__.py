@@ -1,1 +1,44 @@
-"""The only place that speaks Vulkan. Knows no faces."""
+"""The only place that speaks Vulkan: devices, memory, shaders, pipelines, acceleration structures. Knows no faces."""
+
+from app.gpu.acceleration import Blas, Geometry, Instance, Tlas
+from app.gpu.bindings import Binding, BindingSet
+from app.gpu.buffer import Buffer
+from app.gpu.commands import CommandBuffer
+from app.gpu.device import Device
+from app.gpu.formats import FORMATS, Format
+from app.gpu.image import Image, Sampler
+from app.gpu.lifetime import live_objects
+from app.gpu.pipeline import ComputePipeline, Pipeline
+from app.gpu.raytracing import HitGroup, RayTracingPipeline
+from app.gpu.results import DeviceLost
+from app.gpu.selection import DeviceInfo, list_devices
+from app.gpu.shader import ShaderCompiler, ShaderError, cache_folder
+from app.gpu.struct import Struct
+
+__all__ = [
+    "FORMATS",
+    "Binding",
+    "BindingSet",
+    "Blas",
+    "Buffer",
+    "CommandBuffer",
+    "ComputePipeline",
+    "Device",
+    "DeviceInfo",
+    "DeviceLost",
+    "Format",
+    "Geometry",
+    "HitGroup",
+    "Image",
+    "Instance",
+    "Pipeline",
+    "RayTracingPipeline",
+    "Sampler",
+    "ShaderCompiler",
+    "ShaderError",
+    "Struct",
+    "Tlas",
+    "cache_folder",
+    "list_devices",
+    "live_objects",
+]

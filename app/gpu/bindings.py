@@ -1,0 +1,193 @@
+"""What a pipeline's shaders read and write: binding declarations, and sets of resources bound to them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from app.gpu.acceleration import Tlas
+from app.gpu.binding import Handle, array, ffi, make, vk
+from app.gpu.buffer import Buffer
+from app.gpu.image import Image, Sampler
+from app.gpu.lifetime import Resource
+from app.gpu.results import check
+
+if TYPE_CHECKING:
+    from app.gpu.device import Device
+    from app.gpu.pipeline import Pipeline
+
+BindingKind: TypeAlias = Literal["storage", "uniform", "image", "texture", "textures", "tlas"]
+Texture: TypeAlias = tuple[Image, Sampler]
+Bound: TypeAlias = "Buffer | Image | Texture | Tlas | Sequence[Buffer | Image | Texture]"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """`layout(set = 0, binding = slot)` of a shader.
+
+    Args:
+        slot: the binding number.
+        kind: "storage" and "uniform" buffers, storage "image", sampled "texture", "textures" (an array of sampled
+            images, partially bound, indexed non-uniformly) or "tlas".
+        count: length of the array in the shader (1 = no array).
+        name: for error messages.
+    """
+
+    slot: int
+    kind: BindingKind
+    count: int = 1
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """How errors call this binding."""
+        return f"slot {self.slot} ({self.name or self.kind})"
+
+    @property
+    def descriptor_type(self) -> int:
+        """The VkDescriptorType."""
+        return int(
+            {
+                "storage": vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                "uniform": vk.VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER,
+                "image": vk.VK_DESCRIPTOR_TYPE_STORAGE_IMAGE,
+                "texture": vk.VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER,
+                "textures": vk.VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER,
+                "tlas": vk.VK_DESCRIPTOR_TYPE_ACCELERATION_STRUCTURE_KHR,
+            }[self.kind]
+        )
+
+
+def make_set_layout(owner: Resource, device: "Device", bindings: Sequence[Binding], stages: int) -> Handle:
+    """The VkDescriptorSetLayout of `bindings`, owned by `owner`."""
+    slots = [binding.slot for binding in bindings]
+    if len(set(slots)) != len(slots):
+        raise ValueError(f"{owner.name}: two bindings share a slot in {sorted(slots)}")
+    entries = [
+        make(
+            "VkDescriptorSetLayoutBinding",
+            binding=binding.slot,
+            descriptorType=binding.descriptor_type,
+            descriptorCount=binding.count,
+            stageFlags=stages,
+        )
+        for binding in bindings
+    ]
+    partial = vk.VK_DESCRIPTOR_BINDING_PARTIALLY_BOUND_BIT
+    flags = make(
+        "VkDescriptorSetLayoutBindingFlagsCreateInfo",
+        bindingCount=len(bindings),
+        pBindingFlags=[partial if binding.count > 1 else 0 for binding in bindings],
+    )
+    info = make("VkDescriptorSetLayoutCreateInfo", pNext=flags, bindingCount=len(entries), pBindings=entries)
+    out = ffi.new("VkDescriptorSetLayout *")
+    check(
+        vk.vkCreateDescriptorSetLayout(device.handle, info, ffi.NULL, out),
+        f"lay out the bindings of {owner.name}",
+    )
+    layout = out[0]
+    return owner.own(
+        "VkDescriptorSetLayout",
+        layout,
+        lambda: vk.vkDestroyDescriptorSetLayout(device.handle, layout, ffi.NULL),
+    )
+
+
+class BindingSet(Resource):
+    """Resources bound to the slots of one pipeline, made by `Pipeline.bind`.
+
+    Closing it does not close the resources. Those must live, and stay the same objects, while it is used.
+    """
+
+    def __init__(self, device: "Device", pipeline: "Pipeline", bound: Mapping[int, Bound]) -> None:
+        super().__init__(device.ledger, f"bindings of {pipeline.name}")
+        self._device = device
+        self.pipeline = pipeline
+        self.resources = dict(bound)
+        known = {binding.slot for binding in pipeline.bindings}
+        with self.building():
+            if extra := sorted(set(bound) - known):
+                raise ValueError(f"{pipeline.name} has no slot {extra[0]}")
+            self.handle, self.array = self._allocate()
+            writes = [self._write(binding) for binding in pipeline.bindings]
+            if writes:
+                cells = array("VkWriteDescriptorSet", writes)
+                vk.vkUpdateDescriptorSets(device.handle, len(writes), cells, 0, ffi.NULL)
+
+    def _allocate(self) -> tuple[Handle, Handle]:
+        device = self._device
+        sizes: dict[int, int] = {}
+        for binding in self.pipeline.bindings:
+            sizes[binding.descriptor_type] = sizes.get(binding.descriptor_type, 0) + binding.count
+        # A pool needs a size even for an empty set.
+        sizes = sizes or {vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER: 1}
+        cells = [
+            make("VkDescriptorPoolSize", type=kind, descriptorCount=count) for kind, count in sizes.items()
+        ]
+        info = make("VkDescriptorPoolCreateInfo", maxSets=1, poolSizeCount=len(cells), pPoolSizes=cells)
+        out = ffi.new("VkDescriptorPool *")
+        check(vk.vkCreateDescriptorPool(device.handle, info, ffi.NULL, out), f"make {self.name}")
+        pool = out[0]
+        self.own("VkDescriptorPool", pool, lambda: vk.vkDestroyDescriptorPool(device.handle, pool, ffi.NULL))
+        request = make(
+            "VkDescriptorSetAllocateInfo",
+            descriptorPool=pool,
+            descriptorSetCount=1,
+            pSetLayouts=[self.pipeline.set_layout],
+        )
+        sets = array("VkDescriptorSet", 1)
+        check(vk.vkAllocateDescriptorSets(device.handle, request, sets), f"make {self.name}")
+        return sets[0], sets
+
+    def _write(self, binding: Binding) -> Handle:
+        if binding.slot not in self.resources:
+            raise ValueError(f"{self.pipeline.name}: {binding.label} is not bound")
+        value = self.resources[binding.slot]
+        items: list[Any] = list(value) if isinstance(value, list) else [value]
+        if not 1 <= len(items) <= binding.count:
+            raise ValueError(
+                f"{self.pipeline.name}: {binding.label} takes 1..{binding.count} items, not {len(items)}"
+            )
+        fields: dict[str, Any]
+        if binding.kind in ("storage", "uniform"):
+            fields = {"pBufferInfo": [self._buffer(binding, item) for item in items]}
+        elif binding.kind == "tlas":
+            if not isinstance(items[0], Tlas):
+                raise self._wrong(binding, items[0], "a Tlas")
+            fields = {
+                "pNext": make(
+                    "VkWriteDescriptorSetAccelerationStructureKHR",
+                    accelerationStructureCount=1,
+                    pAccelerationStructures=[items[0].handle],
+                )
+            }
+        else:
+            fields = {"pImageInfo": [self._image(binding, item) for item in items]}
+        return make(
+            "VkWriteDescriptorSet",
+            dstSet=self.handle,
+            dstBinding=binding.slot,
+            descriptorCount=len(items),
+            descriptorType=binding.descriptor_type,
+            **fields,
+        )
+
+    def _buffer(self, binding: Binding, item: Any) -> Handle:
+        if not isinstance(item, Buffer):
+            raise self._wrong(binding, item, "a Buffer")
+        return make("VkDescriptorBufferInfo", buffer=item.handle, offset=0, range=vk.VK_WHOLE_SIZE)
+
+    def _image(self, binding: Binding, item: Any) -> Handle:
+        general = vk.VK_IMAGE_LAYOUT_GENERAL
+        if binding.kind == "image":
+            if not isinstance(item, Image):
+                raise self._wrong(binding, item, "an Image")
+            return make("VkDescriptorImageInfo", imageView=item.target_view, imageLayout=general)
+        if not (isinstance(item, tuple) and isinstance(item[0], Image) and isinstance(item[1], Sampler)):
+            raise self._wrong(binding, item, "an (Image, Sampler)")
+        image, sampler = item
+        return make(
+            "VkDescriptorImageInfo", sampler=sampler.handle, imageView=image.view, imageLayout=general
+        )
+
+    def _wrong(self, binding: Binding, item: Any, wanted: str) -> TypeError:
+        return TypeError(f"{self.pipeline.name}: {binding.label} takes {wanted}, not {type(item).__name__}")

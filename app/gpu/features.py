@@ -1,0 +1,160 @@
+"""What the renderer asks of a Vulkan driver, what a driver has, and the chain that switches it on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.gpu.binding import Handle, array, ffi, make, vk
+from app.gpu.results import check
+
+_CORE = "VkPhysicalDeviceFeatures"
+_V11 = "VkPhysicalDeviceVulkan11Features"
+_V12 = "VkPhysicalDeviceVulkan12Features"
+_V13 = "VkPhysicalDeviceVulkan13Features"
+_AS = "VkPhysicalDeviceAccelerationStructureFeaturesKHR"
+_RT = "VkPhysicalDeviceRayTracingPipelineFeaturesKHR"
+
+# Without these nothing runs. Field -> what to call it in an error.
+REQUIRED: dict[str, dict[str, str]] = {
+    _CORE: {"shaderInt64": "64-bit integers in shaders"},
+    _V12: {
+        "scalarBlockLayout": "scalar block layout",
+        "bufferDeviceAddress": "buffer device addresses",
+        "runtimeDescriptorArray": "runtime descriptor arrays",
+        "descriptorBindingPartiallyBound": "partially bound descriptors",
+        "shaderSampledImageArrayNonUniformIndexing": "non-uniform texture indexing",
+    },
+    _V13: {
+        "synchronization2": "synchronization2",
+        "dynamicRendering": "dynamic rendering",
+        "maintenance4": "maintenance4",
+    },
+}
+REQUIRED_RAYTRACING: dict[str, dict[str, str]] = {
+    _AS: {"accelerationStructure": "acceleration structures"},
+    _RT: {"rayTracingPipeline": "ray-tracing pipelines"},
+}
+
+# Switched on where offered; `DeviceInfo.features` tells which are on.
+OPTIONAL: dict[str, tuple[str, ...]] = {
+    _CORE: (
+        "samplerAnisotropy",
+        "fillModeNonSolid",
+        "fragmentStoresAndAtomics",
+        "vertexPipelineStoresAndAtomics",
+        "independentBlend",
+        "shaderInt16",
+        "shaderFloat64",
+        "shaderStorageImageExtendedFormats",
+        "shaderStorageImageReadWithoutFormat",
+        "shaderStorageImageWriteWithoutFormat",
+    ),
+    _V11: ("storageBuffer16BitAccess", "uniformAndStorageBuffer16BitAccess", "shaderDrawParameters"),
+    _V12: (
+        "shaderFloat16",
+        "shaderInt8",
+        "storageBuffer8BitAccess",
+        "uniformAndStorageBuffer8BitAccess",
+        "shaderSubgroupExtendedTypes",
+        "uniformBufferStandardLayout",
+        "vulkanMemoryModel",
+        "vulkanMemoryModelDeviceScope",
+    ),
+    _V13: (
+        "subgroupSizeControl",
+        "computeFullSubgroups",
+        "shaderDemoteToHelperInvocation",
+        "shaderTerminateInvocation",
+        "shaderZeroInitializeWorkgroupMemory",
+    ),
+}
+
+RAYTRACING_EXTENSIONS = (
+    "VK_KHR_acceleration_structure",
+    "VK_KHR_ray_tracing_pipeline",
+    "VK_KHR_deferred_host_operations",
+)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one physical device lacks and offers.
+
+    `missing` and `missing_raytracing` are phrases for a person; `optional` are field names of OPTIONAL.
+    """
+
+    missing: tuple[str, ...]
+    missing_raytracing: tuple[str, ...]
+    optional: frozenset[str]
+    extensions: frozenset[str]
+
+
+def extension_names(physical: Handle) -> frozenset[str]:
+    """The device extensions a physical device offers."""
+    count = ffi.new("uint32_t *")
+    check(
+        vk.vkEnumerateDeviceExtensionProperties(physical, ffi.NULL, count, ffi.NULL),
+        "list the extensions of the GPU",
+    )
+    cells = ffi.new("VkExtensionProperties[]", count[0])
+    check(
+        vk.vkEnumerateDeviceExtensionProperties(physical, ffi.NULL, count, cells),
+        "list the extensions of the GPU",
+    )
+    return frozenset(ffi.string(cells[i].extensionName).decode() for i in range(count[0]))
+
+
+def query(physical: Handle, api_version: int) -> Offer:
+    """What a physical device has of what is wanted; needs no logical device."""
+    if api_version < vk.VK_API_VERSION_1_3:
+        version = f"{api_version >> 22 & 0x7F}.{api_version >> 12 & 0x3FF}"
+        return Offer((f"Vulkan 1.3 (it has {version})",), (), frozenset(), frozenset())
+    extensions = extension_names(physical)
+    lacking_extensions = tuple(name for name in RAYTRACING_EXTENSIONS if name not in extensions)
+    structs, head = _chain(raytracing=not lacking_extensions)
+    vk.vkGetPhysicalDeviceFeatures2(physical, head)
+    missing = tuple(
+        words
+        for name, fields in REQUIRED.items()
+        for field, words in fields.items()
+        if not getattr(structs[name], field)
+    )
+    missing_raytracing = lacking_extensions or tuple(
+        words
+        for name, fields in REQUIRED_RAYTRACING.items()
+        for field, words in fields.items()
+        if not getattr(structs[name], field)
+    )
+    optional = frozenset(
+        field for name, fields in OPTIONAL.items() for field in fields if getattr(structs[name], field)
+    )
+    return Offer(missing, missing_raytracing, optional, extensions)
+
+
+def enable_chain(offer: Offer, *, raytracing: bool) -> Handle:
+    """A VkPhysicalDeviceFeatures2 chain that switches on all that is required and the offered optional features."""
+    structs, head = _chain(raytracing=raytracing)
+    wanted = {**REQUIRED, **(REQUIRED_RAYTRACING if raytracing else {})}
+    for name, fields in wanted.items():
+        for field in fields:
+            setattr(structs[name], field, 1)
+    for name, optional in OPTIONAL.items():
+        for field in optional:
+            if field in offer.optional:
+                setattr(structs[name], field, 1)
+    return head
+
+
+def _chain(*, raytracing: bool) -> tuple[dict[str, Any], Handle]:
+    """Zeroed feature structs by name, and the VkPhysicalDeviceFeatures2 that leads to them."""
+    following: Handle = None
+    structs: dict[str, Any] = {}
+    for name in (_V11, _V12, _V13, *((_AS, _RT) if raytracing else ())):
+        following = structs[name] = make(name, pNext=following)
+    head = make("VkPhysicalDeviceFeatures2", pNext=following)
+    structs[_CORE] = head.features
+    return structs, head
+
+
+def extension_array(names: list[str]) -> Handle:
+    """A `const char *const *` of extension names."""
+    return array("char *", names)

@@ -1,0 +1,134 @@
+"""The Vulkan instance, and the messenger that collects what the validation layer says."""
+
+from collections.abc import Sequence
+
+from app.errors import BungyoError
+from app.gpu.binding import INSTALL_HINT, Handle, ffi, instance_function, make, vk
+from app.gpu.lifetime import Ledger, Resource
+from app.gpu.results import check
+
+VALIDATION_LAYER = "VK_LAYER_KHRONOS_validation"
+
+
+def layer_names() -> set[str]:
+    """Names of the Vulkan layers installed here."""
+    count = ffi.new("uint32_t *")
+    check(vk.vkEnumerateInstanceLayerProperties(count, ffi.NULL), "list the Vulkan layers")
+    cells = ffi.new("VkLayerProperties[]", count[0])
+    check(vk.vkEnumerateInstanceLayerProperties(count, cells), "list the Vulkan layers")
+    return {ffi.string(cells[i].layerName).decode() for i in range(count[0])}
+
+
+class Instance(Resource):
+    """A VkInstance, with validation if asked for.
+
+    Args:
+        ledger: counts its objects.
+        validation: load the validation layer with synchronisation validation.
+        extensions: instance extensions (those of a window).
+        messages: the list that warnings and errors of the layer are appended to.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        validation: bool = False,
+        extensions: Sequence[str] = (),
+        messages: list[str] | None = None,
+    ) -> None:
+        super().__init__(ledger, "instance")
+        self.messages = messages if messages is not None else []
+        with self.building():
+            self.handle = self._make_instance(validation, list(extensions))
+            if validation:
+                self._make_messenger()
+
+    def _make_instance(self, validation: bool, extensions: list[str]) -> Handle:
+        layers: list[str] = []
+        following: Handle = None
+        if validation:
+            if VALIDATION_LAYER not in layer_names():
+                raise BungyoError(
+                    "Validation was asked for, but the Vulkan validation layer is not installed.",
+                    "Install it with: sudo apt-get install vulkan-validationlayers",
+                )
+            layers = [VALIDATION_LAYER]
+            extensions = [*extensions, "VK_EXT_debug_utils", "VK_EXT_validation_features"]
+            following = make(
+                "VkValidationFeaturesEXT",
+                enabledValidationFeatureCount=1,
+                pEnabledValidationFeatures=[vk.VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT],
+            )
+        application = make(
+            "VkApplicationInfo",
+            pApplicationName="bungyo",
+            pEngineName="bungyo",
+            apiVersion=vk.VK_API_VERSION_1_3,
+        )
+        info = make(
+            "VkInstanceCreateInfo",
+            pNext=following,
+            pApplicationInfo=application,
+            enabledLayerCount=len(layers),
+            ppEnabledLayerNames=layers,
+            enabledExtensionCount=len(extensions),
+            ppEnabledExtensionNames=extensions,
+        )
+        out = ffi.new("VkInstance *")
+        result = vk.vkCreateInstance(info, ffi.NULL, out)
+        if result == vk.VK_ERROR_INCOMPATIBLE_DRIVER:
+            raise no_driver()
+        if result == vk.VK_ERROR_EXTENSION_NOT_PRESENT:
+            raise BungyoError(
+                f"The Vulkan loader lacks one of the extensions {', '.join(extensions)}.", INSTALL_HINT
+            )
+        check(result, "start Vulkan")
+        handle = out[0]
+        return self.own("VkInstance", handle, lambda: vk.vkDestroyInstance(handle, ffi.NULL))
+
+    def _make_messenger(self) -> None:
+        messages = self.messages
+
+        def collect(severity: int, kinds: int, data: Handle, _user: Handle) -> int:
+            messages.append(ffi.string(data.pMessage).decode(errors="replace"))
+            return 0
+
+        # Vulkan calls this for as long as the messenger lives.
+        self._callback = ffi.callback(
+            "VkBool32(VkDebugUtilsMessageSeverityFlagBitsEXT, VkDebugUtilsMessageTypeFlagsEXT,"
+            " const VkDebugUtilsMessengerCallbackDataEXT *, void *)",
+            collect,
+        )
+        info = make(
+            "VkDebugUtilsMessengerCreateInfoEXT",
+            messageSeverity=vk.VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT
+            | vk.VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
+            # Not its performance advice: it dislikes the GENERAL layout that images have here on purpose.
+            messageType=vk.VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT,
+            pfnUserCallback=self._callback,
+        )
+        create = instance_function(self.handle, "vkCreateDebugUtilsMessengerEXT")
+        destroy = instance_function(self.handle, "vkDestroyDebugUtilsMessengerEXT")
+        out = ffi.new("VkDebugUtilsMessengerEXT *")
+        check(create(self.handle, info, ffi.NULL, out), "listen to the validation layer")
+        messenger = out[0]
+        self.own("VkDebugUtilsMessengerEXT", messenger, lambda: destroy(self.handle, messenger, ffi.NULL))
+
+    def physical_devices(self) -> list[Handle]:
+        """The VkPhysicalDevices, in the loader's order; BungyoError if there are none."""
+        count = ffi.new("uint32_t *")
+        check(vk.vkEnumeratePhysicalDevices(self.handle, count, ffi.NULL), "list the GPUs")
+        if not count[0]:
+            raise no_driver()
+        cells = ffi.new("VkPhysicalDevice[]", count[0])
+        check(vk.vkEnumeratePhysicalDevices(self.handle, count, cells), "list the GPUs")
+        return [cells[i] for i in range(count[0])]
+
+
+def no_driver() -> BungyoError:
+    """The error of a machine with a Vulkan loader and no working driver."""
+    return BungyoError(
+        "There is no working Vulkan driver on this machine.",
+        "Install the GPU vendor's driver, or the software driver with: sudo apt-get install mesa-vulkan-drivers",
+    )

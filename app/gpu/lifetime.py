@@ -1,0 +1,84 @@
+"""Who owns which Vulkan object, and what is still alive."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from app.gpu.binding import Handle
+
+
+class Ledger:
+    """Counts Vulkan objects made and not destroyed, and remembers the open resources in order of creation."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.resources: dict[int, Resource] = {}
+
+
+# Objects of all devices and instances of this process: shows leaks even when a device failed to open.
+_process = Counter[str]()
+
+
+def live_objects() -> dict[str, int]:
+    """Vulkan objects made by this process and not destroyed, by kind ("VkBuffer": 3)."""
+    return {kind: count for kind, count in _process.items() if count}
+
+
+class Resource:
+    """Something that owns Vulkan objects: destroys them in reverse order in `close()`, which may be called twice.
+
+    A constructor does its work inside `with self.building():`, so that one that fails half way leaves nothing.
+    `internal` marks what another resource or the device closes: being alive when the device closes is no leak.
+    """
+
+    def __init__(self, ledger: Ledger, name: str = "", *, internal: bool = False) -> None:
+        self.name = name
+        self.internal = internal
+        self._ledger = ledger
+        self._owned: list[tuple[str, Callable[[], object]]] = []
+        self._closed = False
+        ledger.resources[id(self)] = self
+
+    def own(self, kind: str, handle: Handle, destroy: Callable[[], object]) -> Handle:
+        """Take over `handle`, of Vulkan type `kind`; `destroy()` ends it. Returns the handle."""
+        self._owned.append((kind, destroy))
+        self._ledger.counts[kind] += 1
+        _process[kind] += 1
+        return handle
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Close whatever was made if the block raises."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+        return self._closed
+
+    def close(self) -> None:
+        """Destroy what this owns. The GPU must have finished with it. Harmless when repeated."""
+        self._closed = True
+        self._ledger.resources.pop(id(self), None)
+        while self._owned:
+            kind, destroy = self._owned.pop()
+            destroy()
+            self._ledger.counts[kind] -= 1
+            _process[kind] -= 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}{' closed' if self._closed else ''}>"

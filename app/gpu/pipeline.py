@@ -1,0 +1,146 @@
+"""Pipelines: what compute, ray-tracing and graphics pipelines share, and the compute pipeline."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.gpu.binding import Handle, array, ffi, make, vk
+from app.gpu.bindings import Binding, BindingSet, Bound, make_set_layout
+from app.gpu.lifetime import Resource
+from app.gpu.results import check
+from app.gpu.struct import Struct
+
+if TYPE_CHECKING:
+    from app.gpu.device import Device
+
+
+@dataclass(frozen=True)
+class Text:
+    """What goes into the shader text besides the file: macros, generated includes, specialisation constants."""
+
+    defines: Mapping[str, str | int] = field(default_factory=dict)
+    includes: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[int, int | float] = field(default_factory=dict)
+
+
+class Pipeline(Resource):
+    """A pipeline with its layout: descriptor set 0 and one block of push constants, both visible to all its stages."""
+
+    bind_point: int
+
+    def __init__(
+        self, device: "Device", name: str, bindings: Sequence[Binding], push: Struct | None, stages: int
+    ) -> None:
+        super().__init__(device.ledger, name)
+        self._device = device
+        self.bindings = tuple(bindings)
+        self.push = push
+        self.stages = stages
+        self.handle: Handle = None
+        with self.building():
+            # Vulkan wants push constant blocks in multiples of four bytes.
+            self.push_size = (push.size + 3) // 4 * 4 if push else 0
+            if self.push_size > device.info.limits.push_constants:
+                raise ValueError(
+                    f"{name}: {self.push_size} bytes of push constants, {device.info.limits.push_constants} allowed"
+                )
+            self.set_layout = make_set_layout(self, device, bindings, stages)
+            self.layout = self._make_layout()
+
+    def _make_layout(self) -> Handle:
+        device = self._device
+        block = make("VkPushConstantRange", stageFlags=self.stages, offset=0, size=self.push_size)
+        info = make(
+            "VkPipelineLayoutCreateInfo",
+            setLayoutCount=1,
+            pSetLayouts=[self.set_layout],
+            pushConstantRangeCount=1 if self.push else 0,
+            pPushConstantRanges=[block] if self.push else None,
+        )
+        out = ffi.new("VkPipelineLayout *")
+        check(vk.vkCreatePipelineLayout(device.handle, info, ffi.NULL, out), f"lay out pipeline {self.name}")
+        layout = out[0]
+        return self.own(
+            "VkPipelineLayout", layout, lambda: vk.vkDestroyPipelineLayout(device.handle, layout, ffi.NULL)
+        )
+
+    def bind(self, bound: Mapping[int, Bound]) -> BindingSet:
+        """A set of resources for every slot of this pipeline; ValueError/TypeError name the slot that is wrong."""
+        return BindingSet(self._device, self, bound)
+
+    def _adopt(self, result: int, out: Handle) -> None:
+        check(result, f"make pipeline {self.name}")
+        pipeline, device = out[0], self._device
+        self.handle = self.own(
+            "VkPipeline", pipeline, lambda: vk.vkDestroyPipeline(device.handle, pipeline, ffi.NULL)
+        )
+
+    @contextmanager
+    def _stages(self, shaders: Sequence[tuple[str, int]], text: Text) -> Iterator[list[Handle]]:
+        """VkPipelineShaderStageCreateInfos of (shader, VkShaderStageFlagBits); their modules live in the block."""
+        device = self._device.handle
+        modules: list[Handle] = []
+        special = specialisation(text.constants)
+        try:
+            stages = []
+            for name, stage in shaders:
+                code = self._device.shaders.compile(name, includes=text.includes, defines=text.defines)
+                info = make("VkShaderModuleCreateInfo", codeSize=len(code), pCode=code)
+                out = ffi.new("VkShaderModule *")
+                check(vk.vkCreateShaderModule(device, info, ffi.NULL, out), f"load shader {name}")
+                modules.append(out[0])
+                stages.append(
+                    make(
+                        "VkPipelineShaderStageCreateInfo",
+                        stage=stage,
+                        module=out[0],
+                        pName="main",
+                        pSpecializationInfo=special,
+                    )
+                )
+            yield stages
+        finally:
+            for module in modules:
+                vk.vkDestroyShaderModule(device, module, ffi.NULL)
+
+
+def specialisation(constants: Mapping[int, int | float]) -> Handle:
+    """VkSpecializationInfo of constant id -> value (int: 32-bit integer, bool, float: 32-bit float), or None."""
+    if not constants:
+        return None
+    words = [
+        np.float32(value).tobytes()
+        if isinstance(value, float)
+        else int(value & 0xFFFF_FFFF).to_bytes(4, "little")
+        for value in constants.values()
+    ]
+    entries = [
+        make("VkSpecializationMapEntry", constantID=key, offset=4 * index, size=4)
+        for index, key in enumerate(constants)
+    ]
+    data = b"".join(words)
+    return make(
+        "VkSpecializationInfo",
+        mapEntryCount=len(entries),
+        pMapEntries=entries,
+        dataSize=len(data),
+        pData=data,
+    )
+
+
+class ComputePipeline(Pipeline):
+    """A compute pipeline, made by `Device.compute_pipeline`."""
+
+    def __init__(
+        self, device: "Device", shader: str, bindings: Sequence[Binding], push: Struct | None, text: Text
+    ) -> None:
+        self.bind_point = vk.VK_PIPELINE_BIND_POINT_COMPUTE
+        super().__init__(device, shader, bindings, push, vk.VK_SHADER_STAGE_COMPUTE_BIT)
+        with self.building(), self._stages([(shader, vk.VK_SHADER_STAGE_COMPUTE_BIT)], text) as stages:
+            info = make("VkComputePipelineCreateInfo", stage=stages[0], layout=self.layout)
+            out = array("VkPipeline", 1)
+            cache = device.pipeline_cache
+            self._adopt(vk.vkCreateComputePipelines(device.handle, cache, 1, info, ffi.NULL, out), out)

@@ -1,0 +1,209 @@
+"""Which GPUs there are, what each lacks, and which one to take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from app.errors import BungyoError, InputError
+from app.gpu.binding import Handle, ffi, make, vk
+from app.gpu.features import Offer, query
+from app.gpu.instance import Instance
+from app.gpu.lifetime import Ledger
+
+# Best first.
+KINDS = ("discrete", "integrated", "virtual", "cpu", "other")
+
+_NO_RAYTRACING_HINT = (
+    "The software driver traces rays from Mesa 25.0 on: on Debian 12 install it with "
+    "sudo apt-get install -t bookworm-backports mesa-vulkan-drivers"
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Numbers of the device that layouts depend on."""
+
+    push_constants: int
+    sbt_handle_size: int
+    sbt_handle_alignment: int
+    sbt_base_alignment: int
+    ray_recursion: int
+    scratch_alignment: int
+    anisotropy: float
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """One GPU, as `list_devices` and `Device.info` describe it.
+
+    `kind` is one of discrete, integrated, virtual, cpu, other. `missing` says in words what the renderer needs and
+    the driver lacks (empty = usable); `missing_raytracing` is the part of it that only ray tracing needs.
+    `features` are optional Vulkan features that are switched on ("shaderFloat16", "storageBuffer16BitAccess" ...).
+    `timestamp_period_ns` is 0 where the device has no timestamps. Sizes are in bytes.
+    """
+
+    index: int
+    name: str
+    driver: str
+    kind: str
+    api_version: str
+    raytracing: bool
+    subgroup_size: int
+    max_shared_memory: int
+    timestamp_period_ns: float
+    memory_bytes: int
+    missing: list[str]
+    missing_raytracing: list[str]
+    features: frozenset[str] = field(repr=False)
+    extensions: frozenset[str] = field(repr=False)
+    limits: Limits = field(repr=False)
+
+    def lacks(self, raytracing: bool) -> list[str]:
+        """What stands in the way of opening this device, with or without ray tracing."""
+        if raytracing:
+            return self.missing
+        return [entry for entry in self.missing if entry not in self.missing_raytracing]
+
+    @property
+    def description(self) -> str:
+        """One line: index, name, kind, driver."""
+        return f"{self.index}: {self.name} ({self.kind}, {self.driver})"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A physical device with all that opening it needs."""
+
+    physical: Handle
+    info: DeviceInfo
+    offer: Offer
+    queue_family: int
+
+
+def list_devices() -> list[DeviceInfo]:
+    """All Vulkan devices of this machine, without opening any; BungyoError where there is no loader or driver."""
+    with Instance(Ledger()) as instance:
+        return [candidate.info for candidate in candidates(instance)]
+
+
+def candidates(instance: Instance) -> list[Candidate]:
+    """All physical devices of an instance, in the loader's order."""
+    return [_candidate(index, physical) for index, physical in enumerate(instance.physical_devices())]
+
+
+def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: bool) -> Candidate:
+    """The device to open.
+
+    Args:
+        found: what `candidates` returned.
+        select: an index, part of a name (upper and lower case are the same), or None for the best one.
+        raytracing: it must trace rays.
+
+    Raises:
+        InputError: `select` matches nothing, or what it matches cannot run the renderer.
+        BungyoError: nothing was selected and no device can run the renderer.
+    """
+    usable = [candidate for candidate in found if not candidate.info.lacks(raytracing)]
+    listing = "; ".join(candidate.info.description for candidate in found)
+    if select is None:
+        if not usable:
+            reasons = "; ".join(
+                f"{candidate.info.name} lacks {', '.join(candidate.info.lacks(raytracing))}"
+                for candidate in found
+            )
+            raise BungyoError(f"No GPU here can run the renderer: {reasons}.", _NO_RAYTRACING_HINT)
+        return min(usable, key=lambda candidate: KINDS.index(candidate.info.kind))
+    chosen = _selected(found, usable, select)
+    if chosen is None:
+        raise InputError(f"There is no GPU '{select}'; there are: {listing}.")
+    lacking = chosen.info.lacks(raytracing)
+    if lacking:
+        hint = _NO_RAYTRACING_HINT if chosen.info.kind == "cpu" else ""
+        raise InputError(f"The GPU {chosen.info.name} lacks {', '.join(lacking)}.", hint)
+    return chosen
+
+
+def _selected(found: Sequence[Candidate], usable: Sequence[Candidate], select: str | int) -> Candidate | None:
+    text = str(select).strip()
+    if text.isdecimal():
+        index = int(text)
+        return found[index] if index < len(found) else None
+    if not text:
+        return None
+    matches = [candidate for candidate in found if text.lower() in candidate.info.name.lower()]
+    return next((candidate for candidate in matches if candidate in usable), matches[0] if matches else None)
+
+
+def _candidate(index: int, physical: Handle) -> Candidate:
+    core = make("VkPhysicalDeviceProperties2")
+    vk.vkGetPhysicalDeviceProperties2(physical, core)
+    properties = core.properties
+    offer = query(physical, properties.apiVersion)
+    modern = properties.apiVersion >= vk.VK_API_VERSION_1_3
+    raytracing = modern and not offer.missing_raytracing
+    # Property structs of extensions may be chained only where the extension exists.
+    rays = make("VkPhysicalDeviceRayTracingPipelinePropertiesKHR")
+    structures = make("VkPhysicalDeviceAccelerationStructurePropertiesKHR", pNext=rays)
+    v11 = make("VkPhysicalDeviceVulkan11Properties", pNext=structures if raytracing else None)
+    v12 = make("VkPhysicalDeviceVulkan12Properties", pNext=v11)
+    if modern:
+        core = make("VkPhysicalDeviceProperties2", pNext=v12)
+        vk.vkGetPhysicalDeviceProperties2(physical, core)
+        properties = core.properties
+    family, timestamp_bits = _queue_family(physical)
+    missing = [*offer.missing]
+    if family < 0:
+        missing.append("a queue for graphics and compute")
+    kinds = {
+        vk.VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: "discrete",
+        vk.VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: "integrated",
+        vk.VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: "virtual",
+        vk.VK_PHYSICAL_DEVICE_TYPE_CPU: "cpu",
+    }
+    version = properties.apiVersion
+    info = DeviceInfo(
+        index=index,
+        name=ffi.string(properties.deviceName).decode(errors="replace"),
+        driver=f"{ffi.string(v12.driverName).decode()} {ffi.string(v12.driverInfo).decode()}".strip(),
+        kind=kinds.get(properties.deviceType, "other"),
+        api_version=f"{version >> 22 & 0x7F}.{version >> 12 & 0x3FF}.{version & 0xFFF}",
+        raytracing=raytracing and not missing,
+        subgroup_size=v11.subgroupSize,
+        max_shared_memory=properties.limits.maxComputeSharedMemorySize,
+        timestamp_period_ns=properties.limits.timestampPeriod if timestamp_bits else 0.0,
+        memory_bytes=_memory_bytes(physical),
+        missing=[*missing, *offer.missing_raytracing],
+        missing_raytracing=[*offer.missing_raytracing],
+        features=offer.optional,
+        extensions=offer.extensions,
+        limits=Limits(
+            push_constants=properties.limits.maxPushConstantsSize,
+            sbt_handle_size=rays.shaderGroupHandleSize,
+            sbt_handle_alignment=rays.shaderGroupHandleAlignment,
+            sbt_base_alignment=rays.shaderGroupBaseAlignment,
+            ray_recursion=rays.maxRayRecursionDepth,
+            scratch_alignment=structures.minAccelerationStructureScratchOffsetAlignment,
+            anisotropy=properties.limits.maxSamplerAnisotropy,
+        ),
+    )
+    return Candidate(physical, info, offer, family)
+
+
+def _queue_family(physical: Handle) -> tuple[int, int]:
+    """(first family with graphics and compute or -1, its timestamp bits)."""
+    count = ffi.new("uint32_t *")
+    vk.vkGetPhysicalDeviceQueueFamilyProperties(physical, count, ffi.NULL)
+    cells = ffi.new("VkQueueFamilyProperties[]", count[0])
+    vk.vkGetPhysicalDeviceQueueFamilyProperties(physical, count, cells)
+    wanted = vk.VK_QUEUE_GRAPHICS_BIT | vk.VK_QUEUE_COMPUTE_BIT
+    for index in range(count[0]):
+        if cells[index].queueFlags & wanted == wanted:
+            return index, cells[index].timestampValidBits
+    return -1, 0
+
+
+def _memory_bytes(physical: Handle) -> int:
+    """Bytes of the largest device-local heap."""
+    properties = ffi.new("VkPhysicalDeviceMemoryProperties *")
+    vk.vkGetPhysicalDeviceMemoryProperties(physical, properties)
+    heaps = [properties.memoryHeaps[i] for i in range(properties.memoryHeapCount)]
+    return max((heap.size for heap in heaps if heap.flags & vk.VK_MEMORY_HEAP_DEVICE_LOCAL_BIT), default=0)

@@ -1,0 +1,185 @@
+"""Shader files to SPIR-V: search path, prelude, generated includes, errors with file and line, cache on disk."""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from app.errors import BungyoError
+from app.gpu.glslang import STAGES, GlslError, Shader
+
+# Folder of the project's shaders; `include/` below it is searched too.
+SHADER_FOLDER = Path(__file__).resolve().parents[2] / "shaders"
+
+_EXTENSIONS = (
+    "GL_GOOGLE_include_directive",
+    "GL_GOOGLE_cpp_style_line_directive",
+    "GL_EXT_scalar_block_layout",
+    "GL_EXT_buffer_reference",
+    "GL_EXT_buffer_reference2",
+    "GL_EXT_buffer_reference_uvec2",
+    "GL_EXT_nonuniform_qualifier",
+    "GL_EXT_samplerless_texture_functions",
+    "GL_EXT_shader_image_load_formatted",
+    "GL_EXT_control_flow_attributes",
+    "GL_EXT_shader_explicit_arithmetic_types",
+    "GL_EXT_shader_16bit_storage",
+    "GL_EXT_shader_8bit_storage",
+    "GL_EXT_shared_memory_block",
+    "GL_KHR_memory_scope_semantics",
+    "GL_KHR_cooperative_matrix",
+    "GL_KHR_shader_subgroup_basic",
+    "GL_KHR_shader_subgroup_vote",
+    "GL_KHR_shader_subgroup_ballot",
+    "GL_KHR_shader_subgroup_arithmetic",
+    "GL_KHR_shader_subgroup_shuffle",
+)
+_RAY_STAGES = ("rgen", "rint", "rahit", "rchit", "rmiss")
+
+# Part of every cache key: bump it when compiler options change.
+_CACHE_VERSION = b"bungyo-spirv-1 glslang-13.1.1 vulkan-1.3"
+_SPIRV_MAGIC = (0x07230203).to_bytes(4, "little")
+
+
+class ShaderError(BungyoError):
+    """A shader does not compile. `message` names file, line and the first complaint; `log` has all of them."""
+
+    def __init__(self, message: str, log: str) -> None:
+        super().__init__(message)
+        self.log = log
+        self.add_note(log)
+
+
+def cache_folder() -> Path:
+    """~/.cache/bungyo, or below XDG_CACHE_HOME."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base else Path.home() / ".cache") / "bungyo"
+
+
+class ShaderCompiler:
+    """Compiles shader files found in `folders` (each with its `include/`), the first folder winning.
+
+    Args:
+        folders: where shader files lie.
+        cache: folder of compiled SPIR-V; None means `cache_folder()/spirv`.
+    """
+
+    def __init__(self, folders: Sequence[Path] = (SHADER_FOLDER,), cache: Path | None = None) -> None:
+        self.folders = list(folders)
+        self.cache = cache if cache is not None else cache_folder() / "spirv"
+
+    def compile(
+        self,
+        name: str,
+        *,
+        includes: Mapping[str, str] | None = None,
+        defines: Mapping[str, str | int] | None = None,
+    ) -> bytes:
+        """SPIR-V 1.6 of the shader file `name`, whose suffix is its stage (.comp .vert .frag .rgen .rmiss ...).
+
+        Args:
+            name: file below one of the folders, or a name in `includes`.
+            includes: generated texts by name; `#include` and `name` look here before the folders.
+            defines: macros set in front of the text.
+
+        Raises:
+            ShaderError: it does not compile.
+            BungyoError: there is no such file, or its suffix is no stage.
+        """
+        virtual = dict(includes or {})
+        stage = name.rsplit(".", 1)[-1]
+        if stage not in STAGES:
+            raise BungyoError(f"The shader {name} has none of the stage suffixes .{' .'.join(STAGES)}.")
+        found = self._find(name, virtual)
+        if found is None:
+            places = ", ".join(str(folder) for folder in self.folders)
+            raise BungyoError(f"There is no shader {name} in {places}.")
+        text = _prelude(stage, defines or {}) + f'#line 1 "{name}"\n' + found
+        missing: list[tuple[str, str]] = []
+
+        def include(header: str, includer: str) -> tuple[str, str] | None:
+            content = self._find(header, virtual)
+            if content is None:
+                missing.append((header, includer or name))
+                return None
+            return header, content
+
+        with Shader(stage, text, include) as shader:
+            try:
+                preprocessed = shader.preprocess()
+                key = hashlib.sha256(_CACHE_VERSION + stage.encode() + preprocessed.encode()).hexdigest()
+                spirv = self._load(key)
+                if spirv is None:
+                    spirv = shader.compile()
+                    self._store(key, spirv)
+                return spirv
+            except GlslError as error:
+                raise _shader_error(name, str(error), missing) from None
+
+    def _find(self, name: str, virtual: Mapping[str, str]) -> str | None:
+        if name in virtual:
+            return virtual[name]
+        for folder in self.folders:
+            for path in (folder / name, folder / "include" / name):
+                if path.is_file():
+                    return path.read_text(encoding="utf-8")
+        return None
+
+    def _load(self, key: str) -> bytes | None:
+        """A cached entry (digest, then SPIR-V), or None where it is missing or damaged."""
+        try:
+            data = (self.cache / key).read_bytes()
+        except OSError:
+            return None
+        digest, spirv = data[:32], data[32:]
+        if hashlib.sha256(spirv).digest() != digest or spirv[:4] != _SPIRV_MAGIC:
+            return None
+        return spirv
+
+    def _store(self, key: str, spirv: bytes) -> None:
+        store_atomically(self.cache / key, hashlib.sha256(spirv).digest() + spirv)
+
+
+def store_atomically(path: Path, data: bytes) -> None:
+    """Write a cache file beside its place and rename it there; a disk that refuses costs only the cache."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(data)
+        try:
+            os.replace(file.name, path)
+        except OSError:
+            os.unlink(file.name)
+    except OSError:
+        return
+
+
+def _prelude(stage: str, defines: Mapping[str, str | int]) -> str:
+    lines = ["#version 460"]
+    lines += [f"#extension {extension} : enable" for extension in _EXTENSIONS]
+    if stage in _RAY_STAGES:
+        lines.append("#extension GL_EXT_ray_tracing : enable")
+    lines += [f"#define {key} {value}" for key, value in defines.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _shader_error(name: str, log: str, missing: list[tuple[str, str]]) -> ShaderError:
+    """glslang's log "ERROR: file:line: 'token' : complaint" as one sentence."""
+    for line in log.splitlines():
+        match = re.match(r"ERROR: (.+?):(\d+): (?:'(.*?)' : )?(.*)", line)
+        if match is None:
+            continue
+        file, number, token, complaint = match.groups()
+        if missing and token == "#include":
+            header, _ = missing[-1]
+            return ShaderError(
+                f"Shader {name} does not compile: {file}:{number}: there is no file {header}.", log
+            )
+        subject = f"'{token}': " if token else ""
+        return ShaderError(
+            f"Shader {name} does not compile: {file}:{number}: {subject}{complaint.strip().rstrip('.')}.", log
+        )
+    first = next((line for line in log.splitlines() if line.strip()), "the compiler gives no reason")
+    return ShaderError(f"Shader {name} does not compile: {first.strip().rstrip('.')}.", log)

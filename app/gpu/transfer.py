@@ -1,0 +1,122 @@
+"""Commands that run once and are waited for, and the staging buffer for memory the CPU cannot map."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.gpu.binding import Handle, array, ffi, make, vk
+from app.gpu.lifetime import Resource
+from app.gpu.results import check
+
+if TYPE_CHECKING:
+    from app.gpu.buffer import Buffer
+    from app.gpu.device import Device
+
+# Larger buffer copies go through the staging buffer in pieces.
+STAGING_LIMIT = 64 * 2**20
+# A wait is cut into slices, so that Ctrl-C is answered between them.
+_WAIT_SLICE_NS = 200_000_000
+
+
+def wait_for_fence(device: Handle, fence_array: Handle, action: str) -> None:
+    """Wait for one fence, however long it takes; `action` words the error."""
+    while True:
+        result = vk.vkWaitForFences(device, 1, fence_array, 1, _WAIT_SLICE_NS)
+        if result != vk.VK_TIMEOUT:
+            check(result, action)
+            return
+
+
+class Transfer(Resource):
+    """Runs one-shot commands on the device's queue and owns the staging buffers."""
+
+    def __init__(self, device: "Device") -> None:
+        super().__init__(device.ledger, "transfer")
+        self._device = device
+        self._staging: dict[str, Buffer] = {}
+        with self.building():
+            self._command, self._command_array = allocate_command_buffer(self, device)
+            self._fence_array = make_fence(self, device)
+            submit = make("VkCommandBufferSubmitInfo", commandBuffer=self._command)
+            self._submit = make("VkSubmitInfo2", commandBufferInfoCount=1, pCommandBufferInfos=[submit])
+            self._begin = make(
+                "VkCommandBufferBeginInfo", flags=vk.VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT
+            )
+
+    def run(self, record: Callable[[Handle], None], action: str = "copy data") -> None:
+        """Record commands with `record(VkCommandBuffer)`, run them between full barriers and wait for the end."""
+        device = self._device
+        check(vk.vkBeginCommandBuffer(self._command, self._begin), action)
+        vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
+        record(self._command)
+        vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
+        check(vk.vkEndCommandBuffer(self._command), action)
+        check(vk.vkQueueSubmit2(device.queue, 1, self._submit, self._fence_array[0]), action)
+        wait_for_fence(device.handle, self._fence_array, action)
+        check(vk.vkResetFences(device.handle, 1, self._fence_array), action)
+
+    def staging(self, kind: str, size: int) -> "Buffer":
+        """A mapped buffer of at least `size` bytes ("upload" or "readback"), reused by the next caller."""
+        current = self._staging.get(kind)
+        if current is None or current.size < size:
+            if current is not None:
+                current.close()
+                del self._staging[kind]
+            from app.gpu.buffer import Buffer
+
+            room = max(2**16, 1 << (size - 1).bit_length())
+            memory: str = "upload" if kind == "upload" else "readback"
+            self._staging[kind] = Buffer(self._device, room, memory, f"{kind} staging", internal=True)  # type: ignore[arg-type]
+        return self._staging[kind]
+
+    def write(self, target: Handle, offset: int, data: "np.ndarray") -> None:
+        """Copy bytes into a VkBuffer that cannot be mapped."""
+        for start in range(0, data.size, STAGING_LIMIT):
+            piece = data[start : start + STAGING_LIMIT]
+            staging = self.staging("upload", piece.size)
+            staging.map()[: piece.size] = piece
+            region = make("VkBufferCopy", dstOffset=offset + start, size=piece.size)
+            self.run(lambda cmd, s=staging, r=region: vk.vkCmdCopyBuffer(cmd, s.handle, target, 1, r))  # type: ignore[misc]
+
+    def read(self, source: Handle, offset: int, size: int) -> "np.ndarray":
+        """Copy bytes out of a VkBuffer that cannot be mapped."""
+        result = np.empty(size, np.uint8)
+        for start in range(0, size, STAGING_LIMIT):
+            length = min(STAGING_LIMIT, size - start)
+            staging = self.staging("readback", length)
+            region = make("VkBufferCopy", srcOffset=offset + start, size=length)
+            self.run(lambda cmd, s=staging, r=region: vk.vkCmdCopyBuffer(cmd, source, s.handle, 1, r))  # type: ignore[misc]
+            result[start : start + length] = staging.map()[:length]
+        return result
+
+    def close(self) -> None:
+        """Free the staging buffers and the command buffer."""
+        for buffer in self._staging.values():
+            buffer.close()
+        self._staging.clear()
+        super().close()
+
+
+def allocate_command_buffer(owner: Resource, device: "Device") -> tuple[Handle, Handle]:
+    """A primary command buffer of the device's pool, owned by `owner`: (handle, C array of it)."""
+    info = make(
+        "VkCommandBufferAllocateInfo",
+        commandPool=device.command_pool,
+        level=vk.VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+        commandBufferCount=1,
+    )
+    out = array("VkCommandBuffer", 1)
+    check(vk.vkAllocateCommandBuffers(device.handle, info, out), "make a command buffer")
+    owner.own(
+        "VkCommandBuffer", out[0], lambda: vk.vkFreeCommandBuffers(device.handle, device.command_pool, 1, out)
+    )
+    return out[0], out
+
+
+def make_fence(owner: Resource, device: "Device") -> Handle:
+    """An unsignalled fence owned by `owner`, as a C array of one."""
+    out = array("VkFence", 1)
+    check(vk.vkCreateFence(device.handle, make("VkFenceCreateInfo"), ffi.NULL, out), "make a fence")
+    owner.own("VkFence", out[0], lambda: vk.vkDestroyFence(device.handle, out[0], ffi.NULL))
+    return out
