@@ -17,6 +17,7 @@ from app.scene.environment import Environment
 from app.scene.lights import LightRig
 
 SKIN_MEAN_FREE_PATH: Vec3 = (3.7, 1.4, 0.7)  # mm; red travels furthest (after Jensen et al. 2001, skin1)
+DEFAULT_ALBEDO: Vec3 = (0.5, 0.5, 0.5)
 DEFAULT_ROUGHNESS = 0.5
 DEFAULT_IOR = 1.5
 
@@ -81,7 +82,7 @@ class Material:
     """
 
     name: str = ""
-    albedo: Vec3 = (0.5, 0.5, 0.5)
+    albedo: Vec3 = DEFAULT_ALBEDO
     albedo_map: Texture | None = None
     roughness: float = DEFAULT_ROUGHNESS
     roughness_map: Texture | None = None
@@ -124,7 +125,8 @@ class Mesh:
         uvs: (N,2) float32; (0,0) is the bottom left of the texture.
         triangles: (M,3) uint32 indices below N, M >= 1.
 
-    Other array-likes are converted. Raises InputError when shapes differ from these, values are not finite or
+    `of` makes one from anything like an array. Raises InputError when shapes differ from these, values are
+    not finite or
     indices are out of range.
     """
 
@@ -150,6 +152,25 @@ class Mesh:
             low, high = triangles.min(), triangles.max()
             raise InputError(f"mesh triangles have indices {low}..{high}, but there are {count} vertices.")
         object.__setattr__(self, "triangles", np.ascontiguousarray(triangles, np.uint32))
+
+    @classmethod
+    def of(
+        cls,
+        positions: ArrayLike,
+        triangles: ArrayLike,
+        normals: ArrayLike | None = None,
+        uvs: ArrayLike | None = None,
+    ) -> "Mesh":
+        """Make a mesh from array-likes of any type; missing normals become smooth ones, missing UVs 0."""
+        p, t = np.asarray(positions, np.float32), np.asarray(triangles)
+        blank = np.zeros((len(p), 3), np.float32)
+        mesh = cls(
+            p,
+            blank if normals is None else np.asarray(normals, np.float32),
+            blank[:, :2] if uvs is None else np.asarray(uvs, np.float32),
+            t,
+        )
+        return mesh.with_smooth_normals() if normals is None else mesh
 
     def with_transform(self, matrix: ArrayLike) -> "Mesh":
         """Return the mesh moved by a (4,4) affine column-vector matrix; mirroring turns the triangles."""

@@ -1,0 +1,263 @@
+"""What trimesh does not read of glTF 2.0 files: exact factors, extensions of materials, and punctual lights.
+
+The header is also put into a plainer, equivalent form before trimesh reads it (`simplified`), so that every
+part can be traced back to its node and material, and nothing is lost on the way.
+"""
+
+import copy
+import json
+import math
+import struct
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+
+from app.errors import InputError
+from app.scene.checks import F64
+from app.scene.lights import DirectionalLight, Light, PointLight
+
+# glTF lights are photometric (candela, lux), ours radiometric. 683 lm/W is the efficacy of green light, and
+# the factor Blender's exporter multiplies its watts with; so a file from there comes back as it was.
+LUMENS_PER_WATT = 683.0
+
+SUFFIXES = (".glb", ".gltf")
+_UNSUPPORTED = {
+    "KHR_draco_mesh_compression": "Draco compression",
+    "EXT_meshopt_compression": "meshopt compression",
+    "KHR_mesh_quantization": "quantised vertices",
+    "KHR_texture_basisu": "Basis Universal textures",
+}
+_JSON, _BIN = 0x4E4F534A, 0x004E4942
+
+
+@dataclass(frozen=True)
+class Gltf:
+    """A glTF file: its JSON header and the binary chunk (empty for .gltf)."""
+
+    path: Path
+    header: dict[str, Any]
+    binary: bytes
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a part comes from: its name for people, and the index of its material (None: it has none)."""
+
+    name: str
+    material: int | None
+
+
+def read_gltf(path: Path) -> Gltf:
+    """Read the container and check its structure; InputError says what is wrong."""
+    data = path.read_bytes()
+    if path.suffix.lower() == ".gltf":
+        return Gltf(path, _parse_header(data, path), b"")
+    if len(data) < 20 or data[:4] != b"glTF":
+        raise InputError(f"{path}: is not a GLB file.")
+    version, length = struct.unpack_from("<II", data, 4)
+    if version != 2:
+        raise InputError(f"{path}: is glTF version {version}; only version 2 is supported.")
+    if length > len(data):
+        raise InputError(f"{path}: is truncated: {len(data)} of {length} bytes.")
+    chunks: dict[int, bytes] = {}
+    at = 12
+    while at + 8 <= length:
+        size, kind = struct.unpack_from("<II", data, at)
+        if at + 8 + size > len(data):
+            raise InputError(f"{path}: is truncated inside a chunk.")
+        chunks.setdefault(kind, data[at + 8 : at + 8 + size])
+        at += 8 + size
+    if _JSON not in chunks:
+        raise InputError(f"{path}: is a GLB file without a JSON chunk.")
+    return Gltf(path, _parse_header(chunks[_JSON], path), chunks.get(_BIN, b""))
+
+
+def node_transforms(header: dict[str, Any]) -> dict[int, F64]:
+    """Return {node index: (4,4) node -> world} for the nodes of the default scene.
+
+    Raises ValueError where the nodes do not form a tree, and KeyError, IndexError or TypeError on malformed
+    files.
+    """
+    nodes = header.get("nodes", [])
+    world: dict[int, F64] = {}
+    queue = [(root, np.eye(4)) for root in _roots(header)]
+    while queue:
+        index, parent = queue.pop()
+        if index in world:
+            raise ValueError(f"node {index} has two parents")
+        world[index] = parent @ _local_transform(nodes[index])
+        queue.extend((child, world[index]) for child in nodes[index].get("children", ()))
+    return world
+
+
+def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Placed]]:
+    """Return the file rewritten for trimesh, its type ("glb" or "gltf"), and what the nodes' names stand for.
+
+    One node a primitive, named uniquely; every primitive has a material, named by its index; no cameras.
+
+    Raises:
+        InputError: what trimesh would misread or what is too big.
+        KeyError, IndexError, TypeError, ValueError: the file is malformed.
+    """
+    path, header = gltf.path, copy.deepcopy(gltf.header)
+    for name, what in _UNSUPPORTED.items():
+        if name in header.get("extensionsRequired", ()):
+            raise InputError(f"{path}: uses {what} ({name}), which is not supported.")
+    for image in header.get("images", ()):
+        _check_external(image, path, "texture")
+    for buffer in header.get("buffers", ()):
+        _check_external(buffer, path, "buffer")
+    world = node_transforms(header)
+    used = {header["nodes"][i]["mesh"] for i in world if "mesh" in header["nodes"][i]}
+    triangles = 0
+    for mesh in used:
+        triangles += sum(_check_primitive(p, header, path) for p in header["meshes"][mesh]["primitives"])
+    if triangles > max_triangles:
+        raise InputError(f"{path}: has {triangles:,} triangles; at most {max_triangles:,} can be drawn.")
+
+    materials = header.setdefault("materials", [])
+    names = [material.get("name", "") for material in materials]
+    for index, material in enumerate(materials):
+        material["name"] = str(index)
+    materials.append({"name": str(len(names))})
+    nodes: list[dict[str, Any]] = []
+    meshes: list[dict[str, Any]] = []
+    placed: dict[str, Placed] = {}
+    for index, matrix in world.items():
+        old = header["nodes"][index]
+        if "mesh" not in old:
+            continue
+        mesh = header["meshes"][old["mesh"]]
+        for number, primitive in enumerate(mesh["primitives"]):
+            material = primitive.setdefault("material", len(names))
+            title = old.get("name") or mesh.get("name") or f"part {index}"
+            if len(mesh["primitives"]) > 1:
+                title += "/" + (names[material] if material < len(names) and names[material] else str(number))
+            key = f"part{len(nodes)}"
+            placed[key] = Placed(title, material if material < len(names) else None)
+            nodes.append({"name": key, "mesh": len(meshes), "matrix": matrix.T.reshape(-1).tolist()})
+            meshes.append({"primitives": [primitive]})
+    header |= {"nodes": nodes, "meshes": meshes, "scenes": [{"nodes": list(range(len(nodes)))}], "scene": 0}
+    for key in ("cameras", "skins", "animations"):
+        header.pop(key, None)
+    text = json.dumps(header).encode()
+    if path.suffix.lower() == ".gltf":
+        return text, "gltf", placed
+    text += b" " * (-len(text) % 4)
+    binary = gltf.binary + b"\0" * (-len(gltf.binary) % 4)
+    total = 12 + 8 + len(text) + 8 + len(binary)
+    return (
+        struct.pack("<4sIIII", b"glTF", 2, total, len(text), _JSON)
+        + text
+        + struct.pack("<II", len(binary), _BIN)
+        + binary,
+        "glb",
+        placed,
+    )
+
+
+def load_glb_lights(path: str | Path) -> tuple[Light, ...]:
+    """Return the KHR_lights_punctual lights of a .glb or .gltf file in world space; other files have none.
+
+    Candela become W/sr and lux W/m2 by division by `LUMENS_PER_WATT`. Spot lights become point lights, with a
+    warning.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        return ()
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    gltf = read_gltf(path)
+    try:
+        return tuple(_lights(gltf))
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}") from None
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: its lights are malformed ({type(error).__name__}: {error}).") from None
+
+
+def _lights(gltf: Gltf) -> Iterator[Light]:
+    described = gltf.header.get("extensions", {}).get("KHR_lights_punctual", {}).get("lights", [])
+    for index, matrix in node_transforms(gltf.header).items():
+        extension = gltf.header["nodes"][index].get("extensions", {}).get("KHR_lights_punctual")
+        if extension is None:
+            continue
+        light = described[extension["light"]]
+        color = tuple(light.get("color", (1.0, 1.0, 1.0)))
+        power = float(light.get("intensity", 1.0)) / LUMENS_PER_WATT
+        position = matrix[:3, 3].tolist()
+        if light["type"] == "directional":
+            yield DirectionalLight((-matrix[:3, 2]).tolist(), color, power)  # shines along its node's -z
+        elif light["type"] in ("point", "spot"):
+            if light["type"] == "spot":
+                name = light.get("name", "a spot light")
+                warnings.warn(f"{gltf.path}: {name} is drawn as a point light: no cone.", stacklevel=3)
+            yield PointLight(position, color, power)
+        else:
+            raise InputError(f"has a light of unknown type {light['type']!r}.")
+
+
+def _parse_header(text: bytes, path: Path) -> dict[str, Any]:
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: its JSON header cannot be read ({error}).") from None
+    if not isinstance(header, dict):
+        raise InputError(f"{path}: its JSON header is not an object.")
+    return header
+
+
+def _roots(header: dict[str, Any]) -> list[int]:
+    if header.get("scenes"):
+        return list(header["scenes"][header.get("scene", 0)].get("nodes", []))
+    nodes = header.get("nodes", [])  # a file without scenes: everything that is nobody's child
+    children = {child for node in nodes for child in node.get("children", ())}
+    return [index for index in range(len(nodes)) if index not in children]
+
+
+def _local_transform(node: dict[str, Any]) -> F64:
+    if "matrix" in node:
+        return np.array(node["matrix"], np.float64).reshape(4, 4).T
+    x, y, z, w = np.array(node.get("rotation", (0.0, 0.0, 0.0, 1.0)), np.float64)
+    length = math.sqrt(x * x + y * y + z * z + w * w)
+    x, y, z, w = (c / length if length > 0.0 else c for c in (x, y, z, w))
+    matrix = np.eye(4)
+    matrix[:3, :3] = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    matrix[:3, :3] *= np.array(node.get("scale", (1.0, 1.0, 1.0)), np.float64).reshape(3)
+    matrix[:3, 3] = node.get("translation", (0.0, 0.0, 0.0))
+    return matrix
+
+
+def _check_external(item: dict[str, Any], path: Path, what: str) -> None:
+    """Refuse a missing file: trimesh would go on without it."""
+    uri = item.get("uri")
+    if uri is not None and not uri.startswith("data:") and not (path.parent / unquote(uri)).is_file():
+        raise InputError(f"{path}: its {what} file {path.parent / unquote(uri)} does not exist.")
+
+
+def _check_primitive(primitive: dict[str, Any], header: dict[str, Any], path: Path) -> int:
+    """Return a primitive's number of triangles; refuse encodings that trimesh would take for plain floats."""
+    attributes, accessors = primitive["attributes"], header["accessors"]
+    for name in ("POSITION", "NORMAL", "TEXCOORD_0"):
+        if name not in attributes:
+            continue
+        accessor = accessors[attributes[name]]
+        if accessor["componentType"] != 5126:
+            raise InputError(f"{path}: stores {name} as integers, which is not supported.")
+        if "sparse" in accessor:
+            raise InputError(f"{path}: stores {name} as a sparse accessor, which is not supported.")
+    if primitive.get("mode", 4) not in (4, 5):  # points, lines, fans: nothing that we draw
+        return 0
+    count = int(
+        accessors[primitive["indices"] if "indices" in primitive else attributes["POSITION"]]["count"]
+    )
+    return max(count - 2, 0) if primitive.get("mode", 4) == 5 else count // 3

@@ -1,0 +1,99 @@
+"""glTF 2.0 materials: numbers from the header, images as trimesh decoded them."""
+
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from app.errors import InputError
+from app.scene.checks import Vec3
+from app.scene.gltf import Gltf
+from app.scene.model import DEFAULT_IOR, Material, Texture
+from app.scene.texture_files import linear_mean, to_texture
+
+_AlphaMode = Literal["opaque", "mask", "blend"]
+_ALPHA_MODES: dict[str | None, _AlphaMode] = {"MASK": "mask", "BLEND": "blend"}
+
+
+def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
+    """Return material `index` of the file.
+
+    Args:
+        gltf: the file.
+        index: into its materials.
+        images: trimesh's PBRMaterial of the same index, whose attributes hold the decoded images.
+
+    Metallic maps are averaged to one number, emission maps to one colour.
+
+    Raises:
+        InputError: a texture cannot be read, or a value is out of range.
+        KeyError, IndexError, TypeError, ValueError, AttributeError: the file is malformed.
+    """
+    source = gltf.header["materials"][index]
+    name = source.get("name", "")
+    pbr = source.get("pbrMetallicRoughness", {})
+    extensions = source.get("extensions", {})
+    reader = _Reader(gltf, name or str(index), images)
+    factor = np.array(pbr.get("baseColorFactor", (1.0, 1.0, 1.0, 1.0)), np.float64).reshape(4)
+    metallic = float(pbr.get("metallicFactor", 1.0))
+    surface = pbr.get("metallicRoughnessTexture")
+    roughness_map = None
+    if surface is not None:
+        roughness_map = reader.texture(surface, "metallicRoughnessTexture", channel=1)
+        metallic *= float(linear_mean(reader.texture(surface, "metallicRoughnessTexture", channel=2))[0])
+    emission = np.array(source.get("emissiveFactor", (0.0, 0.0, 0.0)), np.float64).reshape(3)
+    emission = emission * extensions.get("KHR_materials_emissive_strength", {}).get("emissiveStrength", 1.0)
+    if "emissiveTexture" in source and emission.any():
+        emission = (
+            emission
+            * linear_mean(reader.texture(source["emissiveTexture"], "emissiveTexture", srgb=True))[:3]
+        )
+    base, normal = pbr.get("baseColorTexture"), source.get("normalTexture")
+    mode: _AlphaMode = _ALPHA_MODES.get(source.get("alphaMode"), "opaque")
+    try:
+        return Material(
+            name=name,
+            albedo=_vec3(factor[:3]),
+            albedo_map=None if base is None else reader.texture(base, "baseColorTexture", srgb=True),
+            roughness=float(pbr.get("roughnessFactor", 1.0)),
+            roughness_map=roughness_map,
+            metallic=metallic,
+            ior=float(extensions.get("KHR_materials_ior", {}).get("ior", DEFAULT_IOR)),
+            normal_map=None if normal is None else reader.texture(normal, "normalTexture"),
+            normal_scale=1.0 if normal is None else float(normal.get("scale", 1.0)),
+            emission=_vec3(emission),
+            opacity=float(factor[3]),
+            alpha_mode=mode,
+            alpha_cutoff=min(float(source.get("alphaCutoff", 0.5)), 1.0),
+        )
+    except InputError as error:
+        raise InputError(f"{gltf.path}: {error.message}") from None
+
+
+class _Reader:
+    """Turns a material's texture references into textures."""
+
+    def __init__(self, gltf: Gltf, material: str, images: Any) -> None:
+        self._path: Path = gltf.path
+        self._material = material
+        self._images = images
+
+    def texture(
+        self, reference: dict[str, Any], key: str, srgb: bool = False, channel: int | None = None
+    ) -> Texture:
+        image = getattr(self._images, key, None)
+        where = f"{key} of material {self._material!r}"
+        if image is None:
+            raise InputError(
+                f"{self._path}: {where} cannot be read (missing, damaged or of an unknown kind)."
+            )
+        if reference.get("texCoord", 0) != 0 or "KHR_texture_transform" in reference.get("extensions", {}):
+            warnings.warn(
+                f"{self._path}: {where} has its own texture coordinates, which are ignored.", stacklevel=3
+            )
+        return to_texture(image, self._path, where, srgb, channel)
+
+
+def _vec3(value: Any) -> Vec3:
+    return float(value[0]), float(value[1]), float(value[2])

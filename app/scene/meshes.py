@@ -1,0 +1,330 @@
+"""Loading what is drawn from any file that trimesh reads, and deciding which part of it is the face.
+
+trimesh hands over vertices as they are in the file (`process=False`); it puts v = 0 at the bottom of the
+image for every format, which is our convention as well. It guesses, logs and goes on where a file is broken,
+so everything it returns is checked here.
+"""
+
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+
+from app.errors import InputError
+from app.scene.checks import F64, Vec3
+from app.scene.gltf import SUFFIXES as GLTF_SUFFIXES
+from app.scene.gltf import Gltf, Placed, load_glb_lights, read_gltf, simplified
+from app.scene.gltf_materials import gltf_material
+from app.scene.model import (
+    DEFAULT_ALBEDO,
+    SKIN_MEAN_FREE_PATH,
+    Material,
+    Mesh,
+    Part,
+    normalized,
+    smooth_normals,
+)
+from app.scene.obj_materials import load_obj_materials
+from app.scene.texture_files import open_texture, srgb_to_linear
+from app.scene.uv_checks import OVERLAP_LIMIT, outside_unit_square, overlap_share
+
+__all__ = ["MAX_TRIANGLES", "load_glb_lights", "load_mesh"]
+
+MAX_TRIANGLES = 5_000_000
+_FACE_NAME = re.compile(r"skin|(?<!sur)(?<!inter)face", re.IGNORECASE)  # but not "surface"
+_NO_MESHES = {"dxf", "xyz", "stl_ascii", "zip", "bz2", "tar.gz", "tar.bz2"}  # drawings, points, archives
+_FACE_SIZE = (0.05, 2.0)  # metres; outside it the file's unit is surely another one
+
+
+@dataclass
+class _Loaded:
+    """A part before its checks; uvs are None where the file has none."""
+
+    name: str
+    positions: NDArray[Any]
+    triangles: NDArray[Any]
+    normals: NDArray[Any] | None
+    uvs: NDArray[Any] | None
+    transform: F64
+    material: Material
+
+
+def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]:
+    """Read the parts of a mesh file.
+
+    The face is: with `face`, the parts whose name or material's name equals (or else contains) one of the
+    names;
+    without, those whose material's name, or else own name, contains "skin" or "face"; or else the only part
+    there is.
+    Face parts get subsurface scattering. Parts without normals get smooth ones; without UVs (unless face)
+    zeros.
+
+    Args:
+        path: .glb, .gltf, .obj, .ply, or whatever else trimesh reads.
+        face: names given by the user, upper or lower case.
+
+    Warns (`warnings.warn`) about things that can be drawn but will not look right.
+
+    Raises:
+        InputError: the file is missing, damaged, empty, too big, or has no usable face.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        gltf = read_gltf(path) if path.suffix.lower() in GLTF_SUFFIXES else None
+        loaded = _load_gltf(gltf) if gltf else _load_other(path)
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError(f"{path}: is too big for this machine's memory.") from None
+    except Exception as error:  # trimesh and malformed JSON raise anything
+        detail = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"{path}: is damaged or not a valid {path.suffix} file ({type(error).__name__}: {detail})."
+        ) from None
+    if not loaded:
+        raise InputError(f"{path}: contains no triangles.")
+    total = sum(len(part.triangles) for part in loaded)
+    if total > MAX_TRIANGLES:
+        raise InputError(f"{path}: has {total:,} triangles; at most {MAX_TRIANGLES:,} can be drawn.")
+    _make_names_unique(loaded)
+    chosen = _choose_face(loaded, face or (), path)
+    kept = [
+        (part, mesh, i in chosen) for i, part in enumerate(loaded) if (mesh := _mesh(part, i in chosen, path))
+    ]
+    if not kept:
+        raise InputError(f"{path}: all of its triangles have no area.")
+    if not any(is_face for _, _, is_face in kept):
+        raise InputError(f"{path}: all triangles of its face have no area.")
+    parts = []
+    for part, mesh, is_face in kept:
+        material = _as_skin(part.material) if is_face else part.material
+        try:
+            parts.append(Part(part.name, mesh, material, is_face, part.transform))
+        except InputError as error:
+            raise InputError(f"{path}: part {part.name!r}: {error.message}") from None
+    _warn_about_face([part for part in parts if part.face], path)
+    return parts
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not a mesh file.")
+    if not path.is_file():
+        raise InputError(f"{path}: no such mesh file.")
+    formats = set(trimesh.available_formats()) - _NO_MESHES
+    if path.suffix.lower().lstrip(".") not in formats:
+        known = ", ".join(sorted(formats))
+        raise InputError(f"{path}: has an unknown kind of file name; mesh files are {known}.")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: is empty.")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence trimesh's log and numpy's warnings about broken files: the checks here say it better."""
+    logger = logging.getLogger("trimesh")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
+
+
+def _load_gltf(gltf: Gltf) -> list[_Loaded]:
+    data, kind, placed = simplified(gltf, MAX_TRIANGLES)
+    with _quiet():
+        scene = trimesh.load_scene(
+            io.BytesIO(data),
+            file_type=kind,
+            resolver=trimesh.resolvers.FilePathResolver(str(gltf.path.absolute())),
+            process=False,
+        )
+    materials: dict[int, Material] = {}
+
+    def material(part: Placed, geometry: Any) -> Material:
+        color = _vertex_color(geometry, linear=True)
+        if part.material is None:
+            return Material(albedo=color or DEFAULT_ALBEDO)
+        if part.material not in materials:
+            materials[part.material] = gltf_material(gltf, part.material, geometry.visual.material)
+        found = materials[part.material]
+        if color is None or found.albedo_map is not None:
+            return found
+        r, g, b = (a * c for a, c in zip(found.albedo, color, strict=True))
+        return replace(found, albedo=(r, g, b))
+
+    return [
+        _loaded(placed[node].name, geometry, transform, material(placed[node], geometry))
+        for node, geometry, transform in _geometries(scene)
+    ]
+
+
+def _load_other(path: Path) -> list[_Loaded]:
+    suffix = path.suffix.lower()
+    materials = load_obj_materials(path) if suffix == ".obj" else {}
+    texture = _ply_texture(path) if suffix == ".ply" else None
+    with _quiet():
+        options = {"split_objects": True} if suffix == ".obj" else {}
+        scene = trimesh.load_scene(str(path), process=False, **options)
+    loaded = []
+    for node, geometry, transform in _geometries(scene):
+        name = path.stem if node == path.name else node  # trimesh names a nameless part after the file
+        used = getattr(geometry.visual, "material", None)
+        material = materials.get(getattr(used, "name", None) or "")
+        if material is None and texture is not None:
+            material = Material(albedo=(1.0, 1.0, 1.0), albedo_map=open_texture(texture, path, srgb=True))
+        if material is None:
+            material = Material(albedo=_vertex_color(geometry, linear=False) or DEFAULT_ALBEDO)
+        loaded.append(_loaded(name, geometry, transform, material))
+    return loaded[::-1] if suffix == ".obj" else loaded  # trimesh collects an OBJ's parts from the end
+
+
+def _geometries(scene: Any) -> Iterator[tuple[str, Any, F64]]:
+    """Yield (node name, trimesh, (4,4) transform) of everything in the scene that has triangles."""
+    for node in scene.graph.nodes_geometry:
+        transform, name = scene.graph[node]
+        geometry = scene.geometry[name]
+        if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
+            yield str(node), geometry, np.array(transform, np.float64)
+
+
+def _loaded(name: str, geometry: Any, transform: F64, material: Material) -> _Loaded:
+    # The attribute `vertex_normals` computes what is missing; only the cache tells whether the file had any.
+    normals = geometry.vertex_normals if "vertex_normals" in geometry._cache else None
+    return _Loaded(
+        name,
+        np.asarray(geometry.vertices),
+        np.asarray(geometry.faces),
+        None if normals is None else np.asarray(normals),
+        getattr(geometry.visual, "uv", None),
+        transform,
+        material,
+    )
+
+
+def _vertex_color(geometry: Any, linear: bool) -> Vec3 | None:
+    """Return the mean vertex colour as linear albedo, or None where the file has none."""
+    visual = geometry.visual
+    if visual.kind == "texture":
+        colors = visual.vertex_attributes.get("color")
+    else:
+        colors = visual.vertex_colors if visual.defined else None
+    if colors is None or len(colors) == 0:
+        return None
+    value = np.asarray(colors)[:, :3].astype(np.float64)
+    if np.issubdtype(np.asarray(colors).dtype, np.integer):
+        value /= np.iinfo(np.asarray(colors).dtype).max
+    mean = np.clip((value if linear else srgb_to_linear(value)).mean(axis=0), 0.0, 1.0)
+    return float(mean[0]), float(mean[1]), float(mean[2])
+
+
+def _ply_texture(path: Path) -> Path | None:
+    """Return the image that a "comment TextureFile" line in the header names."""
+    with path.open("rb") as file:
+        for line in file:
+            text = line.decode("utf-8", "replace").strip()
+            if text == "end_header":
+                break
+            if match := re.match(r"comment\s+texturefile\s+(.+)", text, re.IGNORECASE):
+                return path.parent / match[1]
+    return None
+
+
+def _make_names_unique(loaded: list[_Loaded]) -> None:
+    seen: set[str] = set()
+    for part in loaded:
+        name, number = part.name, 2
+        while part.name in seen:
+            part.name, number = f"{name}_{number}", number + 1
+        seen.add(part.name)
+
+
+def _choose_face(loaded: list[_Loaded], wanted: Sequence[str], path: Path) -> set[int]:
+    """Return the indices of the parts that are face; InputError lists the parts where there is none."""
+    names = [(part.name, part.material.name) for part in loaded]
+    listing = ", ".join(f"{part} (material {material})" if material else part for part, material in names)
+    if wanted:
+        chosen: set[int] = set()
+        for word in wanted:
+            low = word.lower()
+            exact = {i for i, pair in enumerate(names) if low in (name.lower() for name in pair)}
+            found = exact or {i for i, pair in enumerate(names) if any(low in name.lower() for name in pair)}
+            if not found or not low:
+                raise InputError(f"{path}: --face {word}: there is no such part; the parts are {listing}.")
+            chosen |= found
+        return chosen
+    for column in (1, 0):  # materials say it best: a part "face_eyes" of material "eyes" is not skin
+        found = {i for i, pair in enumerate(names) if _FACE_NAME.search(pair[column])}
+        if found:
+            return found
+    if len(loaded) == 1:
+        return {0}
+    raise InputError(f"{path}: no part is called skin or face; choose it with --face NAME from {listing}.")
+
+
+def _mesh(part: _Loaded, is_face: bool, path: Path) -> Mesh | None:
+    """Return the checked mesh of a part, or None if no triangle has an area."""
+    where = f"{path}: part {part.name!r}"
+    with np.errstate(over="ignore"):  # what is too big for float32 becomes infinite, and is refused
+        positions = part.positions.astype(np.float32)
+    if not np.isfinite(positions).all():
+        raise InputError(f"{where} has vertex positions that are not finite numbers.")
+    low, high = int(part.triangles.min()), int(part.triangles.max())
+    if low < 0 or high >= len(positions):
+        raise InputError(f"{where} has triangle indices {low}..{high}, but only {len(positions)} vertices.")
+    corners = positions.astype(np.float64)[part.triangles]
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = np.linalg.norm(np.cross(a, b), axis=1)
+    edge = np.maximum((a * a).sum(axis=1), (b * b).sum(axis=1))
+    triangles = part.triangles[area > 1e-12 * edge]
+    if not len(triangles):
+        return None
+    uvs = part.uvs
+    if uvs is not None and (np.shape(uvs) != (len(positions), 2) or not np.isfinite(uvs).all()):
+        raise InputError(f"{where} has texture coordinates that are not finite numbers, one pair a vertex.")
+    if is_face and (uvs is None or np.ptp(uvs[triangles].reshape(-1, 2), axis=0).min() < 1e-6):
+        raise InputError(
+            f"{where} is the face but has no texture coordinates (UVs), which choose its networks."
+        )
+    normals = smooth_normals(positions, triangles)
+    if part.normals is not None:
+        given = np.asarray(part.normals, np.float64)
+        usable = np.isfinite(given).all(axis=1) & (np.linalg.norm(np.nan_to_num(given), axis=1) > 1e-6)
+        normals = np.where(usable[:, None], normalized(np.nan_to_num(given)), normals).astype(np.float32)
+    return Mesh.of(positions, triangles, normals, uvs)
+
+
+def _as_skin(material: Material) -> Material:
+    """Return the material with scattering below the surface, for which files have no common word."""
+    return replace(material, subsurface=1.0, mean_free_path=SKIN_MEAN_FREE_PATH, metallic=0.0)
+
+
+def _warn_about_face(face: list[Part], path: Path) -> None:
+    names = " and ".join(repr(part.name) for part in face)
+    consequence = "its tile hash and light cache will be wrong there"
+    if any(outside_unit_square(part.mesh.uvs[part.mesh.triangles]) for part in face):
+        warnings.warn(f"{path}: UVs of face {names} leave 0..1; {consequence}.", stacklevel=3)
+    share = overlap_share([(part.mesh.uvs, part.mesh.triangles) for part in face])
+    if share > OVERLAP_LIMIT:
+        warnings.warn(
+            f"{path}: UVs of face {names} overlap on {share:.0%} of their area; {consequence}.", stacklevel=3
+        )
+    extent = max(float(np.ptp(part.bounds(), axis=0).max()) for part in face)
+    if not _FACE_SIZE[0] <= extent <= _FACE_SIZE[1]:
+        warnings.warn(
+            f"{path}: the face is {extent:.3g} units big, read as metres: its skin will look wrong.",
+            stacklevel=3,
+        )

@@ -1,0 +1,103 @@
+"""Wavefront MTL files: constants and maps, with the physically based keys that many exporters write."""
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+from app.errors import InputError
+from app.scene.checks import Vec3
+from app.scene.model import DEFAULT_ALBEDO, DEFAULT_IOR, DEFAULT_ROUGHNESS, Material
+from app.scene.texture_files import open_texture
+
+_MAPS = {"map_kd": "albedo", "map_pr": "roughness", "norm": "normal"}
+
+
+def load_obj_materials(path: Path) -> dict[str, Material]:
+    """Return the materials that the OBJ file `path` refers to, by name.
+
+    A missing MTL file gives a warning and grey materials. InputError: a missing or damaged texture, a bad
+    number.
+    """
+    materials: dict[str, Material] = {}
+    for name in _libraries(path):
+        library = path.parent / name
+        if not library.is_file():
+            warnings.warn(f"{path}: its material file {library} does not exist; all is grey.", stacklevel=2)
+            continue
+        for key, values in _parse(library).items():
+            materials[key] = _material(key, values, library)
+    return materials
+
+
+def _libraries(path: Path) -> list[str]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return [
+            line.split(None, 1)[1].strip() for line in file if line.startswith("mtllib ") and line[7:].strip()
+        ]
+
+
+def _parse(library: Path) -> dict[str, dict[str, str]]:
+    """Return {material: {key in lower case: the rest of its line}}."""
+    found: dict[str, dict[str, str]] = {}
+    current: dict[str, str] = {}
+    for line in library.read_text(encoding="utf-8", errors="replace").splitlines():
+        key, _, rest = line.strip().partition(" ")
+        if key.lower() == "newmtl":
+            current = found.setdefault(rest.strip(), {})
+        elif rest and not key.startswith("#"):
+            current[key.lower()] = rest.strip()
+    return found
+
+
+def _material(name: str, values: dict[str, str], library: Path) -> Material:
+    def numbers(key: str, default: tuple[float, ...]) -> tuple[float, ...]:
+        try:
+            return tuple(float(x) for x in values[key].split()) if key in values else default
+        except ValueError:
+            raise InputError(
+                f"{library}: {key} of material {name!r} is not a number: {values[key]}."
+            ) from None
+
+    maps = {kind: _find_map(values[key], library) for key, kind in _MAPS.items() if key in values}
+    fields: dict[str, Any] = {"name": name}
+    color = numbers("kd", (1.0, 1.0, 1.0) if "albedo" in maps else DEFAULT_ALBEDO)
+    if "albedo" in maps:
+        fields["albedo_map"] = open_texture(maps["albedo"], library, srgb=True)
+        if max(color) == 0.0:  # some exporters write black here and mean "only the map"
+            color = (1.0, 1.0, 1.0)
+    if "roughness" in maps:
+        fields["roughness_map"] = open_texture(maps["roughness"], library, srgb=False, channel=0)
+    if "normal" in maps:
+        fields["normal_map"] = open_texture(maps["normal"], library, srgb=False)
+    fields["albedo"] = _vec3(tuple(min(c, 1.0) for c in color))
+    fields["emission"] = _vec3(numbers("ke", (0.0, 0.0, 0.0)))
+    fields["metallic"] = numbers("pm", (0.0,))[0]
+    fields["ior"] = min(max(numbers("ni", (DEFAULT_IOR,))[0], 1.0), 3.0)
+    if "pr" in values or "roughness" in maps:
+        fields["roughness"] = numbers("pr", (1.0,))[0]
+    elif "ns" in values:
+        # Blinn-Phong exponent -> GGX alpha of the same lobe width (Walter et al. 2007), and its square root.
+        fields["roughness"] = math.sqrt(math.sqrt(2.0 / (max(numbers("ns", (0.0,))[0], 0.0) + 2.0)))
+    else:
+        fields["roughness"] = DEFAULT_ROUGHNESS
+    opacity = numbers("d", (1.0,))[-1] if "d" in values else 1.0 - numbers("tr", (0.0,))[0]
+    albedo_map = fields.get("albedo_map")
+    # Of opacity maps we know only the usual kind: the colour map's own 4th channel.
+    if opacity < 1.0 or ("map_d" in values and albedo_map is not None and albedo_map.pixels.shape[2] == 4):
+        fields.update(opacity=opacity, alpha_mode="blend")
+    try:
+        return Material(**fields)
+    except InputError as error:
+        raise InputError(f"{library}: {error.message}") from None
+
+
+def _find_map(text: str, library: Path) -> Path:
+    """Return the file a map line names: all of it, or what follows options such as "-bm 0.5"."""
+    text = text.replace("\\", "/")
+    whole = library.parent / text
+    return whole if whole.is_file() or not text.startswith("-") else library.parent / text.split()[-1]
+
+
+def _vec3(value: tuple[float, ...]) -> Vec3:
+    return (value[0], value[1], value[2]) if len(value) >= 3 else (value[0], value[0], value[0])

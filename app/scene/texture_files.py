@@ -1,0 +1,64 @@
+"""Images of materials: Pillow images of any mode to textures."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.errors import InputError
+from app.scene.model import Texture
+
+
+def open_texture(path: Path, owner: Path, srgb: bool, channel: int | None = None) -> Texture:
+    """Read the image file `path` that `owner` refers to; InputError names both."""
+    if not path.is_file():
+        raise InputError(f"{owner}: its texture file {path} does not exist.")
+    try:
+        image = Image.open(path)
+    except Exception as error:  # UnidentifiedImageError, DecompressionBombError, OSError
+        raise InputError(f"{owner}: its texture file {path} is not a readable image ({error}).") from None
+    return to_texture(image, owner, path.name, srgb, channel)
+
+
+def to_texture(image: Any, owner: Path, name: str, srgb: bool, channel: int | None = None) -> Texture:
+    """Turn a Pillow image into a texture: (H,W,3 or 4), or (H,W,1) if one `channel` (0..3) is wanted.
+
+    Raises:
+        InputError: the image data is damaged; the message names `owner` and `name`.
+    """
+    try:
+        pixels = _pixels(image)
+    except Exception as error:  # Pillow decodes lazily and raises OSError, SyntaxError, ValueError, ...
+        raise InputError(f"{owner}: its texture {name!r} is damaged ({error}).") from None
+    if channel is not None:
+        return Texture(np.ascontiguousarray(pixels[..., channel : channel + 1]), False, name)
+    return Texture(pixels, srgb and pixels.dtype == np.uint8, name)
+
+
+def linear_mean(texture: Texture) -> NDArray[np.float64]:
+    """Return (C,) the mean value of a texture, sRGB decoded; of a 4th channel the plain mean."""
+    full = 255.0 if texture.pixels.dtype == np.uint8 else 1.0
+    value = texture.pixels.reshape(-1, texture.pixels.shape[2]).astype(np.float64) / full
+    if texture.srgb:
+        value[:, :3] = srgb_to_linear(value[:, :3])
+    return np.asarray(value.mean(axis=0), np.float64)
+
+
+def srgb_to_linear(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Decode sRGB values 0..1 (IEC 61966-2-1)."""
+    return np.where(value <= 0.04045, value / 12.92, ((np.maximum(value, 0.0) + 0.055) / 1.055) ** 2.4)
+
+
+def _pixels(image: Any) -> NDArray[np.uint8]:
+    if image.mode in (
+        "I;16",
+        "I;16B",
+        "I;16L",
+        "I",
+    ):  # Pillow's own conversion to 8 bits clips instead of scaling
+        grey = np.asarray(image).astype(np.float64) / 257.0
+        return np.repeat((np.clip(grey, 0, 255) + 0.5).astype(np.uint8)[..., None], 3, axis=2)
+    transparent = "A" in image.getbands() or "transparency" in image.info
+    return np.array(image.convert("RGBA" if transparent else "RGB"), np.uint8)

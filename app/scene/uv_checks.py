@@ -1,0 +1,72 @@
+"""Is a face's texture layout fit for tile hash and light cache, which need one place a texture coordinate?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+GRID = 256
+OVERLAP_LIMIT = 0.05
+_CHUNK = 1 << 21  # candidate texels at a time: bounds the memory
+
+
+def outside_unit_square(uvs: NDArray[np.float32]) -> bool:
+    """Return whether any of the (N,2) texture coordinates leaves 0..1 by more than rounding."""
+    return bool(uvs.min() < -1e-4 or uvs.max() > 1.0 + 1e-4)
+
+
+def overlap_share(
+    layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32]]], grid: int = GRID
+) -> float:
+    """Return the share of covered texels of a grid x grid raster that lie in two or more triangles.
+
+    Args:
+        layouts: (uvs (N,2), triangles (M,3)) of every part that shares the texture square.
+        grid: texels along an edge.
+
+    Counting stops as soon as more than `OVERLAP_LIMIT` is certain, so a pathological file costs no more than
+    others.
+    """
+    hits = np.zeros(grid * grid, np.int64)
+    for uvs, triangles in layouts:
+        # The shift keeps texel centres off the round numbers on which people put edges, so that a texel on a
+        # shared edge is not counted for both triangles.
+        corners = uvs[triangles].astype(np.float64) * grid - 0.5 + np.array([1.234e-4, 2.345e-4])
+        low = np.clip(np.ceil(corners.min(axis=1)), 0, grid).astype(np.int64)
+        high = np.clip(np.floor(corners.max(axis=1)), -1, grid - 1).astype(np.int64)
+        size = np.maximum(high - low + 1, 0)
+        count = size[:, 0] * size[:, 1]
+        used = np.flatnonzero(count)
+        ends = np.cumsum(count[used])
+        start = 0
+        while start < len(used):
+            base = ends[start - 1] if start else 0
+            stop = max(int(np.searchsorted(ends, base + _CHUNK, side="right")), start + 1)
+            _add_hits(hits, grid, corners, low, size, count, used[start:stop])
+            start = stop
+            if (hits > 1).sum() > OVERLAP_LIMIT * grid * grid:
+                break
+    return float((hits > 1).sum() / max(int((hits > 0).sum()), 1))
+
+
+def _add_hits(
+    hits: NDArray[np.int64],
+    grid: int,
+    corners: NDArray[np.float64],
+    low: NDArray[np.int64],
+    size: NDArray[np.int64],
+    count: NDArray[np.int64],
+    chosen: NDArray[np.intp],
+) -> None:
+    """Count the texel centres inside the chosen triangles, among all those in their bounding boxes."""
+    owner = np.repeat(chosen, count[chosen])
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(count[chosen]) - count[chosen], count[chosen])
+    x = low[owner, 0] + number % size[owner, 0]
+    y = low[owner, 1] + number // size[owner, 0]
+    a, b, c = (corners[owner, i] for i in range(3))
+    sides = [
+        (q[:, 0] - p[:, 0]) * (y - p[:, 1]) - (q[:, 1] - p[:, 1]) * (x - p[:, 0])
+        for p, q in ((a, b), (b, c), (c, a))
+    ]
+    inside = np.logical_and.reduce([s > 0 for s in sides]) | np.logical_and.reduce([s < 0 for s in sides])
+    np.add.at(hits, y[inside] * grid + x[inside], 1)
