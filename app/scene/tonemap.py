@@ -1,8 +1,9 @@
 """Radiance to display colour: exposure, the Khronos PBR Neutral tone map, the sRGB curve.
 
 The numpy twin of what the composite pass does. Khronos PBR Neutral (KhronosGroup/ToneMapping, "PBR Neutral
-Specification", 2024) leaves base colours as they are up to 0.8 and compresses only highlights; the small toe takes
-away the 4 % that a dielectric's Fresnel reflection adds, so that an albedo lit by white light comes out as itself.
+Specification", 2024) leaves base colours as they are up to 0.8 and compresses only highlights; the small toe
+takes away the 4 % that a dielectric's Fresnel reflection adds, so that an albedo lit by white light comes out
+as itself.
 """
 
 import numpy as np
@@ -44,8 +45,8 @@ def tonemap(radiance: FloatArray, exposure_ev: float | FloatArray = 0.0) -> Floa
 
     Args:
         radiance: (..., 3) linear Rec.709 radiance; negative values count as black.
-        exposure_ev: stops; radiance is multiplied by 2**exposure_ev. A scalar, or an array that broadcasts against
-            radiance (for per-pixel exposure give it a last axis of 1).
+        exposure_ev: stops; radiance is multiplied by 2**exposure_ev. A scalar, or an array that broadcasts
+            against radiance (for per-pixel exposure give it a last axis of 1).
 
     Returns:
         (..., 3) sRGB-encoded values in 0..1, in the input's float type.

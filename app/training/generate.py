@@ -22,7 +22,9 @@ from app.training.metrics import auto_exposure, plain_shading
 from app.training.situations import Ranges, draw
 
 SHARD_FRAMES = 25  # some 60 MB in memory; a kill loses at most these frames
-JUDGED_SPP_FACTOR = 4  # frames that judge get this many times the samples: their noise limits what can be measured
+JUDGED_SPP_FACTOR = (
+    4  # frames that judge get this many times the samples: their noise limits what can be measured
+)
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ class FrameSource(Protocol):
     ) -> TileBatch:
         """Render the selected face tiles.
 
-        Target and features of a pixel must belong to the same point of the surface: both from one primary ray, whose
-        place in the pixel `seed` may jitter. The target's samples must be unbiased and independent of the features'
-        own noise.
+        Target and features of a pixel must belong to the same point of the surface: both from one primary
+            ray, whose
+        place in the pixel `seed` may jitter. The target's samples must be unbiased and independent of the
+        features' own noise.
         """
         ...
 
@@ -97,7 +100,8 @@ def generate(
     shard_frames: int = SHARD_FRAMES,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> int:
-    """Bring a data set to `frames` frames; those it has already are kept, so an interrupted run simply goes on.
+    """Bring a data set to `frames` frames; those it has already are kept, so an interrupted run simply goes
+    on.
 
     Args:
         source: the renderer.
@@ -116,7 +120,8 @@ def generate(
         How many frames were added.
 
     Raises:
-        InputError: an option is out of range, or the folder holds something else or a set made with other options.
+        InputError: an option is out of range, or the folder holds something else or a set made with other
+            options.
         BungyoError: rendering or writing failed. Frames finished before are on disk, after Ctrl-C as well.
     """
     ranges = ranges or Ranges()
@@ -187,7 +192,12 @@ def _frame(
 def _check(
     frames: int, spp: int, seed: int, size: tuple[int, int], tile_fraction: float, shard_frames: int
 ) -> None:
-    for name, value, low in (("frames", frames, 1), ("spp", spp, 1), ("seed", seed, 0), ("shard", shard_frames, 1)):
+    for name, value, low in (
+        ("frames", frames, 1),
+        ("spp", spp, 1),
+        ("seed", seed, 0),
+        ("shard", shard_frames, 1),
+    ):
         if value < low:
             raise InputError(f"A data set needs {name} >= {low}, not {value}.")
     if min(size) < 16 or max(size) > 8192:

@@ -1,9 +1,10 @@
 """How good a picture is: PSNR of what the display shows, over face pixels, frame by frame.
 
-The measure is 10 log10(1 / MSE) of tone-mapped sRGB values in 0..1 (`app.scene.tonemap`), at the frame's exposure.
-Targets of a path tracer are noisy, so no network can reach an infinite PSNR on them. `FrameErrors` therefore also
-carries the noise's own share of the squared error, to first order: the variance of the target's mean times the squared
-slope of tone map and sRGB curve. Its PSNR is the ceiling a perfect network would be measured at.
+The measure is 10 log10(1 / MSE) of tone-mapped sRGB values in 0..1 (`app.scene.tonemap`), at the frame's
+exposure. Targets of a path tracer are noisy, so no network can reach an infinite PSNR on them. `FrameErrors`
+therefore also carries the noise's own share of the squared error, to first order: the variance of the
+target's mean times the squared slope of tone map and sRGB curve. Its PSNR is the ceiling a perfect network
+would be measured at.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ def plain_shading(features: F32, light_scale: F32) -> F32:
 
 
 def auto_exposure(radiance: F32) -> float:
-    """Return the stops that bring the mean luminance of (n, 3) radiance to KEY_LUMINANCE; 0 for black or no pixels.
+    """Return the stops that bring the mean luminance of (n, 3) radiance to KEY_LUMINANCE; 0 for black.
 
     Feed it `plain_shading`, not path-traced targets: an exposure must not depend on their noise.
     """
@@ -51,16 +52,20 @@ def psnr(mean_squared_error: float) -> float:
 
 
 def squared_error(prediction: F32, target: F32, exposure_ev: float | F32) -> F32:
-    """Squared difference of display values, (n, 3), of two (n, 3) radiances; exposure per pixel as (n, 1) or scalar."""
-    return np.square(tonemap(prediction, exposure_ev) - tonemap(target, exposure_ev))
+    """Squared difference of display values (n, 3) of two radiances (n, 3); exposure scalar or (n, 1)."""
+    error: F32 = np.square(tonemap(prediction, exposure_ev) - tonemap(target, exposure_ev))
+    return error
 
 
 def noise_error(target: F32, variance: F32, exposure_ev: float | F32) -> F32:
     """The squared display error (n, 3) to expect from noise of this `variance` alone, to first order."""
-    step = np.float32(0.01) * (np.abs(target) + np.float32(1e-3))
-    low, high = np.maximum(target - step, 0.0), target + step
-    slope = (tonemap(high, exposure_ev) - tonemap(low, exposure_ev)) / (high - low)
-    return np.square(slope) * variance
+    gain = np.exp2(np.asarray(exposure_ev, np.float32))
+    exposed = np.maximum(target * gain, 0.0)
+    step = np.float32(0.01) * (exposed + np.float32(1e-3))
+    low, high = np.maximum(exposed - step, 0.0), exposed + step
+    slope = (tonemap(high) - tonemap(low)) / (high - low)
+    error: F32 = np.square(slope * gain) * variance
+    return error
 
 
 @dataclass(frozen=True)

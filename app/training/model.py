@@ -1,9 +1,9 @@
 """The networks as torch sees them: one generalist, and its many narrow copies trained side by side.
 
-Both compute `light_scale * net(features)`. Around the layers that are trained stand fixed scales: inputs are brought
-to mean 0 and deviation 1, outputs to the size of the targets. They fold into the first and the last layer on export, so
-the shader knows nothing of them. While training, outputs may be negative; the shader and its twin cut them at 0, and so
-do all scores.
+Both compute `light_scale * net(features)`. Around the layers that are trained stand fixed scales: inputs are
+brought to mean 0 and deviation 1, outputs to the size of the targets. They fold into the first and the last
+layer on export, so the shader knows nothing of them. While training, outputs may be negative; the shader and
+its twin cut them at 0, and so do all scores.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,8 @@ class Generalist(nn.Module):
         super().__init__()
         self.widths = tuple(layers)
         self.scales = scales
-        self.linear = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(layers))
+        self.linear = [nn.Linear(inputs, outputs) for inputs, outputs in pairwise(layers)]
+        self.registered = nn.ModuleList(self.linear)  # torch does not look into plain lists
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, 32) features -> (n, 3) radiance over light_scale."""
@@ -82,14 +83,15 @@ class Generalist(nn.Module):
 
     def export(self) -> npt.NDArray[np.float32]:
         """The network with its scales folded in, as one row of `WeightSet.slots`."""
-        return fold([t.detach()[None] for t in self.parameters_list()], self.scales)[0]
+        rows = fold([tensor.detach()[None] for tensor in self.parameters_list()], self.scales)
+        return rows.reshape(-1)
 
 
 class Experts(nn.Module):
     """A group of networks of equal widths, trained side by side: every layer is one batched matrix product.
 
-    Nothing is shared between them; with an optimiser that works parameter by parameter (Adam), and a loss that is a sum
-    over the group, each is trained exactly as if it were alone.
+    Nothing is shared between them; with an optimiser that works parameter by parameter (Adam), and a loss
+    that is a sum over the group, each is trained exactly as if it were alone.
 
     Args:
         generalist: where all of them start.
@@ -119,7 +121,7 @@ class Experts(nn.Module):
         return [tensor.detach().clone() for tensor in self.tensors]
 
     def export(self, tensors: list[Tensor] | None = None) -> npt.NDArray[np.float32]:
-        """The networks (or a snapshot of them) with scales folded in: (count, parameters), rows of `slots`."""
+        """The networks (or a snapshot of them) with their scales folded in, as rows of `WeightSet.slots`."""
         return fold(tensors if tensors is not None else self.snapshot(), self.scales)
 
 
@@ -141,7 +143,9 @@ def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
     weights[-1] = weights[-1] * output[:, None]
     biases[-1] = biases[-1] * output
     count = len(weights[0])
-    flat = torch.cat([t.reshape(count, -1) for pair in zip(weights, biases, strict=True) for t in pair], dim=1)
+    flat = torch.cat(
+        [t.reshape(count, -1) for pair in zip(weights, biases, strict=True) for t in pair], dim=1
+    )
     widths = [weights[0].shape[2], *(w.shape[1] for w in weights)]
     if flat.shape[1] != parameter_count(widths):
         raise ValueError(f"layers {widths} do not fit together")

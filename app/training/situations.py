@@ -1,8 +1,8 @@
 """Random situations to learn from: where the camera stands and what lights the head.
 
-What a network has not seen it cannot draw, and lighting is what it needs to see most of: every frame therefore has its
-own lights. Frame i of a data set depends on (seed, i) alone, so that frames can be made in any order, on any day, and
-again.
+What a network has not seen it cannot draw, and lighting is what it needs to see most of: every frame
+therefore has its own lights. Frame i of a data set depends on (seed, i) alone, so that frames can be made in
+any order, on any day, and again.
 """
 
 import math
@@ -23,7 +23,11 @@ from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # Rec.709
 XYZ_TO_REC709 = np.array(
-    [[3.2404542, -1.5371385, -0.4985314], [-0.9692660, 1.8760108, 0.0415560], [0.0556434, -0.2040259, 1.0572252]]
+    [
+        [3.2404542, -1.5371385, -0.4985314],
+        [-0.9692660, 1.8760108, 0.0415560],
+        [0.0556434, -0.2040259, 1.0572252],
+    ]
 )
 
 Range = tuple[float, float]
@@ -153,7 +157,7 @@ def draw_camera(rng: Generator, bounds: F64, aspect: float, ranges: Ranges) -> C
 
 
 def draw_lights(rng: Generator, center: F64, irradiance: float, ranges: Ranges) -> tuple[Light, ...]:
-    """One to four lights that together give roughly `irradiance` (W/m2) on a surface at `center` facing each."""
+    """One to four lights; their irradiances (W/m2) at `center`, each facing it, sum to roughly `irradiance`."""
     count = int(rng.choice([1, 2, 3, 4], p=[0.35, 0.3, 0.2, 0.15]))
     shares = np.array([1.0, *(_log_uniform(rng, ranges.contrast, 1.0) for _ in range(count - 1))])
     shares *= irradiance / shares.sum()

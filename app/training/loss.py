@@ -1,0 +1,53 @@
+"""What an error weighs: least squares in linear radiance, weighed by the slope of what the display shows."""
+
+import torch
+from torch import Tensor
+
+from app.scene.tonemap import FRESNEL_OFFSET, START_COMPRESSION
+
+# Below this the weight stays constant. The sRGB curve is steepest near black, where the tone map's toe
+# flattens it.
+SHADOW = 0.01
+# Highlights keep this share of their weight: a prediction that is far too bright must find its way back.
+LEAST_HIGHLIGHT = 0.05
+# Outliers count at most this display error (1 = black against white) when networks are compared.
+OUTLIER = 1.0
+
+
+def display_slope(radiance: Tensor) -> Tensor:
+    """How steeply the display value rises with each channel: d sRGB(tone map(x)) / dx, smoothed and bounded.
+
+    Args:
+        radiance: (..., 3) exposed linear radiance; negative counts as 0.
+
+    Returns:
+        (..., 3), 0.2 to 6.5 for display values below white. It follows `app.scene.tonemap` without the mixing
+        of channels.
+    """
+    radiance = radiance.clamp_min(0.0)
+    lowest = radiance.amin(dim=-1, keepdim=True)
+    toe = lowest - lowest.square() / (4.0 * FRESNEL_OFFSET)
+    shown = radiance - torch.where(lowest < 2.0 * FRESNEL_OFFSET, toe, torch.full_like(toe, FRESNEL_OFFSET))
+    room = 1.0 - START_COMPRESSION
+    peak = shown.amax(dim=-1, keepdim=True).clamp_min(START_COMPRESSION)
+    highlight = (room / (peak + room - START_COMPRESSION)).square().clamp_min(LEAST_HIGHLIGHT)
+    return (1.055 / 2.4) * shown.clamp_min(SHADOW).pow(1.0 / 2.4 - 1.0) * highlight
+
+
+def weighted_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """The training loss (..., 3): squared error weighed by the slope at the prediction, which counts as a
+    constant.
+
+    Its gradient is linear in `target`, so the noise of an unbiased target averages out.
+    """
+    return (display_slope(prediction.detach()) * (prediction - target)).square()
+
+
+def validation_error(prediction: Tensor, target: Tensor, reference: Tensor) -> Tensor:
+    """Squared error (..., 3) in display units at `reference`, one fixed prediction, for comparing networks.
+
+    Single outliers of the target's noise are cut, so that they do not decide.
+    """
+    slope = display_slope(reference)
+    reach = OUTLIER / slope
+    return (slope * (prediction - target.clamp(reference - reach, reference + reach))).square()

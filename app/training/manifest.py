@@ -1,0 +1,253 @@
+"""What stands in a data set's files: the record of a tile, and the lines of the manifest."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from app.errors import InputError
+from app.network.schema import CHANNELS, FEATURES, HASH_BINS, SCHEMA_VERSION, TILE
+from app.network.schema import TILE_PIXELS as PIXELS
+from app.network.tile_hash import HASH_SCALE
+
+FORMAT = "bungyo data set"
+FORMAT_VERSION = 1
+MANIFEST = "manifest.jsonl"
+
+TILE_DTYPE = np.dtype(
+    [
+        ("features", "<u4", (PIXELS, CHANNELS // 2)),  # schema's packing: two halves a word, low half first
+        ("light_scale", "<f4", (PIXELS,)),
+        ("target", "<f4", (PIXELS, 3)),  # radiance: the mean of the reference's samples, noisy, unbiased
+        ("variance", "<f4", (PIXELS, 3)),  # of that mean
+        ("frame", "<u4"),
+        ("tile_xy", "<u2", (2,)),  # in tiles, from the image's upper left corner
+        ("mask", "u1", (PIXELS,)),  # 1 where the pixel shows face and its target is finite
+    ]
+)
+
+_SHAPES: dict[str, tuple[int, ...]] = {
+    name: TILE_DTYPE[name].shape
+    for name in ("features", "light_scale", "mask", "target", "variance", "tile_xy")
+}
+
+SPLITS = ("train", "validation", "held-out")
+SPLIT_PERIOD = 10
+
+
+def split_of(frame: int) -> str:
+    """Which part frame number `frame` belongs to; every frame has a camera and lights of its own.
+
+    Of every ten frames eight train, one ("validation") chooses when to stop and which experts to keep, and
+    one ("held-out") is looked at by nothing but the final scores.
+    """
+    return {4: "validation", 9: "held-out"}.get(frame % SPLIT_PERIOD, "train")
+
+
+@dataclass(frozen=True)
+class TileBatch:
+    """Tiles of one frame as a renderer hands them over; n tiles of 256 pixels, row by row.
+
+    Attributes:
+        features: (n, 256, 16) u32, packed as the schema says.
+        light_scale: (n, 256) f32, >= 0.
+        mask: (n, 256) bool, true where the pixel shows face.
+        hashes: (n,) u32 below 65536.
+        target: (n, 256, 3) f32 radiance, an unbiased estimate.
+        variance: (n, 256, 3) f32, variance of that estimate.
+        tile_xy: (n, 2) u16.
+    """
+
+    features: npt.NDArray[np.uint32]
+    light_scale: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.bool_]
+    hashes: npt.NDArray[np.uint32]
+    target: npt.NDArray[np.float32]
+    variance: npt.NDArray[np.float32]
+    tile_xy: npt.NDArray[np.uint16]
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def records(self, frame: int) -> npt.NDArray[np.void]:
+        """Build the (n,) records of `TILE_DTYPE`; pixels whose floats are not finite leave the mask.
+
+        Raises:
+            ValueError: an array has another shape than this class says.
+        """
+        n = len(self)
+        for name, shape in _SHAPES.items():
+            if (got := getattr(self, name).shape) != (n, *shape):
+                raise ValueError(f"{name} has shape {got} instead of {(n, *shape)}")
+        out = np.zeros(len(self), TILE_DTYPE)
+        finite = (
+            np.isfinite(self.target).all(-1)
+            & np.isfinite(self.variance).all(-1)
+            & np.isfinite(self.light_scale)
+        )
+        mask = self.mask.astype(bool) & finite
+        out["features"] = self.features
+        out["light_scale"] = np.where(mask, self.light_scale, 0.0)
+        out["target"] = np.where(mask[..., None], self.target, 0.0)
+        out["variance"] = np.where(mask[..., None], self.variance, 0.0)
+        out["frame"] = frame
+        out["tile_xy"] = self.tile_xy
+        out["mask"] = mask
+        return out
+
+
+class FrameInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a frame showed. Enough, with the header's seed and scene, to render it again.
+
+    Attributes:
+        index: the frame's number; it decides `split`.
+        split: one of SPLITS.
+        spp: samples a pixel of the target.
+        exposure_ev: the exposure at which its errors are judged.
+        camera: position, target, up, fov_y, near, far.
+        lights: one entry a light, with its "kind".
+        environment: its source, rotation and intensity, or None.
+        scene: further scene parameters.
+        dropped_pixels: face pixels left out because their target was not finite.
+    """
+
+    index: int
+    split: str
+    spp: int
+    exposure_ev: float
+    camera: dict[str, Any]
+    lights: list[dict[str, Any]]
+    environment: dict[str, Any] | None = None
+    scene: dict[str, Any] = {}
+    dropped_pixels: int = 0
+
+
+class DatasetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What all frames of a set share, chosen when it is begun: seed, image size, samples, scene.
+
+    Attributes:
+        seed: all random choices of frame i follow from (seed, i).
+        size: (width, height) of the frames in pixels.
+        spp: samples a pixel of training frames.
+        scene: mesh, materials, sampling ranges: whatever must not change between two runs that add to one
+            set.
+    """
+
+    seed: int
+    size: tuple[int, int]
+    spp: int
+    scene: dict[str, Any] = {}
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The manifest's first line: the versions and the layout a reader needs, and what all frames share."""
+
+    format: str
+    format_version: int
+    schema_version: int
+    hash_bins: int
+    hash_scale: int
+    tile: int
+    features: list[tuple[str, int]]
+    dtype: list[tuple[str, str, list[int]]]
+    spec: DatasetSpec
+
+
+class Shard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every further line: a shard's number, its frames, and how many tiles it has in each hash's folder."""
+
+    shard: int
+    frames: list[FrameInfo]
+    tiles: dict[str, int]
+
+
+def header_of(spec: DatasetSpec) -> Header:
+    """The first line of a set made by this version."""
+    fields = [
+        (name, TILE_DTYPE[name].base.str, list(TILE_DTYPE[name].shape)) for name in TILE_DTYPE.names or ()
+    ]
+    features = [(feature.name, feature.channels) for feature in FEATURES]
+    return Header(FORMAT, FORMAT_VERSION, SCHEMA_VERSION, HASH_BINS, HASH_SCALE, TILE, features, fields, spec)
+
+
+def folder_name(tile_hash: int) -> str:
+    """The folder of a hash below hashes/, e.g. "0x01c3"."""
+    return f"0x{tile_hash:04x}"
+
+
+def shard_path(root: Path, tile_hash: str, shard: int) -> Path:
+    """The file with one shard's tiles of one hash, which is given as its folder's name."""
+    return root / "hashes" / tile_hash / f"{shard:05d}.tiles"
+
+
+def parse_manifest(path: Path, text: bytes) -> tuple[Header, list[Shard], int]:
+    """Return header, shards and how many bytes of the manifest are complete lines; InputError if damaged."""
+    complete = text.rfind(b"\n") + 1  # a line without its end is a shard that was never finished
+    lines = text[:complete].splitlines()
+    if not lines:
+        raise InputError(f"The manifest {path} is empty or cut off in its first line.")
+    try:
+        head = msgspec.json.decode(lines[0])
+    except msgspec.DecodeError as error:
+        raise InputError(f"The manifest {path} is damaged in line 1: {error}.") from error
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        raise InputError(f"{path} is not the manifest of a {FORMAT}.")
+    for key, ours in (
+        ("format_version", FORMAT_VERSION),
+        ("schema_version", SCHEMA_VERSION),
+        ("hash_bins", HASH_BINS),
+        ("hash_scale", HASH_SCALE),
+        ("tile", TILE),
+    ):
+        if head.get(key) != ours:
+            raise InputError(
+                f"The data set {path.parent} has {key} {head.get(key)!r}; this version reads {ours}.",
+                "Make it again with `bungyo dataset`.",
+            )
+    try:
+        header = msgspec.convert(head, Header)
+    except msgspec.ValidationError as error:
+        raise InputError(f"The manifest {path} is damaged in line 1: {error}.") from error
+    ours_header = header_of(header.spec)
+    if header.dtype != ours_header.dtype or header.features != ours_header.features:
+        raise InputError(
+            f"The data set {path.parent} stores other features than this version of bungyo reads.",
+            "Make it again with `bungyo dataset`.",
+        )
+    shards: list[Shard] = []
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            shard = msgspec.json.decode(line, type=Shard)
+        except msgspec.DecodeError as error:
+            raise InputError(f"The manifest {path} is damaged in line {number}: {error}.") from error
+        if any(frame.split not in SPLITS for frame in shard.frames) or any(
+            not re.fullmatch(r"0x[0-9a-f]{4}", name) or count <= 0 for name, count in shard.tiles.items()
+        ):
+            raise InputError(
+                f"The manifest {path} is damaged in line {number}: impossible split, hash or tile count."
+            )
+        shards.append(shard)
+    indexes = [frame.index for shard in shards for frame in shard.frames]
+    if len(set(indexes)) != len(indexes) or len({s.shard for s in shards}) != len(shards):
+        raise InputError(f"The manifest {path} is damaged: it names a frame or a shard twice.")
+    return header, shards, complete
+
+
+def read_manifest(root: Path) -> tuple[Header, list[Shard], int]:
+    """`parse_manifest` of the data set in folder `root`; InputError if there is none."""
+    path = root / MANIFEST
+    if not root.exists():
+        raise InputError(f"There is no data set at {root}: the folder does not exist.")
+    if not root.is_dir():
+        raise InputError(f"There is no data set at {root}: it is a file, not a folder.")
+    if not path.is_file():
+        raise InputError(f"There is no data set at {root}: the folder has no {MANIFEST}.")
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"The manifest {path} cannot be read: {error.strerror}.") from error
+    return parse_manifest(path, text)
