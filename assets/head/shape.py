@@ -1,0 +1,81 @@
+"""Vertex normals, plane cuts and part extraction for the head's meshes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def normals(positions: Floats, triangles: Ints) -> Floats:
+    """Angle-weighted unit vertex normals (N, 3); vertices without a triangle get +y."""
+    result = np.zeros_like(positions)
+    for k in range(3):
+        a, b, c = (positions[triangles[:, (k + j) % 3]] for j in range(3))
+        e, f = b - a, c - a
+        n = np.cross(e, f)
+        sine = np.linalg.norm(n, axis=1)
+        angle = np.arctan2(sine, (e * f).sum(axis=1))
+        n *= (angle / np.maximum(sine, 1e-20))[:, None]
+        for axis in range(3):
+            result[:, axis] += np.bincount(triangles[:, k], n[:, axis], minlength=len(positions))
+    length = np.linalg.norm(result, axis=1, keepdims=True)
+    return np.where(length > 1e-12, result / np.maximum(length, 1e-12), [0.0, 1.0, 0.0])
+
+
+def triangulate(quads: Ints, positions: Floats) -> Ints:
+    """Split quads (M, 4) along the shorter diagonal; returns (2 M, 3), triangles 2 f and 2 f + 1 from quad f."""
+    p = positions[quads]
+    short = np.linalg.norm(p[:, 0] - p[:, 2], axis=1) <= np.linalg.norm(p[:, 1] - p[:, 3], axis=1)
+    one = np.where(short[:, None], quads[:, [0, 1, 2]], quads[:, [0, 1, 3]])
+    two = np.where(short[:, None], quads[:, [0, 2, 3]], quads[:, [1, 2, 3]])
+    return np.stack([one, two], axis=1).reshape(-1, 3)
+
+
+def cut(attributes: Floats, heights: Floats, triangles: Ints) -> tuple[Floats, Ints, Ints]:
+    """Keep what lies where `heights` (N,) >= 0 and split the triangles that cross 0.
+
+    `attributes` (N, C) are interpolated. Returns attributes, triangles and the indices of the vertices on the cut.
+    """
+    rows = [attributes]
+    made: dict[tuple[int, int], int] = {}
+    extra: list[Floats] = []
+
+    def crossing(a: int, b: int) -> int:
+        key = (min(a, b), max(a, b))
+        if key not in made:
+            low, high = key
+            t = heights[low] / (heights[low] - heights[high])
+            extra.append(attributes[low] * (1 - t) + attributes[high] * t)
+            made[key] = len(attributes) + len(extra) - 1
+        return made[key]
+
+    above = heights[triangles] >= 0
+    kept = [triangles[above.all(axis=1)]]
+    pieces: list[list[int]] = []
+    for t in np.flatnonzero(above.any(axis=1) & ~above.all(axis=1)):
+        outline: list[int] = []
+        for k in range(3):
+            a, b = int(triangles[t, k]), int(triangles[t, (k + 1) % 3])
+            if heights[a] >= 0:
+                outline.append(a)
+            if (heights[a] >= 0) != (heights[b] >= 0):
+                outline.append(crossing(a, b))
+        pieces += [[outline[0], outline[k], outline[k + 1]] for k in range(1, len(outline) - 1)]
+    kept.append(np.array(pieces, dtype=np.int64).reshape(-1, 3))
+    rows.append(np.array(extra).reshape(-1, attributes.shape[1]))
+    return np.concatenate(rows), np.concatenate(kept), np.array(sorted(made.values()), dtype=np.int64)
+
+
+def compact(attributes: Floats, triangles: Ints) -> tuple[Floats, Ints, Ints]:
+    """Drop unused vertices; returns attributes, triangles, and the old index of each kept vertex."""
+    used, inverse = np.unique(triangles, return_inverse=True)
+    return attributes[used], inverse.reshape(triangles.shape), used
+
+
+def smoothstep(x: Floats, low: float, high: float) -> Floats:
+    """Hermite step from 0 at `low` to 1 at `high` (which may be below `low`)."""
+    t = np.clip((x - low) / (high - low), 0.0, 1.0)
+    return np.asarray(t * t * (3 - 2 * t))
