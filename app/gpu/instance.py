@@ -10,6 +10,13 @@ from app.gpu.results import check
 VALIDATION_LAYER = "VK_LAYER_KHRONOS_validation"
 
 
+def loader_version() -> str:
+    """The Vulkan version the loader speaks ("1.3.239"); BungyoError where there is no loader."""
+    out = ffi.new("uint32_t *")
+    check(vk.vkEnumerateInstanceVersion(out), "ask for the loader's version")
+    return f"{out[0] >> 22 & 0x7F}.{out[0] >> 12 & 0x3FF}.{out[0] & 0xFFF}"
+
+
 def layer_names() -> set[str]:
     """Names of the Vulkan layers installed here."""
     count = ffi.new("uint32_t *")
