@@ -1,0 +1,1 @@
+"""The subcommands of `bungyo`, one file each. What is slow to import they import inside functions."""

