@@ -1,0 +1,169 @@
+"""The reference: a progressive path tracer of the whole scene, unbiased, with light below the skin.
+
+It is what the tile networks are trained on and compared with. Without `clamp` its only systematic losses are paths of
+more than `max_bounces` surfaces and walks below the skin of more than WALK_STEPS flights (of a white medium, which
+never absorbs, these are 3% of the light; of skin they are nothing).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gpu import Binding, CommandBuffer, Device, HitGroup, Struct
+from app.network.schema import TILE, tile_grid
+from app.passes.scene_buffers import SceneBuffers
+from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+
+PUSH = Struct("ReferencePush", [("samples", "uint"), ("antialias", "uint")])
+WALK_STEPS = 256
+WALK_STEPS_WITHOUT_ROULETTE = 4
+PIXELS_PER_LANE = 8  # of a tile's 256; evens out paths of different lengths, see shaders/reference.rgen
+
+# Which of the two ways to find light is used: shaders/include/next_event.glsl.
+SAMPLING = {"both": 0, "lights": 1, "surfaces": 2}
+
+
+class Reference:
+    """Adds path-traced samples to every pixel, or to the pixels of some 16x16 tiles.
+
+    A sample is decided by (pixel, number of samples that the pixel had before, seed of `SceneBuffers.set_frame`). Where
+    the frame's sample_index is 0, pixels start over. Camera rays that hit nothing show the backdrop; lights
+    are invisible to them.
+
+    Args:
+        device: an open device with ray tracing.
+        scene: the scene on the GPU.
+        width, height: pixels; the same as given to `SceneBuffers.set_frame`.
+        max_bounces: surfaces that scatter light on its way, >= 1; a walk below the skin counts as one of them.
+        clamp: limit of what a sample may bring by two surfaces or more (radiance of the brightest channel). Hides rare
+            bright paths at the price of bias: the picture becomes too dark. None: off.
+        subsurface: whether light enters the skin; False takes it as plain diffuse.
+        sampling: a key of SAMPLING; only tests need another than "both".
+
+    Attributes:
+        radiance: buffer vec4 [height * width], rows from the top: sum of linear radiance, number of samples.
+        squares: buffer vec4 [height * width]: sum of the squares of the samples' radiance, 0.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        scene: SceneBuffers,
+        width: int,
+        height: int,
+        *,
+        max_bounces: int = 6,
+        clamp: float | None = None,
+        subsurface: bool = True,
+        sampling: str = "both",
+    ) -> None:
+        if max_bounces < 1 or (clamp is not None and not clamp > 0.0):
+            raise ValueError("max_bounces must be at least 1, and clamp positive")
+        self.device, self.scene = device, scene
+        self.width, self.height = width, height
+        self.tiles_x, self.tiles_y = tile_grid(width, height)
+        self._owned: list[Any] = []
+        pixels = width * height
+        self.radiance = self._own(device.buffer(np.zeros((pixels, 4), np.float32), name="reference radiance"))
+        self.squares = self._own(device.buffer(np.zeros((pixels, 4), np.float32), name="reference squares"))
+        tiles = self.tiles_x * self.tiles_y
+        self._tiles = self._own(device.buffer(4 * (tiles + 1), memory="upload", name="reference tiles"))
+        self.set_tiles(None)
+        first = FIRST_PASS_SLOT
+        self._slots = {first: self.radiance, first + 1: self.squares, first + 2: self._tiles}
+        defines: dict[str, str | int] = {
+            "SLOT_RADIANCE": first,
+            "SLOT_SQUARES": first + 1,
+            "SLOT_TILES": first + 2,
+            "MAX_BOUNCES": f"{max_bounces}u",
+            "SUBSURFACE": int(subsurface),
+            "SAMPLING": SAMPLING[sampling],
+            "WALK_STEPS": f"{WALK_STEPS}u",
+            "WALK_STEPS_WITHOUT_ROULETTE": f"{WALK_STEPS_WITHOUT_ROULETTE}u",
+            "PIXELS_PER_LANE": f"{PIXELS_PER_LANE}u",
+        }
+        if clamp is not None:
+            defines["CLAMP_INDIRECT"] = repr(float(clamp))
+        self._pipeline = self._own(
+            device.raytracing_pipeline(
+                "reference.rgen",
+                ["miss.rmiss"],
+                [HitGroup("hit.rchit")],
+                [*scene.bindings(), *(Binding(slot, "storage") for slot in self._slots)],
+                push=PUSH,
+                defines=defines,
+                includes={**SCENE_INCLUDES, "reference_push.glsl": PUSH.glsl},
+            )
+        )
+        with device.commands() as clear:
+            clear.fill(self.radiance)
+            clear.fill(self.squares)
+            clear.barrier()
+        self._clear = self._own(clear)
+        self._bound: Any = None
+        self.lights_changed()
+
+    def lights_changed(self) -> None:
+        """Binds the light buffers anew. Commands recorded before are stale."""
+        if self._bound is not None:
+            self._bound.close()
+        self._bound = self._pipeline.bind({**self.scene.resources(), **self._slots})
+
+    def set_tiles(self, tiles: Sequence[int] | NDArray[np.integer] | None) -> None:
+        """Chooses the tiles to trace, by index (row * tiles_x + column), each at most once; None: all. The GPU must be idle."""
+        count = self.tiles_x * self.tiles_y
+        chosen = np.arange(count) if tiles is None else np.asarray(tiles, np.int64).reshape(-1)
+        if len(chosen) and (chosen.min() < 0 or chosen.max() >= count):
+            raise ValueError(f"tile indices must be 0..{count - 1}")
+        if len(np.unique(chosen)) != len(chosen):
+            raise ValueError("a tile is listed twice")
+        self._tiles.write(np.concatenate([[len(chosen)], chosen]).astype(np.uint32))
+
+    def record(self, command: CommandBuffer, samples: int = 1, *, antialias: bool = True) -> None:
+        """Records the pass: adds `samples` to every pixel of the chosen tiles; results are visible after the next barrier.
+
+        Args:
+            samples: how many, >= 1.
+            antialias: spread the samples evenly over the pixel (a box filter). False: all go through the one point that
+                the frame's jitter says, as the G-buffer's rays do.
+        """
+        push = np.zeros((), PUSH.dtype)
+        push["samples"], push["antialias"] = samples, antialias
+        with command.timer("reference"):
+            command.bind(self._pipeline, self._bound)
+            command.push(push)
+            command.trace(TILE * TILE // PIXELS_PER_LANE, self.tiles_x * self.tiles_y)
+
+    def reset(self) -> None:
+        """Forgets all samples at once. The GPU is idle afterwards."""
+        self.device.submit(self._clear)
+
+    def read(self) -> NDArray[np.float32]:
+        """Mean radiance (height, width, 3); 0 where there are no samples."""
+        sums = self._read(self.radiance)
+        return (sums[..., :3] / np.maximum(sums[..., 3:], 1.0)).astype(np.float32)
+
+    def read_variance(self) -> NDArray[np.float32]:
+        """Estimated variance of the mean, (height, width, 3); infinite where there are fewer than 2 samples."""
+        sums, squares = self._read(self.radiance), self._read(self.squares)[..., :3]
+        count = sums[..., 3:]
+        mean = sums[..., :3] / np.maximum(count, 1.0)
+        spread = np.maximum(squares / np.maximum(count, 1.0) - mean * mean, 0.0)
+        return np.where(count > 1.0, spread / np.maximum(count - 1.0, 1.0), np.inf).astype(np.float32)
+
+    def close(self) -> None:
+        """Releases everything on the GPU."""
+        self._bound.close()
+        for thing in reversed(self._owned):
+            thing.close()
+        self._owned = []
+
+    def _read(self, buffer: Any) -> NDArray[np.float64]:
+        values: NDArray[np.float32] = buffer.read(np.float32, (self.height, self.width, 4))
+        return values.astype(np.float64)
+
+    def _own(self, thing: Any) -> Any:
+        self._owned.append(thing)
+        return thing
