@@ -2,6 +2,10 @@
 
 #include "scene.glsl"
 
+#include "background.glsl"
+
+layout(push_constant, scalar) uniform PushConstants { Push push; };
+
 layout(location = 0) in vec3 position;
 layout(location = 1) in vec3 smooth_normal;
 layout(location = 2) in vec2 uv;

@@ -33,7 +33,7 @@ class Background:
             [*scene.bindings(), Binding(first, "storage"), Binding(first + 1, "storage")],
             push=PUSH,
             defines={"SLOT_GATHERED": first, "SLOT_STATE": first + 1},
-            includes={**SCENE_INCLUDES, **cache.includes},
+            includes={**SCENE_INCLUDES, **cache.includes, "background.glsl": PUSH.glsl},
             color_formats=["rgba16f"],
             depth_format="d32",
             cull="none",

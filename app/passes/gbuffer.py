@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.gpu import Binding, CommandBuffer, Device
+from app.gpu import Binding, CommandBuffer, Device, HitGroup
 from app.network.schema import TILE, TILE_PIXELS, VECTORS, glsl, tile_grid
 from app.passes.light_cache import CACHE_IMAGES, LightCache
 from app.passes.scene_buffers import SceneBuffers
@@ -30,7 +30,7 @@ class GBuffer:
         self._pipeline = device.raytracing_pipeline(
             "gbuffer.rgen",
             ["miss.rmiss"],
-            ["hit.rchit"],
+            [HitGroup("hit.rchit")],
             [
                 *scene.bindings(),
                 *(Binding(first + i, "storage") for i in range(4)),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.gpu import Binding, CommandBuffer, Device, Struct
+from app.gpu import Binding, Device, HitGroup, Struct
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
 from app.scene.uv_raster import gutter_sources, rasterize_uv
@@ -18,6 +18,7 @@ from app.scene.uv_raster import gutter_sources, rasterize_uv
 SIGMA_NARROW = 0.0015  # metres; the scattering radii that paid in docs/results.md
 SIGMA_WIDE = 0.0045
 THICKNESS_MAX = 0.1  # metres; beyond this no light comes through
+THICKNESS_MIN = 0.0015  # metres; no part of a face is thinner
 BLUR_TAPS = 16  # texels a side
 CACHE_IMAGES = ("NARROW", "WIDE", "ENVIRONMENT", "MOMENT", "TRANSMISSION")
 
@@ -108,7 +109,7 @@ class LightCache:
             device.raytracing_pipeline(
                 "light_cache.rgen",
                 ["miss.rmiss"],
-                ["hit.rchit"],
+                [HitGroup("hit.rchit")],
                 [
                     *scene.bindings(),
                     *(Binding(first + i, "storage") for i in range(4)),
@@ -198,6 +199,7 @@ class LightCache:
             "CACHE_SIZE": self.size,
             "SIGMA_NARROW": SIGMA_NARROW,
             "SIGMA_WIDE": SIGMA_WIDE,
+            "THICKNESS_MIN": THICKNESS_MIN,
             "THICKNESS_MAX": THICKNESS_MAX,
             "BLUR_TAPS": BLUR_TAPS,
         }
