@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from app.gpu import Binding, CommandBuffer, Device, HitGroup, Struct
 from app.network.schema import TILE, tile_grid
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_FACE, MASK_OTHER, SCENE_INCLUDES
 
-PUSH = Struct("ReferencePush", [("samples", "uint"), ("antialias", "uint")])
+PUSH = Struct("ReferencePush", [("samples", "uint"), ("antialias", "uint"), ("camera_mask", "uint")])
 WALK_STEPS = 256
 WALK_STEPS_WITHOUT_ROULETTE = 4
 PIXELS_PER_LANE = 8  # of a tile's 256; evens out paths of different lengths, see shaders/reference.rgen
@@ -121,16 +121,20 @@ class Reference:
             raise ValueError("a tile is listed twice")
         self._tiles.write(np.concatenate([[len(chosen)], chosen]).astype(np.uint32))
 
-    def record(self, command: CommandBuffer, samples: int = 1, *, antialias: bool = True) -> None:
+    def record(
+        self, command: CommandBuffer, samples: int = 1, *, antialias: bool = True, face_only: bool = False
+    ) -> None:
         """Records the pass: adds `samples` to every pixel of the chosen tiles; results are visible after the next barrier.
 
         Args:
             samples: how many, >= 1.
             antialias: spread the samples evenly over the pixel (a box filter). False: all go through the one point that
                 the frame's jitter says, as the G-buffer's rays do.
+            face_only: camera rays pass through everything that is not face, as the G-buffer's do; other rays do not.
         """
         push = np.zeros((), PUSH.dtype)
         push["samples"], push["antialias"] = samples, antialias
+        push["camera_mask"] = MASK_FACE if face_only else MASK_FACE | MASK_OTHER
         with command.timer("reference"):
             command.bind(self._pipeline, self._bound)
             command.push(push)
