@@ -1,0 +1,216 @@
+"""What the command answers to wrong input: one clear sentence, the right exit status, no traceback."""
+
+import os
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import click
+import pytest
+
+from app import main as command_line
+from app.errors import BungyoError, InputError
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, without a display."""
+    env = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    return subprocess.run(
+        [sys.executable, "-c", "import sys; from app.main import main; sys.exit(main())", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=ROOT,
+        env=env | environment,
+    )
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit status and stderr of the command in this process."""
+    status = command_line.main(arguments)
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return status, captured.err
+
+
+def test_installed_command_answers_quickly() -> None:
+    """Help needs neither GPU nor torch nor numpy."""
+    script = "import sys, app.main; assert app.main.main(['--help']) == 0; print(*sys.modules)"
+    start = time.perf_counter()
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert time.perf_counter() - start < 2.0  # 0.15 s on a quiet machine
+    modules = result.stdout.rsplit("\n", 2)[-2].split()
+    assert "app.main" in modules
+    assert not {"numpy", "torch", "rich", "app.gpu", "app.scene.model", "app.renderer"} & set(modules)
+
+
+@pytest.mark.parametrize("command", sorted(command_line.cli.commands))
+def test_every_command_has_help_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main([command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "Examples:" in text
+    assert f"bungyo {command}" in text.split("Examples:")[1]
+
+
+@pytest.mark.parametrize(
+    ("size", "complaint"),
+    [
+        ("0x0", "'0x0' is out of range: width and height must be 1..8192"),
+        ("0x720", "out of range"),
+        ("1280x8193", "out of range"),
+        ("abc", "'abc' is not a size: give width and height in pixels, like 1280x720"),
+        ("1280", "is not a size"),
+        ("-1x5", "is not a size"),
+        ("1e3x5", "is not a size"),
+        ("٣x٣", "is not a size"),
+        ("nanxnan", "is not a size"),
+        ("", "is not a size"),
+        ("99999999999999999999x1", "is not a size"),
+    ],
+)
+def test_bad_size(size: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["demo"], ["render", "--out", "x.png"], ["bench"]):
+        status, said = fails(capsys, *arguments, f"--size={size}")
+        assert status == 2
+        assert said.startswith("bungyo: error: Invalid value for '--size'")
+        assert complaint in said
+        assert said.count("\n") == 2  # the sentence, and where to find help
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["fly"], "No such command 'fly'"),
+        (["demo", "--colour"], "No such option '--colour'"),
+        (["demo", "--frames", "0"], "Invalid value for '--frames'"),
+        (["demo", "extra"], "unexpected extra argument"),
+        (["render"], "Missing option '--out'"),
+        (["render", "--out", "x.png", "--spp", "0"], "Invalid value for '--spp'"),
+        (["render", "--out", "x.png", "--spp", "many"], "Invalid value for '--spp'"),
+    ],
+)
+def test_bad_usage(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = fails(capsys, *arguments)
+    assert status == 2
+    assert complaint in said
+    assert "--help" in said
+
+
+def test_unknown_mode_and_aov_list_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = fails(capsys, "demo", "--mode", "neutral")
+    assert status == 2
+    for mode in ("neural", "reference", "split", "difference", "tiles", "hash", "normal"):
+        assert mode in said
+    status, said = fails(capsys, "render", "--out", "x.exr", "--aov", "colour")
+    assert status == 2
+    for name in ("face", "uv", "irradiance_wide", "thickness"):
+        assert name in said
+
+
+def test_output_is_checked_before_anything_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise AssertionError("a device was opened")
+
+    monkeypatch.setattr("app.gpu.Device.open", unreachable)
+    status, said = fails(capsys, "render", "--out", str(tmp_path / "no" / "x.png"))
+    assert status == 2
+    assert "the folder does not exist" in said
+    assert "mkdir -p" in said
+    status, said = fails(capsys, "render", "--out", str(tmp_path / "x.jpg"))
+    assert status == 2
+    assert "'.jpg' is not a known picture format" in said
+    assert ".png, .exr" in said
+    status, said = fails(capsys, "render", "--out", str(tmp_path / "x"))
+    assert status == 2
+    assert "needs a suffix" in said
+    (tmp_path / "folder.png").mkdir()
+    status, said = fails(capsys, "render", "--out", str(tmp_path / "folder.png"))
+    assert status == 2
+    assert "it is a folder" in said
+    status, said = fails(capsys, "render", "--out", str(tmp_path / "x.png"), "--aov", "uv", "--aov", "normal")
+    assert status == 2
+    assert "one --aov only" in said
+    status, said = fails(capsys, "bench", "--json", str(tmp_path / "no" / "x.json"))
+    assert status == 2
+    assert "the folder does not exist" in said
+
+
+@click.command()
+@click.argument("what")
+def failing(what: str) -> int:
+    """A command that ends in every possible way."""
+    match what:
+        case "input":
+            raise InputError("face.glb has no texture coordinates.", "Unwrap it first.")
+        case "failure":
+            raise BungyoError("The GPU was lost.")
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "bug":
+            raise ZeroDivisionError("division by zero")
+        case "memory":
+            raise MemoryError
+        case "warning":
+            warnings.warn("the mesh has 3 loose vertices", stacklevel=1)
+            warnings.warn("something for programmers", DeprecationWarning, stacklevel=1)
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "said"),
+    [
+        ("input", 2, "bungyo: error: face.glb has no texture coordinates.\n  Unwrap it first.\n"),
+        ("failure", 1, "bungyo: error: The GPU was lost.\n"),
+        ("interrupt", 130, "\n"),
+        (
+            "bug",
+            1,
+            "bungyo: error: Something unforeseen went wrong (ZeroDivisionError: division by zero).\n"
+            "  Run it again with --debug to see where.\n",
+        ),
+        (
+            "memory",
+            1,
+            "bungyo: error: The computer's memory is not enough for this.\n  Try a smaller --size.\n",
+        ),
+    ],
+)
+def test_how_a_command_can_end(
+    what: str, status: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(command_line.cli.commands, "failing", failing)
+    assert fails(capsys, "failing", what) == (status, said)
+
+
+def test_debug_shows_the_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(command_line.cli.commands, "failing", failing)
+    assert command_line.main(["--debug", "failing", "bug"]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "in failing" in said
+    assert "bungyo: error: Something unforeseen" in said
+
+
+def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_line, "OURS", str(ROOT))
+    monkeypatch.setitem(command_line.cli.commands, "failing", failing)
+    assert command_line.main(["failing", "warning"]) == 0
+    assert capsys.readouterr().err == "bungyo: warning: the mesh has 3 loose vertices\n"
+
+
+def test_real_process_says_the_same() -> None:
+    result = run("demo", "--size", "0x0")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("bungyo: error: Invalid value for '--size'")
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,129 @@
+"""`bungyo doctor` names what is missing, the command that mends it, and ends with the right status."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app import doctor
+from app.doctor import Check, Report
+from app.errors import BungyoError
+from app.gpu import DeviceInfo, list_devices
+from app.main import main
+
+
+def check_of(report: Report, name: str) -> Check:
+    """The check called `name`."""
+    return next(check for check in report.checks if check.name == name)
+
+
+@pytest.fixture(scope="module")
+def device() -> DeviceInfo:
+    """A real device of this machine."""
+    return list_devices()[0]
+
+
+def with_devices(monkeypatch: pytest.MonkeyPatch, *devices: DeviceInfo) -> Report:
+    """What the doctor says of a machine with these devices."""
+    monkeypatch.setattr("app.gpu.list_devices", lambda: list(devices))
+    return doctor.examine()
+
+
+def test_this_machine_can_run_the_renderer() -> None:
+    report = doctor.examine()
+    for name in ("Vulkan loader", "GPU", "Shader compiler", "Validation layers", "Test tools"):
+        assert check_of(report, name).ok, check_of(report, name)
+    assert report.devices
+    assert all(check.mend for check in report.checks if not check.ok)
+
+
+def test_report_on_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    status = main(["doctor"])
+    said = capsys.readouterr().out
+    assert status == (0 if doctor.examine().ready else 1)
+    assert "ray_tracing_pipeline" in said
+    assert "without Display" in said
+    assert "xvfb-run" in said
+
+
+def test_report_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["doctor", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert report["ready"] == (status == 0)
+    assert "VK_KHR_ray_tracing_pipeline" in report["devices"][0]["extensions"]
+    assert {"name", "found", "ok", "needed", "mend"} == set(report["checks"][0])
+
+
+def test_old_mesa(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo) -> None:
+    old = replace(
+        device,
+        driver="llvmpipe Mesa 22.3.6 (LLVM 15.0.6)",
+        missing=["ray-tracing pipelines"],
+        raytracing=False,
+    )
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"VERSION_CODENAME": "bookworm"})
+    report = with_devices(monkeypatch, old)
+    assert not report.ready
+    gpu, mesa = check_of(report, "GPU"), check_of(report, "Mesa")
+    assert not gpu.ok
+    assert "lacks ray-tracing pipelines" in gpu.found
+    assert not mesa.ok
+    assert "22.3.6: 25.0 or newer is needed" in mesa.found
+    assert "-t bookworm-backports mesa-vulkan-drivers" in mesa.mend
+    # With a GPU that can, an old Mesa beside it does not matter.
+    good = replace(device, name="RTX", driver="NVIDIA 580.1", missing=[], raytracing=True)
+    mesa = check_of(with_devices(monkeypatch, old, good), "Mesa")
+    assert not mesa.ok
+    assert not mesa.needed
+
+
+def test_no_driver_and_no_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise BungyoError("There is no Vulkan loader (libvulkan.so.1) on this machine.")
+
+    monkeypatch.setattr("app.gpu.list_devices", none)
+    monkeypatch.setattr("app.gpu.instance.loader_version", none)
+    monkeypatch.setattr("app.gpu.instance.layer_names", none)
+    report = doctor.examine()
+    assert not report.ready
+    loader = check_of(report, "Vulkan loader")
+    assert not loader.ok
+    assert "apt-get install" in loader.mend
+    assert "libvulkan1" in loader.mend
+    assert not check_of(report, "Validation layers").ok
+    assert not [check for check in report.checks if check.name == "Mesa"]
+
+
+def test_missing_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("app.scene.assets.DEFAULT_HEAD", tmp_path / "head.glb")
+    monkeypatch.setattr(doctor, "DEFAULT_WEIGHTS", tmp_path / "weights")
+    report = doctor.examine()
+    face, weights = check_of(report, "Default face"), check_of(report, "Trained networks")
+    assert not face.ok
+    assert "head.glb: No such file" in face.found
+    assert face.mend.endswith("checkout -- assets")
+    assert not weights.ok
+    assert weights.mend.endswith("checkout -- weights")
+    assert not report.ready
+    (tmp_path / "head.glb").write_text("version https://git-lfs")
+    assert "is not a GLB file" in check_of(doctor.examine(), "Default face").found
+
+
+def test_unwritable_cache_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
+    cache = check_of(doctor.examine(), "Shader cache")
+    assert not cache.ok
+    assert not cache.needed
+    assert "XDG_CACHE_HOME" in cache.mend
+
+
+def test_display_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", ":987")
+    display = check_of(doctor.examine(), "Display")
+    assert not display.ok
+    assert not display.needed
+    assert ":987 cannot be opened" in display.found

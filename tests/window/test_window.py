@@ -1,0 +1,122 @@
+"""The window delivers keys and mouse moves, and closes cleanly."""
+
+from collections.abc import Callable
+
+import pytest
+
+from app import window as window_module
+from app.window import NoDisplay, Window, vulkan_extensions, why_no_display
+from tests.window.hand import Hand
+
+
+class Recorder:
+    """An app.window.Input that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.moves: list[tuple[str, float, float]] = []
+
+    def press(self, name: str) -> bool:
+        self.keys.append(name)
+        return True
+
+    def orbit(self, dx: float, dy: float) -> None:
+        self.moves.append(("orbit", dx, dy))
+
+    def pan(self, dx: float, dy: float) -> None:
+        self.moves.append(("pan", dx, dy))
+
+    def zoom(self, clicks: float) -> None:
+        self.moves.append(("zoom", clicks, 0.0))
+
+    def total(self, kind: str) -> tuple[float, float]:
+        """Sum of all moves of a kind."""
+        moves = [move for move in self.moves if move[0] == kind]
+        return sum(move[1] for move in moves), sum(move[2] for move in moves)
+
+
+def until(window: Window, done: Callable[[], object], turns: int = 100) -> None:
+    """Deliver events until `done()`."""
+    for _ in range(turns):
+        if done():
+            return
+        window.wait(0.05)
+    pytest.fail("it did not happen")
+
+
+def test_keys_and_mouse(on_screen: str, hand: Hand) -> None:
+    with Window((400, 200), "bungyo test") as window:
+        window.input = recorder = Recorder()
+        assert window.framebuffer_size == (400, 200)
+        name = hand.window("bungyo test")
+        hand.do(
+            "key", "n", "G", "1", "plus", "bracketleft", "minus", "KP_Add", "Left", "Up", "F1", "F12", "Home"
+        )
+        until(window, lambda: "HOME" in recorder.keys)
+        assert recorder.keys == ["N", "G", "1", "+", "[", "-", "+", "LEFT", "UP", "F1", "F12", "HOME"]
+
+        hand.do("mousemove", "--window", name, "200", "100")
+        hand.do("mousedown", "1", "mousemove_relative", "--", "40", "-20", "mouseup", "1")
+        until(window, lambda: recorder.total("orbit") == (0.2, -0.1))
+        hand.do("mousedown", "3", "mousemove_relative", "--", "-40", "20", "mouseup", "3")
+        until(window, lambda: recorder.total("pan") == (-0.2, 0.1))
+        hand.do("mousedown", "2", "mousemove_relative", "20", "0", "mouseup", "2")
+        until(window, lambda: recorder.total("pan") == (-0.1, 0.1))
+        hand.do(
+            "keydown",
+            "shift",
+            "mousedown",
+            "1",
+            "mousemove_relative",
+            "0",
+            "20",
+            "mouseup",
+            "1",
+            "keyup",
+            "shift",
+        )
+        until(window, lambda: recorder.total("pan") == (-0.1, 0.2))
+        hand.do("click", "4", "click", "4", "click", "5")
+        until(window, lambda: recorder.total("zoom") == (1.0, 0.0))
+        before = list(recorder.moves)
+        hand.do("mousemove_relative", "10", "10")  # no button is down
+        window.wait(0.1)
+        assert recorder.moves == before
+
+
+def test_resize_and_title(on_screen: str, hand: Hand) -> None:
+    with Window((320, 240), "bungyo test") as window:
+        name = hand.window("bungyo test")
+        hand.do("windowsize", name, "500", "300")
+        until(window, lambda: window.framebuffer_size == (500, 300))
+        window.title = "bungyo - neural"
+        until(window, lambda: hand.do("getwindowname", name) == "bungyo - neural")
+
+
+def test_escape(on_screen: str, hand: Hand) -> None:
+    with Window((200, 100), "bungyo test") as window:
+        hand.window("bungyo test")
+        assert not window.closing
+        hand.do("key", "Escape")
+        until(window, lambda: window.closing)
+
+
+def test_opening_and_closing_again_and_again(on_screen: str) -> None:
+    for _ in range(3):
+        with Window((100, 100), "bungyo test") as window:
+            window.poll()
+        window.close()  # harmless
+    assert window_module._users == 0
+    assert why_no_display() == ""
+    assert "VK_KHR_surface" in vulkan_extensions()
+
+
+def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    assert why_no_display() == "neither DISPLAY nor WAYLAND_DISPLAY is set"
+    with pytest.raises(NoDisplay):
+        Window((10, 10), "bungyo test")
+    monkeypatch.setenv("DISPLAY", ":987")
+    assert "the display :987 cannot be opened" in why_no_display()
+    assert window_module._users == 0
