@@ -6,6 +6,7 @@ from app.gpu.buffer import Buffer
 from app.gpu.commands import CommandBuffer
 from app.gpu.device import Device
 from app.gpu.formats import FORMATS, Format
+from app.gpu.graphics import GraphicsPipeline, VertexAttribute, VertexBinding
 from app.gpu.image import Image, Sampler
 from app.gpu.lifetime import live_objects
 from app.gpu.pipeline import ComputePipeline, Pipeline
@@ -14,6 +15,7 @@ from app.gpu.results import DeviceLost
 from app.gpu.selection import DeviceInfo, list_devices
 from app.gpu.shader import ShaderCompiler, ShaderError, cache_folder
 from app.gpu.struct import Struct
+from app.gpu.swapchain import Swapchain, SwapchainImage
 
 __all__ = [
     "FORMATS",
@@ -28,6 +30,7 @@ __all__ = [
     "DeviceLost",
     "Format",
     "Geometry",
+    "GraphicsPipeline",
     "HitGroup",
     "Image",
     "Instance",
@@ -37,7 +40,11 @@ __all__ = [
     "ShaderCompiler",
     "ShaderError",
     "Struct",
+    "Swapchain",
+    "SwapchainImage",
     "Tlas",
+    "VertexAttribute",
+    "VertexBinding",
     "cache_folder",
     "list_devices",
     "live_objects",

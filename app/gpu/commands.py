@@ -1,46 +1,39 @@
 """Command buffers: recorded once in a `with` block, submitted as often as wanted."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from app.gpu.binding import ffi, make, vk
-from app.gpu.bindings import BindingSet
-from app.gpu.buffer import Buffer, as_bytes
-from app.gpu.image import Image, blit_region
-from app.gpu.lifetime import Resource
-from app.gpu.pipeline import Pipeline
+from app.gpu.binding import array, ffi, make, vk
+from app.gpu.buffer import Buffer
+from app.gpu.drawing import Color, DrawRecorder
+from app.gpu.image import Image, blit_region, layout_barrier
 from app.gpu.raytracing import RayTracingPipeline
 from app.gpu.results import check
-from app.gpu.transfer import allocate_command_buffer, make_fence, wait_for_fence
+from app.gpu.swapchain import SwapchainImage
+from app.gpu.timers import Timers
+from app.gpu.transfer import make_fence, wait_for_fence
 
 if TYPE_CHECKING:
     from app.gpu.device import Device
 
 
-class CommandBuffer(Resource):
+class CommandBuffer(DrawRecorder):
     """Commands for the GPU, made by `Device.commands`.
 
     The `with` block records; leaving it ends the recording (or, on an exception, discards everything). Afterwards
     `Device.submit` runs it any number of times, until `close()`. What it uses must stay alive until then.
     """
 
+    _timers: Timers | None = None
+    _pending = False
+
     def __init__(self, device: "Device", *, reusable: bool = True) -> None:
-        super().__init__(device.ledger, "commands")
-        self._device = device
-        self._pipeline: Pipeline | None = None
-        self._kept: list[object] = []  # recorded objects: alive as long as the recording
-        self._recording = self._pending = False
+        super().__init__(device, reusable=reusable)
+        self._target: SwapchainImage | None = None
         with self.building():
-            self.handle, self._array = allocate_command_buffer(self, device)
             self._fence = make_fence(self, device)
-            flags = 0 if reusable else vk.VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT
-            check(
-                vk.vkBeginCommandBuffer(self.handle, make("VkCommandBufferBeginInfo", flags=flags)),
-                "record commands",
-            )
-            self._recording = True
             command = make("VkCommandBufferSubmitInfo", commandBuffer=self.handle)
             self._submit_info = make("VkSubmitInfo2", commandBufferInfoCount=1, pCommandBufferInfos=[command])
 
@@ -54,35 +47,6 @@ class CommandBuffer(Resource):
         self._recording = False
         with self.building():
             check(vk.vkEndCommandBuffer(self.handle), "record commands")
-
-    # Compute and ray tracing.
-
-    def bind(self, pipeline: Pipeline, binding_set: BindingSet | None = None) -> None:
-        """Use a pipeline, and the resources bound to it, in what follows."""
-        self._pipeline = pipeline
-        self._kept += (pipeline, binding_set)
-        vk.vkCmdBindPipeline(self.handle, pipeline.bind_point, pipeline.handle)
-        if binding_set is not None:
-            if binding_set.pipeline.bindings != pipeline.bindings:
-                raise ValueError(f"{binding_set.name} do not fit {pipeline.name}")
-            vk.vkCmdBindDescriptorSets(
-                self.handle, pipeline.bind_point, pipeline.layout, 0, 1, binding_set.array, 0, ffi.NULL
-            )
-        elif pipeline.bindings:
-            raise ValueError(f"{pipeline.name} needs a binding set")
-
-    def push(self, data: "np.ndarray | np.void | bytes") -> None:
-        """Set the push constants of the bound pipeline: one record of its `push` struct, or its bytes."""
-        pipeline = self._bound()
-        raw = as_bytes(np.asarray(data) if isinstance(data, np.void) else data)
-        if not pipeline.push or raw.size != pipeline.push.size:
-            wanted = pipeline.push.size if pipeline.push else 0
-            raise ValueError(f"{pipeline.name} takes {wanted} bytes of push constants, not {raw.size}")
-        padded = np.zeros(pipeline.push_size, np.uint8)
-        padded[: raw.size] = raw
-        vk.vkCmdPushConstants(
-            self.handle, pipeline.layout, pipeline.stages, 0, padded.size, ffi.from_buffer(padded)
-        )
 
     def dispatch(self, x: int, y: int = 1, z: int = 1) -> None:
         """Run the bound compute pipeline with x*y*z work groups."""
@@ -101,12 +65,6 @@ class CommandBuffer(Resource):
         if not isinstance(pipeline, RayTracingPipeline):
             raise ValueError(f"{pipeline.name} is no ray-tracing pipeline")
         pipeline.trace_rays(self.handle, *pipeline.regions, width, height, depth)
-
-    # Order and copies.
-
-    def barrier(self) -> None:
-        """What follows sees everything written before, and waits for it."""
-        vk.vkCmdPipelineBarrier2(self.handle, self._device.full_barrier)
 
     def copy(
         self,
@@ -151,25 +109,56 @@ class CommandBuffer(Resource):
         length = vk.VK_WHOLE_SIZE if size is None else size
         vk.vkCmdFillBuffer(self.handle, buffer.handle, offset, length, value & 0xFFFF_FFFF)
 
-    def clear(self, image: Image, color: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)) -> None:
+    def clear(self, image: Image, color: Color = (0.0, 0.0, 0.0, 0.0)) -> None:
         """Set every pixel of the first mip of a colour image."""
         self._kept.append(image)
-        value = ffi.new("VkClearColorValue *", {"float32": list(color)})
+        value = ffi.new("VkClearColorValue *", image.clear_value(color))
         whole = make("VkImageSubresourceRange", aspectMask=image.format.aspect, levelCount=1, layerCount=1)
         vk.vkCmdClearColorImage(self.handle, image.handle, vk.VK_IMAGE_LAYOUT_GENERAL, value, 1, whole)
 
-    def blit(self, source: Image, target: Image) -> None:
-        """Stretch an image over another one, with filtering and format conversion."""
+    def blit(self, source: Image, target: Image | SwapchainImage) -> None:
+        """Stretch an image over another one or over the window, with filtering and format conversion.
+
+        Commands that blit to a swapchain image may be submitted while that image is the acquired one; it must be
+        the last thing that a command buffer does to it.
+        """
         self._kept += (source, target)
-        general = vk.VK_IMAGE_LAYOUT_GENERAL
         region = blit_region(
             source.layers(), (source.width, source.height), target.layers(), (target.width, target.height)
         )
+        general = layout = vk.VK_IMAGE_LAYOUT_GENERAL
+        if isinstance(target, SwapchainImage):
+            self._target = target
+            layout = vk.VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL
+            self._transition(target, vk.VK_IMAGE_LAYOUT_UNDEFINED, layout)
         vk.vkCmdBlitImage(
-            self.handle, source.handle, general, target.handle, general, 1, region, vk.VK_FILTER_LINEAR
+            self.handle, source.handle, general, target.handle, layout, 1, region, vk.VK_FILTER_LINEAR
         )
+        if isinstance(target, SwapchainImage):
+            self._transition(target, layout, vk.VK_IMAGE_LAYOUT_PRESENT_SRC_KHR)
 
-    # Running.
+    def _transition(self, target: SwapchainImage, old: int, new: int) -> None:
+        barrier = layout_barrier(target.handle, vk.VK_IMAGE_ASPECT_COLOR_BIT, old, new)
+        vk.vkCmdPipelineBarrier2(self.handle, barrier)
+
+    @contextmanager
+    def timer(self, name: str) -> Iterator[None]:
+        """Measure the GPU time of what is recorded in this block; not inside `rendering`."""
+        if self._rendering:
+            raise ValueError(f"timer {name!r}: measure around rendering, not inside it")
+        if self._device.info.timestamp_period_ns == 0.0:
+            yield
+            return
+        if self._timers is None:
+            self._timers = Timers(self._device)
+        index = self._timers.start(self.handle, name)
+        yield
+        self._timers.stop(self.handle, index)
+
+    def timings(self) -> dict[str, float]:
+        """GPU milliseconds of the last submit by timer name, once it has completed; empty without timers."""
+        self.wait()
+        return self._timers.read() if self._timers else {}
 
     def submit(self, *, wait: bool) -> None:
         """See `Device.submit`."""
@@ -177,10 +166,25 @@ class CommandBuffer(Resource):
         if self.closed or self._recording:
             raise ValueError("these commands are closed or still being recorded")
         self.wait()
+        if self._target is not None:
+            self._wait_for_target(self._target)
         check(vk.vkQueueSubmit2(device.queue, 1, self._submit_info, self._fence[0]), "submit commands")
         self._pending = True
         if wait:
             self.wait()
+
+    def _wait_for_target(self, target: SwapchainImage) -> None:
+        """Let the submit wait until the window gives the image back, and tell the window when it is drawn."""
+        acquired, drawn = target.swapchain.semaphores(target)
+        transfer = vk.VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT
+        everything = vk.VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT
+        waits = make("VkSemaphoreSubmitInfo", semaphore=acquired, stageMask=transfer)
+        signals = make("VkSemaphoreSubmitInfo", semaphore=drawn, stageMask=everything)
+        self._semaphores = array("VkSemaphoreSubmitInfo", [waits, signals])
+        info = self._submit_info
+        info.waitSemaphoreInfoCount = info.signalSemaphoreInfoCount = 1
+        info.pWaitSemaphoreInfos = self._semaphores
+        info.pSignalSemaphoreInfos = self._semaphores + 1
 
     def wait(self) -> None:
         """Wait until the last submit has completed."""
@@ -189,15 +193,13 @@ class CommandBuffer(Resource):
             check(vk.vkResetFences(self._device.handle, 1, self._fence), "run commands")
             self._pending = False
 
-    def _bound(self) -> Pipeline:
-        if self._pipeline is None:
-            raise ValueError("no pipeline is bound")
-        return self._pipeline
-
     def close(self) -> None:
         """Free the commands, waiting for them if they run."""
         try:
             self.wait()
         finally:
+            self._pending = False
             super().close()
-            self._kept.clear()
+            if self._timers is not None:
+                self._timers.close()
+                self._timers = None

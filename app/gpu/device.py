@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -15,16 +16,19 @@ from app.gpu.bindings import Binding
 from app.gpu.buffer import Buffer, as_bytes
 from app.gpu.commands import CommandBuffer
 from app.gpu.features import RAYTRACING_EXTENSIONS, enable_chain
+from app.gpu.graphics import DrawState, GraphicsPipeline, VertexLayout
 from app.gpu.image import Image, Sampler
 from app.gpu.instance import Instance as VulkanInstance
 from app.gpu.lifetime import Ledger, Resource
 from app.gpu.memory import MemoryKind, MemoryTypes
 from app.gpu.pipeline import ComputePipeline, Text
+from app.gpu.pipeline_cache import PipelineCache
 from app.gpu.raytracing import HitGroup, RayTracingPipeline
-from app.gpu.results import check
+from app.gpu.results import DeviceLost, check
 from app.gpu.selection import Candidate, DeviceInfo, candidates, choose
 from app.gpu.shader import SHADER_FOLDER, ShaderCompiler
 from app.gpu.struct import Struct
+from app.gpu.swapchain import window_extensions
 from app.gpu.transfer import Transfer
 
 
@@ -101,6 +105,7 @@ class Device:
         self._closed = False
         self._instance: VulkanInstance | None = None
         self._logical: _Logical | None = None
+        self._cache: PipelineCache | None = None
         try:
             self._open(select, window, list(extensions))
         except BaseException:
@@ -146,8 +151,6 @@ class Device:
     def _open(self, select: str | int | None, window: bool, extensions: list[str]) -> None:
         instance_extensions: list[str] = []
         if window:
-            from app.gpu.swapchain import window_extensions
-
             instance_extensions = window_extensions()
             extensions.append("VK_KHR_swapchain")
         self._instance = VulkanInstance(
@@ -170,7 +173,8 @@ class Device:
         self.handle: Handle = self._logical.handle
         self.queue: Handle = self._logical.queue
         self.command_pool: Handle = self._logical.command_pool
-        self.pipeline_cache: Handle = ffi.NULL
+        self._cache = PipelineCache(self)
+        self.pipeline_cache: Handle = self._cache.handle
         self.memory_types = MemoryTypes(self.physical, unified=self.info.kind in ("cpu", "integrated"))
         everything = vk.VK_ACCESS_2_MEMORY_READ_BIT | vk.VK_ACCESS_2_MEMORY_WRITE_BIT
         barrier = make(
@@ -257,6 +261,37 @@ class Device:
         text = Text(defines or {}, includes or {}, constants or {})
         return RayTracingPipeline(self, raygen, misses, hits, bindings, push, text, recursion)
 
+    def graphics_pipeline(
+        self,
+        vertex: str,
+        fragment: str,
+        bindings: Sequence[Binding],
+        *,
+        push: Struct | None = None,
+        defines: Mapping[str, str | int] | None = None,
+        includes: Mapping[str, str] | None = None,
+        constants: Mapping[int, int | float] | None = None,
+        color_formats: Sequence[str],
+        depth_format: str | None = None,
+        depth_test: bool = True,
+        depth_write: bool = True,
+        vertex_layout: VertexLayout | None = None,
+        cull: Literal["none", "back"] = "none",
+        blend: bool = False,
+        samples: int = 1,
+    ) -> GraphicsPipeline:
+        """A pipeline for triangle lists, drawn in `CommandBuffer.rendering`.
+
+        `color_formats` and `depth_format` are those of the images; nearer or equal depth passes. `vertex_layout` has
+        an entry for each vertex buffer, a Struct or a VertexBinding. Fronts are counter-clockwise on the screen.
+        `blend` is straight alpha blending.
+        """
+        text = Text(defines or {}, includes or {}, constants or {})
+        state = DrawState(
+            color_formats, depth_format, depth_test, depth_write, vertex_layout, cull, blend, samples
+        )
+        return GraphicsPipeline(self, vertex, fragment, bindings, push, text, state)
+
     def commands(self, *, reusable: bool = True) -> CommandBuffer:
         """A command buffer to record: `with device.commands() as cmd: ...`. It stays alive after the block."""
         return CommandBuffer(self, reusable=reusable)
@@ -287,17 +322,20 @@ class Device:
             return
         self._closed = True
         if self._logical is not None:
-            vk.vkDeviceWaitIdle(self._logical.handle)  # a lost device is destroyed all the same
-        own: tuple[Any, ...] = (self._instance, self._logical, getattr(self, "transfer", None))
+            vk.vkDeviceWaitIdle(self._logical.handle)  # its result does not matter any more
+            if self._cache is not None:
+                self._cache.save()
+        own: tuple[Resource | None, ...] = (self._instance, self._logical)
         for resource in reversed(list(self.ledger.resources.values())):
             if resource in own:
                 continue
             if self.validation and not resource.internal:
                 self.validation_messages.append(f"Leak: {resource!r} was still open when the device closed.")
-            resource.close()
-        for resource in reversed(own):
-            if resource is not None:
+            with suppress(DeviceLost):  # it cannot be waited for, and is destroyed all the same
                 resource.close()
+        for owner in reversed(own):
+            if owner is not None:
+                owner.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """Images and samplers. Images stay in the GENERAL layout for life, so that no pass has to know who used them last."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -104,6 +105,12 @@ class Image(Resource):
     def layers(self, mip: int = 0) -> dict[str, int]:
         """VkImageSubresourceLayers of one mip."""
         return {"aspectMask": self.format.aspect, "mipLevel": mip, "baseArrayLayer": 0, "layerCount": 1}
+
+    def clear_value(self, color: Sequence[float]) -> dict[str, list[float]]:
+        """VkClearColorValue of a colour, for this format's kind of numbers."""
+        if self.format.dtype == np.uint32:
+            return {"uint32": [int(value) for value in color]}
+        return {"float32": list(color)}
 
     def copy_region(self, mip: int = 0, buffer_offset: int = 0) -> Handle:
         """The VkBufferImageCopy between a tightly packed buffer and a whole mip."""

@@ -29,6 +29,7 @@ class Limits:
     ray_recursion: int
     scratch_alignment: int
     anisotropy: float
+    timestamp_bits: int
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ def _candidate(index: int, physical: Handle) -> Candidate:
             ray_recursion=rays.maxRayRecursionDepth,
             scratch_alignment=structures.minAccelerationStructureScratchOffsetAlignment,
             anisotropy=properties.limits.maxSamplerAnisotropy,
+            timestamp_bits=timestamp_bits,
         ),
     )
     return Candidate(physical, info, offer, family)

@@ -1,0 +1,193 @@
+"""Graphics pipelines for dynamic rendering."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from app.gpu.binding import Handle, array, ffi, make, vk
+from app.gpu.bindings import Binding
+from app.gpu.formats import image_format
+from app.gpu.pipeline import Pipeline, Text
+from app.gpu.struct import Struct
+
+if TYPE_CHECKING:
+    from app.gpu.device import Device
+
+_ATTRIBUTE_FORMATS = {
+    "float": "R32_SFLOAT",
+    "vec2": "R32G32_SFLOAT",
+    "vec3": "R32G32B32_SFLOAT",
+    "vec4": "R32G32B32A32_SFLOAT",
+    "uint": "R32_UINT",
+    "uvec2": "R32G32_UINT",
+    "uvec3": "R32G32B32_UINT",
+    "uvec4": "R32G32B32A32_UINT",
+    "int": "R32_SINT",
+    "f16vec2": "R16G16_SFLOAT",
+    "f16vec4": "R16G16B16A16_SFLOAT",
+    "unorm8x4": "R8G8B8A8_UNORM",
+}
+
+
+@dataclass(frozen=True)
+class VertexAttribute:
+    """One `in` variable of the vertex shader: its location, type (a GLSL type, or "unorm8x4") and byte offset."""
+
+    location: int
+    type: str
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class VertexBinding:
+    """One vertex buffer: bytes from vertex to vertex (or instance to instance), and what a vertex holds."""
+
+    stride: int
+    attributes: Sequence[VertexAttribute]
+    instanced: bool = False
+
+
+# A Struct stands for a buffer of its records, each field at the next free location.
+VertexLayout: TypeAlias = Sequence["VertexBinding | Struct"]
+
+
+@dataclass(frozen=True)
+class DrawState:
+    """The fixed state of a graphics pipeline; see `Device.graphics_pipeline`."""
+
+    color_formats: Sequence[str]
+    depth_format: str | None = None
+    depth_test: bool = True
+    depth_write: bool = True
+    vertex_layout: VertexLayout | None = None
+    cull: Literal["none", "back"] = "none"
+    blend: bool = False
+    samples: int = 1
+
+
+class GraphicsPipeline(Pipeline):
+    """A vertex and a fragment shader with their fixed state, made by `Device.graphics_pipeline`."""
+
+    def __init__(
+        self,
+        device: "Device",
+        vertex: str,
+        fragment: str,
+        bindings: Sequence[Binding],
+        push: Struct | None,
+        text: Text,
+        state: DrawState,
+    ) -> None:
+        self.bind_point = vk.VK_PIPELINE_BIND_POINT_GRAPHICS
+        vertex_bit, fragment_bit = vk.VK_SHADER_STAGE_VERTEX_BIT, vk.VK_SHADER_STAGE_FRAGMENT_BIT
+        super().__init__(device, vertex, bindings, push, vertex_bit | fragment_bit)
+        shaders = [(vertex, vertex_bit), (fragment, fragment_bit)]
+        with self.building(), self._stages(shaders, text) as stages:
+            formats = [image_format(name).value for name in state.color_formats]
+            depth = image_format(state.depth_format).value if state.depth_format else vk.VK_FORMAT_UNDEFINED
+            rendering = make(
+                "VkPipelineRenderingCreateInfo",
+                colorAttachmentCount=len(formats),
+                pColorAttachmentFormats=formats,
+                depthAttachmentFormat=depth,
+            )
+            dynamic = [vk.VK_DYNAMIC_STATE_VIEWPORT, vk.VK_DYNAMIC_STATE_SCISSOR]
+            info = make(
+                "VkGraphicsPipelineCreateInfo",
+                pNext=rendering,
+                stageCount=2,
+                pStages=stages,
+                pVertexInputState=_vertex_input(state.vertex_layout or ()),
+                pInputAssemblyState=make(
+                    "VkPipelineInputAssemblyStateCreateInfo", topology=vk.VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST
+                ),
+                pViewportState=make("VkPipelineViewportStateCreateInfo", viewportCount=1, scissorCount=1),
+                pRasterizationState=make(
+                    "VkPipelineRasterizationStateCreateInfo",
+                    polygonMode=vk.VK_POLYGON_MODE_FILL,
+                    cullMode=vk.VK_CULL_MODE_BACK_BIT if state.cull == "back" else vk.VK_CULL_MODE_NONE,
+                    # Counter-clockwise as seen on the screen.
+                    frontFace=vk.VK_FRONT_FACE_COUNTER_CLOCKWISE,
+                    lineWidth=1.0,
+                ),
+                pMultisampleState=make(
+                    "VkPipelineMultisampleStateCreateInfo", rasterizationSamples=state.samples
+                ),
+                pDepthStencilState=make(
+                    "VkPipelineDepthStencilStateCreateInfo",
+                    depthTestEnable=bool(state.depth_format) and state.depth_test,
+                    depthWriteEnable=bool(state.depth_format) and state.depth_write,
+                    depthCompareOp=vk.VK_COMPARE_OP_LESS_OR_EQUAL,
+                ),
+                pColorBlendState=_blend(len(formats), blend=state.blend),
+                pDynamicState=make(
+                    "VkPipelineDynamicStateCreateInfo", dynamicStateCount=len(dynamic), pDynamicStates=dynamic
+                ),
+                layout=self.layout,
+            )
+            out = array("VkPipeline", 1)
+            cache = device.pipeline_cache
+            self._adopt(vk.vkCreateGraphicsPipelines(device.handle, cache, 1, info, ffi.NULL, out), out)
+
+
+def _vertex_input(layout: VertexLayout) -> Handle:
+    buffers: list[Handle] = []
+    attributes: list[Handle] = []
+    location = 0
+    for slot, entry in enumerate(layout):
+        if isinstance(entry, Struct):
+            entry = _from_struct(entry, location)
+        rate = vk.VK_VERTEX_INPUT_RATE_INSTANCE if entry.instanced else vk.VK_VERTEX_INPUT_RATE_VERTEX
+        buffers.append(
+            make("VkVertexInputBindingDescription", binding=slot, stride=entry.stride, inputRate=rate)
+        )
+        for attribute in entry.attributes:
+            if attribute.type not in _ATTRIBUTE_FORMATS:
+                raise ValueError(f"no vertex attribute type {attribute.type!r}")
+            attributes.append(
+                make(
+                    "VkVertexInputAttributeDescription",
+                    location=attribute.location,
+                    binding=slot,
+                    format=getattr(vk, f"VK_FORMAT_{_ATTRIBUTE_FORMATS[attribute.type]}"),
+                    offset=attribute.offset,
+                )
+            )
+            location = max(location, attribute.location + 1)
+    return make(
+        "VkPipelineVertexInputStateCreateInfo",
+        vertexBindingDescriptionCount=len(buffers),
+        pVertexBindingDescriptions=buffers,
+        vertexAttributeDescriptionCount=len(attributes),
+        pVertexAttributeDescriptions=attributes,
+    )
+
+
+def _from_struct(struct: Struct, location: int) -> VertexBinding:
+    attributes = []
+    for index, (field, kind) in enumerate(struct.fields):
+        if not isinstance(kind, str):
+            raise ValueError(f"{struct.name}.{field} cannot be a vertex attribute")
+        attributes.append(VertexAttribute(location + index, kind, struct.offset(field)))
+    return VertexBinding(struct.size, attributes)
+
+
+def _blend(targets: int, *, blend: bool) -> Handle:
+    """Straight alpha over the target where `blend`, else plain writing."""
+    attachment = make(
+        "VkPipelineColorBlendAttachmentState",
+        blendEnable=blend,
+        srcColorBlendFactor=vk.VK_BLEND_FACTOR_SRC_ALPHA,
+        dstColorBlendFactor=vk.VK_BLEND_FACTOR_ONE_MINUS_SRC_ALPHA,
+        colorBlendOp=vk.VK_BLEND_OP_ADD,
+        srcAlphaBlendFactor=vk.VK_BLEND_FACTOR_ONE,
+        dstAlphaBlendFactor=vk.VK_BLEND_FACTOR_ONE_MINUS_SRC_ALPHA,
+        alphaBlendOp=vk.VK_BLEND_OP_ADD,
+        colorWriteMask=vk.VK_COLOR_COMPONENT_R_BIT
+        | vk.VK_COLOR_COMPONENT_G_BIT
+        | vk.VK_COLOR_COMPONENT_B_BIT
+        | vk.VK_COLOR_COMPONENT_A_BIT,
+    )
+    return make(
+        "VkPipelineColorBlendStateCreateInfo", attachmentCount=targets, pAttachments=[attachment] * targets
+    )

@@ -1,0 +1,269 @@
+"""Images that a GLFW window shows."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import glfw
+
+from app.errors import BungyoError
+from app.gpu.binding import Handle, array, ffi, make, vk
+from app.gpu.lifetime import Resource
+from app.gpu.results import check
+
+if TYPE_CHECKING:
+    from app.gpu.device import Device
+
+
+def window_extensions() -> list[str]:
+    """The instance extensions that GLFW's windows need; BungyoError without a window system."""
+    names = [str(name) for name in glfw.get_required_instance_extensions() or []]
+    if not names:
+        raise BungyoError("This machine has no display that Vulkan can draw to.", "Is DISPLAY set?")
+    return names
+
+
+class SwapchainImage:
+    """One image of a swapchain: a target of `CommandBuffer.blit`. `index` tells it from its siblings."""
+
+    def __init__(self, swapchain: "Swapchain", handle: Handle, index: int, size: tuple[int, int]) -> None:
+        self.swapchain = swapchain
+        self.handle = handle
+        self.index = index
+        self.width, self.height = size
+
+    def layers(self) -> dict[str, int]:
+        """VkImageSubresourceLayers of the image."""
+        return {"aspectMask": int(vk.VK_IMAGE_ASPECT_COLOR_BIT), "layerCount": 1}
+
+
+class _Chain(Resource):
+    """A VkSwapchainKHR of one size with its images and semaphores; replaced as a whole when the window changes."""
+
+    def __init__(
+        self, swapchain: "Swapchain", old: Handle, capabilities: Handle, size: tuple[int, int]
+    ) -> None:
+        device = swapchain.device
+        super().__init__(device.ledger, f"swapchain {size[0]}x{size[1]}", internal=True)
+        with self.building():
+            wanted = capabilities.minImageCount + 1
+            most = capabilities.maxImageCount  # 0 means no limit
+            info = make(
+                "VkSwapchainCreateInfoKHR",
+                surface=swapchain.surface,
+                minImageCount=min(wanted, most) if most else wanted,
+                imageFormat=swapchain.format,
+                imageColorSpace=vk.VK_COLOR_SPACE_SRGB_NONLINEAR_KHR,
+                imageExtent={"width": size[0], "height": size[1]},
+                imageArrayLayers=1,
+                imageUsage=vk.VK_IMAGE_USAGE_TRANSFER_DST_BIT | vk.VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT,
+                imageSharingMode=vk.VK_SHARING_MODE_EXCLUSIVE,
+                preTransform=capabilities.currentTransform,
+                compositeAlpha=_composite_alpha(capabilities.supportedCompositeAlpha),
+                presentMode=swapchain.present_mode,
+                clipped=1,
+                oldSwapchain=old,
+            )
+            out = array("VkSwapchainKHR", 1)
+            check(
+                vk.vkCreateSwapchainKHR(device.handle, info, ffi.NULL, out), "prepare the window for drawing"
+            )
+            self.array = out
+            self.handle = self.own(
+                "VkSwapchainKHR", out[0], lambda: vk.vkDestroySwapchainKHR(device.handle, out[0], ffi.NULL)
+            )
+            count = ffi.new("uint32_t *")
+            check(
+                vk.vkGetSwapchainImagesKHR(device.handle, self.handle, count, ffi.NULL), "list window images"
+            )
+            cells = array("VkImage", int(count[0]))
+            check(vk.vkGetSwapchainImagesKHR(device.handle, self.handle, count, cells), "list window images")
+            self.images = [SwapchainImage(swapchain, cells[i], i, size) for i in range(count[0])]
+            # One more than images: when a semaphore comes round again, the frame that waited for it is done.
+            self.acquired = [self._semaphore(device) for _ in range(count[0] + 1)]
+            # A present may still hold its semaphore until its image is acquired again: one for each image.
+            self.drawn = [self._semaphore(device) for _ in range(count[0])]
+
+    def _semaphore(self, device: "Device") -> Handle:
+        out = ffi.new("VkSemaphore *")
+        check(
+            vk.vkCreateSemaphore(device.handle, make("VkSemaphoreCreateInfo"), ffi.NULL, out),
+            "make a semaphore",
+        )
+        semaphore = out[0]
+        return self.own(
+            "VkSemaphore", semaphore, lambda: vk.vkDestroySemaphore(device.handle, semaphore, ffi.NULL)
+        )
+
+
+class Swapchain(Resource):
+    """The images of a window.
+
+    A frame: `image = acquire()` (None: call `resize`, and record anew), submit commands that blit to `image`,
+    `present()`. Record one command buffer for each of `images`; after `resize` they are new objects.
+
+    Args:
+        device: opened with window=True.
+        window: a GLFW window made without a client API (CLIENT_API = NO_API).
+        size: (width, height) of its framebuffer in pixels.
+        vsync: wait for the display's refresh; otherwise draw as fast as possible where the driver allows.
+    """
+
+    def __init__(self, device: "Device", window: Any, size: tuple[int, int], *, vsync: bool = True) -> None:
+        super().__init__(device.ledger, "swapchain")
+        self.device = device
+        self._chain: _Chain | None = None
+        self._current: SwapchainImage | None = None
+        self._submitted = False
+        self._outdated = False
+        self._turn = 0
+        with self.building():
+            self.surface = self._make_surface(window)
+            self.format = self._choose_format()
+            self.present_mode = self._choose_mode(vsync)
+            self.resize(size)
+
+    @property
+    def images(self) -> Sequence[SwapchainImage]:
+        """The images there are now; empty while the window has no area."""
+        return self._chain.images if self._chain else []
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels; (0, 0) while the window has no area."""
+        return (self.images[0].width, self.images[0].height) if self.images else (0, 0)
+
+    def resize(self, size: tuple[int, int]) -> bool:
+        """Make new images for a framebuffer size; False (and no images) while the window has no area."""
+        self.device.wait_idle()
+        capabilities = ffi.new("VkSurfaceCapabilitiesKHR *")
+        check(
+            vk.vkGetPhysicalDeviceSurfaceCapabilitiesKHR(self.device.physical, self.surface, capabilities),
+            "ask the window for its size",
+        )
+        current = capabilities.currentExtent
+        if current.width != 0xFFFF_FFFF:  # the window system dictates the size
+            size = (current.width, current.height)
+        else:
+            low, high = capabilities.minImageExtent, capabilities.maxImageExtent
+            size = (
+                min(max(size[0], low.width), high.width),
+                min(max(size[1], low.height), high.height),
+            )
+        old, self._chain, self._current, self._submitted = self._chain, None, None, False
+        try:
+            if size[0] == 0 or size[1] == 0:
+                self._outdated = True
+                return False
+            self._chain = _Chain(self, old.handle if old else ffi.NULL, capabilities, size)
+            self._outdated = False
+            return True
+        finally:
+            if old is not None:
+                old.close()
+
+    def acquire(self) -> SwapchainImage | None:
+        """The image to draw next, or None where the window changed and `resize` must be called."""
+        if self._current is not None:  # acquired before and not presented
+            return self._current
+        if self._chain is None or self._outdated:
+            return None
+        index = ffi.new("uint32_t *")
+        self._turn = (self._turn + 1) % len(self._chain.acquired)
+        semaphore = self._chain.acquired[self._turn]
+        forever = 0xFFFF_FFFF_FFFF_FFFF
+        result = vk.vkAcquireNextImageKHR(
+            self.device.handle, self._chain.handle, forever, semaphore, ffi.NULL, index
+        )
+        if result == vk.VK_ERROR_OUT_OF_DATE_KHR:
+            self._outdated = True
+            return None
+        if result == vk.VK_SUBOPTIMAL_KHR:  # still usable: show this frame, resize before the next
+            self._outdated = True
+        else:
+            check(result, "get an image from the window")
+        self._current = self._chain.images[index[0]]
+        return self._current
+
+    def semaphores(self, image: SwapchainImage) -> tuple[Handle, Handle]:
+        """(what drawing waits for, what it signals): for the submit of commands that blit to `image`."""
+        if image is not self._current or self._chain is None:
+            raise ValueError("commands may only draw to the swapchain image that acquire() returned last")
+        if self._submitted:
+            raise ValueError("the swapchain image was already drawn: present() it first")
+        self._submitted = True
+        return self._chain.acquired[self._turn], self._chain.drawn[image.index]
+
+    def present(self) -> bool:
+        """Show the acquired image, drawn by a submit; False where `resize` must be called before the next frame."""
+        image, chain = self._current, self._chain
+        if image is None or chain is None or not self._submitted:
+            raise ValueError("present() needs an acquired image and submitted commands that draw to it")
+        info = make(
+            "VkPresentInfoKHR",
+            waitSemaphoreCount=1,
+            pWaitSemaphores=[chain.drawn[image.index]],
+            swapchainCount=1,
+            pSwapchains=[chain.handle],
+            pImageIndices=[image.index],
+        )
+        self._current, self._submitted = None, False
+        result = vk.vkQueuePresentKHR(self.device.queue, info)
+        if result in (vk.VK_ERROR_OUT_OF_DATE_KHR, vk.VK_SUBOPTIMAL_KHR):
+            self._outdated = True
+        else:
+            check(result, "show an image in the window")
+        return not self._outdated
+
+    def _make_surface(self, window: Any) -> Handle:
+        device = self.device
+        out = ffi.new("VkSurfaceKHR *")
+        check(glfw.create_window_surface(device.instance, window, None, out), "draw into the window")
+        surface = out[0]
+        self.own("VkSurfaceKHR", surface, lambda: vk.vkDestroySurfaceKHR(device.instance, surface, ffi.NULL))
+        supported = ffi.new("VkBool32 *")
+        check(
+            vk.vkGetPhysicalDeviceSurfaceSupportKHR(device.physical, device.queue_family, surface, supported),
+            "ask the GPU about the window",
+        )
+        if not supported[0]:
+            raise BungyoError(f"The GPU {device.info.name} cannot show images in this window.")
+        return surface
+
+    def _choose_format(self) -> int:
+        """An 8-bit UNORM format: what is blitted is already encoded for display."""
+        count = ffi.new("uint32_t *")
+        get, physical = vk.vkGetPhysicalDeviceSurfaceFormatsKHR, self.device.physical
+        check(get(physical, self.surface, count, ffi.NULL), "ask the window for its formats")
+        cells = array("VkSurfaceFormatKHR", int(count[0]))
+        check(get(physical, self.surface, count, cells), "ask the window for its formats")
+        offered = [cells[i].format for i in range(count[0])]
+        for wanted in (vk.VK_FORMAT_B8G8R8A8_UNORM, vk.VK_FORMAT_R8G8B8A8_UNORM):
+            if wanted in offered:
+                return int(wanted)
+        raise BungyoError("The window offers no 8-bit RGBA format.")
+
+    def _choose_mode(self, vsync: bool) -> int:
+        count = ffi.new("uint32_t *")
+        get, physical = vk.vkGetPhysicalDeviceSurfacePresentModesKHR, self.device.physical
+        check(get(physical, self.surface, count, ffi.NULL), "ask the window for its modes")
+        cells = array("VkPresentModeKHR", int(count[0]))
+        check(get(physical, self.surface, count, cells), "ask the window for its modes")
+        offered = [cells[i] for i in range(count[0])]
+        if not vsync:
+            for wanted in (vk.VK_PRESENT_MODE_MAILBOX_KHR, vk.VK_PRESENT_MODE_IMMEDIATE_KHR):
+                if wanted in offered:
+                    return int(wanted)
+        return int(vk.VK_PRESENT_MODE_FIFO_KHR)  # always there
+
+    def close(self) -> None:
+        """Destroy images and surface; the GPU must be idle."""
+        if self._chain is not None:
+            self._chain.close()
+            self._chain = None
+        super().close()
+
+
+def _composite_alpha(supported: int) -> int:
+    """Opaque if the window system can, else the lowest bit it can."""
+    opaque = vk.VK_COMPOSITE_ALPHA_OPAQUE_BIT_KHR
+    return int(opaque if supported & opaque else supported & -supported)
