@@ -27,6 +27,7 @@ from safetensors.numpy import save_file
 
 from app.errors import InputError
 from app.network.schema import CHANNELS, SCHEMA_VERSION
+from app.network.shader import arrange
 from app.network.tile_hash import HASH_SCALE, HASHES
 
 FORMAT = "bungyo-experts"
@@ -122,6 +123,10 @@ class WeightSet:
     def hashes(self) -> npt.NDArray[np.uint32]:
         """The tile hashes that have an expert of their own, ascending."""
         return np.flatnonzero(self.table).astype(np.uint32)
+
+    def gpu_parameters(self) -> npt.NDArray[np.float32]:
+        """The parameters in the order the shader reads them: (slots, floats) float32, see `arrange`."""
+        return arrange(self.layers, self.slots)
 
     def matrices(self, slot: int) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
         """The layers of one network as views: (weight (out, in), bias (out,))."""

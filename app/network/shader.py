@@ -1,0 +1,181 @@
+"""The fused tile network as GLSL, generated for its layer widths, and the order of parameters it reads.
+
+Why generated text. A driver that compiles for a CPU reads a weight from shared memory as one scalar,
+broadcast into the multiplication, but only where the address is a constant and no branch or loop surrounds
+it; anything else is tens of times slower. So every weight is an expression with a constant index in
+straight-line code. A GPU's compiler unrolls to the same.
+
+Why blocks. The code runs pixel group by pixel group, and 75 KB of it would be fetched anew for every group.
+A barrier after each block of 16 outputs makes all groups pass one block (8 to 16 KB, which stays in the
+instruction cache) before any goes on. Nothing is exchanged there, so it is a barrier of execution only: one
+with memory semantics costs ten times more. A GPU needs none of this (macro BLOCK_BARRIER).
+
+Order of parameters, as vec4 (widths padded to multiples of 4 with zeros), layer after layer: the bias, then
+for each input the weights towards all outputs. An input is thus multiplied into 16 running sums while it is
+in a register.
+
+On chip. The weights of as many whole layers as fit into 32 KB of shared memory are staged together; a
+network that does not fit is staged group of layers by group. The widest layer, 64 to 64, takes 16.6 KB.
+Activations are registers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from app.network.schema import CHANNELS
+
+SHARED_BYTES = 32 * 1024  # for a tile's weights: what every desktop GPU has, and lavapipe
+BLOCK = 16  # outputs computed between two block barriers
+_VEC4 = 16  # bytes
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer's place among the parameters, in vec4.
+
+    Attributes:
+        index: 0 for the first.
+        inputs, outputs: widths as trained.
+        offset: of its bias from the start of the network's parameters; the weights follow.
+        columns: vec4 that hold all outputs.
+    """
+
+    index: int
+    inputs: int
+    outputs: int
+    offset: int
+
+    @property
+    def columns(self) -> int:
+        """Vectors of four outputs."""
+        return -(-self.outputs // 4)
+
+    @property
+    def vectors(self) -> int:
+        """Parameters of this layer in vec4."""
+        return (self.inputs + 1) * self.columns
+
+
+def plan(layers: Sequence[int]) -> list[Layer]:
+    """The layers of a network with these widths and where their parameters lie."""
+    result: list[Layer] = []
+    for index, (inputs, outputs) in enumerate(pairwise(layers)):
+        offset = result[-1].offset + result[-1].vectors if result else 0
+        result.append(Layer(index, inputs, outputs, offset))
+    return result
+
+
+def groups(layers: Sequence[int]) -> list[list[Layer]]:
+    """The layers whose weights are staged together, each group at most SHARED_BYTES."""
+    result: list[list[Layer]] = []
+    for layer in plan(layers):
+        if result and sum(one.vectors for one in [*result[-1], layer]) * _VEC4 <= SHARED_BYTES:
+            result[-1].append(layer)
+        else:
+            result.append([layer])
+    return result
+
+
+def parameter_vectors(layers: Sequence[int]) -> int:
+    """Length of one network's parameters in vec4."""
+    last = plan(layers)[-1]
+    return last.offset + last.vectors
+
+
+def shared_bytes(layers: Sequence[int]) -> int:
+    """Shared memory a tile's workgroup needs."""
+    return max(sum(layer.vectors for layer in group) for group in groups(layers)) * _VEC4
+
+
+def arrange(layers: Sequence[int], slots: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Parameters in the shader's order.
+
+    Args:
+        layers: widths. slots: (slots, parameters) float32 as in the weight file: weight[out][in] row-major,
+        then bias, per layer.
+
+    Returns:
+        (slots, 4 * parameter_vectors) float32.
+    """
+    result = np.zeros((len(slots), parameter_vectors(layers), 4), np.float32)
+    start = 0
+    for layer in plan(layers):
+        middle = start + layer.inputs * layer.outputs
+        weight = slots[:, start:middle].reshape(-1, layer.outputs, layer.inputs)
+        rows = np.zeros((len(slots), layer.inputs + 1, layer.columns * 4), np.float32)
+        rows[:, 0, : layer.outputs] = slots[:, middle : middle + layer.outputs]
+        rows[:, 1:, : layer.outputs] = weight.swapaxes(1, 2)
+        result[:, layer.offset : layer.offset + layer.vectors] = rows.reshape(len(slots), -1, 4)
+        start = middle + layer.outputs
+    return result.reshape(len(slots), -1)
+
+
+def generate(layers: Sequence[int]) -> str:
+    """The GLSL include "network.glsl" for a network with these widths.
+
+    It declares `shared vec4 weights[]` and defines
+
+        void stage_network(uint slot)                        // call first; ends with a barrier
+        vec3 run_network(uint slot, uvec4 words[4])          // packed features -> rectified outputs
+
+    to be called by all threads of the workgroup, and needs the macros PARAMETER(i) (vec4 i of all
+    parameters), THREADS (of the workgroup) and BLOCK_BARRIER() beforehand.
+    """
+    parts = groups(layers)
+    lines = [
+        "// Generated by app/network/shader.py for the widths " + "-".join(map(str, layers)) + ".",
+        f"const uint PARAMETER_VECTORS = {parameter_vectors(layers)}u; // vec4 of one network",
+        f"shared vec4 weights[{shared_bytes(layers) // _VEC4}];",
+        "",
+        "void stage_layers(uint slot, uint first, uint count) {",
+        "    for (uint i = gl_LocalInvocationIndex; i < count; i += THREADS)",
+        "        weights[i] = PARAMETER(slot * PARAMETER_VECTORS + first + i);",
+        "    barrier();",
+        "}",
+        f"void stage_network(uint slot) {{ stage_layers(slot, 0u, {_count(parts[0])}u); }}",
+        "",
+        "vec3 run_network(uint slot, uvec4 words[4]) {",
+    ]
+    for word in range(CHANNELS // 2):
+        lines.append(f"    vec2 x{word} = unpackHalf2x16(words[{word // 4}].{'xyzw'[word % 4]});")
+    values = [f"x{channel // 2}.{'xy'[channel % 2]}" for channel in range(CHANNELS)]
+    for number, group in enumerate(parts):
+        if number:
+            lines += [
+                "    barrier(); // all threads are done with the weights staged before",
+                f"    stage_layers(slot, {group[0].offset}u, {_count(group)}u);",
+            ]
+        for layer in group:
+            # The first block follows the staging and the loads; its own barrier would only cost.
+            code, values = _layer(layer, group[0].offset, values, barrier_first=layer.index > 0)
+            lines += code
+    lines += [f"    return vec3({', '.join(values[:3])});", "}", ""]
+    return "\n".join(lines)
+
+
+def _count(group: Sequence[Layer]) -> int:
+    return sum(layer.vectors for layer in group)
+
+
+def _layer(
+    layer: Layer, base: int, inputs: Sequence[str], *, barrier_first: bool
+) -> tuple[list[str], list[str]]:
+    """One layer's lines, and the expressions of its outputs; `base` is what lies at weights[0]."""
+    lines: list[str] = []
+    start = layer.offset - base
+    for first in range(0, layer.columns, BLOCK // 4):
+        columns = range(first, min(first + BLOCK // 4, layer.columns))
+        if first or barrier_first:
+            lines.append("    BLOCK_BARRIER();")
+        lines.append(f"    // Layer {layer.index}, outputs from {4 * first}.")
+        lines += [f"    vec4 y{layer.index}_{c} = weights[{start + c}];" for c in columns]
+        for i in range(layer.inputs):
+            row = start + layer.columns * (i + 1)
+            lines += [f"    y{layer.index}_{c} += {inputs[i]} * weights[{row + c}];" for c in columns]
+        lines += [f"    y{layer.index}_{c} = max(y{layer.index}_{c}, 0.0);" for c in columns]
+    outputs = [f"y{layer.index}_{c // 4}.{'xyzw'[c % 4]}" for c in range(layer.outputs)]
+    return lines, outputs

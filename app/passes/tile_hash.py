@@ -1,0 +1,96 @@
+"""Tile hash: lists the tiles that show the face, each with the hash that will pick its network."""
+
+import numpy as np
+import numpy.typing as npt
+
+from app.gpu import Binding, Buffer, CommandBuffer, Device, Struct
+from app.network.schema import glsl, tile_grid
+from app.network.tile_hash import HASH_SCALE
+
+TILE_DISPATCH = Struct(
+    "TileDispatch",
+    [
+        ("groups_x", "uint"),  # read by dispatch_indirect: one workgroup a listed tile
+        ("groups_y", "uint"),
+        ("groups_z", "uint"),
+        ("count", "uint"),  # of listed tiles
+    ],
+)
+TILE_HASH_PUSH = Struct("TileHashPush", [("tiles", "uint"), ("scale", "float")])
+
+MAX_TILES = 65535  # workgroups in x that every Vulkan device allows
+_THREADS = 64  # a multiple of every subgroup size (4..64), so that all subgroups are full
+
+
+class TileHash:
+    """Hashes all tiles of an image of width x height pixels and lists those that show the face.
+
+    After the pass `hashes` holds uint32 for every tile (0 = no face), `tiles` the listed tiles as uint32
+    pairs (tile, hash) in no particular order, and `dispatch` (count, 1, 1, count) for `dispatch_indirect`.
+
+    Args:
+        device: an open device.
+        features, surface: the G-buffer's tile-major buffers (layouts: app/network/schema.py).
+        width, height: pixels.
+        hash_scale: bins along 0..1, as stored with the weights.
+
+    Raises:
+        ValueError: more tiles than a dispatch may have workgroups (images beyond about 4000 x 4000).
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        features: Buffer,
+        surface: Buffer,
+        width: int,
+        height: int,
+        *,
+        hash_scale: int = HASH_SCALE,
+    ) -> None:
+        tiles_x, tiles_y = tile_grid(width, height)
+        self.tile_count, self.hash_scale = tiles_x * tiles_y, hash_scale
+        if self.tile_count > MAX_TILES:
+            raise ValueError(
+                f"{width} x {height} pixels are {self.tile_count} tiles, but {MAX_TILES} are possible"
+            )
+        self.hashes = device.buffer(self.tile_count * 4, name="tile hashes")
+        self.tiles = device.buffer(self.tile_count * 8, name="tile list")
+        self.dispatch = device.buffer(TILE_DISPATCH.size, name="tile dispatch")
+        self._empty = device.buffer(np.array([0, 1, 1, 0], np.uint32), name="empty tile dispatch")
+        self._pipeline = device.compute_pipeline(
+            "tile_hash.comp",
+            [Binding(slot, "storage") for slot in range(5)],
+            push=TILE_HASH_PUSH,
+            defines={"THREADS": _THREADS},
+            includes={
+                "features.glsl": glsl(),
+                "tile_hash.glsl": f"{TILE_DISPATCH.glsl}\n{TILE_HASH_PUSH.glsl}\n",
+            },
+        )
+        self._bound = self._pipeline.bind(
+            dict(enumerate((features, surface, self.hashes, self.tiles, self.dispatch)))
+        )
+        subgroups = max(1, _THREADS // device.info.subgroup_size)
+        self._groups = -(-self.tile_count // subgroups)
+        self._push = np.array((self.tile_count, hash_scale), TILE_HASH_PUSH.dtype)
+
+    def record(self, command: CommandBuffer) -> None:
+        """Records the pass, the counter's reset included; results are visible after the next barrier."""
+        with command.timer("tile_hash"):
+            command.copy(self._empty, self.dispatch)
+            command.barrier()
+            command.bind(self._pipeline, self._bound)
+            command.push(self._push)
+            command.dispatch(self._groups)
+
+    def read_tiles(self) -> npt.NDArray[np.uint32]:
+        """The list that the last completed frame left: (n, 2) uint32 of (tile, hash), ascending by tile."""
+        count = int(self.dispatch.read(np.uint32, (4,))[3])
+        listed = self.tiles.read(np.uint32, (self.tile_count, 2))[:count]
+        return listed[np.argsort(listed[:, 0])]
+
+    def close(self) -> None:
+        """Releases everything on the GPU."""
+        for thing in (self._bound, self._pipeline, self._empty, self.dispatch, self.tiles, self.hashes):
+            thing.close()
