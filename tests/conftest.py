@@ -1,13 +1,18 @@
 """Fixtures for all tests: one real GPU (or lavapipe) for the session, watched by the validation layer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
 from app.gpu import Device
 
 SHADERS = Path(__file__).parent / "gpu" / "shaders"
+
+# `keep(thing)` returns the thing and closes it after the test.
+Keep: TypeAlias = Callable[[Any], Any]
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +29,15 @@ def gpu(session_device: Device) -> Iterator[Device]:
     yield session_device
     messages = session_device.validation_messages[before:]
     assert not messages, "\n".join(messages)
+
+
+@pytest.fixture
+def keep(gpu: Device) -> Iterator[Keep]:
+    """Closes what a test makes on the GPU, last first: `buffer = keep(gpu.buffer(100))`."""
+    with ExitStack() as stack:
+
+        def remember(thing: Any) -> Any:
+            stack.callback(thing.close)
+            return thing
+
+        yield remember
