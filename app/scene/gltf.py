@@ -78,20 +78,20 @@ def read_gltf(path: Path) -> Gltf:
 
 
 def node_transforms(header: dict[str, Any]) -> dict[int, F64]:
-    """Return {node index: (4,4) node -> world} for the nodes of the default scene.
+    """Return {node index: (4,4) node -> world} for the nodes of the default scene, in the file's order.
 
     Raises ValueError where the nodes do not form a tree, and KeyError, IndexError or TypeError on malformed
     files.
     """
     nodes = header.get("nodes", [])
     world: dict[int, F64] = {}
-    queue = [(root, np.eye(4)) for root in _roots(header)]
+    queue = [(root, np.eye(4)) for root in reversed(_roots(header))]
     while queue:
         index, parent = queue.pop()
         if index in world:
             raise ValueError(f"node {index} has two parents")
         world[index] = parent @ _local_transform(nodes[index])
-        queue.extend((child, world[index]) for child in nodes[index].get("children", ()))
+        queue.extend((child, world[index]) for child in reversed(nodes[index].get("children", ())))
     return world
 
 
@@ -238,10 +238,13 @@ def _local_transform(node: dict[str, Any]) -> F64:
 
 
 def _check_external(item: dict[str, Any], path: Path, what: str) -> None:
-    """Refuse a missing file: trimesh would go on without it."""
+    """Decode a file name that is percent-encoded and refuse a missing file; trimesh does neither."""
     uri = item.get("uri")
-    if uri is not None and not uri.startswith("data:") and not (path.parent / unquote(uri)).is_file():
-        raise InputError(f"{path}: its {what} file {path.parent / unquote(uri)} does not exist.")
+    if uri is None or uri.startswith("data:"):
+        return
+    item["uri"] = unquote(uri)
+    if not (path.parent / item["uri"]).is_file():
+        raise InputError(f"{path}: its {what} file {path.parent / item['uri']} does not exist.")
 
 
 def _check_primitive(primitive: dict[str, Any], header: dict[str, Any], path: Path) -> int:

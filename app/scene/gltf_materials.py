@@ -50,17 +50,19 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
             * linear_mean(reader.texture(source["emissiveTexture"], "emissiveTexture", srgb=True))[:3]
         )
     base, normal = pbr.get("baseColorTexture"), source.get("normalTexture")
+    albedo_map = None if base is None else reader.texture(base, "baseColorTexture", srgb=True)
+    normal_map = None if normal is None else reader.texture(normal, "normalTexture")
     mode: _AlphaMode = _ALPHA_MODES.get(source.get("alphaMode"), "opaque")
     try:
         return Material(
             name=name,
             albedo=_vec3(factor[:3]),
-            albedo_map=None if base is None else reader.texture(base, "baseColorTexture", srgb=True),
+            albedo_map=albedo_map,
             roughness=float(pbr.get("roughnessFactor", 1.0)),
             roughness_map=roughness_map,
             metallic=metallic,
             ior=float(extensions.get("KHR_materials_ior", {}).get("ior", DEFAULT_IOR)),
-            normal_map=None if normal is None else reader.texture(normal, "normalTexture"),
+            normal_map=normal_map,
             normal_scale=1.0 if normal is None else float(normal.get("scale", 1.0)),
             emission=_vec3(emission),
             opacity=float(factor[3]),

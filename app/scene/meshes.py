@@ -132,15 +132,15 @@ def _check_file(path: Path) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence trimesh's log and numpy's warnings about broken files: the checks here say it better."""
-    logger = logging.getLogger("trimesh")
-    before = logger.disabled
-    logger.disabled = True
+    logger = logging.getLogger("trimesh")  # its modules' loggers take their level from this one
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.disabled = before
+        logger.setLevel(before)
 
 
 def _load_gltf(gltf: Gltf) -> list[_Loaded]:
@@ -152,6 +152,7 @@ def _load_gltf(gltf: Gltf) -> list[_Loaded]:
             resolver=trimesh.resolvers.FilePathResolver(str(gltf.path.absolute())),
             process=False,
         )
+    order = {node: number for number, node in enumerate(placed)}
     materials: dict[int, Material] = {}
 
     def material(part: Placed, geometry: Any) -> Material:
@@ -168,7 +169,7 @@ def _load_gltf(gltf: Gltf) -> list[_Loaded]:
 
     return [
         _loaded(placed[node].name, geometry, transform, material(placed[node], geometry))
-        for node, geometry, transform in _geometries(scene)
+        for node, geometry, transform in sorted(_geometries(scene), key=lambda found: order[found[0]])
     ]
 
 

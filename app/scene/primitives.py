@@ -29,6 +29,7 @@ def uv_sphere(radius: float = 1.0, rings: int = 32, segments: int = 64) -> Mesh:
         [np.sin(longitude) * np.cos(latitude), np.sin(latitude), np.cos(longitude) * np.cos(latitude)],
         axis=-1,
     ).reshape(-1, 3)
+    normals[np.abs(normals) < 1e-15] = 0.0  # both sides of the seam, and all of a pole, at exactly one place
     uvs = np.stack([u, v], axis=-1).reshape(-1, 2)
     row, column = np.meshgrid(np.arange(rings), np.arange(segments), indexing="ij")
     a = (row * (segments + 1) + column).reshape(-1)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 GRID = 256
 OVERLAP_LIMIT = 0.05
-_CHUNK = 1 << 21  # candidate texels at a time: bounds the memory
+_CHUNK = 1 << 18  # candidate texels at a time: bounds the memory
 
 
 def outside_unit_square(uvs: NDArray[np.float32]) -> bool:
@@ -69,4 +69,4 @@ def _add_hits(
         for p, q in ((a, b), (b, c), (c, a))
     ]
     inside = np.logical_and.reduce([s > 0 for s in sides]) | np.logical_and.reduce([s < 0 for s in sides])
-    np.add.at(hits, y[inside] * grid + x[inside], 1)
+    hits += np.bincount(y[inside] * grid + x[inside], minlength=len(hits))

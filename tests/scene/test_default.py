@@ -1,0 +1,87 @@
+"""The default scene and the user's changes to it."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import InputError
+from app.scene.assets import DEFAULT_HEAD, find_environment, find_lights
+from app.scene.default import default_scene
+from app.scene.lights import AreaLight, PointLight
+from tests.scene.glb_writer import Glb
+
+
+def test_the_supplied_head_in_the_studio() -> None:
+    scene = default_scene(aspect=1.5)
+    assert scene.face_parts and len(scene.face_parts) < len(scene.parts)
+    assert all(part.material.subsurface == 1 for part in scene.face_parts)
+    assert any(isinstance(light, AreaLight) for light in scene.lights.lights)
+    assert scene.environment is not None
+    low, high = scene.bounds(face_only=True)
+    clip = scene.camera.projection(1500, 1000) @ scene.camera.view()
+    middle = (low + high) / 2
+    top, bottom = (clip @ (middle[0], y, middle[2], 1) for y in (high[1], low[1]))
+    assert (bottom[1] / bottom[3] - top[1] / top[3]) / 2 == pytest.approx(0.8, abs=0.03)
+    x, _, z = np.subtract(scene.camera.position, scene.camera.target)
+    assert math.degrees(math.atan2(x, z)) == pytest.approx(20, abs=0.5)
+
+
+def test_the_supplied_head_is_in_metres_and_looks_along_z() -> None:
+    scene = default_scene(DEFAULT_HEAD)
+    size = np.ptp(scene.bounds(face_only=True), axis=0)
+    assert 0.15 < size[1] < 0.45
+    eyes = [part.bounds().mean(axis=0) for part in scene.parts if part.name.startswith("eye")]
+    assert len(eyes) >= 2
+    assert np.mean(eyes, axis=0)[2] > scene.bounds(face_only=True).mean(axis=0)[2]
+
+
+def test_mesh_lights_and_environment_can_be_replaced(tmp_path: Path) -> None:
+    mesh = Glb().write(tmp_path / "my.glb")
+    scene = default_scene(mesh, "rim", "city", ["head"])
+    assert [part.name for part in scene.parts] == ["head"]
+    assert scene.environment is not None and scene.environment.name.endswith("city.exr")
+    ref = scene.lights.environment
+    assert ref is not None and ref.path.name == "city.exr"
+    assert scene.environment.intensity == ref.intensity == pytest.approx(0.15)  # the set-up's own
+
+
+def test_a_set_up_without_environment(tmp_path: Path) -> None:
+    mesh = Glb().write(tmp_path / "my.glb")
+    (tmp_path / "dark.toml").write_text("")
+    assert default_scene(mesh, tmp_path / "dark.toml").environment is None
+    lit = default_scene(mesh, tmp_path / "dark.toml", "city").environment
+    assert lit is not None and lit.intensity == 1
+
+
+def test_lights_of_the_mesh_file_are_used_unless_others_are_asked_for(tmp_path: Path) -> None:
+    glb = Glb()
+    glb.header["extensions"] = {"KHR_lights_punctual": {"lights": [{"type": "point"}]}}
+    glb.header["nodes"][0]["extensions"] = {"KHR_lights_punctual": {"light": 0}}
+    mesh = glb.write(tmp_path / "lit.glb")
+    own = default_scene(mesh)
+    assert [type(light) for light in own.lights.lights] == [PointLight]
+    assert own.environment is None
+    assert any(isinstance(light, AreaLight) for light in default_scene(mesh, "studio").lights.lights)
+
+
+def test_names_and_paths_of_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_lights("studio") == find_lights("studio.toml")
+    (tmp_path / "studio.toml").touch()
+    assert find_lights("studio.toml") == Path("studio.toml")  # the user's own file comes first
+    assert find_environment("city").is_file()
+    with pytest.raises(
+        InputError, match=r"nowhere: no such environment map\. Supplied with the project: .*city"
+    ):
+        find_environment("nowhere")
+    with pytest.raises(InputError, match=r"no such light set-up\. Supplied with the project: .*rim"):
+        find_lights("nowhere")
+    with pytest.raises(InputError, match="is a folder, not a light set-up"):
+        find_lights(tmp_path)
+
+
+def test_a_missing_mesh_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.glb: no such mesh file"):
+        default_scene(tmp_path / "gone.glb")

@@ -1,0 +1,253 @@
+"""Environment maps: directions, sampling, irradiance, prefiltering, files."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenEXR
+import pytest
+
+from app.errors import InputError
+from app.scene.environment import Environment, sh_basis, texel_directions
+from app.scene.prefilter import prefilter_ggx, row_solid_angles, shrink
+
+
+def random_map(height: int = 32, seed: int = 1) -> Any:
+    return np.random.default_rng(seed).exponential(1.0, (height, 2 * height, 3)).astype(np.float32)
+
+
+def write_exr(path: Path, pixels: Any, names: str = "RGB") -> Path:
+    channels = {name: np.ascontiguousarray(pixels[..., i]) for i, name in enumerate(names)}
+    with OpenEXR.File({"type": OpenEXR.scanlineimage}, channels) as file:
+        file.write(str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("direction", "u", "v"),
+    [((0, 0, -1), 0.5, 0.5), ((1, 0, 0), 0.75, 0.5), ((-1, 0, 0), 0.25, 0.5), ((0.001, 1, 0), 0.75, 0.0)],
+)
+def test_directions_find_their_texels(direction: Any, u: float, v: float) -> None:
+    pixels = np.zeros((64, 128, 3), np.float32)
+    row, column = min(int(v * 64), 63), int(u * 128) % 128
+    pixels[max(row - 1, 0) : row + 1, column - 1 : column + 1] = 5  # the four texels around (u, v)
+    assert Environment(pixels).radiance(np.array(direction, float))[0] == 5
+    assert Environment(pixels).radiance(-np.array(direction, float))[0] == 0
+
+
+def test_texel_directions_are_the_inverse() -> None:
+    environment = Environment(random_map())
+    np.testing.assert_array_equal(environment.radiance(texel_directions(32, 64)), environment.pixels)
+
+
+def test_rotation_turns_the_surroundings_counter_clockwise_seen_from_above() -> None:
+    pixels = np.zeros((64, 128, 3), np.float32)
+    pixels[30:34, 94:98] = 1  # along +x
+    environment = Environment(pixels, rotation=math.pi / 2, intensity=3.0)
+    assert environment.radiance(np.array([0.0, 0, -1]))[0] == 3  # +x turned about +y by 90 degrees is -z
+    assert environment.radiance(np.array([1.0, 0, 0]))[0] == 0
+
+
+def test_solid_angles_cover_the_sphere() -> None:
+    assert row_solid_angles(31, 62).sum() * 62 == pytest.approx(4 * math.pi)
+
+
+def test_sampling_pdf_integrates_to_one() -> None:
+    tables = Environment(random_map(64)).sampling_cdf()
+    assert (tables.pdf.astype(float) * row_solid_angles(64, 128)[:, None]).sum() == pytest.approx(1, abs=1e-5)
+    assert tables.marginal[-1] == 1 and (tables.conditional[:, -1] == 1).all()
+    assert (np.diff(tables.marginal) >= 0).all() and (np.diff(tables.conditional, axis=1) >= 0).all()
+    assert tables.marginal.dtype == tables.conditional.dtype == tables.pdf.dtype == np.float32
+
+
+def test_sampling_a_constant_map_is_uniform_over_the_sphere() -> None:
+    np.testing.assert_allclose(Environment.constant().sampling_cdf().pdf, 1 / (4 * math.pi), rtol=1e-5)
+
+
+def test_samples_follow_their_pdf() -> None:
+    pixels = random_map(16)
+    pixels[3] = 0
+    environment = Environment(pixels, rotation=0.6, intensity=2.0)
+    directions, pdf = environment.sample(np.random.default_rng(2).random((100_000, 4)))
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1)
+    # A sample may fall exactly between two texels; the others must agree.
+    assert (np.abs(environment.pdf(directions) - pdf) > 1e-6 * pdf).mean() < 1e-4
+    estimate = environment.radiance(directions) / pdf[:, None]
+    exact = 2 * (pixels * row_solid_angles(16, 32)[:, None, None]).sum(axis=(0, 1))
+    error = estimate.std(axis=0) / math.sqrt(len(estimate))
+    assert (np.abs(estimate.mean(axis=0) - exact) < 4 * error).all()
+    cosines = np.maximum(directions @ [0.6, 0.0, 0.8], 0)
+    flux = (estimate * cosines[:, None]).mean(axis=0)  # irradiance by sampling against the one by SH
+    np.testing.assert_allclose(flux, environment.irradiance(np.array([0.6, 0.0, 0.8])), rtol=0.05)
+
+
+def test_sampling_finds_the_sun() -> None:
+    pixels = np.full((64, 128, 3), 0.1, np.float32)
+    pixels[20, 40] = 30_000
+    environment = Environment(pixels)
+    directions, _ = environment.sample(np.random.default_rng(0).random((1000, 4)))
+    assert (environment.radiance(directions)[:, 0] == 30_000).mean() > 0.9
+
+
+def test_a_black_map_is_sampled_uniformly() -> None:
+    tables = Environment.constant((0, 0, 0)).sampling_cdf()
+    np.testing.assert_allclose(tables.pdf, 1 / (4 * math.pi), rtol=1e-5)
+
+
+def test_sh_basis_is_orthonormal() -> None:
+    d = texel_directions(128, 256)
+    basis = sh_basis(d)
+    gram = np.tensordot(basis * row_solid_angles(128, 256)[:, None, None], basis, axes=((0, 1), (0, 1)))
+    np.testing.assert_allclose(gram, np.eye(9), atol=1e-3)
+
+
+def test_irradiance_of_a_constant_map_is_pi() -> None:
+    normals = np.random.default_rng(0).normal(size=(20, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    irradiance = Environment.constant((1.0, 2.0, 0.5), height=128).irradiance(normals)
+    np.testing.assert_allclose(irradiance, np.tile(np.pi * np.array([1.0, 2.0, 0.5]), (20, 1)), rtol=1e-3)
+
+
+def test_irradiance_of_a_sky_matches_the_integral() -> None:
+    """A map that is linear in the direction lies in the span of SH: the result must be exact."""
+    d = texel_directions(128, 256)
+    pixels = np.repeat((1.0 + 0.8 * d[..., 0:1]), 3, axis=2).astype(np.float32)  # brighter along +x
+    environment = Environment(pixels, rotation=math.pi / 2)
+    solid = row_solid_angles(128, 256)[:, None]
+    for n in np.array([[1.0, 0, 0], [0, 0, -1], [0.6, 0.8, 0], [0, 0, 1]]):
+        light = environment.radiance(d)[..., 0]
+        exact = (light * np.maximum(d @ n, 0) * solid).sum()
+        assert environment.irradiance(n)[0] == pytest.approx(exact, rel=5e-3)
+    assert (
+        environment.irradiance(np.array([0.0, 0, -1]))[0] > environment.irradiance(np.array([1.0, 0, 0]))[0]
+    )
+
+
+@pytest.mark.parametrize("height", [16, 33, 100, 256])
+def test_prefiltering_keeps_a_constant_map(height: int) -> None:
+    levels = Environment.constant((1.0, 2.0, 30000.0), height).prefiltered()
+    assert len(levels) == 6
+    for level in levels:
+        assert level.dtype == np.float32 and level.shape[1] == 2 * level.shape[0]
+        assert np.abs(level / np.array([1, 2, 30000]) - 1).max() < 1e-5
+
+
+def test_prefiltering_keeps_the_total_light() -> None:
+    pixels = random_map(128)
+    pixels[30, 77] = 30_000
+    exact = (pixels.astype(float) * row_solid_angles(128, 256)[:, None, None]).sum(axis=(0, 1))
+    for level in Environment(pixels).prefiltered():
+        h = level.shape[0]
+        total = (level.astype(float) * row_solid_angles(h, 2 * h)[:, None, None]).sum(axis=(0, 1))
+        np.testing.assert_allclose(total, exact, rtol=5e-3)
+
+
+@pytest.mark.parametrize("roughness", [0.2, 0.6, 1.0])
+def test_prefiltering_is_the_weighted_sum(roughness: float) -> None:
+    """Against the definition, one output at a time."""
+    pixels = random_map(64)
+    out = prefilter_ggx(pixels, roughness)
+    h = out.shape[0]
+    source, d, solid = shrink(pixels, h), texel_directions(h, 2 * h), row_solid_angles(h, 2 * h)[:, None]
+    for row, column in [(0, 3), (h // 3, 5), (h - 1, 2 * h - 1), (h // 2, h)]:
+        n_dot_l = d @ d[row, column]
+        n_dot_h = np.sqrt((1 + n_dot_l) / 2)
+        weight = np.maximum(n_dot_l, 0) / (n_dot_h**2 * (roughness**4 - 1) + 1) ** 2 * solid
+        expected = (weight[..., None] * source).sum(axis=(0, 1)) / weight.sum()
+        np.testing.assert_allclose(out[row, column], expected, rtol=1e-5)
+
+
+def test_rougher_is_smoother_and_level_0_is_the_map() -> None:
+    environment = Environment(random_map(128))
+    levels = environment.prefiltered(4)
+    assert levels[0] is environment.pixels
+    spread = [float(level.std()) for level in levels]
+    assert spread == sorted(spread, reverse=True)
+    with pytest.raises(InputError, match="at least 2 levels"):
+        environment.prefiltered(1)
+
+
+def test_exr_round_trip(tmp_path: Path) -> None:
+    pixels = random_map(8)
+    loaded = Environment.load(write_exr(tmp_path / "a.exr", pixels), rotation=0.5, intensity=2.0)
+    np.testing.assert_array_equal(loaded.pixels, pixels)
+    assert (loaded.rotation, loaded.intensity) == (0.5, 2.0)
+    half = Environment.load(write_exr(tmp_path / "h.exr", pixels.astype(np.float16)))
+    np.testing.assert_array_equal(half.pixels, pixels.astype(np.float16).astype(np.float32))
+
+
+def hdr_bytes(height: int, rows: bytes) -> bytes:
+    return b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y %d +X %d\n" % (height, 2 * height) + rows
+
+
+def test_hdr_flat_and_run_length_encoded(tmp_path: Path) -> None:
+    path = tmp_path / "a.hdr"
+    path.write_bytes(hdr_bytes(2, bytes([128, 64, 0, 129]) * 8))
+    np.testing.assert_allclose(Environment.load(path).pixels[1, 3], np.array([128.5, 64.5, 0.5]) / 128)
+    line = b"\x02\x02\x00\x08" + b"\x88\x80" + b"\x08" + bytes(range(8)) + b"\x84\x01\x84\x02" + b"\x88\x88"
+    path.write_bytes(hdr_bytes(4, line * 4))
+    pixels = Environment.load(path).pixels
+    assert pixels.shape == (4, 8, 3)
+    np.testing.assert_allclose(pixels[2, :, 0], 128.5)
+    np.testing.assert_allclose(pixels[2, :, 1], np.arange(8) + 0.5)
+    np.testing.assert_allclose(pixels[2, :, 2], np.repeat([1.5, 2.5], 4))
+    path.write_bytes(hdr_bytes(2, bytes([128, 64, 0, 0]) * 8))  # exponent 0 is black
+    assert Environment.load(path).pixels.max() == 0
+
+
+def bad(value: float) -> Any:
+    pixels = random_map(4)
+    pixels[1, 2, 0] = value
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (bad(math.nan), "contains pixels that are infinite or not a number"),
+        (bad(math.inf), "contains pixels that are infinite or not a number"),
+        (bad(-0.1), "contains negative pixels"),
+        (np.ones((4, 4, 3), np.float32), "must be twice as wide as high, not 4 x 4"),
+    ],
+)
+def test_bad_pixels_are_refused(tmp_path: Path, pixels: Any, message: str) -> None:
+    path = write_exr(tmp_path / "bad.exr", pixels)
+    with pytest.raises(InputError, match=message) as error:
+        Environment.load(path)
+    assert str(path) in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.exr", b"", "is not a readable OpenEXR file"),
+        ("a.exr", b"hello", "is not a readable OpenEXR file"),
+        ("a.hdr", b"hello", "is not a Radiance HDR file"),
+        ("a.hdr", hdr_bytes(4, b"\x02\x02\x00\x08\x88"), "is truncated or damaged"),
+        ("a.hdr", hdr_bytes(4, b"abcd"), "is truncated or damaged"),
+        ("a.hdr", b"#?RADIANCE\n\n+X 8 -Y 4\n", "unsupported size line"),
+        ("a.hdr", b"#?RADIANCE\n\n-Y 99999999 +X 99999999\n", "impossible size"),
+        ("a.png", b"", "must be an .exr or .hdr file"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as error:
+        Environment.load(path)
+    assert str(path) in error.value.message and "\n" not in error.value.message
+
+
+def test_missing_folder_truncated_and_colourless_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.exr: no such environment map"):
+        Environment.load(tmp_path / "gone.exr")
+    (tmp_path / "folder.exr").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        Environment.load(tmp_path / "folder.exr")
+    path = write_exr(tmp_path / "cut.exr", random_map(64))
+    path.write_bytes(path.read_bytes()[:-3000])
+    with pytest.raises(InputError, match=r"cut\.exr: is not a readable OpenEXR file"):
+        Environment.load(path)
+    with pytest.raises(InputError, match="has no R, G, B channels, only G, Z"):
+        Environment.load(write_exr(tmp_path / "gz.exr", random_map(4), "GZ"))
