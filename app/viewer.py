@@ -8,7 +8,7 @@ import click
 
 from app.controls import Controls
 from app.errors import BungyoError
-from app.gpu import Device, Swapchain
+from app.gpu import CommandBuffer, Device, Swapchain
 from app.pictures import first_free, write_png
 from app.renderer import MODES, Renderer
 from app.window import Window
@@ -39,6 +39,7 @@ class Viewer:
         self._controls = Controls(renderer, tuple(MODES))
         self._milliseconds = 0.0
         self._drawn_state: tuple[Any, ...] = ()
+        self._blits: dict[int, CommandBuffer] = {}  # for each image of the window
         self._swapchain = Swapchain(device, window.handle, window.framebuffer_size)
         window.input = self
 
@@ -51,8 +52,7 @@ class Viewer:
                 self._window.wait(_IDLE_SECONDS)
                 continue
             if size != self._renderer.size:
-                self._renderer.resize(*size)
-                self._swapchain.resize(size)
+                self._fit(size)
             if self._wants_drawing():
                 self._render()
                 shown += self._present()
@@ -65,6 +65,7 @@ class Viewer:
     def close(self) -> None:
         """Let go of the window. Harmless when repeated."""
         self._window.input = None
+        self._forget_blits()
         self._swapchain.close()
 
     def __enter__(self) -> "Viewer":
@@ -97,13 +98,31 @@ class Viewer:
         self._window.damaged = False
         image = self._swapchain.acquire()
         if image is None:
-            self._swapchain.resize(self._window.framebuffer_size)
+            self._fit(self._window.framebuffer_size)
             self._window.damaged = True
             return False
-        with self._device.commands() as commands:
-            commands.blit(self._renderer.image, image)
-        self._swapchain.present(commands)
+        if image.index not in self._blits:
+            with self._device.commands() as commands:
+                commands.blit(self._renderer.image, image)
+            self._blits[image.index] = commands
+        self._device.submit(self._blits[image.index])
+        self._swapchain.present()
         return True
+
+    def _fit(self, size: tuple[int, int]) -> None:
+        """Make pictures of the window's size from now on; not while it is minimised."""
+        if 0 in size:
+            return
+        self._forget_blits()
+        self._renderer.resize(*size)
+        self._swapchain.resize(size)
+
+    def _forget_blits(self) -> None:
+        """The recorded copies to the window name images that are about to go."""
+        self._device.wait_idle()
+        for commands in self._blits.values():
+            commands.close()
+        self._blits.clear()
 
     # What the window reports (app.window.Input).
 

@@ -11,6 +11,8 @@ from app.commands.options import debug_option
 if TYPE_CHECKING:
     from app.doctor import Report
 
+YES, NO = "[green]yes[/]", "[red]no [/]"
+
 EXAMPLES = """\b
 Examples:
   bungyo doctor
@@ -64,11 +66,11 @@ def _print(report: "Report") -> None:
             table.add_column(heading, overflow="fold")
         for device in report.devices:
             needs = [
-                f"{'[green]yes[/]' if name in device.extensions else '[red]no[/] '} {name.removeprefix('VK_KHR_')}"
+                f"{YES if name in device.extensions else NO} {name.removeprefix('VK_KHR_')}"
                 for name in RAYTRACING_EXTENSIONS
             ]
             lacks = escape(", ".join(device.missing))
-            needs.append(f"[red]lacks {lacks}[/]" if lacks else "[green]yes[/] all features")
+            needs.append(f"[red]lacks {lacks}[/]" if lacks else f"{YES} all features")
             who = escape(f"{device.name}\n{device.driver}")
             table.add_row(str(device.index), who, device.kind, device.api_version, "\n".join(needs))
         console.print(table)

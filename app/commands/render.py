@@ -76,7 +76,8 @@ def render(scene: SceneOptions, out: Path, spp: int | None, frames: int, aovs: t
             noisy = scene.mode in ("reference", "split", "difference")
             samples = spp or (DEFAULT_NOISY_SAMPLES if noisy else DEFAULT_SAMPLES)
             start = renderer.scene
-            renderer.settle_lights()
+            if scene.mode != "reference" or aovs:
+                renderer.settle_lights()
             for frame in range(frames):
                 if frames > 1:
                     yaw = SWING * math.sin(2.0 * math.pi * frame / frames)

@@ -172,7 +172,8 @@ def test_lights_keep_their_distance_and_shape(light: Light) -> None:
         if isinstance(light, DirectionalLight):
             return -np.array(light.direction)
         place = light.center if isinstance(light, AreaLight) else light.position
-        return np.subtract(place, center)
+        offset: np.ndarray = np.subtract(place, center)
+        return offset
 
     def pitch(light: Light) -> float:
         v = outward(light)
