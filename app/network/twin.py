@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from app.network.schema import HALF_MAX, feature_image, from_tiles, tile_grid, to_half, unpack
 from app.network.tile_hash import tile_hash
-from app.network.weights import WeightSet
+from app.network.weights import OUTPUTS, WeightSet
 
 
 def forward(
@@ -36,12 +36,12 @@ def forward(
     channels = channels.reshape(-1, channels.shape[-1])
     scale = np.broadcast_to(np.asarray(light_scale, dtype), shape).reshape(-1, 1)
     slots = np.broadcast_to(weights.table[np.asarray(tile_hash)], shape).reshape(-1)
-    radiance = np.zeros((len(channels), weights.layers[-1]), dtype)
+    radiance = np.zeros((len(channels), OUTPUTS), dtype)
     for slot in np.unique(slots):
         chosen = slots == slot
         radiance[chosen] = _network(weights, int(slot), channels[chosen])
     limited = np.clip(scale * radiance, 0, HALF_MAX)
-    return np.asarray(limited, dtype).reshape(*shape, -1)
+    return np.asarray(limited, dtype).reshape(*shape, OUTPUTS)
 
 
 def _network(weights: WeightSet, slot: int, values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

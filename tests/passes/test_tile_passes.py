@@ -1,0 +1,294 @@
+"""Tile hash and tile network on the GPU against their numpy twins."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from app.gpu import CommandBuffer, Device, Image
+from app.network import schema, twin
+from app.network.tile_hash import tile_hash, tile_list
+from app.network.weights import WeightSet
+from app.passes.tile_hash import MAX_TILES, TileHash
+from app.passes.tile_network import TileNetwork
+
+UNTOUCHED = (9.0, 9.0, 9.0, 9.0)  # what the radiance image holds where nothing is drawn
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A G-buffer made up for a test: packed features (H, W, 16), depth and light_scale (H, W)."""
+
+    words: npt.NDArray[np.uint32]
+    depth: npt.NDArray[np.float32]
+    light_scale: npt.NDArray[np.float32]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.depth.shape[1], self.depth.shape[0]
+
+    @property
+    def features(self) -> npt.NDArray[np.uint32]:
+        return schema.feature_buffer(self.words)
+
+    @property
+    def surface(self) -> npt.NDArray[np.float32]:
+        return schema.surface_buffer(self.depth, self.light_scale)
+
+
+def picture(width: int, height: int, face: npt.NDArray[np.bool_] | float = 0.6, seed: int = 0) -> Picture:
+    """Random features with a smooth uv; `face` is a mask or the share of the pixels that show it."""
+    rng = np.random.default_rng(seed)
+    channels = rng.normal(0, 1, (height, width, 32)).astype(np.float32)
+    y, x = np.mgrid[0:height, 0:width]
+    channels[..., 0], channels[..., 1] = (x / 90 + 0.3) % 1, (y / 70 + 0.8) % 1
+    mask = face if isinstance(face, np.ndarray) else rng.random((height, width)) < face
+    depth = np.where(mask, rng.uniform(0.3, 2, (height, width)), np.inf).astype(np.float32)
+    return Picture(schema.pack(channels), depth, rng.uniform(0.2, 3, (height, width)).astype(np.float32))
+
+
+class Rig:
+    """Both passes over one picture, recorded once."""
+
+    def __init__(self, gpu: Device, weights: WeightSet, shown: Picture, kept: ExitStack, image: str) -> None:
+        width, height = shown.size
+        self.gpu = gpu
+        self.features = kept.enter_context(gpu.buffer(shown.features))
+        self.surface = kept.enter_context(gpu.buffer(shown.surface))
+        self.radiance: Image = kept.enter_context(gpu.image(width, height, image))
+        self.hashing = TileHash(
+            gpu, self.features, self.surface, width, height, hash_scale=weights.hash_scale
+        )
+        kept.callback(self.hashing.close)
+        self.network = TileNetwork(
+            gpu, weights, self.hashing, self.features, self.surface, self.radiance, width, height
+        )
+        kept.callback(self.network.close)
+        self.commands = self.record(1)
+        kept.callback(self.commands.close)
+
+    def record(self, frames: int) -> CommandBuffer:
+        """Commands that draw so many frames one after the other."""
+        with self.gpu.commands() as commands:
+            commands.clear(self.radiance, UNTOUCHED)
+            commands.barrier()
+            for _ in range(frames):
+                self.hashing.record(commands)
+                commands.barrier()
+                self.network.record(commands)
+                commands.barrier()
+        return commands
+
+    def draw(self, shown: Picture | None = None) -> npt.NDArray[np.float32]:
+        """Draws (a new picture, if given) and returns the image (H, W, 4)."""
+        if shown is not None:
+            self.features.write(shown.features)
+            self.surface.write(shown.surface)
+        self.gpu.submit(self.commands)
+        return self.radiance.read().astype(np.float32)
+
+
+@contextmanager
+def rig(gpu: Device, weights: WeightSet, shown: Picture, image: str = "rgba32f") -> Iterator[Rig]:
+    """Both passes, closed afterwards without a leak."""
+    with gpu.image(1, 1, image) as first:  # the device keeps the staging buffer that reading needs
+        first.read()
+    before = gpu.live_objects
+    with ExitStack() as kept:
+        yield Rig(gpu, weights, shown, kept, image)
+    assert gpu.live_objects == before
+
+
+def expected(weights: WeightSet, shown: Picture) -> npt.NDArray[np.float32]:
+    """The image as the twins draw it."""
+    image = twin.draw(weights, shown.features, shown.surface, *shown.size)
+    image[image[..., 3] == 0] = UNTOUCHED
+    return image
+
+
+def assert_drawn(drawn: npt.NDArray[Any], weights: WeightSet, shown: Picture) -> None:
+    """Same pixels written, to the same values but for rounding: a driver may fuse multiply and add."""
+    wanted = expected(weights, shown)
+    # Relative to the pixel's sums, not to what is left of them after they cancel.
+    size = np.maximum(np.abs(wanted).max(axis=-1, keepdims=True), 1)
+    np.testing.assert_array_less(np.abs(drawn - wanted) / size, 1e-5)
+
+
+@pytest.mark.parametrize(("width", "height"), [(16, 16), (1, 1), (63, 50), (130, 47), (256, 16)])
+@pytest.mark.parametrize("face", [1.0, 0.5, 0.002])
+def test_hash_is_bit_exact(gpu: Device, width: int, height: int, face: float) -> None:
+    shown = picture(width, height, face, seed=width)
+    with rig(gpu, WeightSet.untrained((32, 3)), shown) as passes:
+        passes.draw()
+        count = passes.hashing.tile_count
+        hashes = passes.hashing.hashes.read(np.uint32, (count,))
+        listed = passes.hashing.read_tiles()
+        dispatch = passes.hashing.dispatch.read(np.uint32, (4,))
+    np.testing.assert_array_equal(hashes, tile_hash(shown.features, shown.surface, count))
+    np.testing.assert_array_equal(listed, tile_list(shown.features, shown.surface, count))
+    assert dispatch.tolist() == [len(listed), 1, 1, len(listed)]
+
+
+@pytest.mark.parametrize("scale", [8, 5, 13])
+def test_hash_at_the_edges_of_the_bins(gpu: Device, scale: int) -> None:
+    # One tile a value, so that each shows its own bins: the seam, bin borders and their neighbours, garbage.
+    borders = np.arange(9, dtype=np.float32) / 8
+    values = np.concatenate([borders, np.nextafter(borders, -1), borders + 2**-11, [0.9998, -0.2, 1.5, 6e4]])
+    words = schema.pack(np.zeros((16, 16 * len(values), 32), np.float32))
+    words[..., 0] = np.repeat(np.stack([schema.to_half(values)] * 2, axis=-1).view(np.uint32)[:, 0], 16)
+    words[0, 0, 0] = 0x7E007C00  # infinity and NaN, which the G-buffer never packs
+    shown = Picture(words, np.ones(words.shape[:2], np.float32), np.ones(words.shape[:2], np.float32))
+    weights = WeightSet.untrained((32, 3))
+    weights = WeightSet(weights.layers, weights.slots, weights.table, hash_scale=scale)
+    with rig(gpu, weights, shown) as passes:
+        passes.draw()
+        hashes = passes.hashing.hashes.read(np.uint32, (len(values),))
+    np.testing.assert_array_equal(hashes, tile_hash(shown.features, shown.surface, len(values), scale))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (16, 16), (37, 21), (100, 70)])
+def test_network_draws_what_the_twin_draws(gpu: Device, width: int, height: int) -> None:
+    weights = WeightSet.untrained((32, 16, 16, 3), slots=37)
+    shown = picture(width, height, seed=height)
+    with rig(gpu, weights, shown) as passes:
+        assert_drawn(passes.draw(), weights, shown)
+
+
+@pytest.mark.parametrize(
+    "layers", [(32, 3), (32, 4, 3), (32, 32, 32, 3), (32, 7, 18, 3), (32, 48, 20, 3), (32, 16, 16, 16, 16, 3)]
+)
+def test_network_of_any_width(gpu: Device, layers: tuple[int, ...]) -> None:
+    weights = WeightSet.untrained(layers, seed=1, slots=5)
+    shown = picture(40, 40, seed=4)
+    with rig(gpu, weights, shown) as passes:
+        assert_drawn(passes.draw(), weights, shown)
+
+
+def test_network_too_large_to_stage_at_once(gpu: Device) -> None:
+    weights = WeightSet.untrained((32, 64, 64, 64, 3), slots=3)
+    shown = picture(50, 20, seed=6)
+    with rig(gpu, weights, shown) as passes:
+        assert_drawn(passes.draw(), weights, shown)
+
+
+def test_half_image_holds_the_radiance_to_half_precision(gpu: Device) -> None:
+    weights = WeightSet.untrained(slots=3)
+    shown = picture(48, 32)
+    with rig(gpu, weights, shown, "rgba16f") as passes:
+        drawn = passes.draw()
+    # A driver may round to half towards zero: one unit in the last of 11 places.
+    np.testing.assert_allclose(drawn, expected(weights, shown), rtol=2**-10, atol=1e-6)
+
+
+def test_radiance_is_limited_to_a_half(gpu: Device) -> None:
+    weights = WeightSet.untrained((32, 8, 3))
+    shown = picture(20, 20, face=1.0)
+    shown = Picture(shown.words, shown.depth, np.full((20, 20), 1e8, np.float32))
+    with rig(gpu, weights, shown, "rgba16f") as passes:
+        drawn = passes.draw()
+    assert np.isfinite(drawn).all() and drawn.max() == schema.HALF_MAX
+
+
+def test_only_face_pixels_are_written(gpu: Device) -> None:
+    face = np.zeros((50, 50), np.bool_)
+    face[15:17, 15:40] = True  # across the corners of tiles
+    face[49, 49] = True  # the last pixel of a tile that the image cuts
+    weights = WeightSet.untrained((32, 8, 3), slots=4)
+    shown = picture(50, 50, face)
+    with rig(gpu, weights, shown) as passes:
+        drawn = passes.draw()
+        assert len(passes.hashing.read_tiles()) == 7
+    np.testing.assert_array_equal((drawn[..., 3] == 1), face)
+    assert (drawn[~face] == UNTOUCHED).all()
+    assert_drawn(drawn, weights, shown)
+
+
+def test_surface_beyond_the_image_is_not_drawn(gpu: Device) -> None:
+    weights = WeightSet.untrained((32, 8, 3))
+    shown = picture(20, 20, face=1.0)
+    with rig(gpu, weights, shown) as passes:
+        surface = shown.surface.copy()
+        surface[:, 0] = 1.0  # a G-buffer that marks pixels outside the image as face
+        passes.surface.write(surface)
+        drawn = passes.draw()
+    assert_drawn(drawn, weights, shown)
+
+
+def test_no_face_at_all(gpu: Device) -> None:
+    weights = WeightSet.untrained((32, 8, 3))
+    shown = picture(40, 30, face=0.0)
+    with rig(gpu, weights, shown) as passes:
+        drawn = passes.draw()
+        assert passes.hashing.dispatch.read(np.uint32, (4,)).tolist() == [0, 1, 1, 0]
+        assert not passes.hashing.hashes.read(np.uint32, (6,)).any()
+    assert (drawn == UNTOUCHED).all()
+
+
+def test_frames_do_not_add_up(gpu: Device) -> None:
+    weights = WeightSet.untrained((32, 8, 3), slots=9)
+    first, second, empty = (
+        picture(60, 40, seed=1),
+        picture(60, 40, face=0.01, seed=2),
+        picture(60, 40, face=0.0),
+    )
+    with rig(gpu, weights, first) as passes:
+        for shown in (first, first, second, empty, first):
+            assert_drawn(passes.draw(shown), weights, shown)
+
+
+def test_frames_in_one_submission(gpu: Device) -> None:
+    weights = WeightSet.untrained((32, 8, 3), slots=9)
+    shown = picture(60, 40, seed=1)
+    with rig(gpu, weights, shown) as passes:
+        commands = passes.record(3)
+        gpu.submit(commands)
+        assert_drawn(passes.radiance.read(), weights, shown)
+        assert len(passes.hashing.read_tiles()) == 12
+        assert {"tile_hash", "tile_network"} <= set(commands.timings())
+        commands.close()
+
+
+def test_an_untrained_hash_is_drawn_by_the_generalist(gpu: Device) -> None:
+    shown = picture(64, 64, face=1.0)
+    several = WeightSet.untrained((32, 8, 3), slots=3)
+    hashes = tile_hash(shown.features, shown.surface, 16)
+    table = np.zeros(65536, np.uint32)
+    table[hashes[0]], table[hashes[5]] = 2, 1
+    weights = WeightSet(several.layers, several.slots, table)
+    with rig(gpu, weights, shown) as passes:
+        drawn = passes.draw()
+    assert_drawn(drawn, weights, shown)
+    generalist = WeightSet(several.layers, several.slots, np.zeros_like(table))
+    same = (drawn == expected(generalist, shown)).all(axis=-1)
+    tiles = schema.to_tiles(same).all(axis=1)
+    np.testing.assert_array_equal(tiles, ~np.isin(hashes, hashes[[0, 5]]))
+
+
+def test_doubling_the_light_scale_doubles_the_radiance(gpu: Device) -> None:
+    weights = WeightSet.untrained((32, 8, 3))
+    shown = picture(30, 30)
+    twice = Picture(shown.words, shown.depth, 2 * shown.light_scale)
+    with rig(gpu, weights, shown) as passes:
+        once, doubled = passes.draw(shown), passes.draw(twice)
+    face = np.isfinite(shown.depth)
+    np.testing.assert_array_equal(doubled[face, :3], 2 * once[face, :3])
+
+
+def test_hash_scale_must_be_the_weights(gpu: Device) -> None:
+    weights = WeightSet.untrained((32, 3))
+    shown = picture(16, 16)
+    with (
+        gpu.buffer(shown.features) as features,
+        gpu.buffer(shown.surface) as surface,
+        gpu.image(16, 16, "rgba16f") as radiance,
+    ):
+        hashing = TileHash(gpu, features, surface, 16, 16, hash_scale=4)
+        with pytest.raises(ValueError, match="hash scale 8"):
+            TileNetwork(gpu, weights, hashing, features, surface, radiance, 16, 16)
+        hashing.close()
+        with pytest.raises(ValueError, match=f"{MAX_TILES} are possible"):
+            TileHash(gpu, features, surface, 4096, 4096)
