@@ -78,7 +78,8 @@ class Viewer:
         """Whether another sample would change the picture."""
         renderer = self._renderer
         enough = ENOUGH_NOISY_SAMPLES if renderer.mode in NOISY_MODES else ENOUGH_SAMPLES
-        return renderer.samples < enough or not renderer.lights_settled or self._drawn_state != self._state()
+        settled = renderer.lights_settled or renderer.mode == "reference"  # that one gathers no light
+        return renderer.samples < enough or not settled or self._drawn_state != self._state()
 
     def _state(self) -> tuple[Any, ...]:
         """What the next sample is drawn of; samples stay when the mode changes, but the picture must not."""

@@ -35,23 +35,10 @@ class Input(Protocol):
 def why_no_display() -> str:
     """Return "" if a window can be opened here, else the reason as a clause."""
     try:
-        with _glfw():
+        with glfw_ready():
             return ""
     except NoDisplay as error:
         return error.message
-
-
-def vulkan_extensions() -> list[str]:
-    """Return the instance extensions Vulkan needs to draw into a window here.
-
-    Raises:
-        NoDisplay: there is no display, or no Vulkan loader.
-    """
-    with _glfw() as glfw:
-        names = glfw.get_required_instance_extensions() if glfw.vulkan_supported() else None
-        if not names:
-            raise NoDisplay("the Vulkan drivers here cannot draw into windows", LIBRARIES_HINT)
-        return [str(name) for name in names]
 
 
 @dataclass
@@ -74,7 +61,7 @@ class Window:
     def __init__(self, size: tuple[int, int], title: str) -> None:
         self._open = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
-            glfw = self._glfw = stack.enter_context(_glfw())
+            glfw = self._glfw = stack.enter_context(glfw_ready())
             glfw.default_window_hints()
             glfw.window_hint(glfw.CLIENT_API, glfw.NO_API)
             # Sizes are in pixels of the picture, whatever the scale of the desktop.
@@ -196,8 +183,8 @@ _users = 0
 
 
 @contextlib.contextmanager
-def _glfw() -> Iterator[ModuleType]:
-    """Yield the initialised module.
+def glfw_ready() -> Iterator[ModuleType]:
+    """Keep GLFW initialised in the `with` block and yield its module; may be nested.
 
     Raises:
         NoDisplay: it cannot be loaded or finds no display.

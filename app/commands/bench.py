@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from app.commands.options import SceneOptions, debug_option, scene_options
-from app.commands.stage import open_renderer, picture_size
+from app.commands.stage import open_device, open_renderer, picture_size
 from app.errors import InputError
 
 EXAMPLES = """\b
@@ -45,13 +45,12 @@ def bench(scene: SceneOptions, wanted: tuple[str, ...], frames: int, report: Pat
     from rich.console import Console
     from rich.table import Table
 
-    from app.gpu import Device
     from app.pictures import check_folder
     from app.progress import counted
 
     if report:
         check_folder(report.parent)
-    with Device.open(scene.device) as device:
+    with open_device(scene) as device:
         size = picture_size(scene, device)
         with open_renderer(scene, device, size, scene.mode) as renderer:
             # Drivers compile at the first dispatch, and the first frame also builds what later ones reuse.

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from app.commands.options import SceneOptions, debug_option, scene_options
-from app.commands.stage import open_renderer, picture_size
+from app.commands.stage import open_device, open_renderer, picture_size
 from app.errors import InputError
 
 # Without a window: the pictures that tell most, and samples a pixel for each.
@@ -50,11 +50,11 @@ def demo(scene: SceneOptions, out: Path, frames: int | None) -> None:
 
 
 def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
-    from app.gpu import Device
-    from app.window import Window
+    from app.window import Window, glfw_ready
 
     with ExitStack() as stack:
-        device = stack.enter_context(Device.open(options.device, window=True))
+        stack.enter_context(glfw_ready())  # a device for windows asks it what it needs
+        device = stack.enter_context(open_device(options, window=True))
         size = picture_size(options, device)
         window = stack.enter_context(Window(size, "bungyo"))
 
@@ -80,7 +80,6 @@ class _ClosedWhileLoading(Exception):
 
 
 def _draw_pictures(options: SceneOptions, out: Path) -> None:
-    from app.gpu import Device
     from app.pictures import check_folder, write_png
     from app.progress import counted
 
@@ -90,7 +89,7 @@ def _draw_pictures(options: SceneOptions, out: Path) -> None:
         raise InputError(f"Cannot make the folder {out}: {error.strerror}.") from error
     check_folder(out)
     pictures = PICTURES | ({} if options.mode in PICTURES else {options.mode: 16})
-    with Device.open(options.device) as device:
+    with open_device(options) as device:
         size = picture_size(options, device)
         click.echo(f"Drawing on {device.info.name}.")
         with open_renderer(options, device, size, options.mode) as renderer:

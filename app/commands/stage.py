@@ -29,6 +29,17 @@ def picture_size(options: SceneOptions, device: "Device") -> tuple[int, int]:
     return options.size or (DEFAULT_SIZE_CPU if device.info.kind == "cpu" else DEFAULT_SIZE)
 
 
+@contextmanager
+def open_device(options: SceneOptions, *, window: bool = False) -> Iterator["Device"]:
+    """Yield the device that `options` name; the validation layer's complaints come as warnings at the end."""
+    from app.gpu import Device
+
+    with Device.open(options.device, window=window) as device:
+        yield device
+    for message in device.validation_messages:
+        warnings.warn(message, stacklevel=1)
+
+
 def load_weights(folder: Path | None) -> "WeightSet":
     """Return the networks in `folder`; if None and none are trained yet, random ones, with a warning."""
     from app.network.weights import WeightSet, weight_file

@@ -1,9 +1,11 @@
-"""Images that a GLFW window shows."""
+"""Images that a GLFW window shows.
+
+GLFW is imported where it is used: importing it starts a process that looks for its library, and most commands
+need no window.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-import glfw
 
 from app.errors import BungyoError
 from app.gpu.binding import Handle, array, ffi, make, vk
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 def window_extensions() -> list[str]:
     """The instance extensions that GLFW's windows need; BungyoError without a window system."""
+    import glfw
+
     names = [str(name) for name in glfw.get_required_instance_extensions() or []]
     if not names:
         raise BungyoError("This machine has no display that Vulkan can draw to.", "Is DISPLAY set?")
@@ -37,7 +41,7 @@ class SwapchainImage:
 
 
 class _Chain(Resource):
-    """A VkSwapchainKHR of one size with its images and semaphores; replaced as a whole when the window changes."""
+    """A VkSwapchainKHR of one size with images and semaphores; replaced whole when the window changes."""
 
     def __init__(
         self, swapchain: "Swapchain", old: Handle, capabilities: Handle, size: tuple[int, int]
@@ -194,7 +198,7 @@ class Swapchain(Resource):
         return self._chain.acquired[self._turn], self._chain.drawn[image.index]
 
     def present(self) -> bool:
-        """Show the acquired image, drawn by a submit; False where `resize` must be called before the next frame."""
+        """Show the acquired image, drawn by a submit; False where `resize` must come before the next."""
         image, chain = self._current, self._chain
         if image is None or chain is None or not self._submitted:
             raise ValueError("present() needs an acquired image and submitted commands that draw to it")
@@ -215,6 +219,8 @@ class Swapchain(Resource):
         return not self._outdated
 
     def _make_surface(self, window: Any) -> Handle:
+        import glfw
+
         device = self.device
         out = ffi.new("VkSurfaceKHR *")
         check(glfw.create_window_surface(device.instance, window, None, out), "draw into the window")
