@@ -5,10 +5,11 @@ broadcast into the multiplication, but only where the address is a constant and 
 it; anything else is tens of times slower. So every weight is an expression with a constant index in
 straight-line code. A GPU's compiler unrolls to the same.
 
-Why blocks. The code runs pixel group by pixel group, and 75 KB of it would be fetched anew for every group.
-A barrier after each block of 16 outputs makes all groups pass one block (8 to 16 KB, which stays in the
-instruction cache) before any goes on. Nothing is exchanged there, so it is a barrier of execution only: one
-with memory semantics costs ten times more. A GPU needs none of this (macro BLOCK_BARRIER).
+Why blocks. Such a driver runs the code for 8 pixels at a time, and the 40 KB that 32-32-32-3 compiles to
+would be fetched anew for every 8. A barrier after each block of 16 outputs makes all pixels pass one block
+(8 to 16 KB, which stays in the instruction cache) before any goes on. Nothing is exchanged there, so it is
+a barrier of execution only: one with memory semantics costs ten times more (an mfence each). A GPU needs
+none of this (macro BLOCK_BARRIER).
 
 Order of parameters, as vec4 (widths padded to multiples of 4 with zeros), layer after layer: the bias, then
 for each input the weights towards all outputs. An input is thus multiplied into 16 running sums while it is
