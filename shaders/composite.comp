@@ -19,11 +19,6 @@ layout(set = 0, binding = SLOT_BACKGROUND_DEPTH) uniform sampler2D background_de
 layout(set = 0, binding = SLOT_ACCUMULATED, scalar) buffer Accumulated { vec4 accumulated[]; };
 layout(set = 0, binding = SLOT_DISPLAY, rgba8) uniform writeonly image2D display;
 
-float view_depth(float d) // depth buffer value -> metres along the view axis
-{
-    return frame.near * frame.far / (frame.far - d * (frame.far - frame.near));
-}
-
 bool face_in_front(uvec2 xy, vec2 at_surface)
 {
     float d = texelFetch(background_depth[0], ivec2(xy), 0).r;

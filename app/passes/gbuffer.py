@@ -4,6 +4,7 @@ from typing import Any
 
 from app.gpu import Binding, CommandBuffer, Device, HitGroup
 from app.network.schema import TILE, TILE_PIXELS, VECTORS, glsl, tile_grid
+from app.passes.face_depth import FaceDepth
 from app.passes.light_cache import CACHE_IMAGES, LightCache
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
@@ -25,8 +26,10 @@ class GBuffer:
         tiles = self.tiles_x * self.tiles_y
         self.features = device.buffer(tiles * VECTORS * TILE_PIXELS * 16, name="features")
         self.surface = device.buffer(tiles * TILE_PIXELS * 8, name="surface")
+        self._face_depth = FaceDepth(device, scene, width, height)
+        self._sampler = device.sampler("nearest", wrap_u="clamp", wrap_v="clamp")
         first = FIRST_PASS_SLOT
-        names = ("FEATURES", "SURFACE", "VISIBILITY", "STATE", "CACHE")
+        names = ("FEATURES", "SURFACE", "VISIBILITY", "STATE", "CACHE", "FACE_DEPTH")
         self._pipeline = device.raytracing_pipeline(
             "gbuffer.rgen",
             ["miss.rmiss"],
@@ -35,6 +38,7 @@ class GBuffer:
                 *scene.bindings(),
                 *(Binding(first + i, "storage") for i in range(4)),
                 Binding(first + 4, "textures", len(CACHE_IMAGES)),
+                Binding(first + 5, "texture"),
             ],
             defines={f"SLOT_{name}": first + i for i, name in enumerate(names)},
             includes={**SCENE_INCLUDES, **cache.includes, "features.glsl": glsl()},
@@ -46,6 +50,7 @@ class GBuffer:
         """Binds the light buffers anew. Commands recorded before are stale."""
         if self._bound is not None:
             self._bound.close()
+            self._face_depth.lights_changed()
         first = FIRST_PASS_SLOT
         self._bound = self._pipeline.bind(
             {
@@ -55,16 +60,19 @@ class GBuffer:
                 first + 2: self.cache.visibility,
                 first + 3: self.cache.state,
                 first + 4: self.cache.images,
+                first + 5: (self._face_depth.depth, self._sampler),
             }
         )
 
     def record(self, command: CommandBuffer) -> None:
         """Records the pass; results are visible after the next barrier."""
+        self._face_depth.record(command)
+        command.barrier()
         with command.timer("gbuffer"):
             command.bind(self._pipeline, self._bound)
             command.trace(self.tiles_x * TILE, self.tiles_y * TILE)
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in (self._bound, self._pipeline, self.features, self.surface):
+        for thing in (self._bound, self._pipeline, self._face_depth, self._sampler, self.features, self.surface):
             thing.close()

@@ -27,3 +27,8 @@ vec3 camera_ray(vec2 pixel)
     vec2 s = pixel / vec2(frame.size) * 2.0 - 1.0;
     return frame.camera_forward + s.x * frame.camera_right - s.y * frame.camera_up;
 }
+
+float view_depth(float d) // depth buffer value -> metres along the view axis
+{
+    return frame.near * frame.far / (frame.far - d * (frame.far - frame.near));
+}

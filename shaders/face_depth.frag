@@ -1,0 +1,5 @@
+// Only the depth counts.
+
+void main()
+{
+}
