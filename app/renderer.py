@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.errors import InputError
 from app.gpu import CommandBuffer, Device, Image
-from app.network.schema import FEATURES, channels, feature_image, from_tiles, unpack
+from app.network.schema import FEATURES, TILE_PIXELS, VECTORS, channels, feature_image, from_tiles, unpack
 from app.network.tile_hash import tile_hash
 from app.network.weights import WeightSet
 from app.passes.background import Background
@@ -227,7 +227,8 @@ class Renderer:
 
     def read(self) -> NDArray[np.uint8]:
         """The display image, (H, W, 4)."""
-        return self.image.read()
+        pixels: NDArray[np.uint8] = self.image.read()
+        return pixels
 
     def read_radiance(self) -> NDArray[np.float32]:
         """Linear radiance of the picture, (H, W, 3): the reference's in reference mode, else the neural one."""
@@ -245,26 +246,23 @@ class Renderer:
         width, height = self._size
         gbuffer = self._passes.gbuffer
         tiles = gbuffer.tiles_x * gbuffer.tiles_y
-        surface = gbuffer.surface.read(np.float32, (tiles, 256, 2))
-        words = gbuffer.features.read(np.uint32, (tiles * 4 * 256, 4))
-        image = from_tiles(surface, width, height)
-        face = np.isfinite(image[..., 0])
+        surface: NDArray[np.float32] = gbuffer.surface.read(np.float32, (tiles, TILE_PIXELS, 2))
+        words: NDArray[np.uint32] = gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4))
+        depth_and_scale: NDArray[np.float32] = from_tiles(surface, width, height)
+        face = np.isfinite(depth_and_scale[..., :1])
         if name == "face":
-            return face.astype(np.float32)
-        if name == "depth":
-            return np.where(face, image[..., 0], 0.0).astype(np.float32)
-        if name == "hash":
+            value = face.astype(np.float32)
+        elif name == "depth":
+            value = depth_and_scale[..., :1]
+        elif name == "hash":
             hashes = tile_hash(words, surface, tiles).astype(np.float32)
-            return np.where(face, from_tiles(np.repeat(hashes[:, None], 256, axis=1), width, height), 0.0).astype(
-                np.float32
-            )
-        values = unpack(feature_image(words, width, height))
-        place = channels(name)
-        value = values[..., place]
-        if name in _LIGHT_FEATURES:
-            value = value * image[..., 1:]
-        value = np.where(face[..., None], value, 0.0).astype(np.float32)
-        return value[..., 0] if place.stop - place.start == 1 else value
+            value = from_tiles(np.repeat(hashes[:, None, None], TILE_PIXELS, axis=1), width, height)
+        else:
+            value = unpack(feature_image(words, width, height))[..., channels(name)]
+            if name in _LIGHT_FEATURES:
+                value = value * depth_and_scale[..., 1:]
+        value = np.where(face, value, 0.0).astype(np.float32)
+        return value[..., 0] if value.shape[-1] == 1 else value
 
     def close(self) -> None:
         """Releases everything on the GPU but the device."""

@@ -15,13 +15,13 @@ layout(set = 0, binding = SLOT_REFERENCE, scalar) readonly buffer Reference { ve
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CompositeState state; };
 layout(set = 0, binding = SLOT_FACE_RADIANCE, rgba16f) uniform readonly image2D face_radiance;
 layout(set = 0, binding = SLOT_BACKGROUND_RADIANCE, rgba16f) uniform readonly image2D background_radiance;
-layout(set = 0, binding = SLOT_BACKGROUND_DEPTH) uniform sampler2D background_depth[1];
+layout(set = 0, binding = SLOT_BACKGROUND_DEPTH) uniform sampler2D background_depth;
 layout(set = 0, binding = SLOT_ACCUMULATED, scalar) buffer Accumulated { vec4 accumulated[]; };
 layout(set = 0, binding = SLOT_DISPLAY, rgba8) uniform writeonly image2D display;
 
 bool face_in_front(uvec2 xy, vec2 at_surface)
 {
-    float d = texelFetch(background_depth[0], ivec2(xy), 0).r;
+    float d = texelFetch(background_depth, ivec2(xy), 0).r;
     return !isinf(at_surface.x) && (d >= 1.0 || at_surface.x <= view_depth(d));
 }
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gpu import Binding, Buffer, CommandBuffer, Device, Image, Struct
+from app.gpu.bindings import BindingKind, Bound
 from app.network.schema import FEATURES, channels, glsl, tile_grid
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
@@ -73,13 +74,13 @@ class Composite:
         self._state = device.buffer(COMPOSITE_STATE.size, memory="upload", name="composite state")
         self._sampler = device.sampler("nearest", wrap_u="clamp", wrap_v="clamp")
         first = FIRST_PASS_SLOT
-        kinds = {**dict.fromkeys(_IMAGES, "image"), "BACKGROUND_DEPTH": "textures"}
-        constants = {
+        kinds: dict[str, BindingKind] = {**dict.fromkeys(_IMAGES, "image"), "BACKGROUND_DEPTH": "texture"}
+        constants: dict[str, str | int] = {
             **{f"MODE_{name.upper()}": f"{i}u" for i, name in enumerate(_FIXED)},
-            "DIFFERENCE_GAIN": DIFFERENCE_GAIN,
-            "FRESNEL_OFFSET": FRESNEL_OFFSET,
-            "START_COMPRESSION": START_COMPRESSION,
-            "DESATURATION": DESATURATION,
+            "DIFFERENCE_GAIN": str(DIFFERENCE_GAIN),
+            "FRESNEL_OFFSET": str(FRESNEL_OFFSET),
+            "START_COMPRESSION": str(START_COMPRESSION),
+            "DESATURATION": str(DESATURATION),
         }
         self._pipeline = device.compute_pipeline(
             "composite.comp",
@@ -95,9 +96,9 @@ class Composite:
         if self._bound is not None:
             self._bound.close()
         i, first = self._inputs, FIRST_PASS_SLOT
-        values = (
+        values: tuple[Bound, ...] = (
             i.features, i.surface, i.hashes, i.reference, self._state, i.face_radiance, i.background_radiance,
-            [(i.background_depth, self._sampler)], self.accumulated, self.display,
+            (i.background_depth, self._sampler), self.accumulated, self.display,
         )  # fmt: skip
         self._bound = self._pipeline.bind(
             {**self.scene.resources(), **{first + k: value for k, value in enumerate(values)}}
@@ -135,8 +136,8 @@ class Composite:
 
     def read_radiance(self) -> NDArray[np.float32]:
         """The accumulated neural picture as (H, W, 3) linear radiance."""
-        sums = self.accumulated.read(np.float32, (self.height, self.width, 4))
-        return sums[..., :3] / np.maximum(sums[..., 3:], 1.0)
+        sums: NDArray[np.float32] = self.accumulated.read(np.float32, (self.height, self.width, 4))
+        return (sums[..., :3] / np.maximum(sums[..., 3:], 1.0)).astype(np.float32)
 
     def close(self) -> None:
         """Releases everything on the GPU."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app.errors import InputError
 from app.gpu import Binding, Buffer, Device, Geometry, Image, Instance, Sampler
+from app.gpu.bindings import BindingKind
 from app.network.schema import tile_grid
 from app.passes.ggx_albedo import ggx_albedo_table
 from app.passes.scene_layout import (
@@ -141,7 +142,7 @@ class SceneBuffers:
 
     def bindings(self) -> list[Binding]:
         """The scene's slots, for a pipeline."""
-        kinds = {"TLAS": "tlas", "TEXTURES": "textures", "ENVIRONMENT_LEVELS": "textures"}
+        kinds: dict[str, BindingKind] = {"TLAS": "tlas", "TEXTURES": "textures", "ENVIRONMENT_LEVELS": "textures"}
         counts = {"TEXTURES": MAX_TEXTURES, "ENVIRONMENT_LEVELS": ENVIRONMENT_LEVELS}
         return [
             Binding(slot, kinds.get(name, "storage"), counts.get(name, 1), name.lower())
