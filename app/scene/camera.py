@@ -70,9 +70,7 @@ class Camera:
         object.__setattr__(self, "near", number(self.near, "camera near"))
         object.__setattr__(self, "far", number(self.far, "camera far"))
         if not 0.0 < self.near < self.far:
-            raise InputError(
-                f"camera near and far must satisfy 0 < near < far, not {self.near:g}, {self.far:g}."
-            )
+            raise InputError(f"camera near and far must satisfy 0 < near < far, not {self.near:g}, {self.far:g}.")
         if self.distance < 1e-9:
             raise InputError("camera position and target must differ.")
         if np.linalg.norm(np.cross(self.up, self._offset())) < 1e-6 * self.distance:
@@ -94,8 +92,7 @@ class Camera:
         Args:
             width, height: image size in pixels, > 0.
             jitter: where in the pixel its ray goes, in pixels from the centre, +x right, +y down: the same
-                shift
-                that `CameraBasis` adds to its rays, so the picture moves by -jitter.
+                shift that `CameraBasis` adds to its rays, so the picture moves by -jitter.
         """
         if width <= 0 or height <= 0:
             raise InputError(f"image size must be positive, not {width} x {height}.")
@@ -153,9 +150,8 @@ class Camera:
         Args:
             bounds: (2,3) lowest and highest corner, metres.
             aspect: image width / height.
-            height_share: the share of the image's height that the box's extent takes, measured at the depth
-                of the
-                box's centre, 0..1. A narrow image may make it less: the width takes at most the same share.
+            height_share: the share of the image's height, 0..1, that the box's extent takes, measured at the
+                depth of its centre. In a narrow image it gets less: the width takes at most the same share.
 
         near and far are set to suit the distance, so that objects of any size can be shown.
         """

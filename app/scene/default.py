@@ -25,9 +25,8 @@ def default_scene(
         mesh: a mesh file; by default the head in assets/head. Punctual lights in a glTF file are used, unless
             `lights` is given.
         lights: a light set-up: a TOML file or the name of one in assets/lights; by default studio.
-        environment: an environment map: a file or the name of one in assets/environments; replaces the light
-            set-up's,
-            whose turn and intensity are kept if it has one.
+        environment: an environment map: a file or the name of one in assets/environments. It replaces the
+            light set-up's, whose turn and intensity are kept if it has one.
         face: names of the parts or materials that are face; see `load_mesh`.
         aspect: image width / height, for the camera's distance.
 

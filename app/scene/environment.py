@@ -29,11 +29,9 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear Rec.709
 class SamplingTables(NamedTuple):
     """Piecewise-constant importance sampling by luminance (PBRT 4th ed., 12.5), in the map's frame.
 
-    To sample: find the first row with marginal[row] > r0, then the first column with conditional[row, column]
-    > r1.
-    Inside the texel, uniform u and uniform cos(theta) between the row's two edges give exactly pdf[row,
-    column].
-    Read the radiance there without interpolation: a filtered lookup can be bright where the pdf is small.
+    To sample: find the first row with marginal[row] > r0, then in it the first column with conditional > r1.
+    Inside the texel, uniform u and uniform cos(theta) between the row's two edges give exactly the density
+    `pdf`. Read the radiance there without interpolation, which can make it bright where the pdf is small.
 
     marginal: (H,) float32, cumulative over rows, ends at 1.
     conditional: (H,W) float32, cumulative along each row, ends at 1.
@@ -68,9 +66,7 @@ class Environment:
         """Convert the pixels and check everything."""
         pixels = np.ascontiguousarray(self.pixels, np.float32)
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.shape[0] < 1:
-            raise InputError(
-                f"{self.name}: an environment map must have three channels, not shape {pixels.shape}."
-            )
+            raise InputError(f"{self.name}: an environment map must have three channels, not shape {pixels.shape}.")
         if pixels.shape[1] != 2 * pixels.shape[0]:
             size = f"{pixels.shape[1]} x {pixels.shape[0]}"
             raise InputError(f"{self.name}: an environment map must be twice as wide as high, not {size}.")
@@ -88,9 +84,7 @@ class Environment:
         return cls(read_environment(Path(path)), rotation, intensity, str(path))
 
     @classmethod
-    def constant(
-        cls, radiance: tuple[float, float, float] = (1.0, 1.0, 1.0), height: int = 16
-    ) -> "Environment":
+    def constant(cls, radiance: tuple[float, float, float] = (1.0, 1.0, 1.0), height: int = 16) -> "Environment":
         """Return the same radiance from everywhere: a furnace."""
         return cls(np.full((height, 2 * height, 3), radiance, np.float32), name="constant")
 
@@ -106,9 +100,8 @@ class Environment:
     def irradiance_sh(self) -> F32:
         """Return (9,3) float32 c with E(n) = sum_i c_i Y_i(n), Y as in `sh_basis`, in the map's frame.
 
-        The cosine lobe is already convolved in (Ramamoorthi & Hanrahan 2001, eq. 8-9). Very contrasty maps
-        give
-        slightly negative E on their dark side: clamp after the sum.
+        The cosine lobe is already convolved in (Ramamoorthi & Hanrahan 2001, eq. 8-9). Maps of high contrast
+        give slightly negative E on their dark side: clamp after the sum.
         """
         return self._irradiance_sh
 
@@ -116,8 +109,7 @@ class Environment:
         """Return `levels` lat-long images (h,2h,3): level i is filtered by GGX of roughness i / (levels - 1).
 
         Level 0 is the map itself; the others are smaller (see `prefilter_ggx`). Blend two levels for
-        roughnesses
-        between. Not cached: about 0.1 s.
+        roughnesses between. Not cached: about 0.1 s.
         """
         if levels < 2:
             raise InputError(f"prefiltering needs at least 2 levels, not {levels}.")

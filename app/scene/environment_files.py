@@ -1,5 +1,10 @@
 """Reading environment maps: OpenEXR, and Radiance's .hdr (Ward, "Real Pixels", Graphics Gems II, 1991)."""
 
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +29,10 @@ def read_environment(path: Path) -> F32:
 
 def _read_exr(path: Path) -> F32:
     try:
-        with OpenEXR.File(str(path), separate_channels=True) as file:
+        with _quiet(), OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {name: np.asarray(channel.pixels) for name, channel in file.channels().items()}
-    except Exception as error:  # the library raises RuntimeError, TypeError, ValueError, ...
-        raise InputError(f"{path}: is not a readable OpenEXR file ({_first_line(error)}).") from None
+    except Exception:  # RuntimeError, TypeError, ValueError, ... whose texts say nothing to a user
+        raise InputError(f"{path}: is damaged or not an OpenEXR file.") from None
     names = ("R", "G", "B") if "R" in channels else ("Y", "Y", "Y")
     if not all(name in channels for name in names):
         raise InputError(f"{path}: has no R, G, B channels, only {', '.join(sorted(channels)) or 'none'}.")
@@ -35,6 +40,22 @@ def _read_exr(path: Path) -> F32:
     if len({plane.shape for plane in planes}) != 1:
         raise InputError(f"{path}: its R, G, B channels differ in size.")
     return np.stack(planes, axis=-1)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the OpenEXR library, which prints its errors through Python's stdout and C's stderr as well."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
 
 def _read_hdr(path: Path) -> F32:
@@ -88,8 +109,3 @@ def _decode_rgbe(body: bytes, height: int, width: int) -> NDArray[np.uint8]:
             if x != width:
                 raise ValueError("scan line too long")
     return out.transpose(0, 2, 1)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].strip().rstrip(".") if lines else type(error).__name__

@@ -260,7 +260,5 @@ def _check_primitive(primitive: dict[str, Any], header: dict[str, Any], path: Pa
             raise InputError(f"{path}: stores {name} as a sparse accessor, which is not supported.")
     if primitive.get("mode", 4) not in (4, 5):  # points, lines, fans: nothing that we draw
         return 0
-    count = int(
-        accessors[primitive["indices"] if "indices" in primitive else attributes["POSITION"]]["count"]
-    )
+    count = int(accessors[primitive["indices"] if "indices" in primitive else attributes["POSITION"]]["count"])
     return max(count - 2, 0) if primitive.get("mode", 4) == 5 else count // 3

@@ -45,10 +45,7 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
     emission = np.array(source.get("emissiveFactor", (0.0, 0.0, 0.0)), np.float64).reshape(3)
     emission = emission * extensions.get("KHR_materials_emissive_strength", {}).get("emissiveStrength", 1.0)
     if "emissiveTexture" in source and emission.any():
-        emission = (
-            emission
-            * linear_mean(reader.texture(source["emissiveTexture"], "emissiveTexture", srgb=True))[:3]
-        )
+        emission = emission * linear_mean(reader.texture(source["emissiveTexture"], "emissiveTexture", srgb=True))[:3]
     base, normal = pbr.get("baseColorTexture"), source.get("normalTexture")
     albedo_map = None if base is None else reader.texture(base, "baseColorTexture", srgb=True)
     normal_map = None if normal is None else reader.texture(normal, "normalTexture")
@@ -81,19 +78,13 @@ class _Reader:
         self._material = material
         self._images = images
 
-    def texture(
-        self, reference: dict[str, Any], key: str, srgb: bool = False, channel: int | None = None
-    ) -> Texture:
+    def texture(self, reference: dict[str, Any], key: str, srgb: bool = False, channel: int | None = None) -> Texture:
         image = getattr(self._images, key, None)
         where = f"{key} of material {self._material!r}"
         if image is None:
-            raise InputError(
-                f"{self._path}: {where} cannot be read (missing, damaged or of an unknown kind)."
-            )
+            raise InputError(f"{self._path}: {where} cannot be read (missing, damaged or of an unknown kind).")
         if reference.get("texCoord", 0) != 0 or "KHR_texture_transform" in reference.get("extensions", {}):
-            warnings.warn(
-                f"{self._path}: {where} has its own texture coordinates, which are ignored.", stacklevel=3
-            )
+            warnings.warn(f"{self._path}: {where} has its own texture coordinates, which are ignored.", stacklevel=3)
         return to_texture(image, self._path, where, srgb, channel)
 
 

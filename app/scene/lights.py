@@ -1,4 +1,4 @@
-"""Lights, and the TOML files that describe a light set-up (format: docs/formats.md).
+"""Lights, and the TOML files that describe a light set-up (format: assets/lights/README.md).
 
 Radiometric units as in PBRT: irradiance W/m2, intensity W/sr, radiance W/(m2 sr), all multiplied by a linear
 Rec.709 colour. With exposure 0, radiance 1 is white.
@@ -178,9 +178,7 @@ class _Directional(msgspec.Struct, forbid_unknown_fields=True, tag_field="type",
     angular_radius_degrees: Annotated[float, msgspec.Meta(ge=0, le=90)] = math.degrees(SUN_ANGULAR_RADIUS)
 
     def build(self) -> Light:
-        return DirectionalLight(
-            self.direction, self.color, self.irradiance, math.radians(self.angular_radius_degrees)
-        )
+        return DirectionalLight(self.direction, self.color, self.irradiance, math.radians(self.angular_radius_degrees))
 
 
 class _Point(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="point"):
@@ -220,8 +218,7 @@ class _Rig(msgspec.Struct, forbid_unknown_fields=True):
 def load_lights(path: str | Path) -> LightRig:
     """Read a light set-up from a TOML file.
 
-    Returns the rig, whose environment path is resolved (relative to the file, or in assets/environments) and
-    exists.
+    Returns the rig. Its environment path, relative to the file or in assets/environments, is resolved.
 
     Raises:
         InputError: the file cannot be read or is not a valid set-up; the message names the file and the key.

@@ -34,6 +34,7 @@ from app.scene.model import (
     smooth_normals,
 )
 from app.scene.obj_materials import load_obj_materials
+from app.scene.text_files import TextNeighbours, decode
 from app.scene.texture_files import open_texture, srgb_to_linear
 from app.scene.uv_checks import OVERLAP_LIMIT, outside_unit_square, overlap_share
 
@@ -61,12 +62,10 @@ class _Loaded:
 def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]:
     """Read the parts of a mesh file.
 
-    The face is: with `face`, the parts whose name or material's name equals (or else contains) one of the
-    names;
-    without, those whose material's name, or else own name, contains "skin" or "face"; or else the only part
-    there is.
-    Face parts get subsurface scattering. Parts without normals get smooth ones; without UVs (unless face)
-    zeros.
+    With `face`, the face is the parts whose own or material's name equals (or else contains) one of its
+    words. Without, it is those whose material's name, or else own name, contains "skin" or "face", or else
+    the only part there is. It gets subsurface scattering. Parts without normals get smooth ones; parts
+    without UVs get zeros, unless they are face.
 
     Args:
         path: .glb, .gltf, .obj, .ply, or whatever else trimesh reads.
@@ -86,6 +85,8 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
         raise
     except MemoryError:
         raise InputError(f"{path}: is too big for this machine's memory.") from None
+    except ModuleNotFoundError:  # trimesh looks for a package that guesses encodings
+        raise InputError(f"{path}: is damaged or not a valid {path.suffix} file (it is not text).") from None
     except Exception as error:  # trimesh and malformed JSON raise anything
         detail = " ".join(str(error).split())[:160]
         raise InputError(
@@ -98,9 +99,7 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
         raise InputError(f"{path}: has {total:,} triangles; at most {MAX_TRIANGLES:,} can be drawn.")
     _make_names_unique(loaded)
     chosen = _choose_face(loaded, face or (), path)
-    kept = [
-        (part, mesh, i in chosen) for i, part in enumerate(loaded) if (mesh := _mesh(part, i in chosen, path))
-    ]
+    kept = [(part, mesh, i in chosen) for i, part in enumerate(loaded) if (mesh := _mesh(part, i in chosen, path))]
     if not kept:
         raise InputError(f"{path}: all of its triangles have no area.")
     if not any(is_face for _, _, is_face in kept):
@@ -149,7 +148,7 @@ def _load_gltf(gltf: Gltf) -> list[_Loaded]:
         scene = trimesh.load_scene(
             io.BytesIO(data),
             file_type=kind,
-            resolver=trimesh.resolvers.FilePathResolver(str(gltf.path.absolute())),
+            resolver=trimesh.resolvers.FilePathResolver(str(gltf.path.absolute()), allow_anywhere=True),
             process=False,
         )
     order = {node: number for number, node in enumerate(placed)}
@@ -177,12 +176,19 @@ def _load_other(path: Path) -> list[_Loaded]:
     suffix = path.suffix.lower()
     materials = load_obj_materials(path) if suffix == ".obj" else {}
     texture = _ply_texture(path) if suffix == ".ply" else None
+    data = path.read_bytes()
+    options: dict[str, Any] = {"file_type": suffix[1:], "resolver": TextNeighbours(path)}
+    if suffix == ".obj":
+        data = decode(data).encode()
+        options["split_objects"] = True
+    elif suffix == ".ply":
+        head, end, body = data.partition(b"end_header")
+        data = decode(head).encode("ascii", "replace") + end + body
     with _quiet():
-        options = {"split_objects": True} if suffix == ".obj" else {}
-        scene = trimesh.load_scene(str(path), process=False, **options)
+        scene = trimesh.load_scene(io.BytesIO(data), process=False, **options)
     loaded = []
     for node, geometry, transform in _geometries(scene):
-        name = path.stem if node == path.name else node  # trimesh names a nameless part after the file
+        name = path.stem if node in (path.name, "geometry_0") else node  # as trimesh names a nameless part
         used = getattr(geometry.visual, "material", None)
         material = materials.get(getattr(used, "name", None) or "")
         if material is None and texture is not None:
@@ -236,7 +242,7 @@ def _ply_texture(path: Path) -> Path | None:
     """Return the image that a "comment TextureFile" line in the header names."""
     with path.open("rb") as file:
         for line in file:
-            text = line.decode("utf-8", "replace").strip()
+            text = decode(line).strip()
             if text == "end_header":
                 break
             if match := re.match(r"comment\s+texturefile\s+(.+)", text, re.IGNORECASE):
@@ -279,6 +285,10 @@ def _choose_face(loaded: list[_Loaded], wanted: Sequence[str], path: Path) -> se
 def _mesh(part: _Loaded, is_face: bool, path: Path) -> Mesh | None:
     """Return the checked mesh of a part, or None if no triangle has an area."""
     where = f"{path}: part {part.name!r}"
+    if part.positions.ndim != 2 or part.positions.shape[1] != 3 or part.triangles.shape[1:] != (3,):
+        raise InputError(
+            f"{where} is damaged: not every vertex has three coordinates, or not every triangle three corners."
+        )
     with np.errstate(over="ignore"):  # what is too big for float32 becomes infinite, and is refused
         positions = part.positions.astype(np.float32)
     if not np.isfinite(positions).all():
@@ -293,13 +303,12 @@ def _mesh(part: _Loaded, is_face: bool, path: Path) -> Mesh | None:
     triangles = part.triangles[area > 1e-12 * edge]
     if not len(triangles):
         return None
-    uvs = part.uvs
-    if uvs is not None and (np.shape(uvs) != (len(positions), 2) or not np.isfinite(uvs).all()):
+    with np.errstate(over="ignore"):
+        uvs = None if part.uvs is None else np.asarray(part.uvs).astype(np.float32)
+    if uvs is not None and (uvs.shape != (len(positions), 2) or not np.isfinite(uvs).all()):
         raise InputError(f"{where} has texture coordinates that are not finite numbers, one pair a vertex.")
     if is_face and (uvs is None or np.ptp(uvs[triangles].reshape(-1, 2), axis=0).min() < 1e-6):
-        raise InputError(
-            f"{where} is the face but has no texture coordinates (UVs), which choose its networks."
-        )
+        raise InputError(f"{where} is the face but has no texture coordinates (UVs), which choose its networks.")
     normals = smooth_normals(positions, triangles)
     if part.normals is not None:
         given = np.asarray(part.normals, np.float64)
@@ -320,9 +329,7 @@ def _warn_about_face(face: list[Part], path: Path) -> None:
         warnings.warn(f"{path}: UVs of face {names} leave 0..1; {consequence}.", stacklevel=3)
     share = overlap_share([(part.mesh.uvs, part.mesh.triangles) for part in face])
     if share > OVERLAP_LIMIT:
-        warnings.warn(
-            f"{path}: UVs of face {names} overlap on {share:.0%} of their area; {consequence}.", stacklevel=3
-        )
+        warnings.warn(f"{path}: UVs of face {names} overlap on {share:.0%} of their area; {consequence}.", stacklevel=3)
     extent = max(float(np.ptp(part.bounds(), axis=0).max()) for part in face)
     if not _FACE_SIZE[0] <= extent <= _FACE_SIZE[1]:
         warnings.warn(

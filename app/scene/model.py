@@ -27,8 +27,7 @@ class Texture:
     """An image.
 
     Args:
-        pixels: (H,W,C) uint8 (0..255 means 0..1) or float32, C = 1..4, row 0 at the top. A 4th channel is
-            opacity.
+        pixels: (H,W,C) uint8 (0..255 means 0..1) or float32, C = 1..4, row 0 at the top; channel 4 is opacity.
         srgb: whether channels 0..2 are sRGB-encoded (colours) or linear (data, and all float images).
         name: for messages.
 
@@ -44,9 +43,7 @@ class Texture:
         """Check the pixels."""
         p = self.pixels
         if p.dtype not in (np.uint8, np.float32) or p.ndim != 3 or not 1 <= p.shape[2] <= 4 or 0 in p.shape:
-            raise InputError(
-                f"texture {self.name!r} must be (H,W,1..4) uint8 or float32, not {p.shape} {p.dtype}."
-            )
+            raise InputError(f"texture {self.name!r} must be (H,W,1..4) uint8 or float32, not {p.shape} {p.dtype}.")
         if p.dtype == np.float32 and not np.isfinite(p).all():
             raise InputError(f"texture {self.name!r} contains values that are not finite.")
 
@@ -266,16 +263,13 @@ def smooth_normals(positions: NDArray[Any], triangles: NDArray[Any]) -> F32:
     """Return (N,3) unit vertex normals, weighted by angle (Thuermer & Wuethrich 1998).
 
     Vertices at exactly the same place share their normal, so that UV seams do not show. Vertices of no
-    triangle, and
-    those whose normals cancel, get +y.
+    triangle, and those whose normals cancel, get +y.
     """
     p = np.asarray(positions, np.float64)
     t = np.asarray(triangles, np.int64)
     corners = p[t]  # (M,3,3)
     # Degenerate triangles get weight 0 and do not disturb their neighbours.
-    face = normalized(
-        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), fallback=(0, 0, 0)
-    )
+    face = normalized(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), fallback=(0, 0, 0))
     _, place = np.unique(p + 0.0, axis=0, return_inverse=True)  # + 0.0 makes -0.0 equal to 0.0
     place = place.reshape(-1)
     total = np.zeros((int(place.max()) + 1, 3))

@@ -8,6 +8,7 @@ from typing import Any
 from app.errors import InputError
 from app.scene.checks import Vec3
 from app.scene.model import DEFAULT_ALBEDO, DEFAULT_IOR, DEFAULT_ROUGHNESS, Material
+from app.scene.text_files import decode
 from app.scene.texture_files import open_texture
 
 _MAPS = {"map_kd": "albedo", "map_pr": "roughness", "norm": "normal"}
@@ -16,8 +17,10 @@ _MAPS = {"map_kd": "albedo", "map_pr": "roughness", "norm": "normal"}
 def load_obj_materials(path: Path) -> dict[str, Material]:
     """Return the materials that the OBJ file `path` refers to, by name.
 
-    A missing MTL file gives a warning and grey materials. InputError: a missing or damaged texture, a bad
-    number.
+    A missing MTL file gives a warning and grey materials.
+
+    Raises:
+        InputError: a texture is missing or damaged, or a number is none or out of range.
     """
     materials: dict[str, Material] = {}
     for name in _libraries(path):
@@ -31,22 +34,22 @@ def load_obj_materials(path: Path) -> dict[str, Material]:
 
 
 def _libraries(path: Path) -> list[str]:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return [
-            line.split(None, 1)[1].strip() for line in file if line.startswith("mtllib ") and line[7:].strip()
-        ]
+    lines = [line.split(None, 1) for line in decode(path.read_bytes()).splitlines() if line.startswith("mtllib")]
+    return [words[1].strip() for words in lines if len(words) == 2]
 
 
 def _parse(library: Path) -> dict[str, dict[str, str]]:
     """Return {material: {key in lower case: the rest of its line}}."""
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] = {}
-    for line in library.read_text(encoding="utf-8", errors="replace").splitlines():
-        key, _, rest = line.strip().partition(" ")
-        if key.lower() == "newmtl":
-            current = found.setdefault(rest.strip(), {})
-        elif rest and not key.startswith("#"):
-            current[key.lower()] = rest.strip()
+    for line in decode(library.read_bytes()).splitlines():
+        words = line.split(None, 1)
+        if len(words) < 2 or words[0].startswith("#"):
+            continue
+        if words[0].lower() == "newmtl":
+            current = found.setdefault(" ".join(words[1].split()), {})  # trimesh collapses spaces as well
+        else:
+            current[words[0].lower()] = words[1].strip()
     return found
 
 
@@ -55,9 +58,7 @@ def _material(name: str, values: dict[str, str], library: Path) -> Material:
         try:
             return tuple(float(x) for x in values[key].split()) if key in values else default
         except ValueError:
-            raise InputError(
-                f"{library}: {key} of material {name!r} is not a number: {values[key]}."
-            ) from None
+            raise InputError(f"{library}: {key} of material {name!r} is not a number: {values[key]}.") from None
 
     maps = {kind: _find_map(values[key], library) for key, kind in _MAPS.items() if key in values}
     fields: dict[str, Any] = {"name": name}

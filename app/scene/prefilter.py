@@ -51,9 +51,7 @@ def prefilter_ggx(pixels: F32, roughness: float) -> F32:
     spectrum = np.concatenate([north, north[:, : rows - half][:, ::-1, ::-1]], axis=1)
     light = np.fft.rfft(source.astype(np.float64), axis=1).transpose(1, 0, 2)
     summed = (spectrum @ light.real) + 1j * (spectrum @ light.imag)
-    blurred = (
-        np.fft.irfft(summed.transpose(1, 0, 2), columns, axis=1) / spectrum[0].sum(axis=1)[:, None, None]
-    )
+    blurred = np.fft.irfft(summed.transpose(1, 0, 2), columns, axis=1) / spectrum[0].sum(axis=1)[:, None, None]
     # Rounding of the FFT can leave -1e-12 where there is no light.
     return np.asarray(np.maximum(blurred, 0.0), np.float32)
 

@@ -69,10 +69,7 @@ def box(low: ArrayLike = (-0.5, -0.5, -0.5), high: ArrayLike = (0.5, 0.5, 0.5)) 
             sides.append(quad(center + normal * half, u * half, v * half))
     margin = 0.02  # between the cells, so that filtering does not mix the sides
     cells = [np.array([i % 3, i // 3]) for i in range(6)]
-    uvs = [
-        (cell + margin + side.uvs * (1 - 2 * margin)) / (3, 2)
-        for cell, side in zip(cells, sides, strict=True)
-    ]
+    uvs = [(cell + margin + side.uvs * (1 - 2 * margin)) / (3, 2) for cell, side in zip(cells, sides, strict=True)]
     return Mesh.of(
         np.concatenate([side.positions for side in sides]),
         np.concatenate([side.triangles + np.uint32(4 * i) for i, side in enumerate(sides)]),

@@ -15,9 +15,7 @@ def outside_unit_square(uvs: NDArray[np.float32]) -> bool:
     return bool(uvs.min() < -1e-4 or uvs.max() > 1.0 + 1e-4)
 
 
-def overlap_share(
-    layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32]]], grid: int = GRID
-) -> float:
+def overlap_share(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32]]], grid: int = GRID) -> float:
     """Return the share of covered texels of a grid x grid raster that lie in two or more triangles.
 
     Args:
@@ -65,8 +63,7 @@ def _add_hits(
     y = low[owner, 1] + number // size[owner, 0]
     a, b, c = (corners[owner, i] for i in range(3))
     sides = [
-        (q[:, 0] - p[:, 0]) * (y - p[:, 1]) - (q[:, 1] - p[:, 1]) * (x - p[:, 0])
-        for p, q in ((a, b), (b, c), (c, a))
+        (q[:, 0] - p[:, 0]) * (y - p[:, 1]) - (q[:, 1] - p[:, 1]) * (x - p[:, 0]) for p, q in ((a, b), (b, c), (c, a))
     ]
     inside = np.logical_and.reduce([s > 0 for s in sides]) | np.logical_and.reduce([s < 0 for s in sides])
     hits += np.bincount(y[inside] * grid + x[inside], minlength=len(hits))

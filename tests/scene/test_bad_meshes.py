@@ -168,8 +168,14 @@ def test_paths(tmp_path: Path) -> None:
         ("a.obj", "v 0 0 0\nv 1 0 0\nv 1 1 0\nf 1 2 3\n", "has no texture coordinates (UVs)"),
         ("a.obj", "v 0 nan 0\nv 1 0 0\nv 1 1 0\nf 1 2 3\n", "positions that are not finite"),
         ("a.obj", "v 0 1e300 0\nv 1 0 0\nv 1 1 0\nf 1 2 3\n", "positions that are not finite"),
+        (
+            "a.obj",
+            "v 0 0 0\nv 1 0 0\nv 1 1 0\nvt 0 0\nvt 1e300 0\nvt 1 1\nf 1/1 2/2 3/3\n",
+            "texture coordinates that are not finite",
+        ),
         ("a.ply", "plx\n", "is damaged or not a valid .ply file"),
         ("a.ply", "ply\nformat ascii 1.0\nelement vertex 3\n", "is damaged or not a valid .ply file"),
+        ("a.obj", "v 0 0\nv 1 0\nv 1 1\nvt 0 0\nf 1/1 2/1 3/1\n", "a.obj: "),
         ("a.stl", "solid a\n", "a.stl: "),
         ("a.gltf", "{", "its JSON header cannot be read"),
         ("a.gltf", "{}", "contains no triangles."),
@@ -179,6 +185,12 @@ def test_bad_text(tmp_path: Path, name: str, text: str, message: str) -> None:
     path = tmp_path / name
     path.write_text(text)
     refuse(path, message)
+
+
+def test_binary_where_text_should_be(tmp_path: Path) -> None:
+    path = tmp_path / "a.off"
+    path.write_bytes(b"OFF\n\xff\xfe\x80")
+    refuse(path, "is damaged or not a valid .off file (it is not text).")
 
 
 def test_obj_materials(tmp_path: Path) -> None:
@@ -211,9 +223,7 @@ def test_too_many_triangles_in_other_formats(tmp_path: Path, monkeypatch: pytest
     refuse(write_obj(tmp_path / "q.obj"), "has 2 triangles; at most 1 can be drawn.")
 
 
-@pytest.mark.parametrize(
-    "error", [RuntimeError("two\nlines"), KeyError("x"), MemoryError(), RecursionError("deep")]
-)
+@pytest.mark.parametrize("error", [RuntimeError("two\nlines"), KeyError("x"), MemoryError(), RecursionError("deep")])
 def test_whatever_trimesh_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise error
@@ -222,9 +232,7 @@ def test_whatever_trimesh_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     refuse(write_obj(tmp_path / "q.obj"), "")
 
 
-def test_trimesh_is_silent(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_trimesh_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
     path = write_textured_ply(tmp_path / "q.ply")
     (tmp_path / "tex.png").write_bytes(b"no image")
     refuse(path, "tex.png is not a readable image")

@@ -72,9 +72,7 @@ def test_names_and_paths_of_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "studio.toml").touch()
     assert find_lights("studio.toml") == Path("studio.toml")  # the user's own file comes first
     assert find_environment("city").is_file()
-    with pytest.raises(
-        InputError, match=r"nowhere: no such environment map\. Supplied with the project: .*city"
-    ):
+    with pytest.raises(InputError, match=r"nowhere: no such environment map\. Supplied with the project: .*city"):
         find_environment("nowhere")
     with pytest.raises(InputError, match=r"no such light set-up\. Supplied with the project: .*rim"):
         find_lights("nowhere")

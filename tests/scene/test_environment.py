@@ -119,9 +119,7 @@ def test_irradiance_of_a_sky_matches_the_integral() -> None:
         light = environment.radiance(d)[..., 0]
         exact = (light * np.maximum(d @ n, 0) * solid).sum()
         assert environment.irradiance(n)[0] == pytest.approx(exact, rel=5e-3)
-    assert (
-        environment.irradiance(np.array([0.0, 0, -1]))[0] > environment.irradiance(np.array([1.0, 0, 0]))[0]
-    )
+    assert environment.irradiance(np.array([0.0, 0, -1]))[0] > environment.irradiance(np.array([1.0, 0, 0]))[0]
 
 
 @pytest.mark.parametrize("height", [16, 33, 100, 256])
@@ -221,8 +219,8 @@ def test_bad_pixels_are_refused(tmp_path: Path, pixels: Any, message: str) -> No
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.exr", b"", "is not a readable OpenEXR file"),
-        ("a.exr", b"hello", "is not a readable OpenEXR file"),
+        ("a.exr", b"", "is damaged or not an OpenEXR file"),
+        ("a.exr", b"hello", "is damaged or not an OpenEXR file"),
         ("a.hdr", b"hello", "is not a Radiance HDR file"),
         ("a.hdr", hdr_bytes(4, b"\x02\x02\x00\x08\x88"), "is truncated or damaged"),
         ("a.hdr", hdr_bytes(4, b"abcd"), "is truncated or damaged"),
@@ -239,7 +237,9 @@ def test_bad_files_are_refused(tmp_path: Path, name: str, content: bytes, messag
     assert str(path) in error.value.message and "\n" not in error.value.message
 
 
-def test_missing_folder_truncated_and_colourless_files_are_refused(tmp_path: Path) -> None:
+def test_missing_folder_truncated_and_colourless_files_are_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(InputError, match=r"gone\.exr: no such environment map"):
         Environment.load(tmp_path / "gone.exr")
     (tmp_path / "folder.exr").mkdir()
@@ -247,7 +247,9 @@ def test_missing_folder_truncated_and_colourless_files_are_refused(tmp_path: Pat
         Environment.load(tmp_path / "folder.exr")
     path = write_exr(tmp_path / "cut.exr", random_map(64))
     path.write_bytes(path.read_bytes()[:-3000])
-    with pytest.raises(InputError, match=r"cut\.exr: is not a readable OpenEXR file"):
+    # The library's own prints stay out of sight: the sentence is all.
+    with pytest.raises(InputError, match=r"cut\.exr: is damaged or not an OpenEXR file"):
         Environment.load(path)
+    assert capfd.readouterr() == ("", "")
     with pytest.raises(InputError, match="has no R, G, B channels, only G, Z"):
         Environment.load(write_exr(tmp_path / "gz.exr", random_map(4), "GZ"))

@@ -189,9 +189,7 @@ def irradiance(light: Light, point: Any, normals: Any) -> Any:
 def test_supplied_set_ups_expose_fair_skin_well(path: Path) -> None:
     """Albedo 0.5 on the best-lit front-facing direction; a rim light's subject may be darker in front."""
     rig = load_lights(path)
-    yaw, pitch = (
-        x.reshape(-1) for x in np.meshgrid(np.radians([-60, -30, 0, 30, 60]), np.radians([-20, 0, 30]))
-    )
+    yaw, pitch = (x.reshape(-1) for x in np.meshgrid(np.radians([-60, -30, 0, 30, 60]), np.radians([-20, 0, 30])))
     normals = np.stack([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], -1)
     total = sum((irradiance(light, 0.1 * normals[7], normals) for light in rig.lights), np.zeros((15, 3)))
     environment = load_environment(rig)

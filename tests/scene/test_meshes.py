@@ -208,9 +208,7 @@ def test_obj_maps_and_exponents(tmp_path: Path) -> None:
     assert m.albedo == (1, 1, 1)  # black would hide the map
     assert m.albedo_map is not None and m.normal_map is not None and m.roughness_map is not None
     assert m.roughness_map.pixels.shape == (2, 2, 1) and m.roughness == 1
-    shiny, dull = (
-        load_mesh(write_obj(tmp_path / "n.obj", f"Ns {n}"))[0].material.roughness for n in (1000, 1)
-    )
+    shiny, dull = (load_mesh(write_obj(tmp_path / "n.obj", f"Ns {n}"))[0].material.roughness for n in (1000, 1))
     assert 0 < shiny < 0.25 < 0.7 < dull <= 1
 
 
@@ -222,6 +220,29 @@ def test_obj_objects_and_materials_become_parts(tmp_path: Path) -> None:
         ("felt", (0, 1, 0), False),
     ]
     assert "head" in parts[0].name and "hat" in parts[1].name
+
+
+def test_text_files_in_old_encodings(tmp_path: Path) -> None:
+    path = write_obj(tmp_path / "q.obj", name="Gesichtsskin f\u00fcr M\u00fcller")
+    for file in (path, path.with_suffix(".mtl")):
+        file.write_bytes(file.read_text(encoding="utf-8").encode("latin-1"))
+    assert load_mesh(path)[0].material.name == "Gesichtsskin f\u00fcr M\u00fcller"
+    path.write_bytes(b"\xef\xbb\xbf" + write_obj(path).read_bytes())
+    assert load_mesh(path)[0].material.albedo_map is not None
+    Image.fromarray(PIXELS).save(tmp_path / "\u00fc.png")
+    rows = ["0 0", "1 0", "1 1", "0 1"]
+    ply = write_ply(tmp_path / "q.ply", "float s, float t", rows, "comment TextureFile \u00fc.png")
+    ply.write_bytes(ply.read_text(encoding="utf-8").encode("latin-1"))
+    assert color_at(load_mesh(ply)[0], (0, 0, 0)) == [0, 0, 255]
+
+
+def test_textures_in_a_folder_above(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "tex.png").write_bytes(png())
+    glb = Glb()
+    glb.header["images"] = [{"uri": "../tex.png"}]
+    (part,) = load_mesh(glb.write(tmp_path / "models" / "q.glb"))
+    assert part.material.albedo_map is not None
 
 
 def test_vertex_colors_become_albedo(tmp_path: Path) -> None:
@@ -276,9 +297,7 @@ def two_parts(path: Path, first: tuple[str, str], second: tuple[str, str]) -> Pa
     glb = Glb()
     glb.header["materials"] = [{"name": first[1]}, {"name": second[1]}]
     attributes = {"POSITION": 0, "TEXCOORD_0": 2}
-    glb.header["meshes"] = [
-        {"primitives": [{"attributes": attributes, "indices": 3, "material": i}]} for i in (0, 1)
-    ]
+    glb.header["meshes"] = [{"primitives": [{"attributes": attributes, "indices": 3, "material": i}]} for i in (0, 1)]
     glb.header["nodes"] = [{"mesh": 0, "name": first[0]}, {"mesh": 1, "name": second[0]}]
     glb.header["scenes"] = [{"nodes": [0, 1]}]
     return glb.write(path)
@@ -311,13 +330,9 @@ def test_which_part_is_the_face(
 
 def test_no_face_lists_the_parts(tmp_path: Path) -> None:
     path = two_parts(tmp_path / "q.glb", ("a", "m1"), ("b", ""))
-    with pytest.raises(
-        InputError, match=r"q\.glb: no part is called skin or face; choose it with --face NAME from "
-    ):
+    with pytest.raises(InputError, match=r"q\.glb: no part is called skin or face; choose it with --face NAME from "):
         load_mesh(path)
-    with pytest.raises(
-        InputError, match=r"--face nose: there is no such part; the parts are a \(material m1\), b\."
-    ):
+    with pytest.raises(InputError, match=r"--face nose: there is no such part; the parts are a \(material m1\), b\."):
         load_mesh(path, ["nose"])
     with pytest.raises(InputError, match="--face : there is no such part"):
         load_mesh(path, [""])

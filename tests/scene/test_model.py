@@ -19,9 +19,7 @@ def geometric_normals(mesh: Mesh) -> Any:
     return n / np.linalg.norm(n, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize(
-    "mesh", [uv_sphere(0.3), quad(), box((-1, 0, 0), (1, 2, 3))], ids=["sphere", "quad", "box"]
-)
+@pytest.mark.parametrize("mesh", [uv_sphere(0.3), quad(), box((-1, 0, 0), (1, 2, 3))], ids=["sphere", "quad", "box"])
 def test_primitives_face_outwards_and_fill_valid_uvs(mesh: Mesh) -> None:
     agreement = np.einsum("ij,ij->i", geometric_normals(mesh), mesh.normals[mesh.triangles[:, 0]])
     assert agreement.min() > 0.9
@@ -139,9 +137,7 @@ def test_bad_textures_are_refused() -> None:
         Texture(np.full((1, 1, 3), np.nan, np.float32), name="t")
 
 
-@pytest.mark.parametrize(
-    "matrix", [np.zeros((4, 4)), np.diag([1, 1, 0, 1.0]), np.full((4, 4), np.nan), np.eye(3)]
-)
+@pytest.mark.parametrize("matrix", [np.zeros((4, 4)), np.diag([1, 1, 0, 1.0]), np.full((4, 4), np.nan), np.eye(3)])
 def test_bad_transforms_are_refused(matrix: Any) -> None:
     with pytest.raises(InputError, match="a transform must be"):
         Part("p", quad(), Material(), transform=matrix)
