@@ -139,8 +139,9 @@ class Renderer:
         if scene.lights != old.lights or scene.environment is not old.environment:
             self._buffers.set_lights(scene)
             self._cache.lights_changed()
-            for thing in (self._passes.gbuffer, self._passes.background, self._passes.reference, self._passes.composite):
-                thing.lights_changed()
+            p = self._passes
+            for stale in (p.gbuffer, p.background, p.reference, p.composite):
+                stale.lights_changed()
             self._record()
             self._restart()
         elif scene.camera != old.camera:

@@ -13,7 +13,7 @@ PUSH = Struct("Push", [("part", "uint"), ("first_vertex", "uint"), ("first_point
 
 
 class Background:
-    """Draws the parts that are not face into `radiance` (alpha 0 where there is nothing) and `depth` (0..1, 1 = nothing).
+    """Draws the parts that are not face into `radiance` (alpha 0 = nothing there) and `depth` (0..1, 1 = nothing).
 
     Args:
         device: an open device.

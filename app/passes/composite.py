@@ -19,7 +19,7 @@ PICTURE_MODES = ("neural", "reference", "split", "difference")
 VIEW_MODES = ("tiles", "face", "hash", "depth", *(feature.name for feature in FEATURES))
 MODES = PICTURE_MODES + VIEW_MODES
 
-_FIXED = PICTURE_MODES + ("tiles", "face", "hash", "depth")  # modes with a branch of their own in the shader
+_FIXED = (*PICTURE_MODES, "tiles", "face", "hash", "depth")  # modes with a branch of their own in the shader
 
 COMPOSITE_STATE = Struct(
     "CompositeState",

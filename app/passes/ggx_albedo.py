@@ -38,7 +38,9 @@ def _reflected(
     phi = 2.0 * np.pi * xi
     z = (1.0 - eta) * (1.0 + stretched[2]) - stretched[2]
     r = np.sqrt(np.clip(1.0 - z * z, 0.0, 1.0))
-    h = np.stack([(r * np.cos(phi) + stretched[0]) * alpha, r * np.sin(phi) * alpha, np.maximum(z + stretched[2], 1e-6)])
+    h = np.stack(
+        [(r * np.cos(phi) + stretched[0]) * alpha, r * np.sin(phi) * alpha, np.maximum(z + stretched[2], 1e-6)]
+    )
     h /= np.linalg.norm(h, axis=0)
     d = wo[0] * h[0] + wo[2] * h[2]
     wi_z = 2.0 * d * h[2] - wo[2]

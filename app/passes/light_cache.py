@@ -157,15 +157,14 @@ class LightCache:
             }
         )
         columns = 1024
-        with self.device.commands() as command:
-            with command.timer("light cache"):
-                command.bind(self._trace, bound)
-                command.trace(columns, -(-self.point_count // columns))
+        with self.device.commands() as command, command.timer("light cache"):
+            command.bind(self._trace, bound)
+            command.trace(columns, -(-self.point_count // columns))
+            command.barrier()
+            for blur, resources in zip(self._blur, self._blur_sets, strict=True):
+                command.bind(blur, resources)
+                command.dispatch(-(-self.size * self.size // 64))
                 command.barrier()
-                for blur, resources in zip(self._blur, self._blur_sets, strict=True):
-                    command.bind(blur, resources)
-                    command.dispatch(-(-self.size * self.size // 64))
-                    command.barrier()
         self.command = command
         self._bound = [self.visibility, bound, command]
         self._gathered_samples = 0

@@ -36,6 +36,7 @@ from app.scene.lights import DirectionalLight, Light, PointLight
 from app.scene.model import Part, Scene, Texture
 from app.scene.sampling import alias_table
 
+
 class SceneBuffers:
     """GPU copy of a scene. `set_lights` and `set_frame` change it; new meshes need a new one.
 
