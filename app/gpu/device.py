@@ -175,7 +175,7 @@ class Device:
         self.command_pool: Handle = self._logical.command_pool
         self._cache = PipelineCache(self)
         self.pipeline_cache: Handle = self._cache.handle
-        self.memory_types = MemoryTypes(self.physical, unified=self.info.kind in ("cpu", "integrated"))
+        self.memory_types = MemoryTypes.of(self.physical, unified=self.info.kind in ("cpu", "integrated"))
         everything = vk.VK_ACCESS_2_MEMORY_READ_BIT | vk.VK_ACCESS_2_MEMORY_WRITE_BIT
         barrier = make(
             "VkMemoryBarrier2",

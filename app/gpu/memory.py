@@ -1,5 +1,6 @@
 """Picking memory types and allocating. One allocation a resource: the renderer makes hundreds, drivers allow 4096."""
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from app.errors import BungyoError
@@ -14,15 +15,21 @@ class MemoryTypes:
     """The memory types of a physical device, and the choice among them.
 
     Args:
-        physical: the VkPhysicalDevice.
+        flags: the VkMemoryPropertyFlags of each type.
         unified: the GPU shares the computer's memory (integrated, CPU), so that mapping device memory is cheap.
     """
 
-    def __init__(self, physical: Handle, *, unified: bool) -> None:
+    def __init__(self, flags: Sequence[int], *, unified: bool) -> None:
+        self.flags = list(flags)
+        self._unified = unified
+
+    @classmethod
+    def of(cls, physical: Handle, *, unified: bool) -> "MemoryTypes":
+        """The memory types of a VkPhysicalDevice."""
         properties = ffi.new("VkPhysicalDeviceMemoryProperties *")
         vk.vkGetPhysicalDeviceMemoryProperties(physical, properties)
-        self.flags = [properties.memoryTypes[i].propertyFlags for i in range(properties.memoryTypeCount)]
-        self._unified = unified
+        count = properties.memoryTypeCount
+        return cls([properties.memoryTypes[i].propertyFlags for i in range(count)], unified=unified)
 
     def choose(self, allowed: int, kind: MemoryKind) -> int:
         """Index of the best type among the bits `allowed`.

@@ -48,7 +48,9 @@ class Struct:
 
     Matrices are stored by columns as in GLSL: "mat4" is ('<f4', (4, 4)) whose rows are GLSL's columns, so a matrix
     for column vectors is stored transposed. `.dtype` is the numpy dtype of one record, `.glsl` the declaration
-    (those of nested structs are not included: declare them first), `.size` the bytes of one record.
+    (those of nested structs are not included: declare them first), `.size` the bytes of one record. A struct whose
+    fields do not fill a multiple of its largest component ends with an array `padding_` in GLSL. Make arrays of records
+    with `zeros(n)`: numpy's `stack` and `concatenate` drop the gaps between fields.
     """
 
     def __init__(self, name: str, fields: Sequence[tuple[str, FieldType]]) -> None:
@@ -61,7 +63,7 @@ class Struct:
         offsets: list[int] = []
         lines: list[str] = []
         end = 0
-        self.alignment = 1
+        self.alignment, self._smallest = 1, 8  # bytes of the largest and of the smallest component
         for field, kind in fields:
             dtype, alignment, declaration = _layout(field, kind)
             offset = -(-end // alignment) * alignment
@@ -71,7 +73,15 @@ class Struct:
             lines.append(f"    {declaration};")
             end = offset + dtype.itemsize
             self.alignment = max(self.alignment, alignment)
+            inner = kind[0] if isinstance(kind, tuple) else kind
+            smallest = inner._smallest if isinstance(inner, Struct) else alignment
+            self._smallest = min(self._smallest, smallest)
         self.size = -(-end // self.alignment) * self.alignment
+        if end < self.size:
+            # Scalar layout puts the next member of an outer struct into the tail of this one; numpy cannot overlap
+            # them. A named tail, of a type that the struct uses anyway, makes both agree.
+            filler = {1: "uint8_t", 2: "uint16_t", 4: "uint"}[self._smallest]
+            lines.append(f"    {filler} padding_[{(self.size - end) // self._smallest}];")
         self.dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": self.size})
         self.glsl = "\n".join([f"struct {name} {{", *lines, "};", ""])
 

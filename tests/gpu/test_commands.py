@@ -1,0 +1,181 @@
+"""Compute dispatches, copies, timers, and what submitting costs."""
+
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.gpu import Binding, CommandBuffer, ComputePipeline, Device, Struct
+from tests.conftest import Keep
+
+PUSH = Struct("Push", [("count", "uint"), ("scale", "float"), ("odd", "uint8_t")])
+BINDINGS = [Binding(0, "storage", name="numbers")]
+
+
+def fold(gpu: Device, keep: Keep, **constants: Any) -> ComputePipeline:
+    special: dict[int, int | float] = {0: 64, 1: 0.5, 2: -3, 3: True}
+    pipeline: ComputePipeline = keep(
+        gpu.compute_pipeline("fold.comp", BINDINGS, push=PUSH, defines={"OFFSET": 7}, constants=special)
+    )
+    return pipeline
+
+
+def push(count: int, scale: float, odd: int) -> np.ndarray[Any, Any]:
+    record = PUSH.zeros()
+    record["count"], record["scale"], record["odd"] = count, scale, odd
+    return record
+
+
+def test_dispatch_with_push_and_specialisation(gpu: Device, keep: Keep) -> None:
+    start = np.arange(1000, dtype=np.float32)
+    buffer = keep(gpu.buffer(start))
+    pipeline = fold(gpu, keep)
+    bound = keep(pipeline.bind({0: buffer}))
+    with gpu.commands() as cmd:
+        cmd.bind(pipeline, bound)
+        cmd.push(push(900, 2.0, 3))
+        cmd.dispatch(-(-900 // 64))
+    keep(cmd)
+    added = 2 * np.arange(1000) + 7 + 0.5 - 3 + 3 + 1000
+    for submits in (1, 2):  # recorded once, submitted again
+        gpu.submit(cmd)
+        expected = np.where(np.arange(1000) < 900, start + submits * added, start)
+        assert np.allclose(buffer.read(np.float32), expected)
+
+
+def test_records_and_bytes_are_the_same_push(gpu: Device, keep: Keep) -> None:
+    buffer = keep(gpu.buffer(np.zeros(2, np.float32)))
+    pipeline = fold(gpu, keep)
+    bound = keep(pipeline.bind({0: buffer}))
+    records = PUSH.zeros(2)
+    records[0], records[1] = push(1, 0.0, 10), push(1, 0.0, 20)
+    with gpu.commands() as cmd:
+        cmd.bind(pipeline, bound)
+        for data in (records[1], records[0].tobytes()):
+            cmd.push(data)
+            cmd.dispatch(1)
+            cmd.barrier()
+    gpu.submit(keep(cmd))
+    assert buffer.read(np.float32)[0] == 2 * (7 + 0.5 - 3 + 1000) + 30
+
+
+@pytest.mark.parametrize("groups", [0, 3])
+def test_indirect_dispatch(gpu: Device, keep: Keep, groups: int) -> None:
+    buffer = keep(gpu.buffer(np.zeros(256, np.float32)))
+    counts = keep(gpu.buffer(np.array([99, groups, 1, 1], np.uint32)))
+    pipeline = fold(gpu, keep)
+    bound = keep(pipeline.bind({0: buffer}))
+    with gpu.commands() as cmd:
+        cmd.bind(pipeline, bound)
+        cmd.push(push(256, 0.0, 0))
+        cmd.dispatch_indirect(counts, offset=4)
+    gpu.submit(keep(cmd))
+    assert (buffer.read(np.float32) != 0).sum() == 64 * groups
+
+
+def test_copies_and_fills(gpu: Device, keep: Keep) -> None:
+    pixels = np.random.default_rng(5).integers(0, 255, (6, 5, 4), np.uint8)
+    source, target = keep(gpu.buffer(pixels)), keep(gpu.buffer(pixels.nbytes + 8))
+    first, second = (keep(gpu.image(5, 6, "rgba8")) for _ in range(2))
+    large, number = keep(gpu.image(10, 12, "rgba8")), keep(gpu.image(2, 2, "r32u"))
+    words = keep(gpu.buffer(16))
+    with gpu.commands() as cmd:
+        cmd.fill(target, 0xA0B0C0D0)
+        cmd.fill(words, 1)
+        cmd.clear(number, (5, 0, 0, 0))
+        cmd.barrier()
+        cmd.copy(source, first)
+        cmd.fill(words, 2, offset=4, size=8)
+        cmd.barrier()
+        cmd.copy(first, second)
+        cmd.barrier()
+        cmd.copy(second, target, target_offset=4)
+        cmd.blit(second, large)
+        cmd.barrier()
+        cmd.copy(words, source, 8, source_offset=4, target_offset=8)
+    gpu.submit(keep(cmd))
+    assert (target.read(np.uint8, pixels.shape, offset=4) == pixels).all()
+    assert target.read(np.uint32)[0] == target.read(np.uint32)[-1] == 0xA0B0C0D0
+    assert words.read(np.uint32).tolist() == [1, 2, 2, 1]
+    assert source.read(np.uint32)[2:4].tolist() == [2, 2]
+    assert (number.read() == 5).all()
+    # Stretched twice: every 2x2 block averages to about its source pixel.
+    blocks = large.read().astype(float).reshape(6, 2, 5, 2, 4).mean((1, 3))
+    assert np.abs(blocks - pixels)[1:-1, 1:-1].mean() < 40
+
+
+def test_timers_measure_each_submit(gpu: Device, keep: Keep) -> None:
+    buffer = keep(gpu.buffer(64 * 2**20))
+    with gpu.commands() as cmd:
+        with cmd.timer("nothing"):
+            pass
+        for _ in range(2):  # timers of one name add up
+            with cmd.timer("fill"):
+                cmd.fill(buffer, 1)
+                cmd.barrier()
+    keep(cmd)
+    with pytest.raises(ValueError, match="submitted"):
+        cmd.timings()
+    for _ in range(2):
+        start = time.perf_counter()
+        gpu.submit(cmd)
+        wall = (time.perf_counter() - start) * 1000
+        timings = cmd.timings()
+        assert list(timings) == ["nothing", "fill"]
+        assert 0 <= timings["nothing"] < timings["fill"] < wall
+
+
+def test_submit_without_waiting(gpu: Device, keep: Keep) -> None:
+    buffer = keep(gpu.buffer(4096))
+    with gpu.commands() as cmd:
+        cmd.fill(buffer, 3)
+    keep(cmd)
+    for _ in range(3):  # submitting again waits for the one before
+        gpu.submit(cmd, wait=False)
+    cmd.wait()
+    assert (buffer.read(np.uint32) == 3).all()
+    gpu.submit(cmd, wait=False)
+    gpu.wait_idle()
+
+
+def test_submit_is_cheap(gpu: Device, keep: Keep) -> None:
+    with gpu.commands() as cmd:
+        cmd.barrier()
+    keep(cmd)
+    times = []
+    for _ in range(200):
+        start = time.perf_counter()
+        gpu.submit(cmd)
+        times.append(time.perf_counter() - start)
+    assert statistics.median(times) < 1e-3  # about 0.06 ms on a quiet machine
+
+
+def test_misuse_is_named(gpu: Device, keep: Keep) -> None:
+    buffer, image = keep(gpu.buffer(16)), keep(gpu.image(4, 4, "rgba8"))
+    pipeline = fold(gpu, keep)
+    with pytest.raises(ValueError, match=r"fold.comp: slot 0 \(numbers\) is not bound"):
+        pipeline.bind({})
+    with pytest.raises(ValueError, match="no slot 5"):
+        pipeline.bind({0: buffer, 5: buffer})
+    with pytest.raises(TypeError, match=r"fold.comp: slot 0 \(numbers\) takes a Buffer, not Image"):
+        pipeline.bind({0: image})
+    with pytest.raises(ValueError, match="two bindings share"):
+        gpu.compute_pipeline("fold.comp", [*BINDINGS, *BINDINGS])
+    bound = keep(pipeline.bind({0: buffer}))
+
+    def attempt(message: str, action: Any) -> None:
+        with pytest.raises(ValueError, match=message), gpu.commands() as cmd:
+            action(cmd)
+
+    def push_wrong(cmd: CommandBuffer) -> None:
+        cmd.bind(pipeline, bound)
+        cmd.push(b"1234")
+
+    attempt("no pipeline is bound", lambda cmd: cmd.dispatch(1))
+    attempt("needs a binding set", lambda cmd: cmd.bind(pipeline))
+    attempt("takes 12 bytes of push constants, not 4", push_wrong)
+    cmd = keep(gpu.commands())
+    with pytest.raises(ValueError, match="still being recorded"):
+        gpu.submit(cmd)

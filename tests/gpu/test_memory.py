@@ -1,0 +1,155 @@
+"""Buffers, images and samplers: what goes in comes out, and wrong sizes are named."""
+
+import numpy as np
+import pytest
+
+from app.gpu import FORMATS, Binding, Device
+from app.gpu.binding import vk
+from app.gpu.memory import MemoryKind, MemoryTypes
+from tests.conftest import Keep
+
+
+@pytest.mark.parametrize("memory", ["device", "upload", "readback"])
+def test_buffer_round_trip(gpu: Device, keep: Keep, memory: MemoryKind) -> None:
+    data = np.arange(1000, dtype=np.uint32).reshape(50, 20)
+    buffer = keep(gpu.buffer(data, memory=memory, name="numbers"))
+    assert buffer.size == 4000 and buffer.address % 4 == 0
+    assert (buffer.read(np.uint32, (50, 20)) == data).all()
+    buffer.write(data[:2], offset=400)
+    buffer.write(b"\x01\x02\x03\x04", offset=3996)
+    assert (buffer.read(np.uint32, (2, 20), offset=400) == data[:2]).all()
+    assert buffer.read(np.uint32)[-1] == 0x04030201
+    for array in (data.T, data.astype(">u4")):  # C order and the array's own bytes
+        buffer.write(array)
+        assert (buffer.read(array.dtype, array.shape) == array).all()
+    if memory == "device":
+        with pytest.raises(ValueError, match="not mapped"):
+            buffer.map()
+    else:
+        buffer.map()[:4] = 255
+        assert buffer.read(np.int32, 1)[0] == -1
+
+
+def test_staging_path(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A discrete GPU's memory cannot be mapped: copies go through the staging buffer, in pieces."""
+    buffer = keep(gpu.buffer(5000))
+    monkeypatch.setattr(buffer, "_bytes", None)
+    monkeypatch.setattr("app.gpu.transfer.STAGING_LIMIT", 1024)
+    data = np.random.default_rng(2).integers(0, 255, 4001, np.uint8)
+    buffer.write(data, offset=999)
+    assert (buffer.read(np.uint8, 4001, offset=999) == data).all()
+    assert (buffer.read(np.uint8, 1000, offset=1500) == data[501:1501]).all()
+
+
+def test_buffer_misuse_is_named(gpu: Device, keep: Keep) -> None:
+    buffer = keep(gpu.buffer(16, name="small"))
+    with pytest.raises(ValueError, match="'small': bytes 8..24 of 16"):
+        buffer.write(np.zeros(4, np.float32), offset=8)
+    with pytest.raises(ValueError, match="'small': bytes 0..32 of 16"):
+        buffer.read(np.float32, 8)
+    with pytest.raises(ValueError, match="at least one byte"):
+        gpu.buffer(0)
+    buffer.close()
+    with pytest.raises(ValueError, match="closed"):
+        buffer.read()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_image_round_trip(gpu: Device, keep: Keep, name: str) -> None:
+    entry = FORMATS[name]
+    shape = (5, 7, entry.channels)
+    random = np.random.default_rng(3)
+    pixels = (
+        random.random(shape).astype(entry.dtype)
+        if entry.dtype.kind == "f"
+        else random.integers(0, 255, shape).astype(entry.dtype)
+    )
+    image = keep(gpu.image(7, 5, name, name="picture"))
+    image.upload(pixels)
+    assert (image.read() == pixels).all()
+    with pytest.raises(ValueError, match=r"'picture' takes \(5, 7"):
+        image.upload(pixels[:4])
+
+
+def test_mips(gpu: Device, keep: Keep) -> None:
+    image = keep(gpu.image(8, 4, "rgba32f", mips=4))
+    pixels = np.random.default_rng(4).random((4, 8, 4)).astype(np.float32)
+    image.upload(pixels)
+    image.generate_mips()
+    half = pixels.reshape(2, 2, 4, 2, 4).mean((1, 3))
+    assert np.allclose(image.read(mip=1), half, atol=1e-6)
+    assert np.allclose(image.read(mip=3), pixels.mean((0, 1)), atol=1e-6)
+    image.upload(half[:1, :2].astype(np.float64), mip=2)
+    assert np.allclose(image.read(mip=2), half[:1, :2])
+    with pytest.raises(ValueError, match="no mip 4"):
+        image.read(mip=4)
+    with pytest.raises(ValueError, match="5 mips"):
+        gpu.image(8, 4, "r8", mips=5)
+    with pytest.raises(ValueError, match="no image format 'rgb8'"):
+        gpu.image(8, 4, "rgb8")
+
+
+SAMPLE = """
+layout(local_size_x = 8) in;
+layout(set = 0, binding = 0) uniform sampler2D textures[];
+layout(set = 0, binding = 1, rgba32f) uniform image2D target;
+layout(set = 0, binding = 2, scalar) readonly buffer Where { vec3 places[8]; };
+
+void main() {
+    uint i = gl_GlobalInvocationID.x;
+    vec3 place = places[i];
+    imageStore(target, ivec2(i, 0), textureLod(textures[nonuniformEXT(int(place.z))], place.xy, 0.0));
+}
+"""
+
+
+def test_textures_samplers_and_partial_binding(gpu: Device, keep: Keep) -> None:
+    """Eight look-ups in an array of three slots of which two are bound, with four different samplers."""
+    ramp = np.zeros((1, 4, 4), np.float32)
+    ramp[0, :, 0] = [0, 1, 2, 3]
+    srgb = np.full((1, 1, 4), 188, np.uint8)
+    images = keep(gpu.image(4, 1, "rgba32f")), keep(gpu.image(1, 1, "rgba8_srgb"))
+    images[0].upload(ramp)
+    images[1].upload(srgb)
+    places = np.array(
+        [(0.25, 0, 0), (0.5, 0, 0), (1.125, 0, 0), (-0.4, 0, 0), (0.3, 0, 1), (0, 0, 1), (1, 0, 0), (0.375, 0, 0)]
+    )
+    where = keep(gpu.buffer(places.astype(np.float32)))
+    target = keep(gpu.image(8, 1, "rgba32f"))
+    pipeline = keep(
+        gpu.compute_pipeline(
+            "sample.comp",
+            [Binding(0, "textures", count=3), Binding(1, "image"), Binding(2, "storage")],
+            includes={"sample.comp": SAMPLE},
+        )
+    )
+    expected = {
+        ("linear", "repeat"): [0.5, 1.5, 0, 2],
+        ("linear", "clamp"): [0.5, 1.5, 3, 0],
+        ("nearest", "clamp"): [1, 2, 3, 0],
+    }
+    for (filtering, wrap), values in expected.items():
+        sampler = keep(gpu.sampler(filtering, wrap, wrap, anisotropy=4.0 if filtering == "linear" else 1.0))
+        bound = keep(pipeline.bind({0: [(image, sampler) for image in images], 1: target, 2: where}))
+        with gpu.commands() as cmd:
+            cmd.bind(pipeline, bound)
+            cmd.dispatch(1)
+        gpu.submit(keep(cmd))
+        row = target.read()[0, :, 0]
+        if (filtering, wrap) == ("linear", "repeat"):
+            values[3] = 1.9  # -0.4 is 0.6 of the way: between texels 1 and 2
+        assert np.allclose(row[:4], values, atol=0.01), (filtering, wrap, row)
+        assert np.allclose(row[4:6], ((188 / 255 + 0.055) / 1.055) ** 2.4, atol=0.003)
+
+
+def test_choice_of_memory_types() -> None:
+    """A discrete GPU with a small mappable window, and a unified one."""
+    local, visible = vk.VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, vk.VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT
+    coherent, cached = vk.VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, vk.VK_MEMORY_PROPERTY_HOST_CACHED_BIT
+    shared = visible | coherent
+    discrete = MemoryTypes([0, local, shared, shared | cached, local | shared], unified=False)
+    assert [discrete.choose(0b11111, kind) for kind in ("device", "upload", "readback")] == [1, 2, 3]
+    assert discrete.choose(0b11101, "device") == 4  # only the window is allowed
+    assert not discrete.mappable(1) and discrete.mappable(4)
+    unified = MemoryTypes([local, local | shared, local | shared | cached], unified=True)
+    assert [unified.choose(0b111, kind) for kind in ("device", "upload", "readback")] == [2, 1, 2]
