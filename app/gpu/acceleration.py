@@ -79,9 +79,7 @@ class AccelerationStructure(Resource):
         device_function(device.handle, "vkGetAccelerationStructureBuildSizesKHR")(
             device.handle, vk.VK_ACCELERATION_STRUCTURE_BUILD_TYPE_DEVICE_KHR, info, counts, sizes
         )
-        self._storage = Buffer(
-            device, sizes.accelerationStructureSize, "device", f"{self.name} storage", internal=True
-        )
+        self._storage = Buffer(device, sizes.accelerationStructureSize, "device", f"{self.name} storage", internal=True)
         create = make(
             "VkAccelerationStructureCreateInfoKHR",
             buffer=self._storage.handle,
@@ -93,9 +91,7 @@ class AccelerationStructure(Resource):
         destroy = device_function(device.handle, "vkDestroyAccelerationStructureKHR")
         check(function(device.handle, create, ffi.NULL, out), f"make {self.name}")
         handle = out[0]
-        self.handle = self.own(
-            "VkAccelerationStructureKHR", handle, lambda: destroy(device.handle, handle, ffi.NULL)
-        )
+        self.handle = self.own("VkAccelerationStructureKHR", handle, lambda: destroy(device.handle, handle, ffi.NULL))
         query = make("VkAccelerationStructureDeviceAddressInfoKHR", accelerationStructure=handle)
         self.address = int(
             device_function(device.handle, "vkGetAccelerationStructureDeviceAddressKHR")(device.handle, query)
@@ -171,14 +167,10 @@ class Blas(AccelerationStructure):
         if geometry.triangle_count <= 0 or geometry.vertex_count <= 0:
             raise ValueError(f"{self.name}: a geometry of {geometry.triangle_count} triangles")
         if geometry.index_offset + 12 * geometry.triangle_count > geometry.indices.size:
-            raise ValueError(
-                f"{self.name}: {geometry.triangle_count} triangles do not fit {geometry.indices!r}"
-            )
+            raise ValueError(f"{self.name}: {geometry.triangle_count} triangles do not fit {geometry.indices!r}")
         last = geometry.vertex_offset + geometry.vertex_stride * (geometry.vertex_count - 1) + 12
         if last > geometry.vertices.size:
-            raise ValueError(
-                f"{self.name}: {geometry.vertex_count} vertices do not fit {geometry.vertices!r}"
-            )
+            raise ValueError(f"{self.name}: {geometry.vertex_count} vertices do not fit {geometry.vertices!r}")
         triangles = make(
             "VkAccelerationStructureGeometryTrianglesDataKHR",
             vertexFormat=vk.VK_FORMAT_R32G32B32_SFLOAT,
@@ -217,9 +209,7 @@ class Tlas(AccelerationStructure):
             self._instances = Buffer(
                 device, self.capacity * _INSTANCE.itemsize, "upload", f"{name} instances", internal=True
             )
-            geometry = make(
-                "VkAccelerationStructureGeometryKHR", geometryType=vk.VK_GEOMETRY_TYPE_INSTANCES_KHR
-            )
+            geometry = make("VkAccelerationStructureGeometryKHR", geometryType=vk.VK_GEOMETRY_TYPE_INSTANCES_KHR)
             data = make(
                 "VkAccelerationStructureGeometryInstancesDataKHR",
                 data={"deviceAddress": self._instances.address},

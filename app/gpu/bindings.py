@@ -120,9 +120,7 @@ class BindingSet(Resource):
             sizes[binding.descriptor_type] = sizes.get(binding.descriptor_type, 0) + binding.count
         # A pool needs a size even for an empty set.
         sizes = sizes or {vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER: 1}
-        cells = [
-            make("VkDescriptorPoolSize", type=kind, descriptorCount=count) for kind, count in sizes.items()
-        ]
+        cells = [make("VkDescriptorPoolSize", type=kind, descriptorCount=count) for kind, count in sizes.items()]
         info = make("VkDescriptorPoolCreateInfo", maxSets=1, poolSizeCount=len(cells), pPoolSizes=cells)
         out = ffi.new("VkDescriptorPool *")
         check(vk.vkCreateDescriptorPool(device.handle, info, ffi.NULL, out), f"make {self.name}")
@@ -144,9 +142,7 @@ class BindingSet(Resource):
         value = self.resources[binding.slot]
         items: list[Any] = list(value) if isinstance(value, list) else [value]
         if not 1 <= len(items) <= binding.count:
-            raise ValueError(
-                f"{self.pipeline.name}: {binding.label} takes 1..{binding.count} items, not {len(items)}"
-            )
+            raise ValueError(f"{self.pipeline.name}: {binding.label} takes 1..{binding.count} items, not {len(items)}")
         fields: dict[str, Any]
         if binding.kind in ("storage", "uniform"):
             fields = {"pBufferInfo": [self._buffer(binding, item) for item in items]}
@@ -185,9 +181,7 @@ class BindingSet(Resource):
         if not (isinstance(item, tuple) and isinstance(item[0], Image) and isinstance(item[1], Sampler)):
             raise self._wrong(binding, item, "an (Image, Sampler)")
         image, sampler = item
-        return make(
-            "VkDescriptorImageInfo", sampler=sampler.handle, imageView=image.view, imageLayout=general
-        )
+        return make("VkDescriptorImageInfo", sampler=sampler.handle, imageView=image.view, imageLayout=general)
 
     def _wrong(self, binding: Binding, item: Any, wanted: str) -> TypeError:
         return TypeError(f"{self.pipeline.name}: {binding.label} takes {wanted}, not {type(item).__name__}")

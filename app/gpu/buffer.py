@@ -48,19 +48,13 @@ class Buffer(Resource):
             usage |= vk.VK_BUFFER_USAGE_ACCELERATION_STRUCTURE_STORAGE_BIT_KHR
             usage |= vk.VK_BUFFER_USAGE_SHADER_BINDING_TABLE_BIT_KHR
         with self.building():
-            info = make(
-                "VkBufferCreateInfo", size=size, usage=usage, sharingMode=vk.VK_SHARING_MODE_EXCLUSIVE
-            )
+            info = make("VkBufferCreateInfo", size=size, usage=usage, sharingMode=vk.VK_SHARING_MODE_EXCLUSIVE)
             out = ffi.new("VkBuffer *")
             check(vk.vkCreateBuffer(device.handle, info, ffi.NULL, out), f"make buffer {name}")
-            self.handle = self.own(
-                "VkBuffer", out[0], lambda: vk.vkDestroyBuffer(device.handle, out[0], ffi.NULL)
-            )
+            self.handle = self.own("VkBuffer", out[0], lambda: vk.vkDestroyBuffer(device.handle, out[0], ffi.NULL))
             requirements = ffi.new("VkMemoryRequirements *")
             vk.vkGetBufferMemoryRequirements(device.handle, self.handle, requirements)
-            block, mappable = allocate(
-                self, device.handle, device.memory_types, requirements, memory, address=True
-            )
+            block, mappable = allocate(self, device.handle, device.memory_types, requirements, memory, address=True)
             check(vk.vkBindBufferMemory(device.handle, self.handle, block, 0), f"bind buffer {name}")
             query = make("VkBufferDeviceAddressInfo", buffer=self.handle)
             self.address = int(vk.vkGetBufferDeviceAddress(device.handle, query))
@@ -82,9 +76,7 @@ class Buffer(Resource):
         elif raw.size:
             self._device.transfer.write(self.handle, offset, raw)
 
-    def read(
-        self, dtype: DTypeLike = np.uint8, shape: int | tuple[int, ...] = -1, offset: int = 0
-    ) -> np.ndarray:
+    def read(self, dtype: DTypeLike = np.uint8, shape: int | tuple[int, ...] = -1, offset: int = 0) -> np.ndarray:
         """A copy of the contents from a byte offset as an array of `dtype` and `shape` (-1: all that is left)."""
         kind = np.dtype(dtype)
         if shape == -1:

@@ -131,9 +131,7 @@ class CommandBuffer(DrawRecorder):
             self._target = target
             layout = vk.VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL
             self._transition(target, vk.VK_IMAGE_LAYOUT_UNDEFINED, layout)
-        vk.vkCmdBlitImage(
-            self.handle, source.handle, general, target.handle, layout, 1, region, vk.VK_FILTER_LINEAR
-        )
+        vk.vkCmdBlitImage(self.handle, source.handle, general, target.handle, layout, 1, region, vk.VK_FILTER_LINEAR)
         if isinstance(target, SwapchainImage):
             self._transition(target, layout, vk.VK_IMAGE_LAYOUT_PRESENT_SRC_KHR)
 

@@ -35,9 +35,7 @@ from app.gpu.transfer import Transfer
 class _Logical(Resource):
     """VkDevice, its queue, command pool and pipeline cache."""
 
-    def __init__(
-        self, ledger: Ledger, candidate: Candidate, extensions: Sequence[str], *, raytracing: bool
-    ) -> None:
+    def __init__(self, ledger: Ledger, candidate: Candidate, extensions: Sequence[str], *, raytracing: bool) -> None:
         super().__init__(ledger, "device", internal=True)
         with self.building():
             queue = make(
@@ -72,9 +70,7 @@ class _Logical(Resource):
             pool_out = ffi.new("VkCommandPool *")
             check(vk.vkCreateCommandPool(handle, pool_info, ffi.NULL, pool_out), "make a command pool")
             pool = pool_out[0]
-            self.command_pool = self.own(
-                "VkCommandPool", pool, lambda: vk.vkDestroyCommandPool(handle, pool, ffi.NULL)
-            )
+            self.command_pool = self.own("VkCommandPool", pool, lambda: vk.vkDestroyCommandPool(handle, pool, ffi.NULL))
 
 
 class Device:
@@ -190,9 +186,7 @@ class Device:
 
     # Making things.
 
-    def buffer(
-        self, data: "np.ndarray | bytes | int", *, memory: MemoryKind = "device", name: str = ""
-    ) -> Buffer:
+    def buffer(self, data: "np.ndarray | bytes | int", *, memory: MemoryKind = "device", name: str = "") -> Buffer:
         """A buffer filled with an array or bytes, or (int) of that many bytes with undefined contents.
 
         `memory`: "device" is fast for the GPU; "upload" and "readback" can be mapped by the CPU (`Buffer.map`).
@@ -205,9 +199,7 @@ class Device:
             buffer.write(raw)
         return buffer
 
-    def image(
-        self, width: int, height: int, format: str, *, name: str = "", mips: int = 1, samples: int = 1
-    ) -> Image:
+    def image(self, width: int, height: int, format: str, *, name: str = "", mips: int = 1, samples: int = 1) -> Image:
         """An image with undefined contents, usable for everything its format allows; formats: `formats.FORMATS`."""
         return Image(self, width, height, format, name, mips, samples)
 
@@ -287,9 +279,7 @@ class Device:
         `blend` is straight alpha blending.
         """
         text = Text(defines or {}, includes or {}, constants or {})
-        state = DrawState(
-            color_formats, depth_format, depth_test, depth_write, vertex_layout, cull, blend, samples
-        )
+        state = DrawState(color_formats, depth_format, depth_test, depth_write, vertex_layout, cull, blend, samples)
         return GraphicsPipeline(self, vertex, fragment, bindings, push, text, state)
 
     def commands(self, *, reusable: bool = True) -> CommandBuffer:

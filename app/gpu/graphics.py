@@ -110,9 +110,7 @@ class GraphicsPipeline(Pipeline):
                     frontFace=vk.VK_FRONT_FACE_COUNTER_CLOCKWISE,
                     lineWidth=1.0,
                 ),
-                pMultisampleState=make(
-                    "VkPipelineMultisampleStateCreateInfo", rasterizationSamples=state.samples
-                ),
+                pMultisampleState=make("VkPipelineMultisampleStateCreateInfo", rasterizationSamples=state.samples),
                 pDepthStencilState=make(
                     "VkPipelineDepthStencilStateCreateInfo",
                     depthTestEnable=bool(state.depth_format) and state.depth_test,
@@ -138,9 +136,7 @@ def _vertex_input(layout: VertexLayout) -> Handle:
         if isinstance(entry, Struct):
             entry = _from_struct(entry, location)
         rate = vk.VK_VERTEX_INPUT_RATE_INSTANCE if entry.instanced else vk.VK_VERTEX_INPUT_RATE_VERTEX
-        buffers.append(
-            make("VkVertexInputBindingDescription", binding=slot, stride=entry.stride, inputRate=rate)
-        )
+        buffers.append(make("VkVertexInputBindingDescription", binding=slot, stride=entry.stride, inputRate=rate))
         for attribute in entry.attributes:
             if attribute.type not in _ATTRIBUTE_FORMATS:
                 raise ValueError(f"no vertex attribute type {attribute.type!r}")
@@ -188,6 +184,4 @@ def _blend(targets: int, *, blend: bool) -> Handle:
         | vk.VK_COLOR_COMPONENT_B_BIT
         | vk.VK_COLOR_COMPONENT_A_BIT,
     )
-    return make(
-        "VkPipelineColorBlendStateCreateInfo", attachmentCount=targets, pAttachments=[attachment] * targets
-    )
+    return make("VkPipelineColorBlendStateCreateInfo", attachmentCount=targets, pAttachments=[attachment] * targets)

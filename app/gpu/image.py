@@ -53,24 +53,16 @@ class Image(Resource):
                 initialLayout=vk.VK_IMAGE_LAYOUT_UNDEFINED,
             )
             out = ffi.new("VkImage *")
-            check(
-                vk.vkCreateImage(device.handle, info, ffi.NULL, out), f"make image {name} ({width}x{height})"
-            )
+            check(vk.vkCreateImage(device.handle, info, ffi.NULL, out), f"make image {name} ({width}x{height})")
             image = out[0]
-            self.handle = self.own(
-                "VkImage", image, lambda: vk.vkDestroyImage(device.handle, image, ffi.NULL)
-            )
+            self.handle = self.own("VkImage", image, lambda: vk.vkDestroyImage(device.handle, image, ffi.NULL))
             requirements = ffi.new("VkMemoryRequirements *")
             vk.vkGetImageMemoryRequirements(device.handle, image, requirements)
-            memory, _ = allocate(
-                self, device.handle, device.memory_types, requirements, "device", address=False
-            )
+            memory, _ = allocate(self, device.handle, device.memory_types, requirements, "device", address=False)
             check(vk.vkBindImageMemory(device.handle, image, memory, 0), f"bind image {name}")
             self.view = make_view(self, device, image, self.format.value, self.format.aspect, mips)
             self.target_view = (
-                self.view
-                if mips == 1
-                else make_view(self, device, image, self.format.value, self.format.aspect, 1)
+                self.view if mips == 1 else make_view(self, device, image, self.format.value, self.format.aspect, 1)
             )
             barrier = self._to_general()
             device.transfer.run(lambda cmd: vk.vkCmdPipelineBarrier2(cmd, barrier), f"prepare image {name}")
@@ -92,9 +84,7 @@ class Image(Resource):
         return int(usage)
 
     def _to_general(self) -> Handle:
-        return layout_barrier(
-            self.handle, self.format.aspect, vk.VK_IMAGE_LAYOUT_UNDEFINED, vk.VK_IMAGE_LAYOUT_GENERAL
-        )
+        return layout_barrier(self.handle, self.format.aspect, vk.VK_IMAGE_LAYOUT_UNDEFINED, vk.VK_IMAGE_LAYOUT_GENERAL)
 
     def size_of_mip(self, mip: int) -> tuple[int, int]:
         """(width, height) of a mip level."""
@@ -131,9 +121,7 @@ class Image(Resource):
             array = array[:, :, None]
         floats = array.dtype.kind == "f" and self.format.dtype.kind == "f"
         if array.shape != shape or not (floats or array.dtype == self.format.dtype):
-            raise ValueError(
-                f"image {self.name!r} takes {shape} {self.format.dtype}, not {array.shape} {array.dtype}"
-            )
+            raise ValueError(f"image {self.name!r} takes {shape} {self.format.dtype}, not {array.shape} {array.dtype}")
         raw = np.ascontiguousarray(array, self.format.dtype).reshape(-1).view(np.uint8)
         staging = self._device.transfer.staging("upload", raw.size)
         staging.map()[: raw.size] = raw
@@ -169,9 +157,7 @@ class Image(Resource):
                     self.layers(mip - 1), self.size_of_mip(mip - 1), self.layers(mip), self.size_of_mip(mip)
                 )
                 general = vk.VK_IMAGE_LAYOUT_GENERAL
-                vk.vkCmdBlitImage(
-                    cmd, self.handle, general, self.handle, general, 1, blit, vk.VK_FILTER_LINEAR
-                )
+                vk.vkCmdBlitImage(cmd, self.handle, general, self.handle, general, 1, blit, vk.VK_FILTER_LINEAR)
                 vk.vkCmdPipelineBarrier2(cmd, self._device.full_barrier)
 
         self._device.transfer.run(record, f"make mips of image {self.name}")
@@ -194,9 +180,7 @@ def blit_region(
     )
 
 
-def make_view(
-    owner: Resource, device: "Device", image: Handle, format: int, aspect: int, mips: int
-) -> Handle:
+def make_view(owner: Resource, device: "Device", image: Handle, format: int, aspect: int, mips: int) -> Handle:
     """A VkImageView of the first `mips` mips, owned by `owner`."""
     info = make(
         "VkImageViewCreateInfo",
@@ -269,6 +253,4 @@ class Sampler(Resource):
             )
             out = ffi.new("VkSampler *")
             check(vk.vkCreateSampler(device.handle, info, ffi.NULL, out), "make a sampler")
-            self.handle = self.own(
-                "VkSampler", out[0], lambda: vk.vkDestroySampler(device.handle, out[0], ffi.NULL)
-            )
+            self.handle = self.own("VkSampler", out[0], lambda: vk.vkDestroySampler(device.handle, out[0], ffi.NULL))

@@ -87,9 +87,7 @@ class Instance(Resource):
         if result == vk.VK_ERROR_INCOMPATIBLE_DRIVER:
             raise no_driver()
         if result == vk.VK_ERROR_EXTENSION_NOT_PRESENT:
-            raise BungyoError(
-                f"The Vulkan loader lacks one of the extensions {', '.join(extensions)}.", INSTALL_HINT
-            )
+            raise BungyoError(f"The Vulkan loader lacks one of the extensions {', '.join(extensions)}.", INSTALL_HINT)
         check(result, "start Vulkan")
         handle = out[0]
         return self.own("VkInstance", handle, lambda: vk.vkDestroyInstance(handle, ffi.NULL))

@@ -63,9 +63,7 @@ class Pipeline(Resource):
         out = ffi.new("VkPipelineLayout *")
         check(vk.vkCreatePipelineLayout(device.handle, info, ffi.NULL, out), f"lay out pipeline {self.name}")
         layout = out[0]
-        return self.own(
-            "VkPipelineLayout", layout, lambda: vk.vkDestroyPipelineLayout(device.handle, layout, ffi.NULL)
-        )
+        return self.own("VkPipelineLayout", layout, lambda: vk.vkDestroyPipelineLayout(device.handle, layout, ffi.NULL))
 
     def bind(self, bound: Mapping[int, Bound]) -> BindingSet:
         """A set of resources for every slot of this pipeline; ValueError/TypeError name the slot that is wrong."""
@@ -74,9 +72,7 @@ class Pipeline(Resource):
     def _adopt(self, result: int, out: Handle) -> None:
         check(result, f"make pipeline {self.name}")
         pipeline, device = out[0], self._device
-        self.handle = self.own(
-            "VkPipeline", pipeline, lambda: vk.vkDestroyPipeline(device.handle, pipeline, ffi.NULL)
-        )
+        self.handle = self.own("VkPipeline", pipeline, lambda: vk.vkDestroyPipeline(device.handle, pipeline, ffi.NULL))
 
     @contextmanager
     def _stages(self, shaders: Sequence[tuple[str, int]], text: Text) -> Iterator[list[Handle]]:
@@ -112,9 +108,7 @@ def specialisation(constants: Mapping[int, int | float]) -> Handle:
     if not constants:
         return None
     words = [
-        np.float32(value).tobytes()
-        if isinstance(value, float)
-        else int(value & 0xFFFF_FFFF).to_bytes(4, "little")
+        np.float32(value).tobytes() if isinstance(value, float) else int(value & 0xFFFF_FFFF).to_bytes(4, "little")
         for value in constants.values()
     ]
     entries = [

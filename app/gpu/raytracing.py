@@ -79,9 +79,7 @@ class RayTracingPipeline(Pipeline):
             self._make_table(len(misses), len(hits))
 
     @staticmethod
-    def _groups(
-        names: list[str], raygen: str, misses: Sequence[str], hits: Sequence[HitGroup]
-    ) -> list[Handle]:
+    def _groups(names: list[str], raygen: str, misses: Sequence[str], hits: Sequence[HitGroup]) -> list[Handle]:
         unused = vk.VK_SHADER_UNUSED_KHR
 
         def group(kind: int, general: str | None, closest: str | None, any_hit: str | None) -> Handle:

@@ -55,9 +55,7 @@ class Recorder(Resource):
             raise ValueError(f"{pipeline.name} takes {wanted} bytes of push constants, not {raw.size}")
         padded = np.zeros(pipeline.push_size, np.uint8)
         padded[: raw.size] = raw
-        vk.vkCmdPushConstants(
-            self.handle, pipeline.layout, pipeline.stages, 0, padded.size, ffi.from_buffer(padded)
-        )
+        vk.vkCmdPushConstants(self.handle, pipeline.layout, pipeline.stages, 0, padded.size, ffi.from_buffer(padded))
 
     def barrier(self) -> None:
         """What follows waits for everything before, and sees everything that it wrote."""

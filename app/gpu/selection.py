@@ -108,8 +108,7 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
     if select is None:
         if not usable:
             reasons = "; ".join(
-                f"{candidate.info.name} lacks {', '.join(candidate.info.lacks(raytracing))}"
-                for candidate in found
+                f"{candidate.info.name} lacks {', '.join(candidate.info.lacks(raytracing))}" for candidate in found
             )
             raise BungyoError(f"No GPU here can run the renderer: {reasons}.", _NO_RAYTRACING_HINT)
         return min(usable, key=lambda candidate: KINDS.index(candidate.info.kind))

@@ -174,9 +174,7 @@ def _shader_error(name: str, log: str, missing: list[tuple[str, str]]) -> Shader
         file, number, token, complaint = match.groups()
         if missing and token == "#include":
             header, _ = missing[-1]
-            return ShaderError(
-                f"Shader {name} does not compile: {file}:{number}: there is no file {header}.", log
-            )
+            return ShaderError(f"Shader {name} does not compile: {file}:{number}: there is no file {header}.", log)
         subject = f"'{token}': " if token else ""
         return ShaderError(
             f"Shader {name} does not compile: {file}:{number}: {subject}{complaint.strip().rstrip('.')}.", log

@@ -43,9 +43,7 @@ class SwapchainImage:
 class _Chain(Resource):
     """A VkSwapchainKHR of one size with images and semaphores; replaced whole when the window changes."""
 
-    def __init__(
-        self, swapchain: "Swapchain", old: Handle, capabilities: Handle, size: tuple[int, int]
-    ) -> None:
+    def __init__(self, swapchain: "Swapchain", old: Handle, capabilities: Handle, size: tuple[int, int]) -> None:
         device = swapchain.device
         super().__init__(device.ledger, f"swapchain {size[0]}x{size[1]}", internal=True)
         with self.building():
@@ -68,17 +66,13 @@ class _Chain(Resource):
                 oldSwapchain=old,
             )
             out = array("VkSwapchainKHR", 1)
-            check(
-                vk.vkCreateSwapchainKHR(device.handle, info, ffi.NULL, out), "prepare the window for drawing"
-            )
+            check(vk.vkCreateSwapchainKHR(device.handle, info, ffi.NULL, out), "prepare the window for drawing")
             self.array = out
             self.handle = self.own(
                 "VkSwapchainKHR", out[0], lambda: vk.vkDestroySwapchainKHR(device.handle, out[0], ffi.NULL)
             )
             count = ffi.new("uint32_t *")
-            check(
-                vk.vkGetSwapchainImagesKHR(device.handle, self.handle, count, ffi.NULL), "list window images"
-            )
+            check(vk.vkGetSwapchainImagesKHR(device.handle, self.handle, count, ffi.NULL), "list window images")
             cells = array("VkImage", int(count[0]))
             check(vk.vkGetSwapchainImagesKHR(device.handle, self.handle, count, cells), "list window images")
             self.images = [SwapchainImage(swapchain, cells[i], i, size) for i in range(count[0])]
@@ -94,9 +88,7 @@ class _Chain(Resource):
             "make a semaphore",
         )
         semaphore = out[0]
-        return self.own(
-            "VkSemaphore", semaphore, lambda: vk.vkDestroySemaphore(device.handle, semaphore, ffi.NULL)
-        )
+        return self.own("VkSemaphore", semaphore, lambda: vk.vkDestroySemaphore(device.handle, semaphore, ffi.NULL))
 
 
 class Swapchain(Resource):
@@ -175,9 +167,7 @@ class Swapchain(Resource):
         self._turn = (self._turn + 1) % len(self._chain.acquired)
         semaphore = self._chain.acquired[self._turn]
         forever = 0xFFFF_FFFF_FFFF_FFFF
-        result = vk.vkAcquireNextImageKHR(
-            self.device.handle, self._chain.handle, forever, semaphore, ffi.NULL, index
-        )
+        result = vk.vkAcquireNextImageKHR(self.device.handle, self._chain.handle, forever, semaphore, ffi.NULL, index)
         if result == vk.VK_ERROR_OUT_OF_DATE_KHR:
             self._outdated = True
             return None

@@ -20,15 +20,11 @@ class Timers(Resource):
         self._device = device
         self._names: list[str] = []
         with self.building():
-            info = make(
-                "VkQueryPoolCreateInfo", queryType=vk.VK_QUERY_TYPE_TIMESTAMP, queryCount=2 * MAX_TIMERS
-            )
+            info = make("VkQueryPoolCreateInfo", queryType=vk.VK_QUERY_TYPE_TIMESTAMP, queryCount=2 * MAX_TIMERS)
             out = ffi.new("VkQueryPool *")
             check(vk.vkCreateQueryPool(device.handle, info, ffi.NULL, out), "make timers")
             pool = out[0]
-            self._pool = self.own(
-                "VkQueryPool", pool, lambda: vk.vkDestroyQueryPool(device.handle, pool, ffi.NULL)
-            )
+            self._pool = self.own("VkQueryPool", pool, lambda: vk.vkDestroyQueryPool(device.handle, pool, ffi.NULL))
 
     def start(self, command: Handle, name: str) -> int:
         """Record the beginning of a timer; returns its index."""

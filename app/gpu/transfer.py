@@ -32,7 +32,7 @@ class Transfer(Resource):
     """Runs one-shot commands on the device's queue and owns the staging buffers."""
 
     def __init__(self, device: "Device") -> None:
-        super().__init__(device.ledger, "transfer")
+        super().__init__(device.ledger, "transfer", internal=True)
         self._device = device
         self._staging: dict[str, Buffer] = {}
         with self.building():
@@ -40,9 +40,7 @@ class Transfer(Resource):
             self._fence_array = make_fence(self, device)
             submit = make("VkCommandBufferSubmitInfo", commandBuffer=self._command)
             self._submit = make("VkSubmitInfo2", commandBufferInfoCount=1, pCommandBufferInfos=[submit])
-            self._begin = make(
-                "VkCommandBufferBeginInfo", flags=vk.VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT
-            )
+            self._begin = make("VkCommandBufferBeginInfo", flags=vk.VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT)
 
     def run(self, record: Callable[[Handle], None], action: str = "copy data") -> None:
         """Record commands with `record(VkCommandBuffer)`, run them between full barriers and wait for the end."""
@@ -108,9 +106,7 @@ def allocate_command_buffer(owner: Resource, device: "Device") -> tuple[Handle, 
     )
     out = array("VkCommandBuffer", 1)
     check(vk.vkAllocateCommandBuffers(device.handle, info, out), "make a command buffer")
-    owner.own(
-        "VkCommandBuffer", out[0], lambda: vk.vkFreeCommandBuffers(device.handle, device.command_pool, 1, out)
-    )
+    owner.own("VkCommandBuffer", out[0], lambda: vk.vkFreeCommandBuffers(device.handle, device.command_pool, 1, out))
     return out[0], out
 
 

@@ -11,9 +11,7 @@ from app.gpu.binding import MACROS, ffi, make, open_loader, structure_type, vk
 from app.gpu.formats import FORMATS
 from app.gpu.results import words
 
-SOURCE = "\n".join(
-    path.read_text() for path in sorted((Path(__file__).parents[2] / "app" / "gpu").glob("*.py"))
-)
+SOURCE = "\n".join(path.read_text() for path in sorted((Path(__file__).parents[2] / "app" / "gpu").glob("*.py")))
 # Names in prose (and pieces of f-strings) are no constants.
 CODE = re.sub(r'""".*?"""|#[^\n]*', "", SOURCE, flags=re.S)
 NUMBERED = re.compile(r"\bvk\.(VK_[A-Z0-9_]+)")

@@ -97,9 +97,7 @@ def test_indices_instances_and_explicit_layout(gpu: Device, keep: Keep) -> None:
     indices = np.array([7, 7, 0, 1, 2, 0, 2, 3], np.uint16)
     pipeline = keep(make_pipeline(gpu, vertex_layout=layout))
     color = keep(gpu.image(SIZE, SIZE, "rgba8"))
-    buffers = [
-        keep(gpu.buffer(array)) for array in (quad, np.array([[0, 128, 255, 255]], np.uint8), indices)
-    ]
+    buffers = [keep(gpu.buffer(array)) for array in (quad, np.array([[0, 128, 255, 255]], np.uint8), indices)]
     with gpu.commands() as cmd, cmd.rendering([color]):
         cmd.bind(pipeline)
         cmd.push(PUSH.zeros())

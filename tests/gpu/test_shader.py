@@ -44,9 +44,7 @@ def test_error_in_an_included_file_names_that_file(compiler: ShaderCompiler) -> 
 def test_missing_include_is_named(compiler: ShaderCompiler) -> None:
     message = complain(compiler, MAIN + '#include "no_such.glsl"\nvoid main() {}\n')
     assert message == "Shader main.comp does not compile: main.comp:2: there is no file no_such.glsl."
-    message = complain(
-        compiler, MAIN + '#include "a.glsl"\nvoid main() {}\n', a_glsl='\n#include "b.glsl"\n'
-    )
+    message = complain(compiler, MAIN + '#include "a.glsl"\nvoid main() {}\n', a_glsl='\n#include "b.glsl"\n')
     assert message.endswith("a.glsl:2: there is no file b.glsl.")
 
 

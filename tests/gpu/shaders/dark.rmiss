@@ -1,0 +1,5 @@
+layout(location = 0) rayPayloadInEXT vec4 payload;
+
+void main() {
+    payload = vec4(-2);
+}

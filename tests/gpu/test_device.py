@@ -1,0 +1,227 @@
+"""Opening and closing: selection, what is missing, leaks, starts that fail half way."""
+
+import dataclasses
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import BungyoError, InputError
+from app.gpu import Binding, Device, Geometry, HitGroup, Instance, ShaderError, list_devices, live_objects
+from app.gpu.features import Offer
+from app.gpu.selection import Candidate, choose
+from tests.conftest import SHADERS, Keep
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_list_devices_describes_without_opening() -> None:
+    before = live_objects()
+    found = list_devices()
+    assert live_objects() == before
+    for index, info in enumerate(found):
+        assert info.index == index and info.name and info.driver
+        assert info.raytracing == (not info.missing)
+    best = next(info for info in found if info.raytracing)
+    assert best.subgroup_size >= 4 and best.max_shared_memory >= 16384 and best.memory_bytes > 0
+    assert best.limits.sbt_handle_size == 32
+
+
+def described(kind: str, name: str, *, raytracing: bool = True, core: bool = True) -> Candidate:
+    rays = [] if raytracing else ["VK_KHR_ray_tracing_pipeline"]
+    info = dataclasses.replace(
+        list_devices()[0],
+        name=name,
+        kind=kind,
+        raytracing=raytracing and core,
+        missing=[*([] if core else ["Vulkan 1.3 (it has 1.1)"]), *rays],
+        missing_raytracing=rays,
+    )
+    return Candidate(None, info, Offer((), (), frozenset(), frozenset()), 0)
+
+
+def test_choice_of_device() -> None:
+    cpu, integrated = described("cpu", "llvmpipe"), described("integrated", "Some iGPU")
+    discrete, old = described("discrete", "Big GPU"), described("discrete", "Old GPU", core=False)
+    plain = described("discrete", "Plain GPU", raytracing=False)
+    found = [cpu, integrated, old, plain, discrete]
+    assert choose(found, None, raytracing=True) is discrete
+    assert choose(found[:-1], None, raytracing=True) is integrated
+    assert choose(found[:-1], None, raytracing=False) is plain
+    assert choose(found, 0, raytracing=True) is choose(found, "LLVM", raytracing=True) is cpu
+    assert choose(found, "1", raytracing=True) is choose(found, " igpu", raytracing=True) is integrated
+    assert choose(found, "gpu", raytracing=True) is integrated  # the first that can
+    with pytest.raises(InputError, match="no GPU 'radeon'; there are: 0: llvmpipe"):
+        choose([cpu], "radeon", raytracing=True)
+    for select in ("7", "-1", ""):
+        with pytest.raises(InputError, match=f"no GPU '{select}'"):
+            choose(found, select, raytracing=True)
+    with pytest.raises(InputError, match="Plain GPU lacks VK_KHR_ray_tracing_pipeline"):
+        choose(found, "plain", raytracing=True)
+    with pytest.raises(InputError, match="Old GPU lacks Vulkan 1.3"):
+        choose(found, "old", raytracing=False)
+    with pytest.raises(BungyoError, match="No GPU here can run the renderer: Old GPU lacks Vulkan 1.3") as caught:
+        choose([old], None, raytracing=True)
+    assert "apt-get install" in caught.value.hint
+
+
+def test_unknown_device_is_an_input_error() -> None:
+    before = live_objects()
+    with pytest.raises(InputError, match="no GPU 'no such thing'; there are: 0: "):
+        Device.open("no such thing")
+    assert live_objects() == before
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_no_driver_is_explained() -> None:
+    code = "from app.gpu import Device, list_devices\nfrom app.errors import BungyoError\n"
+    code += "for action in (list_devices, Device.open):\n    try: action()\n"
+    code += "    except BungyoError as error: print(error.message, '|', error.hint)\n"
+    result = run_python(code, VK_ICD_FILENAMES="/nowhere.json", VK_DRIVER_FILES="/nowhere.json")
+    lines = result.stdout.splitlines()
+    assert len(lines) == 2, result.stderr
+    for line in lines:
+        assert line.startswith("There is no working Vulkan driver on this machine. | ")
+        assert "apt-get install mesa-vulkan-drivers" in line
+
+
+def test_importing_needs_no_loader() -> None:
+    result = run_python("import app.gpu, sys; print('vulkan' in sys.modules)")
+    assert result.stdout == "False\n", result.stderr
+
+
+def test_everything_closed_leaves_nothing(keep: Keep) -> None:
+    before = live_objects()
+    device = Device.open(validation=True, shader_folders=[SHADERS])
+    with device:
+        started = device.live_objects
+        vertices, indices = device.buffer(np.eye(3, dtype=np.float32)), device.buffer(np.arange(3, dtype=np.uint32))
+        blas = device.blas([Geometry(vertices, 3, 12, 0, indices, 0, 1)])
+        tlas = device.tlas([Instance(blas)])
+        image, sampler = device.image(4, 4, "rgba32f"), device.sampler()
+        image.upload(np.zeros((4, 4, 4), np.float32))
+        bindings = [Binding(0, "tlas"), Binding(1, "image")]
+        pipeline = device.raytracing_pipeline(
+            "rays.rgen", ["sky.rmiss"], [HitGroup("hit.rchit")], bindings, includes={"rays.rgen": "void main() {}"}
+        )
+        bound = pipeline.bind({0: tlas, 1: image})
+        with device.commands() as cmd:
+            cmd.bind(pipeline, bound)
+            with cmd.timer("trace"):
+                cmd.trace(4, 4)
+        device.submit(cmd)
+        for thing in (cmd, bound, pipeline, sampler, image, tlas, blas, indices, vertices):
+            thing.close()
+            thing.close()
+        after = device.live_objects
+        # What is left over are the staging buffers.
+        assert {kind: count for kind, count in after.items() if count != started.get(kind)} == {
+            "VkBuffer": 1,
+            "VkDeviceMemory": 1,
+        }
+    device.close()
+    assert device.validation_messages == []
+    assert device.live_objects == {} and live_objects() == before
+
+
+def test_what_is_left_open_is_closed_and_reported() -> None:
+    before = live_objects()
+    with Device.open(validation=True) as device:
+        device.buffer(100, name="forgotten")
+        cmd = device.commands().__enter__()  # never finished
+        assert cmd is not None
+    assert [message for message in device.validation_messages if "'forgotten'" in message]
+    assert len(device.validation_messages) == 2
+    assert live_objects() == before
+
+
+@pytest.mark.parametrize("fault", ["extension", "queue", "messenger"])
+def test_failed_start_leaves_nothing(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = live_objects()
+    extensions = ["VK_EXT_no_such_extension"] if fault == "extension" else []
+    if fault == "queue":  # the driver refuses after the device was made
+        monkeypatch.setattr("app.gpu.device.Transfer", None)
+    if fault == "messenger":
+        monkeypatch.setattr("app.gpu.instance.instance_function", None)
+    with pytest.raises((BungyoError, TypeError)) as caught:
+        Device.open(validation=True, extensions=extensions)
+    if fault == "extension":
+        assert "lacks VK_EXT_no_such_extension" in str(caught.value)
+    gc.collect()
+    assert live_objects() == before
+
+
+def test_failed_pipelines_leave_nothing(gpu: Device, keep: Keep) -> None:
+    before = gpu.live_objects
+    broken = {"x.comp": "void main() { nonsense }", "x.rchit": "nonsense", "x.frag": "nonsense"}
+    bindings = [Binding(0, "storage")]
+    with pytest.raises(ShaderError):
+        gpu.compute_pipeline("x.comp", bindings, includes=broken)
+    with pytest.raises(ShaderError):
+        gpu.raytracing_pipeline("rays.rgen", ["sky.rmiss"], [HitGroup("x.rchit")], bindings, includes=broken)
+    with pytest.raises(ShaderError):
+        gpu.graphics_pipeline("triangle.vert", "x.frag", bindings, includes=broken, color_formats=["rgba8"])
+    buffer = keep(gpu.buffer(64))
+    with pytest.raises(RuntimeError, match="while recording"), gpu.commands() as cmd:
+        cmd.fill(buffer)
+        raise RuntimeError("while recording")
+    buffer.close()
+    assert gpu.live_objects == before
+
+
+def test_too_large_a_buffer_is_explained(gpu: Device) -> None:
+    before, messages = gpu.live_objects, len(gpu.validation_messages)
+    with pytest.raises(BungyoError, match=r"Could not (allocate|make) .*monster: the .* ran out of memory"):
+        gpu.buffer(2**45, name="monster")
+    assert gpu.live_objects == before
+    del gpu.validation_messages[messages:]  # the layer says that the heap is smaller
+
+
+def test_without_raytracing() -> None:
+    with Device.open(raytracing=False, validation=True) as device:
+        assert not device.raytracing
+        with device.buffer(np.arange(4, dtype=np.uint32)) as buffer:
+            assert buffer.read(np.uint32).tolist() == [0, 1, 2, 3]
+            with pytest.raises(BungyoError, match="without ray tracing"):
+                device.blas([Geometry(buffer, 1, 12, 0, buffer, 0, 1)])
+            with pytest.raises(BungyoError, match="without ray tracing"):
+                device.tlas([])
+    assert device.validation_messages == []
+
+
+def test_validation_finds_hazards() -> None:
+    """Synchronisation validation is on: two writes without a barrier are reported."""
+    with Device.open(validation=True) as device:
+        with device.buffer(64) as buffer:
+            with device.commands() as cmd:
+                cmd.fill(buffer, 1)
+                cmd.fill(buffer, 2)
+            cmd.close()
+        assert any("SYNC-HAZARD-WRITE-AFTER-WRITE" in message for message in device.validation_messages)
+
+
+def test_environment_switches_validation_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, on in (("1", True), ("0", False), ("", False)):
+        monkeypatch.setenv("BUNGYO_VALIDATION", value)
+        with Device.open() as device:
+            assert device.validation is on
+
+
+def test_device_number_of_the_best(gpu: Device) -> None:
+    with Device.open(gpu.info.index) as device:
+        assert device.info.name == gpu.info.name
