@@ -5,12 +5,13 @@ need no window.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from app.errors import BungyoError
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.lifetime import Resource
-from app.gpu.results import check
+from app.gpu.results import DeviceLost, check
 
 if TYPE_CHECKING:
     from app.gpu.device import Device
@@ -20,9 +21,12 @@ def window_extensions() -> list[str]:
     """The instance extensions that GLFW's windows need; BungyoError without a window system."""
     import glfw
 
-    names = [str(name) for name in glfw.get_required_instance_extensions() or []]
+    try:
+        names = [str(name) for name in glfw.get_required_instance_extensions()]
+    except glfw.GLFWError:  # where the program made GLFW's errors exceptions
+        names = []
     if not names:
-        raise BungyoError("This machine has no display that Vulkan can draw to.", "Is DISPLAY set?")
+        raise BungyoError("There is no display that Vulkan can draw to.", "Is DISPLAY set?")
     return names
 
 
@@ -130,6 +134,7 @@ class Swapchain(Resource):
 
     def resize(self, size: tuple[int, int]) -> bool:
         """Make new images for a framebuffer size; False (and no images) while the window has no area."""
+        self._give_up_image()
         self.device.wait_idle()
         capabilities = ffi.new("VkSurfaceCapabilitiesKHR *")
         check(
@@ -145,7 +150,7 @@ class Swapchain(Resource):
                 min(max(size[0], low.width), high.width),
                 min(max(size[1], low.height), high.height),
             )
-        old, self._chain, self._current, self._submitted = self._chain, None, None, False
+        old, self._chain = self._chain, None
         try:
             if size[0] == 0 or size[1] == 0:
                 self._outdated = True
@@ -177,6 +182,18 @@ class Swapchain(Resource):
             check(result, "get an image from the window")
         self._current = self._chain.images[index[0]]
         return self._current
+
+    def _give_up_image(self) -> None:
+        """Wait on the GPU for an image that was acquired and not drawn: its semaphore is in use until then."""
+        if self._current is not None and self._chain is not None and not self._submitted:
+            semaphore = make(
+                "VkSemaphoreSubmitInfo",
+                semaphore=self._chain.acquired[self._turn],
+                stageMask=vk.VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
+            )
+            submit = make("VkSubmitInfo2", waitSemaphoreInfoCount=1, pWaitSemaphoreInfos=[semaphore])
+            check(vk.vkQueueSubmit2(self.device.queue, 1, submit, ffi.NULL), "give up a window image")
+        self._current, self._submitted = None, False
 
     def semaphores(self, image: SwapchainImage) -> tuple[Handle, Handle]:
         """(what drawing waits for, what it signals): for the submit of commands that blit to `image`."""
@@ -252,8 +269,11 @@ class Swapchain(Resource):
         return int(vk.VK_PRESENT_MODE_FIFO_KHR)  # always there
 
     def close(self) -> None:
-        """Destroy images and surface; the GPU must be idle."""
+        """Destroy images and surface, when the GPU has finished with them."""
         if self._chain is not None:
+            with suppress(DeviceLost):
+                self._give_up_image()
+                self.device.wait_idle()
             self._chain.close()
             self._chain = None
         super().close()

@@ -62,9 +62,9 @@ def test_choice_of_device() -> None:
             choose(found, select, raytracing=True)
     with pytest.raises(InputError, match="Plain GPU lacks VK_KHR_ray_tracing_pipeline"):
         choose(found, "plain", raytracing=True)
-    with pytest.raises(InputError, match="Old GPU lacks Vulkan 1.3"):
+    with pytest.raises(InputError, match=r"Old GPU lacks Vulkan 1\.3"):
         choose(found, "old", raytracing=False)
-    with pytest.raises(BungyoError, match="No GPU here can run the renderer: Old GPU lacks Vulkan 1.3") as caught:
+    with pytest.raises(BungyoError, match=r"No GPU here can run the renderer: Old GPU lacks Vulkan 1\.3") as caught:
         choose([old], None, raytracing=True)
     assert "apt-get install" in caught.value.hint
 

@@ -146,7 +146,7 @@ def test_blas_rebuild_follows_the_vertices(gpu: Device, keep: Keep, pipeline: Ra
     blas = blas_of(gpu, keep, CORNERS, updatable=True)
     vertices = blas_of.vertices  # type: ignore[attr-defined]
     tlas = keep(gpu.tlas([Instance(blas)]))
-    moved = CORNERS + [0.1, -0.1, 1]
+    moved = CORNERS + np.array([0.1, -0.1, 1])
     data = vertices.read(np.float32, (4, 5))
     data[1:, 1:4] = moved
     vertices.write(data)

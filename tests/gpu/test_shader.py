@@ -1,11 +1,13 @@
 """Shader compilation: search path, generated includes, errors with file and line, the cache."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from app.errors import BungyoError
 from app.gpu import ShaderCompiler, ShaderError
+from app.gpu.glslang import Shader
 from app.gpu.shader import SHADER_FOLDER
 from tests.conftest import SHADERS
 
@@ -59,9 +61,9 @@ def test_guards_and_inactive_includes_work(compiler: ShaderCompiler) -> None:
 
 
 def test_missing_shader_and_unknown_stage(compiler: ShaderCompiler) -> None:
-    with pytest.raises(BungyoError, match="There is no shader no_such.comp in "):
+    with pytest.raises(BungyoError, match=r"There is no shader no_such\.comp in "):
         compiler.compile("no_such.comp")
-    with pytest.raises(BungyoError, match="stage suffixes .vert"):
+    with pytest.raises(BungyoError, match=r"stage suffixes \.vert"):
         compiler.compile("no_such.glsl")
 
 
@@ -77,9 +79,14 @@ def test_spirv_is_1_6(compiler: ShaderCompiler) -> None:
 
 def test_cache(compiler: ShaderCompiler, monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal text after preprocessing is compiled once; damaged entries are compiled again without a word."""
-    compiled = []
-    original = __import__("app.gpu.glslang", fromlist=["Shader"]).Shader.compile
-    monkeypatch.setattr("app.gpu.glslang.Shader.compile", lambda self: compiled.append(1) or original(self))
+    compiled: list[int] = []
+    original = Shader.compile
+
+    def counted(shader: Shader) -> bytes:
+        compiled.append(1)
+        return original(shader)
+
+    monkeypatch.setattr(Shader, "compile", counted)
     text = MAIN + "void main() { int x = VALUE; }\n"
 
     def compile_with(value: int) -> bytes:
@@ -89,7 +96,7 @@ def test_cache(compiler: ShaderCompiler, monkeypatch: pytest.MonkeyPatch) -> Non
     assert compile_with(1) == first and len(compiled) == 1
     compile_with(2)
     assert len(compiled) == 2 and len(list(compiler.cache.iterdir())) == 2
-    damages = (
+    damages: tuple[Callable[[bytes], bytes], ...] = (
         lambda data: data[:-1] + bytes([data[-1] ^ 1]),
         lambda data: data[:40],
         lambda data: b"",

@@ -1,0 +1,109 @@
+"""A window's images on a virtual screen: what is blitted is what the screen shows, also after a resize."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from PIL import ImageGrab
+
+from app.errors import BungyoError
+from app.gpu import CommandBuffer, Device, Image, Swapchain, live_objects
+from app.window import Window
+
+
+@pytest.fixture
+def window(on_screen: str) -> Iterator[Window]:
+    with Window((320, 200), "swapchain test") as opened:
+        yield opened
+
+
+def record(device: Device, swapchain: Swapchain, picture: Image) -> list[CommandBuffer]:
+    """One command buffer for each image of the swapchain."""
+    recorded = []
+    for image in swapchain.images:
+        with device.commands() as cmd:
+            cmd.blit(picture, image)
+        recorded.append(cmd)
+    return recorded
+
+
+def show(device: Device, swapchain: Swapchain, commands: list[CommandBuffer], frames: int, wait: bool) -> None:
+    for _ in range(frames):
+        image = swapchain.acquire()
+        assert image is not None
+        assert swapchain.acquire() is image  # not presented yet: the same again
+        device.submit(commands[image.index], wait=wait)
+        swapchain.present()
+
+
+def close_all(*things: list[CommandBuffer]) -> None:
+    for commands in things:
+        for cmd in commands:
+            cmd.close()
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_shows_what_is_blitted_and_resizes(window: Window, on_screen: str, wait: bool) -> None:
+    import glfw
+
+    before = live_objects()
+    pixels = np.zeros((4, 4, 4), np.uint8)
+    pixels[:2, :2], pixels[:2, 2:] = (255, 0, 0, 255), (0, 255, 0, 255)
+    pixels[2:, :2], pixels[2:, 2:] = (0, 0, 255, 255), (90, 120, 150, 255)
+    with Device.open(window=True, validation=True, raytracing=False) as device, ExitStack() as stack:
+        picture = stack.enter_context(device.image(4, 4, "rgba8"))
+        picture.upload(pixels)
+        swapchain = stack.enter_context(Swapchain(device, window.handle, window.framebuffer_size, vsync=wait))
+        assert swapchain.size == (320, 200) and len(swapchain.images) >= 2
+
+        def check_screen() -> None:
+            x, y = glfw.get_window_pos(window.handle)
+            device.wait_idle()
+            width, height = swapchain.size
+            screen = np.asarray(ImageGrab.grab(xdisplay=on_screen))[y : y + height, x : x + width, :3]
+            for row in (0, 1):
+                for column in (0, 1):
+                    place = screen[height // 8 + row * height * 3 // 4, width // 8 + column * width * 3 // 4]
+                    assert (place == pixels[3 * row, 3 * column, :3]).all()
+
+        commands = record(device, swapchain, picture)
+        show(device, swapchain, commands, 7, wait)
+        check_screen()
+
+        glfw.set_window_size(window.handle, 500, 300)
+        window.wait(0.2)
+        for _ in range(20):  # the change is noticed within a few frames
+            image = swapchain.acquire()
+            if image is None:
+                break
+            device.submit(commands[image.index], wait=wait)
+            swapchain.present()
+        else:
+            pytest.fail("the resize was not noticed")
+        stale = swapchain.images[0]
+        assert swapchain.resize(window.framebuffer_size)
+        assert swapchain.size == (500, 300) and stale not in swapchain.images
+        resized = record(device, swapchain, picture)
+        show(device, swapchain, resized, 5, wait)
+        check_screen()
+
+        with pytest.raises(ValueError, match="acquire"):  # recorded for an image of the old size
+            device.submit(commands[0])
+        with pytest.raises(ValueError, match="present"):
+            swapchain.present()
+        assert swapchain.acquire() is not None  # resizing with an image in hand
+        assert swapchain.resize((500, 300))
+        close_all(commands, resized)
+        commands = record(device, swapchain, picture)
+        show(device, swapchain, commands, 3, wait)
+        close_all(commands)
+    assert device.validation_messages == []
+    assert live_objects() == before
+
+
+def test_needs_a_window_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = live_objects()
+    with pytest.raises(BungyoError, match="no display"):
+        Device.open(window=True)  # GLFW is not initialised
+    assert live_objects() == before
