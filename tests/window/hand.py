@@ -38,12 +38,13 @@ class Hand:
 
     def window(self, title: str = "bungyo") -> str:
         """The id of the window with that title, once it is there, with the keyboard's focus."""
-        wait_for(lambda: self._find(title), "a window")
-        found = self._find(title)
+        wait_for(lambda: self.find(title), "a window")
+        found = self.find(title)
         self.do("windowfocus", "--sync", found)
         return found
 
-    def _find(self, title: str) -> str:
+    def find(self, title: str) -> str:
+        """The id of the window with that title, or "" while there is none."""
         result = subprocess.run(
             [self._tool, "search", "--onlyvisible", "--name", title],
             env=os.environ | {"DISPLAY": self._display},

@@ -1,0 +1,217 @@
+"""The demo in a real window: keys and mouse change the picture, and it always ends cleanly."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageGrab
+
+from tests.window.hand import Hand, wait_for
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-c", "import sys; from app.main import main; sys.exit(main())", "demo")
+
+
+class Demo:
+    """A running demo. Its screenshots go to `out`, what it prints to files there."""
+
+    def __init__(self, process: subprocess.Popen[bytes], hand: Hand, out: Path) -> None:
+        self.process, self.hand, self.out = process, hand, out
+        self.window = ""
+        self._shots = 0
+
+    def find(self) -> None:
+        """Wait for the window."""
+        wait_for(lambda: self.process.poll() is not None or self.hand.find("bungyo"), "the window")
+        assert self.process.poll() is None, self.said("stderr")
+        self.window = self.hand.window("bungyo")
+
+    def said(self, stream: str) -> str:
+        """What it has printed on stdout or stderr so far."""
+        return (self.out / stream).read_text()
+
+    def title(self) -> str:
+        """The window's title."""
+        return self.hand.do("getwindowname", self.window)
+
+    def shows(self, mode: str) -> None:
+        """Wait until the title says that this mode is drawn."""
+        wait_for(lambda: self.process.poll() is not None or f"- {mode} -" in self.title(), mode, 120.0)
+        assert self.process.poll() is None, self.said("stderr")
+
+    def press(self, *keys: str) -> None:
+        """Type keys."""
+        self.hand.do("key", *keys)
+
+    def shot(self) -> NDArray[np.uint8]:
+        """Save a screenshot with F12 and read it."""
+        self._shots += 1
+        path = self.out / f"screenshot_{self._shots:04d}.png"
+        self.press("F12")
+        wait_for(path.exists, f"{path.name}")
+        with Image.open(path) as image:
+            return np.asarray(image)
+
+    def ends(self) -> int:
+        """Wait for the end and return the exit status."""
+        status = self.process.wait(120)
+        assert "Traceback" not in self.said("stderr"), self.said("stderr")
+        return status
+
+    def check_silence(self) -> None:
+        """Neither errors nor anything from the validation layer on stderr, leaks included."""
+        lines = [line for line in self.said("stderr").splitlines() if "no trained networks" not in line]
+        assert not lines, "\n".join(lines)
+
+
+@contextmanager
+def demo(display: str, hand: Hand, out: Path, *options: str) -> Iterator[Demo]:
+    """Run the demo with the validation layer watching; kill it if the test leaves it running."""
+    environment = {key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"}
+    environment |= {"DISPLAY": display, "BUNGYO_VALIDATION": "1", "PYGLFW_LIBRARY_VARIANT": "x11"}
+    with open(out / "stdout", "wb") as stdout, open(out / "stderr", "wb") as stderr:
+        process = subprocess.Popen(
+            [*COMMAND, "--out", str(out), *options], env=environment, stdout=stdout, stderr=stderr, cwd=ROOT
+        )
+    try:
+        yield Demo(process, hand, out)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def differ(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
+    """Whether a person would see that these are different pictures."""
+    return a.shape != b.shape or float((np.abs(a.astype(int) - b).max(axis=-1) > 16).mean()) > 0.01
+
+
+def test_a_session_at_the_window(display: str, hand: Hand, tmp_path: Path) -> None:
+    with demo(display, hand, tmp_path, "--size", "192x128", "--mode", "reference") as running:
+        running.find()
+        running.shows("reference")
+        reference = running.shot()
+        assert reference.shape == (128, 192, 3)
+        assert reference.std() > 5.0
+
+        # What the window shows is what the screenshot says.
+        running.press("g", "g", "g")
+        running.shows("uv")
+        uv = running.shot()
+        assert differ(uv, reference)
+        screen = np.asarray(ImageGrab.grab(xdisplay=display).convert("RGB"))[:128, :192]
+        np.testing.assert_allclose(screen.astype(int), uv, atol=2)
+
+        # Turning the head, coming closer.
+        hand.do("mousemove", "--window", running.window, "96", "64")
+        hand.do("mousedown", "1", "mousemove_relative", "30", "10", "mouseup", "1")
+        wait_for(lambda: differ(running.shot(), uv), "another view")
+        turned = running.shot()
+        hand.do("click", "4", "click", "4")
+        wait_for(lambda: differ(running.shot(), turned), "a closer view")
+        running.press("Home")
+        wait_for(lambda: not differ(running.shot(), uv), "the first view")
+
+        running.press("t")
+        running.shows("tiles")
+        assert differ(running.shot(), uv)
+
+        running.press("n")
+        running.shows("neural")
+        neural = running.shot()
+        assert differ(neural, uv)
+        running.press("s")
+        running.shows("split")
+        running.press("bracketleft", "bracketright")
+        running.press("d")
+        running.shows("difference")
+
+        # The light: the reference gets brighter.
+        running.press("r")
+        running.shows("reference")
+        before = running.shot().mean()
+        running.press(*["plus"] * 8)
+        wait_for(lambda: running.shot().mean() > before * 1.2, "a brighter picture")
+
+        hand.do("windowsize", running.window, "256", "160")
+        wait_for(lambda: running.shot().shape == (160, 256, 3), "a larger picture")
+        hand.do("windowsize", running.window, "80", "60")
+        wait_for(lambda: running.shot().shape == (60, 80, 3), "a smaller picture")
+        hand.do("windowunmap", running.window)
+        hand.do("windowmap", "--sync", running.window)
+        running.hand.window("bungyo")
+
+        running.press("F1", "Escape")
+        assert running.ends() == 0
+        assert "turn around the head" in running.said("stdout")
+        assert f"saved {tmp_path / 'screenshot_0001.png'}" in running.said("stdout")
+        running.check_silence()
+
+
+def test_it_closes_after_the_frames_asked_for(display: str, hand: Hand, tmp_path: Path) -> None:
+    with demo(display, hand, tmp_path, "--size", "64x48", "--mode", "reference", "--frames", "3") as running:
+        assert running.ends() == 0
+        running.check_silence()
+
+
+def test_closing_while_it_loads(display: str, hand: Hand, tmp_path: Path) -> None:
+    with demo(display, hand, tmp_path, "--size", "64x48", "--mode", "reference") as running:
+        running.find()
+        running.press("Escape")
+        assert running.ends() == 0
+        running.check_silence()
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted(sent: signal.Signals, status: int, display: str, hand: Hand, tmp_path: Path) -> None:
+    with demo(display, hand, tmp_path, "--size", "64x48", "--mode", "reference") as running:
+        running.find()
+        running.shows("reference")
+        running.process.send_signal(sent)
+        assert running.ends() == status
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_unusable_screenshot_folder_is_only_a_warning(display: str, hand: Hand, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    options = ("--size", "64x48", "--mode", "reference", "--out", str(tmp_path / "file" / "below"))
+    with demo(display, hand, tmp_path, *options) as running:
+        running.find()
+        running.shows("reference")
+        running.press("F12")
+        wait_for(lambda: "bungyo: warning:" in running.said("stderr"), "a warning")
+        running.press("Escape")
+        assert running.ends() == 0
+
+
+def test_bad_input_with_a_display(display: str, hand: Hand, tmp_path: Path) -> None:
+    with demo(display, hand, tmp_path, "--mesh", str(tmp_path / "none.glb")) as running:
+        assert running.ends() == 2
+        assert running.said("stderr").splitlines()[-1].startswith("bungyo: error: ")
+        assert "none.glb" in running.said("stderr")
+
+
+def test_without_a_display_it_draws_into_files(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    out = tmp_path / "new" / "out"
+    result = subprocess.run(
+        [*COMMAND, "--size", "64x48", "--out", str(out)],
+        env=environment | {"BUNGYO_VALIDATION": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=ROOT,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("There is no display to open a window on")
+    for mode in ("neural", "reference", "split"):
+        assert f"wrote {out / f'{mode}.png'}" in result.stdout
+        with Image.open(out / f"{mode}.png") as image:
+            assert image.size == (64, 48)
+            assert np.asarray(image).std() > 2.0
