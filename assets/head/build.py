@@ -13,15 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import eyes
+import hair
 import numpy as np
 import skin
 import source
 import uv
 from bake import rasterise
+from fit import close_lips, rings, seat_lids
 from glb import Material, Part, encode
+from likeness import ASYMMETRY, SYMMETRIC
 from numpy.typing import NDArray
 from PIL import Image
-from shape import compact, cut, normals, smoothstep, triangulate
+from regions import Landmarks, find
+from shape import compact, cut, hollow, normals, smoothstep, triangulate
 from source import BODY, HEAD, MOUTH, SOCKETS
 from subdivide import Topology, rim_loops
 
@@ -31,15 +35,6 @@ Bools = NDArray[np.bool_]
 
 HERE = Path(__file__).resolve().parent
 TEXTURE = 2048
-
-FACE: dict[str, float] = {}
-for _race, _share in (("caucasian", 0.6), ("asian", 0.2), ("african", 0.2)):
-    for _age, _part in (("young", 0.85), ("old", 0.15)):
-        FACE[f"macrodetails/{_race}-male-{_age}"] = _share * _part
-FACE["macrodetails/universal-male-young-averagemuscle-averageweight"] = 0.85
-FACE["macrodetails/universal-male-old-averagemuscle-averageweight"] = 0.15
-ASYMMETRY: dict[str, float] = {}
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -80,7 +75,7 @@ def importance(p: Floats) -> Floats:
 
 def neck_height(p: Floats) -> Floats:
     """Signed height above the neck's cut, a plane that is lower in front."""
-    return np.asarray(p[:, 1] + 0.1445 + 0.3 * (p[:, 2] + 0.03))
+    return np.asarray(p[:, 1] + 0.139 + 0.3 * (p[:, 2] + 0.03))
 
 
 def main() -> None:
@@ -94,7 +89,7 @@ def main() -> None:
     data = source.find_data(options.package)
     base = source.read_base(data)
 
-    symmetric = source.blend(base, data, FACE)
+    symmetric = source.blend(base, data, SYMMETRIC)
     left = symmetric[np.unique(base.groups["helper-l-eye"])]
     low, high = left.min(axis=0), left.max(axis=0)
     radius = (high[0] - low[0]) / 2 * 0.1
@@ -119,7 +114,7 @@ def main() -> None:
     uvs = uv.unwrap(rest, body[skin_faces], importance(rest), base.mirror)
     print(f"{time.perf_counter() - clock:5.1f} s  unwrapped", file=sys.stderr)
 
-    morphed = metres(source.blend(base, data, FACE | ASYMMETRY))
+    morphed = metres(source.blend(base, data, SYMMETRIC | ASYMMETRY))
     kept = skin_faces | around
     topology = Topology.of(body[kept], n)
     fine = topology.refine()
@@ -132,12 +127,25 @@ def main() -> None:
     fine_masks = topology.smoothing(head[kept]) @ base.island_uvs
     skin_fine = np.repeat(skin_kept, 4)
     mouth_fine = np.repeat(mouth_faces[kept], 4)
+    head_fine, mouth_cavity = (np.repeat(np.isin(region[kept], k), 4) for k in (HEAD, MOUTH))
+    _, lip_rim, *lid_rims = rim_loops(fine[head_fine])
+    positions = close_lips(positions, fine[head_fine | mouth_cavity], lip_rim)
+    centers = [eye * [side, 1, 1] for side in (1.0, -1.0)]
+    lids = sorted(lid_rims, key=lambda loop: -float(positions[loop, 0].mean()))
+    socket_fine = head_fine | np.repeat(np.isin(region[kept], SOCKETS), 4)
+    for rim, center in zip(lids, centers, strict=True):
+        positions = seat_lids(positions, fine[socket_fine], rim, np.unique(fine[head_fine]), center, radius)
     all_triangles = triangulate(fine, positions)
-    smooth = normals(positions, all_triangles)
+    smooth, rest_smooth = normals(positions, all_triangles), normals(rest_fine, all_triangles)
+
+    depth = hollow(rest_fine, rest_smooth, fine)[:, None]
+    on_head = np.zeros((len(positions), 1))
+    on_head[np.unique(fine[mouth_cavity])] = -1  # inside the mouth, where MakeHuman's masks know nothing
+    on_head[np.unique(fine[head_fine])] = 1
 
     # Skin, cut at the neck.
     triangles = all_triangles[np.repeat(skin_fine, 2)]
-    table = np.concatenate([positions, smooth, fine_uvs, rest_fine, fine_masks], axis=1)
+    table = np.concatenate([positions, smooth, fine_uvs, rest_fine, fine_masks, rest_smooth, depth, on_head], axis=1)
     table, triangles, on_cut = cut(table, neck_height(positions), triangles)
     marked = np.zeros(len(table), bool)
     marked[on_cut] = True
@@ -150,9 +158,15 @@ def main() -> None:
           f"p95 {np.percentile(worst, 95):.2f}, flipped {np.isinf(worst).sum()}", file=sys.stderr)
 
     atlas = rasterise(fine_uv, triangles, options.size)
-    at = atlas.sample(np.concatenate([table[:, 8:11], table[:, 11:13]], axis=1))
-    lips = read_mask(data, "lips", at[:, 3:5])
-    maps = skin.paint(atlas, at[:, :3], lips)
+    marks = landmarks(base, rest, eye, radius)
+    at = atlas.sample(table[:, 8:18])
+    mm = at[:, :3] * 1000
+    known, inside = at[:, 9] > 0.999, np.asarray(at[:, 9] < 0.9) & (np.abs(mm[:, 1] - marks.mouth[1]) < 15)
+    masks = [known * read_mask(data, name, at[:, 3:5], blur) for name, blur in (("lips", 1.8), ("ears", 5.0))]
+    masks[0] = np.maximum(masks[0], inside)
+    regions = find(mm, marks, *masks, at[:, 8] * 1000)
+    rest_normals = at[:, 5:8] / np.linalg.norm(at[:, 5:8], axis=1, keepdims=True)
+    maps = skin.paint(atlas, mm, rest_normals, regions)
     print(f"{time.perf_counter() - clock:5.1f} s  painted", file=sys.stderr)
 
     parts.append(neck_cap(p, triangles, marked[old]))
@@ -162,14 +176,23 @@ def main() -> None:
         shape = group.smoothing() @ morphed
         tri = triangulate(group.refine(), shape)
         parts.append(plain_part(f"teeth_{name.split('-')[0]}", "teeth", shape, normals(shape, tri), tri))
-    for name, side in (("eye_left", 1.0), ("eye_right", -1.0)):
-        parts.append(eyes.eyeball(name, eye * [side, 1, 1], radius, np.array([0.0, 0.0, 1.0])))
+    margins = []
+    for name, center, rim in zip(("left", "right"), centers, lids, strict=True):
+        parts.append(eyes.eyeball(f"eye_{name}", center, radius, np.array([0.0, 0.0, 1.0])))
+        corner = positions[rim[np.argmin(np.abs(positions[rim, 0]))]]
+        parts.append(eyes.caruncle(f"caruncle_{name}", corner, center))
+        margins.append(lid_margin(positions, fine[head_fine], rim))
+    rng = np.random.default_rng(20)
+    parts.append(hair.brows(hair.Ground(p, normal), rng))
+    parts.append(hair.lashes(margins, centers, rng))
 
     materials = [
         Material("skin", color_map=maps.albedo, roughness_map=maps.roughness, normal_map=maps.normal, jpeg=True),
         Material("interior", (0.02, 0.01, 0.01), 0.9),
         Material("mouth", (0.35, 0.10, 0.09), 0.3),
         Material("teeth", (0.70, 0.64, 0.52), 0.2),
+        Material("caruncle", (0.55, 0.24, 0.21), 0.25),
+        Material(hair.MATERIAL, hair.COLOR, 0.5),
         Material("eyes", roughness=0.06, color_map=eyes.paint(1024), jpeg=True),
     ]
     options.out.write_bytes(encode(parts, materials, "bungyo assets/head/build.py"))
@@ -178,12 +201,42 @@ def main() -> None:
     print(f"{time.perf_counter() - clock:5.1f} s  {options.out.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
 
 
-def read_mask(data: Path, name: str, at: NDArray[np.float32]) -> NDArray[np.float32]:
+def landmarks(base: source.BaseMesh, rest: Floats, eye: Floats, radius: float) -> Landmarks:
+    """Measure the anchors on the symmetric shape `rest` (metres); returns millimetres."""
+    head = base.groups["body"][base.islands == HEAD]
+    mm = rest * 1000
+    used = mm[np.unique(head)]
+    _, lips, *lids = rim_loops(head)
+    left = next(loop for loop in lids if mm[loop, 0].mean() > 0)
+    edge = mm[np.r_[left, left[:1]]]
+    along = np.linspace(0, len(left), 12 * len(left))
+    mouth = mm[lips]
+    middle = used[(np.abs(used[:, 0]) < 1) & (used[:, 1] < -20) & (used[:, 1] > -60)]
+    ears = used[np.abs(used[:, 0]) > 74]
+    return Landmarks(
+        eye * 1000,
+        radius * 1000,
+        np.array([0.0, mouth[:, 1].mean(), mouth[:, 2].max()]),
+        mouth[np.argmax(mouth[:, 0])],
+        middle[np.argmax(middle[:, 2])],
+        np.abs(ears).mean(axis=0) * [1, 0, 0] + ears.mean(axis=0) * [0, 1, 1],
+        np.stack([np.interp(along, np.arange(len(edge)), edge[:, k]) for k in range(3)], axis=1),
+    )
+
+
+def lid_margin(positions: Floats, quads: Ints, rim: Ints) -> Floats:
+    """The front edge of a lid, two rings of faces outside its `rim`, ordered around the eye."""
+    edge = positions[rings(quads, rim, 3, len(positions)) == 2]
+    arm = edge - edge.mean(axis=0)
+    return np.asarray(edge[np.argsort(np.arctan2(arm[:, 1], arm[:, 0]))])
+
+
+def read_mask(data: Path, name: str, at: NDArray[np.float32], blur: float) -> NDArray[np.float32]:
     """Sample one of MakeHuman's masks bilinearly at its own UVs (K, 2); returns (K,) in 0..1."""
     from scipy.ndimage import gaussian_filter, map_coordinates
 
     image = Image.open(data / "textures" / f"mpfb_{name}.jpg").convert("L")
-    pixels = gaussian_filter(np.asarray(image, np.float32) / 255, 0.7)
+    pixels = gaussian_filter(np.asarray(image, np.float32) / 255, blur)
     size = len(pixels)
     where = np.stack([(1 - at[:, 1]) * size - 0.5, at[:, 0] * size - 0.5])
     return np.asarray(map_coordinates(pixels, where, order=1, mode="nearest"), np.float32)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 from glb import Part
+from noise import fractal
 from numpy.typing import NDArray
 from shape import normals, smoothstep
 
 Floats = NDArray[np.float64]
 Bytes8 = NDArray[np.uint8]
 
-IRIS = 0.49
-"""Polar angle of the limbus, radians: an iris of 11.3 mm on a ball of 12 mm radius."""
-BULGE = 0.115
+IRIS = 0.385
+"""Polar angle of the limbus, radians: an iris of 11 mm on MakeHuman's large ball of 14.7 mm radius."""
+BULGE = 0.07
 """How far the cornea's pole stands out of the ball, in ball radii."""
 CROWDING = 0.6
 """Exponent of the polar angle in the texture's radius: the iris gets most of the texels."""
+
+
+def surface_radius(theta: Floats, radius: float) -> Floats:
+    """Distance of the surface from the ball's centre at polar angle `theta` from the gaze."""
+    return np.asarray(radius * (1 + BULGE * smoothstep(theta, IRIS * 1.25, 0.0) ** 0.8))
 
 
 def eyeball(name: str, center: Floats, radius: float, gaze: Floats, rings: int = 40, sides: int = 48) -> Part:
@@ -24,9 +30,8 @@ def eyeball(name: str, center: Floats, radius: float, gaze: Floats, rings: int =
     turn = np.arange(sides) / sides * 2 * np.pi
     theta = np.concatenate([[0.0], np.repeat(steps[:-1], sides), [np.pi]])
     phi = np.concatenate([[0.0], np.tile(turn, rings - 1), [0.0]])
-    swell = 1 + BULGE * smoothstep(theta, IRIS * 1.12, 0.0) ** 0.8
     local = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], 1)
-    local *= swell[:, None] * radius
+    local *= surface_radius(theta, radius)[:, None]
     spread = 0.5 * (theta / np.pi) ** CROWDING
     uvs = 0.5 + 0.995 * np.stack([spread * np.cos(phi), spread * np.sin(phi)], axis=1)
     ring = 1 + np.arange(rings - 1)[:, None] * sides + np.arange(sides)
@@ -48,6 +53,21 @@ def eyeball(name: str, center: Floats, radius: float, gaze: Floats, rings: int =
     return Part(name, "eyes", center + world, normals(world, triangles), uvs, triangles)
 
 
+def caruncle(name: str, corner: Floats, center: Floats) -> Part:
+    """The pink knob in the inner corner of the eye, which hides the gap between ball and lids."""
+    turn, tilt = np.meshgrid(np.arange(16) / 16 * 2 * np.pi, np.linspace(0.15, np.pi - 0.15, 9))
+    unit = np.stack([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)], -1).reshape(-1, 3)
+    lumps = 1 + 0.10 * np.sin(3 * unit[:, 0] + 2 * unit[:, 1] * 3)
+    inward = np.sign(center[0])
+    place = corner + np.array([1.1 * inward, 0.3, -0.9]) * 1e-3
+    points = place + unit * lumps[:, None] * np.array([2.3, 1.5, 1.7]) * 1e-3
+    ring = np.arange(8)[:, None] * 16 + np.arange(16)
+    ahead = np.roll(ring, -1, axis=1)
+    a, b, c, d = (x.ravel() for x in (ring, ahead, ring + 16, ahead + 16))
+    triangles = np.concatenate([np.stack([a, c, b], 1), np.stack([b, c, d], 1)])
+    return Part(name, "caruncle", points, normals(points, triangles), unit[:, :2] * 0.5 + 0.5, triangles)
+
+
 def paint(size: int) -> Bytes8:
     """Paint sclera, veins, iris, limbal ring and pupil; (size, size, 3) sRGB."""
     axis = (np.arange(size) + 0.5) / size - 0.5
@@ -55,22 +75,41 @@ def paint(size: int) -> Bytes8:
     spread, phi = np.hypot(x, y), np.arctan2(y, x)
     theta = np.minimum((2 * spread / 0.995) ** (1 / CROWDING), 1.0) * np.pi
     r = theta / IRIS
+    p = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=-1)
+    flat = p.reshape(-1, 3).astype(np.float32)
+
+    def cloud(cell: float, seed: int, octaves: int) -> Floats:
+        return fractal(flat, cell, seed, octaves).reshape(size, size).astype(np.float64)
+
+    # Sclera: off-white, pinker and yellower away from the iris, with branching veins that fade towards it.
     color = np.empty((size, size, 3))
-    color[:] = [0.66, 0.60, 0.56]
-    pink = smoothstep(theta, 0.5, 1.3)[..., None]
-    color += pink * (np.array([0.52, 0.33, 0.28]) - color)
-    iris = np.array([0.13, 0.075, 0.035])
-    rng = np.random.default_rng(7)
-    fibre = np.zeros_like(phi)
-    for k, a, shift in zip(rng.integers(20, 110, 40), rng.uniform(0.3, 1, 40), rng.uniform(0, 6.28, 40), strict=True):
-        fibre += a * np.cos(k * phi + shift + 3 * np.sin(2.5 * r + shift))
-    fibre = fibre / fibre.std()
-    tone = (0.75 + 0.28 * fibre)[..., None] * iris * (0.7 + 0.9 * smoothstep(r, 0.95, 0.45))[..., None]
-    inside = smoothstep(r, 1.06, 0.97)[..., None]
-    color += inside * (np.maximum(tone, 0.01) - color)
-    ring = (smoothstep(r, 0.86, 0.98) * smoothstep(r, 1.1, 1.0))[..., None]
-    color *= 1 - 0.8 * ring
-    pupil = smoothstep(r, 0.37, 0.33)[..., None]
-    color += pupil * (0.004 - color)
+    color[:] = [0.62, 0.56, 0.52]
+    color *= (1 + 0.04 * cloud(0.25, 5, 3))[..., None]
+    pink = smoothstep(theta, 0.50, 1.35)[..., None]
+    color += pink * (np.array([0.50, 0.31, 0.26]) - color)
+    warp = 0.35 * cloud(0.30, 6, 4)
+    vein = smoothstep(np.abs(cloud(0.22, 8, 3) + 0.5 * warp), 0.085, 0.0) * 0.6
+    vein += smoothstep(np.abs(np.sin(7 * phi + 5 * warp + 1.3 * theta)), 0.10, 0.0)
+    vein *= smoothstep(theta, 0.47, 1.0) * np.clip(0.6 + cloud(0.5, 9, 2), 0, 1)
+    color += np.clip(0.55 * vein, 0, 0.8)[..., None] * (np.array([0.42, 0.14, 0.11]) - color)
+
+    # Iris: hazel fibres from a lighter collar to a dark rim.
+    q = np.stack([np.cos(phi), np.sin(phi), 0.22 * r], axis=-1).reshape(-1, 3).astype(np.float32)
+
+    def fibres(cell: float, seed: int) -> Floats:
+        return fractal(q, cell, seed, 3).reshape(size, size).astype(np.float64)
+
+    strand = 0.6 * fibres(0.06, 11) + 0.5 * fibres(0.022, 12)
+    base = np.array([0.105, 0.056, 0.024])
+    warm = np.array([0.155, 0.085, 0.030])
+    collar = smoothstep(np.abs(r - 0.50 - 0.04 * fibres(0.15, 13)), 0.16, 0.0)
+    tone = base + collar[..., None] * (warm - base)
+    tone = tone * np.clip(0.95 + 0.75 * strand, 0.25, 2.2)[..., None]
+    tone *= (1 - 0.75 * smoothstep(r, 0.62, 1.0))[..., None]
+    tone *= (1 - 0.35 * smoothstep(np.sin(phi), 0.1, 0.9) * smoothstep(r, 0.2, 0.7))[..., None]  # the lid's shade
+    inside = smoothstep(r + 0.02 * fibres(0.1, 14), 1.10, 0.95)[..., None]
+    color += inside * (np.maximum(tone, 0.004) - color)
+    pupil = smoothstep(r + 0.008 * fibres(0.1, 15), 0.37, 0.335)[..., None]
+    color += pupil * (0.002 - color)
     srgb = np.where(color <= 0.0031308, 12.92 * color, 1.055 * np.maximum(color, 1e-9) ** (1 / 2.4) - 0.055)
     return (np.clip(srgb, 0, 1) * 255 + 0.5).astype(np.uint8)

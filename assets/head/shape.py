@@ -69,6 +69,21 @@ def cut(attributes: Floats, heights: Floats, triangles: Ints) -> tuple[Floats, I
     return np.concatenate(rows), np.concatenate(kept), np.array(sorted(made.values()), dtype=np.int64)
 
 
+def hollow(positions: Floats, normal: Floats, quads: Ints, rounds: int = 12) -> Floats:
+    """How far (N,) each vertex lies below its smoothed surroundings, along `normal`; negative on bumps."""
+    from scipy.sparse import csr_matrix
+
+    starts = np.r_[quads.ravel(), np.roll(quads, -1, axis=1).ravel()]
+    ends = np.r_[np.roll(quads, -1, axis=1).ravel(), quads.ravel()]
+    n = len(positions)
+    mean = csr_matrix((np.ones(len(starts)), (starts, ends)), shape=(n, n))
+    degree = np.maximum(np.asarray(mean.sum(axis=1)), 1)
+    smooth = positions
+    for _ in range(rounds):
+        smooth = 0.5 * smooth + 0.5 * (mean @ smooth) / degree
+    return np.asarray(((smooth - positions) * normal).sum(axis=1))
+
+
 def compact(attributes: Floats, triangles: Ints) -> tuple[Floats, Ints, Ints]:
     """Drop unused vertices; returns attributes, triangles, and the old index of each kept vertex."""
     used, inverse = np.unique(triangles, return_inverse=True)
