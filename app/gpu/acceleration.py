@@ -131,7 +131,7 @@ class Blas(AccelerationStructure):
         with self.building():
             if not geometries:
                 raise ValueError(f"{name}: no geometries")
-            self._geometries = list(geometries)
+            self.geometries = tuple(geometries)
             counts = array("uint32_t", [geometry.triangle_count for geometry in geometries])
             flags = (
                 vk.VK_BUILD_ACCELERATION_STRUCTURE_PREFER_FAST_BUILD_BIT_KHR

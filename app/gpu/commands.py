@@ -119,6 +119,8 @@ class CommandBuffer(DrawRecorder):
     def blit(self, source: Image, target: Image | SwapchainImage) -> None:
         """Stretch an image over another one or over the window, with filtering and format conversion.
 
+        Integer and depth images are not filtered and need a target of their own kind.
+
         Commands that blit to a swapchain image may be submitted while that image is the acquired one; it must be
         the last thing that a command buffer does to it.
         """
@@ -131,7 +133,9 @@ class CommandBuffer(DrawRecorder):
             self._target = target
             layout = vk.VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL
             self._transition(target, vk.VK_IMAGE_LAYOUT_UNDEFINED, layout)
-        vk.vkCmdBlitImage(self.handle, source.handle, general, target.handle, layout, 1, region, vk.VK_FILTER_LINEAR)
+        vk.vkCmdBlitImage(
+            self.handle, source.handle, general, target.handle, layout, 1, region, source.format.blit_filter
+        )
         if isinstance(target, SwapchainImage):
             self._transition(target, layout, vk.VK_IMAGE_LAYOUT_PRESENT_SRC_KHR)
 

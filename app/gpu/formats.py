@@ -28,6 +28,12 @@ class Format:
         return int(vk.VK_IMAGE_ASPECT_DEPTH_BIT if self.depth else vk.VK_IMAGE_ASPECT_COLOR_BIT)
 
     @property
+    def blit_filter(self) -> int:
+        """The VkFilter of stretching: integers and depth cannot be averaged."""
+        exact = self.depth or self.dtype == np.uint32
+        return int(vk.VK_FILTER_NEAREST if exact else vk.VK_FILTER_LINEAR)
+
+    @property
     def texel_bytes(self) -> int:
         """Bytes of one texel."""
         return self.dtype.itemsize * self.channels

@@ -27,6 +27,8 @@ _VULKAN_1_3 = (1 << 22) | (3 << 12)
 _SPIRV_1_6 = (1 << 16) | (6 << 8)
 _SPV_RULES, _VULKAN_RULES = 1 << 3, 1 << 4
 
+_INCLUDE_DEPTH = 50
+
 # (header name, name of the file that includes it) -> (resolved name, text), or None where there is no such file.
 Include = Callable[[str, str], "tuple[str, str] | None"]
 
@@ -185,7 +187,9 @@ class Shader:
         if not self._shader:
             raise BungyoError("The shader compiler could not start.")
 
-    def _on_include(self, _context: int, header: bytes, includer: bytes, _depth: int) -> int | None:
+    def _on_include(self, _context: int, header: bytes, includer: bytes, depth: int) -> int | None:
+        if depth > _INCLUDE_DEPTH:  # glslang itself would recurse until it crashes
+            return None
         found = self._include(header.decode(), includer.decode())
         if found is None:
             return None

@@ -157,7 +157,7 @@ class Image(Resource):
                     self.layers(mip - 1), self.size_of_mip(mip - 1), self.layers(mip), self.size_of_mip(mip)
                 )
                 general = vk.VK_IMAGE_LAYOUT_GENERAL
-                vk.vkCmdBlitImage(cmd, self.handle, general, self.handle, general, 1, blit, vk.VK_FILTER_LINEAR)
+                vk.vkCmdBlitImage(cmd, self.handle, general, self.handle, general, 1, blit, self.format.blit_filter)
                 vk.vkCmdPipelineBarrier2(cmd, self._device.full_barrier)
 
         self._device.transfer.run(record, f"make mips of image {self.name}")

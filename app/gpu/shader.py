@@ -97,12 +97,12 @@ class ShaderCompiler:
             places = ", ".join(str(folder) for folder in self.folders)
             raise BungyoError(f"There is no shader {name} in {places}.")
         text = _prelude(stage, defines or {}) + f'#line 1 "{name}"\n' + found
-        missing: list[tuple[str, str]] = []
+        missing: list[str] = []
 
-        def include(header: str, includer: str) -> tuple[str, str] | None:
+        def include(header: str, _includer: str) -> tuple[str, str] | None:
             content = self._find(header, virtual)
             if content is None:
-                missing.append((header, includer or name))
+                missing.append(header)
                 return None
             return header, content
 
@@ -165,19 +165,16 @@ def _prelude(stage: str, defines: Mapping[str, str | int]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _shader_error(name: str, log: str, missing: list[tuple[str, str]]) -> ShaderError:
+def _shader_error(name: str, log: str, missing: list[str]) -> ShaderError:
     """glslang's log "ERROR: file:line: 'token' : complaint" as one sentence."""
     for line in log.splitlines():
         match = re.match(r"ERROR: (.+?):(\d+): (?:'(.*?)' : )?(.*)", line)
         if match is None:
             continue
         file, number, token, complaint = match.groups()
-        if missing and token == "#include":
-            header, _ = missing[-1]
-            return ShaderError(f"Shader {name} does not compile: {file}:{number}: there is no file {header}.", log)
-        subject = f"'{token}': " if token else ""
-        return ShaderError(
-            f"Shader {name} does not compile: {file}:{number}: {subject}{complaint.strip().rstrip('.')}.", log
-        )
+        text = f"'{token}': {complaint}" if token else complaint
+        if token == "#include":
+            text = f"there is no file {missing[-1]}" if missing else "a file includes itself without end"
+        return ShaderError(f"Shader {name} does not compile: {file}:{number}: {text.strip().rstrip('.')}.", log)
     first = next((line for line in log.splitlines() if line.strip()), "the compiler gives no reason")
     return ShaderError(f"Shader {name} does not compile: {first.strip().rstrip('.')}.", log)

@@ -1,7 +1,7 @@
 """Commands that run once and are waited for, and the staging buffer for memory the CPU cannot map."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Transfer(Resource):
         super().__init__(device.ledger, "transfer", internal=True)
         self._device = device
         self._staging: dict[str, Buffer] = {}
+        self._pending = False
         with self.building():
             self._command, self._command_array = allocate_command_buffer(self, device)
             self._fence_array = make_fence(self, device)
@@ -45,48 +46,56 @@ class Transfer(Resource):
     def run(self, record: Callable[[Handle], None], action: str = "copy data") -> None:
         """Record commands with `record(VkCommandBuffer)`, run them between full barriers and wait for the end."""
         device = self._device
+        self._finish(action)  # what an interrupted wait (Ctrl-C) left running
         check(vk.vkBeginCommandBuffer(self._command, self._begin), action)
         vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
         record(self._command)
         vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
         check(vk.vkEndCommandBuffer(self._command), action)
         check(vk.vkQueueSubmit2(device.queue, 1, self._submit, self._fence_array[0]), action)
-        wait_for_fence(device.handle, self._fence_array, action)
-        check(vk.vkResetFences(device.handle, 1, self._fence_array), action)
+        self._pending = True
+        self._finish(action)
 
-    def staging(self, kind: str, size: int) -> "Buffer":
-        """A mapped buffer of at least `size` bytes ("upload" or "readback"), reused by the next caller."""
+    def _finish(self, action: str) -> None:
+        if self._pending:
+            wait_for_fence(self._device.handle, self._fence_array, action)
+            check(vk.vkResetFences(self._device.handle, 1, self._fence_array), action)
+            self._pending = False
+
+    def staging(self, kind: Literal["upload", "readback"], size: int) -> "Buffer":
+        """A mapped buffer of at least `size` bytes, reused by the next caller."""
+        from app.gpu.buffer import Buffer  # buffers need this module
+
         current = self._staging.get(kind)
         if current is None or current.size < size:
             if current is not None:
-                current.close()
                 del self._staging[kind]
-            from app.gpu.buffer import Buffer
-
+                current.close()
             room = max(2**16, 1 << (size - 1).bit_length())
-            memory: str = "upload" if kind == "upload" else "readback"
-            self._staging[kind] = Buffer(self._device, room, memory, f"{kind} staging", internal=True)  # type: ignore[arg-type]
-        return self._staging[kind]
+            current = self._staging[kind] = Buffer(self._device, room, kind, f"{kind} staging", internal=True)
+        return current
 
-    def write(self, target: Handle, offset: int, data: "np.ndarray") -> None:
+    def write(self, target: Handle, offset: int, data: np.ndarray) -> None:
         """Copy bytes into a VkBuffer that cannot be mapped."""
         for start in range(0, data.size, STAGING_LIMIT):
             piece = data[start : start + STAGING_LIMIT]
             staging = self.staging("upload", piece.size)
             staging.map()[: piece.size] = piece
-            region = make("VkBufferCopy", dstOffset=offset + start, size=piece.size)
-            self.run(lambda cmd, s=staging, r=region: vk.vkCmdCopyBuffer(cmd, s.handle, target, 1, r))  # type: ignore[misc]
+            self._copy(staging.handle, 0, target, offset + start, piece.size)
 
-    def read(self, source: Handle, offset: int, size: int) -> "np.ndarray":
+    def read(self, source: Handle, offset: int, size: int) -> np.ndarray:
         """Copy bytes out of a VkBuffer that cannot be mapped."""
         result = np.empty(size, np.uint8)
         for start in range(0, size, STAGING_LIMIT):
             length = min(STAGING_LIMIT, size - start)
             staging = self.staging("readback", length)
-            region = make("VkBufferCopy", srcOffset=offset + start, size=length)
-            self.run(lambda cmd, s=staging, r=region: vk.vkCmdCopyBuffer(cmd, source, s.handle, 1, r))  # type: ignore[misc]
+            self._copy(source, offset + start, staging.handle, 0, length)
             result[start : start + length] = staging.map()[:length]
         return result
+
+    def _copy(self, source: Handle, source_offset: int, target: Handle, target_offset: int, size: int) -> None:
+        region = make("VkBufferCopy", srcOffset=source_offset, dstOffset=target_offset, size=size)
+        self.run(lambda cmd: vk.vkCmdCopyBuffer(cmd, source, target, 1, region))
 
     def close(self) -> None:
         """Free the staging buffers and the command buffer."""

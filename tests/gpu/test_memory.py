@@ -43,6 +43,20 @@ def test_staging_path(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) 
     assert (buffer.read(np.uint8, 1000, offset=1500) == data[501:1501]).all()
 
 
+def test_interrupted_wait(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After Ctrl-C during a copy the device still works: what must be saved can be read back."""
+    image = keep(gpu.image(4, 4, "r32u"))
+    with monkeypatch.context() as patch:
+        patch.setattr("app.gpu.transfer.wait_for_fence", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            image.upload(np.full((4, 4), 7, np.uint32))
+    assert (image.read() == 7).all()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_buffer_misuse_is_named(gpu: Device, keep: Keep) -> None:
     buffer = keep(gpu.buffer(16, name="small"))
     with pytest.raises(ValueError, match=r"'small': bytes 8\.\.24 of 16"):

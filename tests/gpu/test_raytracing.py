@@ -1,5 +1,6 @@
 """Rays against numpy: closest hit, any hit, misses, masks, hit groups, updates."""
 
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from app.gpu import (
     ShaderError,
     Struct,
     Tlas,
+    memory,
 )
-from tests.conftest import Keep
+from tests.conftest import SHADERS, Keep
 
 SIZE = 24
 PUSH = Struct("Push", [("mask", "uint"), ("miss", "uint")])
@@ -38,7 +40,6 @@ def blas_of(gpu: Device, keep: Keep, *triangles: Array, opaque: bool = True, upd
         for i in range(len(triangles))
     ]
     blas: Blas = keep(gpu.blas(geometries, updatable=updatable))
-    blas_of.vertices = vertex_buffer  # type: ignore[attr-defined]
     return blas
 
 
@@ -144,7 +145,7 @@ def test_tlas_update_keeps_bindings(gpu: Device, keep: Keep, pipeline: RayTracin
 
 def test_blas_rebuild_follows_the_vertices(gpu: Device, keep: Keep, pipeline: RayTracingPipeline) -> None:
     blas = blas_of(gpu, keep, CORNERS, updatable=True)
-    vertices = blas_of.vertices  # type: ignore[attr-defined]
+    vertices = blas.geometries[0].vertices
     tlas = keep(gpu.tlas([Instance(blas)]))
     moved = CORNERS + np.array([0.1, -0.1, 1])
     data = vertices.read(np.float32, (4, 5))
@@ -158,6 +159,34 @@ def test_blas_rebuild_follows_the_vertices(gpu: Device, keep: Keep, pipeline: Ra
     assert np.allclose(image[inside][:, 2], distance[inside], atol=1e-5)
     with pytest.raises(ValueError, match="not made updatable"):
         blas_of(gpu, keep, CORNERS).rebuild()
+
+
+def test_device_whose_memory_cannot_be_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a discrete GPU: vertices, shader binding table and results go through staging buffers."""
+    original = memory.allocate
+
+    def allocate(
+        owner: Any, device: Any, types: Any, requirements: Any, kind: memory.MemoryKind, *, address: bool
+    ) -> tuple[Any, bool]:
+        block, mappable = original(owner, device, types, requirements, kind, address=address)
+        return block, mappable and kind != "device"
+
+    monkeypatch.setattr("app.gpu.buffer.allocate", allocate)
+    with Device.open(validation=True, shader_folders=[SHADERS]) as device, ExitStack() as stack:
+
+        def keep(thing: Any) -> Any:
+            stack.callback(thing.close)
+            return thing
+
+        tlas = keep(device.tlas([Instance(blas_of(device, keep, CORNERS), custom_index=5)]))
+        made = keep(
+            device.raytracing_pipeline("rays.rgen", ["sky.rmiss"], [HitGroup("hit.rchit")], BINDINGS, push=PUSH)
+        )
+        image = trace(device, keep, made, tlas)
+    inside, _, _, distance = expected(CORNERS)
+    assert (image[~inside] == -1).all()
+    assert np.allclose(image[inside][:, 2:], np.stack([distance[inside], np.full(inside.sum(), 500)], -1))
+    assert device.validation_messages == []
 
 
 def test_misuse_is_named(gpu: Device, keep: Keep) -> None:

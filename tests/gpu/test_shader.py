@@ -50,6 +50,12 @@ def test_missing_include_is_named(compiler: ShaderCompiler) -> None:
     assert message.endswith("a.glsl:2: there is no file b.glsl.")
 
 
+def test_endless_include_is_named(compiler: ShaderCompiler) -> None:
+    text = MAIN + '#include "a.glsl"\nvoid main() {}\n'
+    message = complain(compiler, text, a_glsl='#include "b.glsl"\n', b_glsl='\n#include "a.glsl"\n')
+    assert message.endswith(".glsl:2: a file includes itself without end.")
+
+
 def test_guards_and_inactive_includes_work(compiler: ShaderCompiler) -> None:
     includes = {
         "main.comp": MAIN
