@@ -226,7 +226,9 @@ def _vertex_color(geometry: Any, linear: bool) -> Vec3 | None:
     """Return the mean vertex colour as linear albedo, or None where the file has none."""
     visual = geometry.visual
     if visual.kind == "texture":
+        # Beside a texture layout trimesh keeps glTF's colours with the layout, PLY's with the mesh.
         colors = visual.vertex_attributes.get("color")
+        colors = geometry.vertex_attributes.get("color") if colors is None else colors
     else:
         colors = visual.vertex_colors if visual.defined else None
     if colors is None or len(colors) == 0:

@@ -27,9 +27,7 @@ def overlap_share(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32
     """
     hits = np.zeros(grid * grid, np.int64)
     for uvs, triangles in layouts:
-        # The shift keeps texel centres off the round numbers on which people put edges, so that a texel on a
-        # shared edge is not counted for both triangles.
-        corners = uvs[triangles].astype(np.float64) * grid - 0.5 + np.array([1.234e-4, 2.345e-4])
+        corners = uvs[triangles].astype(np.float64) * grid - 0.5
         low = np.clip(np.ceil(corners.min(axis=1)), 0, grid).astype(np.int64)
         high = np.clip(np.floor(corners.max(axis=1)), -1, grid - 1).astype(np.int64)
         size = np.maximum(high - low + 1, 0)
@@ -65,5 +63,6 @@ def _add_hits(
     sides = [
         (q[:, 0] - p[:, 0]) * (y - p[:, 1]) - (q[:, 1] - p[:, 1]) * (x - p[:, 0]) for p, q in ((a, b), (b, c), (c, a))
     ]
+    # Strictly: a texel on the edge that two neighbours share belongs to neither, not to both.
     inside = np.logical_and.reduce([s > 0 for s in sides]) | np.logical_and.reduce([s < 0 for s in sides])
     hits += np.bincount(y[inside] * grid + x[inside], minlength=len(hits))

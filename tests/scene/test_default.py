@@ -47,6 +47,18 @@ def test_mesh_lights_and_environment_can_be_replaced(tmp_path: Path) -> None:
     assert scene.environment.intensity == ref.intensity == pytest.approx(0.15)  # the set-up's own
 
 
+def test_the_camera_looks_at_the_face_not_at_everything(tmp_path: Path) -> None:
+    glb = Glb()
+    glb.header["nodes"] = [{"mesh": 0, "name": "face"}, {"mesh": 1, "translation": [9, 0, 0]}]
+    glb.header["scenes"] = [{"nodes": [0, 1]}]
+    glb.header["materials"] = [{"name": "m1"}, {"name": "m2"}]
+    glb.header["meshes"] = [
+        {"primitives": [{"attributes": {"POSITION": 0, "TEXCOORD_0": 2}, "indices": 3, "material": i}]} for i in (0, 1)
+    ]
+    scene = default_scene(glb.write(tmp_path / "q.glb"))
+    np.testing.assert_allclose(scene.camera.target, (0.1, 0.1, 0), atol=1e-6)
+
+
 def test_a_set_up_without_environment(tmp_path: Path) -> None:
     mesh = Glb().write(tmp_path / "my.glb")
     (tmp_path / "dark.toml").write_text("")

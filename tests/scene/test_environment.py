@@ -90,6 +90,15 @@ def test_sampling_finds_the_sun() -> None:
     assert (environment.radiance(directions)[:, 0] == 30_000).mean() > 0.9
 
 
+def test_black_rows_and_columns_are_never_chosen() -> None:
+    pixels = np.zeros((8, 16, 3), np.float32)
+    pixels[2, 5] = pixels[6, 11] = 1
+    environment = Environment(pixels)
+    extremes = np.array([[a, b, 0.5, 0.5] for a in (0.0, 1.0 - 1e-9) for b in (0.0, 1.0 - 1e-9)])
+    directions, pdf = environment.sample(extremes)
+    assert (pdf > 0).all() and (environment.radiance(directions) == 1).all()
+
+
 def test_a_black_map_is_sampled_uniformly() -> None:
     tables = Environment.constant((0, 0, 0)).sampling_cdf()
     np.testing.assert_allclose(tables.pdf, 1 / (4 * math.pi), rtol=1e-5)
