@@ -103,9 +103,7 @@ class Dataset:
         parts = list(self._files(folder_name(tile_hash)))
         tiles = np.concatenate(parts) if parts else np.zeros(0, TILE_DTYPE)
         if len(tiles) and int(tiles["frame"].max()) >= len(self._split):
-            raise InputError(
-                f"A tile of {folder_name(tile_hash)} in {self.path} names a frame that does not exist."
-            )
+            raise InputError(f"A tile of {folder_name(tile_hash)} in {self.path} names a frame that does not exist.")
         if split is None:
             return tiles
         chosen: npt.NDArray[np.void] = tiles[self._split[tiles["frame"]] == SPLITS.index(split)]
@@ -122,9 +120,7 @@ class Dataset:
             except OSError as error:
                 raise InputError(f"The tile file {path} is missing: {error.strerror}.") from error
             if size != expected:
-                raise InputError(
-                    f"The tile file {path} is damaged: it has {size} bytes instead of {expected}."
-                )
+                raise InputError(f"The tile file {path} is damaged: it has {size} bytes instead of {expected}.")
             yield np.fromfile(path, TILE_DTYPE)
 
 
@@ -226,10 +222,8 @@ class DatasetWriter:
         records = tiles.records(frame.index)
         dropped = int(np.count_nonzero(tiles.mask)) - int(np.count_nonzero(records["mask"]))
         self._frames.append(msgspec.structs.replace(frame, dropped_pixels=dropped))
-        order = np.argsort(tiles.hashes, kind="stable")
-        values, starts = np.unique(tiles.hashes[order], return_index=True)
-        for value, part in zip(values, np.split(records[order], starts[1:]), strict=True):
-            self._pending.setdefault(folder_name(int(value)), []).append(part)
+        for value in np.unique(tiles.hashes):
+            self._pending.setdefault(folder_name(int(value)), []).append(records[tiles.hashes == value])
         self.next_frame = frame.index + 1
 
     def commit_shard(self) -> None:

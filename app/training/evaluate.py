@@ -76,9 +76,7 @@ def evaluate(
     """
     if weights.hash_scale != data.hash_scale:
         scales = f"{weights.hash_scale} and {data.hash_scale}"
-        raise InputError(
-            f"The weights and the data set {data.path} hash tiles at different scales, {scales}."
-        )
+        raise InputError(f"The weights and the data set {data.path} hash tiles at different scales, {scales}.")
     errors = FrameErrors()
     hashes: dict[int, dict[str, float]] = {}
     uv_error = {name: np.zeros(UV_CELLS**2) for name in MODELS}

@@ -111,9 +111,7 @@ def train_group(
 class Sampler:
     """Draws training pixels for a group: most from each hash's own run, some from its neighbours' runs."""
 
-    def __init__(
-        self, pixels: Pixels, group: list[int], options: ExpertOptions, generator: torch.Generator
-    ) -> None:
+    def __init__(self, pixels: Pixels, group: list[int], options: ExpertOptions, generator: torch.Generator) -> None:
         self._generator = generator
         foreign = round(options.batch * options.neighbor_share) if options.neighbors else 0
         self._sizes = (options.batch - foreign, foreign)
@@ -161,9 +159,7 @@ class Jury:
     in the targets would count differently at every check.
     """
 
-    def __init__(
-        self, start: Experts, judge: Pixels, group: list[int], most: int, generator: torch.Generator
-    ) -> None:
+    def __init__(self, start: Experts, judge: Pixels, group: list[int], most: int, generator: torch.Generator) -> None:
         counts = [min(judge.count(h), most) for h in group]
         index = torch.zeros(len(group), max(counts), dtype=torch.int64)
         for row, (tile_hash, count) in enumerate(zip(group, counts, strict=True)):

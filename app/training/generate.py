@@ -22,9 +22,7 @@ from app.training.metrics import auto_exposure, plain_shading
 from app.training.situations import Ranges, draw
 
 SHARD_FRAMES = 25  # some 60 MB in memory; a kill loses at most these frames
-JUDGED_SPP_FACTOR = (
-    4  # frames that judge get this many times the samples: their noise limits what can be measured
-)
+JUDGED_SPP_FACTOR = 4  # frames that judge get this many times the samples: their noise limits what can be measured
 
 
 @dataclass(frozen=True)
@@ -189,9 +187,7 @@ def _frame(
     return info, tiles
 
 
-def _check(
-    frames: int, spp: int, seed: int, size: tuple[int, int], tile_fraction: float, shard_frames: int
-) -> None:
+def _check(frames: int, spp: int, seed: int, size: tuple[int, int], tile_fraction: float, shard_frames: int) -> None:
     for name, value, low in (
         ("frames", frames, 1),
         ("spp", spp, 1),

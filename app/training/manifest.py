@@ -31,8 +31,7 @@ TILE_DTYPE = np.dtype(
 )
 
 _SHAPES: dict[str, tuple[int, ...]] = {
-    name: TILE_DTYPE[name].shape
-    for name in ("features", "light_scale", "mask", "target", "variance", "tile_xy")
+    name: TILE_DTYPE[name].shape for name in ("features", "light_scale", "mask", "target", "variance", "tile_xy")
 }
 
 SPLITS = ("train", "validation", "held-out")
@@ -84,11 +83,7 @@ class TileBatch:
             if (got := getattr(self, name).shape) != (n, *shape):
                 raise ValueError(f"{name} has shape {got} instead of {(n, *shape)}")
         out = np.zeros(len(self), TILE_DTYPE)
-        finite = (
-            np.isfinite(self.target).all(-1)
-            & np.isfinite(self.variance).all(-1)
-            & np.isfinite(self.light_scale)
-        )
+        finite = np.isfinite(self.target).all(-1) & np.isfinite(self.variance).all(-1) & np.isfinite(self.light_scale)
         mask = self.mask.astype(bool) & finite
         out["features"] = self.features
         out["light_scale"] = np.where(mask, self.light_scale, 0.0)
@@ -167,9 +162,7 @@ class Shard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def header_of(spec: DatasetSpec) -> Header:
     """The first line of a set made by this version."""
-    fields = [
-        (name, TILE_DTYPE[name].base.str, list(TILE_DTYPE[name].shape)) for name in TILE_DTYPE.names or ()
-    ]
+    fields = [(name, TILE_DTYPE[name].base.str, list(TILE_DTYPE[name].shape)) for name in TILE_DTYPE.names or ()]
     features = [(feature.name, feature.channels) for feature in FEATURES]
     return Header(FORMAT, FORMAT_VERSION, SCHEMA_VERSION, HASH_BINS, HASH_SCALE, TILE, features, fields, spec)
 
@@ -227,9 +220,7 @@ def parse_manifest(path: Path, text: bytes) -> tuple[Header, list[Shard], int]:
         if any(frame.split not in SPLITS for frame in shard.frames) or any(
             not re.fullmatch(r"0x[0-9a-f]{4}", name) or count <= 0 for name, count in shard.tiles.items()
         ):
-            raise InputError(
-                f"The manifest {path} is damaged in line {number}: impossible split, hash or tile count."
-            )
+            raise InputError(f"The manifest {path} is damaged in line {number}: impossible split, hash or tile count.")
         shards.append(shard)
     indexes = [frame.index for shard in shards for frame in shard.frames]
     if len(set(indexes)) != len(indexes) or len({s.shard for s in shards}) != len(shards):

@@ -143,9 +143,7 @@ def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
     weights[-1] = weights[-1] * output[:, None]
     biases[-1] = biases[-1] * output
     count = len(weights[0])
-    flat = torch.cat(
-        [t.reshape(count, -1) for pair in zip(weights, biases, strict=True) for t in pair], dim=1
-    )
+    flat = torch.cat([t.reshape(count, -1) for pair in zip(weights, biases, strict=True) for t in pair], dim=1)
     widths = [weights[0].shape[2], *(w.shape[1] for w in weights)]
     if flat.shape[1] != parameter_count(widths):
         raise ValueError(f"layers {widths} do not fit together")

@@ -101,9 +101,7 @@ def load_pixels(
         scale[start:end] = (tiles["light_scale"] * gain)[mask][:count]
         target[start:end] = (tiles["target"] * gain[..., None])[mask][:count]
         if not np.isfinite(features[start:end]).all():
-            raise InputError(
-                f"The tiles of hash 0x{tile_hash:04x} in {data.path} hold features that are not finite."
-            )
+            raise InputError(f"The tiles of hash 0x{tile_hash:04x} in {data.path} hold features that are not finite.")
         runs[tile_hash] = (start, end)
         if progress:
             progress(done, len(data.hashes))

@@ -20,9 +20,7 @@ def plot_curves(path: Path, curves: Mapping[str, Sequence[tuple[float, float]]])
         path: the PNG to write.
         curves: name -> points (step, dB).
     """
-    figure, axes = plt.subplots(
-        1, max(len(curves), 1), figsize=(6.0 * max(len(curves), 1), 4.0), squeeze=False
-    )
+    figure, axes = plt.subplots(1, max(len(curves), 1), figsize=(6.0 * max(len(curves), 1), 4.0), squeeze=False)
     for axis, (name, points) in zip(axes[0], curves.items(), strict=False):
         if points:
             axis.plot(*np.transpose(points), marker=".", markersize=3)
@@ -40,9 +38,7 @@ def plot_uv(path: Path, evaluation: Evaluation) -> None:
     """
     pixels = evaluation.uv_pixels
     with np.errstate(divide="ignore", invalid="ignore"):
-        db = {
-            name: -10.0 * np.log10(evaluation.uv_error[name] / pixels) for name in ("generalist", "experts")
-        }
+        db = {name: -10.0 * np.log10(evaluation.uv_error[name] / pixels) for name in ("generalist", "experts")}
         panels = [
             ("experts, dB", db["experts"], "viridis", (25.0, 50.0)),
             ("experts - generalist, dB", db["experts"] - db["generalist"], "RdBu", (-3.0, 3.0)),

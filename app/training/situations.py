@@ -157,7 +157,7 @@ def draw_camera(rng: Generator, bounds: F64, aspect: float, ranges: Ranges) -> C
 
 
 def draw_lights(rng: Generator, center: F64, irradiance: float, ranges: Ranges) -> tuple[Light, ...]:
-    """One to four lights; their irradiances (W/m2) at `center`, each facing it, sum to roughly `irradiance`."""
+    """One to four lights whose irradiances (W/m2) at `center`, facing each, sum to roughly `irradiance`."""
     count = int(rng.choice([1, 2, 3, 4], p=[0.35, 0.3, 0.2, 0.15]))
     shares = np.array([1.0, *(_log_uniform(rng, ranges.contrast, 1.0) for _ in range(count - 1))])
     shares *= irradiance / shares.sum()
@@ -246,9 +246,7 @@ def lobe_map(ambient: ArrayLike, lobes: Sequence[dict[str, Any]]) -> F32:
     theta = (np.arange(rows) + 0.5) / rows * math.pi
     phi = ((np.arange(columns) + 0.5) / columns - 0.5) * 2.0 * math.pi
     sin, cos = np.sin(theta)[:, None], np.cos(theta)[:, None]
-    directions = np.stack(
-        [sin * np.sin(phi), np.broadcast_to(cos, (rows, columns)), -sin * np.cos(phi)], axis=-1
-    )
+    directions = np.stack([sin * np.sin(phi), np.broadcast_to(cos, (rows, columns)), -sin * np.cos(phi)], axis=-1)
     pixels = np.broadcast_to(np.asarray(ambient, np.float64), (rows, columns, 3)).copy()
     for lobe in lobes:
         weight = np.exp(lobe["sharpness"] * (directions @ np.asarray(lobe["axis"]) - 1.0))

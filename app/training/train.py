@@ -153,9 +153,7 @@ def train(
                 hint = "It needs at least ten frames that show a face."
                 raise InputError(f"The data set {data.path} has no {name} pixels.", hint)
         if train_pixels.kept < 1.0:
-            console.print(
-                f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random."
-            )
+            console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
         run = _Run(options, train_pixels, judge_pixels, state, progress)
         generalist = _new_generalist(run)
         interrupted = False
@@ -170,9 +168,7 @@ def train(
         evaluation = None
         if not interrupted:
             with _task(progress, "Scoring", len(data.hashes)) as task:
-                evaluation = evaluate(
-                    weights, data, progress=lambda done, _: progress.update(task, completed=done)
-                )
+                evaluation = evaluate(weights, data, progress=lambda done, _: progress.update(task, completed=done))
             _write(out, replace(weights, metadata={**weights.metadata, "held_out": evaluation.summary()}))
     plot_curves(out / "curves.png", state.curves)
     if evaluation:

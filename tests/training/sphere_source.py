@@ -1,0 +1,146 @@
+"""A renderer for tests: a sphere with made-up skin, whose radiance is a known function of the features plus noise."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.network.schema import CHANNELS, channels, pack, tile_grid, to_tiles, unpack
+from app.network.tile_hash import hash_pixels
+from app.scene.camera import Camera
+from app.scene.environment import Environment
+from app.scene.lights import AreaLight, DirectionalLight, Light
+from app.training.dataset import TileBatch
+from app.training.generate import TileSelection
+
+F32 = npt.NDArray[np.float32]
+RADIUS = 0.12
+
+
+class SphereSource:
+    """A `FrameSource` without a GPU.
+
+    Args:
+        noise: deviation of one sample against its mean; the samples are gamma distributed, as skewed as path tracing.
+        fail_at: raise `failure` when asked for the frame of this number (counting calls).
+    """
+
+    def __init__(self, noise: float = 1.0, fail_at: int | None = None, failure: BaseException | None = None) -> None:
+        self.noise = noise
+        self.fail_at, self.failure = fail_at, failure
+        self.calls = 0
+
+    @property
+    def bounds(self) -> npt.NDArray[np.float64]:
+        return np.array([[-RADIUS] * 3, [RADIUS] * 3])
+
+    @property
+    def description(self) -> dict[str, Any]:
+        return {"mesh": "sphere", "radius": (RADIUS,)}
+
+    def render(
+        self,
+        camera: Camera,
+        lights: Sequence[Light],
+        environment: Environment | None,
+        *,
+        size: tuple[int, int],
+        spp: int,
+        seed: int,
+        selection: TileSelection,
+    ) -> TileBatch:
+        if self.failure is not None and self.calls == self.fail_at:
+            raise self.failure
+        self.calls += 1
+        image, face, scale = _gbuffer(camera, lights, environment, size)
+        features, masks, scales = to_tiles(pack(image)), to_tiles(face), to_tiles(scale)
+        hashes = hash_pixels(unpack(features)[..., channels("uv")], masks)
+        shown = np.flatnonzero(hashes)
+        shown = shown[selection.choose(shown)]
+        clean = skin(unpack(features[shown]), scales[shown])
+        shape = spp / self.noise**2 if self.noise else np.inf
+        luck = np.random.default_rng(seed).gamma(shape, 1.0 / shape, clean.shape) if self.noise else 1.0
+        across, _ = tile_grid(*size)
+        return TileBatch(
+            features=features[shown],
+            light_scale=scales[shown],
+            mask=masks[shown],
+            hashes=hashes[shown],
+            target=(clean * luck).astype(np.float32),
+            variance=(np.square(clean) / shape).astype(np.float32),
+            tile_xy=np.stack([shown % across, shown // across], axis=-1).astype(np.uint16),
+        )
+
+
+def skin(features: F32, light_scale: F32) -> F32:
+    """The radiance to learn: scattering and gloss that change over the surface, as no plain shading knows."""
+    uv = features[..., channels("uv")]
+    scatter = 0.5 + 0.5 * np.sin(2.0 * np.pi * 3.0 * uv[..., :1])
+    gloss = 0.5 + 0.5 * np.cos(2.0 * np.pi * 4.0 * uv[..., 1:])
+    sharp, wide = features[..., channels("irradiance")], features[..., channels("irradiance_wide")]
+    diffuse = features[..., channels("albedo")] / np.pi * ((1.0 - scatter) * sharp + scatter * wide)
+    radiance: F32 = light_scale[..., None] * (diffuse + gloss * features[..., channels("specular")])
+    return radiance
+
+
+def _gbuffer(
+    camera: Camera, lights: Sequence[Light], environment: Environment | None, size: tuple[int, int]
+) -> tuple[F32, npt.NDArray[np.bool_], F32]:
+    """Features (H, W, 32), face (H, W) and light_scale (H, W) of the sphere at the origin."""
+    width, height = size
+    basis = camera.basis(width, height)
+    x = (np.arange(width) + 0.5) / width * 2.0 - 1.0
+    y = (np.arange(height) + 0.5) / height * 2.0 - 1.0
+    rays = basis.forward + x[None, :, None] * basis.right - y[:, None, None] * basis.up
+    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+    b = rays @ basis.origin
+    root = b * b - (basis.origin @ basis.origin - RADIUS**2)
+    face = (root > 0.0) & (-b - np.sqrt(np.maximum(root, 0.0)) > 0.0)
+    distance = -b - np.sqrt(np.maximum(root, 0.0))
+    normal = (basis.origin + distance[..., None] * rays) / RADIUS
+    uv = np.stack([np.arctan2(normal[..., 0], normal[..., 2]) / (2 * np.pi) + 0.5, (normal[..., 1] + 1) / 2], -1)
+    uv = np.clip(uv, 0.0, 0.999)
+
+    sharp, wide = np.zeros((2, height, width, 3))
+    mirror, moment = np.zeros((2, height, width, 3))
+    reflected = rays - 2.0 * (rays * normal).sum(-1, keepdims=True) * normal
+    for toward, irradiance in _as_directions(lights, environment):
+        cosine = normal @ toward
+        sharp += np.maximum(cosine, 0.0)[..., None] * irradiance
+        wide += (np.maximum(cosine + 0.3, 0.0) / 1.69)[..., None] * irradiance
+        mirror += (np.maximum(reflected @ toward, 0.0) ** 20)[..., None] * irradiance * 0.2
+        moment += irradiance.mean() * toward
+    scale = np.maximum((sharp + wide).mean(-1), 1e-3 * (1.0 + moment[..., 0] * 0.0))
+
+    image = np.zeros((height, width, CHANNELS), np.float32)
+    image[..., channels("uv")] = uv
+    image[..., channels("normal")] = normal
+    image[..., channels("view")] = -rays
+    tone = 0.5 + 0.2 * np.sin(uv[..., :1] * 40.0) * np.sin(uv[..., 1:] * 40.0)
+    image[..., channels("albedo")] = tone * np.array([1.0, 0.7, 0.55])
+    image[..., channels("roughness")] = 0.4
+    image[..., channels("ambient_visibility")] = 1.0
+    lit = {"irradiance": sharp, "irradiance_narrow": 0.5 * (sharp + wide), "irradiance_wide": wide}
+    for name, value in (lit | {"specular": mirror, "light_direction": moment}).items():
+        image[..., channels(name)] = value / scale[..., None]
+    image[~face] = 0.0
+    return image, face, np.where(face, scale, 0.0).astype(np.float32)
+
+
+def _as_directions(
+    lights: Sequence[Light], environment: Environment | None
+) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    """Every light as a direction towards it and an irradiance (3,)."""
+    found = []
+    for light in lights:
+        color = np.array(light.color)
+        if isinstance(light, DirectionalLight):
+            found.append((-np.array(light.direction), light.irradiance * color))
+            continue
+        center = np.array(light.center if isinstance(light, AreaLight) else light.position)
+        power = light.radiance * light.area if isinstance(light, AreaLight) else light.intensity
+        found.append((center / np.linalg.norm(center), power / (center @ center) * color))
+    if environment is not None:
+        found.append((np.array([0.0, 1.0, 0.0]), environment.intensity * np.ones(3)))
+    return found

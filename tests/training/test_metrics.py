@@ -1,0 +1,83 @@
+"""Tone map, PSNR and exposure against values worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from app.network.schema import CHANNELS, channels
+from app.scene.tonemap import pbr_neutral, srgb_encode, tonemap
+from app.training.metrics import (
+    KEY_LUMINANCE,
+    FrameErrors,
+    auto_exposure,
+    noise_error,
+    plain_shading,
+    psnr,
+    squared_error,
+)
+
+
+def test_tone_map_leaves_base_colours_and_tames_highlights() -> None:
+    # Specification: below the shoulder a colour only loses the 4 % of Fresnel reflection.
+    np.testing.assert_allclose(pbr_neutral(np.array([0.5, 0.3, 0.2])), [0.46, 0.26, 0.16])
+    # Toe: x - (x - 6.25 x^2) = 6.25 x^2.
+    np.testing.assert_allclose(pbr_neutral(np.array([0.04, 0.04, 0.04])), 6.25 * 0.04**2)
+    # Shoulder, grey: peak p = x - 0.04 becomes 1 - 0.24^2 / (p + 0.24 - 0.76).
+    np.testing.assert_allclose(pbr_neutral(np.full(3, 2.0)), 1 - 0.24**2 / (1.96 - 0.52))
+    bright = pbr_neutral(np.array([1e4, 10.0, 0.0]))
+    assert bright[0] > 0.999 and bright[1] > 0.9  # a huge highlight turns white
+    values = pbr_neutral(np.linspace(0, 20, 5001)[:, None] * np.array([1.0, 0.6, 0.4]))
+    assert (np.diff(values.max(-1)) >= 0).all() and values.max() <= 1 and values.min() >= 0
+    np.testing.assert_array_equal(pbr_neutral(np.array([-1.0, -2.0, 0.0])), 0)
+
+
+def test_tone_map_has_no_step_where_its_pieces_meet() -> None:
+    for x in (0.08, 0.8):
+        low, high = pbr_neutral(np.array([[x - 1e-7] * 3, [x + 1e-7] * 3]))
+        np.testing.assert_allclose(low, high, atol=1e-6)
+
+
+def test_srgb_curve_and_exposure() -> None:
+    np.testing.assert_allclose(srgb_encode(np.array([0.0, 0.001, 0.0031308, 0.214041, 1.0, 2.0])),
+                               [0.0, 0.01292, 0.04045, 0.5, 1.0, 1.0], atol=1e-5)  # fmt: skip
+    radiance = np.array([[0.1, 0.2, 0.3]], np.float32)
+    np.testing.assert_allclose(tonemap(radiance, 1.0), tonemap(2 * radiance), rtol=1e-6)
+    assert tonemap(radiance, 1.0).dtype == np.float32
+    per_pixel = tonemap(np.repeat(radiance, 2, 0), np.array([[0.0], [1.0]], np.float32))
+    np.testing.assert_allclose(per_pixel[1], tonemap(radiance, 1.0)[0])
+
+
+def test_psnr_by_frame() -> None:
+    assert psnr(0.01) == pytest.approx(20.0)
+    assert psnr(0.0) == 99.0
+    errors = FrameErrors()
+    first, second = np.full((4, 3), 0.01, np.float32), np.full((2, 3), 0.001, np.float32)
+    errors.add({"a": first}, np.full(4, 7))
+    errors.add({"a": np.concatenate([second, first])}, np.array([8, 8, 7, 7, 7, 7]))
+    assert errors.frames("a") == pytest.approx({7: 20.0, 8: 30.0})
+    score = errors.score("a")
+    assert score is not None
+    assert (score.mean, score.worst, score.worst_frame, score.frames) == pytest.approx((25.0, 20.0, 7, 2))
+    assert errors.score("b") is None
+
+
+def test_noise_error_predicts_what_noise_costs() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.full((200_000, 3), [0.3, 0.2, 0.15], np.float32)
+    deviation = np.float32(0.01)
+    target = (truth + rng.normal(0, deviation, truth.shape)).astype(np.float32)
+    measured = squared_error(truth, target, 0.5).mean()
+    expected = noise_error(target, np.full_like(target, deviation**2), 0.5).mean()
+    assert expected == pytest.approx(measured, rel=0.05)
+
+
+def test_plain_shading_and_its_exposure() -> None:
+    features = np.zeros((10, CHANNELS), np.float32)
+    features[:, channels("albedo")] = 0.5
+    features[:, channels("irradiance")] = math.pi
+    features[:, channels("specular")] = 0.1
+    shaded = plain_shading(features, np.full(10, 2.0, np.float32))
+    np.testing.assert_allclose(shaded, 1.2, rtol=1e-6)
+    assert auto_exposure(shaded) == pytest.approx(math.log2(KEY_LUMINANCE / 1.2), abs=1e-5)
+    assert auto_exposure(shaded[:0]) == 0.0 == auto_exposure(0 * shaded)

@@ -1,0 +1,122 @@
+"""The torch networks: export, independence of a group's experts, and a loss that noise cannot bias."""
+
+import numpy as np
+import pytest
+import torch
+
+from app.network.schema import to_half
+from app.network.tile_hash import HASHES
+from app.network.twin import forward
+from app.network.weights import WeightSet
+from app.scene.tonemap import tonemap
+from app.training.experts import ExpertOptions, Sampler, neighbors
+from app.training.loss import display_slope, validation_error, weighted_error
+from app.training.model import Experts, Generalist, Scales
+from app.training.pixels import Pixels
+
+
+def some_features(count: int, seed: int = 0) -> torch.Tensor:
+    values = np.random.default_rng(seed).normal(0.4, 0.5, (count, 32))
+    return torch.from_numpy(to_half(values).astype(np.float32))
+
+
+def some_generalist(layers: tuple[int, ...] = (32, 32, 32, 3), seed: int = 0) -> Generalist:
+    torch.manual_seed(seed)
+    scales = Scales.measure(some_features(500, 7) * 3, torch.rand(500, 3))
+    return Generalist(layers, scales)
+
+
+@pytest.mark.parametrize("layers", [(32, 32, 32, 3), (32, 16, 3), (32, 3), (32, 48, 24, 8, 3)])
+def test_export_equals_torch(layers: tuple[int, ...]) -> None:
+    net = some_generalist(layers)
+    experts = Experts(net, 3)
+    with torch.no_grad():
+        for tensor in experts.tensors:
+            tensor += 0.05 * torch.randn_like(tensor)
+    table = np.zeros(HASHES, np.uint32)
+    table[[0x0101, 0x0202, 0x0303]] = 1, 2, 3
+    slots = np.concatenate([net.export()[None], experts.export()])
+    weights = WeightSet(layers=layers, slots=slots, table=table)
+    features, scale = some_features(400), torch.rand(400, 1) * 5
+    with torch.no_grad():
+        wanted = [net(features) * scale, *(experts(features.expand(3, -1, -1)) * scale)]
+    for tile_hash, want in zip((0, 0x0101, 0x0202, 0x0303), wanted, strict=True):
+        got = forward(weights, features.numpy(), scale[:, 0].numpy(), tile_hash)
+        np.testing.assert_allclose(got, want.clamp_min(0).numpy(), atol=1e-4, rtol=1e-4)
+
+
+def test_channels_that_never_change_are_harmless() -> None:
+    features = some_features(200)
+    features[:, 3] = 0.25
+    net = Generalist((32, 8, 3), Scales.measure(features, torch.rand(200, 3)))
+    with torch.no_grad():
+        assert torch.isfinite(net(features)).all() and np.isfinite(net.export()).all()
+
+
+def test_experts_of_a_group_train_as_if_alone() -> None:
+    net = some_generalist()
+    features, target = some_features(3 * 64, 1).reshape(3, 64, 32), torch.rand(3, 64, 3)
+
+    def trained(rows: list[int]) -> list[torch.Tensor]:
+        experts = Experts(net, len(rows))
+        optimizer = torch.optim.Adam(experts.parameters(), lr=1e-3)
+        for _ in range(5):
+            loss = weighted_error(experts(features[rows]), target[rows]).mean(dim=(1, 2)).sum()
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        return experts.snapshot()
+
+    together, alone = trained([0, 1, 2]), trained([1])
+    for a, b in zip(together, alone, strict=True):
+        torch.testing.assert_close(a[1], b[0], atol=1e-6, rtol=1e-4)
+
+
+def test_the_gradient_is_linear_in_the_noisy_target() -> None:
+    """The mean gradient over noisy targets is the gradient for their mean: noise averages out, whatever its shape."""
+    prediction = torch.rand(50, 3, dtype=torch.float64, requires_grad=True)
+    rng = np.random.default_rng(0)
+    targets = torch.from_numpy(rng.gamma(0.1, 3.0, (200, 50, 3)))  # skewed: most are near 0, a few are huge
+
+    def gradient(target: torch.Tensor) -> torch.Tensor:
+        (result,) = torch.autograd.grad(weighted_error(prediction, target).sum(), prediction)
+        return result
+
+    mean = torch.stack([gradient(target) for target in targets]).mean(0)
+    torch.testing.assert_close(mean, gradient(targets.mean(0)))
+
+
+def test_slope_follows_the_display() -> None:
+    """Against the true tone map's slope along grey and skin tones, from the shadows' end to the highlights."""
+    for tone in (np.ones(3), np.array([1.0, 0.7, 0.55])):
+        radiance = np.linspace(0.16, 1.0, 40)[:, None] * tone
+        step = 1e-5
+        true = (tonemap(radiance + step * tone) - tonemap(radiance - step * tone)) / (2 * step * tone)
+        got = display_slope(torch.from_numpy(radiance)).numpy()
+        np.testing.assert_allclose(got, true, rtol=0.45)
+    extremes = torch.tensor([[0.0, 0.0, 0.0], [-5.0, 0.1, 1.0], [1e6, 1e6, 1e6]])
+    assert torch.isfinite(display_slope(extremes)).all() and (display_slope(extremes) > 0).all()
+
+
+def test_outliers_do_not_decide_a_comparison() -> None:
+    reference = torch.full((1, 3), 0.3)
+    error = validation_error(reference, torch.full((1, 3), 1e5), reference)
+    torch.testing.assert_close(error, torch.ones(1, 3))
+    near = validation_error(reference * 1.1, reference, reference)
+    torch.testing.assert_close(near, weighted_error(reference * 1.1, reference), rtol=0.2, atol=0.0)
+
+
+def test_sampler_draws_own_and_neighbouring_pixels() -> None:
+    runs = {0x0101: (0, 100), 0x0103: (100, 150), 0x8080: (150, 400), 0x0301: (400, 400), 0x0202: (400, 1000)}
+    pixels = Pixels(torch.zeros(1000, 32), torch.zeros(1000), torch.zeros(1000, 3), runs, 1.0)
+    options = ExpertOptions(batch=400, neighbor_share=0.25, neighbors=1)
+    generator = torch.Generator().manual_seed(0)
+    drawn = Sampler(pixels, [0x0101, 0x0103], options, generator).draw()
+    assert drawn.shape == (2, 400)
+    for row, (own, near) in enumerate([(0x0101, 0x0103), (0x0103, 0x0101)]):
+        for part, tile_hash in ((drawn[row, :300], own), (drawn[row, 300:], near)):
+            start, stop = runs[tile_hash]
+            assert start <= int(part.min()) < start + 5 and stop - 5 <= int(part.max()) < stop
+    assert neighbors(0x0101, list(runs), 2) == [0x0103, 0x0301]
+    alone = Sampler(pixels, [0x0202], ExpertOptions(batch=8, neighbors=0), generator).draw()
+    assert alone.shape == (1, 8) and int(alone.min()) >= 400

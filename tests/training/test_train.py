@@ -1,0 +1,215 @@
+"""Training from end to end on a sphere with known skin: it learns, resumes, repeats itself, and refuses bad input."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from app.errors import BungyoError, InputError
+from app.network.schema import unpack
+from app.network.twin import forward
+from app.network.weights import WeightSet
+from app.training import experts as experts_module
+from app.training import train as train_module
+from app.training.checkpoint import FILE_NAME
+from app.training.dataset import Dataset
+from app.training.evaluate import evaluate
+from app.training.experts import ExpertOptions
+from app.training.generate import generate
+from app.training.metrics import psnr, squared_error
+from app.training.pixels import load_pixels
+from app.training.train import Options, Result, train
+from tests.training.sphere_source import SphereSource, skin
+
+QUICK = Options(
+    layers=(32, 16, 16, 3),
+    threads=1,
+    steps=600,
+    batch=1024,
+    experts=ExpertOptions(steps=100, batch=256, group=8, min_pixels=1500, judge_pixels=512, checks=4),
+)
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    path = tmp_path_factory.mktemp("data") / "set"
+    generate(SphereSource(noise=0.7), path, frames=60, spp=4, seed=1, size=(128, 128), tile_fraction=0.6)
+    return Dataset(path)
+
+
+@pytest.fixture(scope="module")
+def trained(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    out = tmp_path_factory.mktemp("weights")
+    return train(data, out, QUICK, console=QUIET), out
+
+
+def test_networks_beat_shading_and_experts_beat_the_generalist(trained: tuple[Result, Path], data: Dataset) -> None:
+    result, out = trained
+    assert result.evaluation is not None and result.experts > 5 and not result.interrupted
+    scores = result.evaluation.scores
+    assert scores["generalist"].mean > scores["plain"].mean + 1.0
+    assert scores["experts"].mean > scores["generalist"].mean + 0.1
+    assert scores["experts"].mean < scores["noise"].mean + 0.5  # better than the noise allows would be cheating
+    assert (out / "curves.png").stat().st_size > 1000 and (out / "uv.png").stat().st_size > 1000
+    assert not (out / FILE_NAME).exists()
+
+
+def test_noise_averages_out(trained: tuple[Result, Path], data: Dataset) -> None:
+    """Judged by the noiseless truth, the network is far better than the targets it learned from."""
+    weights = WeightSet.load(trained[1])
+    errors: dict[str, list[Any]] = {"train": [], "held-out": []}
+    for split, found in errors.items():
+        for tile_hash in data.hashes:
+            tiles = data.tiles(tile_hash, split)
+            mask = tiles["mask"].astype(bool)
+            features, scale = unpack(tiles["features"])[mask], tiles["light_scale"][mask]
+            exposure = np.array([data.frames[int(i)].exposure_ev for i in tiles["frame"]], np.float32)
+            exposure = np.repeat(exposure, mask.sum(axis=1))[:, None]
+            truth = skin(features, scale)
+            guess = forward(weights, features, scale, tile_hash).astype(np.float32)
+            shown = guess if split == "held-out" else tiles["target"][mask]
+            found.append(squared_error(shown, truth, exposure))
+    db = {split: psnr(float(np.concatenate(found).mean())) for split, found in errors.items()}
+    assert db["held-out"] > db["train"] + 3.0
+
+
+def test_heavy_noise_makes_nothing_darker(tmp_path: Path) -> None:
+    """Trained on exponentially distributed targets, a network is on average as bright as one trained on the truth."""
+    options = replace(QUICK, experts=replace(QUICK.experts, steps=0))
+    brightness = []
+    for noise in (0.0, 2.0):
+        path = tmp_path / f"noise {noise}"
+        generate(SphereSource(noise), path, frames=30, spp=4, size=(128, 128), tile_fraction=0.6)
+        train(Dataset(path), path / "weights", options, console=QUIET)
+        pixels, weights = load_pixels(Dataset(path), "train"), WeightSet.load(path / "weights")
+        brightness.append(forward(weights, pixels.features[::7].numpy(), pixels.scale[::7].numpy(), 0).sum(axis=0))
+    np.testing.assert_allclose(brightness[1] / brightness[0], 1.0, atol=0.05)
+
+
+def test_the_file_says_how_it_was_trained(trained: tuple[Result, Path], data: Dataset) -> None:
+    result, out = trained
+    weights = WeightSet.load(out)
+    assert result.weights == out / "experts.safetensors" and len(weights.hashes) == result.experts
+    assert weights.metadata["options"]["layers"] == [32, 16, 16, 3]
+    assert weights.metadata["unfinished"] is False
+    assert set(weights.metadata["validation_gain_db"]) == {f"0x{h:04x}" for h in weights.hashes}
+    assert min(weights.metadata["validation_gain_db"].values()) >= 0
+    again = evaluate(weights, data)
+    assert again.summary() == weights.metadata["held_out"]
+    counts = load_pixels(data, "train")
+    assert all(counts.count(int(h)) >= QUICK.experts.min_pixels for h in weights.hashes)
+
+
+def slots(path: Path) -> bytes:
+    weights = WeightSet.load(path)
+    return weights.slots.tobytes() + weights.table.tobytes()
+
+
+def test_same_seed_same_weights(trained: tuple[Result, Path], data: Dataset, tmp_path: Path) -> None:
+    train(data, tmp_path / "same", QUICK, console=QUIET)
+    assert slots(tmp_path / "same") == slots(trained[1])
+    other = replace(QUICK, seed=1, steps=20, experts=replace(QUICK.experts, steps=0))
+    train(data, tmp_path / "other", other, console=QUIET)
+    assert len(WeightSet.load(tmp_path / "other").hashes) == 0  # no experts: everything is slot 0
+    assert slots(tmp_path / "other") != slots(trained[1])
+
+
+def interrupt_at(call: int, monkeypatch: pytest.MonkeyPatch, module: object) -> None:
+    """Make the optimiser step number `call` of a stage behave like Ctrl-C."""
+    real, calls = experts_module.descend, iter(range(10**9))
+
+    def descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        real(optimizer, loss)
+
+    monkeypatch.setattr(module, "descend", descend)
+
+
+@pytest.mark.parametrize(("stage", "call"), [("generalist", 300), ("experts", 100)])
+def test_ctrl_c_keeps_the_best_and_the_next_run_goes_on(
+    trained: tuple[Result, Path],
+    data: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    call: int,
+) -> None:
+    with monkeypatch.context() as patched:
+        interrupt_at(call, patched, train_module if stage == "generalist" else experts_module)
+        result = train(data, tmp_path, QUICK, console=QUIET)
+    assert result.interrupted and result.evaluation is None
+    early = WeightSet.load(tmp_path)
+    assert early.metadata["unfinished"] is True
+    assert (len(early.hashes) > 0) == (stage == "experts")
+    assert (tmp_path / FILE_NAME).exists()
+    with pytest.raises(InputError, match="interrupted training run with other options or data"):
+        train(data, tmp_path, replace(QUICK, seed=9), console=QUIET)
+    result = train(data, tmp_path, QUICK, console=QUIET)
+    assert not result.interrupted and not (tmp_path / FILE_NAME).exists()
+    assert slots(tmp_path) == slots(trained[1])  # as if it had never been interrupted
+
+
+def test_ctrl_c_never_costs_finished_weights(
+    trained: tuple[Result, Path], data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WeightSet.load(trained[1]).save(tmp_path)
+    interrupt_at(300, monkeypatch, train_module)
+    assert train(data, tmp_path, QUICK, console=QUIET).weights is None
+    assert slots(tmp_path) == slots(trained[1])
+    interrupt_at(3, monkeypatch, train_module)
+    assert train(data, tmp_path / "new", QUICK, console=QUIET).weights is None
+    assert not (tmp_path / "new" / "experts.safetensors").exists()
+
+
+def test_a_damaged_checkpoint_is_named(data: Dataset, tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"PK\x03\x04 nonsense")
+    with pytest.raises(InputError, match=r"unfinished\.pt cannot be read") as caught:
+        train(data, tmp_path, QUICK, console=QUIET)
+    assert "--fresh" in caught.value.hint
+    assert (tmp_path / FILE_NAME).read_bytes().startswith(b"PK")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (replace(QUICK, layers=(16, 16, 3)), "The network leads from 16 to 3 channels"),
+        (replace(QUICK, batch=0), "needs a batch above 0, not 0"),
+        (replace(QUICK, rate=float("nan")), "needs a learning rate above 0, not nan"),
+        (replace(QUICK, seed=-1), "needs a seed of 0 or more, not -1"),
+        (replace(QUICK, experts=ExpertOptions(group=0)), "needs a experts' group above 0, not 0"),
+        (replace(QUICK, experts=ExpertOptions(neighbor_share=1.0)), "at least 0 and below 1"),
+    ],
+)
+def test_bad_options_are_named(data: Dataset, tmp_path: Path, options: Options, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train(data, tmp_path / "out", options, console=QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_little_data_is_said(tmp_path: Path) -> None:
+    generate(SphereSource(), tmp_path / "set", frames=3, spp=1, size=(64, 64))
+    with pytest.raises(InputError, match="has no validation pixels"):
+        train(Dataset(tmp_path / "set"), tmp_path / "out", QUICK, console=QUIET)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="The weights cannot go to"):
+        train(Dataset(tmp_path / "set"), tmp_path / "file", QUICK, console=QUIET)
+
+
+def test_divergence_is_said(data: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(BungyoError, match="Training diverged after"):
+        train(data, tmp_path, replace(QUICK, rate=1e30), console=QUIET)
+    assert not (tmp_path / "experts.safetensors").exists()
+
+
+def test_data_that_does_not_fit_is_thinned_evenly(data: Dataset) -> None:
+    everything, thinned = load_pixels(data, "train"), load_pixels(data, "train", max_pixels=40_000, seed=2)
+    assert everything.kept == 1.0 and len(thinned) <= 40_000 and thinned.kept < 1.0
+    for tile_hash in data.hashes:
+        if (count := everything.count(tile_hash)) > 2000:
+            assert thinned.count(tile_hash) == pytest.approx(count * thinned.kept, rel=0.3)
