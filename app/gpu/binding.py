@@ -144,11 +144,6 @@ def array(item: str, values: list[Any] | int) -> Handle:
     return cells
 
 
-def address(value: int) -> Handle:
-    """A VkDeviceOrHostAddressConstKHR / VkDeviceOrHostAddressKHR initialiser from a device address."""
-    return {"deviceAddress": value}
-
-
 def _cells(item: Any, values: list[Any] | tuple[Any, ...], kept: list[Any]) -> Handle:
     if item.kind in ("struct", "union"):
         kept.extend(values)

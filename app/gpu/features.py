@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.gpu.binding import Handle, array, ffi, make, vk
+from app.gpu.binding import Handle, ffi, make, vk
 from app.gpu.results import check
 
 _CORE = "VkPhysicalDeviceFeatures"
@@ -159,8 +159,3 @@ def _chain(*, raytracing: bool) -> tuple[dict[str, Any], Handle]:
     head = make("VkPhysicalDeviceFeatures2", pNext=following)
     structs[_CORE] = head.features
     return structs, head
-
-
-def extension_array(names: list[str]) -> Handle:
-    """A `const char *const *` of extension names."""
-    return array("char *", names)
