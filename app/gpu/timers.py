@@ -1,4 +1,9 @@
-"""GPU time between two points of a command buffer, by timestamp queries."""
+"""GPU time between two points of a command buffer, by timestamp queries.
+
+lavapipe puts a stamp into its list of drawing still to be done, while dispatches and traces run at once: the stamp
+before them was taken when something flushed that list, mostly at the next stamp, so that passes took no time. A
+barrier after each stamp flushes it. GPUs need none, and a barrier there would keep passes from overlapping.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -44,6 +49,8 @@ class Timers(Resource):
     def _stamp(self, command: Handle, query: int) -> None:
         # All commands: the stamp waits until everything recorded before it is done.
         vk.vkCmdWriteTimestamp2(command, vk.VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, self._pool, query)
+        if self._device.info.kind == "cpu":
+            vk.vkCmdPipelineBarrier2(command, self._device.full_barrier)
 
     def read(self) -> dict[str, float]:
         """Milliseconds by name after the commands completed; timers of one name are added up."""

@@ -127,6 +127,34 @@ def test_timers_measure_each_submit(gpu: Device, keep: Keep) -> None:
         assert 0 <= timings["nothing"] < timings["fill"] < wall
 
 
+def test_timers_after_drawing(gpu: Device, keep: Keep) -> None:
+    """A driver that puts drawing off must not put the stamps off with it."""
+    buffer = keep(gpu.buffer(np.zeros(1 << 20, np.float32)))
+    image = keep(gpu.image(64, 64, "rgba8"))
+    pipeline = fold(gpu, keep)
+    bound = keep(pipeline.bind({0: buffer}))
+
+    def dispatch(cmd: CommandBuffer, name: str) -> None:
+        with cmd.timer(name):
+            cmd.bind(pipeline, bound)
+            cmd.push(push(1 << 20, 1.0, 0))
+            cmd.dispatch((1 << 20) // 64)
+        cmd.barrier()
+
+    with gpu.commands() as cmd:
+        dispatch(cmd, "warm up")
+        dispatch(cmd, "before")
+        with cmd.timer("draw"), cmd.rendering(color=[image]):
+            pass
+        dispatch(cmd, "after")
+    keep(cmd)
+    best = {"before": np.inf, "after": np.inf}
+    for _ in range(5):
+        gpu.submit(cmd)
+        best = {name: min(time, cmd.timings()[name]) for name, time in best.items()}
+    assert 0.2 < best["after"] / best["before"] < 5  # was 0.01
+
+
 def test_submit_without_waiting(gpu: Device, keep: Keep) -> None:
     buffer = keep(gpu.buffer(4096))
     with gpu.commands() as cmd:

@@ -117,7 +117,7 @@ def test_everything_closed_leaves_nothing(keep: Keep) -> None:
         image.upload(np.zeros((4, 4, 4), np.float32))
         bindings = [Binding(0, "tlas"), Binding(1, "image")]
         pipeline = device.raytracing_pipeline(
-            "rays.rgen", ["sky.rmiss"], [HitGroup("hit.rchit")], bindings, includes={"rays.rgen": "void main() {}"}
+            "rays.rgen", ["sky.rmiss"], [HitGroup("seen.rchit")], bindings, includes={"rays.rgen": "void main() {}"}
         )
         bound = pipeline.bind({0: tlas, 1: image})
         with device.commands() as cmd:

@@ -58,7 +58,7 @@ def trace(gpu: Device, keep: Keep, pipeline: RayTracingPipeline, tlas: Tlas, mas
 
 @pytest.fixture
 def pipeline(gpu: Device, keep: Keep) -> RayTracingPipeline:
-    hits = [HitGroup("hit.rchit"), HitGroup("other.rchit"), HitGroup("hit.rchit", "holes.rahit")]
+    hits = [HitGroup("seen.rchit"), HitGroup("other.rchit"), HitGroup("seen.rchit", "holes.rahit")]
     made: RayTracingPipeline = keep(
         gpu.raytracing_pipeline("rays.rgen", ["sky.rmiss", "dark.rmiss"], hits, BINDINGS, push=PUSH)
     )
@@ -180,7 +180,7 @@ def test_device_whose_memory_cannot_be_mapped(monkeypatch: pytest.MonkeyPatch) -
 
         tlas = keep(device.tlas([Instance(blas_of(device, keep, CORNERS), custom_index=5)]))
         made = keep(
-            device.raytracing_pipeline("rays.rgen", ["sky.rmiss"], [HitGroup("hit.rchit")], BINDINGS, push=PUSH)
+            device.raytracing_pipeline("rays.rgen", ["sky.rmiss"], [HitGroup("seen.rchit")], BINDINGS, push=PUSH)
         )
         image = trace(device, keep, made, tlas)
     inside, _, _, distance = expected(CORNERS)
