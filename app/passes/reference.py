@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gpu import Binding, CommandBuffer, Device, HitGroup, Struct
-from app.network.schema import TILE, tile_grid
+from app.network.schema import tile_grid
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_FACE, MASK_OTHER, SCENE_INCLUDES
 
 PUSH = Struct("ReferencePush", [("samples", "uint"), ("antialias", "uint"), ("camera_mask", "uint")])
 WALK_STEPS = 256
 WALK_STEPS_WITHOUT_ROULETTE = 4
-PIXELS_PER_LANE = 8  # of a tile's 256; evens out paths of different lengths, see shaders/reference.rgen
+# Lanes that share the pixels among them. Enough to fill a GPU; on a CPU more than its SIMD lanes only find nothing to do.
+LANES_GPU, LANES_CPU = 65536, 1024
 
 # Which of the two ways to find light is used: shaders/include/next_event.glsl.
 SAMPLING = {"both": 0, "lights": 1, "surfaces": 2}
@@ -71,18 +72,19 @@ class Reference:
         tiles = self.tiles_x * self.tiles_y
         self._tiles = self._own(device.buffer(4 * (tiles + 1), memory="upload", name="reference tiles"))
         self.set_tiles(None)
+        self._pool = self._own(device.buffer(4, name="reference pool"))
         first = FIRST_PASS_SLOT
-        self._slots = {first: self.radiance, first + 1: self.squares, first + 2: self._tiles}
+        self._slots = {first: self.radiance, first + 1: self.squares, first + 2: self._tiles, first + 3: self._pool}
         defines: dict[str, str | int] = {
             "SLOT_RADIANCE": first,
             "SLOT_SQUARES": first + 1,
             "SLOT_TILES": first + 2,
+            "SLOT_POOL": first + 3,
             "MAX_BOUNCES": f"{max_bounces}u",
             "SUBSURFACE": int(subsurface),
             "SAMPLING": SAMPLING[sampling],
             "WALK_STEPS": f"{WALK_STEPS}u",
             "WALK_STEPS_WITHOUT_ROULETTE": f"{WALK_STEPS_WITHOUT_ROULETTE}u",
-            "PIXELS_PER_LANE": f"{PIXELS_PER_LANE}u",
         }
         if clamp is not None:
             defines["CLAMP_INDIRECT"] = repr(float(clamp))
@@ -136,9 +138,11 @@ class Reference:
         push["samples"], push["antialias"] = samples, antialias
         push["camera_mask"] = MASK_FACE if face_only else MASK_FACE | MASK_OTHER
         with command.timer("reference"):
+            command.fill(self._pool)
+            command.barrier()
             command.bind(self._pipeline, self._bound)
             command.push(push)
-            command.trace(TILE * TILE // PIXELS_PER_LANE, self.tiles_x * self.tiles_y)
+            command.trace(LANES_CPU if self.device.info.kind == "cpu" else LANES_GPU, 1)
 
     def reset(self) -> None:
         """Forgets all samples at once. The GPU is idle afterwards."""

@@ -55,13 +55,15 @@ class SceneBuffers:
         self._texture_slots: dict[int, int] = {}
         self._owned: list[Any] = []
         self._environment_owned: list[Any] = []
-        self.parts = scene.parts
+        # The face's parts come first: an acceleration structure each for them and for the rest numbers its geometries so.
+        self.parts = tuple(sorted(scene.parts, key=lambda part: not part.face))
         self.environment: Environment | None = None
+        self._head_from_world = _head_rotation(scene)
         self._repeat = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="repeat"))
         self._sphere = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="clamp"))
         self._blank = self._own(device.image(1, 1, "rgba8", name="blank texture"))
 
-        meshes = [part.mesh.with_transform(part.transform) for part in scene.parts]
+        meshes = [part.mesh.with_transform(part.transform) for part in self.parts]
         self.first_vertices = np.cumsum([0] + [len(m.positions) for m in meshes])
         self.first_indices = np.cumsum([0] + [3 * len(m.triangles) for m in meshes])
         vertices = np.zeros(self.first_vertices[-1], VERTEX.dtype)
@@ -74,9 +76,9 @@ class SceneBuffers:
         parts = np.zeros(len(meshes), PART.dtype)
         parts["first_index"] = self.first_indices[:-1]
         parts["first_vertex"] = self.first_vertices[:-1]
-        parts["face"] = [part.face for part in scene.parts]
+        parts["face"] = [part.face for part in self.parts]
         parts["material"] = np.arange(len(meshes))
-        materials = np.concatenate([self._material(part) for part in scene.parts])
+        materials = np.concatenate([self._material(part) for part in self.parts])
 
         self.meshes = meshes
         self.vertices = self._own(device.buffer(vertices, name="vertices"))
@@ -129,6 +131,7 @@ class SceneBuffers:
         frame = np.zeros((), FRAME.dtype)
         basis = camera.basis(width, height)
         frame["view_projection"] = (camera.projection(width, height, jitter) @ camera.view()).T
+        frame["head_from_world"] = self._head_from_world.T
         frame["camera_origin"], frame["camera_right"] = basis.origin, basis.right
         frame["camera_up"], frame["camera_forward"] = basis.up, basis.forward
         frame["near"], frame["far"] = camera.near, camera.far
@@ -176,9 +179,9 @@ class SceneBuffers:
         return thing
 
     def _acceleration(self, device: Device) -> Any:
-        instances = []
-        for index, part in enumerate(self.parts):
-            geometry = Geometry(
+        """Two instances, face and rest: rays step through few overlapping boxes, and can pass over either."""
+        geometries = [
+            Geometry(
                 vertices=self.vertices,
                 vertex_count=int(self.first_vertices[-1]),  # indices count from the start of the buffer
                 vertex_stride=VERTEX.size,
@@ -187,9 +190,15 @@ class SceneBuffers:
                 index_offset=int(self.first_indices[index]) * 4,
                 triangle_count=len(self.meshes[index].triangles),
             )
-            blas = self._own(device.blas([geometry]))
-            mask = MASK_FACE if part.face else MASK_OTHER
-            instances.append(Instance(blas, np.eye(3, 4, dtype=np.float32), custom_index=index, mask=mask))
+            for index in range(len(self.parts))
+        ]
+        faces = sum(part.face for part in self.parts)
+        instances = []
+        for first, group, mask in ((0, geometries[:faces], MASK_FACE), (faces, geometries[faces:], MASK_OTHER)):
+            if group:
+                blas = self._own(device.blas(group))
+                # A part's number is the instance's plus the geometry's: shaders/hit.rchit.
+                instances.append(Instance(blas, np.eye(3, 4, dtype=np.float32), custom_index=first, mask=mask))
         return self._own(device.tlas(instances))
 
     def vertices_of(self, part: int) -> range:
@@ -272,6 +281,16 @@ class SceneBuffers:
 
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+def _head_rotation(scene: Scene) -> NDArray[np.float64]:
+    """World -> head rotation (3,3): the first face part's transform without scale and shear (polar decomposition)."""
+    if not scene.face_parts:
+        return np.eye(3)
+    u, _, vh = np.linalg.svd(scene.face_parts[0].transform[:3, :3])
+    turn = u @ vh
+    rotation: NDArray[np.float64] = turn.T * np.sign(np.linalg.det(turn))
+    return rotation
 
 
 def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float:

@@ -67,6 +67,7 @@ FRAME = Struct(
     "Frame",
     [
         ("view_projection", "mat4"),
+        ("head_from_world", "mat3"),  # rotation: directions that networks see turn with the head
         ("camera_origin", "vec3"),
         ("camera_right", "vec3"),
         ("camera_up", "vec3"),

@@ -1,0 +1,231 @@
+"""The light cache and the G-buffer against what can be said about a sphere with pen and paper."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.gpu import Device
+from app.network.schema import FEATURES, TILE_PIXELS, VECTORS, feature_image, from_tiles, split, unpack
+from app.passes.gbuffer import GBuffer
+from app.passes.light_cache import LightCache
+from app.passes.scene_buffers import SceneBuffers
+from app.scene.camera import Camera
+from app.scene.environment import Environment
+from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
+from app.scene.model import Material, Part, Scene
+from app.scene.primitives import quad, uv_sphere
+
+RADIUS = 0.1
+ALBEDO = (0.6, 0.4, 0.3)
+SIZE = (75, 53)  # neither is a multiple of a tile
+
+
+class Frame:
+    """Features by name (H, W[, c]), depth and light scale (H, W), and the face mask of one G-buffer."""
+
+    def __init__(self, gbuffer: GBuffer, width: int, height: int) -> None:
+        tiles = gbuffer.tiles_x * gbuffer.tiles_y
+        surface = gbuffer.surface.read(np.float32, (tiles, TILE_PIXELS, 2))
+        self.words = feature_image(
+            gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4)), width, height
+        )
+        image = from_tiles(surface, width, height)
+        self.depth, self.scale = image[..., 0], image[..., 1]
+        self.face = np.isfinite(self.depth)
+        self.features = split(unpack(self.words))
+
+    def light(self, name: str) -> NDArray[np.float32]:
+        """A light feature in its own unit, of the face's pixels."""
+        value: NDArray[np.float32] = self.features[name][self.face] * self.scale[self.face][:, None]
+        return value
+
+
+def draw(
+    gpu: Device,
+    lights: tuple[Light, ...] = (),
+    environment: Environment | None = None,
+    *,
+    camera: Camera | None = None,
+    transform: NDArray[np.float64] | None = None,
+    others: tuple[Part, ...] = (),
+    samples: int = 16,
+    jitter: tuple[float, float] = (0.0, 0.0),
+) -> Frame:
+    sphere = Part(
+        "sphere",
+        uv_sphere(RADIUS, 96, 128),
+        Material("skin", albedo=ALBEDO, roughness=0.4, subsurface=1.0),
+        face=True,
+        transform=np.eye(4) if transform is None else transform,
+    )
+    camera = camera or Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), fov_y=math.radians(16.0))
+    scene = Scene((sphere, *others), LightRig(lights), environment, camera)
+    width, height = SIZE
+    buffers = SceneBuffers(gpu, scene)
+    cache = LightCache(gpu, buffers, size=64, samples=samples, samples_per_update=samples // 2)
+    gbuffer = GBuffer(gpu, buffers, cache, width, height)
+    buffers.set_frame(camera, width, height, jitter=jitter, sample_index=0)
+    while not cache.converged:
+        cache.update()
+    with gpu.commands() as command:
+        gbuffer.record(command)
+        command.barrier()
+    gpu.submit(command)
+    frame = Frame(gbuffer, width, height)
+    for thing in (command, gbuffer, cache, buffers):
+        thing.close()
+    return frame
+
+
+SUN = DirectionalLight((0.0, 0.0, -1.0), irradiance=2.0, angular_radius=0.0)
+
+
+def hit_points(camera: Camera, jitter: tuple[float, float] = (0.0, 0.0)) -> tuple[NDArray[np.float64], ...]:
+    """Where the camera's rays meet the sphere: (H,W,3) points (NaN for a miss) and (H,W) depths."""
+    width, height = SIZE
+    basis = camera.basis(width, height)
+    x = (np.arange(width) + 0.5 + jitter[0]) / width * 2.0 - 1.0
+    y = (np.arange(height) + 0.5 + jitter[1]) / height * 2.0 - 1.0
+    ray = basis.forward + x[None, :, None] * basis.right - y[:, None, None] * basis.up
+    a, b = (ray**2).sum(-1), ray @ basis.origin
+    discriminant = b * b - a * (basis.origin @ basis.origin - RADIUS**2)
+    with np.errstate(invalid="ignore"):
+        t = (-b - np.sqrt(discriminant)) / a
+    return basis.origin + t[..., None] * ray, t
+
+
+@pytest.mark.parametrize("jitter", [(0.0, 0.0), (0.37, -0.41)])
+def test_geometry(gpu: Device, jitter: tuple[float, float]) -> None:
+    camera = Camera((0.3, 0.2, 0.9), (0.01, 0.0, 0.0), fov_y=math.radians(16.0))
+    frame = draw(gpu, (SUN,), camera=camera, jitter=jitter, samples=2)
+    points, depth = hit_points(camera, jitter)
+    # The mesh is a polyhedron inside the sphere: silhouettes may differ by a pixel's width, insides by the sagitta.
+    exact = np.isfinite(depth)
+    assert (frame.face & ~exact).sum() == 0
+    assert (exact & ~frame.face).sum() <= 0.02 * exact.sum()
+    both = frame.face & exact & (np.linalg.norm(points, axis=-1) > 0.0)
+    assert np.abs(frame.depth - depth)[both].max() < 2e-3
+    assert np.median(np.abs(frame.depth - depth)[both]) < 1e-4
+    normal = points / RADIUS
+    assert np.abs((frame.features["normal"] * normal).sum(-1)[both] - 1.0).max() < 4e-3
+    view = np.array(camera.position) - points
+    view /= np.linalg.norm(view, axis=-1, keepdims=True)
+    assert np.abs(frame.features["view"] - view)[both].max() < 3e-3
+    u = np.arctan2(normal[..., 0], normal[..., 2]) / (2.0 * np.pi) + 0.5  # the primitive: u = 0.5 faces +z
+    v = 1.0 - np.arccos(np.clip(normal[..., 1], -1.0, 1.0)) / np.pi
+    assert np.abs(frame.features["uv"][..., 0] - u)[both].max() < 6e-3
+    assert np.abs(frame.features["uv"][..., 1] - v)[both].max() < 6e-3
+    assert np.allclose(frame.features["albedo"][both], ALBEDO, atol=1e-3)
+    assert np.allclose(frame.features["roughness"][both], 0.4, atol=1e-3)
+
+
+def test_sun_gives_cosine_irradiance(gpu: Device) -> None:
+    frame = draw(gpu, (SUN,))
+    cosine = frame.features["normal"][..., 2][frame.face]
+    lit = cosine > 0.25  # nearer to the terminator, 64 texels are coarse
+    expected = 2.0 * np.clip(cosine, 0.0, 1.0)[:, None]
+    assert np.abs(frame.light("irradiance") - expected)[lit].max() < 0.02
+    # A blur of 1.5 mm does not change a cosine over 10 cm; one texel of the cache is 5 mm wide.
+    assert np.abs(frame.light("irradiance_narrow") - expected)[lit].max() < 0.08
+    assert np.allclose(frame.light("light_direction")[lit], [0.0, 0.0, 2.0], atol=0.02)
+
+
+def test_constant_surroundings_give_pi_times_their_radiance(gpu: Device) -> None:
+    frame = draw(gpu, environment=Environment.constant((0.5, 1.0, 2.0)))
+    expected = np.pi * np.array([0.5, 1.0, 2.0])
+    for name in ("irradiance", "irradiance_narrow", "irradiance_wide"):
+        error = frame.light(name) / expected - 1.0
+        assert np.abs(error.mean(axis=0)).max() < 0.005, name
+        assert np.quantile(np.abs(error), 0.99) < 0.12, name  # two ways of sampling share 16 rays
+    assert np.allclose(frame.features["ambient_visibility"][frame.face], 1.0, atol=2e-3)
+
+
+def test_point_and_small_area_light_follow_the_inverse_square(gpu: Device) -> None:
+    point = draw(gpu, (PointLight((0.0, 0.0, 0.6), intensity=0.5, radius=0.0),))
+    area = AreaLight.facing((0.0, 0.0, 0.6), (0.0, 0.0, 0.0), 0.02, 0.02, radiance=0.5 / 0.02**2)
+    small = draw(gpu, (area,))
+    center = point.face & (point.features["normal"][..., 2] > 0.99)
+    expected = 0.5 / 0.5**2
+    for frame in (point, small):
+        value = frame.features["irradiance"][center] * frame.scale[center][:, None]
+        assert np.allclose(value, expected, rtol=0.04)
+
+
+def test_a_plate_before_the_light_casts_a_shadow(gpu: Device) -> None:
+    plate = Part("plate", quad((0.0, 0.25, 0.3), (0.5, 0.0, 0.0), (0.0, 0.25, 0.0)), Material("card"))
+    frame = draw(gpu, (SUN,), others=(plate,), samples=8)
+    y = frame.features["normal"][..., 1][frame.face]
+    light = frame.light("irradiance")[:, 0]
+    assert light[y > 0.1].max() < 0.02
+    z = frame.features["normal"][..., 2][frame.face]
+    free = (y < -0.1) & (z > 0.3)
+    assert np.allclose(light[free], 2.0 * z[free], rtol=0.05)
+    assert frame.light("irradiance_wide")[:, 0][np.abs(y) < 0.02].max() > 0.2  # light bleeds across the edge
+
+
+def test_thickness_and_light_behind(gpu: Device) -> None:
+    """Through the middle of a ball of 10 cm no light comes; its thickness reads as the diameter's, capped."""
+    frame = draw(gpu, (DirectionalLight((0.0, 0.0, 1.0), irradiance=5.0, angular_radius=0.0),))
+    center = frame.face & (frame.features["normal"][..., 2] > 0.99)
+    assert np.allclose(frame.features["thickness"][center], math.tanh(0.1 / 0.02), atol=1e-3)
+    assert (frame.features["transmission"][center] * frame.scale[center][:, None]).max() < 1e-3
+
+
+LIGHTS = (
+    DirectionalLight((0.3, -0.5, -1.0), (1.0, 0.8, 0.6), 1.5, 0.05),
+    PointLight((0.3, 0.2, 0.4), (0.5, 0.7, 1.0), 0.3, 0.02),
+    AreaLight.facing((-0.4, 0.1, 0.3), (0.0, 0.0, 0.0), 0.2, 0.3, radiance=4.0),
+)
+
+
+def test_doubling_all_lights_doubles_exactly(gpu: Device) -> None:
+    sky = Environment.constant((0.2, 0.3, 0.4))
+    bright = (
+        replace(LIGHTS[0], irradiance=3.0),
+        replace(LIGHTS[1], intensity=0.6),
+        replace(LIGHTS[2], radiance=8.0),
+    )
+    one = draw(gpu, LIGHTS, sky, samples=8)
+    two = draw(gpu, bright, replace(sky, intensity=2.0), samples=8)
+    assert np.array_equal(one.words[one.face], two.words[two.face])
+    assert np.array_equal(two.scale[two.face], 2.0 * one.scale[one.face])
+
+
+def test_turning_head_lights_and_camera_together_changes_nothing(gpu: Device) -> None:
+    c, s = math.cos(0.7), math.sin(0.7)
+    turn = np.eye(4)
+    turn[:3, :3] = [[c, 0, s], [0, 1, 0], [-s, 0, c]]
+    camera = Camera((0.2, 0.1, 1.0), (0.0, 0.0, 0.0), fov_y=math.radians(16.0))
+
+    def turned(v: tuple[float, float, float]) -> tuple[float, float, float]:
+        x, y, z = turn[:3, :3] @ v
+        return float(x), float(y), float(z)
+
+    sun = DirectionalLight((0.3, -0.5, -1.0), (1.0, 0.8, 0.6), 1.5, 0.0)
+    lamp = PointLight((0.3, 0.2, 0.4), (0.5, 0.7, 1.0), 0.3, 0.0)
+    still = draw(gpu, (sun, lamp), camera=camera, samples=2)
+    moved = draw(
+        gpu,
+        (replace(sun, direction=turned(sun.direction)), replace(lamp, position=turned(lamp.position))),
+        camera=replace(camera, position=turned(camera.position)),
+        transform=turn,
+        samples=2,
+    )
+    both = still.face & moved.face
+    assert (still.face ^ moved.face).sum() <= 4
+    for feature in FEATURES:
+        if feature.name in ("thickness", "transmission", "ambient_visibility", "uv"):
+            continue  # from random directions in a frame that does not turn with the head
+        difference = np.abs(still.features[feature.name][both] - moved.features[feature.name][both])
+        assert np.quantile(difference, 0.99) < 0.03, feature.name
+
+
+def test_no_lights_at_all_is_black_and_finite(gpu: Device) -> None:
+    frame = draw(gpu, samples=2)
+    assert frame.face.any()
+    for feature in FEATURES:
+        assert np.isfinite(frame.features[feature.name][frame.face]).all(), feature.name
+    assert frame.light("irradiance").max() == 0.0
