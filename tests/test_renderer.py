@@ -1,0 +1,196 @@
+"""The whole frame: what is drawn, what is kept between frames, what is left behind."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.errors import InputError
+from app.gpu import Device
+from app.network.schema import FEATURES, HALF_MAX
+from app.network.weights import WeightSet
+from app.renderer import AOVS, MODES, Renderer
+from app.scene.default import default_scene
+from app.scene.lights import DirectionalLight, LightRig
+from app.scene.model import Material, Part, Scene
+from app.scene.primitives import quad
+from app.scene.tonemap import tonemap
+from tests import golden
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = (119, 101)
+
+
+@pytest.fixture(scope="module")
+def face() -> Scene:
+    """The default face in the studio."""
+    return default_scene(aspect=SIZE[0] / SIZE[1])
+
+
+@pytest.fixture(scope="module")
+def weights() -> WeightSet:
+    """The networks that ship."""
+    return WeightSet.load(ROOT / "weights" / "default")
+
+
+def make(gpu: Device, scene: Scene, weights: WeightSet, mode: str = "neural") -> Renderer:
+    return Renderer(gpu, scene, weights, SIZE, mode, cache_size=64, cache_samples=4)
+
+
+def settled(renderer: Renderer, samples: int = 1) -> NDArray[np.uint8]:
+    renderer.settle_lights()
+    for _ in range(samples):
+        renderer.render()
+    return renderer.read()
+
+
+def test_modes_show_what_they_say(gpu: Device, face: Scene, weights: WeightSet) -> None:
+    with make(gpu, face, weights) as renderer:
+        neural = settled(renderer, 2)
+        assert np.abs(neural[..., :3] / 255.0 - tonemap(renderer.read_radiance(), face.lights.exposure)).max() < 0.01
+        renderer.mode = "reference"
+        reference = settled(renderer, 2)
+        expected = tonemap(renderer.read_radiance(), face.lights.exposure)
+        assert np.abs(reference[..., :3] / 255.0 - expected).max() < 0.01
+        renderer.mode, renderer.split = "split", 0.5
+        split = settled(renderer)
+        middle = SIZE[0] // 2
+        assert split.shape == neural.shape
+        assert (split[:, middle] == 255).all()  # the line
+        renderer.mode = "difference"
+        assert settled(renderer).max() > 0
+        for mode in MODES:
+            renderer.mode = mode
+            picture = settled(renderer)
+            assert picture[..., :3].std() > 1.0, f"{mode} is blank"
+
+
+def test_layers_hold_what_they_say(gpu: Device, face: Scene, weights: WeightSet) -> None:
+    with make(gpu, face, weights) as renderer:
+        settled(renderer)
+        mask = renderer.read_aov("face") > 0.0
+        assert 0.1 < mask.mean() < 0.6
+        for name in AOVS:
+            layer = renderer.read_aov(name)
+            assert layer.shape[:2] == (SIZE[1], SIZE[0]), name
+            assert np.isfinite(layer).all(), name
+            assert np.abs(layer).max() < HALF_MAX, name
+            assert (layer[~mask] == 0.0).all(), name
+        assert np.allclose(np.linalg.norm(renderer.read_aov("normal")[mask], axis=-1), 1.0, atol=2e-3)
+        depth = renderer.read_aov("depth")[mask]
+        camera = np.linalg.norm(face.camera.position)
+        assert camera - 0.25 < depth.min() < depth.max() < camera + 0.25
+        with pytest.raises(InputError, match="Unknown AOV 'nose'"):
+            renderer.read_aov("nose")
+
+
+def test_same_seed_gives_the_same_picture(gpu: Device, face: Scene, weights: WeightSet) -> None:
+    pictures = []
+    for _ in range(2):
+        with make(gpu, face, weights) as renderer:
+            pictures.append(settled(renderer, 3))
+    assert np.array_equal(pictures[0], pictures[1])
+
+
+def test_a_moved_camera_starts_over_and_comes_back_the_same(gpu: Device, face: Scene, weights: WeightSet) -> None:
+    with make(gpu, face, weights) as renderer:
+        first = settled(renderer, 2)
+        assert renderer.samples == 2
+        renderer.scene = face.with_camera(face.camera.orbit(0.4, 0.1))
+        assert renderer.samples == 0
+        moved = settled(renderer, 2)
+        assert np.abs(moved.astype(int) - first.astype(int)).max() > 50
+        renderer.scene = face.with_camera(face.camera)
+        assert np.array_equal(settled(renderer, 2), first)
+
+
+def test_lights_change_the_picture_and_darkness_is_dark(gpu: Device, face: Scene, weights: WeightSet) -> None:
+    with make(gpu, face, weights) as renderer:
+        first = settled(renderer)
+        renderer.scene = replace(face, lights=LightRig(), environment=None)
+        assert not renderer.lights_settled
+        assert settled(renderer)[..., :3].max() == 0
+        side = LightRig((DirectionalLight((-1.0, 0.0, 0.0), irradiance=3.0),))
+        renderer.scene = replace(face, lights=side, environment=None)
+        lit = settled(renderer)[..., :3].astype(float).sum(axis=(0, 2))
+        assert lit[SIZE[0] // 2 :].sum() > 1.5 * lit[: SIZE[0] // 2].sum()
+        renderer.scene = face
+        assert np.array_equal(settled(renderer), first)
+
+
+def test_doubling_the_lights_doubles_the_neural_picture(gpu: Device, face: Scene, weights: WeightSet) -> None:
+    sun = DirectionalLight((0.3, -0.4, -1.0), irradiance=1.0)
+    one = replace(face, lights=LightRig((sun,)), environment=None)
+    two = replace(face, lights=LightRig((replace(sun, irradiance=2.0),)), environment=None)
+    with make(gpu, one, weights) as renderer:
+        settled(renderer)
+        dim, mask = renderer.read_radiance(), renderer.read_aov("face") > 0.0
+        renderer.scene = two
+        settled(renderer)
+        # Exact but for the half floats of the image; the smallest of them have fewer bits.
+        bright = mask & (dim.min(axis=-1) > 1e-3)
+        assert bright.sum() > 500
+        assert np.allclose(renderer.read_radiance()[bright], 2.0 * dim[bright], rtol=2e-3)
+
+
+def test_what_stands_before_the_face_hides_it(gpu: Device, face: Scene, weights: WeightSet) -> None:
+    card = Part(
+        "card", quad((0.0, 0.0, 0.25), (0.3, 0.0, 0.0), (0.0, 0.04, 0.0)), Material("card", emission=(0.0, 0.0, 9.0))
+    )
+    scene = replace(face, parts=(*face.parts, card), camera=replace(face.camera, position=(0.0, 0.0, 0.9)))
+    with make(gpu, scene, weights) as renderer:
+        picture = settled(renderer)
+        row = picture[SIZE[1] // 2, :, :3].astype(int)
+        assert (row[20:-20, 2] > row[20:-20, 0] + 50).all()
+
+
+def test_resize(gpu: Device, face: Scene, weights: WeightSet) -> None:
+    with make(gpu, face, weights) as renderer:
+        settled(renderer)
+        before = gpu.live_objects
+        for width, height in ((33, 17), (16, 16), (1, 1), SIZE):
+            renderer.resize(width, height)
+            assert settled(renderer).shape == (height, width, 4)
+        assert gpu.live_objects == before
+
+
+def test_nothing_is_left_behind(gpu: Device, face: Scene, weights: WeightSet) -> None:
+    before = gpu.live_objects
+    with make(gpu, face, weights) as renderer:
+        settled(renderer)
+    assert gpu.live_objects == before
+    with pytest.raises(InputError, match="has no face"):
+        make(gpu, replace(face, parts=tuple(p for p in face.parts if not p.face)), weights)
+    with pytest.raises(InputError, match="Unknown mode 'nerual'"):
+        make(gpu, face, weights, "nerual")
+    assert gpu.live_objects == before
+
+
+@pytest.mark.parametrize("lights", ["studio", "rim", "outdoor"])
+def test_golden_neural(gpu: Device, weights: WeightSet, lights: str) -> None:
+    scene = default_scene(lights=lights, aspect=1.0)
+    with Renderer(gpu, scene, weights, (192, 192), cache_size=128, cache_samples=4) as renderer:
+        golden.compare(f"neural-{lights}", settled(renderer, 4))
+
+
+@pytest.mark.parametrize("mode", ["tiles", "normal", "albedo", "irradiance_wide", "specular", "transmission"])
+def test_golden_views(gpu: Device, weights: WeightSet, mode: str) -> None:
+    scene = default_scene(aspect=1.0)
+    with Renderer(gpu, scene, weights, (128, 128), mode, cache_size=128, cache_samples=4) as renderer:
+        golden.compare(f"view-{mode}", settled(renderer))
+
+
+def test_golden_reference(gpu: Device, weights: WeightSet) -> None:
+    """A fixed seed makes the noise itself repeatable."""
+    scene = default_scene(aspect=1.0)
+    with Renderer(gpu, scene, weights, (96, 96), "reference") as renderer:
+        for _ in range(4):
+            renderer.render()
+        golden.compare("reference", renderer.read())
+
+
+def test_every_mode_is_described() -> None:
+    assert {"neural", "reference", "split", "difference"} <= set(MODES)
+    assert {feature.name for feature in FEATURES} <= set(MODES)
