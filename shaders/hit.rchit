@@ -5,7 +5,7 @@ hitAttributeEXT vec2 barycentric;
 void main()
 {
     hit.t = gl_HitTEXT;
-    hit.part = gl_InstanceCustomIndexEXT;
+    hit.part = gl_InstanceCustomIndexEXT + gl_GeometryIndexEXT; // see SceneBuffers
     hit.triangle = gl_PrimitiveID;
     hit.barycentric = barycentric;
 }

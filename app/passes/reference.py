@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.gpu import Binding, CommandBuffer, Device, HitGroup, Struct
 from app.network.schema import tile_grid
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_FACE, MASK_OTHER, SCENE_INCLUDES
+from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_ALL, MASK_FACE, SCENE_INCLUDES
 
 PUSH = Struct("ReferencePush", [("samples", "uint"), ("antialias", "uint"), ("camera_mask", "uint")])
 WALK_STEPS = 256
@@ -136,7 +136,7 @@ class Reference:
         """
         push = np.zeros((), PUSH.dtype)
         push["samples"], push["antialias"] = samples, antialias
-        push["camera_mask"] = MASK_FACE if face_only else MASK_FACE | MASK_OTHER
+        push["camera_mask"] = MASK_FACE if face_only else MASK_ALL
         with command.timer("reference"):
             command.fill(self._pool)
             command.barrier()

@@ -22,7 +22,8 @@ from app.passes.scene_layout import (
     LIGHT,
     LIGHT_KINDS,
     MASK_FACE,
-    MASK_OTHER,
+    MASK_HAIR,
+    MASK_SOLID,
     MATERIAL,
     MAX_TEXTURES,
     PART,
@@ -55,8 +56,8 @@ class SceneBuffers:
         self._texture_slots: dict[int, int] = {}
         self._owned: list[Any] = []
         self._environment_owned: list[Any] = []
-        # The face's parts come first: an acceleration structure each for them and for the rest numbers its geometries so.
-        self.parts = tuple(sorted(scene.parts, key=lambda part: not part.face))
+        # In the order of their groups, so that a group's geometries are numbered as its parts are (`_acceleration`).
+        self.parts = tuple(sorted(scene.parts, key=_group))
         self.environment: Environment | None = None
         self._head_from_world = _head_rotation(scene)
         self._repeat = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="repeat"))
@@ -179,7 +180,7 @@ class SceneBuffers:
         return thing
 
     def _acceleration(self, device: Device) -> Any:
-        """Two instances, face and rest: rays step through few overlapping boxes, and can pass over either."""
+        """An instance a group: rays step through few overlapping boxes, and can pass over a group."""
         geometries = [
             Geometry(
                 vertices=self.vertices,
@@ -192,13 +193,13 @@ class SceneBuffers:
             )
             for index in range(len(self.parts))
         ]
-        faces = sum(part.face for part in self.parts)
+        groups = [_group(part) for part in self.parts]
         instances = []
-        for first, group, mask in ((0, geometries[:faces], MASK_FACE), (faces, geometries[faces:], MASK_OTHER)):
-            if group:
-                blas = self._own(device.blas(group))
-                # A part's number is the instance's plus the geometry's: shaders/hit.rchit.
-                instances.append(Instance(blas, np.eye(3, 4, dtype=np.float32), custom_index=first, mask=mask))
+        for mask in sorted(set(groups)):
+            first, count = groups.index(mask), groups.count(mask)
+            blas = self._own(device.blas(geometries[first : first + count]))
+            # A part's number is the instance's plus the geometry's: shaders/hit.rchit.
+            instances.append(Instance(blas, np.eye(3, 4, dtype=np.float32), custom_index=first, mask=mask))
         return self._own(device.tlas(instances))
 
     def vertices_of(self, part: int) -> range:
@@ -281,6 +282,11 @@ class SceneBuffers:
 
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+def _group(part: Part) -> int:
+    """The instance mask of the group that a part belongs to."""
+    return MASK_FACE if part.face else MASK_HAIR if part.hair else MASK_SOLID
 
 
 def _head_rotation(scene: Scene) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ from app.scene.lights import AreaLight, DirectionalLight, PointLight
 
 MAX_TEXTURES = 32
 ENVIRONMENT_LEVELS = 6
-MASK_FACE, MASK_OTHER = 1, 2
+MASK_FACE, MASK_SOLID, MASK_HAIR = 1, 2, 4
+MASK_ALL = MASK_FACE | MASK_SOLID | MASK_HAIR
 
 SLOTS = (
     "TLAS", "VERTICES", "INDICES", "PARTS", "MATERIALS", "LIGHTS", "ENVIRONMENT", "ENVIRONMENT_ALIAS", "GGX_ALBEDO",
@@ -98,6 +99,9 @@ _CONSTANTS = "\n".join(
         "#define LIGHT_DIRECTIONAL 0u",
         "#define LIGHT_POINT 1u",
         "#define LIGHT_AREA 2u",
+        f"#define MASK_FACE {MASK_FACE}u",
+        f"#define MASK_SOLID {MASK_SOLID}u",
+        f"#define MASK_ALL {MASK_ALL}u",
     ]
 )
 SCENE_INCLUDES = {

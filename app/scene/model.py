@@ -211,6 +211,11 @@ class Part:
         """Check the transform."""
         object.__setattr__(self, "transform", affine(self.transform))
 
+    @property
+    def hair(self) -> bool:
+        """Whether these are strands, as the material's name says: too thin to shade the skin noticeably."""
+        return not self.face and "hair" in self.material.name.lower()
+
     def bounds(self) -> F64:
         """Return (2,3): the lowest and the highest corner in world space."""
         m, used = self.transform, self.mesh.positions[np.unique(self.mesh.triangles)]

@@ -11,9 +11,6 @@ struct Hit {
 
 layout(location = 0) rayPayloadEXT Hit hit;
 
-const uint MASK_FACE = 1u;
-const uint MASK_OTHER = 2u;
-const uint MASK_ALL = 3u;
 
 // A start just outside the surface. A hit point is off by a few units in the last place of its largest coordinate
 // (6e-8 relative); 20 micrometres at the scale of a head is far above that and far below a mean free path.
