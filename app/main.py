@@ -16,10 +16,13 @@ from typing import NoReturn, TextIO
 import click
 
 from app.commands.bench import bench
+from app.commands.dataset import dataset
 from app.commands.demo import demo
 from app.commands.doctor import doctor
+from app.commands.evaluate import evaluate
 from app.commands.options import Session, debug_option
 from app.commands.render import render
+from app.commands.train import train
 from app.errors import BungyoError
 
 BAD_INPUT, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
@@ -36,7 +39,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, render, doctor, bench):
+for command in (demo, render, dataset, train, evaluate, bench, doctor):
     cli.add_command(command)
 
 

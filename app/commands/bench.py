@@ -20,9 +20,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @scene_options()
-@click.option(
-    "--pass", "wanted", multiple=True, metavar="NAME", help="Only this pass; repeatable.  [default: all]"
-)
+@click.option("--pass", "wanted", multiple=True, metavar="NAME", help="Only this pass; repeatable.  [default: all]")
 @click.option(
     "--frames",
     type=click.IntRange(1, 100_000),
@@ -82,9 +80,7 @@ def bench(scene: SceneOptions, wanted: tuple[str, ...], frames: int, report: Pat
         table.add_row(key, *(f"{value:.3f}" for value in figures[key].values()))
     Console().print(table)
     if report:
-        _write_report(
-            report, {"device": name, "driver": driver, "size": size, "mode": scene.mode, "ms": figures}
-        )
+        _write_report(report, {"device": name, "driver": driver, "size": size, "mode": scene.mode, "ms": figures})
 
 
 def _write_report(path: Path, content: dict[str, Any]) -> None:

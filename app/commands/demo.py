@@ -41,9 +41,7 @@ def demo(scene: SceneOptions, out: Path, frames: int | None) -> None:
 
     reason = why_no_display()
     if reason:
-        click.echo(
-            f"There is no display to open a window on ({reason}): drawing pictures into {out} instead."
-        )
+        click.echo(f"There is no display to open a window on ({reason}): drawing pictures into {out} instead.")
         _draw_pictures(scene, out)
     else:
         _show(scene, out, frames)

@@ -75,9 +75,7 @@ def _print(report: "Report") -> None:
             table.add_row(str(device.index), who, device.kind, device.api_version, "\n".join(needs))
         console.print(table)
     for check in report.checks:
-        sign = (
-            "[green]ok     [/]" if check.ok else "[red]MISSING[/]" if check.needed else "[yellow]without[/]"
-        )
+        sign = "[green]ok     [/]" if check.ok else "[red]MISSING[/]" if check.needed else "[yellow]without[/]"
         console.print(f"{sign} {check.name:<18} {escape(check.found)}", soft_wrap=True)
         if check.mend and not check.ok:
             console.print(f"        {'':<18} [bold]{escape(check.mend)}[/]", soft_wrap=True)

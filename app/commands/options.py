@@ -51,9 +51,7 @@ class Size(click.ParamType[tuple[int, int]]):
 
     name = "WxH"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         """Turn "1280x720" into (1280, 720); anything else is a usage error."""
         if isinstance(value, tuple):
             return value
@@ -148,9 +146,7 @@ def scene_options(default_mode: str = "neural") -> Callable[[Callable[..., Any]]
             metavar="NAME",
             help="A material or part that is face; repeatable.  [default: those named skin or face]",
         ),
-        click.option(
-            "--weights", type=path, metavar="DIR", help="Trained networks.  [default: those in weights/]"
-        ),
+        click.option("--weights", type=path, metavar="DIR", help="Trained networks.  [default: those in weights/]"),
         click.option(
             "--mode",
             type=Mode(),

@@ -45,9 +45,7 @@ def load_weights(folder: Path | None) -> "WeightSet":
     from app.network.weights import WeightSet, weight_file
 
     if folder is None and not weight_file(DEFAULT_WEIGHTS).exists():
-        warnings.warn(
-            f"there are no trained networks in {DEFAULT_WEIGHTS}: the neural picture is noise.", stacklevel=2
-        )
+        warnings.warn(f"there are no trained networks in {DEFAULT_WEIGHTS}: the neural picture is noise.", stacklevel=2)
         return WeightSet.untrained()
     return WeightSet.load(folder or DEFAULT_WEIGHTS)
 

@@ -49,9 +49,7 @@ def test_keys_and_mouse(on_screen: str, hand: Hand) -> None:
         window.input = recorder = Recorder()
         assert window.framebuffer_size == (400, 200)
         name = hand.window("bungyo test")
-        hand.do(
-            "key", "n", "G", "1", "plus", "bracketleft", "minus", "KP_Add", "Left", "Up", "F1", "F12", "Home"
-        )
+        hand.do("key", "n", "G", "1", "plus", "bracketleft", "minus", "KP_Add", "Left", "Up", "F1", "F12", "Home")
         until(window, lambda: "HOME" in recorder.keys)
         assert recorder.keys == ["N", "G", "1", "+", "[", "-", "+", "LEFT", "UP", "F1", "F12", "HOME"]
 

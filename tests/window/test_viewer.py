@@ -1,0 +1,239 @@
+"""When the viewer draws, when it rests, and what it does with windows that change; without GPU and screen."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app import viewer as viewer_module
+from app.renderer import Renderer
+from app.scene.camera import Camera
+from app.scene.lights import LightRig
+from app.scene.model import Scene
+from app.viewer import ENOUGH_SAMPLES, Viewer
+
+
+class FakeWindow:
+    """A window whose events are a script: one function a turn of the loop; it closes after the last."""
+
+    def __init__(self, *script: Any) -> None:
+        self.handle = None
+        self.framebuffer_size = (64, 48)
+        self.input: Any = None
+        self.damaged = False
+        self.closing = False
+        self.title = ""
+        self.waits = self.polls = 0
+        self._script = list(script)
+
+    def _turn(self) -> None:
+        if not self._script:
+            self.closing = True
+        elif event := self._script.pop(0):
+            event(self)
+
+    def poll(self) -> None:
+        self.polls += 1
+        self._turn()
+
+    def wait(self, seconds: float) -> None:
+        assert 0.0 < seconds < 1.0
+        self.waits += 1
+        self._turn()
+
+
+class FakeRenderer:
+    """Counts samples as the real one does."""
+
+    def __init__(self) -> None:
+        self.mode, self.split, self.size = "neural", 0.5, (64, 48)
+        self._scene = Scene((), LightRig(), None, Camera())
+        self.samples = self.rendered = 0
+        self.lights_settled = True
+        self.image = object()
+
+    @property
+    def scene(self) -> Scene:
+        return self._scene
+
+    @scene.setter
+    def scene(self, scene: Scene) -> None:
+        self._scene, self.samples = scene, 0
+
+    def render(self) -> None:
+        self.samples += 1
+        self.rendered += 1
+
+    def resize(self, width: int, height: int) -> None:
+        assert width > 0
+        assert height > 0
+        if self.size != (width, height):
+            self.size, self.samples = (width, height), 0
+
+    def read(self) -> np.ndarray:
+        return np.zeros((48, 64, 4), np.uint8)
+
+
+class FakeSwapchain:
+    """Two images; `lost` makes the next acquire fail, as after a change of the window."""
+
+    def __init__(self, *_: object) -> None:
+        self.lost = False
+        self.presented = self.acquired = 0
+        self.sizes: list[tuple[int, int]] = []
+        self.closed = False
+
+    def acquire(self) -> object | None:
+        if self.lost:
+            self.lost = False
+            return None
+        self.acquired += 1
+        return SimpleNamespace(index=self.acquired % 2)
+
+    def present(self) -> bool:
+        self.presented += 1
+        return True
+
+    def resize(self, size: tuple[int, int]) -> bool:
+        self.sizes.append(size)
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeCommands:
+    """Counts those that are open."""
+
+    open = 0
+
+    def __enter__(self) -> "FakeCommands":
+        FakeCommands.open += 1
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def blit(self, source: object, target: object) -> None: ...
+
+    def close(self) -> None:
+        FakeCommands.open -= 1
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, window: FakeWindow, frames: int | None = None, out: Path = Path("out")
+) -> tuple[FakeRenderer, FakeSwapchain]:
+    """The viewer on fakes, until the script or the frames are over."""
+    monkeypatch.setattr(viewer_module, "Swapchain", FakeSwapchain)
+    device: Any = SimpleNamespace(commands=FakeCommands, submit=lambda commands: None, wait_idle=lambda: None)
+    renderer = FakeRenderer()
+    anything: Any = renderer
+    shown: Any = window
+    with Viewer(shown, device, anything, out) as viewer:
+        swapchain: Any = viewer._swapchain
+        window.swapchain, window.renderer = swapchain, renderer  # type: ignore[attr-defined]
+        viewer.run(frames)
+    assert FakeCommands.open == 0
+    assert swapchain.closed
+    assert window.input is None
+    return renderer, swapchain
+
+
+def nothing(count: int) -> list[None]:
+    """Turns in which nothing happens."""
+    return [None] * count
+
+
+def test_it_rests_when_the_picture_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    window = FakeWindow(*nothing(200))
+    renderer, swapchain = run(monkeypatch, window)
+    assert renderer.rendered == swapchain.presented == ENOUGH_SAMPLES
+    assert window.polls == ENOUGH_SAMPLES
+    assert window.waits == 201 - ENOUGH_SAMPLES
+    assert window.title.startswith("bungyo - neural - ")
+    assert window.title.endswith(f" ms - {ENOUGH_SAMPLES} samples")
+
+
+def test_it_goes_on_while_lights_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsettle(window: Any) -> None:
+        window.renderer.lights_settled = False
+
+    renderer, _ = run(monkeypatch, FakeWindow(unsettle, *nothing(199)))
+    assert renderer.rendered == 201
+
+
+def test_the_reference_waits_for_no_light_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reference(window: Any) -> None:
+        window.renderer.lights_settled = False
+        window.input.press("R")
+        window.renderer.samples = viewer_module.ENOUGH_NOISY_SAMPLES
+
+    renderer, _ = run(monkeypatch, FakeWindow(reference, *nothing(20)))
+    assert renderer.rendered == 2  # the first frame, and one in the new mode
+
+
+@pytest.mark.parametrize("key", ["T", "G", "]"])
+def test_a_change_without_new_samples_is_drawn_once(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = [*nothing(ENOUGH_SAMPLES + 10), lambda window: window.input.press(key), *nothing(10)]
+    renderer, swapchain = run(monkeypatch, FakeWindow(*turns))
+    assert renderer.rendered == swapchain.presented == ENOUGH_SAMPLES + 1
+
+
+def test_a_moved_camera_starts_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = [*nothing(100), lambda window: window.input.orbit(0.1, 0.0), *nothing(100)]
+    renderer, _ = run(monkeypatch, FakeWindow(*turns))
+    assert renderer.rendered == 2 * ENOUGH_SAMPLES
+
+
+def test_an_uncovered_window_is_shown_again_but_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def uncover(window: Any) -> None:
+        window.damaged = True
+
+    renderer, swapchain = run(monkeypatch, FakeWindow(*nothing(100), uncover, *nothing(10)))
+    assert renderer.rendered == ENOUGH_SAMPLES
+    assert swapchain.presented == ENOUGH_SAMPLES + 1
+
+
+def test_minimised_and_resized(monkeypatch: pytest.MonkeyPatch) -> None:
+    def size(width: int, height: int) -> Any:
+        return lambda window: setattr(window, "framebuffer_size", (width, height))
+
+    turns = [None, size(0, 0), *nothing(5), size(100, 50), *nothing(5)]
+    window = FakeWindow(*turns)
+    renderer, swapchain = run(monkeypatch, window)
+    assert window.waits == 6  # asleep while minimised
+    assert renderer.size == (100, 50)
+    assert swapchain.sizes == [(100, 50)]
+
+
+def test_a_lost_swapchain_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(window: Any) -> None:
+        window.swapchain.lost = True
+
+    renderer, swapchain = run(monkeypatch, FakeWindow(*nothing(70), lose, lambda w: w.input.press("]"), *nothing(5)))
+    assert swapchain.sizes == [(64, 48)]
+    assert swapchain.presented == ENOUGH_SAMPLES + 1
+    assert renderer.rendered == ENOUGH_SAMPLES + 1
+
+
+def test_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, swapchain = run(monkeypatch, FakeWindow(*nothing(100)), frames=3)
+    assert swapchain.presented == 3
+
+
+def test_help_and_screenshot(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    keys = [lambda window: window.input.press("F1"), lambda window: window.input.press("F12")]
+    run(monkeypatch, FakeWindow(*keys), out=tmp_path / "new")
+    said = capsys.readouterr().out
+    for word in ("left drag", "wheel", "left right up down", "f12", "esc", "reference (path traced)"):
+        assert word in said
+    assert f"saved {tmp_path / 'new' / 'screenshot_0001.png'}" in said
+    assert (tmp_path / "new" / "screenshot_0001.png").exists()
+
+
+def test_the_fake_has_what_the_real_renderer_has() -> None:
+    for name in ("mode", "scene", "size", "samples", "lights_settled", "image", "render", "resize", "read"):
+        assert hasattr(Renderer, name)
