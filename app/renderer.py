@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from app.errors import InputError
 from app.gpu import CommandBuffer, Device, Image
 from app.network.schema import FEATURES, TILE_PIXELS, VECTORS, channels, feature_image, from_tiles, unpack
-from app.network.tile_hash import tile_hash
 from app.network.weights import WeightSet
 from app.passes.background import Background
 from app.passes.composite import MODES, VIEW_MODES, Composite, CompositeInputs
@@ -256,7 +255,7 @@ class Renderer:
         elif name == "depth":
             value = depth_and_scale[..., :1]
         elif name == "hash":
-            hashes = tile_hash(words, surface, tiles).astype(np.float32)
+            hashes = self._passes.tile_hash.hashes.read(np.uint32).astype(np.float32)
             value = from_tiles(np.repeat(hashes[:, None, None], TILE_PIXELS, axis=1), width, height)
         else:
             value = unpack(feature_image(words, width, height))[..., channels(name)]
@@ -282,7 +281,7 @@ class Renderer:
     def _make_passes(self) -> _Passes:
         device, scene, cache, (width, height) = self.device, self._buffers, self._cache, self._size
         gbuffer = GBuffer(device, scene, cache, width, height)
-        hashing = TileHash(device, gbuffer.features, gbuffer.surface, width, height)
+        hashing = TileHash(device, gbuffer.places, width, height, hash_scale=self._weights.hash_scale)
         face_radiance = device.image(width, height, "rgba16f", name="face radiance")
         network = TileNetwork(
             device, self._weights, hashing, gbuffer.features, gbuffer.surface, face_radiance, width, height

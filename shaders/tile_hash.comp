@@ -9,24 +9,19 @@
 
 layout(local_size_x = THREADS) in;
 
-layout(set = 0, binding = 0, scalar) readonly buffer FeatureBuffer { uvec4 features[]; };
-layout(set = 0, binding = 1, scalar) readonly buffer SurfaceBuffer { vec2 surface[]; };
-layout(set = 0, binding = 2, scalar) writeonly buffer Hashes { uint hashes[]; }; // of every tile; 0 = no face
-layout(set = 0, binding = 3, scalar) writeonly buffer TileList { uvec2 tiles[]; }; // (tile, hash), face tiles only
-layout(set = 0, binding = 4, scalar) buffer DispatchBuffer { TileDispatch dispatch; };
+layout(set = 0, binding = 0, scalar) readonly buffer PlaceBuffer { uint places[]; };
+layout(set = 0, binding = 1, scalar) writeonly buffer Hashes { uint hashes[]; }; // of every tile; 0 = no face
+layout(set = 0, binding = 2, scalar) writeonly buffer TileList { uvec2 tiles[]; }; // (tile, hash), face tiles only
+layout(set = 0, binding = 3, scalar) buffer DispatchBuffer { TileDispatch dispatch; };
 layout(push_constant, scalar) uniform Push { TileHashPush push; };
 
-uint hash_bin(float x)
+uint place_bits(uint place)
 {
-    return uint(clamp(half_range(x), 0.0, 1.0) * push.scale) % HASH_BINS; // half_range: NaN is 0
-}
-
-uint pixel_bits(uint tile, uint pixel)
-{
-    float depth = surface[surface_index(tile, pixel)].x;
-    vec2 uv = unpackHalf2x16(features[feature_index(tile, 0u, pixel)].x);
-    uint bits = (1u << hash_bin(uv.x)) | (1u << (hash_bin(uv.y) + HASH_BINS));
-    return isinf(depth) || isnan(depth) ? 0u : bits;
+    vec2 bin = floor(clamp(unpackHalf2x16(place), 0.0, 1.0) * push.scale);
+    // As bin + 2^23 the bins stand in the lowest bits of the float. A conversion to integers would take lavapipe
+    // more time than all the rest of this shader.
+    uvec2 column = floatBitsToUint(bin + 8388608.0) % HASH_BINS;
+    return (1u << column.x) | (1u << HASH_BINS << column.y);
 }
 
 void main()
@@ -35,7 +30,10 @@ void main()
     uint stride = gl_NumWorkGroups.x * gl_NumSubgroups;
     for (uint tile = gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID; tile < push.tiles; tile += stride) {
         uint bits = 0u;
-        for (uint pixel = gl_SubgroupInvocationID; pixel < TILE_PIXELS; pixel += lanes) bits |= pixel_bits(tile, pixel);
+        for (uint pixel = gl_SubgroupInvocationID; pixel < TILE_PIXELS; pixel += lanes) {
+            uint place = places[surface_index(tile, pixel)];
+            if (place != NO_FACE) bits |= place_bits(place);
+        }
         uint hash = subgroupOr(bits);
         if (subgroupElect()) {
             hashes[tile] = hash;

@@ -6,14 +6,14 @@ The hash says which places of the face a 16x16 tile shows. Over the tile's face 
 
 with (u, v) as the network sees them, that is rounded to half. Hence u = 1 falls into bin 0 at scale 8, like
 u = 0, its neighbour across the seam. u and v arrive wrapped into 0..1; should they not, they are clamped to
-0..1 and NaN counts as 0, in the shader and here alike. A tile with a face pixel has at least one bit in
+0..1, in the shader and here alike. A tile with a face pixel has at least one bit in
 each byte of its hash, so 0 means "no face".
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from app.network.schema import HASH_BINS, TILE_PIXELS, VECTORS, to_half
+from app.network.schema import HASH_BINS, NO_FACE, TILE_PIXELS, to_half
 
 HASH_SCALE = 8
 HASHES = 1 << (2 * HASH_BINS)
@@ -50,29 +50,24 @@ def hash_pixels(
     return np.asarray(np.bitwise_or.reduce(bits, axis=-1), np.uint32)
 
 
-def tile_hash(
-    features: npt.NDArray[np.uint32], surface: npt.NDArray[np.float32], tiles: int, scale: float = HASH_SCALE
-) -> npt.NDArray[np.uint32]:
-    """The hash of every tile from the G-buffer's tile-major buffers.
+def tile_hash(places: npt.NDArray[np.uint32], scale: float = HASH_SCALE) -> npt.NDArray[np.uint32]:
+    """The hash of every tile.
 
     Args:
-        features: uint32 words of the `features` buffer, any shape.
-        surface: float32 of the `surface` buffer, any shape.
-        tiles: number of tiles.
+        places: uint32 of the G-buffer's `places` buffer, any shape (see `schema`).
+        scale: bins along 0..1.
 
     Returns:
         (tiles,) uint32; 0 for tiles without a face pixel, which the shader does not list.
     """
-    words = np.ascontiguousarray(features, "<u4").reshape(tiles, VECTORS, TILE_PIXELS, 4)[:, 0, :, 0]
-    uv = np.ascontiguousarray(words).view("<f2").reshape(tiles, TILE_PIXELS, 2)
-    depth = np.asarray(surface, np.float32).reshape(tiles, TILE_PIXELS, 2)[..., 0]
-    return hash_pixels(uv, np.isfinite(depth), scale)
+    words = np.ascontiguousarray(places, "<u4").reshape(-1, TILE_PIXELS)
+    face = words != NO_FACE
+    uv = np.where(face, words, np.uint32(0)).view("<f2").reshape(*words.shape, 2)
+    return hash_pixels(uv, face, scale)
 
 
-def tile_list(
-    features: npt.NDArray[np.uint32], surface: npt.NDArray[np.float32], tiles: int, scale: float = HASH_SCALE
-) -> npt.NDArray[np.uint32]:
-    """The tiles that show the face as (n, 2) uint32: (tile index, hash), ascending."""
-    hashes = tile_hash(features, surface, tiles, scale)
+def tile_list(places: npt.NDArray[np.uint32], scale: float = HASH_SCALE) -> npt.NDArray[np.uint32]:
+    """The tiles that show the face as (n, 2) uint32: (tile index, hash), ascending. Arguments as `tile_hash`."""
+    hashes = tile_hash(places, scale)
     index = np.flatnonzero(hashes)
     return np.stack([index.astype(np.uint32), hashes[index]], axis=-1)

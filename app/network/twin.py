@@ -7,7 +7,7 @@ fuses multiply and add rounds differently in the last place, hence the shader is
 import numpy as np
 import numpy.typing as npt
 
-from app.network.schema import HALF_MAX, feature_image, from_tiles, tile_grid, to_half, unpack
+from app.network.schema import HALF_MAX, feature_image, from_tiles, place_buffer, tile_grid, to_half, unpack
 from app.network.tile_hash import tile_hash
 from app.network.weights import OUTPUTS, WeightSet
 
@@ -73,7 +73,7 @@ def draw(
         leaves).
     """
     tiles_x, tiles_y = tile_grid(width, height)
-    hashes = tile_hash(features, surface, tiles_x * tiles_y, weights.hash_scale)
+    hashes = tile_hash(place_buffer(features, surface), weights.hash_scale)
     tile_major = np.asarray(surface, np.float32).reshape(tiles_x * tiles_y, -1, 2)
     depth, scale = np.moveaxis(from_tiles(tile_major, width, height), -1, 0)
     pixel_hash = from_tiles(np.repeat(hashes[:, None], tile_major.shape[1], axis=1), width, height)

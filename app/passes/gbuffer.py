@@ -11,7 +11,7 @@ from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
 
 
 class GBuffer:
-    """Fills `features` and `surface` (layouts: app/network/schema.py) for an image of width x height pixels.
+    """Fills `features`, `surface` and `places` (layouts: app/network/schema.py) for an image of width x height pixels.
 
     Args:
         device: an open device with ray tracing.
@@ -26,19 +26,20 @@ class GBuffer:
         tiles = self.tiles_x * self.tiles_y
         self.features = device.buffer(tiles * VECTORS * TILE_PIXELS * 16, name="features")
         self.surface = device.buffer(tiles * TILE_PIXELS * 8, name="surface")
+        self.places = device.buffer(tiles * TILE_PIXELS * 4, name="places")
         self._face_depth = FaceDepth(device, scene, width, height)
         self._sampler = device.sampler("nearest", wrap_u="clamp", wrap_v="clamp")
         first = FIRST_PASS_SLOT
-        names = ("FEATURES", "SURFACE", "VISIBILITY", "STATE", "CACHE", "FACE_DEPTH")
+        names = ("FEATURES", "SURFACE", "PLACES", "VISIBILITY", "STATE", "CACHE", "FACE_DEPTH")
         self._pipeline = device.raytracing_pipeline(
             "gbuffer.rgen",
             ["miss.rmiss"],
             [HitGroup("hit.rchit")],
             [
                 *scene.bindings(),
-                *(Binding(first + i, "storage") for i in range(4)),
-                Binding(first + 4, "textures", len(CACHE_IMAGES)),
-                Binding(first + 5, "texture"),
+                *(Binding(first + i, "storage") for i in range(5)),
+                Binding(first + 5, "textures", len(CACHE_IMAGES)),
+                Binding(first + 6, "texture"),
             ],
             defines={f"SLOT_{name}": first + i for i, name in enumerate(names)},
             includes={**SCENE_INCLUDES, **cache.includes, "features.glsl": glsl()},
@@ -57,10 +58,11 @@ class GBuffer:
                 **self.scene.resources(),
                 first: self.features,
                 first + 1: self.surface,
-                first + 2: self.cache.visibility,
-                first + 3: self.cache.state,
-                first + 4: self.cache.images,
-                first + 5: (self._face_depth.depth, self._sampler),
+                first + 2: self.places,
+                first + 3: self.cache.visibility,
+                first + 4: self.cache.state,
+                first + 5: self.cache.images,
+                first + 6: (self._face_depth.depth, self._sampler),
             }
         )
 
@@ -74,5 +76,7 @@ class GBuffer:
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in (self._bound, self._pipeline, self._face_depth, self._sampler, self.features, self.surface):
+        for thing in (
+            self._bound, self._pipeline, self._face_depth, self._sampler, self.features, self.surface, self.places,
+        ):  # fmt: skip
             thing.close()

@@ -30,7 +30,7 @@ class TileHash:
 
     Args:
         device: an open device.
-        features, surface: the G-buffer's tile-major buffers (layouts: app/network/schema.py).
+        places: the G-buffer's tile-major buffer of that name (layout: app/network/schema.py).
         width, height: pixels.
         hash_scale: bins along 0..1, as stored with the weights.
 
@@ -41,8 +41,7 @@ class TileHash:
     def __init__(
         self,
         device: Device,
-        features: Buffer,
-        surface: Buffer,
+        places: Buffer,
         width: int,
         height: int,
         *,
@@ -60,7 +59,7 @@ class TileHash:
         self._empty = device.buffer(np.array([0, 1, 1, 0], np.uint32), name="empty tile dispatch")
         self._pipeline = device.compute_pipeline(
             "tile_hash.comp",
-            [Binding(slot, "storage") for slot in range(5)],
+            [Binding(slot, "storage") for slot in range(4)],
             push=TILE_HASH_PUSH,
             defines={"THREADS": _THREADS},
             includes={
@@ -68,9 +67,7 @@ class TileHash:
                 "tile_hash.glsl": f"{TILE_DISPATCH.glsl}\n{TILE_HASH_PUSH.glsl}\n",
             },
         )
-        self._bound = self._pipeline.bind(
-            dict(enumerate((features, surface, self.hashes, self.tiles, self.dispatch)))
-        )
+        self._bound = self._pipeline.bind(dict(enumerate((places, self.hashes, self.tiles, self.dispatch))))
         subgroups = max(1, _THREADS // device.info.subgroup_size)
         self._groups = -(-self.tile_count // subgroups)
         self._push = np.array((self.tile_count, hash_scale), TILE_HASH_PUSH.dtype)

@@ -93,7 +93,7 @@ class GpuFrameSource:
         count = tiles_x * tiles_y
         words = self._gbuffer.features.read(np.uint32, (count, VECTORS, TILE_PIXELS, 4))
         surface = self._gbuffer.surface.read(np.float32, (count, TILE_PIXELS, 2))
-        listed = tile_list(words, surface, count)
+        listed = tile_list(self._gbuffer.places.read(np.uint32))
         listed = listed[selection.choose(listed[:, 0])]
         index = listed[:, 0].astype(np.int64)
         target, variance = self._trace(camera, index, jitter, spp, seed)

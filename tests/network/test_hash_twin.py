@@ -46,6 +46,16 @@ def test_tiles_without_face_are_not_listed() -> None:
     channels = np.full((20, 40, 32), 0.6, np.float32)
     features = schema.feature_buffer(schema.pack(channels))
     surface = schema.surface_buffer(depth, np.ones((20, 40)))
+    places = schema.place_buffer(features, surface)
+    assert (places == schema.NO_FACE).sum() == 6 * 256 - 1
     expected = 1 << 4 | 1 << 12
-    np.testing.assert_array_equal(tile_hash(features, surface, 6), [0, expected, 0, 0, 0, 0])
-    np.testing.assert_array_equal(tile_list(features, surface, 6), [[1, expected]])
+    np.testing.assert_array_equal(tile_hash(places), [0, expected, 0, 0, 0, 0])
+    np.testing.assert_array_equal(tile_list(places), [[1, expected]])
+
+
+def test_packing_never_yields_no_face() -> None:
+    worst = np.full((1, 32), np.nan, np.float32)
+    worst[0, 1] = -np.inf
+    assert schema.pack(worst)[0, 0] != schema.NO_FACE
+    every_half = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    assert not (schema.to_half(every_half).view(np.uint16) == schema.NO_FACE & 0xFFFF).any()

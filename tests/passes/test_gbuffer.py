@@ -8,7 +8,17 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
-from app.network.schema import FEATURES, TILE_PIXELS, VECTORS, feature_image, from_tiles, split, unpack
+from app.network.schema import (
+    FEATURES,
+    NO_FACE,
+    TILE_PIXELS,
+    VECTORS,
+    feature_image,
+    from_tiles,
+    place_buffer,
+    split,
+    unpack,
+)
 from app.passes.gbuffer import GBuffer
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
@@ -32,6 +42,8 @@ class Frame:
         self.words = feature_image(
             gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4)), width, height
         )
+        self.places = gbuffer.places.read(np.uint32)
+        self.expected_places = place_buffer(gbuffer.features.read(np.uint32), surface)
         image = from_tiles(surface, width, height)
         self.depth, self.scale = image[..., 0], image[..., 1]
         self.face = np.isfinite(self.depth)
@@ -122,6 +134,13 @@ def test_geometry(gpu: Device, jitter: tuple[float, float]) -> None:
     assert np.allclose(frame.features["roughness"][both], 0.4, atol=1e-3)
 
 
+def test_places_are_the_uv_of_the_face(gpu: Device) -> None:
+    frame = draw(gpu, (SUN,), samples=2)
+    assert np.array_equal(frame.places, frame.expected_places)
+    # Beyond the image there is no face either.
+    assert (frame.places != NO_FACE).sum() == frame.face.sum() > 0
+
+
 def test_sun_gives_cosine_irradiance(gpu: Device) -> None:
     frame = draw(gpu, (SUN,))
     cosine = frame.features["normal"][..., 2][frame.face]
@@ -197,7 +216,7 @@ def test_doubling_all_lights_doubles_exactly(gpu: Device) -> None:
 def test_turning_head_lights_and_camera_together_changes_nothing(gpu: Device) -> None:
     c, s = math.cos(0.7), math.sin(0.7)
     turn = np.eye(4)
-    turn[:3, :3] = [[c, 0, s], [0, 1, 0], [-s, 0, c]]
+    turn[:3, :3] = [[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]]
     camera = Camera((0.2, 0.1, 1.0), (0.0, 0.0, 0.0), fov_y=math.radians(16.0))
 
     def turned(v: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -36,6 +36,10 @@ class Picture:
         return schema.feature_buffer(self.words)
 
     @property
+    def places(self) -> npt.NDArray[np.uint32]:
+        return schema.place_buffer(self.features, self.surface)
+
+    @property
     def surface(self) -> npt.NDArray[np.float32]:
         return schema.surface_buffer(self.depth, self.light_scale)
 
@@ -59,10 +63,9 @@ class Rig:
         self.gpu = gpu
         self.features = kept.enter_context(gpu.buffer(shown.features))
         self.surface = kept.enter_context(gpu.buffer(shown.surface))
+        self.places = kept.enter_context(gpu.buffer(shown.places))
         self.radiance: Image = kept.enter_context(gpu.image(width, height, image))
-        self.hashing = TileHash(
-            gpu, self.features, self.surface, width, height, hash_scale=weights.hash_scale
-        )
+        self.hashing = TileHash(gpu, self.places, width, height, hash_scale=weights.hash_scale)
         kept.callback(self.hashing.close)
         self.network = TileNetwork(
             gpu, weights, self.hashing, self.features, self.surface, self.radiance, width, height
@@ -88,6 +91,7 @@ class Rig:
         if shown is not None:
             self.features.write(shown.features)
             self.surface.write(shown.surface)
+            self.places.write(shown.places)
         self.gpu.submit(self.commands)
         return self.radiance.read().astype(np.float32)
 
@@ -128,8 +132,8 @@ def test_hash_is_bit_exact(gpu: Device, width: int, height: int, face: float) ->
         hashes = passes.hashing.hashes.read(np.uint32, (count,))
         listed = passes.hashing.read_tiles()
         dispatch = passes.hashing.dispatch.read(np.uint32, (4,))
-    np.testing.assert_array_equal(hashes, tile_hash(shown.features, shown.surface, count))
-    np.testing.assert_array_equal(listed, tile_list(shown.features, shown.surface, count))
+    np.testing.assert_array_equal(hashes, tile_hash(shown.places))
+    np.testing.assert_array_equal(listed, tile_list(shown.places))
     assert dispatch.tolist() == [len(listed), 1, 1, len(listed)]
 
 
@@ -140,14 +144,14 @@ def test_hash_at_the_edges_of_the_bins(gpu: Device, scale: int) -> None:
     values = np.concatenate([borders, np.nextafter(borders, -1), borders + 2**-11, [0.9998, -0.2, 1.5, 6e4]])
     words = schema.pack(np.zeros((16, 16 * len(values), 32), np.float32))
     words[..., 0] = np.repeat(np.stack([schema.to_half(values)] * 2, axis=-1).view(np.uint32)[:, 0], 16)
-    words[0, 0, 0] = 0x7E007C00  # infinity and NaN, which the G-buffer never packs
+    words[0, 0, 0] = 0xFBFF7BFF  # the largest halves
     shown = Picture(words, np.ones(words.shape[:2], np.float32), np.ones(words.shape[:2], np.float32))
     weights = WeightSet.untrained((32, 3))
     weights = WeightSet(weights.layers, weights.slots, weights.table, hash_scale=scale)
     with rig(gpu, weights, shown) as passes:
         passes.draw()
         hashes = passes.hashing.hashes.read(np.uint32, (len(values),))
-    np.testing.assert_array_equal(hashes, tile_hash(shown.features, shown.surface, len(values), scale))
+    np.testing.assert_array_equal(hashes, tile_hash(shown.places, scale))
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (16, 16), (37, 21), (100, 70)])
@@ -255,7 +259,7 @@ def test_frames_in_one_submission(gpu: Device) -> None:
 def test_an_untrained_hash_is_drawn_by_the_generalist(gpu: Device) -> None:
     shown = picture(64, 64, face=1.0)
     several = WeightSet.untrained((32, 8, 3), slots=3)
-    hashes = tile_hash(shown.features, shown.surface, 16)
+    hashes = tile_hash(shown.places)
     table = np.zeros(65536, np.uint32)
     table[hashes[0]], table[hashes[5]] = 2, 1
     weights = WeightSet(several.layers, several.slots, table)
@@ -284,11 +288,12 @@ def test_hash_scale_must_be_the_weights(gpu: Device) -> None:
     with (
         gpu.buffer(shown.features) as features,
         gpu.buffer(shown.surface) as surface,
+        gpu.buffer(shown.places) as places,
         gpu.image(16, 16, "rgba16f") as radiance,
     ):
-        hashing = TileHash(gpu, features, surface, 16, 16, hash_scale=4)
+        hashing = TileHash(gpu, places, 16, 16, hash_scale=4)
         with pytest.raises(ValueError, match="hash scale 8"):
             TileNetwork(gpu, weights, hashing, features, surface, radiance, 16, 16)
         hashing.close()
         with pytest.raises(ValueError, match=f"{MAX_TILES} are possible"):
-            TileHash(gpu, features, surface, 4096, 4096)
+            TileHash(gpu, places, 4096, 4096)
