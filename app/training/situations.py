@@ -1,7 +1,7 @@
 """Random situations to learn from: where the camera stands and what lights the head.
 
-What a network has not seen it cannot draw, and lighting is what it needs to see most of: every frame
-therefore has its own lights. Frame i of a data set depends on (seed, i) alone, so that frames can be made in
+What a network has not seen it cannot draw, and lighting is what it needs to see most of: only a few frames
+share their lights, and none its camera. Frame i of a data set depends on (seed, i) alone, so that frames can be made in
 any order, on any day, and again.
 """
 
@@ -20,6 +20,7 @@ from app.scene.camera import Camera
 from app.scene.checks import F32, F64, Vec3
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
+from app.training.manifest import CAMERAS_PER_LIGHTING
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # Rec.709
 XYZ_TO_REC709 = np.array(
@@ -118,10 +119,11 @@ def draw(
         InputError: an environment map cannot be read.
     """
     ranges = ranges or Ranges()
-    rng = default_rng(SeedSequence(entropy=seed, spawn_key=(frame,)))
     box = np.asarray(bounds, np.float64)
-    camera = draw_camera(rng, box, aspect, ranges)
     center = box.mean(axis=0)
+    frame_rng = default_rng(SeedSequence(entropy=seed, spawn_key=(0, frame)))
+    camera = draw_camera(frame_rng, box, aspect, ranges)
+    rng = default_rng(SeedSequence(entropy=seed, spawn_key=(1, frame // CAMERAS_PER_LIGHTING)))
     total = _log_uniform(rng, *ranges.irradiance)
     environment, source = None, None
     lights: tuple[Light, ...] = ()
@@ -134,7 +136,7 @@ def draw(
         source = {**source, "rotation": rotation, "intensity": intensity}
     if environment is None or rng.random() >= ranges.environment_only:
         lights = draw_lights(rng, center, total, ranges)
-    return Situation(camera, lights, environment, source, rng)
+    return Situation(camera, lights, environment, source, frame_rng)
 
 
 def draw_camera(rng: Generator, bounds: F64, aspect: float, ranges: Ranges) -> Camera:

@@ -45,10 +45,10 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, f
 
 
 def test_frames_are_described_and_split(tmp_path: Path) -> None:
-    make(tmp_path / "set", frames=20)
+    make(tmp_path / "set", frames=28)
     data = Dataset(tmp_path / "set")
     splits = [frame.split for frame in data.frames.values()]
-    assert splits.count("held-out") == 2 == splits.count("validation") and splits[9] == "held-out"
+    assert splits.count("held-out") == 4 == splits.count("validation") and splits[24:] == ["held-out"] * 4
     for index, frame in data.frames.items():
         assert frame.spp == (4 if frame.split == "train" else 4 * JUDGED_SPP_FACTOR)
         again = draw(5, index, BOUNDS, 96 / 80)
@@ -56,7 +56,7 @@ def test_frames_are_described_and_split(tmp_path: Path) -> None:
         assert [light["kind"] for light in frame.lights] == [light["kind"] for light in again.light_records()]
         assert (frame.environment is None) == (again.environment is None)
     cameras = {tuple(frame.camera["position"]) for frame in data.frames.values()}
-    assert len(cameras) == 20
+    assert len(cameras) == 28
 
 
 def test_other_options_are_refused(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ QUIET = Console(quiet=True)
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     path = tmp_path_factory.mktemp("data") / "set"
-    generate(SphereSource(noise=0.7), path, frames=60, spp=4, seed=1, size=(128, 128), tile_fraction=0.6)
+    generate(SphereSource(noise=0.7), path, frames=120, spp=4, seed=1, size=(128, 128), tile_fraction=0.6)
     return Dataset(path)
 
 
