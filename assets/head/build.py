@@ -19,13 +19,13 @@ import skin
 import source
 import uv
 from bake import rasterise
-from fit import close_lips, rings, seat_lids
+from fit import close_lips, rings, seat_lids, trim_neck
 from glb import Material, Part, encode
 from likeness import ASYMMETRY, SYMMETRIC
 from numpy.typing import NDArray
 from PIL import Image
 from regions import Landmarks, find
-from shape import compact, cut, hollow, normals, smoothstep, triangulate
+from shape import compact, hollow, normals, smoothstep, triangulate
 from source import BODY, HEAD, MOUTH, SOCKETS
 from subdivide import Topology, rim_loops
 
@@ -35,6 +35,8 @@ Bools = NDArray[np.bool_]
 
 HERE = Path(__file__).resolve().parent
 TEXTURE = 2048
+NECK_RINGS = 4
+"""Rings of faces below MakeHuman's island of the head that belong to the neck."""
 
 @dataclass(frozen=True)
 class Layout:
@@ -64,18 +66,12 @@ def importance(p: Floats) -> Floats:
     """Wanted length scale of the UV map at positions (N, 3) in metres: 1 on the face, less elsewhere."""
     d = p - [0.0, -0.02, 0.01 - 0.03]
     angle = np.degrees(np.arccos(np.clip(d[:, 2] / np.linalg.norm(d, axis=1), -1, 1)))
-    scale = 1 - 0.78 * smoothstep(angle, 70, 125)
+    scale = 1 - 0.86 * smoothstep(angle, 80, 118)
     z = p[:, 2] + 0.03
     scale *= 1 - 0.5 * smoothstep(-p[:, 1] - 0.35 * z, 0.06, 0.10)
-    scale *= 1 - 0.88 * smoothstep(-p[:, 1], 0.145, 0.175)
     ear = smoothstep(np.abs(p[:, 0]), 0.07, 0.08) * smoothstep(z, 0.06, 0.04)
     ear *= smoothstep(p[:, 1], -0.06, -0.04) * smoothstep(p[:, 1], 0.05, 0.03)
     return np.asarray(scale * (1 - 0.3 * ear))
-
-
-def neck_height(p: Floats) -> Floats:
-    """Signed height above the neck's cut, a plane that is lower in front."""
-    return np.asarray(p[:, 1] + 0.139 + 0.3 * (p[:, 2] + 0.03))
 
 
 def main() -> None:
@@ -105,17 +101,22 @@ def main() -> None:
     region = base.islands
     n = len(rest)
     head = region == HEAD
-    skin_faces = grow(body, head, region == BODY, 6, n)
+    skin_faces = grow(body, head, region == BODY, NECK_RINGS, n)
     skin_faces |= grow(body, head, region == MOUTH, 2, n)
     skin_faces |= grow(body, head, np.isin(region, SOCKETS), 2, n)
     mouth_faces = (region == MOUTH) & ~skin_faces
-    around = grow(body, skin_faces, region == BODY, 2, n) | np.isin(region, (MOUTH, *SOCKETS))
+    behind = np.isin(region, (MOUTH, *SOCKETS))
+    neck = rim_loops(body[skin_faces])[0]
+    plane = np.linalg.lstsq(np.c_[np.ones(len(neck)), rest[neck][:, [0, 2]]], rest[neck, 1], rcond=None)[0]
+    rest = trim_neck(rest, body[skin_faces], neck, plane)
 
     uvs = uv.unwrap(rest, body[skin_faces], importance(rest), base.mirror)
     print(f"{time.perf_counter() - clock:5.1f} s  unwrapped", file=sys.stderr)
 
-    morphed = metres(source.blend(base, data, SYMMETRIC | ASYMMETRY))
-    kept = skin_faces | around
+    morphed = trim_neck(
+        metres(source.blend(base, data, SYMMETRIC | ASYMMETRY)), body[skin_faces], neck, plane
+    )
+    kept = skin_faces | behind
     topology = Topology.of(body[kept], n)
     fine = topology.refine()
     positions = topology.smoothing() @ morphed
@@ -143,15 +144,10 @@ def main() -> None:
     on_head[np.unique(fine[mouth_cavity])] = -1  # inside the mouth, where MakeHuman's masks know nothing
     on_head[np.unique(fine[head_fine])] = 1
 
-    # Skin, cut at the neck.
     triangles = all_triangles[np.repeat(skin_fine, 2)]
-    table = np.concatenate([positions, smooth, fine_uvs, rest_fine, fine_masks, rest_smooth, depth, on_head], axis=1)
-    table, triangles, on_cut = cut(table, neck_height(positions), triangles)
-    marked = np.zeros(len(table), bool)
-    marked[on_cut] = True
-    table, triangles, old = compact(table, triangles)
-    p, normal, fine_uv = table[:, :3], table[:, 3:6], table[:, 6:8]
-    normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    table = [positions, smooth, fine_uvs, rest_fine, fine_masks, rest_smooth, depth, on_head]
+    columns, triangles, _ = compact(np.concatenate(table, axis=1), triangles)
+    p, normal, fine_uv = columns[:, :3], columns[:, 3:6], columns[:, 6:8]
     parts = [Part("skin", "skin", p, normal, fine_uv, triangles)]
     worst = uv.stretch(p, fine_uv, triangles)
     print(f"{len(triangles)} skin triangles, stretch median {np.median(worst):.2f}, "
@@ -159,17 +155,19 @@ def main() -> None:
 
     atlas = rasterise(fine_uv, triangles, options.size)
     marks = landmarks(base, rest, eye, radius)
-    at = atlas.sample(table[:, 8:18])
+    at = atlas.sample(columns[:, 8:])
     mm = at[:, :3] * 1000
-    known, inside = at[:, 9] > 0.999, np.asarray(at[:, 9] < 0.9) & (np.abs(mm[:, 1] - marks.mouth[1]) < 15)
-    masks = [known * read_mask(data, name, at[:, 3:5], blur) for name, blur in (("lips", 1.8), ("ears", 5.0))]
-    masks[0] = np.maximum(masks[0], inside)
+    known, inside = at[:, 9] > 0.999, at[:, 9] < 0
+    masks = [known * read_mask(data, name, at[:, 3:5], blur) for name, blur in (("lips", 1.8), ("ears", 8.0))]
+    # MakeHuman's island is slit at the back of the head: there its UVs, and so the masks, mean nothing.
+    masks[0] = np.maximum(masks[0] * (mm[:, 2] > 60), inside)
+    masks[1] = masks[1] * (np.abs(mm[:, 0]) > 55)
     regions = find(mm, marks, *masks, at[:, 8] * 1000)
     rest_normals = at[:, 5:8] / np.linalg.norm(at[:, 5:8], axis=1, keepdims=True)
     maps = skin.paint(atlas, mm, rest_normals, regions)
     print(f"{time.perf_counter() - clock:5.1f} s  painted", file=sys.stderr)
 
-    parts.append(neck_cap(p, triangles, marked[old]))
+    parts.append(neck_cap(p, triangles))
     parts.append(plain_part("mouth", "mouth", positions, smooth, all_triangles[np.repeat(mouth_fine, 2)]))
     for name in ("upper-teeth", "lower-teeth"):
         group = Topology.of(base.groups[f"helper-{name}"], n)
@@ -249,9 +247,9 @@ def plain_part(name: str, material: str, positions: Floats, normal: Floats, tria
     return Part(name, material, table[:, :3], table[:, 3:], (table[:, :2] - low) / (high - low), tri)
 
 
-def neck_cap(positions: Floats, triangles: Ints, on_cut: Bools) -> Part:
+def neck_cap(positions: Floats, triangles: Ints) -> Part:
     """Close the neck with a flat fan that looks down."""
-    loop = next(loop for loop in rim_loops(triangles) if on_cut[loop].all())
+    loop = min(rim_loops(triangles), key=lambda rim: float(positions[rim, 1].mean()))
     ring = positions[loop]
     points = np.concatenate([ring, ring.mean(axis=0, keepdims=True)])
     count = len(loop)

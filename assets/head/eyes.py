@@ -83,10 +83,10 @@ def paint(size: int) -> Bytes8:
 
     # Sclera: off-white, pinker and yellower away from the iris, with branching veins that fade towards it.
     color = np.empty((size, size, 3))
-    color[:] = [0.62, 0.56, 0.52]
+    color[:] = [0.56, 0.50, 0.46]
     color *= (1 + 0.04 * cloud(0.25, 5, 3))[..., None]
     pink = smoothstep(theta, 0.50, 1.35)[..., None]
-    color += pink * (np.array([0.50, 0.31, 0.26]) - color)
+    color += pink * (np.array([0.46, 0.28, 0.235]) - color)
     warp = 0.35 * cloud(0.30, 6, 4)
     vein = smoothstep(np.abs(cloud(0.22, 8, 3) + 0.5 * warp), 0.085, 0.0) * 0.6
     vein += smoothstep(np.abs(np.sin(7 * phi + 5 * warp + 1.3 * theta)), 0.10, 0.0)

@@ -73,11 +73,12 @@ def brows(ground: Ground, rng: np.random.Generator, count: int = 420) -> Part:
     curves, radii = [], []
     spine = np.array(BROW) * 1e-3
     for side in (1.0, -1.0):
-        t = rng.beta(1.0, 1.3, count)
+        t = rng.beta(1.2, 1.35, count)
         across = np.clip(rng.normal(0, 0.50, count), -1.1, 1.1)
         along = np.stack([np.interp(t, np.linspace(0, 1, len(spine)), spine[:, k]) for k in range(2)], axis=1)
         width = np.interp(t, [0, 0.12, 0.55, 1], [2.4, 3.3, 2.9, 0.7]) * 1e-3
-        root = along + np.stack([-0.25 * across * width, across * width], axis=1)
+        along[:, 0] += rng.normal(0, 0.8e-3, count)
+        root = along + np.stack([-0.35 * across * width, across * width], axis=1)
         angle = np.interp(t, [0, 0.1, 0.3, 0.6, 0.8, 1], [88, 68, 40, 16, -12, -28])
         angle = angle - across * np.interp(t, [0, 0.25, 1], [4, 20, 16]) + rng.normal(0, 8, count)
         turn = np.radians(angle)

@@ -39,6 +39,7 @@ SYMMETRIC: dict[str, float] = {
     "mouth/mouth-lowerlip-volume-incr": 0.15,
     "mouth/mouth-angles-up": 0.2,
     "mouth/mouth-scale-horiz-incr": 0.1,
+    "neck/neck-scale-horiz-decr": 0.35,
     "forehead/forehead-scale-vert-decr": 0.3,
 }
 """The face before asymmetry: the UV map is made on this shape, which is its own mirror image."""

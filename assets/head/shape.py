@@ -34,41 +34,6 @@ def triangulate(quads: Ints, positions: Floats) -> Ints:
     return np.stack([one, two], axis=1).reshape(-1, 3)
 
 
-def cut(attributes: Floats, heights: Floats, triangles: Ints) -> tuple[Floats, Ints, Ints]:
-    """Keep what lies where `heights` (N,) >= 0 and split the triangles that cross 0.
-
-    `attributes` (N, C) are interpolated. Returns attributes, triangles and the indices of the vertices on the cut.
-    """
-    rows = [attributes]
-    made: dict[tuple[int, int], int] = {}
-    extra: list[Floats] = []
-
-    def crossing(a: int, b: int) -> int:
-        key = (min(a, b), max(a, b))
-        if key not in made:
-            low, high = key
-            t = heights[low] / (heights[low] - heights[high])
-            extra.append(attributes[low] * (1 - t) + attributes[high] * t)
-            made[key] = len(attributes) + len(extra) - 1
-        return made[key]
-
-    above = heights[triangles] >= 0
-    kept = [triangles[above.all(axis=1)]]
-    pieces: list[list[int]] = []
-    for t in np.flatnonzero(above.any(axis=1) & ~above.all(axis=1)):
-        outline: list[int] = []
-        for k in range(3):
-            a, b = int(triangles[t, k]), int(triangles[t, (k + 1) % 3])
-            if heights[a] >= 0:
-                outline.append(a)
-            if (heights[a] >= 0) != (heights[b] >= 0):
-                outline.append(crossing(a, b))
-        pieces += [[outline[0], outline[k], outline[k + 1]] for k in range(1, len(outline) - 1)]
-    kept.append(np.array(pieces, dtype=np.int64).reshape(-1, 3))
-    rows.append(np.array(extra).reshape(-1, attributes.shape[1]))
-    return np.concatenate(rows), np.concatenate(kept), np.array(sorted(made.values()), dtype=np.int64)
-
-
 def hollow(positions: Floats, normal: Floats, quads: Ints, rounds: int = 12) -> Floats:
     """How far (N,) each vertex lies below its smoothed surroundings, along `normal`; negative on bumps."""
     from scipy.sparse import csr_matrix

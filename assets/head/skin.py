@@ -27,7 +27,7 @@ BLOOD = np.array([0.12, 1.0, 0.72], np.float32)
 VENOUS = np.array([0.45, 1.0, 0.62], np.float32)
 CAROTENE = np.array([0.0, 0.06, 1.0], np.float32)
 DERMIS = np.float32(0.25)
-HAIR = np.array([0.050, 0.034, 0.024], np.float32)
+HAIR = np.array([0.046, 0.029, 0.019], np.float32)
 """Linear albedo of the hair that is only painted."""
 
 MOLES = [(-29.0, -54.0, 0.8, 0.75), (44.0, -24.0, 0.6, 0.5), (-50.0, -80.0, 0.8, 0.5)]
@@ -57,14 +57,14 @@ def albedo(p: Singles, r: Regions, pores: Singles) -> Singles:
     """Linear Rec.709 albedo (K, 3)."""
     big, middle, small = fractal(p, 26, 1, 3), fractal(p, 7, 2, 3), fractal(p, 1.6, 3, 2)
     spots = fractal(p, 3.2, 4, 2)
-    blood = 0.28 + 0.04 * big + 0.04 * middle + 0.03 * small
+    blood = 0.295 + 0.04 * big + 0.04 * middle + 0.03 * small
     blood += 0.20 * r.cheek * (1 + 0.30 * middle + 0.2 * spots) + 0.26 * r.nose + 0.24 * r.nose_wing
-    blood += 0.26 * r.ear + 0.10 * r.chin + 0.12 * r.upper_lid - 0.04 * r.forehead + 0.05 * r.neck * (1 + big)
+    blood += 0.17 * r.ear + 0.10 * r.chin + 0.12 * r.upper_lid - 0.04 * r.forehead + 0.05 * r.neck * (1 + big)
     blood += 0.30 * r.lid_edge + 0.28 * r.inner_corner + 0.08 * smoothstep(spots, 0.5, 1.1)
     venous = 0.20 * r.under_eye * (1 + 0.3 * middle) + 0.07 * r.upper_lid + 0.03 * np.maximum(middle, 0)
     melanin = 0.225 + 0.03 * big + 0.02 * middle + 0.022 * small + 0.05 * r.under_eye + 0.05 * r.upper_lid
     melanin += 0.035 * r.forehead + 0.02 * r.neck - 0.02 * r.cheek
-    carotene = 0.12 + 0.012 * big + 0.03 * r.forehead + 0.04 * r.neck
+    carotene = 0.14 + 0.012 * big + 0.03 * r.forehead + 0.04 * r.neck
 
     # Lips: thin skin without melanin over much blood, darker towards the contact line, streaked.
     streak = fractal(p * np.array([1, 0.22, 0.22], np.float32), 1.1, 5, 2)
@@ -117,7 +117,7 @@ def albedo(p: Singles, r: Regions, pores: Singles) -> Singles:
 def _grown(dot: Singles, density: Singles, order: Singles) -> Singles:
     """Cover (K,) by cut hairs: at the hairline only some of them grow, over the scalp they nearly close up."""
     alive = smoothstep(density * 1.15 - order, 0.0, 0.12)
-    return np.asarray(np.clip(0.62 * density**1.3 + 0.45 * dot * alive, 0, 0.97), np.float32)
+    return np.asarray(np.clip(0.70 * density**1.3 + 0.45 * dot * alive, 0, 0.97), np.float32)
 
 
 def _over(below: Singles, color: Singles, cover: Singles) -> Singles:
