@@ -5,6 +5,7 @@ Texture coordinates: v = 0 is the BOTTOM of a texture's image, that is, image ro
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -186,9 +187,12 @@ class Mesh:
         return replace(self, normals=smooth_normals(self.positions, self.triangles))
 
     def bounds(self) -> F64:
-        """Return (2,3): the lowest and the highest corner of the vertices that triangles use."""
-        used = self.positions[np.unique(self.triangles)].astype(np.float64)
-        return np.stack([used.min(axis=0), used.max(axis=0)])
+        """Return (2,3), read-only: the lowest and the highest corner of the vertices that triangles use."""
+        return self._bounds
+
+    @cached_property
+    def _bounds(self) -> F64:
+        return _box(self.positions[np.unique(self.triangles)].astype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,10 +221,14 @@ class Part:
         return not self.face and "hair" in self.material.name.lower()
 
     def bounds(self) -> F64:
-        """Return (2,3): the lowest and the highest corner in world space."""
+        """Return (2,3), read-only: the lowest and the highest corner in world space."""
+        return self._bounds
+
+    @cached_property
+    def _bounds(self) -> F64:
+        # Asked for in every frame, so computed only once: neither a part nor a mesh changes.
         m, used = self.transform, self.mesh.positions[np.unique(self.mesh.triangles)]
-        world = used @ m[:3, :3].T + m[:3, 3]
-        return np.stack([world.min(axis=0), world.max(axis=0)])
+        return _box(used @ m[:3, :3].T + m[:3, 3])
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,6 +259,13 @@ class Scene:
     def with_camera(self, camera: Camera) -> "Scene":
         """Return the scene seen by another camera."""
         return replace(self, camera=camera)
+
+
+def _box(points: F64) -> F64:
+    """Return (2,3), read-only: the lowest and the highest corner of (N,3) points."""
+    box = np.stack([points.min(axis=0), points.max(axis=0)])
+    box.setflags(write=False)
+    return box
 
 
 def affine(matrix: ArrayLike) -> F64:
