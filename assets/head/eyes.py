@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from glb import Part
-from noise import fractal
 from numpy.typing import NDArray
-from shape import normals, smoothstep
+
+from assets.head.glb import Part
+from assets.head.noise import fractal
+from assets.head.shape import normals, smoothstep
 
 Floats = NDArray[np.float64]
 Bytes8 = NDArray[np.uint8]

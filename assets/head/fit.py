@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from eyes import surface_radius
 from numpy.typing import NDArray
-from shape import smoothstep
+
+from assets.head.eyes import surface_radius
+from assets.head.shape import smoothstep
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from glb import Part
 from numpy.typing import NDArray
-from regions import BROW
-from shape import normals
+
+from assets.head.glb import Part
+from assets.head.regions import BROW
+from assets.head.shape import normals
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -6,15 +6,18 @@ anchors that differ between faces come in through `Landmarks`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from noise import fractal
 from numpy.typing import NDArray
-from shape import smoothstep
+
+from assets.head.noise import fractal
+from assets.head.shape import smoothstep
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
+Singles = NDArray[Any]  # float32, mostly: numpy's types lose track where precisions meet
 
 
 @dataclass(frozen=True)
@@ -62,17 +65,46 @@ def blob(p: Singles, center: Floats, size: tuple[float, float, float]) -> Single
     return np.asarray(np.exp(-0.5 * d), np.float32)
 
 
-def piecewise(x: Singles, knots: list[tuple[float, float]]) -> Singles:
+def piecewise(x: Singles, knots: Sequence[tuple[float, float]]) -> Singles:
     """Piecewise linear function through `knots`."""
     at, to = zip(*knots, strict=True)
     return np.asarray(np.interp(x, at, to), np.float32)
 
 
-HAIRLINE = [(0, 64), (14, 65), (28, 69), (38, 69), (48, 61), (57, 44), (64, 28), (70, 8), (75, -8), (84, -14),
-            (92, -14), (98, -18), (104, -30), (114, -46), (130, -60), (150, -69), (180, -75)]
+HAIRLINE = [
+    (0, 64),
+    (14, 65),
+    (28, 69),
+    (38, 69),
+    (48, 61),
+    (57, 44),
+    (64, 28),
+    (70, 8),
+    (75, -8),
+    (84, -14),
+    (92, -14),
+    (98, -18),
+    (104, -30),
+    (114, -46),
+    (130, -60),
+    (150, -69),
+    (180, -75),
+]
 """Height of the hair's edge (mm) by the angle from the front (degrees), seen from above."""
 
-BEARD_TOP = [(0, -50), (16, -50), (24, -54), (34, -60), (46, -58), (58, -46), (70, -26), (78, -16), (88, -18), (95, -60)]
+BEARD_TOP = [
+    (0, -50),
+    (16, -50),
+    (24, -54),
+    (34, -60),
+    (46, -58),
+    (58, -46),
+    (70, -26),
+    (78, -16),
+    (88, -18),
+    (95, -60),
+]
+"""The same for the upper edge of the shaved beard."""
 BROW = [(9.5, 14.0), (17.0, 16.5), (25.0, 18.5), (33.0, 20.0), (41.0, 19.3), (47.0, 16.6), (52.0, 12.8)]
 """The brow's middle line, x and y in mm; the person's left side."""
 
@@ -117,12 +149,12 @@ def find(p: Singles, marks: Landmarks, lips: Singles, ears: Singles, depth: Sing
         lips=lips,
         cheek=blob(p, np.array([40.0, -34.0, 88.0]), (15, 13, 22)),
         nose=np.maximum(blob(p, tip - [0, 1, 5], (10, 8, 12)), 0.5 * blob(p, tip - [0, -18, 10], (7, 14, 12))),
-        nose_wing=blob(p, tip + [14, -3, -16], (4.5, 6, 8)),
+        nose_wing=blob(p, tip + np.array([14, -3, -16]), (4.5, 6, 8)),
         ear=np.asarray(smoothstep(ears, 0.05, 0.6), np.float32),
         chin=blob(p, np.array([0.0, mouth[1] - 30, mouth[2] + 8]), (12, 9, 14)),
         forehead=np.asarray(smoothstep(y, 26, 42) * smoothstep(azimuth, 62, 40) * (1 - scalp), np.float32),
-        upper_lid=blob(p, eye + [0.5, 7.5, 16], (12, 4.0, 9)),
-        under_eye=blob(p, eye + [-3.0, -12.0, 15], (11, 4.5, 9)),
+        upper_lid=blob(p, eye + np.array([0.5, 7.5, 16]), (12, 4.0, 9)),
+        under_eye=blob(p, eye + np.array([-3.0, -12.0, 15]), (11, 4.5, 9)),
         cavity=np.asarray(smoothstep(depth, 0.3, 1.8) * smoothstep(y + 0.35 * (60 - z), -98, -88), np.float32),
         lid_edge=np.asarray(smoothstep(to_lid, 2.4, 1.0), np.float32),
         lash_line=np.asarray(smoothstep(np.abs(to_lid - 2.3), 1.3, 0.2) * smoothstep(y, -3.5, 0.0), np.float32),

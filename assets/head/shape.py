@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,7 +57,7 @@ def compact(attributes: Floats, triangles: Ints) -> tuple[Floats, Ints, Ints]:
     return attributes[used], inverse.reshape(triangles.shape), used
 
 
-def smoothstep(x: Floats, low: float, high: float) -> Floats:
+def smoothstep(x: NDArray[Any], low: Any, high: Any) -> NDArray[Any]:
     """Hermite step from 0 at `low` to 1 at `high` (which may be below `low`)."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return np.asarray(t * t * (3 - 2 * t))

@@ -8,16 +8,18 @@ albedo = exp(-absorption), absorption linear in the pigments.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from bake import Atlas
-from noise import cells, fractal, value
 from numpy.typing import NDArray
-from regions import Regions
-from shape import smoothstep
+
+from assets.head.bake import Atlas
+from assets.head.noise import cells, fractal, value
+from assets.head.regions import Regions
+from assets.head.shape import smoothstep
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
+Singles = NDArray[Any]  # float32, mostly: numpy's types lose track where precisions meet
 Bytes8 = NDArray[np.uint8]
 
 # Absorption of (red, green, blue) by a unit of each pigment: melanin falls steeply with the wavelength, haemoglobin
@@ -111,7 +113,7 @@ def albedo(p: Singles, r: Regions, pores: Singles) -> Singles:
     # Stubble under the skin looks blue-grey: short wavelengths scatter above it.
     result = _over(result, np.array([0.120, 0.105, 0.104], np.float32), shaved)
     result = _over(result, np.array([0.10, 0.05, 0.04], np.float32), 0.62 * r.lash_line)
-    return np.clip(result, 0.004, 0.8).astype(np.float32)
+    return np.asarray(np.clip(result, 0.004, 0.8), np.float32)
 
 
 def _grown(dot: Singles, density: Singles, order: Singles) -> Singles:
@@ -132,7 +134,7 @@ def roughness(p: Singles, r: Regions, pores: Singles) -> Singles:
     rough += smoothstep(r.lips, 0.1, 0.7) * (0.31 - rough) + 0.10 * r.scalp + 0.05 * r.beard
     wet = np.maximum(r.lid_edge, 0.8 * r.inner_corner)
     rough += wet * (0.16 - rough)
-    return np.clip(rough, 0.12, 0.75).astype(np.float32)
+    return np.asarray(np.clip(rough, 0.12, 0.75), np.float32)
 
 
 def relief(p: Singles, r: Regions) -> tuple[Singles, Singles]:
@@ -197,11 +199,11 @@ def tangent_normals(atlas: Atlas, p: Singles, normals: Singles, height: Singles)
     n = np.stack([x, y, np.ones_like(x)], axis=1)
     n /= np.linalg.norm(n, axis=1, keepdims=True)
     image = atlas.image(n.astype(np.float32))
-    return (np.clip(image * 0.5 + 0.5, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.asarray(np.clip(image * 0.5 + 0.5, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def srgb(linear: Singles) -> Bytes8:
     """Encode linear Rec.709 in 0..1 as 8-bit sRGB."""
     linear = np.clip(linear, 0, 1)
     coded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
-    return (coded * 255 + 0.5).astype(np.uint8)
+    return np.asarray(coded * 255 + 0.5).astype(np.uint8)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,9 +39,7 @@ class Topology:
         n, e = self.n_vertices, len(self.edges)
         center = n + e + np.arange(len(self.quads))
         children = [
-            np.stack(
-                [self.quads[:, c], n + self.face_edges[:, c], center, n + self.face_edges[:, c - 1]], axis=1
-            )
+            np.stack([self.quads[:, c], n + self.face_edges[:, c], center, n + self.face_edges[:, c - 1]], axis=1)
             for c in range(4)
         ]
         return np.stack(children, axis=1).reshape(-1, 4)
@@ -60,30 +58,22 @@ class Topology:
         ones = np.full(quads.size, 0.25)
         face_point = csr_matrix((ones, (np.repeat(faces, 4), quads.ravel())), shape=(m, n))
         used = np.flatnonzero(count)
-        middle = csr_matrix(
-            (np.full(2 * len(used), 0.5), (np.repeat(used, 2), self.edges[used].ravel())), shape=(e, n)
-        )
-        of_edge = csr_matrix(
-            (np.ones(face_edges.size), (face_edges.ravel(), np.repeat(faces, 4))), shape=(e, m)
-        )
+        middle = csr_matrix((np.full(2 * len(used), 0.5), (np.repeat(used, 2), self.edges[used].ravel())), shape=(e, n))
+        of_edge = csr_matrix((np.ones(face_edges.size), (face_edges.ravel(), np.repeat(faces, 4))), shape=(e, m))
         inner = _diagonal((count == 2).astype(float))
         outer = _diagonal((count == 1).astype(float))
         edge_point = inner @ (0.5 * middle + 0.25 * of_edge @ face_point) + outer @ middle
 
         of_vertex = csr_matrix((np.ones(quads.size), (quads.ravel(), np.repeat(faces, 4))), shape=(n, m))
         valence = np.asarray(of_vertex.sum(axis=1)).ravel()
-        at_edge = csr_matrix(
-            (np.ones(2 * len(used)), (self.edges[used].ravel(), np.repeat(used, 2))), shape=(n, e)
-        )
+        at_edge = csr_matrix((np.ones(2 * len(used)), (self.edges[used].ravel(), np.repeat(used, 2))), shape=(n, e))
         rim_edges = at_edge @ outer
         on_rim = np.asarray(rim_edges.sum(axis=1)).ravel() > 0
         inside = (valence > 0) & ~on_rim
         k = np.maximum(valence, 1)
         vertex_point = _diagonal(inside / k**2) @ (of_vertex @ face_point + 2 * at_edge @ middle)
-        vertex_point = vertex_point + _diagonal(inside * (k - 3) / k + on_rim * 0.5)
+        vertex_point = vertex_point + _diagonal(np.asarray(inside * (k - 3) / k + on_rim * 0.5, np.float64))
         vertex_point = vertex_point + _diagonal(on_rim * 0.25) @ rim_edges @ middle
-        from scipy.sparse import vstack
-
         return csr_matrix(vstack([vertex_point, edge_point, face_point]))
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.sparse import coo_matrix, csr_matrix, eye
 from scipy.sparse.linalg import factorized, spsolve
-from subdivide import rim_loops
+
+from assets.head.subdivide import rim_loops
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -53,9 +54,7 @@ def unwrap(positions: Floats, quads: Ints, importance: Floats, mirror: Ints, ste
     return uvs[: len(positions)]
 
 
-def _rest_shapes(
-    positions: Floats, quads: Ints, holes: list[Ints], importance: Floats
-) -> tuple[Floats, Ints, Floats]:
+def _rest_shapes(positions: Floats, quads: Ints, holes: list[Ints], importance: Floats) -> tuple[Floats, Ints, Floats]:
     """Return inverse rest edges (T, 2, 2), triangles (T, 3) and energy weights (T,).
 
     A quad gives the triangle at each of its corners, which keeps the energy symmetric and every corner convex. Holes
@@ -88,7 +87,7 @@ def _rest_shapes(
     n_quad = 4 * len(quads)
     target = np.pi * 1.1  # about the superellipse's area
     shapes *= np.sqrt(target / weights[:n_quad].sum())
-    return np.linalg.inv(shapes), tri, weights / weights.sum()
+    return np.asarray(np.linalg.inv(shapes), np.float64), tri, np.asarray(weights / weights.sum())
 
 
 def _mirrored_holes(holes: list[Ints], mirror: Ints, first: int) -> Ints:
@@ -182,8 +181,9 @@ def _relax(
         tangent = _on_rim(angles)[1]
         # Free numbers z: x and y of inner vertices, then the rim's angles; points = motion @ z + constant.
         columns = np.concatenate([np.arange(2 * n_in), np.repeat(2 * n_in + np.arange(len(rim)), 2)])
-        rows = np.concatenate([np.stack([2 * inner, 2 * inner + 1], 1).ravel(),
-                               np.stack([2 * rim, 2 * rim + 1], 1).ravel()])
+        rows = np.concatenate(
+            [np.stack([2 * inner, 2 * inner + 1], 1).ravel(), np.stack([2 * rim, 2 * rim + 1], 1).ravel()]
+        )
         entries = np.concatenate([np.ones(2 * n_in), tangent.ravel()])
         motion = csr_matrix((entries, (rows, columns)), shape=(2 * n, 2 * n_in + len(rim)))
 
