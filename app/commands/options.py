@@ -34,6 +34,7 @@ class SceneOptions:
         mode: what the picture shows: one of app.renderer.MODES.
         size: (width, height) in pixels, 1..MAX_SIZE each; None means one that suits the device.
         device: a device's number or a part of its name.
+        light_samples: how often light is gathered for each point of the face, before it is blurred there.
     """
 
     mesh: Path | None
@@ -44,6 +45,7 @@ class SceneOptions:
     mode: str
     size: tuple[int, int] | None
     device: str | None
+    light_samples: int = 32
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -161,6 +163,14 @@ def scene_options(default_mode: str = "neural") -> Callable[[Callable[..., Any]]
             metavar="WxH",
             help="Picture size in pixels.  [default: 1280x720, on a CPU 640x480]",
         ),
+        click.option(
+            "--light-samples",
+            type=click.IntRange(1, 4096),
+            default=SceneOptions.light_samples,
+            show_default=True,
+            metavar="N",
+            help="How often light is gathered for each point of the face: fewer is sooner, more is smoother.",
+        ),
     ]
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -174,9 +184,10 @@ def scene_options(default_mode: str = "neural") -> Callable[[Callable[..., Any]]
             mode: str,
             size: tuple[int, int] | None,
             device: str | None,
+            light_samples: int,
             **others: Any,
         ) -> Any:
-            scene = SceneOptions(mesh, lights, environment, face, weights, mode, size, device)
+            scene = SceneOptions(mesh, lights, environment, face, weights, mode, size, device, light_samples)
             return command(scene=scene, **others)
 
         decorated: Callable[..., Any] = device_option(with_scene)

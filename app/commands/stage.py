@@ -83,5 +83,5 @@ def open_renderer(
     say("compiling the shaders")
     from app.renderer import Renderer
 
-    with Renderer(device, scene, weights, size, mode=mode) as renderer:
+    with Renderer(device, scene, weights, size, mode=mode, cache_samples=options.light_samples) as renderer:
         yield renderer

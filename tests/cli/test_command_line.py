@@ -41,9 +41,7 @@ def test_installed_command_answers_quickly() -> None:
     """Help needs neither GPU nor torch nor numpy."""
     script = "import sys, app.main; assert app.main.main(['--help']) == 0; print(*sys.modules)"
     start = time.perf_counter()
-    result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert time.perf_counter() - start < 2.0  # 0.15 s on a quiet machine
     modules = result.stdout.rsplit("\n", 2)[-2].split()
     assert "app.main" in modules
@@ -190,9 +188,7 @@ def test_how_a_command_can_end(
     assert fails(capsys, "failing", what) == (status, said)
 
 
-def test_debug_shows_the_traceback(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(command_line.cli.commands, "failing", failing)
     assert command_line.main(["--debug", "failing", "bug"]) == 1
     said = capsys.readouterr().err

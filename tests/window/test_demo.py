@@ -78,7 +78,11 @@ def demo(display: str, hand: Hand, out: Path, *options: str) -> Iterator[Demo]:
     environment |= {"DISPLAY": display, "BUNGYO_VALIDATION": "1", "PYGLFW_LIBRARY_VARIANT": "x11"}
     with open(out / "stdout", "wb") as stdout, open(out / "stderr", "wb") as stderr:
         process = subprocess.Popen(
-            [*COMMAND, "--out", str(out), *options], env=environment, stdout=stdout, stderr=stderr, cwd=ROOT
+            [*COMMAND, "--light-samples", "4", "--out", str(out), *options],
+            env=environment,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=ROOT,
         )
     try:
         yield Demo(process, hand, out)
@@ -201,7 +205,7 @@ def test_without_a_display_it_draws_into_files(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     out = tmp_path / "new" / "out"
     result = subprocess.run(
-        [*COMMAND, "--size", "64x48", "--out", str(out)],
+        [*COMMAND, "--size", "64x48", "--light-samples", "4", "--out", str(out)],
         env=environment | {"BUNGYO_VALIDATION": "1"},
         capture_output=True,
         text=True,
