@@ -1,0 +1,88 @@
+"""`bungyo render` writes what it was asked for, the same each time."""
+
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.main import main
+
+QUICK = ("render", "--size", "48x40", "--light-samples", "2", "--spp", "2")
+SMALL = (*QUICK, "--mode", "reference")
+
+
+def png(path: Path) -> NDArray[np.uint8]:
+    """The pixels of a picture file."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_png_is_deterministic_and_leaves_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.png", "b.png"):
+        assert main([*SMALL, "--out", str(tmp_path / name)]) == 0
+        assert f"wrote {tmp_path / name}" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+    picture = png(tmp_path / "a.png")
+    assert picture.shape == (40, 48, 3)
+    assert picture.std() > 5.0
+    np.testing.assert_array_equal(picture, png(tmp_path / "b.png"))
+
+
+def test_series_swings_around_the_head(tmp_path: Path) -> None:
+    assert main([*SMALL, "--frames", "3", "--out", str(tmp_path / "swing.png")]) == 0
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["swing_0000.png", "swing_0001.png", "swing_0002.png"]
+    first, second, third = (png(tmp_path / name) for name in names)
+    assert (first != second).any()
+    assert (second != third).any()
+
+
+def test_exr_holds_radiance_and_layers(tmp_path: Path) -> None:
+    aovs = ("face", "uv", "normal", "depth", "hash", "irradiance")
+    options = [word for name in aovs for word in ("--aov", name)]
+    path = tmp_path / "layers.exr"
+    assert main([*QUICK, *options, "--out", str(path)]) == 0
+    with OpenEXR.File(str(path), separate_channels=True) as file:
+        read = {name: channel.pixels for name, channel in file.channels().items()}
+    assert set("RGB") < set(read)
+    assert all(pixels.shape == (40, 48) and np.isfinite(pixels).all() for pixels in read.values())
+    face = read["face.Y"] > 0.0
+    assert 0.02 < face.mean() < 0.9
+    assert not face[0, 0]
+    assert 0.0 <= read["uv.U"].min() < read["uv.U"].max() <= 1.0
+    length = np.sqrt(sum(read[f"normal.{c}"] ** 2 for c in "RGB"))
+    np.testing.assert_allclose(length[face], 1.0, atol=0.02)
+    assert (read["depth.Y"][face] > 0.1).all()
+    assert read["hash.Y"][face].min() > 0
+    assert (read["irradiance.R"][face] > 0.0).any()
+    assert not read["irradiance.R"][~face].any()
+
+
+def test_one_aov_as_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "normal.png"
+    assert main([*QUICK, "--aov", "normal", "--out", str(path)]) == 0
+    assert png(path).shape == (40, 48, 3)
+    assert "of normal lie outside 0..1 and are clipped; an .exr keeps them." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--mesh", "none.glb"], "none.glb"),
+        (["--lights", "none.toml"], "none.toml"),
+        (["--env", "none.exr"], "none.exr"),
+        (["--face", "nose"], "nose"),
+        (["--weights", "none"], "none/experts.safetensors"),
+        (["--device", "99"], "no GPU '99'"),
+        (["--device", "voodoo"], "no GPU 'voodoo'"),
+    ],
+)
+def test_unusable_input(options: list[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SMALL, *options, "--out", str(tmp_path / "x.png")]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.splitlines()[-2 if said.splitlines()[-1].startswith("  ") else -1].startswith("bungyo: error: ")
+    assert not list(tmp_path.iterdir())
