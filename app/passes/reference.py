@@ -19,7 +19,7 @@ from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_ALL, MASK_FACE, SCENE_
 PUSH = Struct("ReferencePush", [("samples", "uint"), ("antialias", "uint"), ("camera_mask", "uint")])
 WALK_STEPS = 256
 WALK_STEPS_WITHOUT_ROULETTE = 4
-# Lanes that share the pixels among them. Enough to fill a GPU; on a CPU more than its SIMD lanes only find nothing to do.
+# Lanes that share the pixels among them. Enough to fill a GPU; on a CPU those beyond its SIMD lanes find nothing to do.
 LANES_GPU, LANES_CPU = 65536, 1024
 
 # Which of the two ways to find light is used: shaders/include/next_event.glsl.
@@ -114,7 +114,10 @@ class Reference:
         self._bound = self._pipeline.bind({**self.scene.resources(), **self._slots})
 
     def set_tiles(self, tiles: Sequence[int] | NDArray[np.integer] | None) -> None:
-        """Chooses the tiles to trace, by index (row * tiles_x + column), each at most once; None: all. The GPU must be idle."""
+        """Chooses the tiles to trace, by index (row * tiles_x + column), each at most once; None: all.
+
+        The GPU must be idle.
+        """
         count = self.tiles_x * self.tiles_y
         chosen = np.arange(count) if tiles is None else np.asarray(tiles, np.int64).reshape(-1)
         if len(chosen) and (chosen.min() < 0 or chosen.max() >= count):
@@ -126,7 +129,7 @@ class Reference:
     def record(
         self, command: CommandBuffer, samples: int = 1, *, antialias: bool = True, face_only: bool = False
     ) -> None:
-        """Records the pass: adds `samples` to every pixel of the chosen tiles; results are visible after the next barrier.
+        """Records the pass: adds `samples` to every pixel of the chosen tiles. What follows needs a barrier.
 
         Args:
             samples: how many, >= 1.

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InputError
-from app.gpu import Binding, Buffer, Device, Geometry, Image, Instance, Sampler
+from app.gpu import Binding, Buffer, Device, Image, Sampler, Tlas
 from app.gpu.bindings import BindingKind
 from app.network.schema import tile_grid
 from app.passes.ggx_albedo import ggx_albedo_table
+from app.passes.scene_acceleration import build
 from app.passes.scene_layout import (
     ENVIRONMENT,
     ENVIRONMENT_LEVELS,
@@ -21,9 +22,6 @@ from app.passes.scene_layout import (
     FRAME,
     LIGHT,
     LIGHT_KINDS,
-    MASK_FACE,
-    MASK_HAIR,
-    MASK_SOLID,
     MATERIAL,
     MAX_TEXTURES,
     PART,
@@ -56,8 +54,7 @@ class SceneBuffers:
         self._texture_slots: dict[int, int] = {}
         self._owned: list[Any] = []
         self._environment_owned: list[Any] = []
-        # In the order of their groups, so that a group's geometries are numbered as its parts are (`_acceleration`).
-        self.parts = tuple(sorted(scene.parts, key=_group))
+        self.parts = scene.parts
         self.environment: Environment | None = None
         self._head_from_world = _head_rotation(scene)
         self._repeat = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="repeat"))
@@ -88,7 +85,13 @@ class SceneBuffers:
         self._materials = self._own(device.buffer(materials, name="materials"))
         self._ggx = self._own(device.buffer(ggx_albedo_table(), name="ggx albedo"))
         self._frame = self._own(device.buffer(FRAME.size, memory="upload", name="frame"))
-        self.tlas = self._acceleration(device) if raytracing else None
+        self.tlas: Tlas | None = None
+        self._primitives: Buffer | None = None
+        if raytracing:
+            built = build(device, self.parts, meshes, self.vertices)
+            for thing in (built.primitives, *built.blas, built.tlas):
+                self._own(thing)
+            self.tlas, self._primitives = built.tlas, built.primitives
         self.light_count = 0
         self.light_level = 0.0
         self.exposure = 1.0
@@ -152,7 +155,7 @@ class SceneBuffers:
         return [
             Binding(slot, kinds.get(name, "storage"), counts.get(name, 1), name.lower())
             for slot, name in enumerate(SLOTS)
-            if name != "TLAS" or self.tlas is not None
+            if self.tlas is not None or name not in ("TLAS", "PRIMITIVES")
         ]
 
     def resources(self) -> dict[int, Any]:
@@ -160,7 +163,7 @@ class SceneBuffers:
         textures: list[tuple[Image, Sampler]] = [(image, self._repeat) for image in self._textures]
         textures += [(self._blank, self._repeat)] * (MAX_TEXTURES - len(textures))
         values = (
-            self.tlas, self.vertices, self.indices, self._parts_buffer, self._materials, self._lights,
+            self.tlas, self._primitives, self.vertices, self.indices, self._parts_buffer, self._materials, self._lights,
             self._environment, self._alias, self._ggx, self._frame, textures, self._levels,
         )  # fmt: skip
         return {slot: value for slot, value in enumerate(values) if value is not None}
@@ -178,29 +181,6 @@ class SceneBuffers:
     def _own_environment(self, thing: Any) -> Any:
         self._environment_owned.append(thing)
         return thing
-
-    def _acceleration(self, device: Device) -> Any:
-        """An instance a group: rays step through few overlapping boxes, and can pass over a group."""
-        geometries = [
-            Geometry(
-                vertices=self.vertices,
-                vertex_count=int(self.first_vertices[-1]),  # indices count from the start of the buffer
-                vertex_stride=VERTEX.size,
-                vertex_offset=0,
-                indices=self.indices,
-                index_offset=int(self.first_indices[index]) * 4,
-                triangle_count=len(self.meshes[index].triangles),
-            )
-            for index in range(len(self.parts))
-        ]
-        groups = [_group(part) for part in self.parts]
-        instances = []
-        for mask in sorted(set(groups)):
-            first, count = groups.index(mask), groups.count(mask)
-            blas = self._own(device.blas(geometries[first : first + count]))
-            # A part's number is the instance's plus the geometry's: shaders/hit.rchit.
-            instances.append(Instance(blas, np.eye(3, 4, dtype=np.float32), custom_index=first, mask=mask))
-        return self._own(device.tlas(instances))
 
     def vertices_of(self, part: int) -> range:
         """The vertices of a part in the common vertex buffer."""
@@ -282,11 +262,6 @@ class SceneBuffers:
 
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-
-
-def _group(part: Part) -> int:
-    """The instance mask of the group that a part belongs to."""
-    return MASK_FACE if part.face else MASK_HAIR if part.hair else MASK_SOLID
 
 
 def _head_rotation(scene: Scene) -> NDArray[np.float64]:

@@ -13,13 +13,14 @@ MASK_FACE, MASK_SOLID, MASK_HAIR = 1, 2, 4
 MASK_ALL = MASK_FACE | MASK_SOLID | MASK_HAIR
 
 SLOTS = (
-    "TLAS", "VERTICES", "INDICES", "PARTS", "MATERIALS", "LIGHTS", "ENVIRONMENT", "ENVIRONMENT_ALIAS", "GGX_ALBEDO",
-    "FRAME", "TEXTURES", "ENVIRONMENT_LEVELS",
+    "TLAS", "PRIMITIVES", "VERTICES", "INDICES", "PARTS", "MATERIALS", "LIGHTS", "ENVIRONMENT", "ENVIRONMENT_ALIAS",
+    "GGX_ALBEDO", "FRAME", "TEXTURES", "ENVIRONMENT_LEVELS",
 )  # fmt: skip
 FIRST_PASS_SLOT = len(SLOTS)
 
 VERTEX = Struct("Vertex", [("position", "vec3"), ("normal", "vec3"), ("uv", "vec2")])
 PART = Struct("Part", [("first_index", "uint"), ("material", "uint"), ("face", "uint"), ("first_vertex", "uint")])
+PRIMITIVE = Struct("Primitive", [("part", "uint"), ("triangle", "uint")])  # in the order of the acceleration structures
 MATERIAL = Struct(
     "Material",
     [
@@ -104,8 +105,5 @@ _CONSTANTS = "\n".join(
         f"#define MASK_ALL {MASK_ALL}u",
     ]
 )
-SCENE_INCLUDES = {
-    "scene_structs.glsl": "\n".join(
-        [_CONSTANTS, *(s.glsl for s in (VERTEX, PART, MATERIAL, LIGHT, ENVIRONMENT, ENVIRONMENT_TEXEL, FRAME))]
-    )
-}
+_STRUCTS = (VERTEX, PART, PRIMITIVE, MATERIAL, LIGHT, ENVIRONMENT, ENVIRONMENT_TEXEL, FRAME)
+SCENE_INCLUDES = {"scene_structs.glsl": "\n".join([_CONSTANTS, *(struct.glsl for struct in _STRUCTS)])}
