@@ -32,7 +32,7 @@ Bools = NDArray[np.bool_]
 
 HERE = Path(__file__).resolve().parent
 TEXTURE = 2048
-NECK_RINGS = 4
+NECK_RINGS = 3
 """Rings of faces below MakeHuman's island of the head that belong to the neck."""
 
 
@@ -161,8 +161,8 @@ def main() -> None:
     # MakeHuman's island is slit at the back of the head: there its UVs, and so the masks, mean nothing.
     masks[0] = np.maximum(masks[0] * (mm[:, 2] > 60), inside)
     masks[1] = masks[1] * (np.abs(mm[:, 0]) > 55)
-    regions = find(mm, marks, masks[0], masks[1], at[:, 8] * 1000)
     rest_normals = at[:, 5:8] / np.linalg.norm(at[:, 5:8], axis=1, keepdims=True)
+    regions = find(mm, marks, masks[0], masks[1], at[:, 8] * 1000, rest_normals[:, 1])
     maps = skin.paint(atlas, mm, rest_normals, regions)
     print(f"{time.perf_counter() - clock:5.1f} s  painted", file=sys.stderr)
 

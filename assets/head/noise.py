@@ -10,7 +10,7 @@ Words = NDArray[np.uint32]
 
 
 def _hash(x: Words, y: Words, z: Words, seed: int) -> Words:
-    """Mix lattice coordinates into 32 random bits (multipliers and shifts of C. Wellons's public-domain hash prospector)."""
+    """Mix lattice coordinates into 32 random bits; multipliers and shifts by C. Wellons's hash prospector."""
     h = x * np.uint32(0x8DA6B343) + y * np.uint32(0xD8163841) + z * np.uint32(0xCB1AB31F)
     h = h + np.uint32((seed * 0x9E3779B9) & 0xFFFFFFFF)
     h ^= h >> np.uint32(15)

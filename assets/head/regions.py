@@ -47,6 +47,7 @@ class Regions:
     upper_lid: Singles
     under_eye: Singles
     cavity: Singles  # folds and holes: nostrils, corners of the mouth, the ear's furrows
+    nostril: Singles
     lid_edge: Singles  # 1 on the wet margin, 0 some 2 mm away
     lash_line: Singles
     inner_corner: Singles
@@ -109,10 +110,11 @@ BROW = [(9.5, 14.0), (17.0, 16.5), (25.0, 18.5), (33.0, 20.0), (41.0, 19.3), (47
 """The brow's middle line, x and y in mm; the person's left side."""
 
 
-def find(p: Singles, marks: Landmarks, lips: Singles, ears: Singles, depth: Singles) -> Regions:
+def find(p: Singles, marks: Landmarks, lips: Singles, ears: Singles, depth: Singles, rise: Singles) -> Regions:
     """Evaluate all masks at texel positions `p` (K, 3) mm.
 
-    `lips` and `ears` are MakeHuman's own masks there, `depth` is how far (mm) the skin lies below its surroundings.
+    `lips` and `ears` are MakeHuman's own masks there, `depth` is how far (mm) the skin lies below its surroundings,
+    `rise` the y of its normal.
     """
     from scipy.spatial import cKDTree
 
@@ -156,6 +158,7 @@ def find(p: Singles, marks: Landmarks, lips: Singles, ears: Singles, depth: Sing
         upper_lid=blob(p, eye + np.array([0.5, 7.5, 16]), (12, 4.0, 9)),
         under_eye=blob(p, eye + np.array([-3.0, -12.0, 15]), (11, 4.5, 9)),
         cavity=np.asarray(smoothstep(depth, 0.3, 1.8) * smoothstep(y + 0.35 * (60 - z), -98, -88), np.float32),
+        nostril=blob(p, tip + np.array([8.9, -4.5, -13.5]), (2.5, 3.0, 3.8)) * smoothstep(rise, -0.1, -0.6),
         lid_edge=np.asarray(smoothstep(to_lid, 2.4, 1.0), np.float32),
         lash_line=np.asarray(smoothstep(np.abs(to_lid - 2.3), 1.3, 0.2) * smoothstep(y, -3.5, 0.0), np.float32),
         inner_corner=blob(p, np.array([17.5, -4.0, 84.0]), (2.4, 2.2, 4)),

@@ -77,7 +77,8 @@ def albedo(p: Singles, r: Regions, pores: Singles) -> Singles:
 
     blood += 0.35 * r.cavity
     melanin += 0.10 * r.cavity
-    venous += 0.25 * r.cavity * r.cavity
+    venous += 0.25 * r.cavity * r.cavity + 1.1 * r.nostril
+    melanin += 0.35 * r.nostril
 
     # Freckles and moles.
     near, _, owner = cells(p, 4.2, 11)

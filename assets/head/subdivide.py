@@ -8,6 +8,7 @@ over the whole mesh while UVs are smoothed over the skin alone, and both agree o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,12 +73,12 @@ class Topology:
         inside = (valence > 0) & ~on_rim
         k = np.maximum(valence, 1)
         vertex_point = _diagonal(inside / k**2) @ (of_vertex @ face_point + 2 * at_edge @ middle)
-        vertex_point = vertex_point + _diagonal(np.asarray(inside * (k - 3) / k + on_rim * 0.5, np.float64))
+        vertex_point = vertex_point + _diagonal(inside * (k - 3) / k + on_rim * 0.5)
         vertex_point = vertex_point + _diagonal(on_rim * 0.25) @ rim_edges @ middle
         return csr_matrix(vstack([vertex_point, edge_point, face_point]))
 
 
-def _diagonal(values: Floats) -> csr_matrix:
+def _diagonal(values: NDArray[np.floating[Any]]) -> csr_matrix:
     index = np.arange(len(values))
     return csr_matrix((values, (index, index)), shape=(len(values), len(values)))
 
