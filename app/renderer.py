@@ -105,6 +105,7 @@ class Renderer:
             self._close_all()
             raise
         self._neural_samples = self._reference_samples = 0
+        self._gathered_light = False  # in the last frame
         self.mode = mode
 
     # What is shown
@@ -170,7 +171,8 @@ class Renderer:
     def render(self) -> None:
         """Adds one sample to the picture that `mode` shows and updates `image`. The GPU is idle afterwards."""
         neural, reference = self._mode != "reference", self._mode in _NEEDS_REFERENCE
-        if neural and not self._cache.converged:
+        self._gathered_light = neural and not self._cache.converged
+        if self._gathered_light:
             self._write_frame(0, jitter=(0.0, 0.0))
             self._cache.update()
             self._neural_samples = 0
@@ -216,7 +218,7 @@ class Renderer:
 
     def timings(self) -> dict[str, float]:
         """Milliseconds on the GPU of every pass of the last `render`, by name."""
-        result: dict[str, float] = {}
+        result = self._cache.command.timings() if self._gathered_light else {}
         if self._mode != "reference":
             result |= self._neural_command.timings()
         if self._mode in _NEEDS_REFERENCE:

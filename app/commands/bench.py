@@ -1,86 +1,139 @@
-"""`bungyo bench`: how long each pass of a frame takes."""
+"""`bungyo bench`: how fast this machine is, with the spread of every figure."""
 
 import json
-import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.options import SceneOptions, debug_option, scene_options
-from app.commands.stage import open_device, open_renderer, picture_size
-from app.errors import InputError
+from app.commands.options import SceneOptions, Size, debug_option, device_option
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+# What the figures of the report mean, for the table.
+MEANINGS = {
+    "fps_512_traced": "frames/s at 512x512, lights at rest",
+    "fps_720_traced": "frames/s at 1280x720, lights at rest",
+    "fps_512_light_moving": "frames/s at 512x512, key light moving",
+    "fps_720_light_moving": "frames/s at 1280x720, key light moving",
+    "python_ms": "Python's share of a frame at rest, ms",
+    "python_ms_light_moving": "Python's share, key light moving, ms",
+    "light_cache_ms": "light cache, ms a sample of all points",
+    "reference_ms_512": "reference, ms a sample of all pixels, 512x512",
+    "reference_samples_per_s": "reference, path samples/s",
+    "tile_network_ms_full": "tile network, 512x512 all face, ms",
+    "tile_hash_ms_full": "tile hash, the same picture, ms",
+    "hash_share": "tile hash / tile network",
+    "fused_gflops": "tile network, GFLOP/s",
+    "fused_gflops_deep": "deeper tile network, GFLOP/s",
+    "sgemm_gflops": "numpy's sgemm, 2048x2048, GFLOP/s",
+    "fused_share_of_sgemm": "tile network / sgemm",
+    "fused_share_of_sgemm_deep": "deeper tile network / sgemm",
+}
 
 EXAMPLES = """\b
 Examples:
   bungyo bench
-  bungyo bench --size 1920x1080 --pass tile_network --json bench.json
+  bungyo bench --json bench.json
+  bungyo bench --pass gbuffer --pass tile_network --size 1280x720
+  bungyo bench --quick --device llvmpipe
 """
 
 
 @click.command(epilog=EXAMPLES)
-@scene_options()
-@click.option("--pass", "wanted", multiple=True, metavar="NAME", help="Only this pass; repeatable.  [default: all]")
+@click.option("--pass", "passes", multiple=True, metavar="NAME", help="Only this pass of the view; repeatable.")
+@click.option("--size", type=Size(), metavar="WxH", help="The view whose passes are listed.  [default: 512x512]")
 @click.option(
-    "--frames",
-    type=click.IntRange(1, 100_000),
-    default=30,
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Networks whose widths are measured.  [default: those in weights/]",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 1000),
+    default=5,
     show_default=True,
     metavar="N",
-    help="Frames measured.",
+    help="How often everything has its turn; less often where a minute would not do.",
 )
+@click.option("--quick", is_flag=True, help="Everything once: no spread to speak of.")
 @click.option(
     "--json",
     "report",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the figures here, too.",
+    help="Write the figures here, too, each with its median, least and greatest value.",
 )
+@device_option
 @debug_option
-def bench(scene: SceneOptions, wanted: tuple[str, ...], frames: int, report: Path | None) -> None:
-    """Measure the passes of a frame with the GPU's own clock, in milliseconds."""
-    import numpy as np
-    from rich.console import Console
-    from rich.table import Table
+def bench(
+    passes: tuple[str, ...],
+    size: tuple[int, int] | None,
+    weights: Path | None,
+    rounds: int,
+    quick: bool,
+    report: Path | None,
+    device: str | None,
+) -> None:
+    """Measure the default view and its parts.
 
+    Passes are timed by the GPU's clock. Python's share of a frame is its whole time less the time in which commands
+    were submitted and waited for. The tile network is measured with 225 random networks, one of them at random for
+    each tile of a picture that is all face, in turn with numpy's matrix product.
+    """
+    from rich.console import Console
+
+    from app.bench.measure import measure_all, measure_passes
     from app.pictures import check_folder
     from app.progress import counted
 
     if report:
         check_folder(report.parent)
-    with open_device(scene) as device:
-        size = picture_size(scene, device)
-        with open_renderer(scene, device, size, scene.mode) as renderer:
-            # Drivers compile at the first dispatch, and the first frame also builds what later ones reuse.
-            if scene.mode != "reference":
-                renderer.settle_lights()
-            for _ in range(3):
-                renderer.render()
-            rows: list[dict[str, float]] = []
-            for _ in counted(frames, "measuring"):
-                start = time.perf_counter()
-                renderer.render()
-                wall = (time.perf_counter() - start) * 1e3
-                rows.append({**renderer.timings(), "whole frame": wall})
-        name, driver = device.info.name, device.info.driver
-    names = [key for key in rows[-1] if not wanted or key in wanted]
-    for unknown in set(wanted) - set(names):
-        raise InputError(f"There is no pass {unknown!r}; this mode has {', '.join(rows[-1])}.")
-    table = Table(title=f"{name}, {size[0]}x{size[1]}, {scene.mode}, {frames} frames", title_justify="left")
-    for heading in ("pass", "median ms", "fastest", "slowest"):
-        table.add_column(heading, justify="left" if heading == "pass" else "right")
-    figures: dict[str, dict[str, float]] = {}
-    for key in names:
-        times = np.array([row.get(key, 0.0) for row in rows])
-        figures[key] = {
-            "median": float(np.median(times)),
-            "min": float(times.min()),
-            "max": float(times.max()),
-        }
-        table.add_row(key, *(f"{value:.3f}" for value in figures[key].values()))
-    Console().print(table)
+    options = SceneOptions(None, None, None, (), weights, "neural", size, device)
+    rounds = 1 if quick else rounds
+    if passes:
+        results = measure_passes(options, passes, rounds, counted)
+    else:
+        results = measure_all(options, rounds, counted, quick=quick)
+    console = Console()
+    for table in _tables(results):
+        console.print(table)
+    if results.get("resident_mb_720"):
+        click.echo(f"memory at 1280x720: {results['resident_mb_720']:.0f} MB, {results['peak_mb_720']:.0f} MB at most")
     if report:
-        _write_report(report, {"device": name, "driver": driver, "size": size, "mode": scene.mode, "ms": figures})
+        _write_report(report, results)
+
+
+def _tables(results: dict[str, Any]) -> "list[Table]":
+    width, height = results["size"]
+    title = f"{results['device']}: passes of the view, {width}x{height}, ms"
+    tables = [_table(title, results["passes_ms"], {})]
+    whole = {name: results[name] for name in MEANINGS if name in results}
+    if whole:
+        widths, deep = ("-".join(map(str, results[key])) for key in ("layers", "fused_layers_deep"))
+        counts = f"rounds: {results['rounds']}, CPU cores: {results['cpu_cores']}"
+        title = f"{counts}, networks {widths}, deeper {deep}"
+        tables.append(_table(title, whole, MEANINGS))
+    return tables
+
+
+def _table(title: str, figures: dict[str, dict[str, float]], meanings: dict[str, str]) -> "Table":
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", min_width=70)
+    table.add_column("")
+    for heading in ("median", "min", "max"):
+        table.add_column(heading, justify="right")
+    for name, figure in figures.items():
+        table.add_row(meanings.get(name, name), *(_short(figure[key]) for key in ("median", "min", "max")))
+    return table
+
+
+def _short(value: float) -> str:
+    """Three digits or more, without a power of ten."""
+    return f"{value:,.0f}" if value >= 1000.0 else f"{value:.{2 if value >= 10.0 else 3}f}"
 
 
 def _write_report(path: Path, content: dict[str, Any]) -> None:

@@ -1,0 +1,171 @@
+"""The order of measurements: rounds in which every part gets its turn, so that all see the same machine."""
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from app.bench.figures import Samples
+from app.bench.networks import NETWORKS, Networks, flops
+from app.bench.sgemm import HINDRANCES, Sgemm, sgemm
+from app.bench.view import Description, FrameCost, View, memory
+from app.bench.worker import Worker
+from app.commands.options import SceneOptions
+from app.commands.stage import load_weights
+from app.errors import InputError
+
+Part = Callable[[], None]  # a part's turn in a round
+Counted = Callable[[int, str], Iterator[int]]  # app.progress.counted
+
+SMALL, LARGE = (512, 512), (1280, 720)  # pixels of the views whose frames are counted
+FPS = {SMALL: "512", LARGE: "720"}  # their names in the report
+DEEP = (32, 32, 32, 32, 3)  # widths of the networks measured besides the shipped ones
+TIME_LIMIT = 40.0  # seconds after which no round begins that would end later
+# How often in a round. Short things are measured more often: they are what a busy machine disturbs most.
+_PRODUCTS, _FRAMES = 5, 4
+
+
+def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: bool = False) -> dict[str, Any]:
+    """Measure everything.
+
+    Args:
+        options: device, weights, and the size of the view whose passes are listed (None: SMALL).
+        rounds: how many; fewer if the time limit comes first.
+        counted: shows progress.
+        quick: measure nothing twice in a round.
+
+    Returns:
+        What the report holds: names, sizes, "passes_ms" by pass, and the figures that app.commands.bench.MEANINGS
+        explains, each as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell.
+    """
+    size = options.size or SMALL
+    layers, trained = _shipped(options)
+    products, frames = (1, 1) if quick else (_PRODUCTS, _FRAMES)
+    figures, passes = Samples(), Samples()
+    with ExitStack() as stack:
+
+        def start(*arguments: Any, **named: Any) -> Worker[Any]:
+            return stack.enter_context(Worker(*arguments, **named))
+
+        views: dict[tuple[int, int], Worker[View]] = {
+            one: start(View, options, one) for one in dict.fromkeys((SMALL, LARGE, size))
+        }
+        networks: Worker[Networks] = start(Networks, options, *dict.fromkeys((layers, DEEP)))
+        product: Worker[Sgemm] = start(sgemm, without=HINDRANCES)
+
+        def fused() -> None:
+            for _ in range(products):
+                ceiling = product.ask(Sgemm.gflops)
+                figures.add("sgemm_gflops", ceiling)
+                for widths, suffix in ((layers, ""), (DEEP, "_deep")):
+                    hashing, drawing = networks.ask(Networks.milliseconds, widths)
+                    gflops = 1e-6 * flops(widths) * SMALL[0] * SMALL[1] / drawing
+                    figures.add(f"fused_gflops{suffix}", gflops)
+                    figures.add(f"fused_share_of_sgemm{suffix}", gflops / ceiling)
+                    if widths == layers:
+                        figures.add("tile_network_ms_full", drawing)
+                        figures.add("tile_hash_ms_full", hashing)
+                        figures.add("hash_share", hashing / drawing)
+
+        def at_rest() -> None:
+            for shown, view in views.items():
+                view.ask(View.still, "neural")  # brings its data back into the caches
+                for _ in range(frames):
+                    cost = view.ask(View.still, "neural")
+                    if shown in FPS:
+                        figures.add(f"fps_{FPS[shown]}_traced", 1e3 / cost.whole)
+                    if shown == SMALL:
+                        figures.add("python_ms", cost.python)
+                    if shown == size:
+                        passes.add_all(cost.passes)
+
+        def moving() -> None:
+            for shown, name in FPS.items():
+                cost = views[shown].ask(View.moving)
+                figures.add(f"fps_{name}_light_moving", 1e3 / cost.whole)
+                figures.add("light_cache_ms", cost.passes["light cache"])
+                figures.add("python_ms_light_moving", cost.python)
+
+        def reference() -> None:
+            milliseconds = views[SMALL].ask(View.still, "reference").passes["reference"]
+            figures.add("reference_ms_512", milliseconds)
+            figures.add("reference_samples_per_s", 1e3 * SMALL[0] * SMALL[1] / milliseconds)
+
+        description, done = _run(views[SMALL], (fused, at_rest, moving, reference), rounds, counted)
+        used = views[LARGE].ask(memory)
+    return {
+        **_head(description, layers, trained, done),
+        "size": list(size),
+        "passes_ms": passes.spreads(),
+        **figures.spreads(),
+        "fused_networks": NETWORKS,
+        "fused_layers_deep": list(DEEP),
+        "resident_mb_720": used["resident"] if used else None,
+        "peak_mb_720": used["peak"] if used else None,
+    }
+
+
+def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, counted: Counted) -> dict[str, Any]:
+    """Measure some passes only; "light cache" and "reference" may be among them.
+
+    Raises:
+        InputError: the view has no such pass.
+    """
+    size = options.size or SMALL
+    layers, trained = _shipped(options)
+    passes = Samples()
+    moving, tracing = "light cache" in names, "reference" in names
+    with Worker(View, options, size) as view:
+        known = [*view.ask(View.still, "neural").passes, "light cache", "reference"]
+        for name in names:
+            if name not in known:
+                raise InputError(f"There is no pass {name!r}; choose from {', '.join(known)}.")
+
+        def note(frames: int, question: Callable[..., FrameCost], *arguments: str) -> None:
+            for _ in range(frames):
+                cost = view.ask(question, *arguments)
+                passes.add_all({name: cost.passes[name] for name in names if name in cost.passes})
+
+        parts: list[Part] = []
+        if len(set(names)) > moving + tracing:
+            parts.append(lambda: note(_FRAMES, View.still, "neural"))
+        if moving:
+            parts.append(lambda: note(1, View.moving))
+        if tracing:
+            parts.append(lambda: note(1, View.still, "reference"))
+        description, done = _run(view, parts, rounds, counted)
+    return {**_head(description, layers, trained, done), "size": list(size), "passes_ms": passes.spreads()}
+
+
+def _run(view: Worker[View], parts: Sequence[Part], rounds: int, counted: Counted) -> tuple[Description, int]:
+    """Give every part its turn, round after round; return what the view says of itself and the rounds made."""
+    description = view.ask(View.describe)  # waits until it is ready
+    start = time.monotonic()
+    for step in counted(rounds * len(parts), "measuring"):
+        done, part = divmod(step, len(parts))
+        if part == 0 and done and (time.monotonic() - start) * (done + 1) / done > TIME_LIMIT:
+            return description, done
+        parts[part]()
+    return description, rounds
+
+
+def _shipped(options: SceneOptions) -> tuple[tuple[int, ...], bool]:
+    """Widths of the networks that the view is drawn with, and whether they are trained ones."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # random ones take as long
+        weights = load_weights(options.weights)
+    return weights.layers, bool(weights.metadata.get("trained", True))
+
+
+def _head(description: Description, layers: Sequence[int], trained: bool, rounds: int) -> dict[str, Any]:
+    return {
+        "device": description.device,
+        "driver": description.driver,
+        "kind": description.kind,
+        "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "layers": list(layers),
+        "trained": trained,
+        "rounds": rounds,
+    }

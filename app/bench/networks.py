@@ -1,0 +1,97 @@
+"""Tile hash and tile network alone, on a picture that is all face: GFLOP/s of the fused pass, the hash's share."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+
+from app.commands.options import SceneOptions
+from app.commands.stage import open_device
+from app.gpu import CommandBuffer
+from app.network import schema
+from app.network.tile_hash import HASHES
+from app.network.weights import WeightSet
+from app.passes.tile_hash import TileHash
+from app.passes.tile_network import TileNetwork
+
+SIZE = 512  # pixels along an edge of the picture
+NETWORKS = 225  # different ones, random per tile
+_SHOWN = 0.2  # of u and v by a tile
+
+
+def flops(layers: Sequence[int]) -> int:
+    """Multiplications and additions a pixel; biases and activations do not count."""
+    return 2 * sum(inputs * outputs for inputs, outputs in pairwise(layers))
+
+
+class Networks:
+    """The two passes for one or more lists of widths, each with NETWORKS random networks. A context manager.
+
+    Args:
+        options: their device is used.
+        widths: lists of layer widths.
+    """
+
+    def __init__(self, options: SceneOptions, *widths: tuple[int, ...]) -> None:
+        self._kept = ExitStack()
+        self._commands: dict[tuple[int, ...], CommandBuffer] = {}
+        try:
+            self._device = self._kept.enter_context(open_device(options))
+            self._features, self._surface, self._places, self._radiance = self._picture()
+            for layers in widths:
+                self._commands[layers] = self._record(layers)
+                for _ in range(2):  # drivers compile at the first dispatch
+                    self._device.submit(self._commands[layers])
+        except BaseException:
+            self._kept.close()
+            raise
+
+    def milliseconds(self, layers: tuple[int, ...]) -> tuple[float, float]:
+        """Draw once with one of the lists of widths; return the time of the hash and of the network."""
+        commands = self._commands[layers]
+        self._device.submit(commands)
+        timings = commands.timings()
+        return timings["tile_hash"], timings["tile_network"]
+
+    def _picture(self) -> tuple[Any, Any, Any, Any]:
+        """A G-buffer in which every pixel shows the face, and each tile another place of it; and an image."""
+        generator = np.random.default_rng(0)
+        channels = generator.normal(0.0, 1.0, (SIZE, SIZE, schema.CHANNELS)).astype(np.float32)
+        step = np.arange(SIZE)
+        corner = generator.uniform(0.0, 1.0 - _SHOWN, (2, SIZE // schema.TILE, SIZE // schema.TILE))
+        inside = step % schema.TILE / schema.TILE * _SHOWN
+        u, v = corner.repeat(schema.TILE, axis=1).repeat(schema.TILE, axis=2)
+        channels[..., 0], channels[..., 1] = u + inside, v + inside[:, None]
+        features = schema.feature_buffer(schema.pack(channels))
+        surface = schema.surface_buffer(np.ones((SIZE, SIZE)), np.ones((SIZE, SIZE)))
+        make, keep = self._device.buffer, self._kept.enter_context
+        return (
+            keep(make(features, name="features")),
+            keep(make(surface, name="surface")),
+            keep(make(schema.place_buffer(features, surface), name="places")),
+            keep(self._device.image(SIZE, SIZE, "rgba16f", name="radiance")),
+        )
+
+    def _record(self, layers: tuple[int, ...]) -> CommandBuffer:
+        random = WeightSet.untrained(layers, slots=NETWORKS)
+        table = np.random.default_rng(1).integers(0, NETWORKS, HASHES, np.uint32)
+        weights = WeightSet(layers, random.slots, table)
+        hashing = TileHash(self._device, self._places, SIZE, SIZE, hash_scale=weights.hash_scale)
+        self._kept.callback(hashing.close)
+        network = TileNetwork(self._device, weights, hashing, self._features, self._surface, self._radiance, SIZE, SIZE)
+        self._kept.callback(network.close)
+        with self._device.commands() as commands:
+            hashing.record(commands)
+            commands.barrier()
+            network.record(commands)
+            commands.barrier()
+        self._kept.callback(commands.close)
+        return commands
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.close()

@@ -1,0 +1,126 @@
+"""The demo's view without its window: frames at rest, frames while the key light moves, and memory."""
+
+import re
+import time
+import warnings
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+from unittest.mock import patch
+
+from app.commands.options import SceneOptions
+from app.commands.stage import open_device, open_renderer
+from app.controls import Controls
+from app.renderer import MODES
+
+_WARM_UP = 3  # frames; drivers compile at the first dispatch, and the first frame builds what later ones reuse
+
+
+@dataclass(frozen=True)
+class FrameCost:
+    """What a frame took, in milliseconds.
+
+    Attributes:
+        whole: the frame, as the demo waits for it (without showing it).
+        python: `whole` less the time in which commands were submitted and waited for.
+        passes: by name, by the GPU's clock.
+    """
+
+    whole: float
+    python: float
+    passes: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a view is drawn by; see `DeviceInfo`."""
+
+    device: str
+    driver: str
+    kind: str
+
+
+class View:
+    """A renderer of the scene that `options` name, warmed up. A context manager.
+
+    The light cache rests after its first sample: a frame at rest costs the same after one as after all, and while a
+    light moves each frame gathers one anyway.
+
+    Args:
+        options: what to draw; their size and number of light samples are not looked at.
+        size: (width, height) in pixels.
+    """
+
+    def __init__(self, options: SceneOptions, size: tuple[int, int]) -> None:
+        self._kept = ExitStack()
+        try:
+            self._device = self._kept.enter_context(open_device(options))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what there is to say about the scene, the asking process says
+                self._renderer = self._kept.enter_context(
+                    open_renderer(replace(options, light_samples=1), self._device, size, options.mode)
+                )
+            self._controls = Controls(self._renderer, tuple(MODES))
+            for _ in range(_WARM_UP):
+                self._renderer.render()
+        except BaseException:
+            self._kept.close()
+            raise
+
+    def describe(self) -> Description:
+        """Say what it is drawn by."""
+        info = self._device.info
+        return Description(info.name, info.driver, info.kind)
+
+    def still(self, mode: str) -> FrameCost:
+        """Draw a frame at rest, in this mode."""
+        self._renderer.mode = mode
+        return self._frame("")
+
+    def moving(self) -> FrameCost:
+        """Draw a neural frame for which the key light has moved, as in the demo while an arrow key is held."""
+        self._renderer.mode = "neural"
+        return self._frame("RIGHT")
+
+    def _frame(self, key: str) -> FrameCost:
+        submitting = 0.0
+        submit = self._device.submit
+
+        def timed(*args: Any, **named: Any) -> None:
+            nonlocal submitting
+            start = time.perf_counter()
+            submit(*args, **named)
+            submitting += time.perf_counter() - start
+
+        with patch.object(self._device, "submit", timed):
+            start = time.perf_counter()
+            if key:
+                self._controls.press(key)
+            self._renderer.render()
+            whole = time.perf_counter() - start
+        return FrameCost(whole * 1e3, (whole - submitting) * 1e3, self._renderer.timings())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.close()
+
+
+def memory(view: View) -> dict[str, float] | None:
+    """Return this process's memory in MB (10^6 bytes), {"resident", "peak"}; None where the system does not tell.
+
+    As in the demo, the modules for a window are loaded; its images (three of the picture's size) are not there.
+    """
+    import app.viewer  # noqa: F401
+
+    try:
+        text = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    figures = {name: re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE) for name in ("VmRSS", "VmHWM")}
+    resident, peak = figures["VmRSS"], figures["VmHWM"]
+    if resident is None or peak is None:
+        return None
+    return {"resident": int(resident[1]) * 1.024e-3, "peak": int(peak[1]) * 1.024e-3}

@@ -1,0 +1,91 @@
+"""`bungyo bench` runs and writes a report that programs can read. How fast anything is, is not tested."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.bench.figures import Samples, spread
+from app.bench.networks import flops
+from app.commands.bench import MEANINGS
+
+ROOT = Path(__file__).parents[2]
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    script = "import sys; from app.main import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", script, "bench", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "120"},
+    )
+
+
+def assert_figure(figure: Any) -> None:
+    assert set(figure) == {"median", "min", "max"}
+    assert all(math.isfinite(value) for value in figure.values())
+    assert 0 < figure["min"] <= figure["median"] <= figure["max"]
+
+
+def test_everything_once(tmp_path: Path) -> None:
+    path = tmp_path / "bench.json"
+    result = bench("--quick", "--json", str(path))
+    assert result.returncode == 0, result.stderr
+    report = json.loads(path.read_text())
+    assert report["device"] and report["device"] in result.stdout
+    assert report["rounds"] == 1 and report["size"] == [512, 512]
+    for name in MEANINGS:
+        assert_figure(report[name])
+    assert list(report["passes_ms"])[-1] == "composite"
+    for figure in report["passes_ms"].values():
+        assert_figure(figure)
+    assert 50 < report["resident_mb_720"] <= report["peak_mb_720"]
+    # One frame's parts and whole, and one picture's, belong together.
+    frame = 1e3 / report["fps_512_traced"]["median"]
+    passes = sum(figure["median"] for figure in report["passes_ms"].values())
+    assert passes + report["python_ms"]["median"] <= 1.01 * frame
+    work = flops(report["layers"]) * 512 * 512 * 1e-6
+    assert math.isclose(report["fused_gflops"]["median"], work / report["tile_network_ms_full"]["median"], rel_tol=1e-6)
+
+
+def test_some_passes(tmp_path: Path) -> None:
+    path = tmp_path / "bench.json"
+    names = ("tile_hash", "light cache")
+    result = bench(*(f"--pass={name}" for name in names), "--quick", "--size=80x60", "--json", str(path))
+    assert result.returncode == 0, result.stderr
+    report = json.loads(path.read_text())
+    assert set(report["passes_ms"]) == set(names) and report["size"] == [80, 60]
+    for figure in report["passes_ms"].values():
+        assert_figure(figure)
+    assert not set(MEANINGS) & set(report)
+
+
+def test_an_unknown_pass_is_named() -> None:
+    result = bench("--pass", "tile_hsah", "--size", "80x60")
+    assert result.returncode == 2
+    assert "There is no pass 'tile_hsah'; choose from face depth, gbuffer," in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_spread_of_values() -> None:
+    samples = Samples()
+    for value in (3.0, 1.0, 2.0):
+        samples.add("a", value)
+        samples.add_all({"b": value, "c": 1.0})
+    assert samples.spreads()["a"] == {"median": 2.0, "min": 1.0, "max": 3.0}
+    assert list(samples.spreads()) == ["a", "b", "c"]
+    assert spread([1.0, 2.0])["median"] == 1.5
+    with pytest.raises(ValueError):
+        spread([])
+
+
+def test_flops_of_widths() -> None:
+    assert flops((32, 32, 32, 3)) == 2 * (32 * 32 + 32 * 32 + 32 * 3)

@@ -1,0 +1,59 @@
+"""Parts of the bench in processes of their own."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from app.bench.worker import Worker
+from app.errors import BungyoError, InputError
+
+
+class Adder:
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+    def add(self, value: int, *, times: int = 1) -> int:
+        if value < 0:
+            raise ValueError("only upwards")
+        self.total += value * times
+        return self.total
+
+    def leave(self) -> None:
+        os._exit(7)
+
+    def variable(self, name: str) -> str | None:
+        return os.environ.get(name)
+
+
+@contextmanager
+def adder(start: int) -> Iterator[Adder]:
+    if start < 0:
+        raise InputError("The start is negative.", "Take another.")
+    yield Adder(start)
+
+
+def test_a_part_lives_on_between_questions() -> None:
+    with Worker(adder, 5) as worker:
+        assert worker.ask(Adder.add, 3) == 8
+        assert worker.ask(Adder.add, 3, times=4) == 20
+
+
+def test_errors_come_back_as_the_users() -> None:
+    with Worker(adder, -1) as worker, pytest.raises(InputError, match="The start is negative") as caught:
+        worker.ask(Adder.add, 1)
+    assert caught.value.hint == "Take another."
+    with Worker(adder, 1) as worker, pytest.raises(BungyoError, match=r"ValueError: only upwards"):
+        worker.ask(Adder.add, -1)
+    with Worker(adder, 1) as worker, pytest.raises(BungyoError, match="status 7"):
+        worker.ask(Adder.leave)
+
+
+def test_hindrances_stay_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
+    monkeypatch.setenv("BUNGYO_OTHER", "kept")
+    with Worker(adder, 1, without=("OPENBLAS_CORETYPE", "NOT_SET")) as worker:
+        assert worker.ask(Adder.variable, "OPENBLAS_CORETYPE") is None
+        assert worker.ask(Adder.variable, "BUNGYO_OTHER") == "kept"
+    assert os.environ["OPENBLAS_CORETYPE"] == "Prescott"
