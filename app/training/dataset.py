@@ -41,6 +41,7 @@ from app.training.manifest import (
     read_manifest,
     shard_path,
     split_of,
+    view_of,
 )
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "FrameInfo",
     "TileBatch",
     "split_of",
+    "view_of",
 ]
 
 

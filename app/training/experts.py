@@ -90,7 +90,7 @@ def train_group(
     try:
         for step in range(1, options.steps + 1):
             set_rate(optimizer, options.rate, (step - 1) / options.steps)
-            features, scale, target = train.take(sampler.draw())
+            features, scale, target = train.draw(sampler.draw(), generator)
             loss = weighted_error(experts(features) * scale, target).mean(dim=(1, 2)).sum()
             descend(optimizer, loss)
             if step % interval == 0 or step == options.steps:

@@ -70,6 +70,7 @@ class GpuFrameSource:
         *,
         size: tuple[int, int],
         spp: int,
+        jitter: tuple[float, float],
         seed: int,
         selection: TileSelection,
     ) -> TileBatch:
@@ -80,8 +81,6 @@ class GpuFrameSource:
         width, height = size
         self._set_lighting(tuple(lights), environment)
         self._set_size(width, height)
-        jitter_x, jitter_y = np.random.default_rng(seed).random(2) - 0.5
-        jitter = (float(jitter_x), float(jitter_y))
         self._buffers.set_frame(camera, width, height, jitter=jitter, sample_index=0, seed=seed)
         while not self._cache.converged:
             self._cache.update()

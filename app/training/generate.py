@@ -17,7 +17,7 @@ from app.network.schema import unpack
 from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import Light
-from app.training.dataset import DatasetSpec, DatasetWriter, FrameInfo, TileBatch, split_of
+from app.training.dataset import DatasetSpec, DatasetWriter, FrameInfo, TileBatch, split_of, view_of
 from app.training.metrics import auto_exposure, plain_shading
 from app.training.situations import Ranges, draw
 
@@ -71,15 +71,15 @@ class FrameSource(Protocol):
         *,
         size: tuple[int, int],
         spp: int,
+        jitter: tuple[float, float],
         seed: int,
         selection: TileSelection,
     ) -> TileBatch:
         """Render the selected face tiles.
 
-        Target and features of a pixel must belong to the same point of the surface: both from one primary
-            ray, whose
-        place in the pixel `seed` may jitter. The target's samples must be unbiased and independent of the
-        features' own noise.
+        Target and features of a pixel must belong to the same point of the surface: both from the primary ray
+        that `jitter` (pixels, -0.5..0.5) shifts from the pixel's centre. The target's samples must be unbiased
+        and independent of the features' own noise; `seed` decides both.
         """
         ...
 
@@ -98,15 +98,14 @@ def generate(
     shard_frames: int = SHARD_FRAMES,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> int:
-    """Bring a data set to `frames` frames; those it has already are kept, so an interrupted run simply goes
-    on.
+    """Bring a data set to `frames` frames; those it has already are kept, so an interrupted run goes on.
 
     Args:
         source: the renderer.
         out: the data set's folder.
         frames: how many frames it shall have in the end.
         spp: samples a pixel; frames for validation and scores get JUDGED_SPP_FACTOR times as many.
-        seed: frame i follows from (seed, i).
+        seed: all random choices of frame i follow from (seed, i).
         size: (width, height) of the frames in pixels.
         tile_fraction: share of each frame's face tiles that is path traced.
         environments: files of environment maps to choose from.
@@ -164,20 +163,23 @@ def _frame(
     situation = draw(seed, index, source.bounds, size[0] / size[1], environments, ranges)
     split = split_of(index)
     frame_spp = spp if split == "train" else spp * JUDGED_SPP_FACTOR
-    selection = TileSelection(tile_fraction, int(situation.rng.integers(2**31)))
+    selection = TileSelection(tile_fraction, situation.view_seed)
+    jitter_x, jitter_y = np.random.default_rng(situation.view_seed).uniform(-0.5, 0.5, 2)
     tiles = source.render(
         situation.camera,
         situation.lights,
         situation.environment,
         size=size,
         spp=frame_spp,
-        seed=int(situation.rng.integers(2**31)),
+        jitter=(float(jitter_x), float(jitter_y)),
+        seed=situation.seed,
         selection=selection,
     )
     shaded = plain_shading(unpack(tiles.features), tiles.light_scale)
     info = FrameInfo(
         index=index,
         split=split,
+        view=view_of(index),
         spp=frame_spp,
         exposure_ev=auto_exposure(shaded[tiles.mask.astype(bool)]),
         camera=situation.camera_record(),

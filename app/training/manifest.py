@@ -35,17 +35,30 @@ _SHAPES: dict[str, tuple[int, ...]] = {
 }
 
 SPLITS = ("train", "validation", "held-out")
-SPLIT_PERIOD = 10
-CAMERAS_PER_LIGHTING = 4  # the light cache costs as much as the pictures of some cameras; they share one
+SPLIT_PERIOD = 10  # blocks
+LIGHTINGS = 4  # of a block
+CAMERAS = 2  # of a lighting: its light cache costs as much as a picture or two, so they share one
+BLOCK = LIGHTINGS * CAMERAS  # frames
 
 
 def split_of(frame: int) -> str:
-    """Which part frame number `frame` belongs to. Frames that share their lights stay together.
+    """Which part frame number `frame` belongs to. Frames that share a camera or lights stay together.
 
-    Of every ten lightings eight train, one ("validation") chooses when to stop and which experts to keep, and
+    Of every ten blocks eight train, one ("validation") chooses when to stop and which experts to keep, and
     one ("held-out") is looked at by nothing but the final scores.
     """
-    return {1: "validation", 6: "held-out"}.get(frame // CAMERAS_PER_LIGHTING % SPLIT_PERIOD, "train")
+    return {1: "validation", 3: "held-out"}.get(frame // BLOCK % SPLIT_PERIOD, "train")
+
+
+def view_of(frame: int) -> int:
+    """The first frame that sees the same points of the head as `frame` does: same camera, same tiles, other lights.
+
+    A block of training frames is CAMERAS cameras under each of LIGHTINGS lightings, so that training can mix
+    the lightings of a pixel. A frame that judges has a camera of its own.
+    """
+    if split_of(frame) != "train":
+        return frame
+    return frame // BLOCK * BLOCK + frame % CAMERAS
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,7 @@ class FrameInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         index: the frame's number; it decides `split`.
         split: one of SPLITS.
+        view: frames with equal `view` show the same points of the head under other lights.
         spp: samples a pixel of the target.
         exposure_ev: the exposure at which its errors are judged.
         camera: position, target, up, fov_y, near, far.
@@ -113,6 +127,7 @@ class FrameInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     index: int
     split: str
+    view: int
     spp: int
     exposure_ev: float
     camera: dict[str, Any]

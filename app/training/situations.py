@@ -1,13 +1,17 @@
 """Random situations to learn from: where the camera stands and what lights the head.
 
-What a network has not seen it cannot draw, and lighting is what it needs to see most of: only a few frames
-share their lights, and none its camera. Frame i of a data set depends on (seed, i) alone, so that frames can be made in
-any order, on any day, and again.
+What a network has not seen it cannot draw, and lighting is what it needs to see most of. Light transport is
+linear: where the same pixel is known under several lights, it is known under every mixture of them, features and
+target alike. So a training frame has ONE light, a lamp or an environment, and its camera comes back under other
+lights (`manifest.view_of`); training mixes them anew in every step (`pixels.Pixels.draw`). Frames that judge have
+cameras of their own and complete light set-ups.
+
+Frame i of a data set depends on (seed, i) alone, so that frames can be made in any order, on any day, and again.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,7 @@ from app.scene.camera import Camera
 from app.scene.checks import F32, F64, Vec3
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
-from app.training.manifest import CAMERAS_PER_LIGHTING
+from app.training.manifest import CAMERAS, split_of, view_of
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # Rec.709
 XYZ_TO_REC709 = np.array(
@@ -50,7 +54,8 @@ class Ranges:
         kelvin: colour temperature, uniform in 1/T.
         colored: share of lights with a gel of any hue.
         from_behind: share of lights that come from the hemisphere behind the head.
-        no_environment: share of frames with black surroundings.
+        one_environment: share of training lightings whose one light is an environment.
+        no_environment: share of judging frames with black surroundings.
         environment_only: share of the others that have no further light.
         environment_share: the surroundings' irradiance against the lights'; log-uniform.
     """
@@ -66,6 +71,7 @@ class Ranges:
     kelvin: Range = (2200.0, 12000.0)
     colored: float = 0.15
     from_behind: float = 0.3
+    one_environment: float = 0.3
     no_environment: float = 0.3
     environment_only: float = 0.25
     environment_share: Range = (0.05, 2.0)
@@ -78,14 +84,16 @@ class Situation:
     Attributes:
         camera, lights, environment: as the renderer takes them.
         environment_source: how the environment came about, for the manifest.
-        rng: the frame's generator, for whatever else has to be drawn for it.
+        view_seed: decides whatever frames of the same view must have in common.
+        seed: decides whatever they must not, such as the noise.
     """
 
     camera: Camera
     lights: tuple[Light, ...]
     environment: Environment | None
     environment_source: dict[str, Any] | None
-    rng: Generator = field(repr=False)
+    view_seed: int
+    seed: int
 
     def camera_record(self) -> dict[str, Any]:
         """The camera as the manifest stores it."""
@@ -120,23 +128,35 @@ def draw(
     """
     ranges = ranges or Ranges()
     box = np.asarray(bounds, np.float64)
-    center = box.mean(axis=0)
-    frame_rng = default_rng(SeedSequence(entropy=seed, spawn_key=(0, frame)))
-    camera = draw_camera(frame_rng, box, aspect, ranges)
-    rng = default_rng(SeedSequence(entropy=seed, spawn_key=(1, frame // CAMERAS_PER_LIGHTING)))
+    views, lightings, noise = (
+        default_rng(SeedSequence(entropy=seed, spawn_key=key))
+        for key in ((0, view_of(frame)), (1, frame // CAMERAS), (2, frame))
+    )
+    camera = draw_camera(views, box, aspect, ranges)
+    one_light = split_of(frame) == "train"
+    lights, environment, source = _draw_lighting(lightings, box.mean(axis=0), one_light, environments, ranges)
+    return Situation(camera, lights, environment, source, int(views.integers(2**31)), int(noise.integers(2**31)))
+
+
+def _draw_lighting(
+    rng: Generator, center: F64, one_light: bool, environments: Sequence[Path], ranges: Ranges
+) -> tuple[tuple[Light, ...], Environment | None, dict[str, Any] | None]:
+    """Lights, environment and the environment's source; with `one_light`, exactly one of all these shines."""
     total = _log_uniform(rng, *ranges.irradiance)
+    if one_light and rng.random() >= ranges.one_environment:
+        return (_draw_light(rng, center, total, ranges),), None, None
     environment, source = None, None
-    lights: tuple[Light, ...] = ()
-    if rng.random() >= ranges.no_environment:
+    if one_light or rng.random() >= ranges.no_environment:
         environment, source = _draw_environment(rng, environments)
-        irradiance = total * _log_uniform(rng, *ranges.environment_share)
+        irradiance = total * (1.0 if one_light else _log_uniform(rng, *ranges.environment_share))
         intensity = irradiance / max(_mean_irradiance(environment.pixels), 1e-9)
         rotation = float(rng.uniform(-math.pi, math.pi))
         environment = replace(environment, rotation=rotation, intensity=intensity)
         source = {**source, "rotation": rotation, "intensity": intensity}
-    if environment is None or rng.random() >= ranges.environment_only:
+    lights: tuple[Light, ...] = ()
+    if environment is None or not (one_light or rng.random() < ranges.environment_only):
         lights = draw_lights(rng, center, total, ranges)
-    return Situation(camera, lights, environment, source, frame_rng)
+    return lights, environment, source
 
 
 def draw_camera(rng: Generator, bounds: F64, aspect: float, ranges: Ranges) -> Camera:

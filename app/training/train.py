@@ -204,7 +204,7 @@ def _load(progress: Progress, data: Dataset, split: str) -> Pixels:
 def _new_generalist(run: _Run) -> Generalist:
     """The generalist: untrained, its scales measured on a sample of the data, or as the checkpoint has it."""
     index = torch.randint(len(run.train), (SCALE_PIXELS,), generator=run.generator(0))
-    features, scale, target = run.train.take(index)
+    features, scale, target = run.train.draw(index, run.generator(0))
     lit = scale[:, 0] > 0.0  # a pixel that no light reaches says nothing about the size of outputs
     if not lit.any():
         raise InputError("No pixel of the data set is lit, so there is nothing to learn.")
@@ -227,7 +227,7 @@ def _train_generalist(run: _Run, net: Generalist) -> None:
             for step in range(state.step, last):
                 set_rate(optimizer, options.rate, step / options.steps)
                 index = torch.randint(len(run.train), (options.batch,), generator=generator)
-                features, scale, target = run.train.take(index)
+                features, scale, target = run.train.draw(index, generator)
                 descend(optimizer, weighted_error(net(features) * scale, target).mean())
             with torch.no_grad():
                 prediction = net(judged_features) * judged_scale

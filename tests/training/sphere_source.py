@@ -47,13 +47,14 @@ class SphereSource:
         *,
         size: tuple[int, int],
         spp: int,
+        jitter: tuple[float, float],
         seed: int,
         selection: TileSelection,
     ) -> TileBatch:
         if self.failure is not None and self.calls == self.fail_at:
             raise self.failure
         self.calls += 1
-        image, face, scale = _gbuffer(camera, lights, environment, size)
+        image, face, scale = _gbuffer(camera, lights, environment, size, jitter)
         features, masks, scales = to_tiles(pack(image)), to_tiles(face), to_tiles(scale)
         hashes = hash_pixels(unpack(features)[..., channels("uv")], masks)
         shown = np.flatnonzero(hashes)
@@ -85,13 +86,17 @@ def skin(features: F32, light_scale: F32) -> F32:
 
 
 def _gbuffer(
-    camera: Camera, lights: Sequence[Light], environment: Environment | None, size: tuple[int, int]
+    camera: Camera,
+    lights: Sequence[Light],
+    environment: Environment | None,
+    size: tuple[int, int],
+    jitter: tuple[float, float],
 ) -> tuple[F32, npt.NDArray[np.bool_], F32]:
     """Features (H, W, 32), face (H, W) and light_scale (H, W) of the sphere at the origin."""
     width, height = size
     basis = camera.basis(width, height)
-    x = (np.arange(width) + 0.5) / width * 2.0 - 1.0
-    y = (np.arange(height) + 0.5) / height * 2.0 - 1.0
+    x = (np.arange(width) + 0.5 + jitter[0]) / width * 2.0 - 1.0
+    y = (np.arange(height) + 0.5 + jitter[1]) / height * 2.0 - 1.0
     rays = basis.forward + x[None, :, None] * basis.right - y[:, None, None] * basis.up
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
     b = rays @ basis.origin

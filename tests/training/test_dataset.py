@@ -20,6 +20,7 @@ from app.training.dataset import (
     FrameInfo,
     TileBatch,
     split_of,
+    view_of,
 )
 
 SPEC = DatasetSpec(seed=3, size=(64, 64), spp=4, scene={"mesh": "none", "range": (1, 2)})
@@ -27,7 +28,7 @@ HASHES = (0x0101, 0x01C3, 0x8001)
 
 
 def frame(index: int) -> FrameInfo:
-    return FrameInfo(index, split_of(index), 4, 0.5, {"fov_y": 0.4}, [{"kind": "point"}])
+    return FrameInfo(index, split_of(index), view_of(index), 4, 0.5, {"fov_y": 0.4}, [{"kind": "point"}])
 
 
 def batch(index: int, tiles: int = 4) -> TileBatch:
@@ -67,7 +68,7 @@ def test_what_is_written_is_read(filled: Path) -> None:
     data = Dataset(filled)
     assert data.hashes == sorted({int(h) for i in range(6) for h in batch(i).hashes})
     assert list(data.frames) == list(range(6))
-    assert data.frames[4].split == "validation"
+    assert data.frames[4].split == "train" and data.frames[4].view == 0
     tiles = np.concatenate([data.tiles(h) for h in data.hashes])
     assert len(tiles) == 24 == sum(map(data.count, data.hashes))
     for index in range(6):
@@ -79,7 +80,8 @@ def test_what_is_written_is_read(filled: Path) -> None:
         lit = wanted.mask[order]
         np.testing.assert_array_equal(got["target"][lit], wanted.target[order][lit])
         np.testing.assert_array_equal(got["tile_xy"], wanted.tile_xy[order])
-    assert set(data.tiles(HASHES[0], "validation")["frame"]) <= {4, 5}
+    assert len(data.tiles(HASHES[0], "train")) == data.count(HASHES[0])
+    assert len(data.tiles(HASHES[0], "validation")) == 0
     assert len(data.tiles(0x4242)) == 0
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from app.errors import BungyoError, InputError
+from app.network.schema import LIGHT_CHANNELS, unpack
 from app.scene.lights import AreaLight, DirectionalLight, PointLight
-from app.training.dataset import Dataset
+from app.training.dataset import SPLITS, Dataset, split_of
 from app.training.generate import JUDGED_SPP_FACTOR, TileSelection, generate
 from app.training.situations import LUMINANCE, Ranges, black_body, draw, lobe_map
 from tests.training.sphere_source import RADIUS, SphereSource
@@ -45,18 +46,43 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, f
 
 
 def test_frames_are_described_and_split(tmp_path: Path) -> None:
-    make(tmp_path / "set", frames=28)
+    make(tmp_path / "set", frames=32)
     data = Dataset(tmp_path / "set")
     splits = [frame.split for frame in data.frames.values()]
-    assert splits.count("held-out") == 4 == splits.count("validation") and splits[24:] == ["held-out"] * 4
+    assert splits == ["train"] * 8 + ["validation"] * 8 + ["train"] * 8 + ["held-out"] * 8
     for index, frame in data.frames.items():
         assert frame.spp == (4 if frame.split == "train" else 4 * JUDGED_SPP_FACTOR)
         again = draw(5, index, BOUNDS, 96 / 80)
         assert frame.camera["position"] == list(again.camera.position)
         assert [light["kind"] for light in frame.lights] == [light["kind"] for light in again.light_records()]
         assert (frame.environment is None) == (again.environment is None)
-    cameras = {tuple(frame.camera["position"]) for frame in data.frames.values()}
-    assert len(cameras) == 28
+        if frame.split == "train":
+            assert len(frame.lights) + (frame.environment is not None) == 1
+    cameras = {split: {str(f.camera) for f in data.frames.values() if f.split == split} for split in SPLITS}
+    lights = {
+        split: {str((f.lights, f.environment)) for f in data.frames.values() if f.split == split} for split in SPLITS
+    }
+    assert [len(found) for found in cameras.values()] == [4, 8, 8]  # two cameras a block, or one a frame
+    assert [len(found) for found in lights.values()] == [8, 4, 4]
+    for kind in (cameras, lights):  # what judges has never been seen
+        assert sum(map(len, kind.values())) == len(set.union(*kind.values()))
+
+
+def test_frames_of_a_view_show_the_same_points_under_other_lights(tmp_path: Path) -> None:
+    make(tmp_path / "set", frames=8)
+    data = Dataset(tmp_path / "set")
+    tiles = np.concatenate([data.tiles(h) for h in data.hashes])
+    assert [frame.view for frame in data.frames.values()] == [0, 1] * 4
+    for first, others in ((0, (2, 4, 6)), (1, (3, 5, 7))):
+        mine = tiles[tiles["frame"] == first]
+        mine = mine[np.lexsort(mine["tile_xy"].T)]
+        for other in others:
+            theirs = tiles[tiles["frame"] == other]
+            theirs = theirs[np.lexsort(theirs["tile_xy"].T)]
+            np.testing.assert_array_equal(mine["tile_xy"], theirs["tile_xy"])
+            a, b = unpack(mine["features"]), unpack(theirs["features"])
+            np.testing.assert_array_equal(a[..., ~LIGHT_CHANNELS], b[..., ~LIGHT_CHANNELS])
+            assert not np.array_equal(a, b)
 
 
 def test_other_options_are_refused(tmp_path: Path) -> None:
@@ -98,7 +124,7 @@ def test_tile_selection_takes_its_share_in_any_order() -> None:
 
 def test_situations_keep_to_their_ranges() -> None:
     ranges, behind, kinds = Ranges(), 0, {DirectionalLight: 0, PointLight: 0, AreaLight: 0}
-    for index in range(200):
+    for index in range(400):
         drawn = draw(0, index, BOUNDS, 1.0)
         camera = drawn.camera
         offset = np.array(camera.position) - np.array(camera.target)
@@ -109,7 +135,7 @@ def test_situations_keep_to_their_ranges() -> None:
         assert 15 <= math.degrees(camera.fov_y) <= 40
         assert camera.near < camera.distance - RADIUS
         assert drawn.lights or drawn.environment is not None
-        assert len(drawn.lights) <= 4
+        assert len(drawn.lights) <= (1 if split_of(index) == "train" else 4)
         for light in drawn.lights:
             kinds[type(light)] += 1
             assert float(np.dot(light.color, LUMINANCE)) == pytest.approx(1.0)

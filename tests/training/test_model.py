@@ -108,7 +108,7 @@ def test_outliers_do_not_decide_a_comparison() -> None:
 
 def test_sampler_draws_own_and_neighbouring_pixels() -> None:
     runs = {0x0101: (0, 100), 0x0103: (100, 150), 0x8080: (150, 400), 0x0301: (400, 400), 0x0202: (400, 1000)}
-    pixels = Pixels(torch.zeros(1000, 32), torch.zeros(1000), torch.zeros(1000, 3), runs, 1.0)
+    pixels = Pixels(torch.zeros(1000, 32), torch.zeros(1000), torch.zeros(1000, 3), torch.arange(1000), runs, 1.0)
     options = ExpertOptions(batch=400, neighbor_share=0.25, neighbors=1)
     generator = torch.Generator().manual_seed(0)
     drawn = Sampler(pixels, [0x0101, 0x0103], options, generator).draw()

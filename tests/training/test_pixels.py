@@ -1,0 +1,102 @@
+"""Pixels for training: mixing the lights of a pixel gives what a frame with all these lights would."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.network.schema import LIGHT_CHANNELS, channels
+from app.training.dataset import Dataset
+from app.training.generate import generate
+from app.training.manifest import LIGHTINGS
+from app.training.pixels import MIXTURE, WEAKEST, Pixels, load_pixels
+from tests.training.sphere_source import SphereSource, skin
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    path = tmp_path_factory.mktemp("pixels") / "set"
+    generate(SphereSource(noise=0.0), path, frames=32, spp=1, seed=3, size=(96, 96))
+    return Dataset(path)
+
+
+@pytest.fixture(scope="module")
+def pixels(data: Dataset) -> Pixels:
+    return load_pixels(data, "train")
+
+
+def follow(pixels: Pixels, index: torch.Tensor, steps: int) -> torch.Tensor:
+    for _ in range(steps):
+        index = pixels.sibling[index].long()
+    return index
+
+
+def test_siblings_are_the_same_point_under_all_its_lights(pixels: Pixels) -> None:
+    everything = torch.arange(len(pixels))
+    assert torch.equal(follow(pixels, everything, LIGHTINGS), everything)
+    geometry = torch.from_numpy(~LIGHT_CHANNELS)
+    for steps in range(1, LIGHTINGS):
+        other = follow(pixels, everything, steps)
+        assert (other != everything).all()
+        assert torch.equal(pixels.features[other][:, geometry], pixels.features[:, geometry])
+    for start, stop in pixels.runs.values():
+        run = pixels.sibling[start:stop]
+        assert len(run) == 0 or (start <= int(run.min()) and int(run.max()) < stop)
+
+
+def test_mixed_pixels_obey_the_truth(pixels: Pixels) -> None:
+    """The sphere's radiance is linear in its lights, as all light is; so must be what is drawn."""
+    index = torch.randint(len(pixels), (4000,), generator=torch.Generator().manual_seed(0))
+    features, scale, target = pixels.draw(index, torch.Generator().manual_seed(1))
+    truth = skin(features.numpy(), scale[:, 0].numpy())
+    np.testing.assert_allclose(target.numpy(), truth, rtol=5e-3, atol=2e-3)
+    single = 4000 * MIXTURE.count(1) // len(MIXTURE)
+    alone = pixels.take(index[torch.tensor([m == 1 for m in MIXTURE]).repeat(200)])
+    torch.testing.assert_close(features[:single], alone[0], rtol=1e-5, atol=1e-5)
+    assert not torch.isclose(scale[single:], scale[:-single]).all()
+    # The light features of a mixture lie between those of its parts, and no part vanishes.
+    assert float(features[:, channels("irradiance")].max()) <= float(pixels.features[:, channels("irradiance")].max())
+    assert 0 < WEAKEST < 1
+
+
+def test_draws_keep_the_shape_of_a_group(pixels: Pixels) -> None:
+    index = torch.randint(len(pixels), (3, 40))
+    features, scale, target = pixels.draw(index, torch.Generator().manual_seed(0))
+    assert features.shape == (3, 40, 32) and scale.shape == (3, 40, 1) and target.shape == (3, 40, 3)
+    uv = pixels.features[:, channels("uv")].float()
+    for row in range(3):  # every row holds its own pixels, whatever their order
+        wanted = torch.sort(uv[index[row]].sum(-1)).values
+        torch.testing.assert_close(
+            torch.sort(features[row, :, channels("uv")].sum(-1)).values, wanted, atol=1e-5, rtol=1e-5
+        )
+
+
+def test_frames_that_judge_are_not_mixed(data: Dataset) -> None:
+    judge = load_pixels(data, "validation")
+    assert torch.equal(judge.sibling.long(), torch.arange(len(judge)))
+
+
+def test_unfinished_views_and_dropped_pixels_are_no_trouble(tmp_path: Path) -> None:
+    class Spoiled(SphereSource):
+        def render(self, *args, **named):  # type: ignore[no-untyped-def]
+            tiles = super().render(*args, **named)
+            tiles.target[::2, 7::11] = np.nan
+            return tiles
+
+    generate(Spoiled(noise=0.0), tmp_path / "set", frames=5, spp=1, seed=3, size=(96, 96))  # ends inside a block
+    pixels = load_pixels(Dataset(tmp_path / "set"), "train")
+    index = torch.arange(len(pixels))
+    assert torch.equal(follow(pixels, index, 6), index)  # rings of 3 and of 2 lightings
+    features, scale, target = pixels.draw(index, torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(target.numpy(), skin(features.numpy(), scale[:, 0].numpy()), rtol=5e-3, atol=2e-3)
+
+
+def test_data_that_does_not_fit_is_thinned_evenly(data: Dataset, pixels: Pixels) -> None:
+    thinned = load_pixels(data, "train", max_pixels=20_000, seed=2)
+    assert pixels.kept == 1.0 and len(thinned) <= 20_000 and thinned.kept < 1.0
+    index = torch.arange(len(thinned))
+    assert torch.equal(follow(thinned, index, LIGHTINGS), index)
+    for tile_hash in data.hashes:
+        if (count := pixels.count(tile_hash)) > 2000:
+            assert thinned.count(tile_hash) == pytest.approx(count * thinned.kept, rel=0.3)
