@@ -10,6 +10,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
@@ -36,7 +37,7 @@ class Worker(Generic[Part]):
         spawn = multiprocessing.get_context("spawn")  # a fork would share this one's memory and threads
         self._pipe, theirs = spawn.Pipe()
         self._process = spawn.Process(target=_serve, args=(theirs, make, arguments), daemon=True)
-        with _unset(without):
+        with _unset(without), _interrupts_held():
             self._process.start()
         theirs.close()
 
@@ -59,10 +60,10 @@ class Worker(Generic[Part]):
         result: Answer = answer
         return result
 
-    def close(self) -> None:
-        """End the process."""
-        self._pipe.close()  # it takes that for the end
-        self._process.join(timeout=5.0)
+    def close(self, patience: float = 5.0) -> None:
+        """End the process, by force after `patience` seconds."""
+        self._pipe.close()  # it takes that for the end, after the question it is at
+        self._process.join(patience)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -74,12 +75,11 @@ class Worker(Generic[Part]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.close(5.0 if error is None else 0.0)
 
 
 def _serve(pipe: Connection, make: Callable[..., AbstractContextManager[Any]], arguments: tuple[Any, ...]) -> None:
     """What the process does: answer until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the asking process ends this one
     asked = False
     try:
         try:
@@ -100,6 +100,17 @@ def _serve(pipe: Connection, make: Callable[..., AbstractContextManager[Any]], a
         pipe.send((False, failure))
     except (EOFError, ConnectionError):
         return
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C reaches all processes of a terminal. Those started here inherit that it is held, and leave it to us."""
+    resource_tracker.ensure_running()  # started with the first process otherwise, and would release the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
