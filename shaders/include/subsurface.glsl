@@ -1,25 +1,29 @@
 // Light below the surface: a random walk through a homogeneous, isotropically scattering medium whose boundary neither
-// reflects nor bends (the GGX lobe above it stands for both).
-//
-// Albedo and reach are set as by Chiang, Kutz & Burley 2016, "Practical and Controllable Subsurface Scattering for
-// Production Path Tracing", except for the inversion of the albedo: theirs reflects 0.93 where 1 is wanted.
+// reflects nor bends (the GGX lobe above it stands for both). Albedo and reach are what an artist sees, and are turned
+// into the medium's, as Chiang, Kutz & Burley 2016 do ("Practical and Controllable Subsurface Scattering for Production
+// Path Tracing"); the formulas are others, which also hold for white and for dark skin.
 
 struct Medium {
     vec3 albedo;      // of a single scattering event
     vec3 extinction;  // per metre
 };
 
-// `reflectance`: what a thick, flat, evenly lit layer shall reflect; `mean_free_path` in metres.
-Medium medium_of(vec3 reflectance, vec3 mean_free_path)
+// `reflectance`: what a thick, flat, evenly lit layer shall reflect. `reach`: the distance in metres over which light
+// below the surface fades to 1/e (the diffuse mean free path).
+Medium medium_of(vec3 reflectance, vec3 reach)
 {
     vec3 a = clamp(reflectance, vec3(0.0), vec3(1.0));
     // Inverse of van de Hulst's reflectance of a half space (Kulla & Conty 2017, "Revisiting Physically Based Shading
-    // at Imageworks"); exact to about 0.2% and at both ends.
+    // at Imageworks"); exact to about 0.2%, and at both ends.
     vec3 s = 4.09712 + 4.20863 * a - sqrt(9.59217 + a * (41.6808 + 17.7126 * a));
+    vec3 absorbed = s * s;
+    // Light far inside fades as exp(-decay * extinction * x), where decay solves albedo = decay / atanh(decay). This fit
+    // has the right ends: sqrt(3 absorbed) for little absorption (diffusion), 1 for no scattering. A white medium never
+    // fades: its reach has to come from a finite decay.
+    vec3 decay = sqrt(3.0 * absorbed / (1.0 + absorbed * (0.8 + 1.2 * absorbed)));
     Medium m;
-    m.albedo = 1.0 - s * s;
-    vec3 shorter = a - 0.8;
-    m.extinction = 1.0 / (max(mean_free_path, vec3(1e-6)) * (1.9 - a + 3.5 * shorter * shorter));
+    m.albedo = 1.0 - absorbed;
+    m.extinction = 1.0 / (max(reach, vec3(1e-6)) * max(decay, vec3(0.1)));
     return m;
 }
 
