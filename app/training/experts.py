@@ -118,6 +118,8 @@ class Sampler:
         present = [h for h in pixels.runs if pixels.count(h)]
         own = [[pixels.runs[h]] for h in group]
         near = [[pixels.runs[n] for n in neighbors(h, present, options.neighbors)] for h in group]
+        # Pixels that come first mix more lights (`Pixels.draw`): own and foreign ones must not lie apart.
+        self._order = torch.randperm(options.batch, generator=generator)
         self._tables = [_table(own), _table([n or o for n, o in zip(near, own, strict=True)])]
 
     def draw(self) -> Tensor:
@@ -128,7 +130,7 @@ class Sampler:
             luck = torch.rand(len(ends), size, dtype=torch.float64, generator=self._generator)
             place = (luck * ends[:, -1:]).long()
             parts.append(place + shifts.gather(1, torch.searchsorted(ends, place, right=True)))
-        return torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1)[:, self._order]
 
 
 def _table(runs: list[list[tuple[int, int]]]) -> tuple[Tensor, Tensor]:

@@ -26,8 +26,8 @@ MAX_PIXELS = 60_000_000  # 84 bytes each: 5 GB
 
 Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]  # features, scale, target
 
-# How many lightings a drawn pixel mixes, for every twenty pixels: one light alone is the hardest and most common.
-MIXTURE = (1,) * 7 + (2,) * 6 + (3,) * 4 + (4,) * 3
+# Share of the drawn pixels with at least 1, 2, 3, 4 lights. One light alone is the hardest, and the most common.
+MIXED = (1.0, 0.65, 0.35, 0.15)
 WEAKEST = 0.05  # a mixed light's exposed brightness against the strongest's, at least
 
 
@@ -67,24 +67,29 @@ class Pixels:
         return features, scale, self.target.index_select(0, flat).reshape(*shape, 3)
 
     def draw(self, index: Tensor, generator: torch.Generator) -> Batch:
-        """The pixels at `index` (..., n), in another order, each under a random mixture of its lightings."""
-        place = torch.arange(index.shape[-1]) % len(MIXTURE)
-        parts = []
-        for count in sorted(set(MIXTURE)):
-            chosen = index[..., torch.tensor([m == count for m in MIXTURE])[place]]
-            rings = [chosen]
-            while len(rings) < count:
-                last = rings[-1]
-                rings.append(self.sibling.index_select(0, last.reshape(-1)).long().reshape(last.shape))
-            features, scale, target = self.take(torch.stack(rings, dim=-1))
-            strength = WEAKEST ** torch.rand(features.shape[:-1], generator=generator)[..., None]
-            strength = strength / strength.sum(dim=-2, keepdim=True)  # of exposed pictures: the mixture is exposed, too
-            share = strength * scale
-            total = share.sum(dim=-2)
-            mixed = (share * features).sum(dim=-2) / total.clamp_min(1e-30)
-            parts.append((mixed, total, (strength * target).sum(dim=-2)))
-        features, scale, target = (torch.cat(part, dim=index.dim() - 1) for part in zip(*parts, strict=True))
-        return features, scale, target
+        """The pixels at `index` (..., n) as `take` gives them, but each under a random mixture of its lightings.
+
+        The first pixels along the last axis mix most of them: `MIXED` says how many mix how many.
+        """
+        features = scale = target = strengths = torch.zeros(())
+        count = index.shape[-1]
+        for share in MIXED:
+            index = index[..., : round(share * count)]
+            strength = WEAKEST ** torch.rand(*index.shape, 1, generator=generator)
+            more_features, more_scale, more_target = self.take(index)
+            more_scale = more_scale * strength
+            if share == 1.0:
+                strengths, scale = strength, more_scale
+                features, target = more_scale * more_features, strength * more_target
+            else:
+                here = (..., slice(index.shape[-1]), slice(None))
+                strengths[here] += strength
+                scale[here] += more_scale
+                features[here] += more_scale * more_features
+                target[here] += strength * more_target
+            index = self.sibling.index_select(0, index.reshape(-1)).long().reshape(index.shape)
+        # Strengths are those of exposed pictures: divided by their sum, the mixture is an exposed picture, too.
+        return features / scale.clamp_min(1e-30), scale / strengths, target / strengths
 
 
 def load_pixels(

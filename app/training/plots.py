@@ -14,17 +14,20 @@ from app.training.evaluate import Evaluation
 
 
 def plot_curves(path: Path, curves: Mapping[str, Sequence[tuple[float, float]]]) -> None:
-    """Draw validation dB over training steps.
+    """Draw validation dB over training steps: one panel a kind of network, one line a curve.
 
     Args:
         path: the PNG to write.
-        curves: name -> points (step, dB).
+        curves: "kind" or "kind, which" -> points (step, dB).
     """
-    figure, axes = plt.subplots(1, max(len(curves), 1), figsize=(6.0 * max(len(curves), 1), 4.0), squeeze=False)
-    for axis, (name, points) in zip(axes[0], curves.items(), strict=False):
-        if points:
-            axis.plot(*np.transpose(points), marker=".", markersize=3)
-        axis.set(title=name, xlabel="step", ylabel="validation, dB")
+    kinds: dict[str, list[Sequence[tuple[float, float]]]] = {}
+    for name, points in curves.items():
+        kinds.setdefault(name.split(",")[0], []).append(points)
+    figure, axes = plt.subplots(1, max(len(kinds), 1), figsize=(6.0 * max(len(kinds), 1), 4.0), squeeze=False)
+    for axis, (kind, lines) in zip(axes[0], kinds.items(), strict=False):
+        for points in lines:
+            axis.plot(*np.transpose(points), linewidth=1.0 if len(lines) == 1 else 0.5)
+        axis.set(title=kind, xlabel="step", ylabel="validation, dB")
         axis.grid(alpha=0.3)
     figure.tight_layout()
     figure.savefig(path, dpi=100)

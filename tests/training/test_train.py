@@ -32,7 +32,20 @@ QUICK = Options(
     batch=1024,
     experts=ExpertOptions(steps=100, batch=256, group=8, min_pixels=1500, judge_pixels=512, checks=4),
 )
+# Just enough of everything to be interrupted in the middle.
+TINY = Options(
+    layers=(32, 8, 3),
+    threads=1,
+    steps=60,
+    batch=256,
+    experts=ExpertOptions(steps=20, batch=64, group=4, min_pixels=2500, judge_pixels=256, checks=4),
+)
 QUIET = Console(quiet=True)
+
+
+@pytest.fixture(autouse=True)
+def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_module, "CHUNK", 20)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +59,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def trained(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
     out = tmp_path_factory.mktemp("weights")
     return train(data, out, QUICK, console=QUIET), out
+
+
+@pytest.fixture(scope="module")
+def tiny(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("tiny")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(train_module, "CHUNK", 20)
+        assert train(data, out, TINY, console=QUIET).experts > 4
+    return out
 
 
 def test_networks_beat_shading_and_experts_beat_the_generalist(trained: tuple[Result, Path], data: Dataset) -> None:
@@ -80,7 +102,7 @@ def test_noise_averages_out(trained: tuple[Result, Path], data: Dataset) -> None
 
 def test_heavy_noise_makes_nothing_darker(tmp_path: Path) -> None:
     """Trained on exponentially distributed targets, a network is on average as bright as one trained on the truth."""
-    options = replace(QUICK, experts=replace(QUICK.experts, steps=0))
+    options = replace(QUICK, steps=300, experts=replace(QUICK.experts, steps=0))
     brightness = []
     for noise in (0.0, 2.0):
         path = tmp_path / f"noise {noise}"
@@ -110,13 +132,13 @@ def slots(path: Path) -> bytes:
     return weights.slots.tobytes() + weights.table.tobytes()
 
 
-def test_same_seed_same_weights(trained: tuple[Result, Path], data: Dataset, tmp_path: Path) -> None:
-    train(data, tmp_path / "same", QUICK, console=QUIET)
-    assert slots(tmp_path / "same") == slots(trained[1])
-    other = replace(QUICK, seed=1, steps=20, experts=replace(QUICK.experts, steps=0))
+def test_same_seed_same_weights(tiny: Path, data: Dataset, tmp_path: Path) -> None:
+    train(data, tmp_path / "same", TINY, console=QUIET)
+    assert slots(tmp_path / "same") == slots(tiny)
+    other = replace(TINY, seed=1, experts=replace(TINY.experts, steps=0))
     train(data, tmp_path / "other", other, console=QUIET)
     assert len(WeightSet.load(tmp_path / "other").hashes) == 0  # no experts: everything is slot 0
-    assert slots(tmp_path / "other") != slots(trained[1])
+    assert slots(tmp_path / "other") != slots(tiny)
 
 
 def interrupt_at(call: int, monkeypatch: pytest.MonkeyPatch, module: object) -> None:
@@ -131,39 +153,34 @@ def interrupt_at(call: int, monkeypatch: pytest.MonkeyPatch, module: object) -> 
     monkeypatch.setattr(module, "descend", descend)
 
 
-@pytest.mark.parametrize(("stage", "call"), [("generalist", 300), ("experts", 100)])
+@pytest.mark.parametrize(("stage", "call"), [("generalist", 30), ("experts", 30)])
 def test_ctrl_c_keeps_the_best_and_the_next_run_goes_on(
-    trained: tuple[Result, Path],
-    data: Dataset,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    stage: str,
-    call: int,
+    tiny: Path, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, call: int
 ) -> None:
     with monkeypatch.context() as patched:
         interrupt_at(call, patched, train_module if stage == "generalist" else experts_module)
-        result = train(data, tmp_path, QUICK, console=QUIET)
+        result = train(data, tmp_path, TINY, console=QUIET)
     assert result.interrupted and result.evaluation is None
     early = WeightSet.load(tmp_path)
     assert early.metadata["unfinished"] is True
     assert (len(early.hashes) > 0) == (stage == "experts")
     assert (tmp_path / FILE_NAME).exists()
     with pytest.raises(InputError, match="interrupted training run with other options or data"):
-        train(data, tmp_path, replace(QUICK, seed=9), console=QUIET)
-    result = train(data, tmp_path, QUICK, console=QUIET)
+        train(data, tmp_path, replace(TINY, seed=9), console=QUIET)
+    result = train(data, tmp_path, TINY, console=QUIET)
     assert not result.interrupted and not (tmp_path / FILE_NAME).exists()
-    assert slots(tmp_path) == slots(trained[1])  # as if it had never been interrupted
+    assert slots(tmp_path) == slots(tiny)  # as if it had never been interrupted
 
 
 def test_ctrl_c_never_costs_finished_weights(
-    trained: tuple[Result, Path], data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Path, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    WeightSet.load(trained[1]).save(tmp_path)
-    interrupt_at(300, monkeypatch, train_module)
-    assert train(data, tmp_path, QUICK, console=QUIET).weights is None
-    assert slots(tmp_path) == slots(trained[1])
+    WeightSet.load(tiny).save(tmp_path)
+    interrupt_at(30, monkeypatch, train_module)
+    assert train(data, tmp_path, TINY, console=QUIET).weights is None
+    assert slots(tmp_path) == slots(tiny)
     interrupt_at(3, monkeypatch, train_module)
-    assert train(data, tmp_path / "new", QUICK, console=QUIET).weights is None
+    assert train(data, tmp_path / "new", TINY, console=QUIET).weights is None
     assert not (tmp_path / "new" / "experts.safetensors").exists()
 
 
@@ -203,5 +220,5 @@ def test_too_little_data_is_said(tmp_path: Path) -> None:
 
 def test_divergence_is_said(data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(BungyoError, match="Training diverged after"):
-        train(data, tmp_path, replace(QUICK, rate=1e30), console=QUIET)
+        train(data, tmp_path, replace(TINY, rate=1e30), console=QUIET)
     assert not (tmp_path / "experts.safetensors").exists()
