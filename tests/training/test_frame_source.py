@@ -1,0 +1,120 @@
+"""Teacher data from the GPU: features and target of the same points, and both linear in the lights."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from app.gpu import Device
+from app.network.schema import LIGHT_CHANNELS, unpack
+from app.scene.camera import Camera
+from app.scene.environment import Environment
+from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
+from app.scene.model import Material, Part, Scene
+from app.scene.primitives import uv_sphere
+from app.training.dataset import Dataset, TileBatch
+from app.training.frame_source import GpuFrameSource
+from app.training.generate import TileSelection, generate
+from app.training.metrics import plain_shading
+from app.training.situations import lobe_map
+
+SIZE = (72, 56)  # no multiple of a tile
+EVERYTHING = TileSelection(1.0, 0)
+CAMERA = Camera(position=(0.1, 0.05, 0.5), target=(0.0, 0.0, 0.0), fov_y=0.5)
+KEY = DirectionalLight((-1.0, -0.5, -1.0), (1.0, 0.8, 0.6), 3.0, 0.1)
+LAMP = PointLight((-0.4, 0.3, 0.4), (0.5, 0.7, 1.0), 0.4, 0.02)
+SKY = Environment(lobe_map([0.3] * 3, [{"axis": [0.0, 1.0, 0.0], "color": [0.4, 0.5, 0.9], "sharpness": 3.0}]))
+
+
+pytestmark = pytest.mark.usefixtures("gpu")
+
+
+@pytest.fixture(scope="module")
+def source(session_device: Device) -> Iterator[GpuFrameSource]:
+    skin = Material("skin", (0.6, 0.4, 0.3), roughness=0.5, subsurface=0.0)
+    scene = Scene((Part("head", uv_sphere(0.1, 48, 64), skin, face=True),))
+    with GpuFrameSource(session_device, scene, cache_size=32) as made:
+        yield made
+
+
+def render(
+    source: GpuFrameSource,
+    lights: tuple[Light, ...],
+    environment: Environment | None = None,
+    spp: int = 64,
+    seed: int = 0,
+) -> TileBatch:
+    return source.render(
+        CAMERA, lights, environment, size=SIZE, spp=spp, jitter=(0.2, -0.3), seed=seed, selection=EVERYTHING
+    )
+
+
+def light_in(tiles: TileBatch) -> npt.NDArray[np.float32]:
+    """The light features in their own units, of the face's pixels."""
+    values = unpack(tiles.features)[..., LIGHT_CHANNELS] * tiles.light_scale[..., None]
+    return np.asarray(values[tiles.mask], np.float32)
+
+
+def test_a_matte_ball_is_what_its_features_say(source: GpuFrameSource) -> None:
+    """Without scattering below the surface, plain shading of the features is the target, but for Fresnel's share."""
+    tiles = render(source, (KEY,))
+    assert len(tiles) and tiles.hashes.min() > 0 and tiles.tile_xy.max(axis=0).tolist() <= [4, 3]
+    shaded = plain_shading(unpack(tiles.features), tiles.light_scale)[tiles.mask]
+    target, variance = tiles.target[tiles.mask], tiles.variance[tiles.mask]
+    assert np.isfinite(target).all() and np.isfinite(variance).all()
+    lit = shaded[:, 0] > 0.3
+    assert lit.sum() > 300
+    ratio = target[lit] / shaded[lit]
+    assert 0.85 < np.median(ratio) < 1.05
+    # A picture shifted by a single pixel would not correlate like this.
+    assert np.corrcoef(target[:, 0], shaded[:, 0])[0, 1] > 0.99
+
+
+def test_light_adds_up(source: GpuFrameSource) -> None:
+    """Features and targets under A and B together are those under A plus those under B: training mixes them so."""
+    first, second, both = render(source, (KEY,)), render(source, (), SKY, seed=1), render(source, (KEY,), SKY, seed=2)
+    np.testing.assert_array_equal(first.mask, both.mask)
+    np.testing.assert_array_equal(first.hashes, second.hashes)
+    geometry = [unpack(tiles.features)[tiles.mask][:, ~LIGHT_CHANNELS] for tiles in (first, second, both)]
+    np.testing.assert_array_equal(geometry[0], geometry[1])
+    np.testing.assert_array_equal(geometry[0], geometry[2])
+    np.testing.assert_allclose(light_in(first) + light_in(second), light_in(both), rtol=4e-3, atol=4e-3)
+    scale = (first.light_scale + second.light_scale)[both.mask]
+    np.testing.assert_allclose(scale, both.light_scale[both.mask], rtol=1e-3)
+    deviation = np.sqrt(first.variance + second.variance + both.variance)[both.mask] + 1e-4
+    z = (first.target + second.target - both.target)[both.mask] / deviation
+    assert abs(z.mean()) < 0.1  # some thousand values: 0.1 would be more than five deviations
+    assert np.mean(np.abs(z) > 3.0) < 0.02
+
+
+def test_same_seed_same_tiles_whatever_came_before(source: GpuFrameSource) -> None:
+    first = render(source, (KEY, LAMP), spp=9)
+    render(source, (AreaLight(),), SKY, spp=1, seed=5)
+    again = render(source, (KEY, LAMP), spp=9)
+    for name, value in vars(first).items():
+        np.testing.assert_array_equal(value, getattr(again, name), err_msg=name)
+    other = render(source, (KEY, LAMP), spp=9, seed=1)
+    np.testing.assert_array_equal(first.mask, other.mask)
+    assert not np.array_equal(first.target, other.target)
+
+
+def test_selected_tiles_are_those_of_the_whole_picture(source: GpuFrameSource) -> None:
+    whole = render(source, (KEY,), spp=2)
+    some = source.render(
+        CAMERA, (KEY,), None, size=SIZE, spp=2, jitter=(0.2, -0.3), seed=0, selection=TileSelection(0.4, 3)
+    )
+    assert 0 < len(some) < len(whole)
+    places = {tuple(xy): i for i, xy in enumerate(whole.tile_xy.tolist())}
+    rows = [places[tuple(xy)] for xy in some.tile_xy.tolist()]
+    for name in ("features", "light_scale", "mask", "hashes", "target"):
+        np.testing.assert_array_equal(getattr(whole, name)[rows], getattr(some, name), err_msg=name)
+
+
+def test_a_data_set_from_the_gpu(source: GpuFrameSource, tmp_path: Path) -> None:
+    assert generate(source, tmp_path / "set", frames=3, spp=1, size=(64, 64)) == 3
+    data = Dataset(tmp_path / "set")
+    tiles = np.concatenate([data.tiles(h) for h in data.hashes])
+    assert len(tiles) and tiles["mask"].any() and np.isfinite(tiles["target"]).all()
+    assert all(frame.dropped_pixels == 0 for frame in data.frames.values())
