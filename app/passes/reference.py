@@ -19,6 +19,7 @@ from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_ALL, MASK_FACE, SCENE_
 PUSH = Struct("ReferencePush", [("samples", "uint"), ("antialias", "uint"), ("camera_mask", "uint")])
 WALK_STEPS = 256
 WALK_STEPS_WITHOUT_ROULETTE = 4
+LIGHT_CANDIDATES = 4  # places on lights looked at for every ray towards one
 # Lanes that share the pixels among them. Enough to fill a GPU; on a CPU those beyond its SIMD lanes find nothing to do.
 LANES_GPU, LANES_CPU = 65536, 1024
 
@@ -83,6 +84,7 @@ class Reference:
             "MAX_BOUNCES": f"{max_bounces}u",
             "SUBSURFACE": int(subsurface),
             "SAMPLING": SAMPLING[sampling],
+            "CANDIDATES": LIGHT_CANDIDATES,
             "WALK_STEPS": f"{WALK_STEPS}u",
             "WALK_STEPS_WITHOUT_ROULETTE": f"{WALK_STEPS_WITHOUT_ROULETTE}u",
         }

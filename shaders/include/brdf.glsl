@@ -50,10 +50,10 @@ vec3 fresnel(Lobe lobe, float cosine)
     return lobe.f0 + (vec3(lobe.f90) - lobe.f0) * (m2 * m2 * m);
 }
 
-float ggx_distribution(float alpha, float cosine)
+float ggx_distribution(float alpha, vec3 h)
 {
     float a2 = alpha * alpha;
-    float d = cosine * cosine * (a2 - 1.0) + 1.0;
+    float d = dot(h.xy, h.xy) + a2 * h.z * h.z; // sin^2 + a2 cos^2: 1 - cos^2 would cancel for mirrors
     return a2 / (PI * d * d);
 }
 
@@ -68,7 +68,7 @@ vec3 specular_eval(Lobe lobe, vec3 wo, vec3 wi)
 {
     if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
     vec3 h = normalize(wo + wi);
-    float d = ggx_distribution(lobe.alpha, h.z);
+    float d = ggx_distribution(lobe.alpha, h);
     float g = smith_g1(lobe.alpha, wo.z) * smith_g1(lobe.alpha, wi.z);
     return fresnel(lobe, dot(wo, h)) * (d * g / (4.0 * wo.z));
 }
@@ -77,7 +77,7 @@ float specular_pdf(Lobe lobe, vec3 wo, vec3 wi)
 {
     if (wo.z <= 0.0 || wi.z <= 0.0) return 0.0;
     vec3 h = normalize(wo + wi);
-    return ggx_distribution(lobe.alpha, h.z) * smith_g1(lobe.alpha, wo.z) / (4.0 * wo.z);
+    return ggx_distribution(lobe.alpha, h) * smith_g1(lobe.alpha, wo.z) / (4.0 * wo.z);
 }
 
 // Visible-normal sampling by spherical caps (Dupuy & Benyoub 2023, "Sampling Visible GGX Normals with Spherical Caps").
