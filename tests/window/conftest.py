@@ -13,22 +13,10 @@ from tests.window.hand import Hand, tool
 def display() -> Iterator[str]:
     """The name of a virtual X screen of 1280x800 pixels (":5")."""
     read, write = os.pipe()
+    # -noreset: otherwise the server starts over when its last client leaves, and turns the next one away meanwhile.
+    options = ["-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"]
     with open(os.devnull, "wb") as nothing:
-        server = subprocess.Popen(
-            [
-                tool("Xvfb", "xvfb"),
-                "-displayfd",
-                str(write),
-                "-screen",
-                "0",
-                "1280x800x24",
-                "-nolisten",
-                "tcp",
-            ],
-            pass_fds=[write],
-            stdout=nothing,
-            stderr=nothing,
-        )
+        server = subprocess.Popen([tool("Xvfb", "xvfb"), *options], pass_fds=[write], stdout=nothing, stderr=nothing)
     os.close(write)
     try:
         with os.fdopen(read) as answer:

@@ -30,7 +30,7 @@ class Demo:
     def find(self) -> None:
         """Wait for the window."""
         wait_for(lambda: self.process.poll() is not None or self.hand.find("bungyo"), "the window")
-        assert self.process.poll() is None, self.said("stderr")
+        assert self.process.poll() is None, self.said("stdout") + self.said("stderr")
         self.window = self.hand.window("bungyo")
 
     def said(self, stream: str) -> str:
