@@ -55,7 +55,8 @@ class Window:
         title: its first title.
 
     Raises:
-        NoDisplay: no window can be opened.
+        NoDisplay: there is no display.
+        BungyoError: no window can be opened on it.
     """
 
     def __init__(self, size: tuple[int, int], title: str) -> None:
@@ -71,7 +72,7 @@ class Window:
             try:
                 self.handle: Any = glfw.create_window(*size, title, None, None)
             except glfw.GLFWError as error:
-                raise NoDisplay(f"a window cannot be opened ({_text(error)})", LIBRARIES_HINT) from error
+                raise BungyoError(f"No window can be opened: {_text(error)}.", LIBRARIES_HINT) from error
             stack.callback(glfw.destroy_window, self.handle)
             self.input: Input | None = None
             self.damaged = False

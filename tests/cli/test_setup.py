@@ -1,0 +1,225 @@
+"""The setup scripts on machines they have never seen: every tool they call is a stand-in or left out."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ("sh", "sed", "head", "grep", "awk", "tr", "cat", "cut", "dirname", "mkdir", "rm", "touch", "sha256sum")
+SYSTEM = ROOT / "setup" / "system.sh"
+
+
+class Machine:
+    """A folder of programs that is all a script finds; `calls` are the commands the stand-ins were given."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._log = folder, folder / "calls.log"
+        (folder / "bin").mkdir(parents=True)
+        for name in TOOLS:
+            self.has(name)
+        self.stand_in("python3", "exit 0")
+        self.stand_in("id", "echo 0")
+
+    def has(self, name: str) -> None:
+        """The real program is there."""
+        path = shutil.which(name)
+        assert path, name
+        (self._folder / "bin" / name).symlink_to(path)
+
+    def stand_in(self, name: str, script: str) -> None:
+        """A program that notes how it was called and runs `script`."""
+        path = self._folder / "bin" / name
+        path.unlink(missing_ok=True)
+        path.write_text(f'#!/bin/sh\necho "{name} $*" >> {self._log}\n{script}\n')
+        path.chmod(0o755)
+
+    def runs(self, script: Path, *arguments: str) -> tuple[int, str]:
+        """Exit status and everything said."""
+        result = subprocess.run(
+            ["/bin/sh", str(script), *arguments],
+            env={"PATH": str(self._folder / "bin"), "HOME": str(self._folder)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        return result.returncode, result.stdout
+
+    @property
+    def calls(self) -> str:
+        """What the stand-ins were called with, a line each."""
+        return self._log.read_text() if self._log.exists() else ""
+
+
+@pytest.fixture
+def debian(tmp_path: Path) -> Machine:
+    """A Debian on which everything is installed."""
+    machine = Machine(tmp_path)
+    # Version comparison needs no Debian: whether the part before the first dot is 25 or more decides here.
+    machine.stand_in("dpkg", '[ "${2%%.*}" -ge "$4" ]')
+    machine.stand_in("dpkg-query", "echo installed 25.0.7-2")
+    machine.stand_in("apt-get", "exit 0")
+    machine.stand_in("apt-cache", "exit 0")
+    machine.has("env")
+    return machine
+
+
+def installed(machine: Machine, **versions: str) -> None:
+    """Let dpkg-query know other versions ("" means absent) of some packages; _ in a name stands for -."""
+    cases = "\n".join(
+        f"*{name.replace('_', '-')}) {f'echo installed {version}' if version else 'exit 1'};;"
+        for name, version in versions.items()
+    )
+    machine.stand_in("dpkg-query", f'case "$*" in\n{cases}\n*) echo installed 25.0.7-2;; esac')
+
+
+@pytest.mark.parametrize("kind", ["run", "test"])
+def test_nothing_is_missing(kind: str, debian: Machine) -> None:
+    assert debian.runs(SYSTEM, kind) == (0, "")
+    assert "apt-get" not in debian.calls
+
+
+def test_only_what_is_missing_is_installed(debian: Machine) -> None:
+    installed(debian, libxi6="", xdotool="")
+    status, _ = debian.runs(SYSTEM, "run")
+    assert status == 0
+    assert [line.split()[-1] for line in debian.calls.splitlines() if " install " in line] == ["libxi6"]
+    status, said = debian.runs(SYSTEM, "test")
+    assert status == 0
+    assert "installing Debian packages: libxi6 xdotool" in said
+
+
+def test_without_root_and_sudo_it_says_what_to_run(debian: Machine) -> None:
+    debian.stand_in("id", "echo 1000")
+    installed(debian, xvfb="", mesa_vulkan_drivers="22.3.6-1")
+    status, said = debian.runs(SYSTEM, "test")
+    assert status == 1
+    assert "As root, run:  apt-get install --no-install-recommends xvfb mesa-vulkan-drivers" in said
+    assert "-t bookworm-backports" in said
+    assert "apt-get" not in debian.calls
+
+
+def test_with_sudo_it_uses_it(debian: Machine) -> None:
+    debian.stand_in("id", "echo 1000")
+    debian.stand_in("sudo", '"$@"')
+    installed(debian, xvfb="")
+    assert debian.runs(SYSTEM, "test")[0] == 0
+    assert "sudo env DEBIAN_FRONTEND=noninteractive apt-get" in debian.calls
+
+
+def test_new_mesa_comes_from_the_suite_that_has_it(debian: Machine) -> None:
+    installed(debian, mesa_vulkan_drivers="22.3.6-1")
+    debian.stand_in(
+        "apt-cache",
+        'if [ "$1" = policy ]; then echo "  Candidate: 22.3.6-1"; else\n'
+        'echo "mesa-vulkan-drivers | 25.0.7-2~bpo12+1 | http://deb some-backports/main amd64 Packages"\n'
+        'echo "mesa-vulkan-drivers | 22.3.6-1 | http://deb bookworm/main amd64 Packages"; fi',
+    )
+    assert debian.runs(SYSTEM, "run")[0] == 0
+    last = debian.calls.splitlines()[-1]
+    assert last.endswith("install -y --no-install-recommends -t some-backports mesa-vulkan-drivers")
+
+
+def test_failing_apt(debian: Machine) -> None:
+    installed(debian, libxi6="")
+    debian.stand_in("apt-get", "exit 100")
+    status, said = debian.runs(SYSTEM, "run")
+    assert status == 1
+    assert "apt could not install libxi6" in said
+
+
+def test_other_distributions(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.stand_in("ldconfig", "exit 0")
+    status, said = machine.runs(SYSTEM, "run")
+    assert status == 1
+    assert "no Vulkan loader" in said
+    machine.stand_in("ldconfig", 'echo "	libvulkan.so.1 (libc6,x86-64) => /usr/lib/libvulkan.so.1"')
+    assert machine.runs(SYSTEM, "run") == (0, "")
+    status, said = machine.runs(SYSTEM, "test")
+    assert status == 1
+    assert "install Xvfb for the tests" in said
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of what python.sh reads; its path."""
+    folder = tmp_path / "project"
+    (folder / "setup").mkdir(parents=True)
+    for name in ("pyproject.toml", "constraints.txt", "setup/python.sh"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder / "setup" / "python.sh"
+
+
+# Stands in for `python3 -m venv .venv`: the interpreter it makes plays pip, too.
+MAKES_VENV = """
+case "$*" in
+  "-m venv .venv") mkdir -p .venv/bin; cat > .venv/bin/python <<'END'
+#!/bin/sh
+case "$*" in
+  *"-m pip install"*) PIP ;;
+esac
+END
+  chmod 755 .venv/bin/python ;;
+  --version) echo Python 3.12.0 ;;
+esac
+"""
+
+
+def pip_machine(folder: Path, pip: str) -> Machine:
+    """A machine whose pip runs the shell commands `pip`."""
+    machine = Machine(folder)
+    for name in ("mv", "chmod"):
+        machine.has(name)
+    machine.stand_in("python3", MAKES_VENV.replace("PIP", pip))
+    return machine
+
+
+def test_packages_are_installed_once(project: Path, tmp_path: Path) -> None:
+    machine = pip_machine(tmp_path / "machine", 'echo "PIP $*"')
+    status, said = machine.runs(project, "run")
+    assert status == 0
+    assert "-c constraints.txt -e ." in said
+    assert "[train" not in said
+    assert machine.runs(project, "run") == (0, "")
+    status, said = machine.runs(project, "test")
+    assert status == 0
+    assert "-e .[train,test]" in said
+    assert machine.runs(project, "run") == machine.runs(project, "test") == (0, "")
+    (project.parents[1] / "constraints.txt").write_text("numpy==2.4.6\n")
+    assert "installing Python packages" in machine.runs(project, "run")[1]
+
+
+def test_an_interrupted_installation_starts_afresh(project: Path, tmp_path: Path) -> None:
+    machine = pip_machine(tmp_path / "machine", "kill -9 $PPID")
+    status, _ = machine.runs(project, "run")
+    assert status != 0
+    (project.parents[1] / ".venv" / "half").touch()
+    machine.stand_in("python3", MAKES_VENV.replace("PIP", "exit 0"))
+    status, said = machine.runs(project, "run")
+    assert status == 0
+    assert "the last installation was interrupted" in said
+    assert not (project.parents[1] / ".venv" / "half").exists()
+
+
+def test_unreachable_package_server(project: Path, tmp_path: Path) -> None:
+    pip = 'echo "NewConnectionError: Temporary failure in name resolution" > .venv/pip.log; exit 1'
+    machine = pip_machine(tmp_path / "machine", pip)
+    status, said = machine.runs(project, "run")
+    assert status == 1
+    assert "the Python package server could not be reached" in said
+    machine.stand_in("python3", MAKES_VENV.replace("PIP", "exit 1"))
+    shutil.rmtree(project.parents[1] / ".venv")
+    status, said = machine.runs(project, "run")
+    assert status == 1
+    assert "pip could not install the packages" in said
+
+
+def test_too_old_a_python(project: Path, tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "machine")
+    machine.stand_in("python3", "exit 1")
+    status, said = machine.runs(project, "run")
+    assert status == 1
+    assert "Python 3.11 or newer is needed" in said
