@@ -137,12 +137,13 @@ class Renderer:
         if scene.parts is not old.parts:
             raise InputError("A renderer keeps its meshes; make a new one for others.")
         if scene.lights != old.lights or scene.environment is not old.environment:
-            self._buffers.set_lights(scene)
-            self._cache.lights_changed()
-            p = self._passes
-            for stale in (p.gbuffer, p.background, p.reference, p.composite):
-                stale.lights_changed()
-            self._record()
+            if self._buffers.set_lights(scene):
+                self._cache.lights_changed()
+                p = self._passes
+                for stale in (p.gbuffer, p.background, p.reference, p.composite):
+                    stale.lights_changed()
+                self._record()
+            self._cache.restart()
             self._restart()
         elif scene.camera != old.camera:
             self._restart()

@@ -139,8 +139,12 @@ class LightCache:
         """Whether every point has all its samples."""
         return self._gathered_samples >= self.samples
 
+    def restart(self) -> None:
+        """Starts gathering over: lights have moved."""
+        self._gathered_samples = 0
+
     def lights_changed(self) -> None:
-        """Starts over, with the lights that the scene buffers hold now."""
+        """Binds the lights anew and starts over."""
         for thing in reversed(self._bound):
             thing.close()
         lights = max(1, self.scene.light_count)

@@ -13,12 +13,12 @@ from app.errors import InputError
 from app.gpu import Binding, Buffer, Device, Image, Sampler, Tlas
 from app.gpu.bindings import BindingKind
 from app.network.schema import tile_grid
+from app.passes.environment_maps import EnvironmentMaps
 from app.passes.ggx_albedo import ggx_albedo_table
 from app.passes.scene_acceleration import build
 from app.passes.scene_layout import (
     ENVIRONMENT,
     ENVIRONMENT_LEVELS,
-    ENVIRONMENT_TEXEL,
     FRAME,
     LIGHT,
     LIGHT_KINDS,
@@ -30,10 +30,9 @@ from app.passes.scene_layout import (
 )
 from app.passes.texture_upload import upload_texture
 from app.scene.camera import Camera
-from app.scene.environment import Environment
+from app.scene.environment import LUMINANCE
 from app.scene.lights import DirectionalLight, Light, PointLight
 from app.scene.model import Part, Scene, Texture
-from app.scene.sampling import alias_table
 
 
 class SceneBuffers:
@@ -53,9 +52,7 @@ class SceneBuffers:
         self._textures: list[Image] = []
         self._texture_slots: dict[int, int] = {}
         self._owned: list[Any] = []
-        self._environment_owned: list[Any] = []
         self.parts = scene.parts
-        self.environment: Environment | None = None
         self._head_from_world = _head_rotation(scene)
         self._repeat = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="repeat"))
         self._sphere = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="clamp"))
@@ -92,21 +89,28 @@ class SceneBuffers:
             for thing in (built.primitives, *built.blas, built.tlas):
                 self._own(thing)
             self.tlas, self._primitives = built.tlas, built.primitives
-        self.light_count = 0
+        self._environment = self._own(device.buffer(ENVIRONMENT.size, memory="upload", name="environment"))
+        self._lights: Buffer | None = None
+        self._maps: EnvironmentMaps | None = None
+        self._pixels: NDArray[np.float32] | None = None
+        self.light_count = -1
         self.light_level = 0.0
         self.exposure = 1.0
         self.set_lights(scene)
 
-    def set_lights(self, scene: Scene) -> None:
-        """Uploads lights and environment. Bindings made before are stale afterwards."""
-        rig = scene.lights
-        self.light_count = len(rig.lights)
+    def set_lights(self, scene: Scene) -> bool:
+        """Uploads lights and environment. The GPU must be idle.
+
+        Returns:
+            Whether buffers were replaced (another number of lights, another map), so that bindings made before are
+            stale.
+        """
+        rig, sky = scene.lights, scene.environment
         self.exposure = 2.0**rig.exposure
         center = scene.bounds(face_only=bool(scene.face_parts)).mean(axis=0)
         lights = np.zeros(max(1, len(rig.lights)), LIGHT.dtype)
         levels = [_fill_light(lights[i], light, center) for i, light in enumerate(rig.lights)]
-        sky = scene.environment
-        sky_level = float(sky.irradiance_sh()[0] @ _LUMINANCE) * 0.282095 * sky.intensity if sky else 0.0
+        sky_level = float(sky.irradiance_sh()[0] @ LUMINANCE) * 0.282095 * sky.intensity if sky else 0.0
         total = sum(levels) + sky_level
         # A quarter of the choices is uniform, so that a light that is weak at the centre but strong somewhere is found.
         sources = len(levels) + (sky is not None)
@@ -117,11 +121,24 @@ class SceneBuffers:
         lights["pick"][: len(levels)] = picks[: len(levels)]
         # Lights arrive from all sides; about a quarter of what they could give reaches a typical normal.
         self.light_level = 0.25 * total
-        for old in self._environment_owned:
-            old.close()
-        self._environment_owned = []
-        self._lights = self._own_environment(self.device.buffer(lights, name="lights"))
-        self._set_environment(sky, picks[-1] if sky is not None else 0.0)
+
+        record = np.zeros((), ENVIRONMENT.dtype)
+        if sky is not None:
+            record["present"], record["pick"] = 1, picks[-1]
+            record["height"], record["width"] = sky.pixels.shape[:2]
+            record["rotation"], record["intensity"] = sky.rotation, sky.intensity
+            record["sh"] = sky.irradiance_sh()
+        pixels = None if sky is None else sky.pixels
+        stale = len(rig.lights) != self.light_count or pixels is not self._pixels
+        if stale:
+            self._close_lights()
+            self._lights = self.device.buffer(lights.nbytes, memory="upload", name="lights")
+            self._maps = EnvironmentMaps(self.device, sky)
+            self.light_count, self._pixels = len(rig.lights), pixels
+        assert self._lights is not None
+        self._lights.write(lights)
+        self._environment.write(record)
+        return stale
 
     def set_frame(
         self, camera: Camera, width: int, height: int, *, jitter: tuple[float, float], sample_index: int, seed: int = 0
@@ -145,7 +162,6 @@ class SceneBuffers:
         frame["tiles_x"] = tile_grid(width, height)[0]
         frame["light_count"] = self.light_count
         frame["sample_index"], frame["seed"], frame["jitter"] = sample_index, seed, jitter
-        frame["face_rectangle"] = self._face_rectangle(camera, width, height)
         self._frame.write(frame)
 
     def bindings(self) -> list[Binding]:
@@ -159,27 +175,31 @@ class SceneBuffers:
         ]
 
     def resources(self) -> dict[int, Any]:
-        """What stands in the slots now, for a pipeline's `bind`. Valid until the next `set_lights`."""
+        """What stands in the slots now, for a pipeline's `bind`. Valid until `set_lights` returns True."""
         textures: list[tuple[Image, Sampler]] = [(image, self._repeat) for image in self._textures]
         textures += [(self._blank, self._repeat)] * (MAX_TEXTURES - len(textures))
+        assert self._maps is not None
+        levels = [(image, self._sphere) for image in self._maps.levels]
         values = (
             self.tlas, self._primitives, self.vertices, self.indices, self._parts_buffer, self._materials, self._lights,
-            self._environment, self._alias, self._ggx, self._frame, textures, self._levels,
+            self._environment, self._maps.alias, self._ggx, self._frame, textures, levels,
         )  # fmt: skip
         return {slot: value for slot, value in enumerate(values) if value is not None}
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in [*self._environment_owned, *reversed(self._owned)]:
+        self._close_lights()
+        for thing in reversed(self._owned):
             thing.close()
-        self._owned, self._environment_owned = [], []
+        self._owned = []
+
+    def _close_lights(self) -> None:
+        for thing in (self._lights, self._maps):
+            if thing is not None:
+                thing.close()
 
     def _own(self, thing: Any) -> Any:
         self._owned.append(thing)
-        return thing
-
-    def _own_environment(self, thing: Any) -> Any:
-        self._environment_owned.append(thing)
         return thing
 
     def vertices_of(self, part: int) -> range:
@@ -214,55 +234,6 @@ class SceneBuffers:
         self._texture_slots[id(texture)] = len(self._textures) - 1
         return len(self._textures) - 1
 
-    def _set_environment(self, sky: Environment | None, pick: float) -> None:
-        record = np.zeros((), ENVIRONMENT.dtype)
-        texels = np.zeros(1, ENVIRONMENT_TEXEL.dtype)
-        if sky is None:
-            self._levels = [(self._blank, self._sphere)] * ENVIRONMENT_LEVELS
-        else:
-            height, width = sky.pixels.shape[:2]
-            record["present"], record["width"], record["height"] = 1, width, height
-            record["rotation"], record["intensity"], record["pick"] = sky.rotation, sky.intensity, pick
-            record["sh"] = sky.irradiance_sh()
-            sine = np.sin((np.arange(height) + 0.5) / height * np.pi)
-            weights = (sky.pixels.astype(np.float64) @ _LUMINANCE) * sine[:, None]
-            # Bilinear look-ups leak into black texels; a small floor keeps every direction possible.
-            weights = (weights + 1e-3 * weights.mean() * sine[:, None] + 1e-30).ravel()
-            texels = np.zeros(width * height, ENVIRONMENT_TEXEL.dtype)
-            texels["keep"], texels["alias"] = alias_table(weights)
-            texels["density"] = weights / weights.sum() * (width * height / (2.0 * np.pi**2))
-            self._levels = []
-            for level in sky.prefiltered(ENVIRONMENT_LEVELS):
-                rgba = np.ones((*level.shape[:2], 4), np.float32)
-                rgba[..., :3] = level
-                image = self.device.image(level.shape[1], level.shape[0], "rgba32f", name="environment")
-                self._own_environment(image).upload(rgba)
-                self._levels.append((image, self._sphere))
-        self.environment = sky
-        self._environment: Buffer = self._own_environment(self.device.buffer(record, name="environment"))
-        self._alias: Buffer = self._own_environment(self.device.buffer(texels, name="environment alias table"))
-
-    def _face_rectangle(self, camera: Camera, width: int, height: int) -> tuple[int, int, int, int]:
-        """Pixels in which the face can be, from its bounding boxes."""
-        matrix = camera.projection(width, height) @ camera.view()
-        low, high = np.array([width, height], float), np.zeros(2)
-        for part, mesh in zip(self.parts, self.meshes, strict=True):
-            if not part.face:
-                continue
-            box = mesh.bounds()
-            corners = np.array([[box[i & 1, 0], box[i >> 1 & 1, 1], box[i >> 2 & 1, 2], 1.0] for i in range(8)])
-            clip = corners @ matrix.T
-            if (clip[:, 3] <= camera.near).any():  # a corner beside or behind the camera: anywhere
-                return 0, 0, width, height
-            pixels = (clip[:, :2] / clip[:, 3:] * 0.5 + 0.5) * (width, height)
-            low, high = np.minimum(low, pixels.min(axis=0)), np.maximum(high, pixels.max(axis=0))
-        x0, y0 = np.clip(np.floor(low - 1.0), 0, (width, height)).astype(int)
-        x1, y1 = np.clip(np.ceil(high + 1.0), 0, (width, height)).astype(int)
-        return int(x0), int(y0), int(x1), int(y1)
-
-
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-
 
 def _head_rotation(scene: Scene) -> NDArray[np.float64]:
     """World -> head rotation (3,3): the first face part's transform without scale and shear (polar decomposition)."""
@@ -281,11 +252,11 @@ def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float
     if isinstance(light, DirectionalLight):
         record["direction"], record["radius"] = light.direction, math.sin(light.angular_radius)
         record["color"] = color * light.irradiance
-        return float(record["color"] @ _LUMINANCE)
+        return float(record["color"] @ LUMINANCE)
     if isinstance(light, PointLight):
         record["position"], record["radius"] = light.position, light.radius
         record["color"] = color * light.intensity
-        return float(record["color"] @ _LUMINANCE) / max(float(((light.position - center) ** 2).sum()), 1e-6)
+        return float(record["color"] @ LUMINANCE) / max(float(((light.position - center) ** 2).sum()), 1e-6)
     cross = np.cross(light.edge_u, light.edge_v)
     area = 4.0 * float(np.linalg.norm(cross))
     record["position"], record["edge_u"], record["edge_v"] = light.center, light.edge_u, light.edge_v
@@ -294,4 +265,4 @@ def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float
     to = center - np.array(light.center)
     distance2 = max(float(to @ to), 1e-6)
     cosine = max(0.05, float(to @ record["direction"]) / math.sqrt(distance2))
-    return float(record["color"] @ _LUMINANCE) * cosine * area / (distance2 + area / math.pi)
+    return float(record["color"] @ LUMINANCE) * cosine * area / (distance2 + area / math.pi)

@@ -85,7 +85,6 @@ FRAME = Struct(
         ("sample_index", "uint"),
         ("seed", "uint"),
         ("jitter", "vec2"),
-        ("face_rectangle", "uvec4"),  # x0, y0, x1, y1: pixels outside cannot show the face
     ],
 )
 

@@ -125,10 +125,10 @@ class GpuFrameSource:
         if lights == self._lights and _same(environment, self._environment):
             return
         self._lights, self._environment = lights, environment
-        self._buffers.set_lights(replace(self._scene, lights=LightRig(lights), environment=environment))
-        self._cache.lights_changed()
-        for thing in self._sized:
-            thing.lights_changed()
+        if self._buffers.set_lights(replace(self._scene, lights=LightRig(lights), environment=environment)):
+            for thing in (self._cache, *self._sized):
+                thing.lights_changed()
+        self._cache.restart()
 
     def _set_size(self, width: int, height: int) -> None:
         if (width, height) == self._size:
