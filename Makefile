@@ -10,8 +10,8 @@
 #   make test ARGS="-k hash"                              options for pytest
 #   make test PYTHON=python3.12                           another interpreter
 #
-# On a machine without an NVIDIA GPU the tests' torch need not bring CUDA along:
-#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make test
+# The tests need torch. pip picks its CUDA build on Linux, some gigabytes; to spare them, let pip find a CPU build of the
+# version in constraints.txt first (PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL). The demo needs no torch.
 
 PYTHON ?= python3
 ARGS ?=
