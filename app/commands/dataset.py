@@ -12,6 +12,7 @@ EXAMPLES = """\b
 Examples:
   bungyo dataset --out out/data --frames 400
   bungyo dataset --out out/data --frames 800      (goes on where the first one stopped)
+  bungyo dataset --out out/judge --frames 12 --spp 512 --seed 1 --held-out
   bungyo dataset --out out/small --frames 30 --size 256x256 --spp 16 --env studio
 """
 
@@ -66,6 +67,9 @@ Examples:
     metavar="FILE",
     help="An environment map to choose from; repeatable.  [default: all in assets/environments]",
 )
+@click.option(
+    "--held-out", is_flag=True, help="A set for scores only (bungyo evaluate): complete light set-ups, other cameras."
+)
 @device_option
 @debug_option
 def dataset(
@@ -78,6 +82,7 @@ def dataset(
     mesh: Path | None,
     face: tuple[str, ...],
     environments: tuple[str, ...],
+    held_out: bool,
     device: str | None,
 ) -> int:
     """Make teacher data: random cameras and lights, features and path-traced targets, tile by tile.
@@ -109,6 +114,7 @@ def dataset(
                 size=size,
                 tile_fraction=tiles,
                 environments=maps,
+                held_out=held_out,
                 progress=lambda done, wanted, _: show(done),
             )
         except KeyboardInterrupt:

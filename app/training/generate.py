@@ -95,6 +95,7 @@ def generate(
     tile_fraction: float = 0.4,
     environments: Sequence[Path] = (),
     ranges: Ranges | None = None,
+    held_out: bool = False,
     shard_frames: int = SHARD_FRAMES,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> int:
@@ -110,6 +111,7 @@ def generate(
         tile_fraction: share of each frame's face tiles that is path traced.
         environments: files of environment maps to choose from.
         ranges: of the random situations.
+        held_out: make a set for scores only: every frame judges, with the samples that `spp` says.
         shard_frames: frames written together.
         progress: called after every frame with (frames done, frames wanted, tiles of this frame).
 
@@ -127,6 +129,7 @@ def generate(
         "tile_fraction": tile_fraction,
         "environments": [path.name for path in environments],
         "ranges": {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(ranges).items()},
+        **({"held_out": True} if held_out else {}),
         **source.description,
     }
     added = 0
@@ -134,7 +137,7 @@ def generate(
         try:
             while writer.next_frame < frames:
                 index = writer.next_frame
-                info, tiles = _frame(source, index, spp, seed, size, tile_fraction, environments, ranges)
+                info, tiles = _frame(source, index, spp, seed, size, tile_fraction, environments, ranges, held_out)
                 writer.add_frame(info, tiles)
                 added += 1
                 if writer.next_frame % shard_frames == 0:
@@ -159,10 +162,12 @@ def _frame(
     tile_fraction: float,
     environments: Sequence[Path],
     ranges: Ranges,
+    held_out: bool,
 ) -> tuple[FrameInfo, TileBatch]:
-    situation = draw(seed, index, source.bounds, size[0] / size[1], environments, ranges)
-    split = split_of(index)
-    frame_spp = spp if split == "train" else spp * JUDGED_SPP_FACTOR
+    split = "held-out" if held_out else split_of(index)
+    judging = split != "train"
+    situation = draw(seed, index, source.bounds, size[0] / size[1], environments, ranges, judging=judging)
+    frame_spp = spp if held_out or not judging else spp * JUDGED_SPP_FACTOR
     selection = TileSelection(tile_fraction, situation.view_seed)
     jitter_x, jitter_y = np.random.default_rng(situation.view_seed).uniform(-0.5, 0.5, 2)
     tiles = source.render(
@@ -179,7 +184,7 @@ def _frame(
     info = FrameInfo(
         index=index,
         split=split,
-        view=view_of(index),
+        view=index if judging else view_of(index),
         spp=frame_spp,
         exposure_ev=auto_exposure(shaded[tiles.mask.astype(bool)]),
         camera=situation.camera_record(),

@@ -112,6 +112,8 @@ def draw(
     aspect: float = 1.0,
     environments: Sequence[Path] = (),
     ranges: Ranges | None = None,
+    *,
+    judging: bool | None = None,
 ) -> Situation:
     """Draw the situation of one frame.
 
@@ -122,19 +124,21 @@ def draw(
         aspect: image width / height.
         environments: EXR or HDR files to choose from, besides smooth random surroundings.
         ranges: what to draw from; Ranges() by default.
+        judging: whether it has a camera of its own and a complete light set-up; by default as its split says.
 
     Raises:
         InputError: an environment map cannot be read.
     """
     ranges = ranges or Ranges()
+    if judging is None:
+        judging = split_of(frame) != "train"
     box = np.asarray(bounds, np.float64)
     views, lightings, noise = (
         default_rng(SeedSequence(entropy=seed, spawn_key=key))
-        for key in ((0, view_of(frame)), (1, frame // CAMERAS), (2, frame))
+        for key in ((0, frame if judging else view_of(frame)), (1, frame // CAMERAS), (2, frame))
     )
     camera = draw_camera(views, box, aspect, ranges)
-    one_light = split_of(frame) == "train"
-    lights, environment, source = _draw_lighting(lightings, box.mean(axis=0), one_light, environments, ranges)
+    lights, environment, source = _draw_lighting(lightings, box.mean(axis=0), not judging, environments, ranges)
     return Situation(camera, lights, environment, source, int(views.integers(2**31)), int(noise.integers(2**31)))
 
 

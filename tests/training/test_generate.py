@@ -165,3 +165,12 @@ def test_lobes_point_where_environments_say() -> None:
     theta, phi = v * math.pi, (u - 0.5) * 2 * math.pi  # u = atan2(x, -z) / (2 pi) + 0.5, v = acos(y) / pi
     direction = (math.sin(theta) * math.sin(phi), math.cos(theta), -math.sin(theta) * math.cos(phi))
     assert direction[0] > 0.99
+
+
+def test_a_set_for_scores_only(tmp_path: Path) -> None:
+    generate(SphereSource(), tmp_path / "set", frames=4, spp=3, seed=5, size=(96, 80), held_out=True)
+    frames = Dataset(tmp_path / "set").frames.values()
+    assert all(frame.split == "held-out" and frame.spp == 3 for frame in frames)
+    assert len({tuple(frame.camera["position"]) for frame in frames}) == 4
+    with pytest.raises(InputError, match="was begun with scene"):
+        generate(SphereSource(), tmp_path / "set", frames=6, spp=3, seed=5, size=(96, 80))
