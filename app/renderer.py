@@ -6,8 +6,9 @@
 """
 
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,13 @@ __all__ = ["AOVS", "MODES", "Renderer"]
 AOVS = tuple(name for name in VIEW_MODES if name != "tiles")  # what read_aov knows
 _LIGHT_FEATURES = tuple(feature.name for feature in FEATURES if feature.light)
 _NEEDS_REFERENCE = ("reference", "split", "difference")
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+_Closable = TypeVar("_Closable", bound=_Closes)
 
 
 @dataclass
@@ -87,6 +95,7 @@ class Renderer:
     ) -> None:
         if not scene.face_parts:
             raise InputError("The scene has no face: name the part that is one with --face.")
+        self.mode = mode
         self.device, self._weights, self._seed = device, weights, seed
         self._cache_options = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split = 0.5
@@ -106,7 +115,6 @@ class Renderer:
             raise
         self._neural_samples = self._reference_samples = 0
         self._gathered_light = False  # in the last frame
-        self.mode = mode
 
     # What is shown
 
@@ -283,24 +291,33 @@ class Renderer:
 
     def _make_passes(self) -> _Passes:
         device, scene, cache, (width, height) = self.device, self._buffers, self._cache, self._size
-        gbuffer = GBuffer(device, scene, cache, width, height)
-        hashing = TileHash(device, gbuffer.places, width, height, hash_scale=self._weights.hash_scale)
-        face_radiance = device.image(width, height, "rgba16f", name="face radiance")
-        network = TileNetwork(
-            device, self._weights, hashing, gbuffer.features, gbuffer.surface, face_radiance, width, height
-        )
-        background = Background(device, scene, cache, width, height)
-        reference = Reference(device, scene, width, height)
-        inputs = CompositeInputs(
-            gbuffer.features,
-            gbuffer.surface,
-            hashing.hashes,
-            reference.radiance,
-            face_radiance,
-            background.radiance,
-            background.depth,
-        )
-        composite = Composite(device, scene, inputs, width, height)
+        with ExitStack() as undo:  # what is made is let go of again, should a later pass fail
+
+            def keep(thing: _Closable) -> _Closable:
+                undo.callback(thing.close)
+                return thing
+
+            gbuffer = keep(GBuffer(device, scene, cache, width, height))
+            hashing = keep(TileHash(device, gbuffer.places, width, height, hash_scale=self._weights.hash_scale))
+            face_radiance = keep(device.image(width, height, "rgba16f", name="face radiance"))
+            network = keep(
+                TileNetwork(
+                    device, self._weights, hashing, gbuffer.features, gbuffer.surface, face_radiance, width, height
+                )
+            )
+            background = keep(Background(device, scene, cache, width, height))
+            reference = keep(Reference(device, scene, width, height))
+            inputs = CompositeInputs(
+                gbuffer.features,
+                gbuffer.surface,
+                hashing.hashes,
+                reference.radiance,
+                face_radiance,
+                background.radiance,
+                background.depth,
+            )
+            composite = keep(Composite(device, scene, inputs, width, height))
+            undo.pop_all()
         return _Passes(gbuffer, hashing, network, background, reference, face_radiance, composite)
 
     def _record(self) -> None:
