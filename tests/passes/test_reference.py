@@ -1,0 +1,197 @@
+"""The path tracer against what must hold: furnaces, linearity, and estimators that have to agree."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.gpu import Device
+from app.passes.reference import Reference
+from app.passes.scene_buffers import SceneBuffers
+from app.scene.environment import Environment, texel_directions
+from app.scene.model import Material, Part, Scene
+from app.scene.prefilter import row_solid_angles
+from app.scene.primitives import uv_sphere
+from tests.passes.reference_scenes import Picture, ball, brighter, lamps, still_life, trace
+
+WHITE = (1.0, 1.0, 1.0)
+
+
+def _difference(a: Picture, b: Picture) -> float:
+    """How far two pictures' overall means lie apart, in standard deviations."""
+    (mean_a, sigma_a), (mean_b, sigma_b) = a.of_whole, b.of_whole
+    return (mean_a - mean_b) / math.hypot(sigma_a, sigma_b)
+
+
+class TestFurnace:
+    """Where the same light comes from everywhere, a white thing cannot be seen."""
+
+    SIZE = (16, 16)
+
+    @pytest.mark.parametrize("roughness", [0.05, 0.3, 1.0])
+    def test_a_white_base_below_a_specular_lobe_vanishes(self, gpu: Device, roughness: float) -> None:
+        scene = ball(Material(albedo=WHITE, roughness=roughness))
+        mean, sigma = trace(gpu, scene, self.SIZE, 256).of_whole
+        assert abs(mean - 1.0) < max(0.005, 3.0 * sigma)
+
+    @pytest.mark.parametrize("albedo", [0.2, 0.5, 0.8])
+    def test_skin_reflects_its_albedo(self, gpu: Device, albedo: float) -> None:
+        """With and without the specular lobe, whatever the reach of the scattering."""
+        skin = Material(albedo=(albedo,) * 3, ior=1.0, subsurface=1.0, mean_free_path=(2.0, 0.5, 0.1))
+        mean, sigma = trace(gpu, ball(skin, face=True), self.SIZE, 256).of_whole
+        assert abs(mean - albedo) < 0.015 * albedo + 3.0 * sigma
+        coated = ball(replace(skin, ior=1.5, roughness=0.4), face=True)
+        mean, sigma = trace(gpu, coated, self.SIZE, 256).of_whole
+        plain, _ = trace(gpu, coated, self.SIZE, 64, subsurface=False).of_whole
+        assert abs(mean - plain) < 0.015 * plain + 3.0 * sigma
+
+    def test_white_skin_loses_only_the_longest_walks(self, gpu: Device) -> None:
+        skin = Material(albedo=WHITE, ior=1.0, subsurface=1.0, mean_free_path=(1.0, 1.0, 1.0))
+        mean, sigma = trace(gpu, ball(skin, face=True), self.SIZE, 64).of_whole
+        assert 0.94 < mean < 1.0 + 3.0 * sigma
+
+    def test_half_skin_lies_between(self, gpu: Device) -> None:
+        skin = Material(albedo=(0.6, 0.6, 0.6), ior=1.0, subsurface=0.5, mean_free_path=(1.0, 1.0, 1.0))
+        mean, sigma = trace(gpu, ball(skin, face=True), self.SIZE, 128).of_whole
+        assert abs(mean - 0.6) < 0.01 + 3.0 * sigma
+
+    def test_an_open_mesh_neither_traps_nor_leaks(self, gpu: Device) -> None:
+        """A bowl: walks leave it through the hole and are lost; nothing comes in brighter than it was."""
+        mesh = uv_sphere(0.1, 64, 96)
+        bowl = replace(mesh, triangles=mesh.triangles[mesh.positions[mesh.triangles][..., 1].max(axis=1) < 0.03])
+        skin = Material(albedo=(0.8, 0.6, 0.5), subsurface=1.0)
+        scene = replace(ball(skin), parts=(Part("bowl", bowl, skin, face=True),))
+        picture = trace(gpu, scene, self.SIZE, 64)
+        assert np.isfinite(picture.mean).all()
+        assert picture.mean.max() < 1.0 + 5.0 * math.sqrt(float(picture.variance.max()))
+
+
+class TestLight:
+    def test_doubling_every_light_doubles_the_picture_exactly(self, gpu: Device) -> None:
+        scene = still_life(*lamps())
+        once, twice = (trace(gpu, s, (40, 24), 4, seed=7) for s in (scene, brighter(scene, 2.0)))
+        assert np.array_equal(2.0 * once.mean, twice.mean)
+        assert np.allclose(4.0 * once.variance, twice.variance, rtol=1e-5)
+
+    @pytest.mark.parametrize("sky", [True, False])
+    def test_both_ways_to_find_light_agree(self, gpu: Device, sky: bool) -> None:
+        """Sampling lights, running into them, and the two combined are estimators of the same picture."""
+        scene = still_life(*lamps(), sky=False)
+        if sky:
+            pixels = np.full((8, 16, 3), 0.2, np.float32)
+            pixels[1:3, 3:6] = 4.0, 3.0, 2.0
+            scene = replace(scene, environment=Environment(pixels, rotation=0.7))
+        options = {"both": 128, "lights": 128, "surfaces": 512}
+        pictures = {name: trace(gpu, scene, (48, 32), n, seed=1, sampling=name) for name, n in options.items()}
+        for name in ("lights", "surfaces"):
+            assert abs(_difference(pictures["both"], pictures[name])) < 3.5, name
+        # For the same number of samples, together they are about as good as the better one.
+        noise = {name: float(pictures[name].variance.sum()) * n for name, n in options.items()}
+        assert noise["both"] < 1.5 * min(noise["lights"], noise["surfaces"])
+        assert noise["both"] < 0.5 * max(noise["lights"], noise["surfaces"])
+
+    def test_a_matt_ball_shows_the_irradiance_of_the_map(self, gpu: Device) -> None:
+        rng = np.random.default_rng(5)
+        pixels = np.repeat(np.repeat(rng.random((4, 8, 3), np.float32), 8, axis=0), 8, axis=1)
+        sky = Environment(pixels, rotation=1.1, intensity=1.5)
+        scene = replace(ball(Material(albedo=WHITE, ior=1.0)), environment=sky)
+        picture = trace(gpu, scene, (16, 16), 256)
+        x, y = np.meshgrid((np.arange(16) + 0.5) / 8 - 1, 1 - (np.arange(16) + 0.5) / 8)
+        normals = np.stack([0.6 * x, 0.6 * y, np.sqrt(1 - 0.36 * (x**2 + y**2))], axis=-1)
+        directions = texel_directions(64, 128).reshape(-1, 3)
+        solid = np.repeat(row_solid_angles(64, 128), 128)
+        cosine = np.maximum(normals @ directions.T, 0.0)
+        expected = cosine @ (sky.radiance(directions) * solid[:, None]) / math.pi
+        z = (picture.mean - expected) / np.sqrt(picture.variance)
+        assert np.abs(z).max() < 5.0
+        for rows in (slice(0, 8), slice(8, 16)):
+            for columns in (slice(0, 8), slice(8, 16)):
+                assert picture.mean[rows, columns].mean() == pytest.approx(expected[rows, columns].mean(), rel=0.01)
+
+    def test_lights_are_invisible_to_the_camera(self, gpu: Device) -> None:
+        scene = still_life(sky=False)
+        camera = replace(scene.camera, target=(0.3, 1.6, 0.8))
+        picture = trace(gpu, replace(scene, camera=camera), (16, 16), 8)
+        assert picture.mean[6:10, 6:10].max() == 0.0
+
+    def test_clamping_only_takes_light_away(self, gpu: Device) -> None:
+        scene = still_life(*lamps())
+        free = trace(gpu, scene, (40, 24), 32)
+        held = trace(gpu, scene, (40, 24), 32, clamp=0.05)
+        assert (held.mean <= free.mean * 1.0001).all()
+        assert held.mean.sum() < 0.99 * free.mean.sum()
+
+
+class TestProgress:
+    SIZE = (40, 24)  # neither side is a multiple of a tile
+
+    def test_samples_add_up_and_are_repeatable(self, gpu: Device) -> None:
+        scene = still_life()
+        buffers = SceneBuffers(gpu, scene)
+        reference = Reference(gpu, buffers, *self.SIZE)
+        with gpu.commands() as one, gpu.commands() as four:
+            reference.record(one)
+            reference.record(four, 4)
+        for index in range(4):
+            buffers.set_frame(scene.camera, *self.SIZE, jitter=(0.0, 0.0), sample_index=index)
+            gpu.submit(one)
+        slowly = reference.radiance.read(np.float32, (24, 40, 4))
+        assert (slowly[..., 3] == 4.0).all()
+        buffers.set_frame(scene.camera, *self.SIZE, jitter=(0.0, 0.0), sample_index=0)
+        gpu.submit(four)  # index 0 starts over
+        assert np.allclose(reference.radiance.read(np.float32, (24, 40, 4)), slowly, rtol=1e-5)
+        reference.reset()
+        assert not reference.read().any() and np.isinf(reference.read_variance()).all()
+        for thing in (one, four, reference, buffers):
+            thing.close()
+
+    def test_only_chosen_tiles_are_traced(self, gpu: Device) -> None:
+        scene = still_life()
+        whole = trace(gpu, scene, self.SIZE, 2)
+        buffers = SceneBuffers(gpu, scene)
+        reference = Reference(gpu, buffers, *self.SIZE)
+        with gpu.commands() as command:
+            reference.record(command, 2)
+        reference.set_tiles([1, 5])
+        buffers.set_frame(scene.camera, *self.SIZE, jitter=(0.0, 0.0), sample_index=0)
+        gpu.submit(command)
+        count = reference.radiance.read(np.float32, (24, 40, 4))[..., 3]
+        expected = np.zeros((24, 40))
+        expected[:16, 16:32] = 2.0
+        expected[16:, 32:] = 2.0
+        assert np.array_equal(count, expected)
+        assert np.array_equal(reference.read(), np.where(expected[..., None] > 0.0, whole.mean, 0.0))
+        for tiles in ([6], [-1], [2, 2]):
+            with pytest.raises(ValueError, match="tile"):
+                reference.set_tiles(tiles)
+        for thing in (command, reference, buffers):
+            thing.close()
+
+    def test_without_antialiasing_all_samples_go_through_one_point(self, gpu: Device) -> None:
+        """An emitting ball has no noise but that of its edge."""
+        glowing = Material(albedo=(0.0, 0.0, 0.0), ior=1.0, emission=(2.0, 1.0, 0.5))
+        scene = replace(ball(glowing), environment=None)
+        scene = replace(scene, camera=replace(scene.camera, fov_y=scene.camera.fov_y * 3))
+        buffers = SceneBuffers(gpu, scene)
+        reference = Reference(gpu, buffers, *self.SIZE)
+        edges = []
+        for antialias in (True, False):
+            with gpu.commands() as command:
+                reference.record(command, 8, antialias=antialias)
+            buffers.set_frame(scene.camera, *self.SIZE, jitter=(0.2, -0.3), sample_index=0)
+            gpu.submit(command)
+            red = reference.read()[..., 0]
+            edges.append(int(((red > 0.0) & (red < 2.0)).sum()))
+            command.close()
+        assert edges[0] > 20 and edges[1] == 0
+        for thing in (reference, buffers):
+            thing.close()
+
+    def test_nonsense_is_refused(self, gpu: Device) -> None:
+        scene: Scene = still_life()
+        buffers = SceneBuffers(gpu, scene)
+        for options in ({"max_bounces": 0}, {"clamp": 0.0}, {"clamp": float("nan")}):
+            with pytest.raises(ValueError, match="max_bounces"):
+                Reference(gpu, buffers, 16, 16, **options)
+        buffers.close()
