@@ -16,7 +16,16 @@ from app.network.schema import channels, unpack
 from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.training.dataset import Dataset
-from app.training.metrics import FrameErrors, Score, noise_error, plain_shading, psnr, squared_error
+from app.training.metrics import (
+    FrameErrors,
+    Pooled,
+    Score,
+    clean_error,
+    noise_error,
+    plain_shading,
+    psnr,
+    squared_error,
+)
 
 UV_CELLS = 64  # of the error map, along u and v
 MODELS = ("plain", "generalist", "experts", "noise")
@@ -30,6 +39,7 @@ class Evaluation:
         scores: by model: "plain" shading from the features, "generalist" (slot 0 everywhere), "experts" (each
             tile the network its hash chooses), and "noise": the score a perfect picture would get on these
             noisy targets.
+        clean: by model but "noise", the PSNR against the truth: over all pixels together, the targets' noise removed.
         hashes: by tile hash: pixels and dB of every model, where the hash has pixels.
         uv_error: by model (64, 64) summed squared errors over the UV square, v = 0 in row 0.
         uv_pixels: (64, 64) pixels.
@@ -37,6 +47,7 @@ class Evaluation:
     """
 
     scores: dict[str, Score]
+    clean: dict[str, Pooled]
     hashes: dict[int, dict[str, float]]
     uv_error: dict[str, npt.NDArray[np.float64]] = field(repr=False)
     uv_pixels: npt.NDArray[np.float64] = field(repr=False)
@@ -53,6 +64,8 @@ class Evaluation:
             }
             for name, score in self.scores.items()
         }
+        for name, pooled in self.clean.items():
+            result[name] |= {"clean_db": round(pooled.db, 3), "clean_range_db": [round(x, 3) for x in pooled.range]}
         result["expert_share"] = round(self.expert_share, 4)
         return result
 
@@ -78,6 +91,7 @@ def evaluate(
         scales = f"{weights.hash_scale} and {data.hash_scale}"
         raise InputError(f"The weights and the data set {data.path} hash tiles at different scales, {scales}.")
     errors = FrameErrors()
+    clean = {name: Pooled() for name in MODELS[:3]}
     hashes: dict[int, dict[str, float]] = {}
     uv_error = {name: np.zeros(UV_CELLS**2) for name in MODELS}
     uv_pixels = np.zeros(UV_CELLS**2)
@@ -91,15 +105,14 @@ def evaluate(
             exposure = np.array([data.frames[int(i)].exposure_ev for i in tiles["frame"]], np.float32)
             exposure = np.broadcast_to(exposure[:, None], mask.shape)[mask][:, None]
             target, variance = tiles["target"][mask], tiles["variance"][mask]
-            generalist = forward(weights, features, scale, 0)
             own = bool(weights.table[tile_hash])
-            expert = forward(weights, features, scale, tile_hash) if own else generalist
-            pixel_errors = {
-                "plain": squared_error(plain_shading(features, scale), target, exposure),
-                "generalist": squared_error(generalist.astype(np.float32), target, exposure),
-                "experts": squared_error(expert.astype(np.float32), target, exposure),
-                "noise": noise_error(target, variance, exposure),
-            }
+            generalist = forward(weights, features, scale, 0).astype(np.float32)
+            expert = forward(weights, features, scale, tile_hash).astype(np.float32) if own else generalist
+            pictures = dict(zip(MODELS, (plain_shading(features, scale), generalist, expert), strict=False))
+            pixel_errors = {name: squared_error(seen, target, exposure) for name, seen in pictures.items()}
+            pixel_errors["noise"] = noise_error(target, variance, exposure)
+            for name, seen in pictures.items():
+                clean[name].add(clean_error(seen, target, variance, exposure).mean(axis=-1))
             errors.add(pixel_errors, frame)
             drawn += len(frame) * own
             hashes[tile_hash] = {"pixels": float(len(frame))} | {
@@ -117,4 +130,4 @@ def evaluate(
         raise InputError(f"The data set {data.path} has no {split} pixels to judge by.")
     square = (UV_CELLS, UV_CELLS)
     maps = {name: error.reshape(square) for name, error in uv_error.items()}
-    return Evaluation(errors.scores(), hashes, maps, uv_pixels.reshape(square), drawn / total)
+    return Evaluation(errors.scores(), clean, hashes, maps, uv_pixels.reshape(square), drawn / total)

@@ -186,7 +186,7 @@ def _frame(
         split=split,
         view=index if judging else view_of(index),
         spp=frame_spp,
-        exposure_ev=auto_exposure(shaded[tiles.mask.astype(bool)]),
+        exposure_ev=auto_exposure(shaded[tiles.mask.astype(bool)], situation.irradiance),
         camera=situation.camera_record(),
         lights=situation.light_records(),
         environment=situation.environment_source,

@@ -4,7 +4,8 @@ The measure is 10 log10(1 / MSE) of tone-mapped sRGB values in 0..1 (`app.scene.
 exposure. Targets of a path tracer are noisy, so no network can reach an infinite PSNR on them. `FrameErrors`
 therefore also carries the noise's own share of the squared error, to first order: the variance of the
 target's mean times the squared slope of tone map and sRGB curve. Its PSNR is the ceiling a perfect network
-would be measured at.
+would be measured at. `clean_error` takes that share away again: pooled over many pixels it estimates the error
+against the truth itself.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from app.scene.tonemap import tonemap
 F32 = npt.NDArray[np.float32]
 
 KEY_LUMINANCE = 0.25  # the mean luminance a face is exposed to: skin by plain shading, sRGB about 0.5
+LIT_LUMINANCE = 0.05  # the mean luminance of a face for every W/m2 of light before it, roughly: albedo / (2 pi)
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec.709
 
 
@@ -37,12 +39,18 @@ def plain_shading(features: F32, light_scale: F32) -> F32:
     return shaded
 
 
-def auto_exposure(radiance: F32) -> float:
-    """Return the stops that bring the mean luminance of (n, 3) radiance to KEY_LUMINANCE; 0 for black.
+def auto_exposure(radiance: F32, irradiance: float = 0.0) -> float:
+    """The stops that bring the mean luminance of a face to KEY_LUMINANCE; 0 for one that no light reaches.
 
-    Feed it `plain_shading`, not path-traced targets: an exposure must not depend on their noise.
+    Args:
+        radiance: (n, 3) of the face's pixels. Feed it `plain_shading`, not path-traced targets: an exposure must not
+            depend on their noise.
+        irradiance: W/m2 that the lights would give a surface that nothing shades. A face whose lights are all
+            behind it must stay as dark as it is (its exposure would show nothing but noise), so its mean luminance
+            counts as at least that of a face with a tenth of the lights before it.
     """
     mean = float(np.mean(radiance @ LUMINANCE)) if len(radiance) else 0.0
+    mean = max(mean, 0.1 * LIT_LUMINANCE * irradiance)
     return float(np.log2(KEY_LUMINANCE / mean)) if mean > 1e-12 else 0.0
 
 
@@ -60,12 +68,32 @@ def squared_error(prediction: F32, target: F32, exposure_ev: float | F32) -> F32
 def noise_error(target: F32, variance: F32, exposure_ev: float | F32) -> F32:
     """The squared display error (n, 3) to expect from noise of this `variance` alone, to first order."""
     gain = np.exp2(np.asarray(exposure_ev, np.float32))
-    exposed = np.maximum(target * gain, 0.0)
-    step = np.float32(0.01) * (exposed + np.float32(1e-3))
-    low, high = np.maximum(exposed - step, 0.0), exposed + step
-    slope = (tonemap(high) - tonemap(low)) / (high - low)
-    error: F32 = np.square(slope * gain) * variance
+    error: F32 = np.square(_display_slope(np.maximum(target * gain, 0.0)) * gain) * variance
     return error
+
+
+def clean_error(prediction: F32, target: F32, variance: F32, exposure_ev: float | F32) -> F32:
+    """An unbiased estimate (n, 3), to first order in the error, of the squared display error against the truth.
+
+    Unbiased, but noisy and of either sign: only means over many pixels tell anything. With s the display's slope at the
+    prediction, E[(s (prediction - target))^2 - s^2 variance] = (s (prediction - truth))^2.
+    """
+    gain = np.exp2(np.asarray(exposure_ev, np.float32))
+    exposed = np.maximum(prediction * gain, 0.0)
+    error: F32 = np.square(_display_slope(exposed) * gain) * (np.square(prediction - target) - variance)
+    return error
+
+
+def _display_slope(exposed: F32) -> F32:
+    """d display / d radiance, (n, 3), of each channel on its own."""
+    slope = np.empty_like(exposed)
+    for channel in range(3):
+        step = np.zeros_like(exposed)
+        step[:, channel] = 0.01 * (exposed[:, channel] + 1e-3)
+        low, high = np.maximum(exposed - step, 0.0), exposed + step
+        rise = tonemap(high)[:, channel] - tonemap(low)[:, channel]
+        slope[:, channel] = rise / (high - low)[:, channel]
+    return slope
 
 
 @dataclass(frozen=True)
@@ -86,6 +114,37 @@ class Score:
 
     def __str__(self) -> str:
         return f"{self.mean:.2f} dB, worst {self.worst:.2f} dB (frame {self.worst_frame} of {self.frames})"
+
+
+class Pooled:
+    """The mean of pixels' errors, which may be noisy and negative, and how far it can be trusted."""
+
+    def __init__(self) -> None:
+        self._count, self._sum, self._squares = 0, 0.0, 0.0
+
+    def add(self, errors: F32) -> None:
+        """Add the errors of (n,) pixels."""
+        self._count += len(errors)
+        self._sum += float(errors.sum(dtype=np.float64))
+        self._squares += float(np.square(errors, dtype=np.float64).sum())
+
+    @property
+    def db(self) -> float:
+        """PSNR of the mean error; 99 dB if noise has made it negative. NaN without pixels."""
+        return psnr(self._sum / self._count) if self._count else float("nan")
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """PSNR two standard errors to either side of the mean: the lower and the upper end."""
+        if self._count < 2:
+            return float("nan"), float("nan")
+        mean = self._sum / self._count
+        deviation = np.sqrt(max(self._squares / self._count - mean * mean, 0.0) / self._count)
+        return psnr(mean + 2.0 * deviation), psnr(mean - 2.0 * deviation)
+
+    def __str__(self) -> str:
+        low, high = self.range
+        return f"{self.db:.2f} dB ({low:.2f} to {high:.2f})"
 
 
 class FrameErrors:

@@ -84,6 +84,7 @@ class Situation:
     Attributes:
         camera, lights, environment: as the renderer takes them.
         environment_source: how the environment came about, for the manifest.
+        irradiance: what all light together would give a surface at the head that nothing shades, roughly, W/m2.
         view_seed: decides whatever frames of the same view must have in common.
         seed: decides whatever they must not, such as the noise.
     """
@@ -92,6 +93,7 @@ class Situation:
     lights: tuple[Light, ...]
     environment: Environment | None
     environment_source: dict[str, Any] | None
+    irradiance: float
     view_seed: int
     seed: int
 
@@ -138,18 +140,20 @@ def draw(
         for key in ((0, frame if judging else view_of(frame)), (1, frame // CAMERAS), (2, frame))
     )
     camera = draw_camera(views, box, aspect, ranges)
-    lights, environment, source = _draw_lighting(lightings, box.mean(axis=0), not judging, environments, ranges)
-    return Situation(camera, lights, environment, source, int(views.integers(2**31)), int(noise.integers(2**31)))
+    one_light = split_of(frame) == "train"
+    lighting = _draw_lighting(lightings, box.mean(axis=0), one_light, environments, ranges)
+    return Situation(camera, *lighting, int(views.integers(2**31)), int(noise.integers(2**31)))
 
 
 def _draw_lighting(
     rng: Generator, center: F64, one_light: bool, environments: Sequence[Path], ranges: Ranges
-) -> tuple[tuple[Light, ...], Environment | None, dict[str, Any] | None]:
-    """Lights, environment and the environment's source; with `one_light`, exactly one of all these shines."""
+) -> tuple[tuple[Light, ...], Environment | None, dict[str, Any] | None, float]:
+    """Lights, environment, its source and the irradiance; with `one_light`, exactly one of all these shines."""
     total = _log_uniform(rng, *ranges.irradiance)
     if one_light and rng.random() >= ranges.one_environment:
-        return (_draw_light(rng, center, total, ranges),), None, None
-    environment, source = None, None
+        return (_draw_light(rng, center, total, ranges),), None, None, total
+    lights: tuple[Light, ...] = ()
+    environment, source, irradiance = None, None, 0.0
     if one_light or rng.random() >= ranges.no_environment:
         environment, source = _draw_environment(rng, environments)
         irradiance = total * (1.0 if one_light else _log_uniform(rng, *ranges.environment_share))
@@ -157,10 +161,10 @@ def _draw_lighting(
         rotation = float(rng.uniform(-math.pi, math.pi))
         environment = replace(environment, rotation=rotation, intensity=intensity)
         source = {**source, "rotation": rotation, "intensity": intensity}
-    lights: tuple[Light, ...] = ()
     if environment is None or not (one_light or rng.random() < ranges.environment_only):
         lights = draw_lights(rng, center, total, ranges)
-    return lights, environment, source
+        irradiance += total
+    return lights, environment, source, irradiance
 
 
 def draw_camera(rng: Generator, bounds: F64, aspect: float, ranges: Ranges) -> Camera:

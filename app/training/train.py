@@ -175,7 +175,8 @@ def train(
         plot_uv(out / "uv.png", evaluation)
         state.remove()
         for name, score in evaluation.scores.items():
-            console.print(f"{name:>10}  {score}", highlight=False)
+            clean = f", against the truth {evaluation.clean[name]}" if name in evaluation.clean else ""
+            console.print(f"{name:>10}  {score}{clean}", highlight=False)
     return Result(file, evaluation, len(weights.hashes), interrupted)
 
 

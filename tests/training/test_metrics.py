@@ -11,6 +11,7 @@ from app.training.metrics import (
     KEY_LUMINANCE,
     FrameErrors,
     auto_exposure,
+    clean_error,
     noise_error,
     plain_shading,
     psnr,
@@ -72,6 +73,21 @@ def test_noise_error_predicts_what_noise_costs() -> None:
     assert expected == pytest.approx(measured, rel=0.05)
 
 
+def test_clean_error_sees_through_the_noise() -> None:
+    """Estimated from noisy targets alone, it is what the error against the truth would be."""
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.05, 0.6, (300_000, 3)).astype(np.float32)
+    prediction = truth * np.float32(1.03)
+    samples = truth * rng.gamma(2.0, 0.5, (16, *truth.shape))  # far noisier than the error is large
+    target, variance = samples.mean(0).astype(np.float32), (samples.var(0, ddof=1) / 16).astype(np.float32)
+    estimate = clean_error(prediction, target, variance, 0.3)
+    true = squared_error(prediction, truth, 0.3).mean()
+    assert squared_error(prediction, target, 0.3).mean() > 20 * true
+    deviation = estimate.std() / np.sqrt(estimate.size)
+    assert abs(estimate.mean() - true) < 4 * deviation + 0.1 * true
+    assert deviation < 0.3 * true
+
+
 def test_plain_shading_and_its_exposure() -> None:
     features = np.zeros((10, CHANNELS), np.float32)
     features[:, channels("albedo")] = 0.5
@@ -80,4 +96,7 @@ def test_plain_shading_and_its_exposure() -> None:
     shaded = plain_shading(features, np.full(10, 2.0, np.float32))
     np.testing.assert_allclose(shaded, 1.2, rtol=1e-6)
     assert auto_exposure(shaded) == pytest.approx(math.log2(KEY_LUMINANCE / 1.2), abs=1e-5)
+    assert auto_exposure(shaded, irradiance=2.0) == auto_exposure(shaded)
+    dark = auto_exposure(1e-4 * shaded, irradiance=2.0)  # all lights are behind the head
+    assert dark == pytest.approx(auto_exposure(np.full((1, 3), 0.1 * 0.05 * 2.0, np.float32)), abs=1e-5)
     assert auto_exposure(shaded[:0]) == 0.0 == auto_exposure(0 * shaded)
