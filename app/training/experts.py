@@ -21,6 +21,8 @@ class ExpertOptions:
         neighbor_share: share of an expert's pixels that come from the hashes most like its own, against
             seams.
         neighbors: how many of those.
+        reach: how much of the way from the generalist to where training ended an expert goes, 0..1. Less than
+            all of it takes more noise than knowledge away, and softens seams.
         min_pixels: a hash with fewer training pixels gets no expert.
         judge_pixels: validation pixels used to judge an expert.
         checks: how often an expert is judged while it trains; its best state is kept.
@@ -30,8 +32,9 @@ class ExpertOptions:
     batch: int = 512
     rate: float = 1e-3
     group: int = 16
-    neighbor_share: float = 0.25
-    neighbors: int = 6
+    neighbor_share: float = 0.4
+    neighbors: int = 8
+    reach: float = 0.75
     min_pixels: int = 1024
     judge_pixels: int = 4096
     checks: int = 15
@@ -80,6 +83,7 @@ def train_group(
         generator: of all random choices.
     """
     experts = Experts(generalist, len(group))
+    start = experts.snapshot()
     optimizer = torch.optim.Adam(experts.parameters(), lr=options.rate, fused=True)
     sampler = Sampler(train, group, options, generator)
     jury = Jury(experts, judge, group, options.judge_pixels, generator)
@@ -102,7 +106,10 @@ def train_group(
                 curve.append((float(step), decibel(error.mean())))
     except KeyboardInterrupt:
         interrupted = True
-    rows = torch.from_numpy(experts.export(snapshot))
+    reached = [first + options.reach * (kept - first) for first, kept in zip(start, snapshot, strict=True)]
+    experts.restore(reached)
+    best = jury(experts)
+    rows = torch.from_numpy(experts.export(reached))
     won = [i for i in range(len(group)) if best[i] < jury.start[i]]
     gains = {group[i]: 10.0 * math.log10(float(jury.start[i] / best[i])) for i in won}
     return GroupResult({group[i]: rows[i].clone() for i in won}, gains, curve, interrupted)

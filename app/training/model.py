@@ -120,6 +120,12 @@ class Experts(nn.Module):
         """A copy of all trained tensors, first axis the networks."""
         return [tensor.detach().clone() for tensor in self.tensors]
 
+    def restore(self, tensors: list[Tensor]) -> None:
+        """Take the values of a snapshot."""
+        with torch.no_grad():
+            for tensor, value in zip(self.tensors, tensors, strict=True):
+                tensor.copy_(value)
+
     def export(self, tensors: list[Tensor] | None = None) -> npt.NDArray[np.float32]:
         """The networks (or a snapshot of them) with their scales folded in, as rows of `WeightSet.slots`."""
         return fold(tensors if tensors is not None else self.snapshot(), self.scales)

@@ -80,6 +80,8 @@ class Options:
         ):
             if value < 0:
                 raise InputError(f"Training needs a {name} of 0 or more, not {value}.")
+        if not 0.0 < self.experts.reach <= 1.0:
+            raise InputError(f"The experts' reach must be above 0 and at most 1, not {self.experts.reach}.")
         if not 0.0 <= self.experts.neighbor_share < 1.0:
             share = self.experts.neighbor_share
             raise InputError(f"The neighbours' share must be at least 0 and below 1, not {share}.")
