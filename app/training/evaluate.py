@@ -112,7 +112,7 @@ def evaluate(
             pixel_errors = {name: squared_error(seen, target, exposure) for name, seen in pictures.items()}
             pixel_errors["noise"] = noise_error(target, variance, exposure)
             for name, seen in pictures.items():
-                clean[name].add(clean_error(seen, target, variance, exposure).mean(axis=-1))
+                clean[name].add(clean_error(seen, target, variance, expert, exposure).mean(axis=-1))
             errors.add(pixel_errors, frame)
             drawn += len(frame) * own
             hashes[tile_hash] = {"pixels": float(len(frame))} | {

@@ -72,15 +72,23 @@ def noise_error(target: F32, variance: F32, exposure_ev: float | F32) -> F32:
     return error
 
 
-def clean_error(prediction: F32, target: F32, variance: F32, exposure_ev: float | F32) -> F32:
-    """An unbiased estimate (n, 3), to first order in the error, of the squared display error against the truth.
+def clean_error(prediction: F32, target: F32, variance: F32, reference: F32, exposure_ev: float | F32) -> F32:
+    """An unbiased estimate (n, 3) of the squared error against the truth, in units of the display near `reference`.
 
-    Unbiased, but noisy and of either sign: only means over many pixels tell anything. With s the display's slope at the
-    prediction, E[(s (prediction - target))^2 - s^2 variance] = (s (prediction - truth))^2.
+    With s the display's slope at the reference, the mean of s^2 ((prediction - target)^2 - variance) over the noise
+    is (s (prediction - truth))^2. Single values are noisy and of either sign: only means over many pixels tell
+    anything.
+
+    Args:
+        prediction: (n, 3) radiance to judge.
+        target, variance: (n, 3) noisy radiance and the variance of its noise.
+        reference: (n, 3) radiance near the truth but independent of the target's noise, the same for all that are
+            compared: the best network's prediction.
+        exposure_ev: scalar or (n, 1).
     """
     gain = np.exp2(np.asarray(exposure_ev, np.float32))
-    exposed = np.maximum(prediction * gain, 0.0)
-    error: F32 = np.square(_display_slope(exposed) * gain) * (np.square(prediction - target) - variance)
+    slope = _display_slope(np.maximum(reference * gain, 0.0)) * gain
+    error: F32 = np.square(slope) * (np.square(prediction - target) - variance)
     return error
 
 
