@@ -119,17 +119,20 @@ def test_geometry(gpu: Device, jitter: tuple[float, float]) -> None:
     assert (frame.face & ~exact).sum() == 0
     assert (exact & ~frame.face).sum() <= 0.02 * exact.sum()
     both = frame.face & exact & (np.linalg.norm(points, axis=-1) > 0.0)
-    assert np.abs(frame.depth - depth)[both].max() < 2e-3
-    assert np.median(np.abs(frame.depth - depth)[both]) < 1e-4
-    normal = points / RADIUS
-    assert np.abs((frame.features["normal"] * normal).sum(-1)[both] - 1.0).max() < 4e-3
-    view = np.array(camera.position) - points
+    # Pixels beside the face hold whatever was in memory: choose first, then calculate.
+    features = {name: value[both] for name, value in frame.features.items()}
+    error = np.abs(frame.depth[both] - depth[both])
+    assert error.max() < 2e-3
+    assert np.median(error) < 1e-4
+    normal = points[both] / RADIUS
+    assert np.abs((features["normal"] * normal).sum(-1) - 1.0).max() < 4e-3
+    view = np.array(camera.position) - points[both]
     view /= np.linalg.norm(view, axis=-1, keepdims=True)
-    assert np.abs(frame.features["view"] - view)[both].max() < 3e-3
-    u = np.arctan2(normal[..., 0], normal[..., 2]) / (2.0 * np.pi) + 0.5  # the primitive: u = 0.5 faces +z
-    v = 1.0 - np.arccos(np.clip(normal[..., 1], -1.0, 1.0)) / np.pi
-    assert np.abs(frame.features["uv"][..., 0] - u)[both].max() < 6e-3
-    assert np.abs(frame.features["uv"][..., 1] - v)[both].max() < 6e-3
+    assert np.abs(features["view"] - view).max() < 3e-3
+    u = np.arctan2(normal[:, 0], normal[:, 2]) / (2.0 * np.pi) + 0.5  # the primitive: u = 0.5 faces +z
+    v = 1.0 - np.arccos(np.clip(normal[:, 1], -1.0, 1.0)) / np.pi
+    assert np.abs(features["uv"][:, 0] - u).max() < 6e-3
+    assert np.abs(features["uv"][:, 1] - v).max() < 6e-3
     assert np.allclose(frame.features["albedo"][both], ALBEDO, atol=1e-3)
     assert np.allclose(frame.features["roughness"][both], 0.4, atol=1e-3)
 
