@@ -69,7 +69,8 @@ class Material:
         normal_map: tangent space, +x along u, +y along v, 0.5 = 0, as in glTF; linear.
         normal_scale: strength of the normal map's x and y.
         subsurface: weight 0..1 of scattering below the surface; 0 is plain diffuse.
-        mean_free_path: millimetres per colour channel, > 0 where subsurface > 0.
+        mean_free_path: millimetres per colour channel over which light below the surface fades to 1/e (the diffuse
+            mean free path of Jensen et al. 2001), > 0 where subsurface > 0.
         emission: emitted radiance, linear.
         opacity: 0..1, multiplied with the albedo map's 4th channel.
         alpha_mode: "opaque" ignores opacity, "mask" cuts at `alpha_cutoff`, "blend" blends.
