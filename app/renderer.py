@@ -269,7 +269,8 @@ class Renderer:
             hashes = self._passes.tile_hash.hashes.read(np.uint32).astype(np.float32)
             value = from_tiles(np.repeat(hashes[:, None, None], TILE_PIXELS, axis=1), width, height)
         else:
-            value = unpack(feature_image(words, width, height))[..., channels(name)]
+            # The G-buffer leaves pixels beside the face as they were: clear them before calculating.
+            value = np.where(face, unpack(feature_image(words, width, height))[..., channels(name)], 0.0)
             if name in _LIGHT_FEATURES:
                 value = value * depth_and_scale[..., 1:]
         value = np.where(face, value, 0.0).astype(np.float32)

@@ -99,10 +99,12 @@ class GpuFrameSource:
         index = listed[:, 0].astype(np.int64)
         target, variance = self._trace(camera, index, jitter, spp, seed)
         features = np.ascontiguousarray(words[index].swapaxes(1, 2)).reshape(len(index), TILE_PIXELS, WORDS)
+        mask = np.isfinite(surface[index][..., 0])
+        features[~mask] = 0  # the G-buffer leaves pixels beside the face as they were
         return TileBatch(
             features=features,
             light_scale=surface[index][..., 1],
-            mask=np.isfinite(surface[index][..., 0]),
+            mask=mask,
             hashes=listed[:, 1],
             target=target,
             variance=variance,
