@@ -21,6 +21,7 @@ F32 = npt.NDArray[np.float32]
 
 KEY_LUMINANCE = 0.25  # the mean luminance a face is exposed to: skin by plain shading, sRGB about 0.5
 LIT_LUMINANCE = 0.05  # the mean luminance of a face for every W/m2 of light before it, roughly: albedo / (2 pi)
+CLEAN_NOISE = 0.5  # of the display's range
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec.709
 
 
@@ -77,7 +78,8 @@ def clean_error(prediction: F32, target: F32, variance: F32, reference: F32, exp
 
     With s the display's slope at the reference, the mean of s^2 ((prediction - target)^2 - variance) over the noise
     is (s (prediction - truth))^2. Single values are noisy and of either sign: only means over many pixels tell
-    anything.
+    anything. Pixels whose noise is as large as half the way from black to white are NaN: one of them could outweigh
+    all others.
 
     Args:
         prediction: (n, 3) radiance to judge.
@@ -88,7 +90,9 @@ def clean_error(prediction: F32, target: F32, variance: F32, reference: F32, exp
     """
     gain = np.exp2(np.asarray(exposure_ev, np.float32))
     slope = _display_slope(np.maximum(reference * gain, 0.0)) * gain
-    error: F32 = np.square(slope) * (np.square(prediction - target) - variance)
+    weight = np.square(slope)
+    error: F32 = weight * (np.square(prediction - target) - variance)
+    error[(weight * variance).max(axis=-1) > CLEAN_NOISE**2] = np.nan
     return error
 
 
@@ -131,7 +135,8 @@ class Pooled:
         self._count, self._sum, self._squares = 0, 0.0, 0.0
 
     def add(self, errors: F32) -> None:
-        """Add the errors of (n,) pixels."""
+        """Add the errors of (n,) pixels; NaN are left out."""
+        errors = errors[np.isfinite(errors)]
         self._count += len(errors)
         self._sum += float(errors.sum(dtype=np.float64))
         self._squares += float(np.square(errors, dtype=np.float64).sum())

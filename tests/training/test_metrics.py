@@ -83,6 +83,11 @@ def test_clean_error_sees_through_the_noise() -> None:
     estimate = clean_error(prediction, target, variance, prediction, 0.3)
     true = squared_error(prediction, truth, 0.3).mean()
     assert squared_error(prediction, target, 0.3).mean() > 20 * true
+    assert np.isfinite(estimate).all()
+    spoiled, doubt = target.copy(), variance.copy()
+    spoiled[0], doubt[0] = 1e5, 1e9  # a single path that found the light
+    with_firefly = clean_error(prediction, spoiled, doubt, prediction, 0.3)
+    assert np.isnan(with_firefly[0]).all() and np.nanmean(with_firefly) == pytest.approx(estimate.mean(), rel=1e-2)
     deviation = estimate.std() / np.sqrt(estimate.size)
     assert abs(estimate.mean() - true) < 4 * deviation + 0.1 * true
     assert deviation < 0.3 * true
