@@ -73,7 +73,7 @@ fi
 
 case $need in
   run) target=. ;;
-  test) target='.[train,test]' ;;
+  test) target='.[train,ray,test]' ;;
   *) fail "say run or test, not $need" ;;
 esac
 

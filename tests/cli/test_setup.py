@@ -186,7 +186,7 @@ def test_packages_are_installed_once(project: Path, tmp_path: Path) -> None:
     assert machine.runs(project, "run") == (0, "")
     status, said = machine.runs(project, "test")
     assert status == 0
-    assert "-e .[train,test]" in said
+    assert "-e .[train,ray,test]" in said
     assert machine.runs(project, "run") == machine.runs(project, "test") == (0, "")
     (project.parents[1] / "constraints.txt").write_text("numpy==2.4.6\n")
     assert "installing Python packages" in machine.runs(project, "run")[1]
