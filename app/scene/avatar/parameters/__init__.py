@@ -1,6 +1,6 @@
 """All parameters of a person, by group; the one table that command line, sampling, manifest and docs read."""
 
-from app.scene.avatar.parameters import expression, eyes, hair, makeup, person, shape, skin
+from app.scene.avatar.parameters import expression, eyes, hair, makeup, person, portrait, shape, skin
 from app.scene.avatar.parameters.parameter import Parameter
 
 __all__ = ["BY_NAME", "PARAMETERS", "Parameter"]
@@ -13,5 +13,6 @@ PARAMETERS: tuple[Parameter, ...] = (
     *makeup.PARAMETERS,
     *eyes.PARAMETERS,
     *hair.PARAMETERS,
+    *portrait.PARAMETERS,
 )
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
