@@ -1,0 +1,206 @@
+"""Eyelids on eyeballs: they close completely, follow the ball, and never let it through.
+
+Everything happens in coordinates of one eye: a vertex has a distance from the ball's centre, a place along the axis
+from the inner to the outer corner of the eye, and an elevation, its angle about that axis. Lids turn about the axis.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from app.scene.avatar.fit import smoothstep
+from app.scene.avatar.targets import HeadData, Ints
+from app.scene.checks import F64
+
+CLEARANCE = 0.00022
+"""Between a lid's inner side and the eyeball, metres: a real tear film is thinner, but meshes are facetted."""
+THINNEST = 0.00035
+"""The thinnest that a lid gets when it is stretched over the ball, metres."""
+BULGE, BULGE_ANGLE = 0.07, 0.48125
+"""The cornea's pole stands out of the ball by this many radii, and ends at this angle from the gaze, radians."""
+REACH = 10
+"""Rings of faces around the eye that lids take along."""
+MEETING = 0.15
+"""Closed lids meet at this share of the way from the lower to the upper lid."""
+PRESS = 0.004
+"""How far closed lids press into each other, radians about the axis."""
+MARGIN_RING = 2
+"""Rings of faces from where the lid turns inward to its front edge."""
+
+
+def surface_radius(angle: F64, radius: float) -> F64:
+    """Distance of the eye's surface from the ball's centre at an `angle` from the gaze (radians)."""
+    return np.asarray(radius * (1.0 + BULGE * smoothstep(angle, BULGE_ANGLE, 0.0) ** 0.8))
+
+
+@dataclass(frozen=True, eq=False)
+class Ball:
+    """An eyeball: centre (3,) and radius in metres, gaze (3,) unit."""
+
+    center: F64
+    radius: float
+    gaze: F64
+
+
+@dataclass(frozen=True, eq=False)
+class LidTable:
+    """Which fine vertices make up the lids of one eye.
+
+    Attributes:
+        near: (L,) within REACH rings of the rim, inside and out.
+        ring: (L,) their rings.
+        outside: (L,) whether they are visible skin.
+        rim, margin: where the lid turns inward, and its front edge; closed loops.
+    """
+
+    near: Ints
+    ring: Ints
+    outside: Ints
+    rim: Ints
+    margin: Ints
+
+
+@cache
+def tables(data: HeadData) -> tuple[LidTable, LidTable]:
+    """The lids of the left and the right eye."""
+    result = []
+    for eye in range(2):
+        near = np.flatnonzero(data.to_lid[:, eye] <= REACH)
+        rim = np.split(data.lid_rims, data.lid_split)[eye]
+        margin = np.split(data.margins, data.margin_split)[eye]
+        result.append(LidTable(near, data.to_lid[near, eye], data.visible[near] == 1, rim, margin))
+    return result[0], result[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """The axis of an eye's lids: `along` from inner to outer corner, `up` and `ahead` complete it; corners on it."""
+
+    center: F64
+    along: F64
+    up: F64
+    ahead: F64
+    inner: float
+    outer: float
+
+    @staticmethod
+    def of(points: F64, table: LidTable, center: F64) -> "Frame":
+        """Lay the axis through the corners of the margin of relaxed lids, `points` (F,3)."""
+        edge = points[table.margin]
+        reach = np.abs(edge[:, 0])
+        inner, outer = edge[np.argmin(reach)], edge[np.argmax(reach)]
+        along = (outer - inner) / np.linalg.norm(outer - inner)
+        ahead = np.array([0.0, 0.0, 1.0]) - along[2] * along
+        ahead /= np.linalg.norm(ahead)
+        up = np.cross(ahead, along)
+        up = up if up[1] > 0.0 else -up
+        return Frame(center, along, up, ahead, float((inner - center) @ along), float((outer - center) @ along))
+
+    def place(self, points: F64) -> tuple[F64, F64]:
+        """Place along the axis (0 inner, 1 outer corner) and elevation in radians."""
+        arm = points - self.center
+        return (arm @ self.along - self.inner) / (self.outer - self.inner), np.arctan2(arm @ self.up, arm @ self.ahead)
+
+    def turn(self, points: F64, angle: F64) -> F64:
+        """Rotate points (N,3) about the axis, upward by angles (N,)."""
+        arm = points - self.center
+        u, a = arm @ self.up, arm @ self.ahead
+        c, s = np.cos(angle) - 1.0, np.sin(angle)
+        shift_up, shift_ahead = u * c + a * s, a * c - u * s
+        return np.asarray(points + shift_up[:, None] * self.up + shift_ahead[:, None] * self.ahead)
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """Elevation of the upper and the lower lid's edge at places on a grid from the inner to the outer corner."""
+
+    upper: F64
+    lower: F64
+
+    GRID = np.linspace(0.0, 1.0, 41)
+
+    @staticmethod
+    def of(points: F64, loop: Ints, frame: Frame, relaxed: F64) -> "Edge":
+        """Measure the `loop`; which half is the upper one is told by the `relaxed` points."""
+        place, _ = frame.place(relaxed[loop])
+        first, last = int(np.argmin(place)), int(np.argmax(place))
+        halves = [_arc(loop, first, last), _arc(loop, last, first)]
+        mean = [float(frame.place(relaxed[half])[1].mean()) for half in halves]
+        upper, lower = halves if mean[0] > mean[1] else halves[::-1]
+        curves = []
+        for half in (upper, lower):
+            along, elevation = frame.place(points[half])
+            order = np.argsort(along)
+            curves.append(np.interp(Edge.GRID, along[order], elevation[order]))
+        return Edge(curves[0], curves[1])
+
+
+def close(points: F64, open_points: F64, relaxed: F64, table: LidTable, frame: Frame, blink: float) -> F64:
+    """Turn the lids so that they are closed by the share `blink` of what they were open, and never cross.
+
+    Args:
+        points: (F,3) with the whole expression.
+        open_points: (F,3) the same without what closes the eye.
+        relaxed: (F,3) without any expression.
+        table, frame: of this eye.
+        blink: 0 open .. 1 closed.
+    """
+    turns = []
+    for loop in (table.rim, table.margin):
+        now, before = (Edge.of(p, loop, frame, relaxed) for p in (points, open_points))
+        middle = np.where(
+            before.upper > before.lower,
+            before.lower + MEETING * (before.upper - before.lower),
+            0.5 * (before.lower + before.upper),
+        )
+        share = np.where(before.upper > before.lower, blink, 1.0)
+        press = PRESS * np.where(share > 0.98, 1.0, 0.0) * np.sin(np.pi * Edge.GRID)
+        upper = before.upper + share * (middle - before.upper) - press
+        lower = before.lower + share * (middle - before.lower) + press
+        turns.append((upper - now.upper, lower - now.lower))
+    near = points[table.near]
+    place, _ = frame.place(near)
+    inside = (place > 0.0) & (place < 1.0)
+
+    def at(values: F64) -> F64:
+        return np.interp(place, Edge.GRID, values)
+
+    (rim_up, rim_low), (edge_up, edge_low) = turns
+    _, relaxed_height = frame.place(relaxed[table.near])
+    relaxed_edge = Edge.of(relaxed, table.margin, frame, relaxed)
+    above = relaxed_height > np.interp(place, Edge.GRID, 0.5 * (relaxed_edge.upper + relaxed_edge.lower))
+    rim_turn, edge_turn = np.where(above, at(rim_up), at(rim_low)), np.where(above, at(edge_up), at(edge_low))
+    share = np.clip(table.ring / MARGIN_RING, 0.0, 1.0) * table.outside
+    turn = rim_turn + share * (edge_turn - rim_turn)
+    turn *= np.where(table.outside, smoothstep(table.ring, REACH, MARGIN_RING), smoothstep(table.ring, 6.0, 1.0))
+    result = points.copy()
+    result[table.near] = frame.turn(near, np.where(inside, turn, 0.0))
+    return result
+
+
+def seat(points: F64, table: LidTable, ball: Ball) -> F64:
+    """Lay the lids on the eyeball: inner sides touch it, outer ones are pushed clear of it.
+
+    Args:
+        points: (F,3) metres.
+        table: of this eye.
+        ball: the eyeball.
+    """
+    arm = points[table.near] - ball.center
+    distance = np.linalg.norm(arm, axis=1)
+    angle = np.arccos(np.clip(arm @ ball.gaze / distance, -1.0, 1.0))
+    clear = surface_radius(angle, ball.radius) + CLEARANCE
+    inner = ((table.ring <= 3) & ~table.outside) | (table.ring == 0)
+    front = arm[:, 2] > 0.1 * ball.radius
+    thickness = THINNEST * np.clip(table.ring / MARGIN_RING, 0.0, 1.0)
+    target = np.where(inner, clear, np.where(front & table.outside, np.maximum(distance, clear + thickness), distance))
+    result = points.copy()
+    result[table.near] = ball.center + arm / distance[:, None] * target[:, None]
+    return result
+
+
+def _arc(loop: Ints, first: int, last: int) -> Ints:
+    """Vertices of a closed loop from `first` to `last`, both included."""
+    turned = np.roll(loop, -first)
+    return turned[: (last - first) % len(loop) + 1]
