@@ -1,4 +1,5 @@
-"""The scene's acceleration structures: one over the face, one over other solid things, one over strands of hair."""
+"""The scene's acceleration structures: one over the face, one over other solid things, one over strands of hair,
+one over what is clear."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.gpu import Blas, Buffer, Device, Geometry, Instance, Tlas
-from app.passes.scene_layout import MASK_FACE, MASK_HAIR, MASK_SOLID, PRIMITIVE, VERTEX
+from app.passes.scene_layout import MASK_CLEAR, MASK_FACE, MASK_HAIR, MASK_SOLID, PRIMITIVE, VERTEX
 from app.passes.triangle_order import triangle_order
 from app.scene.model import Mesh, Part
 
@@ -29,6 +30,8 @@ class SceneAcceleration:
 
 def group_mask(part: Part) -> int:
     """The instance mask of the group that a part belongs to."""
+    if part.material.transmission > 0.0:
+        return MASK_CLEAR
     return MASK_FACE if part.face else MASK_HAIR if part.hair else MASK_SOLID
 
 

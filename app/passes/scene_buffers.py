@@ -210,7 +210,9 @@ class SceneBuffers:
         m = part.material
         record = np.zeros(1, MATERIAL.dtype)
         record["albedo"], record["roughness"], record["metallic"] = m.albedo, m.roughness, m.metallic
-        record["f0"] = ((m.ior - 1.0) / (m.ior + 1.0)) ** 2
+        record["second_roughness"], record["second_weight"] = m.second_roughness, m.second_weight
+        record["f0"], record["ior"] = ((m.ior - 1.0) / (m.ior + 1.0)) ** 2, m.ior
+        record["transmission"] = m.transmission
         record["subsurface"], record["normal_scale"] = m.subsurface, m.normal_scale
         record["mean_free_path"] = np.array(m.mean_free_path) * 1e-3
         record["emission"] = m.emission

@@ -9,8 +9,9 @@ from app.scene.lights import AreaLight, DirectionalLight, PointLight
 
 MAX_TEXTURES = 32
 ENVIRONMENT_LEVELS = 6
-MASK_FACE, MASK_SOLID, MASK_HAIR = 1, 2, 4
-MASK_ALL = MASK_FACE | MASK_SOLID | MASK_HAIR
+# Groups of parts that rays can pass over. Clear: what has transmission, whatever else it is.
+MASK_FACE, MASK_SOLID, MASK_HAIR, MASK_CLEAR = 1, 2, 4, 8
+MASK_ALL = MASK_FACE | MASK_SOLID | MASK_HAIR | MASK_CLEAR
 
 SLOTS = (
     "TLAS", "PRIMITIVES", "VERTICES", "INDICES", "PARTS", "MATERIALS", "LIGHTS", "ENVIRONMENT", "ENVIRONMENT_ALIAS",
@@ -27,8 +28,12 @@ MATERIAL = Struct(
         ("albedo", "vec3"),
         ("roughness", "float"),
         ("metallic", "float"),
+        ("second_roughness", "float"),
+        ("second_weight", "float"),  # share of the second lobe
         ("f0", "float"),
+        ("ior", "float"),
         ("subsurface", "float"),
+        ("transmission", "float"),
         ("normal_scale", "float"),
         ("mean_free_path", "vec3"),  # metres
         ("texture_size", "float"),  # texels along the maps' edge
@@ -101,6 +106,7 @@ _CONSTANTS = "\n".join(
         "#define LIGHT_AREA 2u",
         f"#define MASK_FACE {MASK_FACE}u",
         f"#define MASK_SOLID {MASK_SOLID}u",
+        f"#define MASK_CLEAR {MASK_CLEAR}u",
         f"#define MASK_ALL {MASK_ALL}u",
     ]
 )

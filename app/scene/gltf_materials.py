@@ -13,6 +13,8 @@ from app.scene.model import DEFAULT_IOR, Material, Texture
 from app.scene.texture_files import linear_mean, to_texture
 
 _AlphaMode = Literal["opaque", "mask", "blend"]
+# Numbers of ours in a material's `extras.bungyo`: what Khronos has no extension for.
+_OWN = ("subsurface", "mean_free_path", "second_roughness", "second_weight")
 _ALPHA_MODES: dict[str | None, _AlphaMode] = {"MASK": "mask", "BLEND": "blend"}
 
 
@@ -24,7 +26,9 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
         index: into its materials.
         images: trimesh's PBRMaterial of the same index, whose attributes hold the decoded images.
 
-    Metallic maps are averaged to one number, emission maps to one colour.
+    The index of refraction and transmission come from KHR_materials_ior and KHR_materials_transmission; what
+    `own_numbers` finds is applied as well. Metallic maps are averaged to one
+    number, emission maps to one colour.
 
     Raises:
         InputError: a texture cannot be read, or a value is out of range.
@@ -61,13 +65,35 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
             ior=float(extensions.get("KHR_materials_ior", {}).get("ior", DEFAULT_IOR)),
             normal_map=normal_map,
             normal_scale=1.0 if normal is None else float(normal.get("scale", 1.0)),
+            transmission=float(extensions.get("KHR_materials_transmission", {}).get("transmissionFactor", 0.0)),
             emission=_vec3(emission),
             opacity=float(factor[3]),
             alpha_mode=mode,
             alpha_cutoff=min(float(source.get("alphaCutoff", 0.5)), 1.0),
+            **own_numbers(gltf, index),
         )
     except InputError as error:
         raise InputError(f"{gltf.path}: {error.message}") from None
+
+
+def own_numbers(gltf: Gltf, index: int) -> dict[str, Any]:
+    """Return what the object `extras.bungyo` of material `index` sets, as fields of `Material`.
+
+    Its keys are fields of `Material`: subsurface, mean_free_path (three numbers, mm), second_roughness, second_weight.
+
+    Raises:
+        InputError: it is no object, or has another key.
+        TypeError, ValueError: a value is not of the right kind.
+    """
+    source = gltf.header["materials"][index]
+    extras = source.get("extras")
+    own = extras.get("bungyo", {}) if isinstance(extras, dict) else {}
+    where = f"{gltf.path}: material {source.get('name', '') or str(index)!r}: extras.bungyo"
+    if not isinstance(own, dict):
+        raise InputError(f"{where} must be an object, not {own!r}.")
+    if unknown := sorted(set(own) - set(_OWN)):
+        raise InputError(f"{where} has unknown {', '.join(unknown)}; it may have {', '.join(_OWN)}.")
+    return {key: _vec3(value) if key == "mean_free_path" else float(value) for key, value in own.items()}
 
 
 class _Reader:

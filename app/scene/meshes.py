@@ -9,9 +9,9 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from app.errors import InputError
 from app.scene.checks import F64, Vec3
 from app.scene.gltf import SUFFIXES as GLTF_SUFFIXES
 from app.scene.gltf import Gltf, Placed, load_glb_lights, read_gltf, simplified
-from app.scene.gltf_materials import gltf_material
+from app.scene.gltf_materials import gltf_material, own_numbers
 from app.scene.model import (
     DEFAULT_ALBEDO,
     SKIN_MEAN_FREE_PATH,
@@ -57,6 +57,7 @@ class _Loaded:
     uvs: NDArray[Any] | None
     transform: F64
     material: Material
+    own: Mapping[str, Any] = field(default_factory=dict)  # fields of the material that the file sets in words of ours
 
 
 def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]:
@@ -64,8 +65,8 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
 
     With `face`, the face is the parts whose own or material's name equals (or else contains) one of its
     words. Without, it is those whose material's name, or else own name, contains "skin" or "face", or else
-    the only part there is. It gets subsurface scattering. Parts without normals get smooth ones; parts
-    without UVs get zeros, unless they are face.
+    the only part there is. It gets subsurface scattering, unless the file sets it itself (`own_numbers`).
+    Parts without normals get smooth ones; parts without UVs get zeros, unless they are face.
 
     Args:
         path: .glb, .gltf, .obj, .ply, or whatever else trimesh reads.
@@ -106,7 +107,7 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
         raise InputError(f"{path}: all triangles of its face have no area.")
     parts = []
     for part, mesh, is_face in kept:
-        material = _as_skin(part.material) if is_face else part.material
+        material = _as_skin(part.material, part.own) if is_face else part.material
         try:
             parts.append(Part(part.name, mesh, material, is_face, part.transform))
         except InputError as error:
@@ -166,8 +167,11 @@ def _load_gltf(gltf: Gltf) -> list[_Loaded]:
         r, g, b = (a * c for a, c in zip(found.albedo, color, strict=True))
         return replace(found, albedo=(r, g, b))
 
+    def own(part: Placed) -> Mapping[str, Any]:
+        return {} if part.material is None else own_numbers(gltf, part.material)
+
     return [
-        _loaded(placed[node].name, geometry, transform, material(placed[node], geometry))
+        _loaded(placed[node].name, geometry, transform, material(placed[node], geometry), own(placed[node]))
         for node, geometry, transform in sorted(_geometries(scene), key=lambda found: order[found[0]])
     ]
 
@@ -208,7 +212,9 @@ def _geometries(scene: Any) -> Iterator[tuple[str, Any, F64]]:
             yield str(node), geometry, np.array(transform, np.float64)
 
 
-def _loaded(name: str, geometry: Any, transform: F64, material: Material) -> _Loaded:
+def _loaded(
+    name: str, geometry: Any, transform: F64, material: Material, own: Mapping[str, Any] | None = None
+) -> _Loaded:
     # The attribute `vertex_normals` computes what is missing; only the cache tells whether the file had any.
     normals = geometry.vertex_normals if "vertex_normals" in geometry._cache else None
     return _Loaded(
@@ -219,6 +225,7 @@ def _loaded(name: str, geometry: Any, transform: F64, material: Material) -> _Lo
         getattr(geometry.visual, "uv", None),
         transform,
         material,
+        own or {},
     )
 
 
@@ -319,9 +326,9 @@ def _mesh(part: _Loaded, is_face: bool, path: Path) -> Mesh | None:
     return Mesh.of(positions, triangles, normals, uvs)
 
 
-def _as_skin(material: Material) -> Material:
-    """Return the material with scattering below the surface, for which files have no common word."""
-    return replace(material, subsurface=1.0, mean_free_path=SKIN_MEAN_FREE_PATH, metallic=0.0)
+def _as_skin(material: Material, own: Mapping[str, Any]) -> Material:
+    """Return the material with scattering below the surface, unless the file says how much in words of ours."""
+    return replace(material, **{"subsurface": 1.0, "mean_free_path": SKIN_MEAN_FREE_PATH, "metallic": 0.0, **own})
 
 
 def _warn_about_face(face: list[Part], path: Path) -> None:

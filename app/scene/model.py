@@ -21,6 +21,10 @@ SKIN_MEAN_FREE_PATH: Vec3 = (3.7, 1.4, 0.7)  # mm; red travels furthest (after J
 DEFAULT_ALBEDO: Vec3 = (0.5, 0.5, 0.5)
 DEFAULT_ROUGHNESS = 0.5
 DEFAULT_IOR = 1.5
+_SHARES = (
+    "roughness", "second_roughness", "second_weight", "metallic", "subsurface", "transmission", "opacity",
+    "alpha_cutoff",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +69,17 @@ class Material:
         roughness: perceptual roughness, 0..1; GGX alpha is its square.
         roughness_map: one channel, linear.
         metallic: 0..1.
+        second_roughness: perceptual roughness of a second specular lobe, 0..1; multiplied by the same roughness map.
+        second_weight: share of the second lobe, 0..1; 0 leaves one lobe. Only surfaces with subsurface scattering or
+            transmission have it.
         ior: index of refraction of the surface, 1..3.
         normal_map: tangent space, +x along u, +y along v, 0.5 = 0, as in glTF; linear.
         normal_scale: strength of the normal map's x and y.
         subsurface: weight 0..1 of scattering below the surface; 0 is plain diffuse.
         mean_free_path: millimetres per colour channel over which light below the surface fades to 1/e (the diffuse
             mean free path of Jensen et al. 2001), > 0 where subsurface > 0.
+        transmission: 0..1; 1 makes the surface the boundary of a clear dielectric of index `ior` that scatters nothing
+            inside (cornea, tear film). Not for the face's own parts.
         emission: emitted radiance, linear.
         opacity: 0..1, multiplied with the albedo map's 4th channel.
         alpha_mode: "opaque" ignores opacity, "mask" cuts at `alpha_cutoff`, "blend" blends.
@@ -85,12 +94,15 @@ class Material:
     albedo_map: Texture | None = None
     roughness: float = DEFAULT_ROUGHNESS
     roughness_map: Texture | None = None
+    second_roughness: float = DEFAULT_ROUGHNESS
+    second_weight: float = 0.0
     metallic: float = 0.0
     ior: float = DEFAULT_IOR
     normal_map: Texture | None = None
     normal_scale: float = 1.0
     subsurface: float = 0.0
     mean_free_path: Vec3 = SKIN_MEAN_FREE_PATH
+    transmission: float = 0.0
     emission: Vec3 = (0.0, 0.0, 0.0)
     opacity: float = 1.0
     alpha_mode: Literal["opaque", "mask", "blend"] = "opaque"
@@ -101,9 +113,8 @@ class Material:
         where = f"material {self.name!r}"
         for name in ("albedo", "mean_free_path", "emission"):
             object.__setattr__(self, name, color3(getattr(self, name), f"{where}: {name}"))
-        ranges = dict(roughness=1, metallic=1, subsurface=1, opacity=1, alpha_cutoff=1)
-        for name, high in ranges.items():
-            object.__setattr__(self, name, number(getattr(self, name), f"{where}: {name}", 0.0, high))
+        for name in _SHARES:
+            object.__setattr__(self, name, number(getattr(self, name), f"{where}: {name}", 0.0, 1.0))
         object.__setattr__(self, "ior", number(self.ior, f"{where}: ior", 1.0, 3.0))
         object.__setattr__(self, "normal_scale", number(self.normal_scale, f"{where}: normal_scale"))
         if max(self.albedo) > 1.0:

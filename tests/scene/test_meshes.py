@@ -133,6 +133,26 @@ def test_glb_material_values_arrive(tmp_path: Path) -> None:
     assert (skin.subsurface, skin.mean_free_path) == (1.0, SKIN_MEAN_FREE_PATH)
 
 
+def test_own_numbers_of_a_glb_win(tmp_path: Path) -> None:
+    """What `extras.bungyo` says holds for skin and for everything else; the rest of skin is as for any file."""
+    glb = Glb()
+    own = {"mean_free_path": [3.0, 2.0, 1.0], "second_roughness": 0.2, "second_weight": 0.25}
+    glb.header["materials"][0]["extras"] = {"somebody": 1, "bungyo": own}
+    glb.header["materials"][0]["extensions"] = {
+        "KHR_materials_transmission": {"transmissionFactor": 0.5},
+        "KHR_materials_ior": {"ior": 1.376},
+    }
+    skin = load_mesh(glb.write(tmp_path / "a.glb"))[0].material
+    assert (skin.subsurface, skin.mean_free_path) == (1.0, (3.0, 2.0, 1.0))
+    assert (skin.second_roughness, skin.second_weight, skin.transmission, skin.ior) == (0.2, 0.25, 0.5, 1.376)
+    own["subsurface"] = 0.0
+    assert load_mesh(glb.write(tmp_path / "b.glb"))[0].material.subsurface == 0.0
+    for value, message in (({"shine": 1.0}, "unknown shine"), (3, "must be an object"), ({"subsurface": 2}, "<= 1")):
+        glb.header["materials"][0]["extras"]["bungyo"] = value
+        with pytest.raises(InputError, match=message):
+            load_mesh(glb.write(tmp_path / "c.glb"))
+
+
 def test_node_transforms_are_combined(tmp_path: Path) -> None:
     glb = Glb()
     half = np.sqrt(0.5)
