@@ -1,4 +1,5 @@
 // Conventional shading: gathered irradiance on the base, unshadowed GGX lobes dimmed by the share of light that arrives.
+// CLEAR 1 draws what has transmission, over a copy of all that is opaque.
 
 #include "scene.glsl"
 
@@ -14,8 +15,39 @@ layout(location = 4) in vec3 environment_light;
 layout(location = 5) in float ambient_visibility;
 layout(location = 0) out vec4 radiance;
 
+#if CLEAR
+layout(set = 0, binding = SLOT_OPAQUE) uniform sampler2D opaque_radiance;
+layout(set = 0, binding = SLOT_OPAQUE_DEPTH) uniform sampler2D opaque_depth;
+
+// What a ray that has entered the clear body at `position` runs into: looked for in the picture of opaque things, by
+// stepping to the depth of what is drawn where the ray has come to so far. Exact for planes that face the camera,
+// and quick to settle for others; where it meets nothing, or something in front of the body, it stops at the last find.
+vec3 seen_through(vec3 position, vec3 direction)
+{
+    float start = dot(position - frame.camera_origin, frame.camera_forward);
+    float per_depth = 1.0 / max(dot(direction, frame.camera_forward), 0.05);
+    vec2 at = gl_FragCoord.xy / vec2(frame.size);
+    float d = texture(opaque_depth, at).r;
+    if (d >= 1.0) return backdrop(normalize(position - frame.camera_origin));
+    for (int i = 0; i < 5; ++i) {
+        vec3 reached = position + direction * ((view_depth(d) - start) * per_depth);
+        vec4 clip = frame.view_projection * vec4(reached, 1.0);
+        vec2 next = clip.xy / clip.w * 0.5 + 0.5;
+        float found = texture(opaque_depth, next).r;
+        if (any(notEqual(next, clamp(next, 0.0, 1.0))) || found >= 1.0 || view_depth(found) < start) break;
+        at = next;
+        d = found;
+    }
+    return texture(opaque_radiance, at).rgb;
+}
+#endif
+
 void main()
 {
+#if CLEAR
+    // There is no depth target, whose values could not be read at the same time.
+    if (gl_FragCoord.z > texelFetch(opaque_depth, ivec2(gl_FragCoord.xy), 0).r) discard;
+#endif
     Material m = materials[parts[push.part].material];
     vec2 st = vec2(uv.x, 1.0 - uv.y);
     vec3 albedo = m.albedo;
@@ -49,7 +81,7 @@ void main()
 
     mat3 tangent_space = basis_around(n);
     vec3 wo = view * tangent_space;
-    vec3 unshadowed = vec3(0.0), highlight = vec3(0.0);
+    vec3 unshadowed = vec3(0.0), highlight = vec3(0.0), mirrored = vec3(0.0);
     for (uint i = 0u; i < frame.light_count; ++i) {
         vec3 direction;
         vec3 arriving = light_towards(lights[i], position, direction);
@@ -58,10 +90,24 @@ void main()
         unshadowed += arriving * max(0.0, dot(direction, normalize(smooth_normal)));
         Lobe wider = lobe;
         wider.alpha = clamp(lobe.alpha + light_width(lights[i], position), 0.0, 1.0);
+#if CLEAR
+        // Lamps that are larger than the lobe is wide are seen as what they are, with edges.
+        if (light_width(lights[i], position) > lobe.alpha) {
+            vec3 seen;
+            float pdf;
+            if (hit_light(lights[i], position, reflect(-view, n), LIGHT_FAR, seen, pdf)) mirrored += seen;
+            continue;
+        }
+#endif
         highlight += arriving * specular_eval(wider, wo, direction * tangent_space);
     }
+    highlight += mirrored * specular_albedo(lobe, wo.z);
     float reached = clamp(luminance(irradiance - environment_light) / max(luminance(unshadowed), 1e-6), 0.0, 1.0);
     vec3 color = lobe.base / PI * base_leave(lobe, wo.z) * irradiance;
+#if CLEAR
+    vec3 behind = seen_through(position, refract(-view, n, 1.0 / m.ior));
+    color = mix(color, behind * base_leave(lobe, wo.z), m.transmission);
+#endif
     color += highlight * reached;
     color += environment_blurred(reflect(-view, n), roughness) * specular_albedo(lobe, wo.z) * ambient_visibility;
     radiance = vec4(color + m.emission, 1.0);

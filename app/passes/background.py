@@ -1,5 +1,6 @@
 """Everything that is not face, rasterised conventionally: eyes, teeth, brows, lashes, hair, clothes."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ PUSH = Struct("Push", [("part", "uint"), ("first_vertex", "uint"), ("first_point
 class Background:
     """Draws the parts that are not face into `radiance` (alpha 0 = nothing there) and `depth` (0..1, 1 = nothing).
 
+    Clear parts (material.transmission > 0) come last: they refract the picture of the opaque ones, one layer deep, and
+    leave its depth alone. So a clear part shows in front of what is drawn here and of the backdrop, not of the face.
+
     Args:
         device: an open device.
         scene: the scene on the GPU.
@@ -24,50 +28,86 @@ class Background:
 
     def __init__(self, device: Device, scene: SceneBuffers, cache: LightCache, width: int, height: int) -> None:
         self.scene, self.cache = scene, cache
-        self.radiance = device.image(width, height, "rgba16f", name="background radiance")
-        self.depth = device.image(width, height, "d32", name="background depth")
+        self._owned: list[Any] = []
+        self._bound: list[Any] = []
+        self.radiance = self._own(device.image(width, height, "rgba16f", name="background radiance"))
+        self.depth = self._own(device.image(width, height, "d32", name="background depth"))
+        clear = [index for index in cache.vertex_offsets if scene.parts[index].material.transmission > 0.0]
+        self._clear = tuple(clear)
+        self._solid = tuple(index for index in cache.vertex_offsets if index not in clear)
         first = FIRST_PASS_SLOT
-        self._pipeline = device.graphics_pipeline(
-            "background.vert",
-            "background.frag",
-            [*scene.bindings(), Binding(first, "storage"), Binding(first + 1, "storage")],
-            push=PUSH,
-            defines={"SLOT_GATHERED": first, "SLOT_STATE": first + 1},
-            includes={**SCENE_INCLUDES, **cache.includes, "background.glsl": PUSH.glsl},
-            color_formats=["rgba16f"],
-            depth_format="d32",
-            cull="none",
+        bindings = [*scene.bindings(), Binding(first, "storage"), Binding(first + 1, "storage")]
+        slots = {name: first + i for i, name in enumerate(("GATHERED", "STATE", "OPAQUE", "OPAQUE_DEPTH"))}
+        options: dict[str, Any] = {
+            "push": PUSH,
+            "includes": {**SCENE_INCLUDES, **cache.includes, "background.glsl": PUSH.glsl},
+            "color_formats": ["rgba16f"],
+        }
+        defines = {f"SLOT_{name}": slot for name, slot in slots.items()}
+        shaders = ("background.vert", "background.frag")
+        self._pipeline = self._own(
+            device.graphics_pipeline(
+                *shaders, bindings, defines={**defines, "CLEAR": 0}, depth_format="d32", cull="none", **options
+            )
         )
-        self._bound: Any = None
+        if self._clear:
+            bindings += [Binding(first + 2, "texture"), Binding(first + 3, "texture")]
+            self._clear_pipeline = self._own(
+                device.graphics_pipeline(*shaders, bindings, defines={**defines, "CLEAR": 1}, cull="back", **options)
+            )
+            self._opaque = self._own(device.image(width, height, "rgba16f", name="opaque background"))
+            self._linear = self._own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
+            self._nearest = self._own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
         self.lights_changed()
 
     def lights_changed(self) -> None:
         """Binds the light buffers anew. Commands recorded before are stale."""
-        if self._bound is not None:
-            self._bound.close()
+        self._close_bound()
         first = FIRST_PASS_SLOT
         resources = {**self.scene.resources(), first: self.cache.gathered, first + 1: self.cache.state}
-        self._bound = self._pipeline.bind(resources)
+        self._bound = [self._pipeline.bind(resources)]
+        if self._clear:
+            seen = {first + 2: (self._opaque, self._linear), first + 3: (self.depth, self._nearest)}
+            self._bound.append(self._clear_pipeline.bind({**resources, **seen}))
 
     def record(self, command: CommandBuffer) -> None:
         """Records the pass; results are visible after the next barrier."""
-        with (
-            command.timer("background"),
-            command.rendering(
+        with command.timer("background"):
+            with command.rendering(
                 color=[self.radiance], depth=self.depth, clear_color=(0.0, 0.0, 0.0, 0.0), clear_depth=1.0
-            ),
-        ):
-            command.bind(self._pipeline, self._bound)
-            command.index_buffer(self.scene.indices)
-            for part, first_point in self.cache.vertex_offsets.items():
-                push = np.zeros((), PUSH.dtype)
-                push["part"], push["first_point"] = part, first_point
-                push["first_vertex"] = self.scene.first_vertices[part]
-                command.push(push)
-                count = 3 * len(self.scene.meshes[part].triangles)
-                command.draw_indexed(count, first=int(self.scene.first_indices[part]))
+            ):
+                command.bind(self._pipeline, self._bound[0])
+                self._draw(command, self._solid)
+            if self._clear:
+                command.barrier()
+                command.copy(self.radiance, self._opaque)
+                command.barrier()
+                with command.rendering(color=[self.radiance], clear_color=None):
+                    command.bind(self._clear_pipeline, self._bound[1])
+                    self._draw(command, self._clear)
+
+    def _draw(self, command: CommandBuffer, parts: Iterable[int]) -> None:
+        command.index_buffer(self.scene.indices)
+        for part in parts:
+            push = np.zeros((), PUSH.dtype)
+            push["part"], push["first_point"] = part, self.cache.vertex_offsets[part]
+            push["first_vertex"] = self.scene.first_vertices[part]
+            command.push(push)
+            count = 3 * len(self.scene.meshes[part].triangles)
+            command.draw_indexed(count, first=int(self.scene.first_indices[part]))
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in (self._bound, self._pipeline, self.radiance, self.depth):
+        self._close_bound()
+        for thing in reversed(self._owned):
             thing.close()
+        self._owned = []
+
+    def _close_bound(self) -> None:
+        for thing in self._bound:
+            thing.close()
+        self._bound = []
+
+    def _own(self, thing: Any) -> Any:
+        self._owned.append(thing)
+        return thing

@@ -1,0 +1,225 @@
+"""Painted eyeballs: iris, limbus and sclera in polar coordinates.
+
+The texture's columns are the angle around the gaze and its rows the distance from the pupil's centre, because all that
+an iris is made of runs around or outwards: fibres, collarette, furrows, rings (Lefohn et al. 2003, "An Ocularist's
+Approach to Human Iris Synthesis", name the layers). The pole lies in the pupil, where everything is black.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
+from app.scene.avatar.person import Person
+
+F32 = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+SIZE = 512
+"""Texels along the texture's edge."""
+LIMBUS_V = 0.5
+"""Texture coordinate v of the limbus; below it iris and pupil, above it sclera."""
+LIMBUS = 0.4
+"""Radius of the iris, in radii of the ball: 5.9 mm on MakeHuman's large one, as in adults (11.7 mm across)."""
+IRIS_RADIUS_MM = 5.85
+"""What the pupil's size in millimetres refers to."""
+SCLERA_END = 2.1
+"""Polar angle at v = 1, radians; behind it the ball is never seen."""
+
+# Linear Rec.709 reflectance of an iris by its melanin: the stroma scatters blue, melanin swallows it.
+_MELANIN = (0.0, 0.16, 0.30, 0.45, 0.70, 1.0)
+_PALETTE = (
+    (0.150, 0.215, 0.290),
+    (0.150, 0.185, 0.165),
+    (0.165, 0.140, 0.072),
+    (0.140, 0.080, 0.030),
+    (0.066, 0.030, 0.012),
+    (0.020, 0.010, 0.006),
+)
+_TABLE: F32 = np.stack(
+    [np.interp(np.linspace(0, 1, 256), _MELANIN, [color[k] for color in _PALETTE]) for k in range(3)], axis=-1
+).astype(np.float32)
+_ROWS = SIZE // 2  # of the iris, and as many of the sclera
+_HALF: F32 = ((np.arange(_ROWS) + 0.5) / _ROWS).astype(np.float32)[:, None]  # 0..1 along either half
+
+
+@dataclass(frozen=True)
+class Look:
+    """What both eyes of a person share.
+
+    Attributes:
+        melanin, hue, redness, yellowness: as the parameters of these names.
+        pupil: its radius in radii of the iris.
+        ring: strength of the limbal ring, 0..1.
+        arcus: strength of the pale ring that comes with age (arcus senilis), 0..1.
+    """
+
+    melanin: float
+    hue: float
+    pupil: float
+    ring: float
+    redness: float
+    yellowness: float
+    arcus: float
+
+    @classmethod
+    def of(cls, person: Person) -> "Look":
+        """The look of a person; limbal rings fade with age, and the white yellows."""
+        age = person["person.age"]
+        return cls(
+            person["eyes.melanin"],
+            person["eyes.hue"],
+            person["eyes.pupil"] / 2 / IRIS_RADIUS_MM,
+            person["eyes.limbal_ring"] * (1 - 0.6 * float(_step(np.float32(age), 35, 80))),
+            person["eyes.redness"],
+            min(1.0, person["eyes.yellowness"] + 0.25 * float(_step(np.float32(age), 45, 90))),
+            0.5 * float(_step(np.float32(age), 60, 90)),
+        )
+
+
+def paint(look: Look, rng: np.random.Generator) -> Bytes:
+    """Paint one eyeball: (SIZE, SIZE, 3) sRGB, row 0 at v = 1."""
+    white = _sclera(look, rng)
+    colored = _iris(look, rng)
+    # The sclera reaches over the iris' edge, thinner and greyer, in an uneven line.
+    edge = _noise(rng, (1, SIZE), 9, 1)[0] * 0.006
+    over = _step(_HALF + edge, 0.955, 1.03)[..., None]
+    rim = white[:1] * _rgb(0.50, 0.52, 0.55)
+    colored += over * (rim - colored)
+    outer = _step(_HALF + 0.5 * edge, 0.075, -0.015)[..., None]
+    white = white + outer * (rim - white)
+    linear = np.concatenate([colored, white])[::-1]
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-4) ** (1 / 2.4) - 0.055)
+    return (np.clip(srgb, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _iris(look: Look, rng: np.random.Generator) -> F32:
+    """Paint pupil and iris, centre outwards: (SIZE/2, SIZE, 3) linear."""
+    shape = (_ROWS, SIZE)
+    slow, broad, fine = (_noise(rng, shape, *cells) for cells in ((9, 2), (40, 1.1), (110, 2.2)))
+    holes, zigzag, lumps = (
+        _noise(rng, (rows, SIZE), *cells) for rows, cells in ((_ROWS, (13, 5)), (1, (24, 1)), (1, (90, 1)))
+    )
+    # Fibres wind: their noise is read at angles that a slower one shifts.
+    across = (np.arange(SIZE) + np.rint(2.5 * slow + 0.8 * holes).astype(np.int64)) % SIZE
+    row = np.arange(_ROWS)[:, None]
+    broad, fine = broad[row, across], fine[row, across]
+
+    # Everything stretches with the iris when the pupil closes.
+    t = (_HALF[:, 0] - look.pupil) / (1 - look.pupil)
+    at = np.clip(t, 0, 1) * (_ROWS - 1)
+    low = np.minimum(at.astype(np.int64), _ROWS - 2)
+    mix = (at - low).astype(np.float32)[:, None]
+    slow, broad, fine, holes = (n[low] + mix * (n[low + 1] - n[low]) for n in (slow, broad, fine, holes))
+    t = np.asarray(t, np.float32)[:, None]
+
+    strands = 0.65 * broad + 0.45 * fine
+    bright = _step(strands, 0.1, 1.5)
+    from_collar = t - 0.30 - 0.035 * zigzag
+    inner = _step(from_collar, 0.06, -0.06)
+    collar = np.exp(-((from_collar / 0.055) ** 2))
+    crypts = _step(holes - 5.0 * np.abs(from_collar - 0.10), 0.3, 1.5) * (1 - 0.5 * look.melanin)
+    furrows = np.exp(-((np.sin(math.pi * (5.5 * t + 0.25 * slow)) / 0.25) ** 2)) * _step(t, 0.45, 0.7)
+
+    # Pigment gathers around the pupil: blue eyes with a golden star, hazel ones brown inside and green outside.
+    uneven = min(1.0, 0.25 + 3.0 * look.melanin) * (1 - look.melanin)
+    spread = 0.30 * inner + 0.16 * collar - 0.10 * _step(t, 0.4, 0.9) + 0.07 * slow + 0.05 * strands
+    melanin = np.clip(look.melanin + uneven * spread, 0, 1)
+    color = _TABLE[(melanin * 255 + 0.5).astype(np.uint8)]
+    warm = _rgb(1.14, 1.06, 0.70) if look.hue > 0 else _rgb(0.93, 0.97, 1.10)
+    color *= np.power(warm, np.float32(abs(look.hue)))
+    if look.hue < 0:
+        color += np.float32(-0.5 * look.hue) * (color.mean(axis=-1, keepdims=True) - color)
+
+    pale = 1 - look.melanin
+    tone = 0.72 + (0.25 + 0.45 * pale) * bright + 0.14 * np.clip(strands, -1.6, 1.6)
+    tone += 0.22 * collar - 0.42 * crypts + (0.16 - 0.1 * pale) * furrows
+    tone *= 1 - 0.22 * inner * pale
+    tone *= 1 - 0.85 * look.ring * _step(_HALF + 0.010 * lumps, 0.76, 0.95)
+    tone *= 1 - 0.35 * _step(_HALF, 0.90, 1.0)
+    color *= np.maximum(tone, 0.12)[..., None]
+    arcus = look.arcus * np.exp(-(((_HALF - 0.92) / 0.035) ** 2))[..., None]
+    color += arcus * (_rgb(0.34, 0.36, 0.38) - color)
+    ruff = _step(np.abs(_HALF - look.pupil - 0.012 + 0.006 * lumps), 0.03, 0.0)[..., None]
+    color += 0.8 * ruff * (_rgb(0.022, 0.012, 0.007) - color)
+    pupil = _step(_HALF + 0.004 * lumps, look.pupil + 0.012, look.pupil - 0.012)[..., None]
+    return np.asarray(color * (1 - pupil) + 0.0015 * pupil, np.float32)
+
+
+def _sclera(look: Look, rng: np.random.Generator) -> F32:
+    """Paint the white, limbus backwards: (SIZE/2, SIZE, 3) linear."""
+    cloud = _noise(rng, (_ROWS, SIZE), 7, 3)
+    cloud += 0.5 * _noise(rng, (_ROWS, SIZE), 22, 9)
+    young, old = _rgb(0.625, 0.605, 0.600), _rgb(0.600, 0.520, 0.390)
+    yellow = np.clip(look.yellowness * (0.55 + 0.45 * _HALF) + 0.06 * cloud * look.yellowness, 0, 1)[..., None]
+    color = young + yellow * (old - young)
+    color = color * (1 + 0.03 * cloud)[..., None]
+    # Blood: even pinkness that grows towards the corners, and veins.
+    pink = (0.12 + 0.55 * look.redness) * _step(_HALF + 0.05 * cloud, 0.10, 0.75)
+    color += pink[..., None] * (_rgb(0.52, 0.30, 0.26) - color)
+    veins = _veins(rng, look.redness) * _step(_HALF, 0.03, 0.20)
+    stain = (1 - np.exp(-veins * (0.45 + 1.3 * look.redness)))[..., None]
+    return np.asarray(color * (1 - stain * _rgb(0.25, 0.72, 0.74)), np.float32)
+
+
+def _veins(rng: np.random.Generator, redness: float) -> F32:
+    """Draw vessels that wander from the corners of the eye towards the iris and fork; (SIZE/2, SIZE), about 0..1."""
+    scale = 2  # drawn larger, because lines are drawn without antialiasing
+    width, height = SIZE * scale, _ROWS * scale
+    sheet = Image.new("L", (width, height))
+    pen = ImageDraw.Draw(sheet)
+    roots = 26 + round(44 * redness)
+    # Columns: 0 is up; the corners of the eye lie at a quarter and three quarters of the way around.
+    corner = np.where(rng.random(roots) < 0.5, 0.25, 0.75)
+    todo = [
+        (float(x * width), float(height * y), float(w), 0.0)
+        for x, y, w in zip(
+            (corner + rng.normal(0, 0.10, roots)) % 1.0,
+            rng.uniform(0.5, 0.95, roots),
+            rng.uniform(0.8, 2.4, roots),
+            strict=True,
+        )
+    ]
+    while todo:
+        x, y, thick, heading = todo.pop()
+        steps = int(rng.integers(14, 34))
+        turns = rng.normal(0, 0.55, steps)
+        forks = rng.random(steps) < 0.07
+        lean = heading
+        for turn, fork in zip(turns.tolist(), forks.tolist(), strict=True):
+            heading = 0.72 * heading + turn + 0.1 * lean
+            nx, ny = x + 9.0 * math.sin(heading), y - 7.0 * math.cos(heading)
+            shade = int(min(255, 60 + 62 * thick))
+            for shift in (-width, 0, width):  # the sheet's left and right edges meet
+                pen.line([x + shift, y, nx + shift, ny], fill=shade, width=max(1, round(thick)))
+            x, y, thick = nx % width, ny, thick * 0.965
+            if y < 0 or thick < 0.3:
+                break
+            if fork and thick > 0.6:
+                todo.append((x, y, thick * 0.65, heading + math.copysign(0.7, turn)))
+    soft = sheet.filter(ImageFilter.GaussianBlur(0.8)).resize((SIZE, _ROWS), Image.Resampling.BOX)
+    return np.asarray(soft, np.float32) * np.float32(1 / 255)
+
+
+def _rgb(red: float, green: float, blue: float) -> F32:
+    return np.array([red, green, blue], np.float32)
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, int], around: float, outwards: float) -> F32:
+    """Gaussian noise of variance 1 that closes around: `around` x `outwards` blobs fill the sheet."""
+    rows, columns = shape
+    f_out, f_around = np.fft.fftfreq(rows, 1 / rows)[:, None], np.fft.rfftfreq(columns, 1 / columns)[None]
+    keep = np.exp(-0.5 * ((f_out / outwards) ** 2 + (f_around / around) ** 2)).astype(np.float32)
+    keep[0, 0] = 0.0
+    waves = rng.standard_normal((2, *keep.shape), np.float32) * keep
+    sheet: F32 = scipy.fft.irfft2(waves[0] + 1j * waves[1], s=shape)
+    return np.asarray(sheet / sheet.std(), np.float32)
+
+
+def _step(x: ArrayLike, low: float, high: float) -> F32:
+    """Hermite step from 0 at `low` to 1 at `high`, which may be below `low`."""
+    t = np.clip((np.asarray(x, np.float32) - np.float32(low)) / np.float32(high - low), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -1,0 +1,217 @@
+"""Eyes: ball and iris, the clear film that is cornea and wet conjunctiva, the wet line along the lids, the caruncle.
+
+Proportions after the schematic eye (Gullstrand; Atchison & Smith 2000, "Optics of the Human Eye", ch. 1-2): corneal
+radius 7.8 mm, iris 11.7 mm across, pupil 3 mm behind the cornea's back. Lengths are in radii of the ball, whose size is
+MakeHuman's. Its ball is a fifth too large for the lids' opening, so the iris keeps its size rather than its share, and
+the cornea is a little flatter than in life: a steeper one would reach through the lids.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from app.scene.avatar.eye_texture import LIMBUS, LIMBUS_V, SCLERA_END, Look, paint
+from app.scene.avatar.head_shape import Eye
+from app.scene.avatar.person import Person
+from app.scene.checks import F64
+from app.scene.model import Material, Mesh, Part, Texture, normalized
+
+CORNEA_IOR, TEAR_IOR = 1.376, 1.336
+CORNEA_RADIUS = 0.575
+BLEND = 0.02
+"""How far around the limbus cornea and ball flow into each other."""
+FILM = 0.008
+"""Thickness of the clear film on the white: 0.1 mm."""
+IRIS_DEPTH, PUPIL_DEPTH = 0.045, 0.085
+"""How far iris' root and pupil lie behind the plane of the limbus; the hollow cone catches light opposite to the lamp,
+as the cornea's refraction makes the iris do."""
+SIDES = 40
+LIMBUS_ANGLE = math.asin(LIMBUS)
+
+_IRIS_RINGS = np.array([0.0, 0.12, 0.26, 0.40, 0.55, 0.70, 0.82, 0.91, 0.9625])  # radii of the iris
+_WALL_RINGS = np.array([0.9825, 1.0, 1.015, 1.03])
+_BACK_RINGS = np.array([1.36, 1.5, 1.7, 1.9, SCLERA_END])  # polar angles that are never seen
+_FILM_RINGS = np.concatenate(
+    [np.linspace(0, 0.30, 8), np.linspace(0.34, 0.54, 7), np.linspace(0.61, 1.24, 9), _BACK_RINGS]
+)
+_MM = 1 / 14.7  # a millimetre on MakeHuman's ball
+
+
+def build(person: Person, eye: Eye, side: str) -> tuple[Part, ...]:
+    """Return the parts of one eye: ball, cornea, wet line and caruncle.
+
+    Args:
+        side: "left" or "right", for names and for patterns of its own.
+    """
+    look = Look.of(person)
+    texture = Texture(paint(look, person.rng(f"eye {side}")), srgb=True, name=f"eye {side}")
+    cornea = Material("cornea", (1.0, 1.0, 1.0), roughness=0.03, ior=CORNEA_IOR, transmission=1.0)
+    # All gloss comes from the film; what lies below is matt.
+    ball = Material("eyes", (1.0, 1.0, 1.0), albedo_map=texture, roughness=0.8, ior=1.0)
+    tear = Material("tear", (1.0, 1.0, 1.0), roughness=0.03, ior=TEAR_IOR, transmission=1.0)
+    caruncle = Material("caruncle", (0.50, 0.205, 0.175), roughness=0.22, ior=1.4)
+    return (
+        Part(f"eye_{side}", _placed(eye, ball_mesh()), ball),
+        Part(f"caruncle_{side}", caruncle_mesh(eye, person.rng(f"caruncle {side}")), caruncle),
+        Part(f"cornea_{side}", _placed(eye, film_mesh()), cornea),
+        Part(f"tear_{side}", tear_mesh(eye, person["eyes.wetness"]), tear),
+    )
+
+
+def film_radius(theta: ArrayLike) -> F64:
+    """Distance of the film's surface from the ball's centre at polar angles from the gaze."""
+    angle = np.asarray(theta, np.float64)
+    center = math.sqrt(1 - LIMBUS**2) - math.sqrt(CORNEA_RADIUS**2 - LIMBUS**2)
+    cornea = center * np.cos(angle) + np.sqrt(CORNEA_RADIUS**2 - (center * np.sin(angle)) ** 2)
+    outside = cornea - 1.0
+    joined = 1.0 + 0.5 * (outside + np.sqrt(outside**2 + BLEND**2))
+    # Behind the lids it sinks into the ball, so that no edge stands out.
+    return np.asarray(joined * (1 - 2 * FILM * _step(angle, 1.5, SCLERA_END)))
+
+
+def ball_mesh() -> Mesh:
+    """White, iris and pupil of an eye of radius 1 at the origin that looks along +z."""
+    plane = math.sqrt(1 - LIMBUS**2)
+    inside = 1.0 - FILM
+    iris = LIMBUS * _IRIS_RINGS
+    slope = (IRIS_DEPTH - PUPIL_DEPTH) / iris[-1]
+    wall = LIMBUS * _WALL_RINGS
+    start = math.asin(wall[-1] / inside)
+    theta = np.concatenate([np.linspace(start, 1.25, 16)[1:], _BACK_RINGS])
+    root, edge = plane - IRIS_DEPTH, math.sqrt(inside**2 - wall[-1] ** 2)
+    across = np.concatenate([iris, wall, inside * np.sin(theta)])
+    rise = root + (edge - root) * _step(wall, iris[-1], wall[-1])
+    along = np.concatenate([plane - PUPIL_DEPTH - slope * iris, rise, inside * np.cos(theta)])
+    angles = np.concatenate([np.arcsin(np.minimum(wall / inside, 1.0)), theta])
+    v = np.concatenate([LIMBUS_V * iris / LIMBUS, _sclera_v(angles)])
+    v[len(iris) : len(iris) + 2] = LIMBUS_V * _WALL_RINGS[:2]
+    return _turned(across, along, v)
+
+
+def film_mesh() -> Mesh:
+    """The clear surface over the whole front of an eye of radius 1, with exact normals."""
+    theta, radius = _FILM_RINGS, film_radius(_FILM_RINGS)
+    step = 1e-5
+    slope = (film_radius(theta + step) - film_radius(theta - step)) / (2 * step)
+    sine, cosine = np.sin(theta), np.cos(theta)
+    # Across the tangent d(radius * (sin, cos)) / d theta.
+    normal = np.stack([radius * sine - slope * cosine, radius * cosine + slope * sine])
+    normal[:, 0] = 0.0, 1.0
+    v = np.where(theta < LIMBUS_ANGLE, LIMBUS_V * sine / LIMBUS, _sclera_v(theta))
+    return _turned(radius * sine, radius * cosine, v, normal / np.linalg.norm(normal, axis=0))
+
+
+def _sclera_v(theta: F64) -> F64:
+    """Texture coordinate of polar angles beyond the limbus."""
+    return np.asarray(LIMBUS_V + (1 - LIMBUS_V) * (theta - LIMBUS_ANGLE) / (SCLERA_END - LIMBUS_ANGLE))
+
+
+def _turned(across: F64, along: F64, v: F64, normal: F64 | None = None) -> Mesh:
+    """Turn a profile (K,) around +z: u runs around from +y, and the first point is the pole."""
+    turn = np.arange(SIDES) / SIDES * 2 * math.pi
+    turn = np.append(turn, 0.0)  # both sides of the seam at exactly one place
+    x, y = -np.sin(turn), np.cos(turn)
+
+    def around(radial: F64, axial: F64) -> F64:
+        table = np.stack(np.broadcast_arrays(radial[:, None] * x, radial[:, None] * y, axial[:, None]), axis=-1)
+        return table.reshape(-1, 3)
+
+    u = np.linspace(0, 1, SIDES + 1)
+    uvs = np.stack(np.broadcast_arrays(u[None], v[:, None]), axis=-1).reshape(-1, 2)
+    triangles = _grid(len(across), SIDES + 1)[SIDES:]  # at the pole, half of them are points
+    return Mesh.of(around(across, along), triangles, None if normal is None else around(*normal), uvs)
+
+
+def _grid(rows: int, columns: int) -> NDArray[np.int64]:
+    """Triangles of a sheet of vertices; the first ones are those with an edge in row 0."""
+    corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
+    right, below = corner + 1, corner + columns
+    first = np.stack([corner, below + 1, right], axis=1)
+    second = np.stack([corner, below, below + 1], axis=1)
+    return np.concatenate([first[: columns - 1], second, first[columns - 1 :]])
+
+
+def _placed(eye: Eye, mesh: Mesh) -> Mesh:
+    """The mesh of a unit eye, as large as this eye, at its place, looking where it looks."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = _axes(eye.gaze).T * eye.radius
+    matrix[:3, 3] = eye.center
+    return mesh.with_transform(matrix)
+
+
+def _axes(gaze: F64) -> F64:
+    """(3,3) rows: the eye's right, up and forward."""
+    forward = gaze / np.linalg.norm(gaze)
+    right = np.cross([0.0, 1.0, 0.0], forward)
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(forward, right), forward])
+
+
+def contact_line(eye: Eye, count: int) -> F64:
+    """Where the lids touch the film, in radii from the ball's centre: (count,3), closed, evenly spaced.
+
+    Seen from the front the lids' edge hides what lies behind it, so that the line is the edge moved back onto the film.
+    """
+    edge = (eye.margin - eye.center) / eye.radius
+    far = np.hypot(edge[:, 0], edge[:, 1])
+    edge = edge[:, :2] * np.minimum(1.0, 0.97 / np.maximum(far, 1e-9))[:, None]
+    loop = np.vstack([edge, edge[:1]])
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(loop, axis=0), axis=1))])
+    at = np.arange(count) / count * length[-1]
+    flat = np.stack([np.interp(at, length, loop[:, k]) for k in range(2)], axis=1)
+    around = np.concatenate([flat, np.sqrt(1 - (flat**2).sum(axis=1))[:, None]], axis=1)
+    gaze = eye.gaze / np.linalg.norm(eye.gaze)
+    return np.asarray(around * film_radius(np.arccos(np.clip(around @ gaze, -1, 1)))[:, None])
+
+
+def tear_mesh(eye: Eye, wetness: float, count: int = 72) -> Mesh:
+    """The wet line: the hollow surface of the tears that stand between lids and film, higher on the lower lid."""
+    line = contact_line(eye, count)
+    out = line / np.linalg.norm(line, axis=1, keepdims=True)
+    along = np.roll(line, -1, axis=0) - np.roll(line, 1, axis=0)
+    inward = normalized(np.cross(out, along))
+    clockwise = ((line.mean(axis=0) - line) * inward).sum() < 0.0
+    if clockwise:
+        inward = -inward
+    height = (0.12 + 0.42 * wetness) * _MM * (0.5 + 0.5 * _step(inward[:, 1], -0.6, 0.5))[:, None]
+    # Across the line a quarter of a circle, from the lid (angle 0) to the film.
+    rows, normals = [], []
+    for angle in np.linspace(0.0, 0.5 * math.pi, 5):
+        normal = math.cos(angle) * inward + math.sin(angle) * out
+        rows.append(line + height * (inward + out - normal) + 0.02 * _MM * out)
+        normals.append(normal)
+    closed = [np.concatenate([row, row[:1]]) for row in rows]
+    u, v = np.meshgrid(np.linspace(0, 1, count + 1), np.linspace(0, 1, 5))
+    triangles = _grid(5, count + 1)
+    return Mesh.of(
+        np.concatenate(closed) * eye.radius + eye.center,
+        triangles if clockwise else triangles[:, ::-1],
+        np.concatenate([np.concatenate([n, n[:1]]) for n in normals]),
+        np.stack([u, v], axis=-1).reshape(-1, 2),
+    )
+
+
+def caruncle_mesh(eye: Eye, rng: np.random.Generator) -> Mesh:
+    """The pink knob in the inner corner of the eye, which fills the hollow between ball and lids."""
+    line = contact_line(eye, 72) * eye.radius + eye.center
+    corner = line[np.argmin(np.abs(line[:, 0]))]
+    scale = eye.radius * _MM
+    lateral = float(np.sign(eye.center[0]))
+    center = corner + np.array([0.9 * lateral, 0.0, 0.4]) * scale
+    tilt, turn = np.meshgrid(
+        np.linspace(0, 0.95 * math.pi, 9), np.append(np.arange(16) / 16 * 2 * math.pi, 0.0), indexing="ij"
+    )
+    unit = np.stack([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)], axis=-1).reshape(-1, 3)
+    waves = rng.normal(0, 2.2, (6, 3))
+    lumps = 1 + 0.035 * np.sin(unit @ waves.T + rng.uniform(0, 6, 6)).sum(axis=1, keepdims=True)
+    u, v = np.meshgrid(np.linspace(0, 1, 17), np.linspace(0, 1, 9))
+    uvs = np.stack([u, v], axis=-1).reshape(-1, 2)
+    points = center + unit * lumps * np.array([2.4, 1.6, 1.5]) * scale
+    return Mesh.of(points, _grid(9, 17)[16:], None, uvs)
+
+
+def _step(x: ArrayLike, low: float, high: float) -> F64:
+    """Hermite step from 0 at `low` to 1 at `high`."""
+    t = np.clip((np.asarray(x, np.float64) - low) / (high - low), 0.0, 1.0)
+    return np.asarray(t * t * (3 - 2 * t))
