@@ -145,7 +145,7 @@ class _Writer:
         return len(self.document["accessors"]) - 1
 
     def texture(self, texture: Texture, name: str) -> dict[str, int]:
-        pixels = texture.pixels
+        pixels: NDArray[Any] = texture.pixels
         if pixels.dtype != np.uint8:
             pixels = np.clip(np.round(pixels * 255.0), 0.0, 255.0).astype(np.uint8)
         if pixels.shape[2] == 1:
@@ -189,7 +189,7 @@ class _Writer:
             self._extend(entry, "KHR_materials_ior", {"ior": m.ior})
         if m.transmission > 0.0:
             self._extend(entry, "KHR_materials_transmission", {"transmissionFactor": m.transmission})
-        own = {}
+        own: dict[str, Any] = {}
         if m.subsurface > 0.0:
             own.update(subsurface=m.subsurface, mean_free_path=list(m.mean_free_path))
         if m.second_weight > 0.0:
