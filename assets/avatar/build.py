@@ -206,14 +206,6 @@ def read_targets(data: Path, used: Ints, n: int) -> tuple[NDArray[np.str_], Ints
     for age in ("child", "young", "old"):
         for gender in ("female", "male"):
             paths += [macros / f"{origin}-{gender}-{age}.target.gz" for origin in ("african", "asian", "caucasian")]
-            for build in (
-                "averagemuscle-averageweight",
-                "averagemuscle-minweight",
-                "averagemuscle-maxweight",
-                "minmuscle-averageweight",
-                "maxmuscle-averageweight",
-            ):
-                paths.append(macros / f"universal-{gender}-{age}-{build}.target.gz")
     paths += sorted((data.parent / "faceunits01" / "targets" / "faceunits").glob("*.target"))
     names, starts, moved, offsets, scales = [], [0], [], [], []
     for path in paths:

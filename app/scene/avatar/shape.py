@@ -13,6 +13,7 @@ from app.scene.avatar import lids
 from app.scene.avatar.fit import close_lips, trim_neck
 from app.scene.avatar.head_shape import Eye, HeadShape
 from app.scene.avatar.lids import Ball, Frame
+from app.scene.avatar.parameters.shape import ASYMMETRY, DIALS
 from app.scene.avatar.person import Person
 from app.scene.avatar.targets import Ints, load
 from app.scene.checks import F32, F64
@@ -25,6 +26,8 @@ LOOK_SIDEWAYS, LOOK_UP, LOOK_DOWN = (np.radians(angle) for angle in (30.0, 22.0,
 """How far an eye turns when ARKit's eyeLook shapes are 1."""
 CHILD, ADULT, OLD = 10.0, 25.0, 90.0
 """Ages of MakeHuman's child, young and old heads, years."""
+ASYMMETRY_SCALE = 0.25
+"""Standard deviation of the weights of the targets of asymmetry at full asymmetry."""
 OPENERS = (
     "jawOpen", "mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight"
 )  # fmt: skip
@@ -108,21 +111,41 @@ class _Head:
 
 def identity(person: Person) -> dict[str, float]:
     """Weights of the targets that make the person's head, without expression."""
+    return _macro(person) | _dials(person) | _asymmetry(person)
+
+
+def _macro(person: Person) -> dict[str, float]:
     age, male = person["person.age"], person["person.gender"]
-    genders = {"female": 1.0 - male, "male": male}
     child = max(0.0, (ADULT - age) / (ADULT - CHILD)) ** 1.6
     old = max(0.0, (age - ADULT) / (OLD - ADULT))
-    ages = {"child": child, "young": 1.0 - child - old, "old": old}
-    ancestry = dict(zip(("african", "asian", "caucasian"), person.ancestry, strict=True))
+    stages = {"child": child, "young": 1.0 - child - old, "old": old}
+    ancestry = zip(("african", "asian", "caucasian"), person.ancestry, strict=True)
+    return {
+        f"{origin}-{gender}-{stage}": fraction * part * share
+        for origin, fraction in ancestry
+        for gender, part in (("female", 1.0 - male), ("male", male))
+        for stage, share in stages.items()
+    }
+
+
+def _dials(person: Person) -> dict[str, float]:
     weights: dict[str, float] = {}
-    for gender, part in genders.items():
-        for stage, share in ages.items():
-            if part * share == 0.0:
-                continue
-            weights[f"universal-{gender}-{stage}-averagemuscle-averageweight"] = part * share
-            for origin, fraction in ancestry.items():
-                weights[f"{origin}-{gender}-{stage}"] = part * share * fraction
+    for dial in DIALS:
+        value = person[f"shape.{dial.word}"]
+        for target, weight in (dial.low if value < 0.0 else dial.high).items():
+            for name in (target.replace("*", "l"), target.replace("*", "r")) if "*" in target else (target,):
+                weights[name] = weights.get(name, 0.0) + abs(value) * weight
     return weights
+
+
+def _asymmetry(person: Person) -> dict[str, float]:
+    """Every target of the kind leans to one side by a half-normal amount."""
+    amount = ASYMMETRY_SCALE * person[ASYMMETRY]
+    kinds = sorted(
+        str(name)[:-2] for name in load().names if str(name).startswith("asym-") and str(name).endswith("-l")
+    )
+    lean = np.clip(person.rng("asymmetry").normal(size=len(kinds)), -2.0, 2.0) * amount
+    return {f"{kind}-{'l' if x > 0.0 else 'r'}": abs(x) for kind, x in zip(kinds, lean.tolist(), strict=True)}
 
 
 def with_gaze(person: Person) -> dict[str, float]:
