@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from typing import Any
 
 from app.bench.figures import Samples
+from app.bench.mitsuba import installed
 from app.bench.networks import NETWORKS, Networks, flops
 from app.bench.sgemm import HINDRANCES, Sgemm, sgemm
+from app.bench.skin import Painter, mitsuba_painter, reference_painter
 from app.bench.view import Description, FrameCost, View, memory
 from app.bench.worker import Worker
 from app.commands.options import SceneOptions
@@ -39,6 +41,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
     Returns:
         What the report holds: names, sizes, "passes_ms" by pass, and the figures that app.commands.bench.MEANINGS
         explains, each as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell.
+        Without Mitsuba, whose name is "mitsuba" then false, those that compare with it are missing.
     """
     size = options.size or SMALL
     layers, trained = _shipped(options)
@@ -93,13 +96,26 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             figures.add("reference_ms_512", milliseconds)
             figures.add("reference_samples_per_s", 1e3 * SMALL[0] * SMALL[1] / milliseconds)
 
-        description, done = _run(views[SMALL], (fused, at_rest, moving, reference), rounds, counted)
+        parts = [fused, at_rest, moving, reference]
+        if mitsuba := installed():
+            painters: list[Worker[Painter]] = [start(reference_painter, options), start(mitsuba_painter)]
+
+            def skin() -> None:
+                ours, theirs = (painter.ask(Painter.cost) for painter in painters)
+                figures.add("reference_head_samples_per_s", ours.head_samples_per_s)
+                figures.add("mitsuba_head_samples_per_s", theirs.head_samples_per_s)
+                figures.add("reference_over_mitsuba", ours.head_samples_per_s / theirs.head_samples_per_s)
+                figures.add("noise_cost_over_mitsuba", ours.noise_cost / theirs.noise_cost)
+
+            parts.append(skin)
+        description, done = _run(views[SMALL], parts, rounds, counted)
         used = views[LARGE].ask(memory)
     return {
         **_head(description, layers, trained, done),
         "size": list(size),
         "passes_ms": passes.spreads(),
         **figures.spreads(),
+        "mitsuba": mitsuba,
         "fused_networks": NETWORKS,
         "fused_layers_deep": list(DEEP),
         "resident_mb_720": used["resident"] if used else None,
