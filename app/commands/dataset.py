@@ -93,7 +93,8 @@ def dataset(
     from app.scene.assets import ASSETS, find_environment
     from app.scene.default import default_scene
     from app.training.frame_source import GpuFrameSource
-    from app.training.generate import generate
+    from app.training.frames import Plan
+    from app.training.generate import Here, generate
 
     if min(size) < 16:
         raise InputError(f"A frame must be 16 pixels or more a side, not {size[0]}x{size[1]}.")
@@ -103,20 +104,10 @@ def dataset(
         maps = sorted((ASSETS / "environments").glob("*.exr"))
     scene = default_scene(mesh=mesh, face=face, aspect=size[0] / size[1])
     options = SceneOptions(mesh, None, None, face, None, "reference", size, device)
+    plan = Plan(spp, seed, size, tiles, tuple(maps), held_out=held_out)
     with open_device(options) as gpu, GpuFrameSource(gpu, scene) as source, counter(frames, "frames") as show:
         try:
-            added = generate(
-                source,
-                out,
-                frames=frames,
-                spp=spp,
-                seed=seed,
-                size=size,
-                tile_fraction=tiles,
-                environments=maps,
-                held_out=held_out,
-                progress=lambda done, wanted, _: show(done),
-            )
+            added = generate(Here(source), out, plan, frames, progress=lambda done, _wanted, _tiles: show(done))
         except KeyboardInterrupt:
             click.echo(f"Stopped; what is finished is kept in {out}, and the same command goes on.", err=True)
             raise

@@ -48,9 +48,10 @@ class GBuffer:
         self.lights_changed()
 
     def lights_changed(self) -> None:
-        """Binds the light buffers anew. Commands recorded before are stale."""
+        """Binds the light buffers, or another `scene`, anew. Commands recorded before are stale."""
         if self._bound is not None:
             self._bound.close()
+            self._face_depth.scene = self.scene
             self._face_depth.lights_changed()
         first = FIRST_PASS_SLOT
         self._bound = self._pipeline.bind(

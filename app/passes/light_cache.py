@@ -90,12 +90,9 @@ class LightCache:
         self.device, self.scene, self.size = device, scene, size
         self.samples, self.samples_per_update, self._seed = samples, samples_per_update, seed
         self._owned: list[Any] = []
+        self._of_scene: list[Any] = []
         self._bound: list[Any] = []
-        points, self.vertex_offsets = self._points()
-        self.point_count = len(points)
         self.includes = {"light_cache.glsl": self._declarations()}
-        self._points_buffer = self._own(device.buffer(points, name="cache points"))
-        self.gathered = self._own(device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light"))
         self._half = self._own(device.buffer(BLURRED_LIGHT.size * size * size, name="half-blurred light"))
         self.state = self._own(device.buffer(CACHE_STATE.size, memory="upload", name="cache state"))
         self.sampler = self._own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
@@ -128,11 +125,7 @@ class LightCache:
             )
             for axis in (0, 1)
         ]
-        resources = {0: self._points_buffer, 1: self.gathered, 2: self._half, 3: self.state}
-        resources[4] = [image for image, _ in self.images]
-        self._blur_sets = [self._own(blur.bind(resources)) for blur in self._blur]
-        self._gathered_samples = 0
-        self.lights_changed()
+        self.set_scene(scene)
 
     @property
     def converged(self) -> bool:
@@ -142,6 +135,22 @@ class LightCache:
     def restart(self) -> None:
         """Starts gathering over: lights have moved."""
         self._gathered_samples = 0
+
+    def set_scene(self, scene: SceneBuffers) -> None:
+        """Gathers another scene's light from now on. The GPU must be idle."""
+        self.scene = scene
+        points, self.vertex_offsets = self._points()
+        self.point_count = len(points)
+        for thing in reversed(self._of_scene):
+            thing.close()
+        self._points_buffer = self.device.buffer(points, name="cache points")
+        self.gathered = self.device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light")
+        resources = {0: self._points_buffer, 1: self.gathered, 2: self._half, 3: self.state}
+        resources[4] = [image for image, _ in self.images]
+        self._blur_sets = [blur.bind(resources) for blur in self._blur]
+        self._of_scene = [self._points_buffer, self.gathered, *self._blur_sets]
+        self._gathered_samples = 0
+        self.lights_changed()
 
     def lights_changed(self) -> None:
         """Binds the lights anew and starts over."""
@@ -187,9 +196,9 @@ class LightCache:
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in [*reversed(self._bound), *reversed(self._owned)]:
+        for thing in [*reversed(self._bound), *reversed(self._of_scene), *reversed(self._owned)]:
             thing.close()
-        self._bound, self._owned = [], []
+        self._bound, self._of_scene, self._owned = [], [], []
 
     def _own(self, thing: Any) -> Any:
         self._owned.append(thing)

@@ -1,27 +1,28 @@
 """The data set on disk: every tile's binary record goes into the folder of its hash.
 
-    DIR/manifest.jsonl             first line: what the set is; then a line a shard: its frames, tile counts
-    DIR/hashes/0x01c3/00007.tiles  tiles with hash 0x01c3 of shard 7: records of `TILE_DTYPE`, nothing else
+    DIR/manifest.jsonl             first line: what the set is; then a line a shard: person, frames, tile counts
+    DIR/hashes/0x01c3/00008.tiles  tiles with hash 0x01c3 of shard 8: records of `TILE_DTYPE`, nothing else
 
 numpy alone reads it. The manifest's first line gives the record:
 
     header = json.loads(open("manifest.jsonl").readline())
     record = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in header["dtype"]])
-    tiles = np.fromfile("hashes/0x01c3/00007.tiles", record)
+    tiles = np.fromfile("hashes/0x01c3/00008.tiles", record)
     features = tiles["features"].view("<f2")    # (n, 256, 32) halves in the order of header["features"]
 
-A *shard* is a run of frames written together. Its files are written beside their final names and renamed; its
-manifest line is appended last. Whatever is not named by a complete manifest line does not exist for a reader
-and is swept away by the next writer, so a kill loses at most the shard under way and never counts a tile
-twice.
+A *shard* is the frames of one block, written together and named by the first of them, so that blocks can be finished
+in any order and by anybody: the files are the same. They are written beside their final names and renamed; the
+shard's manifest line is appended last. Whatever is not named by a complete manifest line does not exist for a reader
+and is swept away by the next writer, so a kill loses at most the blocks under way and never counts a tile twice.
 """
 
 import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -29,13 +30,16 @@ import numpy.typing as npt
 
 from app.errors import BungyoError, InputError
 from app.training.manifest import (
+    FORMAT_VERSION,
     MANIFEST,
     SPLITS,
     TILE_DTYPE,
     DatasetSpec,
     FrameInfo,
+    PersonInfo,
     Shard,
     TileBatch,
+    block_of,
     folder_name,
     header_of,
     read_manifest,
@@ -51,6 +55,7 @@ __all__ = [
     "DatasetSpec",
     "DatasetWriter",
     "FrameInfo",
+    "PersonInfo",
     "TileBatch",
     "split_of",
     "view_of",
@@ -66,6 +71,7 @@ class Dataset:
     Attributes:
         spec: what its frames share.
         frames: FrameInfo by frame index, in ascending order.
+        people: PersonInfo by block; empty where the set has one fixed face.
         hashes: all hashes that occur, ascending.
         hash_scale: bins of the tile hash along 0..1.
 
@@ -79,6 +85,7 @@ class Dataset:
         self.spec = header.spec
         self.hash_scale = header.hash_scale
         self.frames = dict(sorted((f.index, f) for shard in self._shards for f in shard.frames))
+        self.people = {block_of(s.shard): s.person for s in self._shards if s.person is not None}
         self.hashes = sorted({int(name, 16) for shard in self._shards for name in shard.tiles})
         self._split = np.full(max(self.frames, default=-1) + 1, len(SPLITS), np.uint8)
         for index, frame in self.frames.items():
@@ -96,7 +103,7 @@ class Dataset:
             split: one of SPLITS, or None for all.
 
         Returns:
-            (n,) records of `TILE_DTYPE`, in the order in which they were made.
+            (n,) records of `TILE_DTYPE`, frame by frame.
 
         Raises:
             InputError: a tile file is missing, of another size than the manifest says, or names an unknown
@@ -134,7 +141,7 @@ class DatasetWriter:
         spec: must equal that of a set which is there already.
 
     Attributes:
-        next_frame: index of the first frame that is not on disk yet.
+        done: numbers of the frames that are on disk.
 
     Raises:
         InputError: the folder belongs to something else, to another spec or schema, to another writer, or
@@ -145,8 +152,6 @@ class DatasetWriter:
         self.path = Path(path)
         # Through JSON and back, so that tuples and lists compare equal to what an earlier run stored.
         self.spec = msgspec.json.decode(msgspec.json.encode(spec), type=DatasetSpec)
-        self._frames: list[FrameInfo] = []
-        self._pending: dict[str, list[npt.NDArray[np.void]]] = {}
         manifest = self.path / MANIFEST
         self._beside = manifest.with_suffix(".part")  # the manifest of a set that was just being begun
         if self.path.exists() and not self.path.is_dir():
@@ -157,8 +162,7 @@ class DatasetWriter:
             raise InputError(f"The folder {self.path} holds other files, so no data set is begun in it.")
         else:
             shards = self._begin()
-        self._next_shard = max((shard.shard for shard in shards), default=-1) + 1
-        self.next_frame = max((f.index for shard in shards for f in shard.frames), default=-1) + 1
+        self.done = {frame.index for shard in shards for frame in shard.frames}
 
     def _begin(self) -> list[Shard]:
         try:
@@ -173,13 +177,16 @@ class DatasetWriter:
     def _resume(self) -> list[Shard]:
         manifest = self.path / MANIFEST
         header, _, _ = read_manifest(self.path)
-        theirs, ours = msgspec.to_builtins(header.spec), msgspec.to_builtins(self.spec)
-        for key in ours:
-            if theirs[key] != ours[key]:
-                raise InputError(
-                    f"The data set {self.path} was begun with {key} {theirs[key]!r}, so it cannot go on with "
-                    f"{ours[key]!r}."
-                )
+        if header.format_version != FORMAT_VERSION:
+            raise InputError(
+                f"The data set {self.path} was begun by an earlier version of bungyo, so it can be read but not go on.",
+                "Begin another one.",
+            )
+        if found := _differences(msgspec.to_builtins(header.spec), msgspec.to_builtins(self.spec)):
+            raise InputError(
+                f"The data set {self.path} was begun with other options: {'; '.join(found)}.",
+                "Repeat the options it was begun with, or begin another one.",
+            )
         self._lock()
         # Read again: only now can no other writer add a line.
         _, shards, complete = read_manifest(self.path)
@@ -206,60 +213,72 @@ class DatasetWriter:
     def _sweep(self, known: set[int]) -> None:
         """Remove what an unfinished shard left. Files that we cannot have written are left alone."""
         for file in (self.path / "hashes").glob("0x????/*"):
-            match = re.fullmatch(r"(\d{5})\.tiles(\.part)?", file.name)
+            match = re.fullmatch(r"(\d{5,})\.tiles(\.part)?", file.name)
             if match and (match[2] or int(match[1]) not in known):
                 file.unlink()
 
-    def add_frame(self, frame: FrameInfo, tiles: TileBatch) -> None:
-        """Keep a frame's tiles in memory (24 KB each) until `commit_shard`.
+    def write(self, frames: Sequence[tuple[FrameInfo, TileBatch]], person: PersonInfo | None = None) -> None:
+        """Write a shard: frames of one block in ascending order, those without tiles as well; none: do nothing.
+
+        Args:
+            frames: with their tiles.
+            person: whom they show, if people differ.
 
         Raises:
-            ValueError: the frame is already in the set, a hash does not fit 16 bits, or shapes differ from
-                TileBatch's.
+            BungyoError: the disk is full or refuses; the shard's files are removed, all others are untouched, and the
+                same frames can be written again later.
+            ValueError: a frame is in the set already, frames are not of one block or not ascending, a hash does not
+                fit 16 bits, or shapes differ from TileBatch's.
         """
-        if frame.index < self.next_frame:
-            raise ValueError(f"frame {frame.index} is already in the data set")
-        if len(tiles) and int(tiles.hashes.max()) > 0xFFFF:
-            raise ValueError("a hash has more than 16 bits")
-        records = tiles.records(frame.index)
-        dropped = int(np.count_nonzero(tiles.mask)) - int(np.count_nonzero(records["mask"]))
-        self._frames.append(msgspec.structs.replace(frame, dropped_pixels=dropped))
-        for value in np.unique(tiles.hashes):
-            self._pending.setdefault(folder_name(int(value)), []).append(records[tiles.hashes == value])
-        self.next_frame = frame.index + 1
-
-    def commit_shard(self) -> None:
-        """Write the frames added since the last commit, those without tiles as well; without any, do nothing.
-
-        Raises:
-            BungyoError: the disk is full or refuses; the shard's files are removed, earlier shards are
-                untouched, and the frames stay in memory, so that a later commit can succeed.
-        """
-        if not self._frames:
+        if not frames:
             return
+        infos, pending = self._sorted_by_hash(frames)
+        shard = infos[0].index
         # First everything beside, then all renames: a full disk is met before the first file is in place.
-        paths = {name: shard_path(self.path, name, self._next_shard) for name in sorted(self._pending)}
+        paths = {name: shard_path(self.path, name, shard) for name in sorted(pending)}
         beside = {name: path.with_suffix(".tiles.part") for name, path in paths.items()}
         try:
             for name, part in beside.items():
                 part.parent.mkdir(parents=True, exist_ok=True)
-                np.concatenate(self._pending[name]).tofile(part)
+                np.concatenate(pending[name]).tofile(part)
             for name, path in paths.items():
                 beside[name].rename(path)
-            counts = {name: sum(map(len, self._pending[name])) for name in paths}
-            self._append(msgspec.json.encode(Shard(self._next_shard, self._frames, counts)) + b"\n")
+            counts = {name: sum(map(len, pending[name])) for name in paths}
+            # First known, then written: whatever interrupts here, no frame can come into the set twice.
+            self.done.update(info.index for info in infos)
+            self._append(msgspec.json.encode(Shard(shard, infos, counts, person)) + b"\n")
         except OSError as error:
+            self.done.difference_update(info.index for info in infos)
             for file in (*beside.values(), *paths.values()):
                 file.unlink(missing_ok=True)
             # numpy reports a short write without an errno; a full disk is its only likely cause.
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, None)
             reason = "the disk is full" if full else error.strerror
             raise BungyoError(
-                f"Frames {self._frames[0].index} to {self._frames[-1].index} could not be written to "
-                f"{self.path}: {reason}; all earlier frames are safe."
+                f"Frames {infos[0].index} to {infos[-1].index} could not be written to {self.path}: {reason}; all "
+                "earlier frames are safe."
             ) from error
-        self._next_shard += 1
-        self._frames, self._pending = [], {}
+
+    def _sorted_by_hash(
+        self, frames: Sequence[tuple[FrameInfo, TileBatch]]
+    ) -> tuple[list[FrameInfo], dict[str, list[npt.NDArray[np.void]]]]:
+        """The frames with their dropped pixels counted, and the tiles' records by the name of their hash's folder."""
+        indexes = [info.index for info, _ in frames]
+        if indexes != sorted(set(indexes)) or len(set(map(block_of, indexes))) > 1:
+            raise ValueError(f"the frames {indexes} are not ascending ones of one block")
+        if again := self.done.intersection(indexes):
+            raise ValueError(f"frame {min(again)} is already in the data set")
+        infos: list[FrameInfo] = []
+        pending: dict[str, list[npt.NDArray[np.void]]] = {}
+        for info, tiles in frames:
+            if len(tiles) and int(tiles.hashes.max()) > 0xFFFF:
+                raise ValueError("a hash has more than 16 bits")
+            records = tiles.records(info.index)
+            dropped = int(np.count_nonzero(tiles.mask)) - int(np.count_nonzero(records["mask"]))
+            infos.append(msgspec.structs.replace(info, dropped_pixels=dropped))
+            for value in np.unique(tiles.hashes):
+                pending.setdefault(folder_name(int(value)), []).append(records[tiles.hashes == value])
+        return infos, pending
 
     def _append(self, line: bytes) -> None:
         size = os.fstat(self._manifest.fileno()).st_size
@@ -272,7 +291,7 @@ class DatasetWriter:
             raise
 
     def close(self) -> None:
-        """Let go of the data set. Frames that were not committed are forgotten."""
+        """Let go of the data set."""
         self._manifest.close()
 
     def __enter__(self) -> "DatasetWriter":
@@ -280,3 +299,21 @@ class DatasetWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], where: str = "") -> list[str]:
+    """Say of every option that differs what it was, and what it is now; the scene's by their own names."""
+    found = []
+    for key in dict.fromkeys([*theirs, *ours]):
+        name = where + key
+        was, now = theirs.get(key), ours.get(key)
+        if was == now:
+            continue
+        if isinstance(was, dict) and isinstance(now, dict):
+            found += _differences(was, now, "" if name == "scene" else f"{name}.")
+        elif max(len(repr(was)), len(repr(now))) > 60:
+            found.append(f"{name} differs")
+        else:
+            was, now = ("not given" if value is None else value for value in (was, now))
+            found.append(f"{name} was {was} and is now {now}")
+    return found

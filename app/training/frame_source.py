@@ -1,7 +1,8 @@
 """Teacher data from the GPU: features by the G-buffer, targets by the reference, of the same points."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,33 +18,42 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import Light, LightRig
-from app.scene.model import Scene
-from app.training.generate import TileSelection
-from app.training.manifest import TileBatch
+from app.scene.model import Scene, Texture
+from app.training.frames import TileSelection
+from app.training.manifest import PersonInfo, TileBatch
+from app.training.people import People
 
 CACHE_SAMPLES = 8  # the blur averages over some hundred texels, so the demo's 32 would teach little more
 SAMPLES_PER_SUBMIT = 8  # keeps a submission short enough for drivers that watch the clock
 
 
 class GpuFrameSource:
-    """Renders random situations of one scene. A context manager.
+    """Renders random situations of one head at a time. A context manager.
+
+    Another head costs a new scene on the GPU; pipelines stay, and nothing of the old head does.
 
     Args:
         device: an open device with ray tracing; stays the caller's.
-        scene: its lights, environment and camera are replaced from frame to frame.
+        head: a scene with one fixed head, whose lights, environment and camera are replaced from frame to frame; or
+            whoever makes the heads that `show` wants.
         cache_size: texels along the light cache's UV square.
     """
 
-    def __init__(self, device: Device, scene: Scene, *, cache_size: int = 256) -> None:
-        self.device, self._scene = device, scene
-        self._lights: tuple[Light, ...] | None = None
-        self._environment: Environment | None = None
+    def __init__(self, device: Device, head: Scene | People, *, cache_size: int = 256) -> None:
+        self.device, self._cache_size = device, cache_size
         self._size = (0, 0)
         self._sized: list[Any] = []
-        self._buffers = SceneBuffers(device, scene)
-        self._cache = LightCache(
-            device, self._buffers, size=cache_size, samples=CACHE_SAMPLES, samples_per_update=CACHE_SAMPLES // 4
-        )
+        self._person: PersonInfo | None = None
+        self._buffers: SceneBuffers | None = None
+        self._cache: LightCache | None = None
+        self._people = None if isinstance(head, Scene) else head
+        if isinstance(head, Scene):
+            self._take(head)
+
+    @property
+    def people(self) -> People | None:
+        """See `frames.FrameSource`."""
+        return self._people
 
     @property
     def bounds(self) -> npt.NDArray[np.float64]:
@@ -52,15 +62,18 @@ class GpuFrameSource:
 
     @property
     def description(self) -> dict[str, Any]:
-        """Sizes that tell one scene from another."""
-        return {
-            "parts": [
-                {"name": part.name, "face": part.face, "triangles": len(part.mesh.triangles)}
-                for part in self._scene.parts
-            ],
-            "cache_size": self._cache.size,
-            "cache_samples": CACHE_SAMPLES,
-        }
+        """The people, or sizes and a digest that tell one fixed head from another."""
+        head = _description(self._scene) if self._people is None else {"people": self._people.description}
+        return {**head, "cache_size": self._cache_size, "cache_samples": CACHE_SAMPLES}
+
+    def show(self, person: PersonInfo) -> None:
+        """See `frames.FrameSource`."""
+        if self._people is None:
+            raise ValueError("a source with one fixed head cannot show another")
+        if person == self._person:
+            return
+        self._take(Scene(self._people.parts(person)))
+        self._person = person
 
     def render(
         self,
@@ -74,11 +87,13 @@ class GpuFrameSource:
         seed: int,
         selection: TileSelection,
     ) -> TileBatch:
-        """Features and path-traced targets of the selected face tiles (see `generate.FrameSource`).
+        """Features and path-traced targets of the selected face tiles (see `frames.FrameSource`).
 
         A frame with the lights of the one before costs no new light cache.
         """
         width, height = size
+        if self._buffers is None or self._cache is None:
+            raise ValueError("nobody is shown")
         self._set_lighting(tuple(lights), environment)
         self._set_size(width, height)
         self._buffers.set_frame(camera, width, height, jitter=jitter, sample_index=0, seed=seed)
@@ -113,9 +128,10 @@ class GpuFrameSource:
 
     def close(self) -> None:
         """Releases everything on the GPU but the device."""
-        for thing in [*self._sized, self._cache, self._buffers]:
-            thing.close()
-        self._sized = []
+        for thing in (*self._sized, self._cache, self._buffers):
+            if thing is not None:
+                thing.close()
+        self._sized, self._cache, self._buffers = [], None, None
 
     def __enter__(self) -> "GpuFrameSource":
         return self
@@ -123,9 +139,26 @@ class GpuFrameSource:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _take(self, scene: Scene) -> None:
+        old, self._person = self._buffers, None
+        self._scene, self._buffers = scene, SceneBuffers(self.device, scene)
+        self._lights: tuple[Light, ...] | None = None
+        self._environment: Environment | None = None
+        if self._cache is None:
+            samples = {"samples": CACHE_SAMPLES, "samples_per_update": CACHE_SAMPLES // 4}
+            self._cache = LightCache(self.device, self._buffers, size=self._cache_size, **samples)
+        else:
+            self._cache.set_scene(self._buffers)
+            for thing in self._sized:
+                thing.scene = self._buffers
+                thing.lights_changed()
+        if old is not None:
+            old.close()
+
     def _set_lighting(self, lights: tuple[Light, ...], environment: Environment | None) -> None:
         if lights == self._lights and _same(environment, self._environment):
             return
+        assert self._buffers is not None and self._cache is not None
         self._lights, self._environment = lights, environment
         if self._buffers.set_lights(replace(self._scene, lights=LightRig(lights), environment=environment)):
             for thing in (self._cache, *self._sized):
@@ -137,6 +170,7 @@ class GpuFrameSource:
             return
         for thing in self._sized:
             thing.close()
+        assert self._buffers is not None and self._cache is not None
         self._size = (width, height)
         self._gbuffer = GBuffer(self.device, self._buffers, self._cache, width, height)
         self._reference = Reference(self.device, self._buffers, width, height)
@@ -146,6 +180,7 @@ class GpuFrameSource:
         self, camera: Camera, tiles: npt.NDArray[np.int64], jitter: tuple[float, float], spp: int, seed: int
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Mean radiance (n, 256, 3) of the tiles and the variance of that mean; not finite beyond the image."""
+        assert self._buffers is not None
         width, height = self._size
         self._reference.set_tiles(tiles)
         done = 0
@@ -169,6 +204,24 @@ class GpuFrameSource:
             np.where(inside[..., None], mean[y, x], np.nan).astype(np.float32),
             np.where(inside[..., None], variance[y, x], np.nan).astype(np.float32),
         )
+
+
+def _description(scene: Scene) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for part in scene.parts:
+        mesh, numbers = part.mesh, []
+        arrays = [mesh.positions, mesh.normals, mesh.uvs, mesh.triangles, part.transform]
+        for field in fields(part.material):
+            value = getattr(part.material, field.name)
+            if isinstance(value, Texture):
+                arrays.append(value.pixels)
+            else:
+                numbers.append(value)
+        digest.update(repr(numbers).encode())
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).data)
+    parts = [{"name": p.name, "face": p.face, "triangles": len(p.mesh.triangles)} for p in scene.parts]
+    return {"parts": parts, "digest": digest.hexdigest()[:16]}
 
 
 def _same(a: Environment | None, b: Environment | None) -> bool:

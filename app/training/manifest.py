@@ -15,7 +15,8 @@ from app.network.schema import TILE_PIXELS as PIXELS
 from app.network.tile_hash import HASH_SCALE
 
 FORMAT = "bungyo data set"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # version 1 had no people, and shards of any length numbered 0, 1, 2 ...
+READABLE_VERSIONS = (1, 2)
 MANIFEST = "manifest.jsonl"
 
 TILE_DTYPE = np.dtype(
@@ -41,13 +42,23 @@ CAMERAS = 2  # of a lighting: its light cache costs as much as a picture or two,
 BLOCK = LIGHTINGS * CAMERAS  # frames
 
 
+def block_of(frame: int) -> int:
+    """The block of BLOCK frames that frame number `frame` belongs to: the unit of work, of one person."""
+    return frame // BLOCK
+
+
 def split_of(frame: int) -> str:
-    """Which part frame number `frame` belongs to. Frames that share a camera or lights stay together.
+    """Which part frame number `frame` belongs to. Frames that share a person, a camera or lights stay together.
 
     Of every ten blocks eight train, one ("validation") chooses when to stop and which experts to keep, and
     one ("held-out") is looked at by nothing but the final scores.
     """
-    return {1: "validation", 3: "held-out"}.get(frame // BLOCK % SPLIT_PERIOD, "train")
+    return split_of_number(block_of(frame))
+
+
+def split_of_number(number: int) -> str:
+    """Which part a block of this number belongs to, or a person of this seed, in whatever data set."""
+    return {1: "validation", 3: "held-out"}.get(number % SPLIT_PERIOD, "train")
 
 
 def view_of(frame: int) -> int:
@@ -58,7 +69,7 @@ def view_of(frame: int) -> int:
     """
     if split_of(frame) != "train":
         return frame
-    return frame // BLOCK * BLOCK + frame % CAMERAS
+    return block_of(frame) * BLOCK + frame % CAMERAS
 
 
 @dataclass(frozen=True)
@@ -109,11 +120,37 @@ class TileBatch:
         return out
 
 
-class FrameInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a frame showed. Enough, with the header's seed and scene, to render it again.
+class PersonInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose head a block of frames shows, and its expression.
 
     Attributes:
-        index: the frame's number; it decides `split`.
+        seed: of the person; `split_of_number` tells in which split alone it appears.
+        values: parameters of person and expression that differ from their defaults.
+    """
+
+    seed: int
+    values: dict[str, float]
+
+
+class Seeds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A frame's random choices that are no part of its situation.
+
+    Attributes:
+        jitter: where in the pixel its rays go, pixels from the centre.
+        tiles: decides which tiles are traced.
+        noise: decides the samples of its targets.
+    """
+
+    jitter: tuple[float, float]
+    tiles: int
+    noise: int
+
+
+class FrameInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a frame showed: with its block's person and the header's spec, enough to render it again.
+
+    Attributes:
+        index: the frame's number; it decides `split`, and `block_of` it the person.
         split: one of SPLITS.
         view: frames with equal `view` show the same points of the head under other lights.
         spp: samples a pixel of the target.
@@ -121,8 +158,9 @@ class FrameInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         camera: position, target, up, fov_y, near, far.
         lights: one entry a light, with its "kind".
         environment: its source, rotation and intensity, or None.
-        scene: further scene parameters.
+        scene: empty; a field of version 1.
         dropped_pixels: face pixels left out because their target was not finite.
+        seeds: its other random choices; None in a set of version 1, whose frames cannot be made again.
     """
 
     index: int
@@ -135,6 +173,7 @@ class FrameInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environment: dict[str, Any] | None = None
     scene: dict[str, Any] = {}
     dropped_pixels: int = 0
+    seeds: Seeds | None = None
 
 
 class DatasetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,8 +183,8 @@ class DatasetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         seed: all random choices of frame i follow from (seed, i).
         size: (width, height) of the frames in pixels.
         spp: samples a pixel of training frames.
-        scene: mesh, materials, sampling ranges: whatever must not change between two runs that add to one
-            set.
+        scene: people or mesh, environment maps, sampling ranges: whatever must not change between two runs that
+            add to one set.
     """
 
     seed: int
@@ -169,11 +208,19 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Shard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every further line: a shard's number, its frames, and how many tiles it has in each hash's folder."""
+    """Every further line: one shard. Lines come in the order in which shards were finished.
+
+    Attributes:
+        shard: the number of its first frame.
+        frames: of one block, in ascending order.
+        tiles: how many it has in each hash's folder.
+        person: whom its frames show; None where the set has one fixed face.
+    """
 
     shard: int
     frames: list[FrameInfo]
     tiles: dict[str, int]
+    person: PersonInfo | None = None
 
 
 def header_of(spec: DatasetSpec) -> Header:
@@ -205,8 +252,14 @@ def parse_manifest(path: Path, text: bytes) -> tuple[Header, list[Shard], int]:
         raise InputError(f"The manifest {path} is damaged in line 1: {error}.") from error
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise InputError(f"{path} is not the manifest of a {FORMAT}.")
+    if head.get("format_version") not in READABLE_VERSIONS:
+        readable = " and ".join(map(str, READABLE_VERSIONS))
+        raise InputError(
+            f"The data set {path.parent} has format_version {head.get('format_version')!r}; this version of bungyo "
+            f"reads {readable}.",
+            "Make it again with `bungyo dataset`.",
+        )
     for key, ours in (
-        ("format_version", FORMAT_VERSION),
         ("schema_version", SCHEMA_VERSION),
         ("hash_bins", HASH_BINS),
         ("hash_scale", HASH_SCALE),
@@ -237,11 +290,21 @@ def parse_manifest(path: Path, text: bytes) -> tuple[Header, list[Shard], int]:
             not re.fullmatch(r"0x[0-9a-f]{4}", name) or count <= 0 for name, count in shard.tiles.items()
         ):
             raise InputError(f"The manifest {path} is damaged in line {number}: impossible split, hash or tile count.")
+        if header.format_version > 1 and not _is_whole(shard):
+            raise InputError(f"The manifest {path} is damaged in line {number}: frames that do not belong together.")
         shards.append(shard)
+    shards.sort(key=lambda shard: shard.shard)
     indexes = [frame.index for shard in shards for frame in shard.frames]
     if len(set(indexes)) != len(indexes) or len({s.shard for s in shards}) != len(shards):
         raise InputError(f"The manifest {path} is damaged: it names a frame or a shard twice.")
     return header, shards, complete
+
+
+def _is_whole(shard: Shard) -> bool:
+    """Whether a shard's frames are ascending, of one block, and named by the first of them."""
+    indexes = [frame.index for frame in shard.frames]
+    one_block = len({block_of(index) for index in indexes}) == 1
+    return one_block and indexes == sorted(indexes) and indexes[0] == shard.shard >= 0
 
 
 def read_manifest(root: Path) -> tuple[Header, list[Shard], int]:

@@ -6,12 +6,14 @@ target alike. So a training frame has ONE light, a lamp or an environment, and i
 lights (`manifest.view_of`); training mixes them anew in every step (`pixels.Pixels.draw`). Frames that judge have
 cameras of their own and complete light set-ups.
 
-Frame i of a data set depends on (seed, i) alone, so that frames can be made in any order, on any day, and again.
+Frame i of a data set depends on (seed, split, i) alone, so that frames can be made in any order, on any day, by
+anybody, and again; and no camera and no light of one split ever occurs in another, not even of a set with the same
+seed that is for scores only.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from app.scene.camera import Camera
 from app.scene.checks import F32, F64, Vec3
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
-from app.training.manifest import CAMERAS, split_of, view_of
+from app.training.manifest import CAMERAS, SPLITS, split_of, view_of
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # Rec.709
 XYZ_TO_REC709 = np.array(
@@ -44,7 +46,9 @@ class Ranges:
 
     Attributes:
         head_share: the head's height as a share of the image's height.
-        yaw: of the camera around the head, + to the head's left (+x).
+        yaw: of the camera around the head, + to the head's left (+x); normally distributed within this range.
+        yaw_deviation: its standard deviation. With the defaults, half of the cameras stand within 33 degrees of the
+            front, 89 % within 75.
         pitch: + above the head.
         roll: of the camera around its line of sight.
         fov: vertical field of view.
@@ -60,11 +64,12 @@ class Ranges:
         environment_share: the surroundings' irradiance against the lights'; log-uniform.
     """
 
-    head_share: Range = (0.35, 1.1)
-    yaw: Range = (-75.0, 75.0)
+    head_share: Range = (0.15, 1.1)
+    yaw: Range = (-110.0, 110.0)
+    yaw_deviation: float = 50.0
     pitch: Range = (-25.0, 35.0)
     roll: Range = (-12.0, 12.0)
-    fov: Range = (15.0, 40.0)
+    fov: Range = (15.0, 45.0)
     off_center: float = 0.15
     irradiance: Range = (0.5, 8.0)
     contrast: float = 0.05
@@ -97,15 +102,6 @@ class Situation:
     view_seed: int
     seed: int
 
-    def camera_record(self) -> dict[str, Any]:
-        """The camera as the manifest stores it."""
-        return asdict(self.camera)
-
-    def light_records(self) -> list[dict[str, Any]]:
-        """The lights as the manifest stores them."""
-        kinds = {DirectionalLight: "directional", PointLight: "point", AreaLight: "area"}
-        return [{"kind": kinds[type(light)], **asdict(light)} for light in self.lights]
-
 
 def draw(
     seed: int,
@@ -115,7 +111,7 @@ def draw(
     environments: Sequence[Path] = (),
     ranges: Ranges | None = None,
     *,
-    judging: bool | None = None,
+    split: str | None = None,
 ) -> Situation:
     """Draw the situation of one frame.
 
@@ -126,22 +122,22 @@ def draw(
         aspect: image width / height.
         environments: EXR or HDR files to choose from, besides smooth random surroundings.
         ranges: what to draw from; Ranges() by default.
-        judging: whether it has a camera of its own and a complete light set-up; by default as its split says.
+        split: one of SPLITS; by default what the frame's number says. All but "train" have a camera of their own and a
+            complete light set-up.
 
     Raises:
         InputError: an environment map cannot be read.
     """
     ranges = ranges or Ranges()
-    if judging is None:
-        judging = split_of(frame) != "train"
+    split = split or split_of(frame)
+    judging = split != "train"
     box = np.asarray(bounds, np.float64)
     views, lightings, noise = (
-        default_rng(SeedSequence(entropy=seed, spawn_key=key))
-        for key in ((0, frame if judging else view_of(frame)), (1, frame // CAMERAS), (2, frame))
+        default_rng(SeedSequence(entropy=seed, spawn_key=(purpose, SPLITS.index(split), number)))
+        for purpose, number in enumerate((frame if judging else view_of(frame), frame // CAMERAS, frame))
     )
     camera = draw_camera(views, box, aspect, ranges)
-    one_light = split_of(frame) == "train"
-    lighting = _draw_lighting(lightings, box.mean(axis=0), one_light, environments, ranges)
+    lighting = _draw_lighting(lightings, box.mean(axis=0), not judging, environments, ranges)
     return Situation(camera, *lighting, int(views.integers(2**31)), int(noise.integers(2**31)))
 
 
@@ -170,7 +166,8 @@ def _draw_lighting(
 def draw_camera(rng: Generator, bounds: F64, aspect: float, ranges: Ranges) -> Camera:
     """A camera that looks at the head, which takes a random share of the image's height."""
     center, height = bounds.mean(axis=0), float(bounds[1, 1] - bounds[0, 1])
-    yaw, pitch, roll = (math.radians(rng.uniform(*span)) for span in (ranges.yaw, ranges.pitch, ranges.roll))
+    yaw = math.radians(_normal_within(rng, ranges.yaw_deviation, ranges.yaw))
+    pitch, roll = (math.radians(rng.uniform(*span)) for span in (ranges.pitch, ranges.roll))
     fov = math.radians(rng.uniform(*ranges.fov))
     share = rng.uniform(*ranges.head_share)
     if aspect < 1.0:
@@ -254,7 +251,7 @@ def black_body(kelvin: float) -> Vec3:
 def _draw_environment(rng: Generator, files: Sequence[Path]) -> tuple[Environment, dict[str, Any]]:
     if files and rng.random() < 0.6:
         file = files[int(rng.integers(len(files)))]
-        return _load_environment(file), {"kind": "file", "name": file.name}
+        return load_environment(file), {"kind": "file", "name": file.name}
     count = int(rng.integers(2, 6))
     ambient = (rng.uniform(0.02, 0.5) * np.array(_draw_color(rng, Ranges(colored=0.1)))).tolist()
     lobes = []
@@ -285,7 +282,8 @@ def lobe_map(ambient: ArrayLike, lobes: Sequence[dict[str, Any]]) -> F32:
 
 
 @lru_cache(maxsize=32)  # the project's maps together are some 50 MB
-def _load_environment(path: Path) -> Environment:
+def load_environment(path: Path) -> Environment:
+    """Read an environment map; the latest ones are remembered."""
     return Environment.load(path)
 
 
@@ -298,6 +296,14 @@ def _mean_irradiance(pixels: F32) -> float:
 
 def _log_uniform(rng: Generator, low: float, high: float) -> float:
     return float(math.exp(rng.uniform(math.log(low), math.log(high))))
+
+
+def _normal_within(rng: Generator, deviation: float, span: Range) -> float:
+    """A normal random number around 0, drawn again until it lies in `span`, which must contain 0."""
+    while True:
+        value = float(rng.normal(0.0, deviation))
+        if span[0] <= value <= span[1]:
+            return value
 
 
 def _vec(v: F64) -> Vec3:

@@ -11,33 +11,63 @@ from app.network.tile_hash import hash_pixels
 from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light
-from app.training.dataset import TileBatch
-from app.training.generate import TileSelection
+from app.scene.model import Material, Part
+from app.scene.primitives import uv_sphere
+from app.training.dataset import PersonInfo, TileBatch
+from app.training.frames import TileSelection
 
 F32 = npt.NDArray[np.float32]
 RADIUS = 0.12
+
+
+class SpherePeople:
+    """`People` who are spheres: the seed decides their size, the expression their colour."""
+
+    @property
+    def description(self) -> dict[str, Any]:
+        return {"spheres": (0.08, 0.16)}
+
+    def draw(self, seed: int, expression: int) -> PersonInfo:
+        radius, tone = (float(np.random.default_rng(s).uniform()) for s in (seed, expression))
+        return PersonInfo(seed, {"radius": 0.08 + 0.08 * radius, "tone": 0.2 + 0.6 * tone})
+
+    def parts(self, person: PersonInfo) -> tuple[Part, ...]:
+        skin = Material("skin", (person.values["tone"], 0.4, 0.3), roughness=0.5)
+        return (Part("head", uv_sphere(person.values["radius"], 24, 32), skin, face=True),)
 
 
 class SphereSource:
     """A `FrameSource` without a GPU.
 
     Args:
+        people: SpherePeople, or None for one sphere of RADIUS.
         noise: deviation of one sample against its mean; the samples are gamma distributed, as skewed as path tracing.
         fail_at: raise `failure` when asked for the frame of this number (counting calls).
     """
 
-    def __init__(self, noise: float = 1.0, fail_at: int | None = None, failure: BaseException | None = None) -> None:
+    def __init__(
+        self,
+        noise: float = 1.0,
+        fail_at: int | None = None,
+        failure: BaseException | None = None,
+        people: SpherePeople | None = None,
+    ) -> None:
         self.noise = noise
+        self.people = people
+        self.radius = RADIUS
         self.fail_at, self.failure = fail_at, failure
         self.calls = 0
 
     @property
     def bounds(self) -> npt.NDArray[np.float64]:
-        return np.array([[-RADIUS] * 3, [RADIUS] * 3])
+        return np.array([[-self.radius] * 3, [self.radius] * 3])
 
     @property
     def description(self) -> dict[str, Any]:
-        return {"mesh": "sphere", "radius": (RADIUS,)}
+        return {"people": self.people.description} if self.people else {"mesh": "sphere", "radius": (RADIUS,)}
+
+    def show(self, person: PersonInfo) -> None:
+        self.radius = person.values["radius"]
 
     def render(
         self,
@@ -54,7 +84,7 @@ class SphereSource:
         if self.failure is not None and self.calls == self.fail_at:
             raise self.failure
         self.calls += 1
-        image, face, scale = _gbuffer(camera, lights, environment, size, jitter)
+        image, face, scale = _gbuffer(self.radius, camera, lights, environment, size, jitter)
         features, masks, scales = to_tiles(pack(image)), to_tiles(face), to_tiles(scale)
         hashes = hash_pixels(unpack(features)[..., channels("uv")], masks)
         shown = np.flatnonzero(hashes)
@@ -86,6 +116,7 @@ def skin(features: F32, light_scale: F32) -> F32:
 
 
 def _gbuffer(
+    radius: float,
     camera: Camera,
     lights: Sequence[Light],
     environment: Environment | None,
@@ -100,10 +131,10 @@ def _gbuffer(
     rays = basis.forward + x[None, :, None] * basis.right - y[:, None, None] * basis.up
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
     b = rays @ basis.origin
-    root = b * b - (basis.origin @ basis.origin - RADIUS**2)
+    root = b * b - (basis.origin @ basis.origin - radius**2)
     face = (root > 0.0) & (-b - np.sqrt(np.maximum(root, 0.0)) > 0.0)
     distance = -b - np.sqrt(np.maximum(root, 0.0))
-    normal = (basis.origin + distance[..., None] * rays) / RADIUS
+    normal = (basis.origin + distance[..., None] * rays) / radius
     uv = np.stack([np.arctan2(normal[..., 0], normal[..., 2]) / (2 * np.pi) + 0.5, (normal[..., 1] + 1) / 2], -1)
     uv = np.clip(uv, 0.0, 0.999)
 

@@ -18,6 +18,7 @@ from app.training.dataset import (
     DatasetSpec,
     DatasetWriter,
     FrameInfo,
+    PersonInfo,
     TileBatch,
     split_of,
     view_of,
@@ -44,13 +45,14 @@ def batch(index: int, tiles: int = 4) -> TileBatch:
     )
 
 
-def fill(path: Path, frames: range, shard: int = 2) -> None:
+def shard(first: int, count: int = 2, tiles: int = 4) -> list[tuple[FrameInfo, TileBatch]]:
+    return [(frame(index), batch(index, tiles)) for index in range(first, first + count)]
+
+
+def fill(path: Path, frames: range) -> None:
     with DatasetWriter(path, SPEC) as writer:
-        for index in frames:
-            writer.add_frame(frame(index), batch(index))
-            if (index + 1) % shard == 0:
-                writer.commit_shard()
-        writer.commit_shard()
+        for first in frames[::2]:
+            writer.write(shard(first))
 
 
 def contents(path: Path) -> dict[int, bytes]:
@@ -105,8 +107,7 @@ def test_pixels_that_are_not_finite_leave_the_mask(tmp_path: Path) -> None:
     tiles.light_scale[1, 8] = np.inf
     tiles.variance[2, 9, 0] = np.inf  # one sample only: nothing wrong with its target
     with DatasetWriter(tmp_path / "set", SPEC) as writer:
-        writer.add_frame(frame(0), tiles)
-        writer.commit_shard()
+        writer.write([(frame(0), tiles)])
     data = Dataset(tmp_path / "set")
     assert data.frames[0].dropped_pixels == 2
     stored = np.concatenate([data.tiles(h) for h in data.hashes])
@@ -151,17 +152,15 @@ def test_a_kill_loses_at_most_its_shard(tmp_path: Path, monkeypatch: pytest.Monk
 
             patched.setattr(DatasetWriter, "_append", half)
         try:
-            for index in range(2, 6):
-                writer.add_frame(frame(index), batch(index))
-                if index % 2:
-                    writer.commit_shard()
+            for first in (2, 4):
+                writer.write(shard(first))
         except Killed:
             pass
     writer._manifest.close()  # the kernel closes a dead process's files, and with them the lock
     known = list(Dataset(path).frames)
     assert known in ([0, 1], [0, 1, 2, 3], [0, 1, 2, 3, 4, 5])
     with DatasetWriter(path, SPEC) as again:
-        assert again.next_frame == len(known)
+        assert again.done == set(known)
         assert not list(path.glob("hashes/*/*.part"))
     fill(path, range(len(known), 6))
     assert contents(path) == contents(whole)
@@ -181,15 +180,14 @@ def test_a_full_disk_is_one_sentence_and_costs_nothing(
 ) -> None:
     before = contents(filled)
     with DatasetWriter(filled, SPEC) as writer:
-        writer.add_frame(frame(6), batch(6, tiles=9))
         small_disk(room)
-        with pytest.raises(BungyoError, match=r"^Frames 6 to 6 could not be written to .*: .*; all earlier"):
-            writer.commit_shard()
+        with pytest.raises(BungyoError, match=r"^Frames 6 to 7 could not be written to .*: .*; all earlier"):
+            writer.write(shard(6, tiles=9))
         small_disk(resource.RLIM_INFINITY)
         assert not list(filled.glob("hashes/*/*.part"))
         assert contents(filled) == before
-        writer.commit_shard()  # there is room again
-    assert len(Dataset(filled).frames) == 7
+        writer.write(shard(6, tiles=9))  # there is room again
+    assert len(Dataset(filled).frames) == 8
 
 
 def test_a_manifest_line_that_does_not_fit_is_taken_back(
@@ -197,18 +195,17 @@ def test_a_manifest_line_that_does_not_fit_is_taken_back(
 ) -> None:
     before = contents(filled)
     with DatasetWriter(filled, SPEC) as writer:
-        writer.add_frame(frame(6), batch(6, tiles=0))
         small_disk((filled / "manifest.jsonl").stat().st_size + 10)
         with pytest.raises(BungyoError, match="all earlier frames are safe"):
-            writer.commit_shard()
+            writer.write(shard(6, tiles=0))
         small_disk(resource.RLIM_INFINITY)
-        writer.commit_shard()
+        writer.write(shard(6, tiles=0))
     assert contents(filled) == before and 6 in Dataset(filled).frames
 
 
 def test_files_of_others_are_left_alone(filled: Path) -> None:
     keep = [filled / "notes.txt", filled / "hashes" / "0x0101" / "mine.bin", filled / "hashes" / "note"]
-    stale = [filled / "hashes/0x0101/00099.tiles", filled / "hashes/0x0101/00001.tiles.part"]
+    stale = [filled / "hashes/0x0101/123456.tiles", filled / "hashes/0x0101/00002.tiles.part"]
     for file in keep + stale:
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"x")
@@ -230,12 +227,14 @@ def edit_header(path: Path, **changes: Any) -> None:
         (lambda p: (p / "manifest.jsonl").write_bytes(b""), "empty or cut off"),
         (lambda p: (p / "manifest.jsonl").write_bytes(b"\x00\xff\n"), "damaged in line 1"),
         (lambda p: (p / "manifest.jsonl").write_bytes(b'["what"]\n'), "is not the manifest of a bungyo data set"),
+        (lambda p: edit_header(p, format_version=3), "has format_version 3; this version of bungyo reads 1 and 2"),
         (lambda p: edit_header(p, schema_version=99), "has schema_version 99; this version reads 1"),
         (lambda p: edit_header(p, hash_bins=16), "has hash_bins 16; this version reads 8"),
         (lambda p: edit_header(p, features=[["uv", 2]]), "stores other features"),
         (lambda p: edit_header(p, spec={"seed": 1}), "damaged in line 1"),
         (lambda p: edit_header(p, what=1), "damaged in line 1"),
         (lambda p: (p / "manifest.jsonl").open("ab").write(b"{}\n"), "damaged in line 5"),
+        (lambda p: (p / "manifest.jsonl").open("ab").write(b'{"shard":9,"frames":[],"tiles":{}}\n'), "do not belong"),
         (
             lambda p: (
                 (p / "manifest.jsonl").open("ab").write((p / "manifest.jsonl").read_bytes().splitlines()[2] + b"\n")
@@ -282,7 +281,7 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
 
 def test_another_spec_or_a_second_writer_is_refused(filled: Path) -> None:
     other = DatasetSpec(seed=4, size=(64, 64), spp=4, scene=SPEC.scene)
-    with pytest.raises(InputError, match="was begun with seed 3, so it cannot go on with 4"):
+    with pytest.raises(InputError, match=r"was begun with other options: seed was 3 and is now 4\. Repeat"):
         DatasetWriter(filled, other)
     with (
         DatasetWriter(filled, SPEC),
@@ -293,12 +292,61 @@ def test_another_spec_or_a_second_writer_is_refused(filled: Path) -> None:
 
 def test_wrong_batches_are_programming_errors(tmp_path: Path) -> None:
     with DatasetWriter(tmp_path / "set", SPEC) as writer:
-        writer.add_frame(frame(0), batch(0))
-        with pytest.raises(ValueError, match="already in the data set"):
-            writer.add_frame(frame(0), batch(0))
+        writer.write(shard(0, 1))
+        for frames, message in ((shard(0), "already in"), (shard(7), "one block"), (shard(1)[::-1], "ascending")):
+            with pytest.raises(ValueError, match=message):
+                writer.write(frames)
         good = batch(1)
         bad = TileBatch(**{**vars(good), "target": good.target[:1]})
         with pytest.raises(ValueError, match="target has shape"):
-            writer.add_frame(frame(1), bad)
+            writer.write([(frame(1), bad)])
         with pytest.raises(ValueError, match="more than 16 bits"):
-            writer.add_frame(frame(1), TileBatch(**{**vars(good), "hashes": good.hashes + 70000}))
+            writer.write([(frame(1), TileBatch(**{**vars(good), "hashes": good.hashes + 70000}))])
+
+
+def test_shards_in_any_order_make_the_same_set(filled: Path, tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "other", SPEC) as writer:
+        for first in (4, 0, 2):
+            writer.write(shard(first))
+    files = [
+        {file.relative_to(root): file.read_bytes() for file in root.glob("hashes/*/*")}
+        for root in (filled, tmp_path / "other")
+    ]
+    assert files[0] == files[1] and Dataset(filled).frames == Dataset(tmp_path / "other").frames
+    assert contents(filled) == contents(tmp_path / "other")
+
+
+def test_people_are_recorded_once_a_shard(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "set", SPEC) as writer:
+        writer.write(shard(8), PersonInfo(42, {"person.age": 70.5}))
+        writer.write(shard(0), PersonInfo(7, {}))
+    assert Dataset(tmp_path / "set").people == {0: PersonInfo(7, {}), 1: PersonInfo(42, {"person.age": 70.5})}
+
+
+def test_a_set_of_version_1_is_read_but_does_not_go_on(filled: Path) -> None:
+    """As version 1 wrote it: shards numbered one by one, frames without seeds, no people."""
+    before = contents(filled)
+    lines = (filled / "manifest.jsonl").read_bytes().splitlines()
+    old = [json.dumps(json.loads(lines[0]) | {"format_version": 1}).encode()]
+    for number, line in enumerate(lines[1:]):
+        entry = json.loads(line)
+        for file in filled.glob(f"hashes/*/{entry['shard']:05d}.tiles"):
+            file.rename(file.with_name(f"{number:05d}.tiles"))
+        for old_frame in entry["frames"]:
+            del old_frame["seeds"]
+        old.append(json.dumps({"shard": number, "frames": entry["frames"], "tiles": entry["tiles"]}).encode())
+    (filled / "manifest.jsonl").write_bytes(b"".join(line + b"\n" for line in old))
+    assert contents(filled) == before and Dataset(filled).people == {}
+    with pytest.raises(InputError, match="begun by an earlier version of bungyo, so it can be read but not go on"):
+        DatasetWriter(filled, SPEC)
+    assert contents(filled) == before
+
+
+def test_a_mismatch_names_only_what_differs(filled: Path) -> None:
+    other = DatasetSpec(seed=3, size=(64, 64), spp=8, scene={"mesh": "none", "range": (1, 3), "people_limit": 4})
+    with pytest.raises(InputError) as caught:
+        DatasetWriter(filled, other)
+    assert caught.value.message.endswith(
+        "other options: spp was 4 and is now 8; range was [1, 2] and is now [1, 3]; people_limit was not given and is "
+        "now 4."
+    )

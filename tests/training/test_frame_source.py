@@ -1,5 +1,6 @@
 """Teacher data from the GPU: features and target of the same points, and both linear in the lights."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from app.gpu import Device
 from app.network.schema import LIGHT_CHANNELS, unpack
+from app.scene.assets import ASSETS
 from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
@@ -16,9 +18,12 @@ from app.scene.model import Material, Part, Scene
 from app.scene.primitives import uv_sphere
 from app.training.dataset import Dataset, TileBatch
 from app.training.frame_source import GpuFrameSource
-from app.training.generate import TileSelection, generate
+from app.training.frames import Plan, TileSelection, make_again
+from app.training.generate import Here, generate
+from app.training.manifest import BLOCK, block_of
 from app.training.metrics import plain_shading
 from app.training.situations import lobe_map
+from tests.training.sphere_source import SpherePeople
 
 SIZE = (72, 56)  # no multiple of a tile
 EVERYTHING = TileSelection(1.0, 0)
@@ -113,8 +118,51 @@ def test_selected_tiles_are_those_of_the_whole_picture(source: GpuFrameSource) -
 
 
 def test_a_data_set_from_the_gpu(source: GpuFrameSource, tmp_path: Path) -> None:
-    assert generate(source, tmp_path / "set", frames=3, spp=1, size=(64, 64)) == 3
+    assert generate(Here(source), tmp_path / "set", Plan(1, size=(64, 64)), 3) == 3
     data = Dataset(tmp_path / "set")
     tiles = np.concatenate([data.tiles(h) for h in data.hashes])
     assert len(tiles) and tiles["mask"].any() and np.isfinite(tiles["target"]).all()
     assert all(frame.dropped_pixels == 0 for frame in data.frames.values())
+
+
+def resident() -> float:
+    """Memory of this process, MB."""
+    return float(re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024.0  # type: ignore[index]
+
+
+def test_another_head_leaves_nothing_of_the_last_one(session_device: Device) -> None:
+    people = SpherePeople()
+    with GpuFrameSource(session_device, people, cache_size=32) as source:
+        counts, memory, bounds = [], [], []
+        for seed in range(8):
+            source.show(people.draw(seed, seed))
+            tiles = render(source, (KEY,), SKY if seed % 2 else None, spp=1)
+            assert len(tiles)
+            bounds.append(source.bounds[1, 1])
+            counts.append(dict(session_device.live_objects))
+            memory.append(resident())
+        assert len(set(bounds)) == 8
+        assert counts[-2:] == counts[-4:-2]
+        assert max(memory[4:]) < memory[3] + 10.0
+    first = dict(session_device.live_objects)
+    with GpuFrameSource(session_device, people, cache_size=32) as source:
+        source.show(people.draw(0, 0))
+    assert dict(session_device.live_objects) == first
+
+
+def test_frames_of_people_are_made_again_bit_by_bit(session_device: Device, tmp_path: Path) -> None:
+    """By another source, in another order, from the manifest alone."""
+    maps = sorted((ASSETS / "environments").glob("*.exr"))[:1]
+    plan = Plan(2, seed=2, size=(64, 64), tile_fraction=0.7, environments=tuple(maps))
+    with GpuFrameSource(session_device, SpherePeople(), cache_size=32) as source:
+        generate(Here(source), tmp_path / "set", plan, 2 * BLOCK)
+    data = Dataset(tmp_path / "set")
+    kinds = {(f.environment or {}).get("kind") for f in data.frames.values()}
+    assert kinds == {None, "file", "lobes"}
+    stored = np.concatenate([data.tiles(h) for h in data.hashes])
+    with GpuFrameSource(session_device, SpherePeople(), cache_size=32) as source:
+        for index in reversed(data.frames):
+            again = make_again(source, data.spec, data.frames[index], data.people[block_of(index)], maps)
+            records = again.records(index)[np.argsort(again.hashes, kind="stable")]
+            theirs = stored[stored["frame"] == index]
+            assert len(records) and records.tobytes() == theirs.tobytes()

@@ -1,8 +1,12 @@
 """Filling a data set: reproducible, resumable, within the ranges it promises."""
 
+import json
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -10,15 +14,22 @@ from app.errors import BungyoError, InputError
 from app.network.schema import LIGHT_CHANNELS, unpack
 from app.scene.lights import AreaLight, DirectionalLight, PointLight
 from app.training.dataset import SPLITS, Dataset, split_of
-from app.training.generate import JUDGED_SPP_FACTOR, TileSelection, generate
+from app.training.frames import JUDGED_SPP_FACTOR, Plan, TileSelection, make_again
+from app.training.generate import Here, generate
+from app.training.manifest import BLOCK, block_of, split_of_number
+from app.training.records import camera_of, camera_record, light_records, lights_of
 from app.training.situations import LUMINANCE, Ranges, black_body, draw, lobe_map
-from tests.training.sphere_source import RADIUS, SphereSource
+from tests.training.sphere_source import RADIUS, SpherePeople, SphereSource
 
 BOUNDS = np.array([[-RADIUS] * 3, [RADIUS] * 3])
 
 
-def make(out: Path, frames: int = 12, source: SphereSource | None = None, seed: int = 5) -> int:
-    return generate(source or SphereSource(), out, frames=frames, spp=4, seed=seed, size=(96, 80), shard_frames=4)
+PLAN = Plan(spp=4, seed=5, size=(96, 80))
+WITH_PEOPLE = replace(PLAN, spp=1, size=(48, 48))
+
+
+def make(out: Path, frames: int = 12, source: SphereSource | None = None, plan: Plan = PLAN) -> int:
+    return generate(Here(source or SphereSource()), out, plan, frames)
 
 
 def contents(path: Path) -> dict[int, bytes]:
@@ -28,7 +39,7 @@ def contents(path: Path) -> dict[int, bytes]:
 
 def test_same_seed_same_data(tmp_path: Path) -> None:
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
-        make(tmp_path / name, seed=seed)
+        make(tmp_path / name, plan=replace(PLAN, seed=seed))
     assert contents(tmp_path / "a") == contents(tmp_path / "b") != contents(tmp_path / "c")
     assert Dataset(tmp_path / "a").frames == Dataset(tmp_path / "b").frames
 
@@ -54,7 +65,7 @@ def test_frames_are_described_and_split(tmp_path: Path) -> None:
         assert frame.spp == (4 if frame.split == "train" else 4 * JUDGED_SPP_FACTOR)
         again = draw(5, index, BOUNDS, 96 / 80)
         assert frame.camera["position"] == list(again.camera.position)
-        assert [light["kind"] for light in frame.lights] == [light["kind"] for light in again.light_records()]
+        assert [light["kind"] for light in frame.lights] == [light["kind"] for light in light_records(again.lights)]
         assert (frame.environment is None) == (again.environment is None)
         if frame.split == "train":
             assert len(frame.lights) + (frame.environment is not None) == 1
@@ -87,27 +98,39 @@ def test_frames_of_a_view_show_the_same_points_under_other_lights(tmp_path: Path
 
 def test_other_options_are_refused(tmp_path: Path) -> None:
     make(tmp_path / "set")
-    with pytest.raises(InputError, match="was begun with spp 4"):
-        generate(SphereSource(), tmp_path / "set", frames=20, spp=8, seed=5, size=(96, 80))
-    with pytest.raises(InputError, match="was begun with scene"):
-        generate(SphereSource(), tmp_path / "set", frames=20, spp=4, seed=5, size=(96, 80), tile_fraction=0.5)
+    before = (tmp_path / "set" / "manifest.jsonl").read_bytes()
+    for plan, source, message in (
+        (replace(PLAN, spp=8), None, "options: spp was 4 and is now 8$"),
+        (replace(PLAN, tile_fraction=0.5), None, "options: tile_fraction was 0.4 and is now 0.5$"),
+        (replace(PLAN, people=3), None, "options: people_limit was not given and is now 3$"),
+        (PLAN, SphereSource(people=SpherePeople()), "options: mesh was sphere and is now not given; radius was "),
+        (replace(PLAN, ranges=Ranges(fov=(20, 30))), None, r"options: ranges\.fov was \[15.0, 45.0\] and is now "),
+    ):
+        with pytest.raises(InputError) as caught:
+            make(tmp_path / "set", 20, source, plan)
+        assert re.search(message, caught.value.message.rstrip("."))
+    assert (tmp_path / "set" / "manifest.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"frames": 0}, "frames >= 1, not 0"),
         ({"spp": 0}, "spp >= 1, not 0"),
         ({"seed": -1}, "seed >= 0, not -1"),
         ({"size": (8, 64)}, "16 to 8192 pixels a side, not 8x64"),
         ({"tile_fraction": 0.0}, r"share of tiles must be .* not 0\.0"),
         ({"tile_fraction": math.nan}, r"share of tiles must be .* not nan"),
+        ({"people": 2}, "3 people or more, so that training, validation and held-out scores have one each, not 2"),
+        ({"people": 0, "held_out": True}, "1 people or more, not 0"),
+        ({"environments": (Path("a/x.exr"), Path("b/x.exr"))}, "Two environment maps are called x.exr"),
     ],
 )
 def test_bad_options_touch_nothing(tmp_path: Path, options: dict[str, object], message: str) -> None:
-    given = {"frames": 2, "spp": 1, "size": (64, 64)} | options
+    plan = replace(PLAN, **options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=message):
-        generate(SphereSource(), tmp_path / "set", **given)  # type: ignore[arg-type]
+        make(tmp_path / "set", plan=plan)
+    with pytest.raises(InputError, match="frames >= 1, not 0"):
+        make(tmp_path / "set", 0)
     assert not (tmp_path / "set").exists()
 
 
@@ -123,16 +146,17 @@ def test_tile_selection_takes_its_share_in_any_order() -> None:
 
 
 def test_situations_keep_to_their_ranges() -> None:
+    yaws: list[float] = []
     ranges, behind, kinds = Ranges(), 0, {DirectionalLight: 0, PointLight: 0, AreaLight: 0}
     for index in range(400):
         drawn = draw(0, index, BOUNDS, 1.0)
         camera = drawn.camera
         offset = np.array(camera.position) - np.array(camera.target)
         share = 2 * RADIUS / (2 * camera.distance * math.tan(camera.fov_y / 2))
-        assert 0.34 < share < 1.11
-        assert abs(math.degrees(math.atan2(offset[0], offset[2]))) <= 75.01
+        assert 0.14 < share < 1.11
+        yaws.append(abs(math.degrees(math.atan2(offset[0], offset[2]))))
         assert -25.01 <= math.degrees(math.asin(offset[1] / camera.distance)) <= 35.01
-        assert 15 <= math.degrees(camera.fov_y) <= 40
+        assert 15 <= math.degrees(camera.fov_y) <= 45
         assert camera.near < camera.distance - RADIUS
         assert drawn.lights or drawn.environment is not None
         assert len(drawn.lights) <= (1 if split_of(index) == "train" else 4)
@@ -149,6 +173,7 @@ def test_situations_keep_to_their_ranges() -> None:
             assert drawn.environment.intensity > 0
     total = sum(kinds.values())
     assert min(kinds.values()) > 0.2 * total
+    assert max(yaws) < 110.01 and np.median(yaws) < 40 and 0.05 < np.mean(np.array(yaws) > 75) < 0.18
     assert 0.2 < behind / total < 0.4 and ranges.from_behind == 0.3
 
 
@@ -168,9 +193,86 @@ def test_lobes_point_where_environments_say() -> None:
 
 
 def test_a_set_for_scores_only(tmp_path: Path) -> None:
-    generate(SphereSource(), tmp_path / "set", frames=4, spp=3, seed=5, size=(96, 80), held_out=True)
+    plan = replace(PLAN, spp=3, held_out=True)
+    make(tmp_path / "set", 4, plan=plan)
     frames = Dataset(tmp_path / "set").frames.values()
     assert all(frame.split == "held-out" and frame.spp == 3 for frame in frames)
     assert len({tuple(frame.camera["position"]) for frame in frames}) == 4
-    with pytest.raises(InputError, match="was begun with scene"):
-        generate(SphereSource(), tmp_path / "set", frames=6, spp=3, seed=5, size=(96, 80))
+    with pytest.raises(InputError, match="held_out was True and is now not given"):
+        make(tmp_path / "set", 6, plan=replace(PLAN, spp=3))
+
+
+def test_every_block_has_its_own_person(tmp_path: Path) -> None:
+    make(tmp_path / "set", 5 * BLOCK + 3, SphereSource(people=SpherePeople()), WITH_PEOPLE)
+    data = Dataset(tmp_path / "set")
+    assert list(data.people) == list(range(6))
+    assert len({person.seed for person in data.people.values()}) == 6
+    assert len({person.values["tone"] for person in data.people.values()}) == 6
+    for index, frame in data.frames.items():
+        assert split_of_number(data.people[block_of(index)].seed) == frame.split
+
+
+def seen(path: Path) -> tuple[dict[str, set[str]], ...]:
+    """Per split: person seeds, cameras, lights."""
+    data = Dataset(path)
+    people: dict[str, set[str]] = {split: set() for split in SPLITS}
+    cameras: dict[str, set[str]] = {split: set() for split in SPLITS}
+    lights: dict[str, set[str]] = {split: set() for split in SPLITS}
+    for index, frame in data.frames.items():
+        people[frame.split].add(str(data.people[block_of(index)].seed))
+        cameras[frame.split].add(str(frame.camera["position"]))
+        lights[frame.split].update(str(light) for light in (*frame.lights, frame.environment) if light)
+    return people, cameras, lights
+
+
+@pytest.mark.parametrize("limit", [None, 4])
+def test_what_judges_is_never_trained_on(tmp_path: Path, limit: int | None) -> None:
+    """No person, camera or light of one split is in another, in one set, or in one for scores with the same seed."""
+    plan = replace(WITH_PEOPLE, people=limit, size=(32, 32))
+    make(tmp_path / "set", 14 * BLOCK, SphereSource(people=SpherePeople()), plan)
+    make(tmp_path / "judge", 6 * BLOCK, SphereSource(people=SpherePeople()), replace(plan, held_out=True))
+    for kind in range(3):
+        ours, judge = seen(tmp_path / "set")[kind], seen(tmp_path / "judge")[kind]["held-out"]
+        assert all(ours.values()) and judge
+        assert len(set.union(*ours.values())) == sum(map(len, ours.values()))
+        assert not judge & (ours["train"] | ours["validation"])
+    people = seen(tmp_path / "set")[0]
+    assert [len(people[split]) for split in SPLITS] == ([10, 2, 2] if limit is None else [2, 1, 1])
+    expressions = {person.values["tone"] for person in Dataset(tmp_path / "set").people.values()}
+    assert len(expressions) == 14
+
+
+def test_people_of_different_sets_belong_to_the_same_splits(tmp_path: Path) -> None:
+    """Whatever the seed of a set: no person of its training judges anywhere."""
+    for seed in range(3):
+        make(tmp_path / str(seed), 4 * BLOCK, SphereSource(people=SpherePeople()), replace(WITH_PEOPLE, seed=seed))
+    seeds = [{s for p in Dataset(tmp_path / str(seed)).people.values() for s in [p.seed]} for seed in range(3)]
+    assert len(set.union(*seeds)) == 12
+    for found in seeds:
+        assert [sum(split_of_number(s) == split for s in found) for split in SPLITS] == [2, 1, 1]
+
+
+def test_frames_are_made_again_from_the_manifest(tmp_path: Path) -> None:
+    make(tmp_path / "set", 4 * BLOCK, SphereSource(people=SpherePeople()), WITH_PEOPLE)
+    data = Dataset(tmp_path / "set")
+    stored = np.concatenate([data.tiles(h) for h in data.hashes])
+    source = SphereSource(people=SpherePeople())
+    for index in (30, 0, 11):
+        again = make_again(source, data.spec, data.frames[index], data.people[block_of(index)])
+        records = again.records(index)[np.argsort(again.hashes, kind="stable")]
+        assert len(records) and records.tobytes() == stored[stored["frame"] == index].tobytes()
+    with pytest.raises(InputError, match="made by another source: mesh, radius differs"):
+        make_again(SphereSource(), data.spec, data.frames[0], None)
+    with pytest.raises(InputError, match="version 1 do not tell enough"):
+        make_again(source, data.spec, msgspec.structs.replace(data.frames[0], seeds=None), data.people[0])
+
+
+def test_records_give_back_every_bit() -> None:
+    for index in range(300):
+        drawn = draw(1, index, BOUNDS)
+        record = json.loads(json.dumps([camera_record(drawn.camera), light_records(drawn.lights)]))
+        assert camera_of(record[0]) == drawn.camera and lights_of(record[1]) == drawn.lights
+    with pytest.raises(InputError, match="unknown kind 'candle'"):
+        lights_of([{"kind": "candle"}])
+    with pytest.raises(InputError, match="recorded Camera is damaged"):
+        camera_of({"position": [0, 0, 1], "lens": 50})

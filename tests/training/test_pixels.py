@@ -8,7 +8,8 @@ import torch
 
 from app.network.schema import LIGHT_CHANNELS, channels
 from app.training.dataset import Dataset
-from app.training.generate import generate
+from app.training.frames import Plan
+from app.training.generate import Here, generate
 from app.training.manifest import LIGHTINGS
 from app.training.pixels import MIXED, Pixels, load_pixels
 from tests.training.sphere_source import SphereSource, skin
@@ -17,7 +18,7 @@ from tests.training.sphere_source import SphereSource, skin
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     path = tmp_path_factory.mktemp("pixels") / "set"
-    generate(SphereSource(noise=0.0), path, frames=32, spp=1, seed=3, size=(96, 96))
+    generate(Here(SphereSource(noise=0.0)), path, Plan(1, 3, (96, 96)), 32)
     return Dataset(path)
 
 
@@ -77,7 +78,7 @@ def test_unfinished_views_and_dropped_pixels_are_no_trouble(tmp_path: Path) -> N
             tiles.target[::2, 7::11] = np.nan
             return tiles
 
-    generate(Spoiled(noise=0.0), tmp_path / "set", frames=5, spp=1, seed=3, size=(96, 96))  # ends inside a block
+    generate(Here(Spoiled(noise=0.0)), tmp_path / "set", Plan(1, 3, (96, 96)), 5)  # ends inside a block
     pixels = load_pixels(Dataset(tmp_path / "set"), "train")
     index = torch.arange(len(pixels))
     assert torch.equal(follow(pixels, index, 6), index)  # rings of 3 and of 2 lightings

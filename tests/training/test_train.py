@@ -19,7 +19,8 @@ from app.training.checkpoint import FILE_NAME
 from app.training.dataset import Dataset
 from app.training.evaluate import evaluate
 from app.training.experts import ExpertOptions
-from app.training.generate import generate
+from app.training.frames import Plan
+from app.training.generate import Here, generate
 from app.training.metrics import psnr, squared_error
 from app.training.pixels import load_pixels
 from app.training.train import Options, Result, train
@@ -51,7 +52,7 @@ def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     path = tmp_path_factory.mktemp("data") / "set"
-    generate(SphereSource(noise=0.7), path, frames=240, spp=4, seed=1, size=(96, 96), tile_fraction=0.6)
+    generate(Here(SphereSource(noise=0.7)), path, Plan(4, 1, (96, 96), 0.6), 240)
     return Dataset(path)
 
 
@@ -106,7 +107,7 @@ def test_heavy_noise_makes_nothing_darker(tmp_path: Path) -> None:
     brightness = []
     for noise in (0.0, 2.0):
         path = tmp_path / f"noise {noise}"
-        generate(SphereSource(noise), path, frames=32, spp=4, size=(128, 128), tile_fraction=0.6)
+        generate(Here(SphereSource(noise)), path, Plan(4, 0, (128, 128), 0.6), 32)
         train(Dataset(path), path / "weights", options, console=QUIET)
         pixels, weights = load_pixels(Dataset(path), "train"), WeightSet.load(path / "weights")
         brightness.append(forward(weights, pixels.features[::7].numpy(), pixels.scale[::7].numpy(), 0).sum(axis=0))
@@ -210,7 +211,7 @@ def test_bad_options_are_named(data: Dataset, tmp_path: Path, options: Options, 
 
 
 def test_too_little_data_is_said(tmp_path: Path) -> None:
-    generate(SphereSource(), tmp_path / "set", frames=3, spp=1, size=(64, 64))
+    generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(64, 64)), 3)
     with pytest.raises(InputError, match="has no validation pixels"):
         train(Dataset(tmp_path / "set"), tmp_path / "out", QUICK, console=QUIET)
     (tmp_path / "file").write_bytes(b"")
