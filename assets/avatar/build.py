@@ -107,7 +107,8 @@ def main() -> None:
     coarse[used] = np.arange(len(used))
     matrix = matrix[:, used]
     matrix.sort_indices()
-    names, starts, moved, offsets, scales = read_targets(data, used, n)
+    hidden = np.setdiff1d(cage.kept[cage.cavity & ~cage.skin], cage.kept[cage.skin])
+    names, starts, moved, offsets, scales = read_targets(data, used, hidden, n)
 
     def table(distance: Ints, reach: int) -> Ints:
         column = np.full(count, FAR)
@@ -198,8 +199,13 @@ def compact_indices(triangles: Ints) -> tuple[Ints, Ints]:
     return inverse.reshape(triangles.shape), used
 
 
-def read_targets(data: Path, used: Ints, n: int) -> tuple[NDArray[np.str_], Ints, Ints, Ints, NDArray[np.float32]]:
-    """Read all targets that move one of the `used` vertices; see HeadData for what is returned."""
+def read_targets(
+    data: Path, used: Ints, hidden: Ints, n: int
+) -> tuple[NDArray[np.str_], Ints, Ints, Ints, NDArray[np.float32]]:
+    """Read all targets for the `used` vertices; see HeadData for what is returned.
+
+    Shapes of the eyes leave the `hidden` vertices, the inside of the mouth, where they are: MakeHuman's stray there.
+    """
     paths = [p for folder in FOLDERS for p in sorted((data / "targets" / folder).glob("*.target.gz"))]
     paths = [p for p in paths if not p.name.startswith(NOT_THE_HEAD)]
     macros = data / "targets" / "macrodetails"
@@ -210,7 +216,10 @@ def read_targets(data: Path, used: Ints, n: int) -> tuple[NDArray[np.str_], Ints
     names, starts, moved, offsets, scales = [], [0], [], [], []
     for path in paths:
         name = path.name.removesuffix(".gz").removesuffix(".target")
-        dense = source.read_target(path.with_name(f"{name}.target"), n)[used]
+        dense = source.read_target(path.with_name(f"{name}.target"), n)
+        if name.startswith(("eye", "brow", "cheekSquint")):
+            dense[hidden] = 0.0
+        dense = dense[used]
         rows = np.flatnonzero(np.abs(dense).max(axis=1) >= SMALLEST)
         scale = np.float32(max(np.abs(dense).max(), SMALLEST) / 32767)
         names.append(name)

@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 
+from app.scene.avatar.eyes import film_radius
 from app.scene.avatar.fit import smoothstep
 from app.scene.avatar.targets import HeadData, Ints
 from app.scene.checks import F64
@@ -17,21 +18,14 @@ CLEARANCE = 0.00022
 """Between a lid's inner side and the eyeball, metres: a real tear film is thinner, but meshes are facetted."""
 THINNEST = 0.00035
 """The thinnest that a lid gets when it is stretched over the ball, metres."""
-BULGE, BULGE_ANGLE = 0.07, 0.48125
-"""The cornea's pole stands out of the ball by this many radii, and ends at this angle from the gaze, radians."""
 REACH = 10
 """Rings of faces around the eye that lids take along."""
-MEETING = 0.15
+MEETING = 0.2
 """Closed lids meet at this share of the way from the lower to the upper lid."""
 PRESS = 0.004
 """How far closed lids press into each other, radians about the axis."""
 MARGIN_RING = 2
 """Rings of faces from where the lid turns inward to its front edge."""
-
-
-def surface_radius(angle: F64, radius: float) -> F64:
-    """Distance of the eye's surface from the ball's centre at an `angle` from the gaze (radians)."""
-    return np.asarray(radius * (1.0 + BULGE * smoothstep(angle, BULGE_ANGLE, 0.0) ** 0.8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +130,15 @@ class Edge:
         return Edge(curves[0], curves[1])
 
 
-def close(points: F64, open_points: F64, relaxed: F64, table: LidTable, frame: Frame, blink: float) -> F64:
+def close(
+    points: F64,
+    open_points: F64,
+    relaxed: F64,
+    table: LidTable,
+    frame: Frame,
+    blink: float,
+    follow: tuple[float, float],
+) -> F64:
     """Turn the lids so that they are closed by the share `blink` of what they were open, and never cross.
 
     Args:
@@ -145,23 +147,23 @@ def close(points: F64, open_points: F64, relaxed: F64, table: LidTable, frame: F
         relaxed: (F,3) without any expression.
         table, frame: of this eye.
         blink: 0 open .. 1 closed.
+        follow: how far the middle of the upper and lower lid turn besides, to follow the gaze, radians, up positive.
     """
+    along = 4.0 * Edge.GRID * (1.0 - Edge.GRID)
     turns = []
     for loop in (table.rim, table.margin):
         now, before = (Edge.of(p, loop, frame, relaxed) for p in (points, open_points))
-        middle = np.where(
-            before.upper > before.lower,
-            before.lower + MEETING * (before.upper - before.lower),
-            0.5 * (before.lower + before.upper),
-        )
-        share = np.where(before.upper > before.lower, blink, 1.0)
-        press = PRESS * np.where(share > 0.98, 1.0, 0.0) * np.sin(np.pi * Edge.GRID)
-        upper = before.upper + share * (middle - before.upper) - press
-        lower = before.lower + share * (middle - before.lower) + press
+        top, bottom = before.upper + follow[0] * along, before.lower + follow[1] * along
+        crossed = top <= bottom
+        middle = np.where(crossed, 0.5 * (top + bottom), bottom + MEETING * (top - bottom))
+        share = np.where(crossed, 1.0, blink)
+        press = PRESS * (share > 0.98) * along
+        upper = top + share * (middle - top) - press
+        lower = bottom + share * (middle - bottom) + press
         turns.append((upper - now.upper, lower - now.lower))
     near = points[table.near]
     place, _ = frame.place(near)
-    inside = (place > 0.0) & (place < 1.0)
+    beside = smoothstep(np.abs(place - 0.5) - 0.5, 0.3, 0.0)
 
     def at(values: F64) -> F64:
         return np.interp(place, Edge.GRID, values)
@@ -175,8 +177,21 @@ def close(points: F64, open_points: F64, relaxed: F64, table: LidTable, frame: F
     turn = rim_turn + share * (edge_turn - rim_turn)
     turn *= np.where(table.outside, smoothstep(table.ring, REACH, MARGIN_RING), smoothstep(table.ring, 6.0, 1.0))
     result = points.copy()
-    result[table.near] = frame.turn(near, np.where(inside, turn, 0.0))
+    result[table.near] = frame.turn(near, turn * beside)
     return result
+
+
+def blink_strength(closed: F64, relaxed: F64, table: LidTable, frame: Frame) -> float:
+    """What a target that closes the eyes it was made for must be scaled by to close these.
+
+    Args:
+        closed: (F,3) relaxed lids with the target at 1.
+        relaxed, table, frame: as in `close`.
+    """
+    before, after = (Edge.of(p, table.margin, frame, relaxed) for p in (relaxed, closed))
+    middle = slice(len(Edge.GRID) // 4, -(len(Edge.GRID) // 4))
+    wanted = (1.0 - MEETING) * (before.upper - before.lower)[middle].mean()
+    return float(np.clip(wanted / (before.upper - after.upper)[middle].mean(), 0.3, 1.5))
 
 
 def seat(points: F64, table: LidTable, ball: Ball) -> F64:
@@ -190,7 +205,7 @@ def seat(points: F64, table: LidTable, ball: Ball) -> F64:
     arm = points[table.near] - ball.center
     distance = np.linalg.norm(arm, axis=1)
     angle = np.arccos(np.clip(arm @ ball.gaze / distance, -1.0, 1.0))
-    clear = surface_radius(angle, ball.radius) + CLEARANCE
+    clear = film_radius(angle) * ball.radius + CLEARANCE
     inner = ((table.ring <= 3) & ~table.outside) | (table.ring == 0)
     front = arm[:, 2] > 0.1 * ball.radius
     thickness = THINNEST * np.clip(table.ring / MARGIN_RING, 0.0, 1.0)

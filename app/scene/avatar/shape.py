@@ -13,6 +13,7 @@ from app.scene.avatar import lids
 from app.scene.avatar.fit import close_lips, trim_neck
 from app.scene.avatar.head_shape import Eye, HeadShape
 from app.scene.avatar.lids import Ball, Frame
+from app.scene.avatar.parameters.expression import ARKIT
 from app.scene.avatar.parameters.shape import ASYMMETRY, DIALS
 from app.scene.avatar.person import Person
 from app.scene.avatar.targets import Ints, load
@@ -24,6 +25,10 @@ EYES_AT = 0.07
 """The middle between the eyes lies at (0, 0, EYES_AT), metres."""
 LOOK_SIDEWAYS, LOOK_UP, LOOK_DOWN = (np.radians(angle) for angle in (30.0, 22.0, 28.0))
 """How far an eye turns when ARKit's eyeLook shapes are 1."""
+STILL = 1e-6
+"""A part whose vertices move less than this many metres does not move."""
+FOLLOW_UP, FOLLOW_DOWN = (0.20, 0.0), (0.15, 0.05)
+"""How far upper and lower lid follow such a look, radians, on top of what ARKit's shapes move them."""
 CHILD, ADULT, OLD = 10.0, 25.0, 90.0
 """Ages of MakeHuman's child, young and old heads, years."""
 ASYMMETRY_SCALE = 0.25
@@ -57,32 +62,37 @@ class _Head:
         ]
 
     def posed(self, expression: Mapping[str, float]) -> tuple[F64, list[Ball]]:
-        """Fine positions (F,3) with ARKit weights applied, and the eyeballs as they look then."""
+        """Fine positions (F,3) with ARKit weights and the person's gaze applied, and the eyeballs as they look then."""
         data, relaxed = self.data, self.unseated
-        blink = {name: weight for name, weight in expression.items() if name.startswith("eyeBlink")}
-        others = {name: weight for name, weight in expression.items() if weight and name not in blink}
+        looking = with_gaze(self.person, expression)
+        others = {name: weight for name, weight in looking.items() if weight and not name.startswith("eyeBlink")}
         opened = relaxed
         if others:
-            opened = relaxed + data.subdivision @ (data.blend(others) * DECIMETRE)
+            opened = relaxed + self._offsets(others)
             parted = sum(others.get(name, 0.0) for name in OPENERS) - others.get("mouthClose", 0.0)
             opened = close_lips(opened, data, float(np.clip(1.0 - 4.0 * parted, 0.0, 1.0)))
-        points = opened
-        if any(blink.values()):
-            points = opened + data.subdivision @ (data.blend(blink) * DECIMETRE)
-        balls = []
-        for side, table, frame, (center, radius) in zip(
-            ("Left", "Right"), lids.tables(data), self.frames, self.balls, strict=True
-        ):
-            ball = Ball(center, radius, gaze(self.person, expression, side))
-            points = lids.close(points, opened, relaxed, table, frame, expression.get(f"eyeBlink{side}", 0.0))
+        points, balls = opened.copy(), []
+        for eye, side in enumerate(("Left", "Right")):
+            table, frame, blink = lids.tables(data)[eye], self.frames[eye], expression.get(f"eyeBlink{side}", 0.0)
+            if blink:
+                offsets = self._offsets({f"eyeBlink{side}": 1.0})
+                points += blink * lids.blink_strength(relaxed + offsets, relaxed, table, frame) * offsets
+            up, down = (looking[f"eyeLook{way}{side}"] for way in ("Up", "Down"))
+            follow = (FOLLOW_UP[0] * up - FOLLOW_DOWN[0] * down, FOLLOW_UP[1] * up - FOLLOW_DOWN[1] * down)
+            ball = Ball(*self.balls[eye], gaze(self.person, expression, side))
+            points = lids.close(points, opened, relaxed, table, frame, blink, follow)
             points = lids.seat(points, table, ball)
             balls.append(ball)
         return points, balls
 
+    def _offsets(self, expression: Mapping[str, float]) -> F64:
+        """(F,3) metres that ARKit weights add to the relaxed head."""
+        return np.asarray(self.data.subdivision @ (self.data.blend(expression) * DECIMETRE))
+
     def shape(self) -> HeadShape:
         """The head with the person's own expression."""
         data = self.data
-        expression = with_gaze(self.person)
+        expression = self.person.group("expression")
         points, balls = self.posed(expression)
         neutral = self.posed({})[0] if any(expression.values()) else points
         skin_count = len(data.skin_uvs)
@@ -148,16 +158,44 @@ def _asymmetry(person: Person) -> dict[str, float]:
     return {f"{kind}-{'l' if x > 0.0 else 'r'}": abs(x) for kind, x in zip(kinds, lean.tolist(), strict=True)}
 
 
-def with_gaze(person: Person) -> dict[str, float]:
-    """ARKit weights of a person's expression, with those by which the lids follow the gaze added."""
-    return person.group("expression")
+def morph_targets(person: Person) -> dict[str, dict[str, F32]]:
+    """Return by ARKit's name, then by part's name, (N,3) displacements in metres that the shape at 1 adds to `build`.
+
+    Parts are skin, mouth, teeth_lower and tongue; those that a shape does not move are left out.
+    """
+    head, data = _Head(person), load()
+    expression = person.group("expression")
+    start, _ = head.posed(expression)
+    parts = {
+        "skin": np.arange(len(data.skin_uvs)),
+        "mouth": data.mouth_vertices,
+        "teeth_lower": data.lower_teeth_vertices,
+        "tongue": data.tongue_vertices,
+    }
+    targets: dict[str, dict[str, F32]] = {}
+    for name in ARKIT:
+        moved = (head.posed({**expression, name: 1.0})[0] - start).astype(np.float32)
+        targets[name] = {part: moved[own] for part, own in parts.items() if np.abs(moved[own]).max() > STILL}
+    return targets
+
+
+def with_gaze(person: Person, expression: Mapping[str, float]) -> dict[str, float]:
+    """ARKit weights with the person's own direction of gaze added to their eyeLook shapes."""
+    yaw, pitch = (np.radians(person.values.get(f"eyes.{name}", 0.0)) for name in ("yaw", "pitch"))
+    left, right = max(yaw, 0.0) / LOOK_SIDEWAYS, max(-yaw, 0.0) / LOOK_SIDEWAYS
+    ways = {"OutLeft": left, "InRight": left, "InLeft": right, "OutRight": right}
+    ways |= {f"Up{side}": max(pitch, 0.0) / LOOK_UP for side in ("Left", "Right")}
+    ways |= {f"Down{side}": max(-pitch, 0.0) / LOOK_DOWN for side in ("Left", "Right")}
+    return {**expression, **{f"eyeLook{way}": expression.get(f"eyeLook{way}", 0.0) + x for way, x in ways.items()}}
 
 
 def gaze(person: Person, expression: Mapping[str, float], side: str) -> F64:
     """Unit vector (3,) along which the eye on the person's `side` ("Left" is +x) looks."""
-    outward = expression.get(f"eyeLookOut{side}", 0.0) - expression.get(f"eyeLookIn{side}", 0.0)
-    yaw = LOOK_SIDEWAYS * outward * (1.0 if side == "Left" else -1.0)
-    pitch = LOOK_UP * expression.get(f"eyeLookUp{side}", 0.0) - LOOK_DOWN * expression.get(f"eyeLookDown{side}", 0.0)
+    outward, inward, up, down = (
+        with_gaze(person, expression)[f"eyeLook{way}{side}"] for way in ("Out", "In", "Up", "Down")
+    )
+    yaw = LOOK_SIDEWAYS * (outward - inward) * (1.0 if side == "Left" else -1.0)
+    pitch = LOOK_UP * up - LOOK_DOWN * down
     return np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
 
 
