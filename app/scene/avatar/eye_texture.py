@@ -20,7 +20,7 @@ Bytes = NDArray[np.uint8]
 
 SIZE = 512
 """Texels along the texture's edge."""
-LIMBUS_V = 0.5
+LIMBUS_V = 0.375
 """Texture coordinate v of the limbus; below it iris and pupil, above it sclera."""
 LIMBUS = 0.4
 """Radius of the iris, in radii of the ball: 5.9 mm on MakeHuman's large one, as in adults (11.7 mm across)."""
@@ -32,18 +32,20 @@ SCLERA_END = 2.1
 # Linear Rec.709 reflectance of an iris by its melanin: the stroma scatters blue, melanin swallows it.
 _MELANIN = (0.0, 0.16, 0.30, 0.45, 0.70, 1.0)
 _PALETTE = (
-    (0.150, 0.215, 0.290),
-    (0.150, 0.185, 0.165),
-    (0.165, 0.140, 0.072),
-    (0.140, 0.080, 0.030),
-    (0.066, 0.030, 0.012),
-    (0.020, 0.010, 0.006),
+    (0.235, 0.300, 0.365),
+    (0.215, 0.245, 0.215),
+    (0.220, 0.185, 0.100),
+    (0.190, 0.108, 0.042),
+    (0.092, 0.043, 0.018),
+    (0.030, 0.015, 0.009),
 )
 _TABLE: F32 = np.stack(
     [np.interp(np.linspace(0, 1, 256), _MELANIN, [color[k] for color in _PALETTE]) for k in range(3)], axis=-1
 ).astype(np.float32)
-_ROWS = SIZE // 2  # of the iris, and as many of the sclera
-_HALF: F32 = ((np.arange(_ROWS) + 0.5) / _ROWS).astype(np.float32)[:, None]  # 0..1 along either half
+_IRIS_ROWS = round(SIZE * LIMBUS_V)
+_WHITE_ROWS = SIZE - _IRIS_ROWS
+_IRIS_AT: F32 = ((np.arange(_IRIS_ROWS) + 0.5) / _IRIS_ROWS).astype(np.float32)[:, None]  # radii of the iris
+_WHITE_AT: F32 = ((np.arange(_WHITE_ROWS) + 0.5) / _WHITE_ROWS).astype(np.float32)[:, None]  # 0 limbus .. 1 back
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,10 @@ def paint(look: Look, rng: np.random.Generator) -> Bytes:
     colored = _iris(look, rng)
     # The sclera reaches over the iris' edge, thinner and greyer, in an uneven line.
     edge = _noise(rng, (1, SIZE), 9, 1)[0] * 0.006
-    over = _step(_HALF + edge, 0.955, 1.03)[..., None]
+    over = _step(_IRIS_AT + edge, 0.955, 1.03)[..., None]
     rim = white[:1] * _rgb(0.50, 0.52, 0.55)
     colored += over * (rim - colored)
-    outer = _step(_HALF + 0.5 * edge, 0.075, -0.015)[..., None]
+    outer = _step(_WHITE_AT + 0.5 * edge, 0.075, -0.015)[..., None]
     white = white + outer * (rim - white)
     linear = np.concatenate([colored, white])[::-1]
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-4) ** (1 / 2.4) - 0.055)
@@ -97,21 +99,21 @@ def paint(look: Look, rng: np.random.Generator) -> Bytes:
 
 
 def _iris(look: Look, rng: np.random.Generator) -> F32:
-    """Paint pupil and iris, centre outwards: (SIZE/2, SIZE, 3) linear."""
-    shape = (_ROWS, SIZE)
+    """Paint pupil and iris, centre outwards: (rows, SIZE, 3) linear."""
+    shape = (_IRIS_ROWS, SIZE)
     slow, broad, fine = (_noise(rng, shape, *cells) for cells in ((9, 2), (40, 1.1), (110, 2.2)))
     holes, zigzag, lumps = (
-        _noise(rng, (rows, SIZE), *cells) for rows, cells in ((_ROWS, (13, 5)), (1, (24, 1)), (1, (90, 1)))
+        _noise(rng, (rows, SIZE), *cells) for rows, cells in ((_IRIS_ROWS, (13, 5)), (1, (24, 1)), (1, (90, 1)))
     )
     # Fibres wind: their noise is read at angles that a slower one shifts.
     across = (np.arange(SIZE) + np.rint(2.5 * slow + 0.8 * holes).astype(np.int64)) % SIZE
-    row = np.arange(_ROWS)[:, None]
+    row = np.arange(_IRIS_ROWS)[:, None]
     broad, fine = broad[row, across], fine[row, across]
 
     # Everything stretches with the iris when the pupil closes.
-    t = (_HALF[:, 0] - look.pupil) / (1 - look.pupil)
-    at = np.clip(t, 0, 1) * (_ROWS - 1)
-    low = np.minimum(at.astype(np.int64), _ROWS - 2)
+    t = (_IRIS_AT[:, 0] - look.pupil) / (1 - look.pupil)
+    at = np.clip(t, 0, 1) * (_IRIS_ROWS - 1)
+    low = np.minimum(at.astype(np.int64), _IRIS_ROWS - 2)
     mix = (at - low).astype(np.float32)[:, None]
     slow, broad, fine, holes = (n[low] + mix * (n[low + 1] - n[low]) for n in (slow, broad, fine, holes))
     t = np.asarray(t, np.float32)[:, None]
@@ -135,40 +137,41 @@ def _iris(look: Look, rng: np.random.Generator) -> F32:
         color += np.float32(-0.5 * look.hue) * (color.mean(axis=-1, keepdims=True) - color)
 
     pale = 1 - look.melanin
-    tone = 0.72 + (0.25 + 0.45 * pale) * bright + 0.14 * np.clip(strands, -1.6, 1.6)
+    tone = 0.66 + (0.30 + 0.50 * pale) * bright + 0.20 * np.clip(strands, -1.6, 1.6)
     tone += 0.22 * collar - 0.42 * crypts + (0.16 - 0.1 * pale) * furrows
     tone *= 1 - 0.22 * inner * pale
-    tone *= 1 - 0.85 * look.ring * _step(_HALF + 0.010 * lumps, 0.76, 0.95)
-    tone *= 1 - 0.35 * _step(_HALF, 0.90, 1.0)
+    tone *= 1 - 0.85 * look.ring * _step(_IRIS_AT + 0.010 * lumps, 0.76, 0.95)
+    tone *= 1 - 0.35 * _step(_IRIS_AT, 0.90, 1.0)
     color *= np.maximum(tone, 0.12)[..., None]
-    arcus = look.arcus * np.exp(-(((_HALF - 0.92) / 0.035) ** 2))[..., None]
+    arcus = look.arcus * np.exp(-(((_IRIS_AT - 0.92) / 0.035) ** 2))[..., None]
     color += arcus * (_rgb(0.34, 0.36, 0.38) - color)
-    ruff = _step(np.abs(_HALF - look.pupil - 0.012 + 0.006 * lumps), 0.03, 0.0)[..., None]
+    ruff = _step(np.abs(_IRIS_AT - look.pupil - 0.012 + 0.006 * lumps), 0.03, 0.0)[..., None]
     color += 0.8 * ruff * (_rgb(0.022, 0.012, 0.007) - color)
-    pupil = _step(_HALF + 0.004 * lumps, look.pupil + 0.012, look.pupil - 0.012)[..., None]
+    pupil = _step(_IRIS_AT + 0.004 * lumps, look.pupil + 0.012, look.pupil - 0.012)[..., None]
     return np.asarray(color * (1 - pupil) + 0.0015 * pupil, np.float32)
 
 
 def _sclera(look: Look, rng: np.random.Generator) -> F32:
-    """Paint the white, limbus backwards: (SIZE/2, SIZE, 3) linear."""
-    cloud = _noise(rng, (_ROWS, SIZE), 7, 3)
-    cloud += 0.5 * _noise(rng, (_ROWS, SIZE), 22, 9)
+    """Paint the white, limbus backwards: (rows, SIZE, 3) linear."""
+    cloud = _noise(rng, (_WHITE_ROWS, SIZE), 7, 3)
+    cloud += 0.5 * _noise(rng, (_WHITE_ROWS, SIZE), 22, 9)
     young, old = _rgb(0.625, 0.605, 0.600), _rgb(0.600, 0.520, 0.390)
-    yellow = np.clip(look.yellowness * (0.55 + 0.45 * _HALF) + 0.06 * cloud * look.yellowness, 0, 1)[..., None]
+    yellow = np.clip(look.yellowness * (0.55 + 0.45 * _WHITE_AT) + 0.06 * cloud * look.yellowness, 0, 1)[..., None]
     color = young + yellow * (old - young)
     color = color * (1 + 0.03 * cloud)[..., None]
     # Blood: even pinkness that grows towards the corners, and veins.
-    pink = (0.12 + 0.55 * look.redness) * _step(_HALF + 0.05 * cloud, 0.10, 0.75)
+    corners = np.abs(np.sin(np.arange(SIZE, dtype=np.float32) / SIZE * 2 * math.pi))
+    pink = (0.22 + 0.6 * look.redness) * _step(_WHITE_AT + 0.03 * cloud, 0.02, 0.55 - 0.15 * corners)
     color += pink[..., None] * (_rgb(0.52, 0.30, 0.26) - color)
-    veins = _veins(rng, look.redness) * _step(_HALF, 0.03, 0.20)
-    stain = (1 - np.exp(-veins * (0.45 + 1.3 * look.redness)))[..., None]
+    veins = _veins(rng, look.redness) * _step(_WHITE_AT, 0.03, 0.20)
+    stain = (1 - np.exp(-veins * (0.6 + 1.6 * look.redness)))[..., None]
     return np.asarray(color * (1 - stain * _rgb(0.25, 0.72, 0.74)), np.float32)
 
 
 def _veins(rng: np.random.Generator, redness: float) -> F32:
-    """Draw vessels that wander from the corners of the eye towards the iris and fork; (SIZE/2, SIZE), about 0..1."""
+    """Draw vessels that wander from the corners of the eye towards the iris and fork; (rows, SIZE), about 0..1."""
     scale = 2  # drawn larger, because lines are drawn without antialiasing
-    width, height = SIZE * scale, _ROWS * scale
+    width, height = SIZE * scale, _WHITE_ROWS * scale
     sheet = Image.new("L", (width, height))
     pen = ImageDraw.Draw(sheet)
     roots = 26 + round(44 * redness)
@@ -200,7 +203,7 @@ def _veins(rng: np.random.Generator, redness: float) -> F32:
                 break
             if fork and thick > 0.6:
                 todo.append((x, y, thick * 0.65, heading + math.copysign(0.7, turn)))
-    soft = sheet.filter(ImageFilter.GaussianBlur(0.8)).resize((SIZE, _ROWS), Image.Resampling.BOX)
+    soft = sheet.filter(ImageFilter.GaussianBlur(0.8)).resize((SIZE, _WHITE_ROWS), Image.Resampling.BOX)
     return np.asarray(soft, np.float32) * np.float32(1 / 255)
 
 
@@ -219,7 +222,8 @@ def _noise(rng: np.random.Generator, shape: tuple[int, int], around: float, outw
     return np.asarray(sheet / sheet.std(), np.float32)
 
 
-def _step(x: ArrayLike, low: float, high: float) -> F32:
+def _step(x: ArrayLike, low: ArrayLike, high: ArrayLike) -> F32:
     """Hermite step from 0 at `low` to 1 at `high`, which may be below `low`."""
-    t = np.clip((np.asarray(x, np.float32) - np.float32(low)) / np.float32(high - low), 0, 1)
+    start, end = np.asarray(low, np.float32), np.asarray(high, np.float32)
+    t = np.clip((np.asarray(x, np.float32) - start) / (end - start), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -35,6 +35,8 @@ _BACK_RINGS = np.array([1.36, 1.5, 1.7, 1.9, SCLERA_END])  # polar angles that a
 _FILM_RINGS = np.concatenate(
     [np.linspace(0, 0.30, 8), np.linspace(0.34, 0.54, 7), np.linspace(0.61, 1.24, 9), _BACK_RINGS]
 )
+_POLE_V = 0.03
+"""Texture coordinate in the middle of the pupil: far enough from the edge that filters do not reach around it."""
 _MM = 1 / 14.7  # a millimetre on MakeHuman's ball
 
 
@@ -50,7 +52,7 @@ def build(person: Person, eye: Eye, side: str) -> tuple[Part, ...]:
     # All gloss comes from the film; what lies below is matt.
     ball = Material("eyes", (1.0, 1.0, 1.0), albedo_map=texture, roughness=0.8, ior=1.0)
     tear = Material("tear", (1.0, 1.0, 1.0), roughness=0.03, ior=TEAR_IOR, transmission=1.0)
-    caruncle = Material("caruncle", (0.50, 0.205, 0.175), roughness=0.22, ior=1.4)
+    caruncle = Material("caruncle", (0.56, 0.29, 0.25), roughness=0.2, ior=1.4)
     return (
         Part(f"eye_{side}", _placed(eye, ball_mesh()), ball),
         Part(f"caruncle_{side}", caruncle_mesh(eye, person.rng(f"caruncle {side}")), caruncle),
@@ -118,7 +120,7 @@ def _turned(across: F64, along: F64, v: F64, normal: F64 | None = None) -> Mesh:
         return table.reshape(-1, 3)
 
     u = np.linspace(0, 1, SIDES + 1)
-    uvs = np.stack(np.broadcast_arrays(u[None], v[:, None]), axis=-1).reshape(-1, 2)
+    uvs = np.stack(np.broadcast_arrays(u[None], np.maximum(v, _POLE_V)[:, None]), axis=-1).reshape(-1, 2)
     triangles = _grid(len(across), SIDES + 1)[SIDES:]  # at the pole, half of them are points
     return Mesh.of(around(across, along), triangles, None if normal is None else around(*normal), uvs)
 
@@ -198,16 +200,16 @@ def caruncle_mesh(eye: Eye, rng: np.random.Generator) -> Mesh:
     corner = line[np.argmin(np.abs(line[:, 0]))]
     scale = eye.radius * _MM
     lateral = float(np.sign(eye.center[0]))
-    center = corner + np.array([0.9 * lateral, 0.0, 0.4]) * scale
+    center = corner + np.array([0.2 * lateral, -0.2, -0.7]) * scale
     tilt, turn = np.meshgrid(
         np.linspace(0, 0.95 * math.pi, 9), np.append(np.arange(16) / 16 * 2 * math.pi, 0.0), indexing="ij"
     )
     unit = np.stack([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)], axis=-1).reshape(-1, 3)
-    waves = rng.normal(0, 2.2, (6, 3))
-    lumps = 1 + 0.035 * np.sin(unit @ waves.T + rng.uniform(0, 6, 6)).sum(axis=1, keepdims=True)
+    waves = rng.normal(0, 3.0, (6, 3))
+    lumps = 1 + 0.05 * np.sin(unit @ waves.T + rng.uniform(0, 6, 6)).sum(axis=1, keepdims=True)
     u, v = np.meshgrid(np.linspace(0, 1, 17), np.linspace(0, 1, 9))
     uvs = np.stack([u, v], axis=-1).reshape(-1, 2)
-    points = center + unit * lumps * np.array([2.4, 1.6, 1.5]) * scale
+    points = center + unit * lumps * np.array([3.3, 2.6, 1.9]) * scale
     return Mesh.of(points, _grid(9, 17)[16:], None, uvs)
 
 
