@@ -1,6 +1,11 @@
 """A renderer for tests: a sphere with made-up skin, whose radiance is a known function of the features plus noise."""
 
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,6 +107,40 @@ class SphereSource:
             variance=(np.square(clean) / shape).astype(np.float32),
             tile_xy=np.stack([shown % across, shown // across], axis=-1).astype(np.uint16),
         )
+
+
+@dataclass(frozen=True)
+class MakeSphere:
+    """Opens a worker's SphereSource with people.
+
+    Args:
+        deaths: a folder that counts them, or None; as long as it holds less than `kills` files, a worker that has made
+            `after` frames kills its own process when asked for another.
+        failure: what a worker raises when asked for a frame.
+    """
+
+    deaths: Path | None = None
+    kills: int = 1
+    after: int = 4
+    failure: Exception | None = None
+
+    @contextmanager
+    def __call__(self, number: int, count: int) -> Iterator[SphereSource]:
+        assert 0 <= number < count
+        yield _Mortal(self)
+
+
+class _Mortal(SphereSource):
+    def __init__(self, made: MakeSphere) -> None:
+        super().__init__(people=SpherePeople(), fail_at=0, failure=made.failure)
+        self.made = made
+
+    def render(self, *arguments: Any, **named: Any) -> TileBatch:
+        deaths = self.made.deaths
+        if deaths and self.calls == self.made.after and len(list(deaths.iterdir())) < self.made.kills:
+            (deaths / str(os.getpid())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().render(*arguments, **named)
 
 
 def skin(features: F32, light_scale: F32) -> F32:
