@@ -38,7 +38,7 @@ vec3 seen_through(vec3 position, vec3 direction)
         at = next;
         d = found;
     }
-    return texture(opaque_radiance, at).rgb;
+    return push.passed * texture(opaque_radiance, at).rgb;
 }
 #endif
 

@@ -9,8 +9,17 @@ from app.gpu import Binding, CommandBuffer, Device, Struct
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+from app.scene.model import Mesh
 
-PUSH = Struct("Push", [("part", "uint"), ("first_vertex", "uint"), ("first_point", "uint")])
+PUSH = Struct(
+    "Push",
+    [
+        ("part", "uint"),
+        ("first_vertex", "uint"),
+        ("first_point", "uint"),
+        ("passed", "float"),  # share of light that a clear part passes on, but for reflection
+    ],
+)
 
 
 class Background:
@@ -18,6 +27,8 @@ class Background:
 
     Clear parts (material.transmission > 0) come last: they refract the picture of the opaque ones, one layer deep, and
     leave its depth alone. So a clear part shows in front of what is drawn here and of the backdrop, not of the face.
+    An open mesh (a cornea) is one boundary, and what lies behind it is inside: light that comes out spreads, and only
+    1 / ior^2 of it goes each way. A closed mesh has the light going in and out again.
 
     Args:
         device: an open device.
@@ -35,6 +46,9 @@ class Background:
         clear = [index for index in cache.vertex_offsets if scene.parts[index].material.transmission > 0.0]
         self._clear = tuple(clear)
         self._solid = tuple(index for index in cache.vertex_offsets if index not in clear)
+        self._passed = {
+            part: 1.0 if _closed(scene.meshes[part]) else scene.parts[part].material.ior ** -2 for part in clear
+        }
         first = FIRST_PASS_SLOT
         bindings = [*scene.bindings(), Binding(first, "storage"), Binding(first + 1, "storage")]
         slots = {name: first + i for i, name in enumerate(("GATHERED", "STATE", "OPAQUE", "OPAQUE_DEPTH"))}
@@ -92,6 +106,7 @@ class Background:
             push = np.zeros((), PUSH.dtype)
             push["part"], push["first_point"] = part, self.cache.vertex_offsets[part]
             push["first_vertex"] = self.scene.first_vertices[part]
+            push["passed"] = self._passed.get(part, 1.0)
             command.push(push)
             count = 3 * len(self.scene.meshes[part].triangles)
             command.draw_indexed(count, first=int(self.scene.first_indices[part]))
@@ -111,3 +126,12 @@ class Background:
     def _own(self, thing: Any) -> Any:
         self._owned.append(thing)
         return thing
+
+
+def _closed(mesh: Mesh) -> bool:
+    """Whether every edge of a mesh belongs to two triangles, seams of its texture aside."""
+    _, place = np.unique(mesh.positions + np.float32(0.0), axis=0, return_inverse=True)  # + 0.0 makes -0.0 equal to 0.0
+    t = place.reshape(-1)[mesh.triangles]
+    edges = np.sort(np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]]]), axis=1)
+    _, uses = np.unique(edges[edges[:, 0] != edges[:, 1]], axis=0, return_counts=True)
+    return bool((uses == 2).all())

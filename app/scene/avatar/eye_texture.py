@@ -24,6 +24,10 @@ LIMBUS_V = 0.375
 """Texture coordinate v of the limbus; below it iris and pupil, above it sclera."""
 LIMBUS = 0.4
 """Radius of the iris, in radii of the ball: 5.9 mm on MakeHuman's large one, as in adults (11.7 mm across)."""
+LIMBUS_ANGLE = math.asin(LIMBUS)
+CORNEA_END = 0.445
+"""Polar angle at which the cornea has sunk into the white, radians."""
+CORNEA_IOR = 1.376
 IRIS_RADIUS_MM = 5.85
 """What the pupil's size in millimetres refers to."""
 SCLERA_END = 2.1
@@ -93,9 +97,23 @@ def paint(look: Look, rng: np.random.Generator) -> Bytes:
     colored += over * (rim - colored)
     outer = _step(_WHITE_AT + 0.5 * edge, 0.075, -0.015)[..., None]
     white = white + outer * (rim - white)
-    linear = np.concatenate([colored, white])[::-1]
+    linear = np.concatenate([colored, white])
+    covered = (CORNEA_END - LIMBUS_ANGLE) / (SCLERA_END - LIMBUS_ANGLE)
+    below = np.concatenate([np.ones_like(_IRIS_AT), _step(_WHITE_AT, covered + 0.01, covered - 0.01)])[..., None]
+    linear += below * (_below_cornea(linear) - linear)
+    linear = linear[::-1]
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-4) ** (1 / 2.4) - 0.055)
     return (np.clip(srgb, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _below_cornea(seen: F32) -> F32:
+    """The reflectance that looks like `seen` from outside the cornea, which keeps half of the light that comes back.
+
+    J. Saunderson, "Calculation of the color of pigmented plastics" (1942): `inside` is the share of diffuse light that
+    a boundary of this index reflects back in, 1 - (1 - 0.063) / ior^2.
+    """
+    outside, inside = 0.04, 1 - 0.937 / CORNEA_IOR**2
+    return np.asarray(seen / ((1 - outside) * (1 - inside) + inside * seen), np.float32)
 
 
 def _iris(look: Look, rng: np.random.Generator) -> F32:

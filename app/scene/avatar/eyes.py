@@ -1,4 +1,4 @@
-"""Eyes: ball and iris, the clear film that is cornea and wet conjunctiva, the wet line along the lids, the caruncle.
+"""Eyes: white, iris, the clear cornea before it, the wet line along the lids, the caruncle.
 
 Proportions after the schematic eye (Gullstrand; Atchison & Smith 2000, "Optics of the Human Eye", ch. 1-2): corneal
 radius 7.8 mm, iris 11.7 mm across, pupil 3 mm behind the cornea's back. Lengths are in radii of the ball, whose size is
@@ -11,97 +11,104 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from app.scene.avatar.eye_texture import LIMBUS, LIMBUS_V, SCLERA_END, Look, paint
+from app.scene.avatar.eye_texture import CORNEA_END, CORNEA_IOR, LIMBUS, LIMBUS_ANGLE, LIMBUS_V, SCLERA_END, Look, paint
 from app.scene.avatar.head_shape import Eye
 from app.scene.avatar.person import Person
 from app.scene.checks import F64
 from app.scene.model import Material, Mesh, Part, Texture, normalized
 
-CORNEA_IOR, TEAR_IOR = 1.376, 1.336
+TEAR_IOR = 1.336
 CORNEA_RADIUS = 0.575
 BLEND = 0.02
 """How far around the limbus cornea and ball flow into each other."""
-FILM = 0.008
-"""Thickness of the clear film on the white: 0.1 mm."""
+SINKING = 0.06
+"""Angle from the cornea's visible edge to where it ends below the white, radians."""
 IRIS_DEPTH, PUPIL_DEPTH = 0.045, 0.085
 """How far iris' root and pupil lie behind the plane of the limbus; the hollow cone catches light opposite to the lamp,
 as the cornea's refraction makes the iris do."""
-SIDES = 40
-LIMBUS_ANGLE = math.asin(LIMBUS)
+SIDES = 48
 
 _IRIS_RINGS = np.array([0.0, 0.12, 0.26, 0.40, 0.55, 0.70, 0.82, 0.91, 0.9625])  # radii of the iris
 _WALL_RINGS = np.array([0.9825, 1.0, 1.015, 1.03])
-_BACK_RINGS = np.array([1.36, 1.5, 1.7, 1.9, SCLERA_END])  # polar angles that are never seen
-_FILM_RINGS = np.concatenate(
-    [np.linspace(0, 0.30, 8), np.linspace(0.34, 0.54, 7), np.linspace(0.61, 1.24, 9), _BACK_RINGS]
-)
+_WHITE_RINGS = np.concatenate([np.linspace(0.455, 1.25, 15), [1.36, 1.5, 1.7, 1.9, SCLERA_END]])
+_CORNEA_RINGS = np.concatenate([np.linspace(0, 0.30, 8), np.linspace(0.335, CORNEA_END + SINKING, 8)])
 _POLE_V = 0.03
 """Texture coordinate in the middle of the pupil: far enough from the edge that filters do not reach around it."""
 _MM = 1 / 14.7  # a millimetre on MakeHuman's ball
 
 
 def build(person: Person, eye: Eye, side: str) -> tuple[Part, ...]:
-    """Return the parts of one eye: ball, cornea, wet line and caruncle.
+    """Return the parts of one eye: white, iris, caruncle, cornea and wet line.
 
     Args:
         side: "left" or "right", for names and for patterns of its own.
     """
-    look = Look.of(person)
-    texture = Texture(paint(look, person.rng(f"eye {side}")), srgb=True, name=f"eye {side}")
+    texture = Texture(paint(Look.of(person), person.rng(f"eye {side}")), srgb=True, name=f"eye {side}")
+    white = Material("eyes", (1.0, 1.0, 1.0), albedo_map=texture, roughness=0.13, ior=CORNEA_IOR)
+    # The aqueous humour wets the iris: without a step of the index there is no gloss.
+    iris = Material("iris", (1.0, 1.0, 1.0), albedo_map=texture, roughness=0.8, ior=1.0)
     cornea = Material("cornea", (1.0, 1.0, 1.0), roughness=0.03, ior=CORNEA_IOR, transmission=1.0)
-    # All gloss comes from the film; what lies below is matt.
-    ball = Material("eyes", (1.0, 1.0, 1.0), albedo_map=texture, roughness=0.8, ior=1.0)
     tear = Material("tear", (1.0, 1.0, 1.0), roughness=0.03, ior=TEAR_IOR, transmission=1.0)
     caruncle = Material("caruncle", (0.56, 0.29, 0.25), roughness=0.2, ior=1.4)
     return (
-        Part(f"eye_{side}", _placed(eye, ball_mesh()), ball),
+        Part(f"eye_{side}", _placed(eye, white_mesh()), white),
+        Part(f"eye_iris_{side}", _placed(eye, iris_mesh()), iris),
         Part(f"caruncle_{side}", caruncle_mesh(eye, person.rng(f"caruncle {side}")), caruncle),
-        Part(f"cornea_{side}", _placed(eye, film_mesh()), cornea),
+        Part(f"cornea_{side}", _placed(eye, cornea_mesh()), cornea),
         Part(f"tear_{side}", tear_mesh(eye, person["eyes.wetness"]), tear),
     )
 
 
 def film_radius(theta: ArrayLike) -> F64:
-    """Distance of the film's surface from the ball's centre at polar angles from the gaze."""
+    """Distance of cornea and white, flowing into each other, from the ball's centre at polar angles from the gaze."""
     angle = np.asarray(theta, np.float64)
     center = math.sqrt(1 - LIMBUS**2) - math.sqrt(CORNEA_RADIUS**2 - LIMBUS**2)
     cornea = center * np.cos(angle) + np.sqrt(CORNEA_RADIUS**2 - (center * np.sin(angle)) ** 2)
     outside = cornea - 1.0
-    joined = 1.0 + 0.5 * (outside + np.sqrt(outside**2 + BLEND**2))
-    # Behind the lids it sinks into the ball, so that no edge stands out.
-    return np.asarray(joined * (1 - 2 * FILM * _step(angle, 1.5, SCLERA_END)))
+    return np.asarray(1.0 + 0.5 * (outside + np.sqrt(outside**2 + BLEND**2)))
 
 
-def ball_mesh() -> Mesh:
-    """White, iris and pupil of an eye of radius 1 at the origin that looks along +z."""
-    plane = math.sqrt(1 - LIMBUS**2)
-    inside = 1.0 - FILM
-    iris = LIMBUS * _IRIS_RINGS
+def white_mesh() -> Mesh:
+    """The white of an eye of radius 1 at the origin that looks along +z, with exact normals."""
+    edge = LIMBUS * _WALL_RINGS[-1]
+    theta = np.concatenate([[math.asin(edge)], _WHITE_RINGS])
+    # In front of its visible edge it lies below the cornea.
+    radius = np.where(theta < CORNEA_END, 1.0, film_radius(theta))
+    return _turned(radius * np.sin(theta), radius * np.cos(theta), _sclera_v(theta), _across_surface(theta))
+
+
+def iris_mesh() -> Mesh:
+    """Pupil, iris and the wall from it to the white's edge."""
+    plane, edge = math.sqrt(1 - LIMBUS**2), LIMBUS * _WALL_RINGS[-1]
+    iris, wall = LIMBUS * _IRIS_RINGS, LIMBUS * _WALL_RINGS
     slope = (IRIS_DEPTH - PUPIL_DEPTH) / iris[-1]
-    wall = LIMBUS * _WALL_RINGS
-    start = math.asin(wall[-1] / inside)
-    theta = np.concatenate([np.linspace(start, 1.25, 16)[1:], _BACK_RINGS])
-    root, edge = plane - IRIS_DEPTH, math.sqrt(inside**2 - wall[-1] ** 2)
-    across = np.concatenate([iris, wall, inside * np.sin(theta)])
-    rise = root + (edge - root) * _step(wall, iris[-1], wall[-1])
-    along = np.concatenate([plane - PUPIL_DEPTH - slope * iris, rise, inside * np.cos(theta)])
-    angles = np.concatenate([np.arcsin(np.minimum(wall / inside, 1.0)), theta])
-    v = np.concatenate([LIMBUS_V * iris / LIMBUS, _sclera_v(angles)])
-    v[len(iris) : len(iris) + 2] = LIMBUS_V * _WALL_RINGS[:2]
+    root = plane - IRIS_DEPTH
+    rise = root + (math.sqrt(1 - edge**2) - root) * _step(wall, iris[-1], wall[-1])
+    across = np.concatenate([iris, wall])
+    along = np.concatenate([plane - PUPIL_DEPTH - slope * iris, rise])
+    v = np.where(across < LIMBUS, LIMBUS_V * across / LIMBUS, _sclera_v(np.arcsin(across)))
     return _turned(across, along, v)
 
 
-def film_mesh() -> Mesh:
-    """The clear surface over the whole front of an eye of radius 1, with exact normals."""
-    theta, radius = _FILM_RINGS, film_radius(_FILM_RINGS)
+def cornea_mesh() -> Mesh:
+    """The clear dome; its edge sinks into the white behind the limbus, and reflections run on across it."""
+    theta = _CORNEA_RINGS
+    sunk = 0.012 * _step(theta, CORNEA_END - 0.5 * SINKING, CORNEA_END + SINKING)
+    radius = film_radius(theta) * (1 - sunk)
+    v = np.where(theta < LIMBUS_ANGLE, LIMBUS_V * np.sin(theta) / LIMBUS, _sclera_v(theta))
+    return _turned(radius * np.sin(theta), radius * np.cos(theta), v, _across_surface(theta))
+
+
+def _across_surface(theta: F64) -> F64:
+    """Normals (2,K), outwards and forwards, of the joined surface of cornea and white at polar angles."""
     step = 1e-5
+    radius = film_radius(theta)
     slope = (film_radius(theta + step) - film_radius(theta - step)) / (2 * step)
     sine, cosine = np.sin(theta), np.cos(theta)
-    # Across the tangent d(radius * (sin, cos)) / d theta.
+    # Perpendicular to the tangent d(radius * (sin, cos)) / d theta.
     normal = np.stack([radius * sine - slope * cosine, radius * cosine + slope * sine])
-    normal[:, 0] = 0.0, 1.0
-    v = np.where(theta < LIMBUS_ANGLE, LIMBUS_V * sine / LIMBUS, _sclera_v(theta))
-    return _turned(radius * sine, radius * cosine, v, normal / np.linalg.norm(normal, axis=0))
+    normal[0, theta == 0.0] = 0.0
+    return np.asarray(normal / np.linalg.norm(normal, axis=0))
 
 
 def _sclera_v(theta: F64) -> F64:
@@ -121,7 +128,9 @@ def _turned(across: F64, along: F64, v: F64, normal: F64 | None = None) -> Mesh:
 
     u = np.linspace(0, 1, SIDES + 1)
     uvs = np.stack(np.broadcast_arrays(u[None], np.maximum(v, _POLE_V)[:, None]), axis=-1).reshape(-1, 2)
-    triangles = _grid(len(across), SIDES + 1)[SIDES:]  # at the pole, half of them are points
+    triangles = _grid(len(across), SIDES + 1)
+    if across[0] == 0.0:
+        triangles = triangles[SIDES:]  # at the pole, half of them are lines
     return Mesh.of(around(across, along), triangles, None if normal is None else around(*normal), uvs)
 
 
@@ -151,9 +160,9 @@ def _axes(gaze: F64) -> F64:
 
 
 def contact_line(eye: Eye, count: int) -> F64:
-    """Where the lids touch the film, in radii from the ball's centre: (count,3), closed, evenly spaced.
+    """Where the lids touch the ball, in radii from the ball's centre: (count,3), closed, evenly spaced.
 
-    Seen from the front the lids' edge hides what lies behind it, so that the line is the edge moved back onto the film.
+    Seen from the front the lids' edge hides what lies behind it, so that the line is the edge moved back onto the ball.
     """
     edge = (eye.margin - eye.center) / eye.radius
     far = np.hypot(edge[:, 0], edge[:, 1])
@@ -168,7 +177,7 @@ def contact_line(eye: Eye, count: int) -> F64:
 
 
 def tear_mesh(eye: Eye, wetness: float, count: int = 72) -> Mesh:
-    """The wet line: the hollow surface of the tears that stand between lids and film, higher on the lower lid."""
+    """The wet line: the hollow surface of the tears that stand between lids and ball, higher on the lower lid."""
     line = contact_line(eye, count)
     out = line / np.linalg.norm(line, axis=1, keepdims=True)
     along = np.roll(line, -1, axis=0) - np.roll(line, 1, axis=0)
@@ -177,7 +186,7 @@ def tear_mesh(eye: Eye, wetness: float, count: int = 72) -> Mesh:
     if clockwise:
         inward = -inward
     height = (0.12 + 0.42 * wetness) * _MM * (0.5 + 0.5 * _step(inward[:, 1], -0.6, 0.5))[:, None]
-    # Across the line a quarter of a circle, from the lid (angle 0) to the film.
+    # Across the line a quarter of a circle, from the lid (angle 0) to the ball.
     rows, normals = [], []
     for angle in np.linspace(0.0, 0.5 * math.pi, 5):
         normal = math.cos(angle) * inward + math.sin(angle) * out
