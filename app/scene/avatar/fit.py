@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from app.scene.avatar.targets import HeadData
 from app.scene.checks import F64
 
+NECK_EDGE = 0.003
+"""The least height of the faces along the neck's cut, metres."""
 LIP_OVERLAP = 0.00012
 """How far closed lips press into each other, metres."""
 LIP_GAP = 0.003
@@ -15,10 +17,12 @@ LIP_GAP = 0.003
 
 
 def trim_neck(coarse: F64, data: HeadData) -> F64:
-    """Slide the neck's rim along the mesh onto one plane, so that it stays planar under subdivision.
+    """Move the neck's rim up or down onto one plane: a planar rim stays planar under subdivision.
+
+    The rim follows the cage's faces and has steps, so that moving it along the mesh would fold it.
 
     Args:
-        coarse: (C,3) any unit.
+        coarse: (C,3) metres.
         data: names the rim and what lies next to it.
     """
     p = coarse.copy()
@@ -28,12 +32,8 @@ def trim_neck(coarse: F64, data: HeadData) -> F64:
     def height(q: F64) -> F64:
         return np.asarray(q[:, 1] - plane[0] - plane[1] * q[:, 0] - plane[2] * q[:, 2])
 
-    known = (near >= 0)[..., None]
-    inner = np.where(known, coarse[near], 0.0).sum(axis=1) / known.sum(axis=1)
-    above, own = height(inner), height(coarse[rim])
-    drop = above - own
-    share = np.clip(above / np.where(np.abs(drop) < 1e-9, 1e-9, drop), 0.2, 3.0)
-    p[rim] = inner + (coarse[rim] - inner) * share[:, None]
+    # What lies next to the rim must stay above the cut.
+    plane[0] += min(0.0, float(height(coarse[near[near >= 0]]).min()) - NECK_EDGE)
     p[rim, 1] -= height(p[rim])
     return p
 

@@ -11,15 +11,17 @@ import numpy as np
 
 from app.scene.avatar.eyes import film_radius
 from app.scene.avatar.fit import smoothstep
-from app.scene.avatar.targets import HeadData, Ints
+from app.scene.avatar.targets import FAR, HeadData, Ints
 from app.scene.checks import F64
 
-CLEARANCE = 0.00022
+CLEARANCE = 0.0003
 """Between a lid's inner side and the eyeball, metres: a real tear film is thinner, but meshes are facetted."""
 THINNEST = 0.00035
 """The thinnest that a lid gets when it is stretched over the ball, metres."""
+INNER_RINGS = 5
+"""Rings of faces inside the rim that lie on the ball; the skin's mesh ends there."""
 REACH = 10
-"""Rings of faces around the eye that lids take along."""
+"""Rings of faces around the eye that lids take along when they turn."""
 MEETING = 0.2
 """Closed lids meet at this share of the way from the lower to the upper lid."""
 PRESS = 0.004
@@ -42,7 +44,7 @@ class LidTable:
     """Which fine vertices make up the lids of one eye.
 
     Attributes:
-        near: (L,) within REACH rings of the rim, inside and out.
+        near: (L,) all that could touch the ball: as many rings around the rim as the data know, inside and out.
         ring: (L,) their rings.
         outside: (L,) whether they are visible skin.
         rim, margin: where the lid turns inward, and its front edge; closed loops.
@@ -60,7 +62,7 @@ def tables(data: HeadData) -> tuple[LidTable, LidTable]:
     """The lids of the left and the right eye."""
     result = []
     for eye in range(2):
-        near = np.flatnonzero(data.to_lid[:, eye] <= REACH)
+        near = np.flatnonzero(data.to_lid[:, eye] < FAR)
         rim = np.split(data.lid_rims, data.lid_split)[eye]
         margin = np.split(data.margins, data.margin_split)[eye]
         result.append(LidTable(near, data.to_lid[near, eye], data.visible[near] == 1, rim, margin))
@@ -206,7 +208,7 @@ def seat(points: F64, table: LidTable, ball: Ball) -> F64:
     distance = np.linalg.norm(arm, axis=1)
     angle = np.arccos(np.clip(arm @ ball.gaze / distance, -1.0, 1.0))
     clear = film_radius(angle) * ball.radius + CLEARANCE
-    inner = ((table.ring <= 3) & ~table.outside) | (table.ring == 0)
+    inner = ((table.ring <= INNER_RINGS) & ~table.outside) | (table.ring == 0)
     front = arm[:, 2] > 0.1 * ball.radius
     thickness = THINNEST * np.clip(table.ring / MARGIN_RING, 0.0, 1.0)
     target = np.where(inner, clear, np.where(front & table.outside, np.maximum(distance, clear + thickness), distance))

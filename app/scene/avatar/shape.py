@@ -70,7 +70,9 @@ class _Head:
         if others:
             opened = relaxed + self._offsets(others)
             parted = sum(others.get(name, 0.0) for name in OPENERS) - others.get("mouthClose", 0.0)
-            opened = close_lips(opened, data, float(np.clip(1.0 - 4.0 * parted, 0.0, 1.0)))
+            # The relaxed lips' own rest is taken off, so that lips start to move without a jump.
+            amount = float(np.clip(1.0 - 4.0 * parted, 0.0, 1.0))
+            opened = close_lips(opened, data, amount) - (close_lips(relaxed, data, amount) - relaxed)
         points, balls = opened.copy(), []
         for eye, side in enumerate(("Left", "Right")):
             table, frame, blink = lids.tables(data)[eye], self.frames[eye], expression.get(f"eyeBlink{side}", 0.0)

@@ -1,0 +1,90 @@
+"""People drawn by a seed: the same again, plausible, various."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.errors import InputError
+from app.scene.avatar.parameters.shape import DIALS
+from app.scene.avatar.person import Person
+from app.scene.avatar.sample import AGE_PULLS, CAUSES, FARTHEST, SPREAD, sample
+
+COUNT = 600
+OPPOSED = (
+    ("mouthSmile", "mouthFrown"),
+    ("eyeWide", "eyeBlink"),
+    ("eyeWide", "eyeSquint"),
+    ("mouthPucker", "mouthStretch"),
+    ("eyeLookUp", "eyeLookDown"),
+)
+
+
+@pytest.fixture(scope="module")
+def people() -> list[Person]:
+    return [sample(seed, expression=True) for seed in range(COUNT)]
+
+
+def column(people: list[Person], name: str) -> NDArray[np.float64]:
+    return np.array([person[name] for person in people])
+
+
+def test_a_seed_decides_everything() -> None:
+    for seed in (0, 1, 12345, 2**40):
+        assert sample(seed).values == sample(seed).values
+        assert sample(seed, expression=True).values == sample(seed, expression=True).values
+        assert sample(seed).seed == seed
+    with pytest.raises(InputError, match="seed must be 0 or more"):
+        sample(-1)
+
+
+def test_an_expression_changes_nothing_else() -> None:
+    still, moved = sample(11).values, sample(11, expression=True).values
+    assert {name for name in still if still[name] != moved[name]} <= {n for n in still if n.startswith("expression.")}
+    assert all(still[name] == 0.0 for name in still if name.startswith("expression."))
+
+
+def test_who_people_are(people: list[Person]) -> None:
+    age, gender = column(people, "person.age"), column(people, "person.gender")
+    assert 18.0 <= age.min() < 22.0 and 72.0 < age.max() <= 80.0 and 38.0 < age.mean() < 55.0
+    assert 0.4 < (gender < 0.5).mean() < 0.6
+    assert ((gender > 0.3) & (gender < 0.7)).mean() < 0.1
+    shares = np.array([person.ancestry for person in people])
+    assert (shares.mean(axis=0) > 0.25).all()
+    assert 0.5 < (shares.max(axis=1) > 0.75).mean() < 0.85  # mostly one ancestry
+    assert ((shares > 0.25).sum(axis=1) > 1).mean() > 0.15  # and mixed ones
+
+
+def test_faces_are_various_but_no_caricatures(people: list[Person]) -> None:
+    dials = np.array([[person[f"shape.{dial.word}"] for dial in DIALS] for person in people])
+    assert np.abs(dials).max() <= FARTHEST * SPREAD + max(AGE_PULLS.values())
+    spread = dials.std(axis=0)
+    assert (spread > 0.15).all() and (spread < 0.45).all()
+    mean = np.sqrt((dials**2).mean(axis=1))
+    assert mean.max() < 0.5  # nobody is extreme in everything
+    assert np.abs(dials.mean(axis=0)).max() < 0.15
+
+
+def test_dials_of_one_cause_go_together(people: list[Person]) -> None:
+    for cause in ("full_lips", "full", "broad_nose"):
+        first, second = sorted(CAUSES[cause], key=lambda word: -abs(CAUSES[cause][word]))[:2]
+        a, b = (column(people, f"shape.{word}") for word in (first, second))
+        assert np.corrcoef(a, b)[0, 1] * np.sign(CAUSES[cause][first] * CAUSES[cause][second]) > 0.15
+    lips, ears = column(people, "shape.upper_lip_volume"), column(people, "shape.ear_angle")
+    assert abs(np.corrcoef(lips, ears)[0, 1]) < 0.15
+    assert np.corrcoef(column(people, "person.age"), column(people, "shape.laugh_lines"))[0, 1] > 0.3
+
+
+def test_expressions_are_moderate_and_do_not_contradict_themselves(people: list[Person]) -> None:
+    faces = [person.group("expression") for person in people]
+    strongest = np.array([max(face.values()) for face in faces])
+    assert 0.25 < np.median(strongest) < 0.8 and (strongest == 0.0).mean() < 0.2
+    for face in faces:
+        for first, second in OPPOSED:
+            for side in ("", "Left", "Right"):
+                assert min(face.get(first + side, 0.0), face.get(second + side, 0.0)) == 0.0, (first, second)
+        assert face["eyeBlinkLeft"] == face["eyeBlinkRight"]
+    used = {name for face in faces for name, value in face.items() if value > 0.0}
+    assert len(used) > 35
+    smiles = [face for face in faces if max(face["mouthSmileLeft"], face["mouthSmileRight"]) > 0.1]
+    lopsided = np.mean([abs(f["mouthSmileLeft"] - f["mouthSmileRight"]) > 0.15 for f in smiles])
+    assert len(smiles) > 0.15 * COUNT and 0.05 < lopsided < 0.5
