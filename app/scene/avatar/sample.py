@@ -6,11 +6,10 @@ What is left of a dial's variance is its own. Draws are truncated twice, each di
 face is extreme in everything. A dial lies between two opposite targets, so opposites cannot meet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from app.scene.avatar import makeup
 from app.scene.avatar.expressions import sample_expression
 from app.scene.avatar.parameters.shape import ASYMMETRY, DIALS
 from app.scene.avatar.person import Person
@@ -21,8 +20,8 @@ FARTHEST = 2.0
 """Standard deviations at which a dial is cut off."""
 ODDEST = 1.12
 """Root mean square of all dials of a face, in standard deviations, above which it is drawn back."""
-HOOKS = (makeup,)
-"""Modules that draw their own groups: `sample(rng, base)` with the values known so far, returns more of them."""
+HOOKS: Mapping[str, Callable[[np.random.Generator, Mapping[str, float]], dict[str, float]]] = {}
+"""What draws the other groups: from random numbers and the values known so far, more of them."""
 
 CAUSES: Mapping[str, Mapping[str, float]] = {
     "broad": {
@@ -78,9 +77,8 @@ def sample(seed: int, *, expression: bool = False) -> Person:
     nobody = Person(seed=seed)
     values = _identity(nobody.rng("sample person"))
     values |= _face(nobody.rng("sample shape"), values["person.age"])
-    for module in HOOKS:
-        group = module.__name__.rpartition(".")[2]
-        values |= module.sample(nobody.rng(f"sample {group}"), values)
+    for group, draw in HOOKS.items():
+        values |= draw(nobody.rng(f"sample {group}"), values)
     if expression:
         values |= sample_expression(nobody.rng("sample expression"))
     return Person(values, seed)
