@@ -1,0 +1,98 @@
+"""Strands as triangles: ribbons that look like a few hairs side by side, and three-sided tubes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.scene.avatar.hair_color import BAND_MARGIN, BANDS
+from app.scene.checks import F64
+from app.scene.model import Mesh, normalized
+
+_EDGE = 0.6  # tangent of the angle by which normals at a ribbon's edges turn outward: it shades like a round lock
+_HEAD = 0.55  # how much the head's outward direction bends a ribbon's normal: hair shades as a volume, not as paper
+
+
+@dataclass(frozen=True, eq=False)
+class Strands:
+    """Lines that hair follows.
+
+    Attributes:
+        points: (S,K,3) metres, root first.
+        outward: (S,K,3) unit, away from the head.
+        width: (S,K) metres; the last is not used, strands end in a point.
+        band: (S,) which of the atlas' BANDS colours them.
+        roll: (S,) radians by which a ribbon is turned about its line, 0 lies flat on the head.
+    """
+
+    points: F64
+    outward: F64
+    width: F64
+    band: NDArray[np.int64]
+    roll: F64
+
+
+def tangents(points: F64) -> F64:
+    """Unit tangents (S,K,3) of lines (S,K,3)."""
+    return normalized(np.gradient(points, axis=1))
+
+
+def ribbons(strands: Strands) -> Mesh:
+    """Flat ribbons, two vertices at each point but the last: 2 (K - 2) + 1 triangles a strand."""
+    points, outward = strands.points, strands.outward
+    count, rings = points.shape[:2]
+    along = tangents(points)
+    flat_side = normalized(np.cross(along, outward), fallback=(1.0, 0.0, 0.0))
+    facing = np.cross(flat_side, along)
+    c, s = np.cos(strands.roll)[:, None, None], np.sin(strands.roll)[:, None, None]
+    side, facing = c * flat_side + s * facing, c * facing - s * flat_side
+    bent = normalized(facing + _HEAD * outward)
+    half = 0.5 * strands.width[..., None] * side
+    body = slice(0, rings - 1)
+    left, right = points[:, body] - half[:, body], points[:, body] + half[:, body]
+    lines = np.stack([left, right], axis=2).reshape(count, -1, 3)
+    normals = np.stack([bent[:, body] - _EDGE * side[:, body], bent[:, body] + _EDGE * side[:, body]], axis=2)
+    positions = np.concatenate([lines, points[:, -1:]], axis=1)
+    normals = normalized(np.concatenate([normals.reshape(count, -1, 3), bent[:, -1:]], axis=1))
+    low = (strands.band + BAND_MARGIN) / BANDS
+    high = (strands.band + 1 - BAND_MARGIN) / BANDS
+    t = np.linspace(0.0, 1.0, rings)
+    u = np.concatenate([np.tile(np.stack([low, high], axis=1), (1, rings - 1)), 0.5 * (low + high)[:, None]], axis=1)
+    v = np.broadcast_to(np.append(np.repeat(t[:-1], 2), 1.0), u.shape)
+    local = []
+    for a in range(0, 2 * rings - 4, 2):
+        local += [[a, a + 1, a + 3], [a, a + 3, a + 2]]
+    local.append([2 * rings - 4, 2 * rings - 3, 2 * rings - 2])
+    return _mesh(positions, normals, np.stack([u, v], axis=-1), np.array(local))
+
+
+def tubes(strands: Strands) -> Mesh:
+    """Three-sided tubes for single thick hairs such as lashes: 6 (K - 2) + 3 triangles a strand."""
+    points = strands.points
+    count, rings = points.shape[:2]
+    along = tangents(points)
+    side = normalized(np.cross(along, strands.outward), fallback=(1.0, 0.0, 0.0))
+    other = np.cross(along, side)
+    angles = np.arange(3) * (2.0 * np.pi / 3.0)
+    ring = np.cos(angles)[:, None] * side[:, :, None] + np.sin(angles)[:, None] * other[:, :, None]
+    wall = points[:, :-1, None] + 0.5 * strands.width[:, :-1, None, None] * ring[:, :-1]
+    positions = np.concatenate([wall.reshape(count, -1, 3), points[:, -1:]], axis=1)
+    normals = np.concatenate([ring[:, :-1].reshape(count, -1, 3), along[:, -1:]], axis=1)
+    t = np.linspace(0.0, 1.0, rings)
+    v = np.broadcast_to(np.append(np.repeat(t[:-1], 3), 1.0), (count, 3 * rings - 2))
+    u = np.broadcast_to(((strands.band + 0.5) / BANDS)[:, None], v.shape)
+    local = []
+    last = 3 * (rings - 2)
+    for first in range(0, last, 3):
+        for k in range(3):
+            a, b = first + k, first + (k + 1) % 3
+            local += [[a, b, a + 3], [b, b + 3, a + 3]]
+    local += [[last + k, last + (k + 1) % 3, last + 3] for k in range(3)]
+    return _mesh(positions, normals, np.stack([u, v], axis=-1), np.array(local))
+
+
+def _mesh(positions: F64, normals: F64, uvs: F64, local: NDArray[np.int64]) -> Mesh:
+    """One mesh of S strands with the same P vertices and triangles each."""
+    count, per = positions.shape[:2]
+    triangles = local[None] + per * np.arange(count)[:, None, None]
+    return Mesh.of(positions.reshape(-1, 3), triangles.reshape(-1, 3), normals.reshape(-1, 3), uvs.reshape(-1, 2))

@@ -1,0 +1,270 @@
+"""Hair grows where it should, stays outside the head, keeps to its budget, and follows its dials."""
+
+from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from app.scene.assets import DEFAULT_HEAD
+from app.scene.avatar import hair, hair_color, hairline, scalp, shape
+from app.scene.avatar.hair_distance import SkinDistance
+from app.scene.avatar.hair_roots import Roots, places, roots
+from app.scene.avatar.head_shape import HeadShape
+from app.scene.avatar.parameters import BY_NAME
+from app.scene.avatar.person import Person
+from app.scene.avatar.strands import Strands
+from app.scene.meshes import load_mesh
+from app.scene.model import Mesh, Part
+
+STYLES: dict[str, dict[str, float]] = {
+    "cropped": {"hair.length": 0.1},
+    "short": {"hair.length": 0.35},
+    "long": {"hair.length": 0.95, "hair.volume": 1.0},
+    "wavy": {"hair.length": 0.8, "hair.wave": 1.0},
+    "coils": {"hair.length": 0.45, "hair.curl": 1.0},
+    "fringe": {"hair.length": 0.6, "hair.fringe": 1.0},
+    "back": {"hair.length": 0.5, "hair.swept": 1.0},
+    "beard": {"hair.length": 0.0, "beard.density": 1.0, "beard.length": 0.7},
+    "stubble": {"hair.length": 0.2, "hair.recession": 0.8, "beard.density": 1.0},
+}
+SHORT = ("cropped", "short", "stubble")
+
+
+@cache
+def head(browInnerUp: float = 0.0) -> HeadShape:
+    return shape.build(Person({"expression.browInnerUp": browInnerUp}))
+
+
+@cache
+def distance() -> SkinDistance:
+    return SkinDistance(head().skin)
+
+
+@cache
+def built(style: str) -> tuple[Part, ...]:
+    return hair.build(Person(STYLES[style], seed=4), head())
+
+
+def grown(values: Mapping[str, float]) -> Strands:
+    strands = scalp.strands(Person(values, seed=4), roots("scalp", head().skin), distance())
+    assert strands is not None
+    return strands
+
+
+def lengths(strands: Strands) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.norm(np.diff(strands.points, axis=1), axis=2).sum(axis=1))
+
+
+def part(parts: tuple[Part, ...], name: str) -> Part:
+    return next(part for part in parts if part.name == name)
+
+
+def colors(of: Part) -> NDArray[np.float64]:
+    """Mean encoded colour (3,) that the vertices of a part pick from its atlas."""
+    assert of.material.albedo_map is not None
+    pixels = of.material.albedo_map.pixels
+    at = np.clip((of.mesh.uvs * pixels.shape[:2]).astype(int), 0, pixels.shape[0] - 1)
+    return np.asarray(pixels[pixels.shape[0] - 1 - at[:, 1], at[:, 0]].mean(axis=0))
+
+
+@pytest.mark.parametrize("name", ["scalp", "beard"])
+def test_roots_are_found_again_on_the_canonical_head(name: str) -> None:
+    skin = next(part.mesh for part in load_mesh(DEFAULT_HEAD) if part.face)
+    found = roots(name, skin)
+    assert np.abs(found.positions * 1e3 - found.rest).max() < 0.06  # mm; the table's places are rounded
+    assert np.allclose(np.linalg.norm(found.normals, axis=1), 1.0)
+
+
+def test_roots_move_with_the_skin() -> None:
+    skin = head().skin
+    turned = Mesh(skin.positions[:, [2, 1, 0]] * 1.5 + 0.1, skin.normals[:, [2, 1, 0]], skin.uvs, skin.triangles)
+    before, after = roots("scalp", skin), roots("scalp", turned)
+    assert np.allclose(after.positions, before.positions[:, [2, 1, 0]] * 1.5 + 0.1, atol=1e-6)
+
+
+def test_places_of_the_map_are_found() -> None:
+    skin = head().skin
+    face = np.flatnonzero((np.abs(skin.uvs - 0.5) < 0.2).all(axis=1))[::7]
+    positions, normals = places(skin.uvs[face].astype(np.float64), skin)
+    assert np.abs(positions - skin.positions[face]).max() < 1e-6
+    assert np.abs(normals - skin.normals[face]).max() < 1e-3
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_no_strand_enters_the_head(style: str) -> None:
+    skin = head().skin
+    positions, normals = skin.positions.astype(np.float64), skin.normals.astype(np.float64)
+    for each in built(style):
+        if each.name == "lashes":  # their roots lie in the lids' rims, which bend sharply
+            continue
+        # Roots lie on facets, a little below the tangent planes of the corners; the cap lies on the skin as a whole.
+        points = each.mesh.positions[each.mesh.uvs[:, 1] > 0.1].astype(np.float64)
+        away, nearest = cKDTree(positions).query(points)
+        height = np.einsum("kd,kd->k", points - positions[nearest], normals[nearest])
+        # A ribbon's edges may dip by a part of its width; the line itself is held outside.
+        assert height[away < 0.01].min() > -0.5e-3, each.name
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_budget(style: str) -> None:
+    count = len(part(built(style), "hair").mesh.triangles)
+    assert 1000 < count <= (60_000 if style in SHORT else 120_000)
+    for name, most in (("brows", 15_000), ("lashes", 12_000), ("beard", 80_000)):
+        assert sum(len(each.mesh.triangles) for each in built(style) if each.name == name) <= most
+
+
+def test_parts_are_hair_and_opaque() -> None:
+    for each in built("beard"):
+        assert each.hair
+        assert each.material.alpha_mode == "opaque"
+        assert np.allclose(np.linalg.norm(each.mesh.normals, axis=1), 1.0, atol=1e-4)
+    assert [each.name for each in built("beard")] == ["hair", "brows", "lashes", "beard"]
+
+
+def test_a_seed_decides_everything() -> None:
+    one, same = (hair.build(Person(STYLES["wavy"], seed=4), head()) for _ in range(2))
+    other = hair.build(Person(STYLES["wavy"], seed=5), head())
+    for a, b in zip(one, same, strict=True):
+        assert a.mesh.positions.tobytes() == b.mesh.positions.tobytes()
+        assert a.mesh.uvs.tobytes() == b.mesh.uvs.tobytes()
+        if a.material.albedo_map is not None and b.material.albedo_map is not None:
+            assert a.material.albedo_map.pixels.tobytes() == b.material.albedo_map.pixels.tobytes()
+    assert not np.array_equal(one[0].mesh.positions, other[0].mesh.positions)
+
+
+def test_length_lengthens_down_to_the_cut() -> None:
+    means = [lengths(grown({"hair.length": x, "hair.fade": 0.0})).mean() for x in (0.1, 0.3, 0.5, 0.7)]
+    assert np.all(np.diff(means) > 0.5 * np.array(means[:-1]))
+    assert grown({"hair.length": 1.0}).points[..., 1].min() > scalp.FLOOR - 0.04
+
+
+def test_density_adds_strands() -> None:
+    counts = [len(grown({"hair.density": x}).points) for x in (0.2, 0.6, 1.0)]
+    assert counts[1] == pytest.approx(3 * counts[0], rel=0.01)
+    assert counts[2] == pytest.approx(5 * counts[0], rel=0.01)
+
+
+def test_volume_lifts() -> None:
+    def height(volume: float) -> float:
+        points = grown({"hair.length": 0.6, "hair.volume": volume, "hair.wave": 0.0}).points[:, 5]
+        return float(np.median(distance().sample(points)[0]))
+
+    assert height(1.0) > height(0.0) + 0.003
+
+
+def test_fade_crops_the_sides_only() -> None:
+    def mean_length(fade: float, top: bool) -> float:
+        strands = grown({"hair.length": 0.35, "hair.fade": fade})
+        return float(lengths(strands)[(strands.points[:, 0, 1] > 0.07) == top].mean())
+
+    assert mean_length(1.0, top=False) < 0.6 * mean_length(0.0, top=False)
+    assert mean_length(1.0, top=True) > 0.9 * mean_length(0.0, top=True)
+
+
+def test_fringe_covers_the_forehead_and_spares_the_eyes() -> None:
+    def in_front(fringe: float) -> NDArray[np.float64]:
+        points = grown({"hair.length": 0.6, "hair.fringe": fringe, "hair.wave": 0.0}).points.reshape(-1, 3)
+        face = (np.abs(points[:, 0]) < 0.035) & (points[:, 2] > 0.06)
+        return np.asarray(points[face & (points[:, 1] < 0.045)])
+
+    assert len(in_front(1.0)) > 20 * max(1, len(in_front(0.0)))
+    assert in_front(1.0)[:, 1].min() > 0.005
+
+
+def test_hair_does_not_hang_into_the_face() -> None:
+    for style in ("long", "wavy"):
+        points = grown(STYLES[style]).points.reshape(-1, 3)
+        eyes_to_chin = (np.abs(points[:, 0]) < 0.045) & (points[:, 2] > 0.06) & (points[:, 1] < 0.03)
+        assert np.count_nonzero(eyes_to_chin & (points[:, 1] > -0.1)) < 0.002 * len(points)
+
+
+def test_recession_takes_temples_then_crown_and_leaves_the_sides() -> None:
+    table = roots("scalp", head().skin)
+    x, y, z = table.rest.T
+    temples = (np.abs(np.abs(x) - 42) < 8) & (z > 40) & (y > 66)
+    crown = np.linalg.norm(table.rest - hairline.CROWN, axis=1) < 20
+    sides = (np.abs(x) > 62) & (y < 30) & (y > -10) & (z < 20)
+
+    def share(recession: float, where: NDArray[np.bool_]) -> float:
+        return float(hairline.growing(Person({"hair.recession": recession}), table)[0][where].mean())
+
+    assert [round(share(r, crown)) for r in (0.0, 0.3, 0.7)] == [1, 1, 0]
+    assert share(0.35, temples) < 0.5 < share(0.0, temples)
+    assert share(1.0, sides) > 0.9
+
+
+def test_greying_and_melanin_lighten_and_darken() -> None:
+    def mean(**values: float) -> float:
+        person = Person({"hair.length": 0.3, "hair.density": 0.3, **{f"hair.{k}": v for k, v in values.items()}}, seed=4)
+        return float(colors(part(hair.build(person, head()), "hair")).mean())
+
+    assert mean(melanin=0.9) < mean(melanin=0.9, greying=0.5) < mean(melanin=0.9, greying=1.0)
+    assert mean(melanin=0.9) < mean(melanin=0.6) < mean(melanin=0.2)
+
+
+def test_redness_reddens() -> None:
+    brown, red = (hair_color.albedo(*hair_color.pigment(0.4, redness)) for redness in (0.0, 1.0))
+    assert red[0] / red[1] > 1.3 * brown[0] / brown[1]
+
+
+def test_beard_regions() -> None:
+    def bearing(**values: float) -> Roots:
+        person = Person({"hair.density": 0.0, "beard.density": 1.0, **{f"beard.{k}": v for k, v in values.items()}}, seed=4)
+        mesh = part(hair.build(person, head()), "beard").mesh
+        table = roots("beard", head().skin)
+        return table[np.unique(cKDTree(table.positions).query(mesh.positions[::3])[1])]
+
+    moustache = bearing(chin=0.0, cheeks=0.0).rest
+    assert moustache[:, 1].min() > -68.0 and np.abs(moustache[:, 0]).max() < 36.0
+    goatee = bearing(moustache=0.0, cheeks=0.0).rest
+    assert goatee[:, 1].max() < -58.0 and np.abs(goatee[:, 0]).max() < 45.0
+    assert len(bearing()) > len(bearing(cheeks=0.5)) > len(bearing(cheeks=0.0))
+
+
+def test_clean_shaven_and_bare() -> None:
+    nothing = {"hair.density": 0.0, "brow.density": 0.0, "lash.density": 0.0, "beard.density": 0.0}
+    assert hair.build(Person(nothing), head()) == ()
+
+
+def test_brows_follow_a_raised_brow() -> None:
+    low, high = (part(hair.build(Person(), head(up)), "brows").mesh for up in (0.0, 1.0))
+    skin = head(1.0).skin.positions[:, 1].max()
+    rise = (high.positions - low.positions)[:, 1]
+    inner = np.abs(low.positions[:, 0]) < 0.025
+    assert rise[inner].mean() > 1e-3
+    assert low.positions.shape == high.positions.shape and high.positions[:, 1].max() < skin
+
+
+def test_mascara_thickens_lashes() -> None:
+    if "makeup.mascara" not in BY_NAME:
+        pytest.skip("there is no such parameter")
+    bare, made_up = (part(hair.build(Person({"makeup.mascara": x}, seed=4), head()), "lashes").mesh for x in (0.0, 1.0))
+    assert len(made_up.triangles) > len(bare.triangles)
+
+
+def test_samples_are_plausible() -> None:
+    def people(count: int = 150, **base: float) -> list[dict[str, float]]:
+        shares = {"african": 0.0, "asian": 0.0, "european": 0.0} | base
+        values = {f"person.{name}": value for name, value in shares.items()}
+        return [hair.sample(np.random.default_rng(seed), values) for seed in range(count)]
+
+    def median(drawn: list[dict[str, float]], name: str) -> float:
+        return float(np.median([values[name] for values in drawn]))
+
+    women, men = (people(gender=g, age=30.0, european=1.0) for g in (0.0, 1.0))
+    old = people(gender=1.0, age=75.0, european=1.0)
+    asian, african = people(gender=1.0, age=30.0, asian=1.0), people(gender=1.0, age=30.0, african=1.0)
+    assert median(women, "hair.length") > median(men, "hair.length") + 0.2
+    assert max(v["hair.length"] for v in men) > min(v["hair.length"] for v in women)
+    assert median(old, "hair.greying") > 0.5 > 0.1 > median(men, "hair.greying")
+    assert median(old, "hair.recession") > median(men, "hair.recession") + 0.2
+    assert median(african, "hair.curl") > 0.7 and max(v["hair.curl"] for v in asian) == 0.0
+    assert min(v["hair.melanin"] for v in asian) > 0.8 > 0.3 > min(v["hair.melanin"] for v in men)
+    assert 0.2 < np.mean(["beard.density" in v for v in men]) < 0.8
+    assert not any("beard.density" in v for v in women)
+    for values in (*women, *men, *old, *asian, *african):
+        Person(values)  # in range, and known
+    assert people(3, gender=1.0, age=40.0, asian=1.0) == people(3, gender=1.0, age=40.0, asian=1.0)
