@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from app.scene.avatar import hair, makeup, skin
 from app.scene.avatar.expressions import sample_expression
 from app.scene.avatar.parameters.shape import ASYMMETRY, DIALS
 from app.scene.avatar.person import Person
@@ -20,8 +21,12 @@ FARTHEST = 2.0
 """Standard deviations at which a dial is cut off."""
 ODDEST = 1.12
 """Root mean square of all dials of a face, in standard deviations, above which it is drawn back."""
-HOOKS: Mapping[str, Callable[[np.random.Generator, Mapping[str, float]], dict[str, float]]] = {}
-"""What draws the other groups: from random numbers and the values known so far, more of them."""
+HOOKS: Mapping[str, Callable[[np.random.Generator, Mapping[str, float]], dict[str, float]]] = {
+    "skin": skin.sample,
+    "hair": hair.sample,
+    "makeup": makeup.sample,
+}
+"""What draws the other groups, in this order: from random numbers and the values known so far, more of them."""
 
 CAUSES: Mapping[str, Mapping[str, float]] = {
     "broad": {
