@@ -99,7 +99,7 @@ def paint(look: Look, rng: np.random.Generator) -> Bytes:
     white = white + outer * (rim - white)
     linear = np.concatenate([colored, white])
     covered = (CORNEA_END - LIMBUS_ANGLE) / (SCLERA_END - LIMBUS_ANGLE)
-    below = np.concatenate([np.ones_like(_IRIS_AT), _step(_WHITE_AT, covered + 0.01, covered - 0.01)])[..., None]
+    below = np.concatenate([np.ones_like(_IRIS_AT), _step(_WHITE_AT, covered, covered - 0.012)])[..., None]
     linear += below * (_below_cornea(linear) - linear)
     linear = linear[::-1]
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-4) ** (1 / 2.4) - 0.055)

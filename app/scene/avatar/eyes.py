@@ -177,7 +177,7 @@ def contact_line(eye: Eye, count: int) -> F64:
 
 
 def tear_mesh(eye: Eye, wetness: float, count: int = 72) -> Mesh:
-    """The wet line: the hollow surface of the tears that stand between lids and ball, higher on the lower lid."""
+    """The wet line: a closed body of tears between lids and ball, hollow in front, higher on the lower lid."""
     line = contact_line(eye, count)
     out = line / np.linalg.norm(line, axis=1, keepdims=True)
     along = np.roll(line, -1, axis=0) - np.roll(line, 1, axis=0)
@@ -186,21 +186,28 @@ def tear_mesh(eye: Eye, wetness: float, count: int = 72) -> Mesh:
     if clockwise:
         inward = -inward
     height = (0.12 + 0.42 * wetness) * _MM * (0.5 + 0.5 * _step(inward[:, 1], -0.6, 0.5))[:, None]
-    # Across the line a quarter of a circle, from the lid (angle 0) to the ball.
-    rows, normals = [], []
-    for angle in np.linspace(0.0, 0.5 * math.pi, 5):
-        normal = math.cos(angle) * inward + math.sin(angle) * out
-        rows.append(line + height * (inward + out - normal) + 0.02 * _MM * out)
-        normals.append(normal)
-    closed = [np.concatenate([row, row[:1]]) for row in rows]
-    u, v = np.meshgrid(np.linspace(0, 1, count + 1), np.linspace(0, 1, 5))
-    triangles = _grid(5, count + 1)
+    # In front a quarter of a circle from the lid (angle 0) to the ball; behind it the sides along ball and lid.
+    normals = [math.cos(a) * inward + math.sin(a) * out for a in np.linspace(0.0, 0.5 * math.pi, 5)]
+    arc = [line + height * (inward + out - normal) for normal in normals]
+    strips = [(arc, normals), ([arc[-1], line], [-out, -out]), ([line, arc[0]], [-inward, -inward])]
+    points = np.stack([row for rows, _ in strips for row in rows]) + 0.06 * _MM * out
+    triangles, first = [], 0
+    for rows, _ in strips:
+        triangles.append(_grid(len(rows), count + 1) + first)
+        first += len(rows) * (count + 1)
+    joined = np.concatenate(triangles)
+    u, v = np.meshgrid(np.linspace(0, 1, count + 1), np.linspace(0, 1, len(points)))
     return Mesh.of(
-        np.concatenate(closed) * eye.radius + eye.center,
-        triangles if clockwise else triangles[:, ::-1],
-        np.concatenate([np.concatenate([n, n[:1]]) for n in normals]),
+        _looped(points) * eye.radius + eye.center,
+        joined if clockwise else joined[:, ::-1],
+        _looped(np.stack([normal for _, across in strips for normal in across])),
         np.stack([u, v], axis=-1).reshape(-1, 2),
     )
+
+
+def _looped(rows: F64) -> F64:
+    """Rows (R,K,3) with their first column repeated at the end: (R * (K + 1), 3)."""
+    return np.concatenate([rows, rows[:, :1]], axis=1).reshape(-1, 3)
 
 
 def caruncle_mesh(eye: Eye, rng: np.random.Generator) -> Mesh:
