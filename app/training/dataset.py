@@ -240,7 +240,8 @@ class DatasetWriter:
         try:
             for name, part in beside.items():
                 part.parent.mkdir(parents=True, exist_ok=True)
-                np.concatenate(pending[name]).tofile(part)
+                # Not ndarray.tofile, which keeps quiet when the last bytes do not fit.
+                part.write_bytes(np.concatenate(pending[name]).view(np.uint8).data)
             for name, path in paths.items():
                 beside[name].rename(path)
             counts = {name: sum(map(len, pending[name])) for name in paths}
@@ -251,9 +252,7 @@ class DatasetWriter:
             self.done.difference_update(info.index for info in infos)
             for file in (*beside.values(), *paths.values()):
                 file.unlink(missing_ok=True)
-            # numpy reports a short write without an errno; a full disk is its only likely cause.
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, None)
-            reason = "the disk is full" if full else error.strerror
+            reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
             raise BungyoError(
                 f"Frames {infos[0].index} to {infos[-1].index} could not be written to {self.path}: {reason}; all "
                 "earlier frames are safe."

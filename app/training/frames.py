@@ -3,6 +3,7 @@
 The renderer stands behind the small protocol `FrameSource`, so that everything here can be tested without a GPU.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -151,10 +152,14 @@ class Plan:
         check_limit(self.people, self.held_out)
 
     def spec(self, source: dict[str, Any]) -> DatasetSpec:
-        """What the manifest says of all frames, those of the described source."""
+        """What the manifest says of all frames, made by a source of this description.
+
+        Raises:
+            InputError: an environment map cannot be read.
+        """
         scene = {
             "tile_fraction": self.tile_fraction,
-            "environments": [path.name for path in self.environments],
+            "environments": {path.name: digest_of(path) for path in self.environments},
             "ranges": asdict(self.ranges),
             **({"held_out": True} if self.held_out else {}),
             **({"people_limit": self.people} if self.people is not None else {}),
@@ -165,6 +170,14 @@ class Plan:
     def split(self, frame: int) -> str:
         """The split of a frame."""
         return "held-out" if self.held_out else split_of(frame)
+
+
+def digest_of(file: Path) -> str:
+    """Tells an environment map from another one of the same name; InputError if it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    except OSError as error:
+        raise InputError(f"The environment map {file} cannot be read: {error.strerror}.") from error
 
 
 def blocks(frames: Iterable[int]) -> list[list[int]]:
@@ -239,7 +252,7 @@ def make_again(
         spec: of the data set.
         frame: what was recorded of the frame.
         person: whom it shows, `Dataset.people` of its block; None in a set with one fixed face.
-        environments: where to look for environment maps, by their names.
+        environments: files among which its environment map is looked for.
 
     Raises:
         InputError: the source is not the one that the spec describes, a map is missing, or the set is of version 1.
@@ -251,12 +264,14 @@ def make_again(
     if differing or (person is None) != (source.people is None):
         what = ", ".join(differing) or "people"
         raise InputError(f"The data set was made by another source: {what} differs.")
+    maps = [file for file in environments if spec.scene["environments"].get(file.name) == digest_of(file)]
+    environment = environment_of(frame.environment, maps)
     if person is not None:
         source.show(person)
     return source.render(
         camera_of(frame.camera),
         lights_of(frame.lights),
-        environment_of(frame.environment, environments),
+        environment,
         size=spec.size,
         spp=frame.spp,
         jitter=frame.seeds.jitter,
