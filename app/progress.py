@@ -1,7 +1,12 @@
-"""Progress of long work, on stderr, where somebody watches."""
+"""Progress of long work, on stderr: a bar where somebody watches, a line a minute in a log."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+
+LINE_SECONDS = 60.0  # between two lines of a log
+RATE_SECONDS = 600.0  # over which the rate is measured: some work takes half a minute a step
 
 
 def counted(total: int, what: str) -> Iterator[int]:
@@ -14,12 +19,64 @@ def counted(total: int, what: str) -> Iterator[int]:
 
 @contextmanager
 def counter(total: int, what: str) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is to be told how many of `total` are done; no bar where stderr is not a terminal."""
+    """Yield a function that is to be told how many of `total` are done: shows count, rate and time left.
+
+    What the first call says was done before, and counts for the number alone, not for the rate.
+    """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(_rate(task.speed), style="progress.data.speed")
 
     console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), Remaining()
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        speed_estimate_period=RATE_SECONDS,
+    ) as progress:
         task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)
+        log = _Log(total, what)
+
+        def show(done: int) -> None:
+            progress.update(task, completed=done)
+            if not console.is_terminal:
+                log.show(done)
+
+        yield show
+
+
+class _Log:
+    """Says now and then how far work has come."""
+
+    def __init__(self, total: int, what: str) -> None:
+        self._total, self._what = total, what
+        self._begin: tuple[float, int] | None = None
+        self._last = time.monotonic()
+
+    def show(self, done: int) -> None:
+        now = time.monotonic()
+        if self._begin is None:
+            self._begin = now, done
+        if now - self._last < LINE_SECONDS:
+            return
+        import click
+
+        self._last = now
+        start, before = self._begin
+        rate = (done - before) / max(now - start, 1e-9)
+        left = timedelta(seconds=round((self._total - done) / rate)) if rate > 0.0 else "unknown time"
+        click.echo(f"{self._what}: {done} of {self._total}, {_rate(rate)}, {left} left", err=True)
+
+
+def _rate(speed: float | None) -> str:
+    """Steps a second, or a minute where they are slow."""
+    if not speed:
+        return ""
+    return f"{speed:.1f}/s" if speed >= 1.0 else f"{speed * 60.0:.1f}/min"

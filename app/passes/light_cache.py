@@ -69,6 +69,7 @@ class LightCache:
         scene: the scene on the GPU.
         size: texels along the UV square.
         samples: how many a point gets in all; `samples_per_update` of them each time `command` runs.
+        background: whether light is gathered for everything else as well, without which `Background` draws nothing.
 
     Attributes:
         images: CACHE_IMAGES as (image, sampler); sampled at uv, v = 0 in row 0.
@@ -86,7 +87,9 @@ class LightCache:
         samples: int = 32,
         samples_per_update: int = 1,
         seed: int = 0,
+        background: bool = True,
     ) -> None:
+        self._background = background
         self.device, self.scene, self.size = device, scene, size
         self.samples, self.samples_per_update, self._seed = samples, samples_per_update, seed
         self._owned: list[Any] = []
@@ -256,7 +259,7 @@ class LightCache:
         offsets: dict[int, int] = {}
         count = size * size
         for index, (part, mesh) in enumerate(zip(self.scene.parts, self.scene.meshes, strict=True)):
-            if part.face:
+            if part.face or not self._background:
                 continue
             points = np.zeros(len(mesh.positions), CACHE_POINT.dtype)
             points["position"], points["normal"] = mesh.positions, mesh.normals
