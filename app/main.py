@@ -15,6 +15,7 @@ from typing import NoReturn, TextIO
 
 import click
 
+from app.commands.avatar import avatar
 from app.commands.bench import bench
 from app.commands.dataset import dataset
 from app.commands.demo import demo
@@ -39,7 +40,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, render, dataset, train, evaluate, bench, doctor):
+for command in (demo, render, avatar, dataset, train, evaluate, bench, doctor):
     cli.add_command(command)
 
 

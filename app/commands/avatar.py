@@ -1,0 +1,158 @@
+"""`bungyo avatar`: people made from parameters."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from app.commands.options import Size, debug_option, device_option
+from app.errors import InputError
+
+if TYPE_CHECKING:
+    from app.scene.avatar.person import Person
+
+EXAMPLES = """\b
+Examples:
+  bungyo avatar --seed 7 --out person.glb            a plausible person; the same seed, the same person
+  bungyo avatar --seed 7 --set person.age=70 --set hair.greying=0.8 --out older.glb
+  bungyo avatar --set expression.jawOpen=0.5 --out default_open.glb
+  bungyo avatar --seed 7 --set camera.yaw=60 --set light.rim=2 --out portrait.png
+  bungyo avatar --sheet 24 --seed 100 --out sheet.png      portraits of the seeds 100 to 123
+  bungyo avatar --list                               every parameter with its range
+  bungyo demo --mesh person.glb
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option(
+    "--seed", type=click.IntRange(min=0), metavar="N", help="Draw a plausible person at random, always the same."
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a parameter, over what the seed says; repeatable.",
+)
+@click.option("--expression", is_flag=True, help="With --seed: let the seed choose an expression as well.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to: .glb, a mesh with the 52 ARKit blend shapes, or .png, a path-traced portrait.",
+)
+@click.option(
+    "--sheet", type=click.IntRange(1, 200), metavar="N", help="Portraits of N people, from --seed on, in one picture."
+)
+@click.option(
+    "--spp",
+    type=click.IntRange(1, 1 << 16),
+    default=64,
+    show_default=True,
+    metavar="N",
+    help="Samples a pixel of portraits.",
+)
+@click.option(
+    "--size", type=Size(), metavar="WxH", default="512x576", show_default=True, help="Size of a single portrait."
+)
+@click.option("--list", "listing", is_flag=True, help="Show all parameters and stop.")
+@device_option
+@debug_option
+def avatar(
+    seed: int | None,
+    settings: tuple[str, ...],
+    expression: bool,
+    out: Path | None,
+    sheet: int | None,
+    spp: int,
+    size: tuple[int, int],
+    listing: bool,
+    device: str | None,
+) -> None:
+    """Make a person from named parameters, or at random, as a mesh file that `bungyo demo --mesh` draws.
+
+    Without --seed it is the default person, changed by what --set says.
+    """
+    if listing:
+        _list()
+        return
+    if out is None:
+        raise InputError("Say where to write with --out FILE.glb, or see --list.")
+    kinds = (".png",) if sheet else (".glb", ".png")
+    if out.suffix.lower() not in kinds:
+        raise InputError(f"Cannot write {out}: its name must end in {' or '.join(kinds)}.")
+    if expression and seed is None and not sheet:
+        raise InputError("--expression lets the seed choose: give --seed as well.")
+    values = _parse(settings)
+    if sheet:
+        from app.sheet import draw_sheet
+
+        people = [_person((seed or 0) + number, values, expression) for number in range(sheet)]
+        draw_sheet(people, out, samples=spp, device=device)
+    elif out.suffix.lower() == ".png":
+        from app.gpu import Device
+        from app.pictures import check_output, write_png
+        from app.sheet import draw_portrait
+
+        check_output(out)
+        person = _person(seed, values, expression)
+        with Device.open(device) as gpu:
+            write_png(out, draw_portrait(gpu, person, size, spp))
+    else:
+        from app.pictures import beside, check_folder
+        from app.scene.avatar.build import avatar_glb
+
+        if out.is_dir():
+            raise InputError(f"Cannot write {out}: it is a folder.")
+        check_folder(out.parent)
+        data = avatar_glb(_person(seed, values, expression))
+        with beside(out) as temporary:
+            temporary.write_bytes(data)
+    click.echo(f"wrote {out}")
+
+
+def _person(seed: int | None, values: dict[str, float], expression: bool) -> "Person":
+    from app.scene.avatar.person import Person
+    from app.scene.avatar.sample import sample
+
+    if seed is None:
+        return Person(values)
+    return Person({**sample(seed, expression=expression).values, **values}, seed)
+
+
+def _parse(settings: tuple[str, ...]) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        name = name.strip()
+        try:
+            value = float(text)
+        except ValueError:
+            raise InputError(f"--set {setting}: write NAME=NUMBER, for example person.age=60.") from None
+        if not equals or not name:
+            raise InputError(f"--set {setting}: write NAME=NUMBER, for example person.age=60.")
+        if name in values and values[name] != value:
+            raise InputError(f"--set gives {name} two values, {values[name]:g} and {value:g}.")
+        values[name] = value
+    return values
+
+
+def _list() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from app.scene.avatar.parameters import PARAMETERS
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("parameter", "range", "default"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("meaning")
+    group = ""
+    for parameter in PARAMETERS:
+        if parameter.group != group and group:
+            table.add_section()
+        group = parameter.group
+        table.add_row(
+            parameter.name, f"{parameter.low:g} .. {parameter.high:g}", f"{parameter.default:g}", parameter.meaning
+        )
+    Console().print(table)

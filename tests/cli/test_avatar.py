@@ -1,0 +1,111 @@
+"""`bungyo avatar`: files that hold what was asked for, the same each time, and clear words about bad input."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.main import main
+from app.scene.avatar.parameters import PARAMETERS
+from app.scene.avatar.parameters.expression import PARAMETERS as EXPRESSIONS
+from app.scene.meshes import load_mesh
+from app.sheet import CAPTION, PORTRAIT
+
+
+def _header(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    (size,) = struct.unpack_from("<I", data, 12)
+    header: dict[str, Any] = json.loads(data[20 : 20 + size])
+    return header
+
+
+def test_a_seed_is_a_person(tmp_path: Path) -> None:
+    for name, seed in (("a.glb", "7"), ("b.glb", "7"), ("c.glb", "8")):
+        assert main(["avatar", "--seed", seed, "--out", str(tmp_path / name)]) == 0
+    one, same, other = ((tmp_path / name).read_bytes() for name in ("a.glb", "b.glb", "c.glb"))
+    assert one == same
+    assert one != other
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.glb", "b.glb", "c.glb"]
+    header = _header(tmp_path / "a.glb")
+    made = header["asset"]["extras"]["bungyo avatar"]
+    assert made["seed"] == 7
+    # What the file says of itself makes it again.
+    settings = [word for name, value in made["values"].items() for word in ("--set", f"{name}={value!r}")]
+    assert main(["avatar", "--seed", "7", *settings, "--out", str(tmp_path / "again.glb")]) == 0
+    assert (tmp_path / "again.glb").read_bytes() == one
+    skin = next(mesh for mesh in header["meshes"] if mesh["name"] == "skin")
+    assert skin["extras"]["targetNames"] == [p.name.partition(".")[2] for p in EXPRESSIONS]
+    assert len(skin["primitives"][0]["targets"]) == 52
+    parts = load_mesh(tmp_path / "a.glb")
+    assert [part.name for part in parts if part.face] == ["skin"]
+    assert {"eye_left", "cornea_right", "brows"} <= {part.name for part in parts}
+
+
+def test_expressions_are_baked_into_the_mesh(tmp_path: Path) -> None:
+    assert main(["avatar", "--out", str(tmp_path / "shut.glb")]) == 0
+    assert main(["avatar", "--set", "expression.jawOpen=1", "--out", str(tmp_path / "open.glb")]) == 0
+    shut, opened = (load_mesh(tmp_path / name)[0].mesh.positions for name in ("shut.glb", "open.glb"))
+    moved = np.linalg.norm(opened - shut, axis=1)
+    assert moved.max() > 0.015  # the chin
+    assert np.median(moved) < 0.002  # the rest of the head
+
+
+def test_portraits_and_sheets_are_pictures(tmp_path: Path) -> None:
+    quick = ["--spp", "1"]
+    assert main(["avatar", "--seed", "3", *quick, "--size", "48x56", "--out", str(tmp_path / "one.png")]) == 0
+    with Image.open(tmp_path / "one.png") as image:
+        assert image.size == (48, 56)
+        assert np.asarray(image).std() > 10.0
+    assert main(["avatar", "--sheet", "2", *quick, "--out", str(tmp_path / "sheet.png")]) == 0
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert image.size == (2 * PORTRAIT[0], PORTRAIT[1] + CAPTION)
+
+
+def test_list_shows_every_parameter(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["avatar", "--list"]) == 0
+    said = capsys.readouterr().out
+    for parameter in PARAMETERS:
+        assert parameter.name in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--seed", "1"], "--out FILE.glb"),
+        (["--out", "x.stl"], "must end in .glb or .png"),
+        (["--sheet", "2", "--out", "x.glb"], "must end in .png"),
+        (["--set", "person.age=200", "--out", "x.glb"], "person.age must be 16 to 90, not 200"),
+        (["--set", "person.age=nan", "--out", "x.glb"], "person.age must be 16 to 90, not nan"),
+        (["--set", "persn.age=20", "--out", "x.glb"], "did you mean person.age"),
+        (["--set", "person.age=old", "--out", "x.glb"], "write NAME=NUMBER"),
+        (["--set", "person.age", "--out", "x.glb"], "write NAME=NUMBER"),
+        (["--set", "person.age=20", "--set", "person.age=30", "--out", "x.glb"], "two values"),
+        (["--expression", "--out", "x.glb"], "give --seed as well"),
+        (["--seed", "-1", "--out", "x.glb"], "-1"),
+        (["--seed", "1", "--out", "no/where/x.glb"], "the folder does not exist"),
+        (
+            [
+                *("--set", "person.european=0", "--set", "person.asian=0", "--set", "person.african=0"),
+                *("--out", "x.glb"),
+            ],
+            "must be above 0",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence_and_nothing_written(
+    options: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["avatar", *options]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
