@@ -35,7 +35,7 @@ Bools = NDArray[np.bool_]
 GLB = Path(__file__).resolve().parents[1] / "head" / "head.glb"
 FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "ears", "chin", "cheek", "neck", "asym")
 NOT_THE_HEAD = ("measure-", "asymm-")
-LIP_RINGS, LID_RINGS = 9, 18
+LIP_RINGS, LID_RINGS = 9, 28
 SMALLEST = 2e-4
 """Offsets below this many decimetres (20 micrometres) are dropped."""
 

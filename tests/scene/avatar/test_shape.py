@@ -12,6 +12,7 @@ from app.errors import InputError
 from app.scene.avatar import lids, shape
 from app.scene.avatar.eyes import film_radius
 from app.scene.avatar.head_shape import Eye, HeadShape
+from app.scene.avatar.parameters import PARAMETERS
 from app.scene.avatar.parameters.expression import ARKIT
 from app.scene.avatar.person import Person
 from app.scene.avatar.sample import sample
@@ -177,6 +178,16 @@ def test_no_skin_lies_inside_the_eye(blink: float) -> None:
         for looking in ({}, both("eyeLookUp", 0.8), both("eyeLookDown", 0.8), {"expression.eyeLookOutLeft": 1.0}):
             head = shape.build(Person({**person.values, **both("eyeBlink", blink), **looking}, seed))
             assert min(clearance(head, eye) for eye in head.eyes) > 0.0001, (seed, looking)
+
+
+def test_dials_at_their_ends_do_no_harm() -> None:
+    rng = np.random.default_rng(1)
+    groups = ("person", "shape", "expression", "eyes")
+    for seed in range(12):
+        ends = {p.name: float(rng.choice([p.low, p.high])) for p in PARAMETERS if p.group in groups}
+        head = shape.build(Person({**ends, "person.asian": 0.5}, seed))
+        assert np.isfinite(head.skin.positions).all() and np.isfinite(head.skin.normals).all()
+        assert min(clearance(head, eye) for eye in head.eyes) > 0.0, seed
 
 
 def opening(person: Person) -> float:
