@@ -9,7 +9,7 @@ from app.scene.checks import F32, F64
 
 # Linear Rec.709 colours at evenly spaced hues 0..1.
 _LIPSTICK = np.array(
-    [(0.45, 0.20, 0.15), (0.52, 0.13, 0.13), (0.40, 0.020, 0.024), (0.22, 0.015, 0.035), (0.11, 0.012, 0.032)]
+    [(0.45, 0.20, 0.15), (0.44, 0.12, 0.12), (0.27, 0.020, 0.024), (0.22, 0.015, 0.035), (0.11, 0.012, 0.032)]
 )
 _SHADOW = np.array(
     [(0.25, 0.17, 0.13), (0.14, 0.07, 0.04), (0.16, 0.055, 0.085), (0.06, 0.057, 0.06), (0.045, 0.085, 0.19)]
@@ -46,7 +46,7 @@ def paint(values: Mapping[str, float], maps: SkinMaps, albedo: Sequence[F32], ro
         lips = Patch.of(doubled(np.maximum(maps.regions["lips"] - maps.regions["inside"], 0.0)))
         color = _hue(_LIPSTICK, v["lipstick_hue"])
         _stain(albedo, lips, 0.5 * v["lipstick"], color)
-        _cover(albedo, lips, 0.88 * v["lipstick"] ** 1.5, color)
+        _cover(albedo, lips, 0.85 * v["lipstick"] ** 1.5, color)
         _shine(roughness, lips, min(1.0, 2.0 * v["lipstick"]), 0.50 - 0.30 * v["lipstick_gloss"])
 
 
@@ -89,7 +89,7 @@ def sample(rng: np.random.Generator, base: Mapping[str, float]) -> dict[str, flo
         "foundation": 0.7 * effort * draws[3],
         "blush": 0.55 * effort * draws[4],
         "blush_hue": 0.15 + 0.45 * draws[5] + 0.3 * dark,
-        "lipstick": min(1.0, lips * effort * (0.4 + 0.8 * draws[6])),
+        "lipstick": lips * effort * (0.35 + 0.5 * draws[6]),
         "lipstick_hue": (0.05 + 0.9 * draws[7] if lips_first else 0.05 + 0.35 * draws[7]),
         "lipstick_gloss": 0.15 + 0.7 * draws[8],
         "shadow": 0.8 * eyes * effort * draws[9],

@@ -257,7 +257,7 @@ def sample(rng: np.random.Generator, base: Mapping[str, float]) -> dict[str, flo
     old = min(max((age - 30.0) / 50.0, 0.0), 1.2)
     z, u = rng.normal(size=8), rng.random(10)
     spread = 0.065 * european + 0.065 * asian + 0.075 * african + 0.08 * (1.0 - max(african, asian, european))
-    melanin = 0.27 * european + 0.38 * asian + 0.80 * african + 0.015 * (male - 0.5) + spread * z[0]
+    melanin = 0.27 * european + 0.32 * asian + 0.80 * african + 0.015 * (male - 0.5) + spread * z[0]
     melanin = float(np.clip(melanin, 0.02, 0.98))
     fair = float(np.clip((0.42 - melanin) / 0.3, 0.0, 1.0))
     red_haired = european > 0.6 and u[0] < 0.10 * fair
@@ -266,7 +266,7 @@ def sample(rng: np.random.Generator, base: Mapping[str, float]) -> dict[str, flo
         "melanin": 0.7 * melanin + 0.3 * 0.12 if red_haired else melanin,
         "pheomelanin": 0.10 + 0.10 * u[2] + (0.35 if red_haired else 0.0),
         "haemoglobin": 0.47 + 0.07 * (male - 0.5) + 0.11 * z[1],
-        "carotene": 0.18 + 0.22 * asian + 0.08 * z[2],
+        "carotene": 0.16 + 0.14 * asian + 0.08 * z[2],
         "tan": max(0.0, 0.16 + 0.14 * z[3]) * (0.4 if red_haired else 1.0),
         "blotchiness": 0.28 + 0.22 * old + 0.20 * fair * u[3] + 0.07 * z[4],
         "blush": 0.15 * u[4] ** 2,
