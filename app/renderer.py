@@ -97,7 +97,7 @@ class Renderer:
             raise InputError("The scene has no face: name the part that is one with --face.")
         self.mode = mode
         self.device, self._weights, self._seed = device, weights, seed
-        self._cache_options = {"size": cache_size, "samples": cache_samples, "seed": seed}
+        self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split = 0.5
         self._scene = scene
         self._size = size
