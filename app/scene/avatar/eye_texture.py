@@ -92,14 +92,14 @@ def paint(look: Look, rng: np.random.Generator) -> Bytes:
     colored = _iris(look, rng)
     # The sclera reaches over the iris' edge, thinner and greyer, in an uneven line.
     edge = _noise(rng, (1, SIZE), 9, 1)[0] * 0.006
-    over = _step(_IRIS_AT + edge, 0.955, 1.03)[..., None]
-    rim = white[:1] * _rgb(0.50, 0.52, 0.55)
+    over = _step(_IRIS_AT + edge, 0.965, 1.06)[..., None]
+    rim = white[:1] * _rgb(0.23, 0.235, 0.25)
     colored += over * (rim - colored)
-    outer = _step(_WHITE_AT + 0.5 * edge, 0.075, -0.015)[..., None]
+    outer = _step(_WHITE_AT + 0.5 * edge, 0.085, -0.012)[..., None]
     white = white + outer * (rim - white)
     linear = np.concatenate([colored, white])
     covered = (CORNEA_END - LIMBUS_ANGLE) / (SCLERA_END - LIMBUS_ANGLE)
-    below = np.concatenate([np.ones_like(_IRIS_AT), _step(_WHITE_AT, covered, covered - 0.012)])[..., None]
+    below = np.concatenate([np.ones_like(_IRIS_AT), _step(_WHITE_AT, covered + 0.004, covered - 0.008)])[..., None]
     linear += below * (_below_cornea(linear) - linear)
     linear = linear[::-1]
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-4) ** (1 / 2.4) - 0.055)
@@ -173,7 +173,7 @@ def _sclera(look: Look, rng: np.random.Generator) -> F32:
     """Paint the white, limbus backwards: (rows, SIZE, 3) linear."""
     cloud = _noise(rng, (_WHITE_ROWS, SIZE), 7, 3)
     cloud += 0.5 * _noise(rng, (_WHITE_ROWS, SIZE), 22, 9)
-    young, old = _rgb(0.625, 0.605, 0.600), _rgb(0.600, 0.520, 0.390)
+    young, old = _rgb(0.625, 0.605, 0.600), _rgb(0.600, 0.500, 0.340)
     yellow = np.clip(look.yellowness * (0.55 + 0.45 * _WHITE_AT) + 0.06 * cloud * look.yellowness, 0, 1)[..., None]
     color = young + yellow * (old - young)
     color = color * (1 + 0.03 * cloud)[..., None]

@@ -30,7 +30,10 @@ SIDES = 48
 
 _IRIS_RINGS = np.array([0.0, 0.12, 0.26, 0.40, 0.55, 0.70, 0.82, 0.91, 0.9625])  # radii of the iris
 _WALL_RINGS = np.array([0.9825, 1.0, 1.015, 1.03])
-_WHITE_RINGS = np.concatenate([np.linspace(0.455, 1.25, 15), [1.36, 1.5, 1.7, 1.9, SCLERA_END]])
+_WHITE_RINGS = 15  # that can be seen
+_LID_INSIDE, _LID_BEHIND = 0.015, 0.03
+"""Rings of the white lie this far before and behind the line where the lids touch it, radians, so that the light
+gathered at vertices ends along the lids and not in teeth of triangles."""
 _CORNEA_RINGS = np.concatenate([np.linspace(0, 0.30, 8), np.linspace(0.335, CORNEA_END + SINKING, 8)])
 _POLE_V = 0.03
 """Texture coordinate in the middle of the pupil: far enough from the edge that filters do not reach around it."""
@@ -51,7 +54,7 @@ def build(person: Person, eye: Eye, side: str) -> tuple[Part, ...]:
     tear = Material("tear", (1.0, 1.0, 1.0), roughness=0.03, ior=TEAR_IOR, transmission=1.0)
     caruncle = Material("caruncle", (0.56, 0.29, 0.25), roughness=0.2, ior=1.4)
     return (
-        Part(f"eye_{side}", _placed(eye, white_mesh()), white),
+        Part(f"eye_{side}", _placed(eye, white_mesh(lid_angles(eye))), white),
         Part(f"eye_iris_{side}", _placed(eye, iris_mesh()), iris),
         Part(f"caruncle_{side}", caruncle_mesh(eye, person.rng(f"caruncle {side}")), caruncle),
         Part(f"cornea_{side}", _placed(eye, cornea_mesh()), cornea),
@@ -68,13 +71,32 @@ def film_radius(theta: ArrayLike) -> F64:
     return np.asarray(1.0 + 0.5 * (outside + np.sqrt(outside**2 + BLEND**2)))
 
 
-def white_mesh() -> Mesh:
-    """The white of an eye of radius 1 at the origin that looks along +z, with exact normals."""
-    edge = LIMBUS * _WALL_RINGS[-1]
-    theta = np.concatenate([[math.asin(edge)], _WHITE_RINGS])
+def white_mesh(lids: ArrayLike = 1.2) -> Mesh:
+    """The white of an eye of radius 1 at the origin that looks along +z, with exact normals.
+
+    Args:
+        lids: polar angle where the lids touch it, radians; a number, or (SIDES,) around the gaze from +y on.
+    """
+    start = math.asin(LIMBUS * _WALL_RINGS[-1])
+    lid = np.broadcast_to(np.maximum(np.asarray(lids, np.float64), 0.6), (SIDES,))
+    lid = np.append(lid, lid[0])
+    share = np.linspace(0, 1, _WHITE_RINGS)[:, None]
+    seen = CORNEA_END + 0.01 + share * (lid - _LID_INSIDE - CORNEA_END - 0.01)
+    hidden = lid + _LID_BEHIND + np.array([0.0, 0.15, 0.45, 1.0])[:, None] * (SCLERA_END - lid - _LID_BEHIND)
+    theta = np.concatenate([np.full((1, SIDES + 1), start), seen, hidden])
     # In front of its visible edge it lies below the cornea.
     radius = np.where(theta < CORNEA_END, 1.0, film_radius(theta))
     return _turned(radius * np.sin(theta), radius * np.cos(theta), _sclera_v(theta), _across_surface(theta))
+
+
+def lid_angles(eye: Eye) -> F64:
+    """(SIDES,) polar angle from the gaze where the lids touch the ball, around the gaze from up on."""
+    line = contact_line(eye, 144) @ _axes(eye.gaze).T
+    turn = np.arctan2(-line[:, 0], line[:, 1])
+    order = np.argsort(turn)
+    theta = np.arccos(line[:, 2] / np.linalg.norm(line, axis=1))
+    wanted = np.arange(SIDES) / SIDES * 2 * math.pi
+    return np.asarray(np.interp(wanted, turn[order], theta[order], period=2 * math.pi))
 
 
 def iris_mesh() -> Mesh:
@@ -87,7 +109,12 @@ def iris_mesh() -> Mesh:
     across = np.concatenate([iris, wall])
     along = np.concatenate([plane - PUPIL_DEPTH - slope * iris, rise])
     v = np.where(across < LIMBUS, LIMBUS_V * across / LIMBUS, _sclera_v(np.arcsin(across)))
-    return _turned(across, along, v)
+    # The wall is soft, translucent tissue: its shading passes from the iris to the white without a step.
+    cone, white = np.array([slope, 1.0]) / math.hypot(slope, 1.0), np.array([edge, math.sqrt(1 - edge**2)])
+    share = _step(across, iris[-1], edge)
+    normal = (cone + share[:, None] * (white - cone)).T
+    normal[0, 0] = 0.0
+    return _turned(across, along, v, normal / np.linalg.norm(normal, axis=0))
 
 
 def cornea_mesh() -> Mesh:
@@ -117,21 +144,25 @@ def _sclera_v(theta: F64) -> F64:
 
 
 def _turned(across: F64, along: F64, v: F64, normal: F64 | None = None) -> Mesh:
-    """Turn a profile (K,) around +z: u runs around from +y, and the first point is the pole."""
+    """Turn a profile, (K,) or (K, SIDES + 1), around +z: u runs around from +y, and a first point at 0 is the pole."""
     turn = np.arange(SIDES) / SIDES * 2 * math.pi
     turn = np.append(turn, 0.0)  # both sides of the seam at exactly one place
     x, y = -np.sin(turn), np.cos(turn)
+    shape = (len(across), SIDES + 1)
+
+    def sheet(values: F64) -> F64:
+        return np.broadcast_to(values.reshape(len(across), -1), shape)
 
     def around(radial: F64, axial: F64) -> F64:
-        table = np.stack(np.broadcast_arrays(radial[:, None] * x, radial[:, None] * y, axial[:, None]), axis=-1)
-        return table.reshape(-1, 3)
+        r = sheet(radial)
+        return np.stack([r * x, r * y, sheet(axial)], axis=-1).reshape(-1, 3)
 
-    u = np.linspace(0, 1, SIDES + 1)
-    uvs = np.stack(np.broadcast_arrays(u[None], np.maximum(v, _POLE_V)[:, None]), axis=-1).reshape(-1, 2)
-    triangles = _grid(len(across), SIDES + 1)
-    if across[0] == 0.0:
+    uvs = np.stack([np.broadcast_to(np.linspace(0, 1, SIDES + 1), shape), np.maximum(sheet(v), _POLE_V)], axis=-1)
+    triangles = _grid(*shape)
+    if (across[0] == 0.0).all():
         triangles = triangles[SIDES:]  # at the pole, half of them are lines
-    return Mesh.of(around(across, along), triangles, None if normal is None else around(*normal), uvs)
+    normals = None if normal is None else around(*normal)
+    return Mesh.of(around(across, along), triangles, normals, uvs.reshape(-1, 2))
 
 
 def _grid(rows: int, columns: int) -> NDArray[np.int64]:
