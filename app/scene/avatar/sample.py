@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from app.scene.avatar import hair, makeup, skin
+from app.scene.avatar import eye_sample, hair, makeup, skin
 from app.scene.avatar.expressions import sample_expression
 from app.scene.avatar.parameters.shape import ASYMMETRY, DIALS
 from app.scene.avatar.person import Person
@@ -24,6 +24,7 @@ ODDEST = 1.12
 HOOKS: Mapping[str, Callable[[np.random.Generator, Mapping[str, float]], dict[str, float]]] = {
     "skin": skin.sample,
     "hair": hair.sample,
+    "eyes": eye_sample.sample,
     "makeup": makeup.sample,
 }
 """What draws the other groups, in this order: from random numbers and the values known so far, more of them."""

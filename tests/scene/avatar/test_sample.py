@@ -88,3 +88,19 @@ def test_expressions_are_moderate_and_do_not_contradict_themselves(people: list[
     smiles = [face for face in faces if max(face["mouthSmileLeft"], face["mouthSmileRight"]) > 0.1]
     lopsided = np.mean([abs(f["mouthSmileLeft"] - f["mouthSmileRight"]) > 0.15 for f in smiles])
     assert len(smiles) > 0.15 * COUNT and 0.05 < lopsided < 0.5
+
+
+def test_the_other_groups_follow_who_it_is(people: list[Person]) -> None:
+    shares = np.array([person.ancestry for person in people])
+    african, european = shares[:, 0] > 0.8, shares[:, 2] > 0.8
+    skin, iris, hair = (column(people, f"{group}.melanin") for group in ("skin", "eyes", "hair"))
+    assert skin[african].mean() > skin[european].mean() + 0.3
+    assert iris[african].min() > 0.5 and iris[european].std() > 0.15 and iris[european].min() < 0.15
+    fair = european & (hair < np.median(hair[european]))
+    assert iris[fair].mean() < iris[european & ~fair].mean() - 0.03
+    men = column(people, "person.gender") > 0.9
+    assert column(people, "makeup.lipstick")[men].mean() < 0.03 < column(people, "makeup.lipstick")[~men].mean()
+    age, teeth = column(people, "person.age"), column(people, "mouth.whiteness")
+    assert np.corrcoef(age, teeth)[0, 1] < -0.3
+    for name in ("eyes.hue", "eyes.pupil", "skin.haemoglobin", "shape.asymmetry"):
+        assert column(people, name).std() > 0.02, name
