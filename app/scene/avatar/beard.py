@@ -47,7 +47,7 @@ def strands(person: Person, roots: Roots, skin: SkinDistance) -> Strands | None:
     points = _frizz(points, length, rng)
     points[:, 1:] = skin.pushed_out(points[:, 1:], _CLEARANCE)
     t = np.linspace(0.0, 1.0, rings)
-    thick = np.interp(long, [0.001, 0.004, 0.02, 0.05], [0.28e-3, 0.30e-3, 0.45e-3, 0.8e-3])
+    thick = np.interp(long, [0.001, 0.004, 0.02, 0.05], [0.33e-3, 0.33e-3, 0.45e-3, 0.8e-3])
     width = thick * (0.6 + 0.4 * strong)[:, None] * np.interp(t, [0.0, 0.5, 1.0], [0.9, 1.0, 0.3])
     grey = min(1.0, 1.2 * person["hair.greying"])
     outward = np.broadcast_to(roots.normals[:, None], points.shape)

@@ -20,7 +20,7 @@ _RINGS = 5
 def strands(person: Person, skin: Mesh) -> Strands | None:
     """Hairs of both brows: they rise at the inner end, turn outward along the ridge and meet on its middle line."""
     dials = person.group("brow")
-    count = round(560 * dials["density"])
+    count = round(850 * dials["density"])
     if count == 0:
         return None
     rng = person.rng("hair.brows")
@@ -35,7 +35,7 @@ def strands(person: Person, skin: Mesh) -> Strands | None:
     uv, lift = np.concatenate(uvs), np.concatenate(lifts)
     positions, normals = places(uv.reshape(-1, 2), skin)
     points = (positions + normals * lift.reshape(-1, 1)).reshape(*lift.shape, 3)
-    width = rng.uniform(0.12, 0.20, (2 * count, 1)) * 1e-3 * np.interp(t_ring, [0.0, 0.3, 1.0], [0.8, 1.0, 0.3])
+    width = rng.uniform(0.13, 0.21, (2 * count, 1)) * 1e-3 * np.interp(t_ring, [0.0, 0.3, 1.0], [0.8, 1.0, 0.3])
     band = hair_color.bands(2 * count, max(0.0, 0.8 * person["hair.greying"] - 0.2), rng)
     return Strands(points, normals.reshape(points.shape), width, band, rng.normal(0.0, 0.5, 2 * count))
 

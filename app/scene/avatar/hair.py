@@ -44,9 +44,8 @@ def build(person: Person, shape: HeadShape) -> tuple[Part, ...]:
     if (found := brows.strands(person, shape.skin)) is not None:
         parts.append(Part("brows", ribbons(found), darker))
     if (found := lashes.strands(person, shape.eyes)) is not None:
-        mascara = person.values.get("makeup.mascara", 0.0)
-        tint = hair_color.albedo(*hair_color.pigment(0.5 + 0.5 * melanin, redness)) * (1.0 - 0.8 * mascara)
-        red, green, blue = tint.tolist()
+        tint = hair_color.albedo(*hair_color.pigment(0.5 + 0.5 * melanin, redness))
+        red, green, blue = (tint * (1.0 - 0.8 * person["lash.mascara"])).tolist()
         dark = Material("hair_lashes", albedo=(red, green, blue), roughness=0.4, ior=1.55)
         parts.append(Part("lashes", tubes(found), dark))
     if (found := beard.strands(person, roots("beard", shape.skin), distance)) is not None:

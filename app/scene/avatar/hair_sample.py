@@ -103,6 +103,7 @@ def _face(
         "brow.arch": rng.normal(0.25 - 0.35 * man, 0.3),
         "lash.length": rng.normal(0.55 - 0.2 * man, 0.13),
         "lash.density": rng.normal(0.6 - 0.15 * man, 0.13),
+        "lash.mascara": rng.beta(2.0, 2.0) if womanly and rng.random() < 0.55 else 0.0,
     }
     grows = max(0.0, (man - 0.5) / 0.5) * (0.55 - 0.22 * asian - 0.08 * african)
     if womanly or age < 18.0 or rng.random() > grows:

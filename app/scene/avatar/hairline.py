@@ -61,5 +61,5 @@ def survives(roots: Roots) -> F64:
 def on_parting(person: Person, roots: Roots) -> Mask:
     """Which roots lie along the parting, where skin shows between the hair that falls to either side."""
     x, _, z = roots.rest.T
-    line: Mask = (np.abs(x - part_line(person)) < 4.0) & (z > -30.0)
+    line: Mask = (np.abs(x - part_line(person)) < 2.0) & (z > -30.0)
     return line & (parted(person) > 0.5)

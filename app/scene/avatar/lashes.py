@@ -13,8 +13,8 @@ _UP = np.array([0.0, 1.0, 0.0])
 
 
 def strands(person: Person, eyes: tuple[Eye, Eye]) -> Strands | None:
-    """Lashes of both eyes; mascara (parameter makeup.mascara) makes them longer, thicker and closer together."""
-    dials, mascara = person.group("lash"), person.values.get("makeup.mascara", 0.0)
+    """Lashes of both eyes; mascara makes them longer, thicker and closer together."""
+    dials, mascara = person.group("lash"), person["lash.mascara"]
     dense = min(1.3, dials["density"] + 0.4 * mascara)
     rng = person.rng("hair.lashes")
     curves, widths = [], []

@@ -30,7 +30,7 @@ class Budget:
 
 
 CROPPED, SHORT = Budget(14000, 3, 0.45e-3), Budget(9500, 4, 0.80e-3)
-LONG, WAVY, COILED = Budget(5600, 11, 1.15e-3), Budget(4500, 14, 1.25e-3), Budget(7400, 9, 1.0e-3)
+LONG, WAVY, COILED = Budget(5600, 11, 1.15e-3), Budget(4500, 14, 1.20e-3), Budget(5600, 12, 0.85e-3)
 _CROPPED_TO, _SHORT_TO = 0.011, 0.045  # metres
 _FULL = 0.9  # share of the table's roots that bear hair on a head without any baldness
 
@@ -87,8 +87,8 @@ def strands(person: Person, roots: Roots, skin: SkinDistance) -> Strands | None:
     points[:, 1:] = skin.pushed_out(points[:, 1:], _CLEARANCE)
     _, outward = skin.sample(points)
     t = np.linspace(0.0, 1.0, kind.points)
-    taper = np.interp(t, [0.0, 0.15, 0.6, 1.0], [0.75, 1.0, 0.9, 0.25])
-    width = kind.width * (0.32 + 0.68 * strong)[:, None] * taper
+    taper = np.interp(t, [0.0, 0.6, 1.0], [1.0, 0.9, 0.25])
+    width = kind.width * (0.9 + 0.3 * person["hair.volume"]) * (0.32 + 0.68 * strong)[:, None] * taper
     grey = person["hair.greying"] ** np.where(roots.rest[:, 2] > 20.0, 0.7, 1.0)  # it starts at the temples
     roll = rng.normal(0.0, 0.5 + 0.6 * person["hair.curl"], len(roots))
     return Strands(points, outward, width, hair_color.bands(len(roots), grey, rng, plan.outer), roll)
@@ -155,7 +155,7 @@ def _flow(p: F64, plan: _Plan, swept: float, by_parting: float) -> F64:
     zero, one = np.zeros_like(x), np.ones_like(x)
     front = np.clip((z + 0.045) / 0.03, 0.0, 1.0)[:, None]
     side = np.clip((np.abs(x) - 0.045) / 0.02, 0.0, 1.0) * np.clip((0.07 - y) / 0.03, 0.0, 1.0)
-    aside = np.stack([plan.side, -0.3 - 9.0 * np.abs(x), -1.5 * z - 0.1], axis=1)
+    aside = np.stack([plan.side, -0.3 - 9.0 * np.abs(x), -4.0 * z - 0.15], axis=1)
     down = np.stack([zero, -one, -0.1 * one], axis=1)
     parting = normalized(aside * front + down * (1.0 - front))
     grown = (1.0 - by_parting) * normalized(p - WHORL) + by_parting * parting
@@ -197,9 +197,9 @@ def _styled(person: Person, points: F64, skin: SkinDistance, rng: np.random.Gene
     count, rings = len(points), points.shape[1]
     t = np.linspace(0.0, 1.0, rings)
     # The first strands are spread evenly and lead a lock each.
-    leaders = min(count, 420 + int(500 * curl))
+    leaders = min(count, 420 - int(150 * wave) + int(500 * curl))
     _, lock = cKDTree(points[:leaders, min(2, rings - 1)]).query(points[:, min(2, rings - 1)])
-    gather = (0.14 + 0.40 * max(wave, 0.6 * curl)) * rng.uniform(0.4, 1.4, count)
+    gather = np.minimum((0.16 + 0.55 * max(wave, 0.5 * curl)) * rng.uniform(0.5, 1.5, count), 0.95)
     points = points + (points[lock] - points) * (gather[:, None] * t**1.3)[..., None]
 
     segments = np.linalg.norm(np.diff(points, axis=1), axis=2)
@@ -225,11 +225,11 @@ def _styled(person: Person, points: F64, skin: SkinDistance, rng: np.random.Gene
     period = np.maximum(0.055 * rng.normal(1.0, 0.08, leaders)[lock], 3.6 * segment)
     turn = 2.0 * np.pi * arc / period[:, None] + (phase + 0.1 * own_phase)[:, None]
     result = points + bend(0.0075 * wave * (1.0 - curl) * np.clip(arc / 0.05, 0.0, 1.0), turn, 0.6)
-    pitch = np.maximum(0.030 - 0.016 * curl, np.interp(curl, [0.4, 0.7], [3.4, 2.3]) * segment)
+    pitch = np.maximum(0.030 - 0.016 * curl, np.interp(curl, [0.4, 0.7], [3.6, 3.0]) * segment)
     coil = 2.0 * np.pi * arc / pitch[:, None] + (phase + 0.15 * own_phase)[:, None]
     result += bend(0.0042 * min(1.0, 1.6 * curl) * np.clip(arc / 0.012, 0.0, 1.0), coil, 1.0)
     # Every hair goes a little its own way, most of all at the tip; a few stand off.
-    stray = rng.normal(0.0, 1.0, (count, 1)) ** 2
-    messy = (0.0006 + 0.0010 * curl) * (1.0 + stray) * np.clip(arc / 0.04, 0.0, 1.5)
+    stray = 0.6 * rng.normal(0.0, 1.0, (count, 1)) ** 2
+    messy = (0.0005 + 0.0010 * curl) * (1.0 + stray) * np.clip(arc / 0.04, 0.0, 1.5)
     bent: F64 = result + bend(messy, 2.0 * np.pi * arc / 0.09 + own_phase[:, None], 0.8)
     return bent

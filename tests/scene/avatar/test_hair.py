@@ -13,7 +13,6 @@ from app.scene.avatar import hair, hair_color, hairline, scalp, shape
 from app.scene.avatar.hair_distance import SkinDistance
 from app.scene.avatar.hair_roots import Roots, places, roots
 from app.scene.avatar.head_shape import HeadShape
-from app.scene.avatar.parameters import BY_NAME
 from app.scene.avatar.person import Person
 from app.scene.avatar.strands import Strands
 from app.scene.meshes import load_mesh
@@ -198,7 +197,8 @@ def test_recession_takes_temples_then_crown_and_leaves_the_sides() -> None:
 
 def test_greying_and_melanin_lighten_and_darken() -> None:
     def mean(**values: float) -> float:
-        person = Person({"hair.length": 0.3, "hair.density": 0.3, **{f"hair.{k}": v for k, v in values.items()}}, seed=4)
+        thin = {"hair.length": 0.3, "hair.density": 0.3}
+        person = Person(thin | {f"hair.{k}": v for k, v in values.items()}, seed=4)
         return float(colors(part(hair.build(person, head()), "hair")).mean())
 
     assert mean(melanin=0.9) < mean(melanin=0.9, greying=0.5) < mean(melanin=0.9, greying=1.0)
@@ -212,7 +212,8 @@ def test_redness_reddens() -> None:
 
 def test_beard_regions() -> None:
     def bearing(**values: float) -> Roots:
-        person = Person({"hair.density": 0.0, "beard.density": 1.0, **{f"beard.{k}": v for k, v in values.items()}}, seed=4)
+        only = {"hair.density": 0.0, "beard.density": 1.0}
+        person = Person(only | {f"beard.{k}": v for k, v in values.items()}, seed=4)
         mesh = part(hair.build(person, head()), "beard").mesh
         table = roots("beard", head().skin)
         return table[np.unique(cKDTree(table.positions).query(mesh.positions[::3])[1])]
@@ -239,9 +240,7 @@ def test_brows_follow_a_raised_brow() -> None:
 
 
 def test_mascara_thickens_lashes() -> None:
-    if "makeup.mascara" not in BY_NAME:
-        pytest.skip("there is no such parameter")
-    bare, made_up = (part(hair.build(Person({"makeup.mascara": x}, seed=4), head()), "lashes").mesh for x in (0.0, 1.0))
+    bare, made_up = (part(hair.build(Person({"lash.mascara": x}, seed=4), head()), "lashes").mesh for x in (0.0, 1.0))
     assert len(made_up.triangles) > len(bare.triangles)
 
 

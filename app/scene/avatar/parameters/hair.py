@@ -22,6 +22,7 @@ PARAMETERS = (
     Parameter("brow.arch", -1.0, 1.0, 0.0, "-1 flat .. 1 high arch"),
     Parameter("lash.length", 0.0, 1.0, 0.4, "0 short .. 1 long"),
     Parameter("lash.density", 0.0, 1.0, 0.5, "0 sparse .. 1 dense"),
+    Parameter("lash.mascara", 0.0, 1.0, 0.0, "0 none .. 1 black, longer and thicker"),
     Parameter("beard.density", 0.0, 1.0, 0.0, "0 clean shaven .. 1 dense"),
     Parameter("beard.length", 0.0, 1.0, 0.0, "0 stubble, 0.3 short, 0.6 full .. 1 long"),
     Parameter("beard.moustache", 0.0, 1.0, 1.0, "0 bare upper lip .. 1 grown over"),
