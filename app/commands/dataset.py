@@ -1,6 +1,9 @@
 """`bungyo dataset`: teacher data, path traced."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,12 +11,21 @@ from app.commands.options import SceneOptions, Size, debug_option, device_option
 from app.commands.stage import open_device
 from app.errors import InputError
 
+if TYPE_CHECKING:
+    from app.training.frame_source import OpenSource
+    from app.training.generate import Engine
+
+SUMMARY = "summary.png"  # in the data set's folder
+
 EXAMPLES = """\b
 Examples:
   bungyo dataset --out out/data --frames 400
   bungyo dataset --out out/data --frames 800      (goes on where the first one stopped)
+  bungyo dataset --out out/faces --frames 4000 --people 200 --workers 4
+  bungyo dataset --out out/one --frames 400 --mesh assets/head/head.glb
   bungyo dataset --out out/judge --frames 12 --spp 512 --seed 1 --held-out
   bungyo dataset --out out/small --frames 30 --size 256x256 --spp 16 --env studio
+  bungyo dataset --out out/big --frames 40000 --engine ray --address 10.0.0.7:6379
 """
 
 
@@ -40,7 +52,7 @@ Examples:
     default=0,
     show_default=True,
     metavar="N",
-    help="Decides cameras, lights and noise.",
+    help="Decides people, cameras, lights and noise.",
 )
 @click.option(
     "--size",
@@ -58,8 +70,19 @@ Examples:
     metavar="SHARE",
     help="Share of a frame's face tiles that is path traced.",
 )
-@click.option("--mesh", type=click.Path(path_type=Path), metavar="FILE", help="Face to draw: GLB, OBJ or PLY.")
-@click.option("--face", multiple=True, metavar="NAME", help="A material or part that is face; repeatable.")
+@click.option(
+    "--people",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many different random people there are.  [default: a new one for every 8 frames]",
+)
+@click.option(
+    "--mesh",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="One fixed face instead of random people: GLB, OBJ or PLY.",
+)
+@click.option("--face", multiple=True, metavar="NAME", help="A material or part of --mesh that is face; repeatable.")
 @click.option(
     "--env",
     "environments",
@@ -70,6 +93,26 @@ Examples:
 @click.option(
     "--held-out", is_flag=True, help="A set for scores only (bungyo evaluate): complete light set-ups, other cameras."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who works: processes of this machine, or Ray actors (pip install 'bungyo[ray]').",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="How many work at a time, each on a device of its own if there are several.  [default: 1; on a cluster one"
+    " a GPU]",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="With --engine ray: a running cluster, whose machines have bungyo and see the same files.  [default: one is"
+    " started here]",
+)
 @device_option
 @debug_option
 def dataset(
@@ -79,37 +122,89 @@ def dataset(
     seed: int,
     size: tuple[int, int],
     tiles: float,
+    people: int | None,
     mesh: Path | None,
     face: tuple[str, ...],
     environments: tuple[str, ...],
     held_out: bool,
+    engine: str,
+    workers: int | None,
+    address: str | None,
     device: str | None,
 ) -> int:
-    """Make teacher data: random cameras and lights, features and path-traced targets, tile by tile.
+    """Make teacher data: random people, cameras and lights, features and path-traced targets, tile by tile.
 
-    Ctrl-C loses nothing that is finished: the same command goes on from there.
+    Ctrl-C loses nothing that is finished: the same command goes on from there. The set is the same whoever made it.
     """
-    from app.progress import counter
-    from app.scene.assets import ASSETS, find_environment
-    from app.scene.default import default_scene
-    from app.training.frame_source import GpuFrameSource
-    from app.training.frames import Plan
-    from app.training.generate import Here, generate
-
+    if mesh is not None and people is not None:
+        raise InputError("--mesh shows one fixed face and --people random ones: give one of the two.")
+    if face and mesh is None:
+        raise InputError("--face names parts of a mesh file: give --mesh as well.")
+    if address is not None and engine != "ray":
+        raise InputError("--address is that of a Ray cluster: give --engine ray as well.")
     if min(size) < 16:
         raise InputError(f"A frame must be 16 pixels or more a side, not {size[0]}x{size[1]}.")
+    from app.progress import counter
+    from app.scene.assets import ASSETS, find_environment
+    from app.training.frame_source import OpenSource
+    from app.training.frames import Plan
+    from app.training.generate import generate
+
     if environments:
         maps = [find_environment(name) for name in environments]
     else:
         maps = sorted((ASSETS / "environments").glob("*.exr"))
-    scene = default_scene(mesh=mesh, face=face, aspect=size[0] / size[1])
-    options = SceneOptions(mesh, None, None, face, None, "reference", size, device)
-    plan = Plan(spp, seed, size, tiles, tuple(maps), held_out=held_out)
-    with open_device(options) as gpu, GpuFrameSource(gpu, scene) as source, counter(frames, "frames") as show:
+    plan = Plan(spp, seed, size, tiles, tuple(maps), held_out=held_out, people=people)
+    plan.check()
+    opens = OpenSource(device, mesh, face)
+    with open_engine(engine, opens, workers, address) as makes, counter(frames, "frames") as show:
         try:
-            added = generate(Here(source), out, plan, frames, progress=lambda done, _wanted, _tiles: show(done))
+            added = generate(makes, out, plan, frames, progress=lambda done, _wanted, _tiles: show(done))
         except KeyboardInterrupt:
             click.echo(f"Stopped; what is finished is kept in {out}, and the same command goes on.", err=True)
             raise
     click.echo(f"{out} has {frames} frames, {added} of them new." if added else f"{out} has them all already.")
+    if added or not (out / SUMMARY).exists():
+        _summarize(out)
     return 0
+
+
+def _summarize(out: Path) -> None:
+    """Draw what the set has, where there is matplotlib."""
+    from app.pictures import beside
+    from app.training.dataset import Dataset
+
+    try:
+        from app.training.summary import plot_summary
+    except ImportError:
+        click.echo(
+            "Without matplotlib (pip install 'bungyo[train]') there is no picture of what the set has.", err=True
+        )
+        return
+    path = out / SUMMARY
+    with beside(path) as temporary:
+        plot_summary(Dataset(out), temporary)
+    click.echo(f"wrote {path}")
+
+
+@contextmanager
+def open_engine(name: str, opens: "OpenSource", workers: int | None, address: str | None) -> Iterator["Engine"]:
+    """Yield who makes the frames; one worker on this machine is this process."""
+    if name == "ray":
+        from app.training.ray_workers import RayWorkers
+
+        with RayWorkers(opens, workers, address) as engine:
+            yield engine
+    elif workers is not None and workers > 1:
+        from app.training.workers import Workers
+
+        with Workers(opens, workers) as engine:
+            yield engine
+    else:
+        from app.training.frame_source import GpuFrameSource
+        from app.training.generate import Here
+
+        options = SceneOptions(None, None, None, (), None, "reference", None, opens.device)
+
+        with open_device(options) as device, GpuFrameSource(device, opens.head()) as source:
+            yield Here(source)

@@ -118,19 +118,41 @@ class Dataset:
         chosen: npt.NDArray[np.void] = tiles[self._split[tiles["frame"]] == SPLITS.index(split)]
         return chosen
 
+    def some_tiles(self, count: int, seed: int = 0) -> npt.NDArray[np.void]:
+        """Read about `count` random tiles of all hashes and splits, without reading the others.
+
+        Returns:
+            (n,) records of `TILE_DTYPE`; all tiles, if the set has no more than `count`.
+
+        Raises:
+            InputError: a tile file is missing or of another size than the manifest says.
+        """
+        rng = np.random.default_rng(seed)
+        share = min(1.0, count / max(sum(sum(shard.tiles.values()) for shard in self._shards), 1))
+        parts = []
+        for shard in self._shards:
+            for name, tiles in shard.tiles.items():
+                chosen = np.flatnonzero(rng.random(tiles) < share)
+                if len(chosen):
+                    parts.append(np.memmap(self._checked(shard, name), TILE_DTYPE, "r")[chosen])
+        return np.concatenate(parts) if parts else np.zeros(0, TILE_DTYPE)
+
     def _files(self, name: str) -> Iterator[npt.NDArray[np.void]]:
         for shard in self._shards:
-            if name not in shard.tiles:
-                continue
-            path = shard_path(self.path, name, shard.shard)
-            expected = shard.tiles[name] * TILE_DTYPE.itemsize
-            try:
-                size = path.stat().st_size
-            except OSError as error:
-                raise InputError(f"The tile file {path} is missing: {error.strerror}.") from error
-            if size != expected:
-                raise InputError(f"The tile file {path} is damaged: it has {size} bytes instead of {expected}.")
-            yield np.fromfile(path, TILE_DTYPE)
+            if name in shard.tiles:
+                yield np.fromfile(self._checked(shard, name), TILE_DTYPE)
+
+    def _checked(self, shard: Shard, name: str) -> Path:
+        """The file of a shard's tiles in a hash's folder; InputError if it is not as long as it must be."""
+        path = shard_path(self.path, name, shard.shard)
+        expected = shard.tiles[name] * TILE_DTYPE.itemsize
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise InputError(f"The tile file {path} is missing: {error.strerror}.") from error
+        if size != expected:
+            raise InputError(f"The tile file {path} is damaged: it has {size} bytes instead of {expected}.")
+        return path
 
 
 class DatasetWriter:

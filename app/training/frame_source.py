@@ -1,14 +1,17 @@
 """Teacher data from the GPU: features by the G-buffer, targets by the reference, of the same points."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from app.gpu import Device
+from app.gpu import Device, list_devices
+from app.gpu.selection import KINDS
 from app.network.schema import TILE_PIXELS, VECTORS, WORDS, tile_grid
 from app.network.tile_hash import tile_list
 from app.passes.gbuffer import GBuffer
@@ -16,6 +19,7 @@ from app.passes.light_cache import LightCache
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
+from app.scene.default import default_scene
 from app.scene.environment import Environment
 from app.scene.lights import Light, LightRig
 from app.scene.model import Scene, Texture
@@ -145,8 +149,14 @@ class GpuFrameSource:
         self._lights: tuple[Light, ...] | None = None
         self._environment: Environment | None = None
         if self._cache is None:
-            samples = {"samples": CACHE_SAMPLES, "samples_per_update": CACHE_SAMPLES // 4}
-            self._cache = LightCache(self.device, self._buffers, size=self._cache_size, **samples)
+            self._cache = LightCache(
+                self.device,
+                self._buffers,
+                size=self._cache_size,
+                samples=CACHE_SAMPLES,
+                samples_per_update=CACHE_SAMPLES // 4,
+                background=False,
+            )
         else:
             self._cache.set_scene(self._buffers)
             for thing in self._sized:
@@ -204,6 +214,43 @@ class GpuFrameSource:
             np.where(inside[..., None], mean[y, x], np.nan).astype(np.float32),
             np.where(inside[..., None], variance[y, x], np.nan).astype(np.float32),
         )
+
+
+@dataclass(frozen=True)
+class OpenSource:
+    """Opens the device and the source of a worker; see `workers.MakeSource`.
+
+    Attributes:
+        device: a device's number or a part of its name. None: the workers spread over the devices of the best kind.
+        mesh: a mesh file, for one fixed face; None for random people.
+        face: the names of its parts or materials that are face.
+    """
+
+    device: str | None = None
+    mesh: Path | None = None
+    face: tuple[str, ...] = ()
+
+    @contextmanager
+    def __call__(self, number: int, count: int) -> Iterator[GpuFrameSource]:
+        """Open worker number `number` of `count`."""
+        with Device.open(self._device(number)) as device, GpuFrameSource(device, self.head()) as source:
+            yield source
+
+    def head(self) -> Scene | People:
+        """The fixed face's scene, or whoever makes people."""
+        if self.mesh is not None:
+            return default_scene(mesh=self.mesh, face=self.face)
+        from app.training.avatars import Avatars
+
+        return Avatars()
+
+    def _device(self, number: int) -> str | int | None:
+        usable = [info for info in list_devices() if not info.missing]
+        if self.device is not None or not usable:
+            return self.device  # if there is none, opening it says why
+        best = min(KINDS.index(info.kind) for info in usable)
+        alike = [info.index for info in usable if KINDS.index(info.kind) == best]
+        return alike[number % len(alike)]
 
 
 def _description(scene: Scene) -> dict[str, Any]:

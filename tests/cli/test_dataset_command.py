@@ -1,0 +1,62 @@
+"""`bungyo dataset`: contradictory options are refused before anything is touched."""
+
+from pathlib import Path
+
+import pytest
+
+from app.main import main
+from app.training.avatars import Avatars
+from app.training.frames import Plan
+from app.training.generate import Here, generate
+from tests.training.sphere_source import SpherePeople, SphereSource
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--mesh", "face.glb", "--people", "3"], "--mesh shows one fixed face and --people random ones: give one"),
+        (["--mesh", "missing.glb"], "missing.glb: no such mesh file"),
+        (["--face", "skin"], "--face names parts of a mesh file: give --mesh as well"),
+        (["--address", "here:1"], "--address is that of a Ray cluster: give --engine ray as well"),
+        (["--engine", "ray", "--address", "here"], "'here' is not the address of a Ray cluster"),
+        (["--engine", "smoke"], "'smoke' is not one of 'local', 'ray'"),
+        (["--people", "2"], "A data set needs 3 people or more, so that training, validation and held-out scores have"),
+        (["--people", "0"], "0 is not in the range"),
+        (["--workers", "0"], "0 is not in the range"),
+        (["--size", "8x64"], "A frame must be 16 pixels or more a side, not 8x64"),
+        (["--env", "nowhere"], "nowhere: no such environment map"),
+    ],
+)
+def test_options_that_contradict_touch_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert main(["dataset", "--out", str(tmp_path / "set"), *options]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("bungyo: error: ") and message in said
+    assert not (tmp_path / "set").exists()
+
+
+def test_the_set_of_another_source_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Other people in the folder, and other options: one sentence that names what differs and nothing else."""
+    generate(Here(SphereSource(people=SpherePeople())), tmp_path / "set", Plan(2, size=(64, 64)), 1)
+    before = {file: file.read_bytes() for file in (tmp_path / "set").rglob("*") if file.is_file()}
+    arguments = ["dataset", "--out", str(tmp_path / "set"), "--spp", "2", "--size", "64x64", "--env", "studio"]
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert "was begun with other options: " in said and "people.generator was not given and is now" in said
+    assert "spp" not in said and "ranges" not in said and "size" not in said.replace("cache_size", "")
+    assert before == {file: file.read_bytes() for file in (tmp_path / "set").rglob("*") if file.is_file()}
+
+
+def test_people_for_data_sets() -> None:
+    """The seed decides who it is and the expression's what the face does; what is recorded makes the same head."""
+    avatars = Avatars()
+    first, other, again = avatars.draw(10, 1), avatars.draw(10, 2), avatars.draw(10, 1)
+    assert first == again and first.seed == 10
+    moved = {n for n in first.values | other.values if first.values.get(n) != other.values.get(n)}
+    assert moved and {name.partition(".")[0] for name in moved} == {"expression"}
+    assert not any(name.startswith(("camera.", "light.")) for name in first.values)
+    heads = [avatars.parts(info) for info in (first, again)]
+    faces = [[part for part in head if part.face] for head in heads]
+    assert len(faces[0]) == 1
+    assert faces[0][0].mesh.positions.tobytes() == faces[1][0].mesh.positions.tobytes()

@@ -1,0 +1,59 @@
+"""The picture of what a data set has."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.training.avatars import Avatars
+from app.training.dataset import Dataset, PersonInfo
+from app.training.frames import Plan
+from app.training.generate import Here, generate
+from app.training.summary import plot_summary
+from tests.training.sphere_source import SphereSource
+
+
+class _Balls(SphereSource):
+    """Spheres with the records of people."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.people = Avatars()  # type: ignore[assignment]
+
+    def show(self, person: PersonInfo) -> None:
+        """All look alike."""
+
+
+@pytest.mark.parametrize("source", [SphereSource, _Balls])
+def test_a_set_is_drawn(tmp_path: Path, source: type[SphereSource]) -> None:
+    generate(Here(source()), tmp_path / "set", Plan(1, size=(64, 64)), 30)
+    plot_summary(Dataset(tmp_path / "set"), tmp_path / "summary.png")
+    picture = np.asarray(Image.open(tmp_path / "summary.png").convert("RGB"))
+    assert picture.shape == (990, 1870, 3)
+    # Every panel has ink: four above, three below.
+    for rows, columns in ((slice(60, 480), 4), (slice(540, 940), 3)):
+        for panel in np.array_split(picture[rows], columns, axis=1):
+            assert (panel.min(axis=-1) < 160).sum() > 60
+
+
+def test_a_set_without_a_tile_is_drawn(tmp_path: Path) -> None:
+    class Empty(SphereSource):
+        def render(self, *arguments, **named):  # type: ignore[no-untyped-def]
+            tiles = super().render(*arguments, **named)
+            return type(tiles)(**{name: value[:0] for name, value in vars(tiles).items()})
+
+    generate(Here(Empty()), tmp_path / "set", Plan(1, size=(64, 64)), 2)
+    plot_summary(Dataset(tmp_path / "set"), tmp_path / "summary.png")
+    assert (tmp_path / "summary.png").stat().st_size > 1000
+
+
+def test_some_tiles_are_a_fair_sample(tmp_path: Path) -> None:
+    generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(96, 96)), 16)
+    data = Dataset(tmp_path / "set")
+    everything = data.some_tiles(10**6)
+    assert len(everything) == sum(map(data.count, data.hashes))
+    some = data.some_tiles(len(everything) // 4)
+    assert 0.15 < len(some) / len(everything) < 0.35
+    known = {tile.tobytes() for tile in everything}
+    assert all(tile.tobytes() in known for tile in some)
