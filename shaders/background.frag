@@ -1,6 +1,7 @@
 // Conventional shading: gathered irradiance on the base, unshadowed GGX lobes dimmed by the share of light that arrives.
 // CLEAR 1 draws what has transmission, over a copy of all that is opaque.
 
+#include "random.glsl"
 #include "scene.glsl"
 
 #include "background.glsl"
@@ -44,15 +45,28 @@ vec3 seen_through(vec3 position, vec3 direction)
 
 void main()
 {
+    bool hidden = false; // discarded at the end: derivatives need the neighbours
 #if CLEAR
     // There is no depth target, whose values could not be read at the same time.
-    if (gl_FragCoord.z > texelFetch(opaque_depth, ivec2(gl_FragCoord.xy), 0).r) discard;
+    hidden = gl_FragCoord.z > texelFetch(opaque_depth, ivec2(gl_FragCoord.xy), 0).r;
 #endif
     Material m = materials[parts[push.part].material];
     vec2 st = vec2(uv.x, 1.0 - uv.y);
     vec3 albedo = m.albedo;
     float roughness = m.roughness;
-    if (m.albedo_map >= 0) albedo *= texture(textures[nonuniformEXT(m.albedo_map)], st).rgb;
+    float opacity = push.opacity;
+    if (m.albedo_map >= 0) {
+        vec4 texel = texture(textures[nonuniformEXT(m.albedo_map)], st);
+        albedo *= texel.rgb;
+        opacity *= texel.a;
+    }
+    if (push.alpha_cutoff > 1.0) {
+        uvec2 xy = uvec2(gl_FragCoord.xy);
+        seed_random(xy.y * frame.size.x + xy.x, frame.sample_index, frame.seed + push.part + 1u);
+        hidden = hidden || random_float() >= opacity;
+    } else if (opacity < push.alpha_cutoff) {
+        hidden = true;
+    }
     if (m.roughness_map >= 0) roughness *= texture(textures[nonuniformEXT(m.roughness_map)], st).r;
     roughness = clamp(roughness, 0.02, 1.0);
     vec3 view = normalize(frame.camera_origin - position);
@@ -110,5 +124,6 @@ void main()
 #endif
     color += highlight * reached;
     color += environment_blurred(reflect(-view, n), roughness) * specular_albedo(lobe, wo.z) * ambient_visibility;
+    if (hidden) discard;
     radiance = vec4(color + m.emission, 1.0);
 }

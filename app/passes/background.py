@@ -9,7 +9,7 @@ from app.gpu import Binding, CommandBuffer, Device, Struct
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
-from app.scene.model import Mesh
+from app.scene.model import Material, Mesh
 
 PUSH = Struct(
     "Push",
@@ -17,6 +17,8 @@ PUSH = Struct(
         ("part", "uint"),
         ("first_vertex", "uint"),
         ("first_point", "uint"),
+        ("opacity", "float"),
+        ("alpha_cutoff", "float"),  # < 0: opaque, > 1: blended
         ("passed", "float"),  # share of light that a clear part passes on, but for reflection
     ],
 )
@@ -29,6 +31,9 @@ class Background:
     leave its depth alone. So a clear part shows in front of what is drawn here and of the backdrop, not of the face.
     An open mesh (a cornea) is one boundary, and what lies behind it is inside: light that comes out spreads, and only
     1 / ior^2 of it goes each way. A closed mesh has the light going in and out again.
+
+    Blended parts leave out pixels at random, others in every frame (Wyman & McGuire 2017, "Hashed Alpha Testing"): the
+    frames' mean is right, in any order of drawing, and what is behind keeps its depth. They shade as if opaque.
 
     Args:
         device: an open device.
@@ -106,6 +111,8 @@ class Background:
             push = np.zeros((), PUSH.dtype)
             push["part"], push["first_point"] = part, self.cache.vertex_offsets[part]
             push["first_vertex"] = self.scene.first_vertices[part]
+            material = self.scene.parts[part].material
+            push["opacity"], push["alpha_cutoff"] = material.opacity, _cutoff(material)
             push["passed"] = self._passed.get(part, 1.0)
             command.push(push)
             count = 3 * len(self.scene.meshes[part].triangles)
@@ -126,6 +133,10 @@ class Background:
     def _own(self, thing: Any) -> Any:
         self._owned.append(thing)
         return thing
+
+
+def _cutoff(material: Material) -> float:
+    return {"opaque": -1.0, "mask": material.alpha_cutoff, "blend": 2.0}[material.alpha_mode]
 
 
 def _closed(mesh: Mesh) -> bool:

@@ -1,0 +1,188 @@
+"""The background pass: opaque parts, and clear ones in front of them."""
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.gpu import Device
+from app.passes.background import Background
+from app.passes.light_cache import LightCache
+from app.passes.scene_buffers import SceneBuffers
+from app.scene.camera import Camera
+from app.scene.environment import Environment
+from app.scene.lights import AreaLight, LightRig
+from app.scene.model import Material, Mesh, Part, Scene, Texture
+from app.scene.primitives import box, quad, uv_sphere
+
+F32 = NDArray[np.float32]
+SIZE = 64
+GREY = Environment(np.full((8, 16, 3), 0.25, np.float32))
+FRONT = Camera(position=(0.0, 0.0, 1.0), target=(0.0, 0.0, 0.0), fov_y=2.0 * math.atan(0.1))  # sees x, y in -0.1..0.1
+WALL = Part("wall", quad((0, 0, 0), (0.2, 0, 0), (0, 0.2, 0)), Material("wall", albedo=(0.6, 0.4, 0.2), ior=1.0))
+# Far away and turned away, because a scene needs a face for its light cache.
+FACE = Part("face", quad((0, 0, -5), (0.01, 0, 0), (0, 0.01, 0)), Material("skin"), face=True)
+
+
+def clear(mesh: Mesh, ior: float = 1.5, roughness: float = 0.05) -> Part:
+    return Part("clear", mesh, Material("glass", (1.0, 1.0, 1.0), ior=ior, roughness=roughness, transmission=1.0))
+
+
+def a_scene(*parts: Part, lights: LightRig | None = None, environment: Environment | None = GREY) -> Scene:
+    return Scene((FACE, *parts), lights or LightRig(), environment, FRONT)
+
+
+@contextmanager
+def drawn(gpu: Device, scene: Scene, frames: int = 1) -> Iterator[tuple[F32, F32]]:
+    """Mean of some frames' radiance (SIZE,SIZE,4), and the last one's depth (SIZE,SIZE)."""
+    with ExitStack() as kept:
+
+        def keep(thing: Any) -> Any:
+            kept.callback(thing.close)
+            return thing
+
+        buffers = keep(SceneBuffers(gpu, scene))
+        cache = keep(LightCache(gpu, buffers, size=16, samples=32, samples_per_update=32))
+        background = keep(Background(gpu, buffers, cache, SIZE, SIZE))
+        with gpu.commands() as command:
+            background.record(command)
+            command.barrier()
+        kept.callback(command.close)
+        total = np.zeros((SIZE, SIZE, 4), np.float32)
+        for frame in range(frames):
+            buffers.set_frame(scene.camera, SIZE, SIZE, jitter=(0.0, 0.0), sample_index=frame)
+            cache.update()
+            gpu.submit(command)
+            total += background.radiance.read()
+        yield total / np.float32(frames), background.depth.read().astype(np.float32)
+
+
+def draw(gpu: Device, scene: Scene, frames: int = 1) -> F32:
+    with drawn(gpu, scene, frames) as (radiance, _):
+        return radiance
+
+
+@pytest.fixture(scope="module")
+def bare(session_device: Device) -> F32:
+    """The wall alone."""
+    return draw(session_device, a_scene(WALL))
+
+
+def reflectance(ior: float) -> float:
+    return ((ior - 1.0) / (ior + 1.0)) ** 2
+
+
+class TestClear:
+    @pytest.mark.parametrize("ior", [1.33, 2.0])
+    def test_a_pane_dims_by_fresnel_and_adds_what_it_mirrors(self, gpu: Device, bare: F32, ior: float) -> None:
+        """A closed pane of glass, straight on, in a grey room."""
+        pane = clear(box((-0.05, -0.05, 0.1), (0.05, 0.05, 0.11)), ior)
+        behind = draw(gpu, a_scene(WALL, pane))
+        middle, r = np.s_[28:36, 28:36], reflectance(ior)
+        mirrored = 0.25 * r
+        # The room is seen in the pane over its whole outside; the table of reflectances is coarse.
+        expected = bare[middle][..., :3] * (1.0 - r) + mirrored
+        assert np.allclose(behind[middle][..., :3], expected, rtol=0.05)
+        # Beside the pane nothing changes.
+        assert np.allclose(behind[:6], bare[:6], rtol=2e-3)
+
+    def test_an_open_sheet_bounds_what_is_behind_it(self, gpu: Device) -> None:
+        """Light from inside spreads when it comes out: 1 / ior^2 of its radiance remains (Fresnel aside)."""
+        sheet = clear(quad((0, 0, 0.1), (0.05, 0, 0), (0, 0.05, 0)), 1.5)
+        closed = clear(box((-0.05, -0.05, 0.09), (0.05, 0.05, 0.1)), 1.5)
+        one, two = (draw(gpu, a_scene(WALL, part))[30:34, 30:34, :3] for part in (sheet, closed))
+        mirrored = 0.25 * reflectance(1.5)
+        assert np.allclose((one - mirrored) * 1.5**2, two - mirrored, rtol=0.05)
+
+    def test_without_a_step_of_the_index_it_is_invisible(self, gpu: Device, bare: F32) -> None:
+        nothing = clear(uv_sphere(0.04, 24, 32).with_transform(_moved(0.0, 0.0, 0.1)), 1.0)
+        behind = draw(gpu, a_scene(WALL, nothing))
+        assert np.allclose(behind, bare, rtol=0.02, atol=2e-3)
+
+    def test_what_stands_in_front_hides_it(self, gpu: Device, bare: F32) -> None:
+        hidden = clear(quad((0, 0, -0.1), (0.2, 0, 0), (0, 0.2, 0)))
+        assert np.array_equal(bare, draw(gpu, a_scene(WALL, hidden)))
+
+    def test_a_lamp_is_mirrored_with_its_edges(self, gpu: Device) -> None:
+        """A square lamp beside the camera shows as a bright square of the right size and brightness."""
+        lamp = AreaLight.facing((0.0, 0.0, 1.2), (0.0, 0.0, 0.0), 0.12, 0.12, (1.0, 1.0, 1.0), 20.0)
+        pane = clear(quad((0, 0, 0.0), (0.05, 0, 0), (0, 0.05, 0)), 1.5)
+        black = replace(WALL, material=Material("black", (0.0, 0.0, 0.0), ior=1.0), transform=_moved(0.0, 0.0, -0.05))
+        picture = draw(gpu, a_scene(black, pane, lights=LightRig((lamp,)), environment=None))[..., 1]
+        # By the law of mirrors its width on the pane is w * d_camera / (d_camera + d_lamp).
+        width = 0.12 * 1.0 / (1.0 + 1.2) / 0.2 * SIZE
+        bright = picture > 0.5 * picture.max()
+        assert abs(math.sqrt(bright.sum()) - width) < 2.0
+        assert np.median(picture[bright]) == pytest.approx(20.0 * reflectance(1.5), rel=0.05)
+        assert picture[~bright].max() < 0.1
+
+    def test_it_refracts(self, gpu: Device) -> None:
+        """A tilted sheet shifts what is behind it, towards the side that Snell's law says."""
+        halves = [
+            Part(name, quad((x, 0, 0), (0.1, 0, 0), (0, 0.2, 0)), Material(name, (albedo,) * 3, ior=1.0))
+            for name, x, albedo in (("dark", -0.1, 0.1), ("light", 0.1, 0.8))
+        ]
+        tilt = math.radians(40.0)
+        turned = np.array(
+            [
+                [math.cos(tilt), 0, math.sin(tilt), 0],
+                [0, 1, 0, 0],
+                [-math.sin(tilt), 0, math.cos(tilt), 0.1],
+                [0, 0, 0, 1],
+            ]
+        )
+        sheet = clear(quad((0, 0, 0), (0.08, 0, 0), (0, 0.08, 0)).with_transform(turned), 1.5)
+        row = draw(gpu, a_scene(*halves, sheet))[SIZE // 2, 16:48, 0]
+        edge = 16 + int(np.argmax(np.diff(row)))
+        # A ray straight on meets the sheet 40 degrees off its normal and goes on 40 - asin(sin 40 / 1.5) off its way.
+        off = tilt - math.asin(math.sin(tilt) / 1.5)
+        shift = 0.1 * math.tan(off) / 0.2 * SIZE
+        assert abs(abs(edge + 0.5 - SIZE / 2 + 0.5) - shift) < 2.0
+
+    def test_against_the_backdrop(self, gpu: Device) -> None:
+        """Where nothing opaque is behind, the backdrop shows; the pixel counts as drawn, but has no depth."""
+        pane = clear(box((-0.05, -0.05, 0.0), (0.05, 0.05, 0.01)))
+        with drawn(gpu, a_scene(pane)) as (picture, depth):
+            assert (depth == 1.0).all()
+        assert np.allclose(picture[28:36, 28:36, :3], 0.25, rtol=0.03)
+        assert (picture[28:36, 28:36, 3] == 1.0).all() and (picture[:4, :, 3] == 0.0).all()
+
+
+class TestAlpha:
+    """Opacity: cut, or blended by leaving out pixels at random, frame by frame."""
+
+    HALF = np.zeros((1, 4, 4), np.uint8)
+    HALF[:, :, :3], HALF[:, 2:, 3] = 255, 255
+
+    def _leaf(self, **options: Any) -> Part:
+        # No diffuse light of its own, so that only what it hides counts.
+        material = Material("leaf", (0.0, 0.0, 0.0), ior=1.0, **options)
+        return Part("leaf", quad((0, 0, 0.05), (0.05, 0, 0), (0, 0.05, 0)), material)
+
+    def test_mask_cuts(self, gpu: Device) -> None:
+        leaf = self._leaf(albedo_map=Texture(self.HALF), alpha_mode="mask")
+        row = draw(gpu, a_scene(WALL, leaf))[SIZE // 2, :, 0]
+        assert row[36:44].max() == 0.0 and row[20:28].min() > 0.05
+
+    def test_opaque_ignores_opacity(self, gpu: Device) -> None:
+        assert draw(gpu, a_scene(WALL, self._leaf(opacity=0.0)))[24:40, 24:40, :3].max() == 0.0
+
+    def test_blend_is_right_on_average(self, gpu: Device) -> None:
+        leaf = self._leaf(opacity=0.3, alpha_mode="blend")
+        frames = 16
+        blended = draw(gpu, a_scene(WALL, leaf), frames)[24:40, 24:40, 0]
+        # Its shadow is that of an opaque leaf: compare with the wall in the shadow of a leaf that is not seen.
+        unseen = draw(gpu, a_scene(WALL, self._leaf(opacity=0.0, alpha_mode="blend")))[24:40, 24:40, 0]
+        share = blended.mean() / unseen.mean()
+        assert share == pytest.approx(0.7, abs=4.0 * math.sqrt(0.3 * 0.7 / (frames * 256)))
+
+
+def _moved(x: float, y: float, z: float) -> NDArray[np.float64]:
+    matrix = np.eye(4)
+    matrix[:3, 3] = x, y, z
+    return matrix
