@@ -39,7 +39,7 @@ def tooth_colors(person: Person) -> np.ndarray[tuple[int, ...], np.dtype[np.uint
     dull = 1.0 - person["mouth.whiteness"]
     rng = person.rng("tooth colors")
     v = (np.arange(32) + 0.5)[::-1, None, None] / 32  # 0 gum .. 1 tip
-    white, yellow = np.array([0.66, 0.62, 0.545]), np.array([0.50, 0.385, 0.215])
+    white, yellow = np.array([0.78, 0.745, 0.67]), np.array([0.60, 0.475, 0.28])
     place = np.abs(np.arange(COLUMNS) % 14 - 6.5)
     canine = np.exp(-(((place - 2.5) / 0.5) ** 2))
     amount = dull * (0.75 + 0.35 * canine + 0.10 * place / 6.5 + 0.08 * rng.normal(0, 1, COLUMNS))
