@@ -137,7 +137,7 @@ def make_up(at: Texels, marks: Landmarks) -> dict[str, Singles]:
     x, y = np.abs(p[:, 0]), p[:, 1]
     to_lid, rise = _to_lid(p, marks), _axis(p, marks)
     above = smoothstep(rise, -1.0, 2.5) * smoothstep(at.outside, 0.5, 1.0)
-    reach = 13.0 + 3.0 * smoothstep(x, 25, 48)
+    reach = 15.0 + 3.5 * smoothstep(x, 25, 48)
     shadow = above * smoothstep(to_lid, reach, 3.5) ** 1.2 * smoothstep(x, 15, 22) * smoothstep(x, 54, 42)
     crease = above * np.exp(-(((to_lid - 8.5) / 3.2) ** 2)) * smoothstep(x, 20, 38) * smoothstep(x, 54, 43)
     # Blush sweeps from the apple of the cheek up to the temple.

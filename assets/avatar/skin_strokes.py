@@ -195,7 +195,7 @@ def _bunny(rng: np.random.Generator) -> list[Stroke]:
 def _nasolabial(rng: np.random.Generator) -> list[Stroke]:
     line = [(16.0, -34.0), (20.5, -42), (25.5, -50), (29.8, -58), (32.5, -66), (33.2, -73)]
     beside = [(27.0, -47.0), (31.5, -54), (35, -61), (36.5, -67)]
-    return [Stroke(_curve(line, rng, 0.3), 1.5, 0.62, fold=True), Stroke(_curve(beside, rng, 0.3), 0.8, 0.12)]
+    return [Stroke(_curve(line, rng, 0.3), 1.5, 0.46, fold=True), Stroke(_curve(beside, rng, 0.3), 0.8, 0.12)]
 
 
 def _smile(rng: np.random.Generator) -> list[Stroke]:
@@ -211,7 +211,7 @@ def _smile(rng: np.random.Generator) -> list[Stroke]:
 def _marionette(rng: np.random.Generator) -> list[Stroke]:
     line = [(25.0, -70.5), (27.2, -76), (28.0, -83), (27.0, -91), (25, -97)]
     short = [(30.5, -76.0), (32, -82), (31.5, -89)]
-    return [Stroke(_curve(line, rng, 0.3), 1.3, 0.46, fold=True), Stroke(_curve(short, rng, 0.3), 0.7, 0.12)]
+    return [Stroke(_curve(line, rng, 0.3), 1.3, 0.42, fold=True), Stroke(_curve(short, rng, 0.3), 0.7, 0.12)]
 
 
 def _lip(rng: np.random.Generator, marks: Landmarks) -> list[Stroke]:

@@ -34,7 +34,7 @@ def paint(values: Mapping[str, float], maps: SkinMaps, albedo: Sequence[F32], ro
     if v["shadow"] > 0.0:
         color = _hue(_SHADOW, v["shadow_hue"])
         lid = Patch.of(doubled(maps.make_up["shadow"]))
-        _stain(albedo, lid, 0.75 * v["shadow"], color)
+        _stain(albedo, lid, 0.9 * v["shadow"], color)
         _stain(albedo, Patch.of(doubled(maps.make_up["crease"])), 0.45 * v["shadow"], 0.6 * color)
         _shine(roughness, lid, 0.6 * v["shadow"], 0.40)
     if v["liner"] > 0.0:
@@ -55,7 +55,7 @@ def _stain(albedo: Sequence[F32], where: Patch, amount: float, color: F64) -> No
     cover = where.values * np.float32(amount)
     for plane, c in zip(albedo, color, strict=True):
         part = plane[where.rows, where.columns]
-        film = np.float32(c) * (np.float32(0.35) + np.float32(0.65 / max(float(color.max()), 0.3)) * part)
+        film = np.float32(c) * (np.float32(0.35) + np.float32(0.65 / max(float(color.max()), 0.45)) * part)
         part += cover * (film - part)
 
 

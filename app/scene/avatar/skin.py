@@ -25,7 +25,7 @@ _VENOUS = (0.62, 0.80, 0.50)
 _STUBBLE = (1.0, 0.93, 0.80)  # extinction by hair below the surface: the blue that is scattered above it stays
 _SMALLEST = 64
 _CODES = 8192
-_SECOND_ROUGHNESS = 0.56  # times the map's roughness: the oil's smooth film over the rougher horny layer
+_SECOND_ROUGHNESS = 0.62  # times the map's roughness: the oil's smooth film over the rougher horny layer
 
 
 def material(person: Person, size: int = FINE) -> Material:
@@ -57,7 +57,7 @@ def material(person: Person, size: int = FINE) -> Material:
         roughness=1.0,
         roughness_map=Texture(shine, name="skin roughness"),
         second_roughness=_SECOND_ROUGHNESS,
-        second_weight=0.20 + 0.30 * person["skin.oiliness"],
+        second_weight=0.15 + 0.25 * person["skin.oiliness"],
         ior=1.4,
         normal_map=Texture(wrinkles.normal_map(du, dv), name="skin normal"),
         subsurface=1.0,
@@ -119,7 +119,7 @@ def _pigments(person: Person, maps: SkinMaps) -> tuple[F32, F32, F32]:
         ("sallow", -0.20), ("mouth_corner", 0.10), ("neck", 0.10), ("under_eye", 0.15),
     ):  # fmt: skip
         blood += r[name] * np.float32(amount + flow.get(name, 0.0))
-    lips = 1.55 + 0.50 * v["skin.lip_color"] - 0.30 * old - 0.45 * dark + flow.get("lips", 0.0)
+    lips = 1.85 + 0.50 * v["skin.lip_color"] - 0.30 * old - 0.45 * dark + flow.get("lips", 0.0)
     blood += r["lips"] * np.float32(lips)
     blood += r["inside"] * np.float32(0.10)
     patch = n["blood_wide"] * np.float32((0.05 + 0.13 * blotchy) * wide[0])
@@ -141,7 +141,7 @@ def _pigments(person: Person, maps: SkinMaps) -> tuple[F32, F32, F32]:
     ):  # fmt: skip
         melanin += r[name] * np.float32(amount)
     melanin += sides * np.float32(-0.05)
-    melanin += r["lips"] * np.float32(-0.35 + 0.10 * dark)
+    melanin += r["lips"] * np.float32(-0.22 + 0.10 * dark)
     melanin += r["inside"] * np.float32(-0.5 - 1.4 * dark)
     uneven = (0.05 + 0.06 * old + 0.05 * blotchy) * even
     patch = n["melanin_wide"] * np.float32(uneven * wide[1])
@@ -207,7 +207,7 @@ def _roughness(person: Person, maps: SkinMaps, height: F32) -> F32:
     """Perceptual roughness (FINE,FINE): sebum makes the T-zone shine, lips are moist, the lids' edges wet."""
     v, r, n = person.values, maps.regions, maps.mottle
     oil, age = v["skin.oiliness"], v["person.age"]
-    base = 0.53 - 0.06 * oil + 0.03 * min(max((age - 40.0) / 40.0, 0.0), 1.0)
+    base = 0.56 - 0.06 * oil + 0.03 * min(max((age - 40.0) / 40.0, 0.0), 1.0)
     rough = np.full_like(r["lips"], base)
     for name, amount in (
         ("t_zone", -0.03 - 0.15 * oil), ("cheek", -0.04 * oil), ("upper_lid", -0.05), ("ear", -0.03), ("scalp", 0.10),

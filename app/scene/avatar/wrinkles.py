@@ -10,17 +10,17 @@ from app.scene.checks import F32
 
 # Kind of line: age at which it appears, age at which it has its full depth, and that depth.
 _AGES = {
-    "forehead": (28, 75, 0.85),
-    "glabella": (33, 78, 0.80),
-    "crow": (30, 72, 1.0),
-    "under_eye": (27, 75, 1.0),
+    "forehead": (28, 75, 1.15),
+    "glabella": (33, 78, 1.05),
+    "crow": (30, 72, 1.35),
+    "under_eye": (27, 75, 1.3),
     "bunny": (45, 90, 0.45),
-    "nasolabial": (24, 75, 0.75),
-    "smile": (46, 85, 0.75),
-    "marionette": (40, 78, 0.90),
-    "lip": (47, 82, 1.0),
+    "nasolabial": (24, 75, 1.25),
+    "smile": (46, 85, 0.95),
+    "marionette": (40, 78, 1.2),
+    "lip": (47, 82, 1.2),
     "chin": (45, 90, 0.5),
-    "neck": (32, 75, 0.9),
+    "neck": (32, 75, 1.1),
 }
 # Which ARKit weights fold which lines, and how much; "*" stands for Left or Right, for lines in the middle for both.
 _FOLDS = {
@@ -42,7 +42,7 @@ _FOLDS = {
     "chin": {"mouthShrugLower": 1.0, "mouthFrown*": 0.5, "mouthPucker": 0.3},
     "neck": {"mouthStretch*": 0.4},
 }
-_YOUNG_FOLD, _OLD_FOLD = 0.40, 0.95  # depth of a full fold at 20 and at 80
+_YOUNG_FOLD, _OLD_FOLD = 0.55, 1.25  # depth of a full fold at 20 and at 80
 _STEEPEST = 1.2  # slope
 
 
@@ -65,7 +65,7 @@ def strengths(values: Mapping[str, float], strokes: Mapping[str, object]) -> dic
         first, last, depth = _AGES[kind]
         engraved = depth * min(max((age - first) / (last - first), 0.0), 1.15) ** 1.4
         moved = min(sum(w * expression(values, n, side) for n, w in _FOLDS[kind].items()), 1.0)
-        result[name] = scale * min(engraved + fold * moved * (1.0 - 0.35 * min(engraved, 1.0)), 1.5)
+        result[name] = scale * min(engraved + fold * moved * (1.0 - 0.35 * min(engraved, 1.0)), 2.0)
     return result
 
 
@@ -84,7 +84,7 @@ def relief(values: Mapping[str, float], maps: SkinMaps) -> F32:
     dry = 0.75 + 0.5 * min(max((age - 30.0) / 50.0, 0.0), 1.0)
     pursed = 0.8 * expression(values, "mouthPucker") + 0.3 * expression(values, "mouthPress*")
     stretched = 0.5 * expression(values, "mouthSmile*") + 0.3 * expression(values, "mouthStretch*")
-    height += maps.relief["lips"] * np.float32(max(dry + pursed - stretched, 0.2))
+    height += maps.relief["lips"] * np.float32(1.5 * max(dry + pursed - stretched, 0.2))
     for name, strength in strengths(values, maps.strokes).items():
         if strength > 0.01:
             patch = maps.strokes[name]
