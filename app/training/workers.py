@@ -69,6 +69,8 @@ class _Worker:
 class Workers:
     """An `Engine` of `count` processes of this machine. A context manager; leaving it ends them.
 
+    After an error in `make`, or when its frames were not all taken, workers are still busy: leave it then.
+
     Args:
         make_source: opens a worker's source.
         count: how many, >= 1.
