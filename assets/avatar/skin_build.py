@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from app.scene.avatar.hair_roots import Roots, piecewise
@@ -81,7 +82,8 @@ def regions(at: Texels, marks: Landmarks) -> dict[str, Singles]:
     for unused in ("lash_line", "front"):
         del masks[unused]
     masks["lips"] = smoothstep(at.lips + 0.10 * fractal(p, 1.6, 3, 2), 0.05, 0.9)
-    masks["inside"] = 1 - smoothstep(out, 0.0, 0.6)  # mouth and sockets: mucous membrane
+    inner = at.atlas.image((1 - smoothstep(out, 0.0, 0.6))[:, None].astype(np.float32))[..., 0]
+    masks["inside"] = gaussian_filter(inner, 1.7).ravel()[at.atlas.texels]  # mouth and sockets: mucous membrane
     masks["cheek"] = 0.75 * r.cheek + 0.55 * blob(p, np.array([54.0, -42.0, 70.0]), (14, 16, 24))
     masks["t_zone"] = np.clip(
         r.forehead * smoothstep(x, 42, 6) * 0.85 + 1.1 * r.nose + 0.8 * r.nose_wing + 0.55 * r.chin, 0, 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import grey_closing
 
 from app.scene.assets import DEFAULT_HEAD
 from app.scene.meshes import load_mesh
@@ -107,4 +108,7 @@ def texels(surface: Surface, size: int) -> Texels:
     # MakeHuman's masks know nothing inside the mouth, and nothing at the slit behind the head.
     lips = np.where(mouth, np.where(outside < 0.98, 1.0, lips), 0.0)
     ears = ears * (np.abs(p[:, 0]) > 55)
+    # Where lip and mouth meet, MakeHuman's UVs are torn: close the holes.
+    closed = grey_closing(atlas.image(lips[:, None].astype(np.float32))[..., 0], size=size // 64)
+    lips = np.where(mouth, closed.ravel()[atlas.texels], 0.0)
     return Texels(atlas, p, normal, at[:, 8], outside, lips.astype(np.float32), ears.astype(np.float32))

@@ -42,15 +42,15 @@ _DEOXYGENATED = np.array([
 ])  # fmt: skip
 _BLOOD_PER_MOLAR = 2.303 * 150.0 / 64500.0 / 10.0  # 150 g/l of 64,500 g/mol, per mm
 _EPIDERMIS = 0.1  # mm
-_PATCHINESS = 0.8  # of melanin: variance of its density over the squared mean
+_PATCHINESS = 0.75  # of melanin: variance of its density over the squared mean
 _VESSEL = 0.04  # width of a vessel, mm
-_HORNY_LAYER = 0.015  # share of the light that returns before any pigment
+_HORNY_LAYER = 0.008  # share of the light that returns before any pigment
 _OBLIQUE = 1.66  # diffuse light crosses a layer on a path that is this much longer than its thickness
 _TO_RGB = np.array(  # CIE XYZ to linear Rec.709 (IEC 61966-2-1)
     [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
 )
 
-_LIGHTEST, _DARKEST = 0.012, 0.60
+_LIGHTEST, _DARKEST = 0.012, 0.56
 MELANIN_RANGE = (0.001, 1.0)  # volume of melanosomes in the epidermis
 BLOOD_RANGE = (0.0005, 0.35)  # volume of blood in the dermis
 _COARSE = (40, 28)

@@ -23,6 +23,7 @@ _LEAST_BLOOD, _MOST_BLOOD = 0.009, 0.045  # volume fractions in the dermis at sk
 # Extinction of (red, green, blue) by blood that has given its oxygen away, seen through skin: it looks bluish.
 _VENOUS = (0.62, 0.80, 0.50)
 _STUBBLE = (1.0, 0.93, 0.80)  # extinction by hair below the surface: the blue that is scattered above it stays
+_GREY_ROOTS = (0.26, 0.23, 0.20)  # linear colour
 _SMALLEST = 64
 _CODES = 8192
 _SECOND_ROUGHNESS = 0.62  # times the map's roughness: the oil's smooth film over the rougher horny layer
@@ -121,7 +122,7 @@ def _pigments(person: Person, maps: SkinMaps) -> tuple[F32, F32, F32]:
         blood += r[name] * np.float32(amount + flow.get(name, 0.0))
     lips = 1.85 + 0.50 * v["skin.lip_color"] - 0.30 * old - 0.45 * dark + flow.get("lips", 0.0)
     blood += r["lips"] * np.float32(lips)
-    blood += r["inside"] * np.float32(0.10)
+    blood += r["inside"] * (np.float32(0.55) - np.float32(0.45) * r["lips"])
     patch = n["blood_wide"] * np.float32((0.05 + 0.13 * blotchy) * wide[0])
     patch += n["blood"] * np.float32((0.05 + 0.14 * blotchy) * narrow[0])
     patch += (
@@ -142,7 +143,7 @@ def _pigments(person: Person, maps: SkinMaps) -> tuple[F32, F32, F32]:
         melanin += r[name] * np.float32(amount)
     melanin += sides * np.float32(-0.05)
     melanin += r["lips"] * np.float32(-0.22 + 0.10 * dark)
-    melanin += r["inside"] * np.float32(-0.5 - 1.4 * dark)
+    melanin += r["inside"] * r["lips"] * np.float32(-0.5 - 1.4 * dark)  # the mouth's; the eyes' sockets stay dark
     uneven = (0.05 + 0.06 * old + 0.05 * blotchy) * even
     patch = n["melanin_wide"] * np.float32(uneven * wide[1])
     patch += n["melanin"] * np.float32((0.4 * uneven + 0.03) * narrow[1])
@@ -191,14 +192,14 @@ def _hair_below(person: Person, maps: SkinMaps, planes: list[F32]) -> None:
     if rooted > 0.0:
         eumelanin, pheomelanin = hair_color.pigment(v["hair.melanin"], v["hair.redness"])
         color = hair_color.albedo(eumelanin, pheomelanin)
-        color += v["hair.greying"] * (0.30 - color)
+        color += v["hair.greying"] * (np.array(_GREY_ROOTS) - color)
         stays = np.clip(
             (maps.regions["stays"] * np.float32(2.0) - np.float32(v["hair.recession"])) / 0.16 + 0.25, 0.0, 1.0
         )
         dense = doubled(maps.regions["scalp"] * stays.astype(np.float32))
         cover = maps.hairs["cropped"] * np.float32(0.5) * dense
         cover += dense * dense * np.float32(0.55)
-        cover *= np.float32(rooted)
+        cover *= np.float32(rooted * (1.0 - 0.5 * v["hair.greying"]))
         for plane, c in zip(planes, color, strict=True):
             plane += cover * (np.float32(c) - plane)
 
