@@ -20,7 +20,7 @@ _RINGS = 5
 def strands(person: Person, skin: Mesh) -> Strands | None:
     """Hairs of both brows: they rise at the inner end, turn outward along the ridge and meet on its middle line."""
     dials = person.group("brow")
-    count = round(850 * dials["density"])
+    count = round(740 * dials["density"])
     if count == 0:
         return None
     rng = person.rng("hair.brows")

@@ -8,6 +8,7 @@ from app.scene.model import Mesh, normalized
 
 CELL = 0.009  # metres; on a skull of 75 mm radius straight lines between cells are 0.14 mm off
 _MARGIN = 0.05  # around the skin
+_PUSHES = 5  # a point pushed away from one vertex may have come near another, in creases of the ear above all
 _NEARBY = 0.008  # closer than this the tangent plane tells the distance, further away the nearest vertex
 
 
@@ -54,15 +55,15 @@ class SkinDistance:
     def pushed_out(self, points: F64, clearance: float) -> F64:
         """Points (...,3) moved away from the skin until they are `clearance` metres outside."""
         result = points.reshape(-1, 3).copy()
-        for _ in range(2):  # a second time for those that came nearer to another part of the skin
-            close = np.flatnonzero(self.sample(result)[0] < clearance + 0.6 * CELL)
-            if not len(close):
-                break
-            p = result[close]
+        inside = np.flatnonzero(self.sample(result)[0] < clearance + 0.6 * CELL)  # may be
+        for _ in range(_PUSHES):
+            p = result[inside]
             distance, nearest = self._tree.query(p, distance_upper_bound=2.0 * CELL)
             met = np.isfinite(distance)
-            close, p, nearest = close[met], p[met], nearest[met]
+            inside, p, nearest = inside[met], p[met], nearest[met]
             normal = self._normals[nearest]
             height = np.einsum("kd,kd->k", p - self._points[nearest], normal)
-            result[close] = p + normal * np.maximum(clearance - height, 0.0)[:, None]
+            low = height < clearance - 1e-6
+            inside = inside[low]
+            result[inside] = p[low] + normal[low] * (clearance - height[low])[:, None]
         return result.reshape(points.shape)

@@ -16,7 +16,7 @@ from app.scene.model import normalized
 
 WHORL = (0.008, 0.085, -0.055)  # metres: where hair grows apart on the crown
 BROWS = 0.021  # metres: height at which a fringe is cut
-FLOOR = -0.150  # metres: longer hair is cut here, below the neck's end; there are no shoulders to lie on
+FLOOR = -0.128  # metres: longer hair is cut here, at the neck's end; there are no shoulders to lie on
 _CLEARANCE = 4e-4  # metres between skin and hair
 
 
@@ -30,7 +30,7 @@ class Budget:
 
 
 CROPPED, SHORT = Budget(14000, 3, 0.45e-3), Budget(9500, 4, 0.80e-3)
-LONG, WAVY, COILED = Budget(5600, 11, 1.15e-3), Budget(4500, 14, 1.20e-3), Budget(5600, 12, 0.85e-3)
+LONG, WAVY, COILED = Budget(5600, 11, 1.15e-3), Budget(4500, 14, 1.20e-3), Budget(5500, 12, 0.85e-3)
 _CROPPED_TO, _SHORT_TO = 0.011, 0.045  # metres
 _FULL = 0.9  # share of the table's roots that bear hair on a head without any baldness
 
@@ -88,7 +88,8 @@ def strands(person: Person, roots: Roots, skin: SkinDistance) -> Strands | None:
     _, outward = skin.sample(points)
     t = np.linspace(0.0, 1.0, kind.points)
     taper = np.interp(t, [0.0, 0.6, 1.0], [1.0, 0.9, 0.25])
-    width = kind.width * (0.9 + 0.3 * person["hair.volume"]) * (0.32 + 0.68 * strong)[:, None] * taper
+    finest = np.interp(reach(person), [0.02, 0.10], [0.32, 0.65])  # short hair shows the fine strands of the hairline
+    width = kind.width * (0.9 + 0.3 * person["hair.volume"]) * (finest + (1.0 - finest) * strong)[:, None] * taper
     grey = person["hair.greying"] ** np.where(roots.rest[:, 2] > 20.0, 0.7, 1.0)  # it starts at the temples
     roll = rng.normal(0.0, 0.5 + 0.6 * person["hair.curl"], len(roots))
     return Strands(points, outward, width, hair_color.bands(len(roots), grey, rng, plan.outer), roll)
@@ -143,6 +144,7 @@ def _comb(person: Person, roots: Roots, plan: _Plan, skin: SkinDistance, points:
         position = position + direction * step[:, None]
         distance, outward = skin.sample(position)
         short_by = np.maximum(_CLEARANCE + 0.5 * plan.layer - distance, 0.0)
+        short_by *= np.clip((position[:, 1] + 0.125) / 0.03, 0.0, 1.0)  # not spread by the neck's widening end
         position = position + outward * (short_by * min(1.0, k + 0.3))[:, None]
         arc = arc + step
         line.append(position)

@@ -3,7 +3,7 @@
 from app.scene.avatar.parameters.parameter import Parameter
 
 PARAMETERS = (
-    Parameter("hair.length", 0.0, 1.0, 0.3, "0 shaved, 0.3 some 2 cm, 0.6 to the chin .. 1 below the neck"),
+    Parameter("hair.length", 0.0, 1.0, 0.3, "0 shaved, 0.3 some 2 cm, 0.6 to the chin .. 1 to the neck's end"),
     Parameter("hair.density", 0.0, 1.0, 1.0, "0 hardly any, 0.5 thinning .. 1 dense"),
     Parameter("hair.volume", 0.0, 1.0, 0.4, "0 flat on the head .. 1 full"),
     Parameter("hair.wave", 0.0, 1.0, 0.15, "0 straight .. 1 strong waves"),
