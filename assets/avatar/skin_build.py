@@ -5,7 +5,8 @@ python -m assets.avatar.skin_build DIR        (in the project's root)
 
 Everything lies in the canonical UV map (row 0 = v 1): regions/ are soft masks (512), make_up/ the places of make-up
 (512, the lines at 1024), relief/ heights in millimetres (1024; `HEIGHT` per unit from 128), strokes/ wrinkles by kind
-(the same), mottle/ noise (128 is 0, 42 one standard deviation), positions.npz the resting skin in millimetres (256).
+(the same), hairs/ cover by single cut hairs (1024), mottle/ noise (512; 128 is 0, `SIGMA` one standard deviation),
+positions.npz the resting skin in millimetres (256).
 """
 
 from __future__ import annotations
