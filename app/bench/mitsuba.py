@@ -21,8 +21,8 @@ from app.scene.model import Material, Part, Scene
 UNIT = 1000.0  # Mitsuba's lengths are millimetres: it starts rays 0.09 units off a surface that is 1000 away, as here
 SIMPLE_INTEGRATOR, SKIN_INTEGRATOR = "path", "volpathmis"
 # Mitsuba's roulette lets at most 95% of the paths live on: in a medium that absorbs less than that a scattering event,
-# the survivors' weights grow without limit. Paths are left in peace until most of them are outside.
-ROULETTE_DEPTH = 64
+# the survivors' weights grow without limit, and rare bright paths carry the light. Paths are left to end outside.
+ROULETTE_DEPTH = 100_000
 _BLACK = {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}
 
 
@@ -160,7 +160,9 @@ def _bsdf(material: Material) -> dict[str, Any]:
         second = _boundary(material.second_roughness, material.ior)
         if material.second_weight == 0.0:
             return first
-        return {"type": "blendbsdf", "weight": material.second_weight, "first": first, "second": second}
+        from app.bench.mitsuba_mixture import NAME
+
+        return {"type": NAME, "weight": material.second_weight, "first": first, "second": second}
     if material.metallic == 0.0 and material.ior == 1.0 and material.subsurface == 0.0:
         return {"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": _rgb(material.albedo)}}
     raise ValueError(f"material {material.name!r} has no counterpart in Mitsuba")
