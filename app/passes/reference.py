@@ -1,8 +1,9 @@
 """The reference: a progressive path tracer of the whole scene, unbiased, with light below the skin.
 
-It is what the tile networks are trained on and compared with. Without `clamp` its only systematic losses are paths of
-more than `max_bounces` surfaces and walks below the skin of more than WALK_STEPS flights (of a white medium, which
-never absorbs, these are 4% of the light; where a tenth is absorbed they are nothing).
+It is what the tile networks are trained on and compared with. Surfaces with subsurface scattering are rough dielectric
+boundaries over a medium; those with transmission the same over nothing. Its systematic losses without `clamp` are paths
+of more than `max_bounces` surfaces, and walks below the skin of more than WALK_STEPS events, which no skin has. Its one
+approximation: light reaches what lies behind a clear surface unbent, weakened as refraction would weaken it.
 """
 
 from collections.abc import Sequence
@@ -17,14 +18,15 @@ from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_ALL, MASK_FACE, SCENE_INCLUDES
 
 PUSH = Struct("ReferencePush", [("samples", "uint"), ("antialias", "uint"), ("camera_mask", "uint")])
-WALK_STEPS = 1024
+WALK_STEPS = 1 << 17
 WALK_STEPS_WITHOUT_ROULETTE = 4
 LIGHT_CANDIDATES = 4  # places on lights looked at for every ray towards one
+PROBE_CANDIDATES = 2  # the same for a probe
 # Lanes that share the pixels among them. Enough to fill a GPU; on a CPU those beyond its SIMD lanes find nothing to do.
 LANES_GPU, LANES_CPU = 65536, 1024
 
 # Which of the two ways to find light is used: shaders/include/next_event.glsl.
-SAMPLING = {"both": 0, "lights": 1, "surfaces": 2}
+SAMPLING = {"all": 0, "lights": 1, "surfaces": 2, "exits": 3}
 
 
 class Reference:
@@ -42,7 +44,9 @@ class Reference:
         clamp: limit of what a sample may bring by two surfaces or more (radiance of the brightest channel). Hides rare
             bright paths at the price of bias: the picture becomes too dark. None: off.
         subsurface: whether light enters the skin; False takes it as plain diffuse.
-        sampling: a key of SAMPLING; only tests need another than "both".
+        energy_compensation: whether rough boundaries scatter all light, that which meets more than one microfacet
+            included; False takes single scattering alone, as other renderers do.
+        sampling: a key of SAMPLING; only tests need another than "all".
 
     Attributes:
         radiance: buffer vec4 [height * width], rows from the top: sum of linear radiance, number of samples.
@@ -59,7 +63,8 @@ class Reference:
         max_bounces: int = 6,
         clamp: float | None = None,
         subsurface: bool = True,
-        sampling: str = "both",
+        energy_compensation: bool = True,
+        sampling: str = "all",
     ) -> None:
         if max_bounces < 1 or (clamp is not None and not clamp > 0.0):
             raise ValueError("max_bounces must be at least 1, and clamp positive")
@@ -85,6 +90,9 @@ class Reference:
             "SUBSURFACE": int(subsurface),
             "SAMPLING": SAMPLING[sampling],
             "CANDIDATES": LIGHT_CANDIDATES,
+            "CLEAR_PARTS": int(any(part.material.transmission > 0.0 for part in scene.parts)),
+            "ENERGY_COMPENSATION": int(energy_compensation),
+            "PROBE_CANDIDATES": PROBE_CANDIDATES,
             "WALK_STEPS": f"{WALK_STEPS}u",
             "WALK_STEPS_WITHOUT_ROULETTE": f"{WALK_STEPS_WITHOUT_ROULETTE}u",
         }

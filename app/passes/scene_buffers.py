@@ -13,6 +13,7 @@ from app.errors import InputError
 from app.gpu import Binding, Buffer, Device, Image, Sampler, Tlas
 from app.gpu.bindings import BindingKind
 from app.network.schema import tile_grid
+from app.passes.dielectric_table import DIELECTRIC_FLOATS, dielectric_table
 from app.passes.environment_maps import EnvironmentMaps
 from app.passes.ggx_albedo import ggx_albedo_table
 from app.passes.scene_acceleration import build
@@ -32,6 +33,7 @@ from app.passes.texture_upload import upload_texture
 from app.scene.camera import Camera
 from app.scene.environment import LUMINANCE
 from app.scene.lights import DirectionalLight, Light, PointLight
+from app.scene.medium import MIN_BOUNDARY_IOR
 from app.scene.model import Part, Scene, Texture
 
 
@@ -73,7 +75,9 @@ class SceneBuffers:
         parts["first_vertex"] = self.first_vertices[:-1]
         parts["face"] = [part.face for part in self.parts]
         parts["material"] = np.arange(len(meshes))
+        self._dielectrics: dict[float, int] = {}
         materials = np.concatenate([self._material(part) for part in self.parts])
+        tables = [dielectric_table(ior) for ior in self._dielectrics] or [np.zeros(1, np.float32)]
 
         self.meshes = meshes
         self.vertices = self._own(device.buffer(vertices, name="vertices"))
@@ -81,6 +85,7 @@ class SceneBuffers:
         self._parts_buffer = self._own(device.buffer(parts, name="parts"))
         self._materials = self._own(device.buffer(materials, name="materials"))
         self._ggx = self._own(device.buffer(ggx_albedo_table(), name="ggx albedo"))
+        self._boundaries = self._own(device.buffer(np.concatenate(tables), name="dielectrics"))
         self._frame = self._own(device.buffer(FRAME.size, memory="upload", name="frame"))
         self.tlas: Tlas | None = None
         self._primitives: Buffer | None = None
@@ -182,7 +187,7 @@ class SceneBuffers:
         levels = [(image, self._sphere) for image in self._maps.levels]
         values = (
             self.tlas, self._primitives, self.vertices, self.indices, self._parts_buffer, self._materials, self._lights,
-            self._environment, self._maps.alias, self._ggx, self._frame, textures, levels,
+            self._environment, self._maps.alias, self._ggx, self._boundaries, self._frame, textures, levels,
         )  # fmt: skip
         return {slot: value for slot, value in enumerate(values) if value is not None}
 
@@ -211,7 +216,9 @@ class SceneBuffers:
         record = np.zeros(1, MATERIAL.dtype)
         record["albedo"], record["roughness"], record["metallic"] = m.albedo, m.roughness, m.metallic
         record["second_roughness"], record["second_weight"] = m.second_roughness, m.second_weight
-        record["f0"], record["ior"] = ((m.ior - 1.0) / (m.ior + 1.0)) ** 2, m.ior
+        record["f0"], record["ior"] = ((m.ior - 1.0) / (m.ior + 1.0)) ** 2, max(m.ior, MIN_BOUNDARY_IOR)
+        if m.subsurface > 0.0 or m.transmission > 0.0:
+            record["dielectric"] = self._dielectric(m.ior)
         record["transmission"] = m.transmission
         record["subsurface"], record["normal_scale"] = m.subsurface, m.normal_scale
         record["mean_free_path"] = np.array(m.mean_free_path) * 1e-3
@@ -222,6 +229,10 @@ class SceneBuffers:
         record["roughness_map"] = self._texture(m.roughness_map)
         record["normal_map"] = self._texture(m.normal_map)
         return record
+
+    def _dielectric(self, ior: float) -> int:
+        """Where the table of an index of refraction starts."""
+        return self._dielectrics.setdefault(ior, len(self._dielectrics) * DIELECTRIC_FLOATS)
 
     def _texture(self, texture: Texture | None) -> int:
         """Slot of a texture in the shader's array, uploading it on first use; -1 for none."""

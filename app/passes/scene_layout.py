@@ -4,8 +4,10 @@ shaders/include/scene.glsl gets all of it as the generated file "scene_structs.g
 """
 
 from app.gpu import Struct
+from app.passes.dielectric_table import DIELECTRIC_TABLE_SIZE
 from app.passes.ggx_albedo import TABLE_SIZE
 from app.scene.lights import AreaLight, DirectionalLight, PointLight
+from app.scene.medium import MEDIUM_TABLE_SIZE, SMALLEST_DECAY
 
 MAX_TEXTURES = 32
 ENVIRONMENT_LEVELS = 6
@@ -15,7 +17,7 @@ MASK_ALL = MASK_FACE | MASK_SOLID | MASK_HAIR | MASK_CLEAR
 
 SLOTS = (
     "TLAS", "PRIMITIVES", "VERTICES", "INDICES", "PARTS", "MATERIALS", "LIGHTS", "ENVIRONMENT", "ENVIRONMENT_ALIAS",
-    "GGX_ALBEDO", "FRAME", "TEXTURES", "ENVIRONMENT_LEVELS",
+    "GGX_ALBEDO", "DIELECTRICS", "FRAME", "TEXTURES", "ENVIRONMENT_LEVELS",
 )  # fmt: skip
 FIRST_PASS_SLOT = len(SLOTS)
 
@@ -31,7 +33,7 @@ MATERIAL = Struct(
         ("second_roughness", "float"),
         ("second_weight", "float"),  # share of the second lobe
         ("f0", "float"),
-        ("ior", "float"),
+        ("ior", "float"),  # of a boundary that light crosses: at least MIN_BOUNDARY_IOR
         ("subsurface", "float"),
         ("transmission", "float"),
         ("normal_scale", "float"),
@@ -41,6 +43,7 @@ MATERIAL = Struct(
         ("albedo_map", "int"),  # index into textures, -1 = none
         ("roughness_map", "int"),
         ("normal_map", "int"),
+        ("dielectric", "uint"),  # where its table starts in the dielectrics
     ],
 )
 LIGHT = Struct(
@@ -101,6 +104,9 @@ _CONSTANTS = "\n".join(
         f"#define TEXTURE_COUNT {MAX_TEXTURES}",
         f"#define ENVIRONMENT_LEVELS {ENVIRONMENT_LEVELS}",
         f"#define GGX_TABLE_SIZE {TABLE_SIZE}",
+        f"#define DIELECTRIC_TABLE_SIZE {DIELECTRIC_TABLE_SIZE}",
+        f"#define MEDIUM_TABLE_SIZE {MEDIUM_TABLE_SIZE}",
+        f"#define SMALLEST_DECAY {SMALLEST_DECAY}",
         "#define LIGHT_DIRECTIONAL 0u",
         "#define LIGHT_POINT 1u",
         "#define LIGHT_AREA 2u",

@@ -80,16 +80,20 @@ float specular_pdf(Lobe lobe, vec3 wo, vec3 wi)
     return ggx_distribution(lobe.alpha, h) * smith_g1(lobe.alpha, wo.z) / (4.0 * wo.z);
 }
 
-// Visible-normal sampling by spherical caps (Dupuy & Benyoub 2023, "Sampling Visible GGX Normals with Spherical Caps").
-vec3 specular_sample(Lobe lobe, vec3 wo, vec2 xi)
+// A microfacet's normal by spherical caps (Dupuy & Benyoub 2023, "Sampling Visible GGX Normals with Spherical Caps").
+vec3 sample_visible_normal(float alpha, vec3 wo, vec2 xi)
 {
-    vec3 stretched = normalize(vec3(wo.xy * lobe.alpha, wo.z));
+    vec3 stretched = normalize(vec3(wo.xy * alpha, wo.z));
     float phi = 2.0 * PI * xi.x;
     float z = (1.0 - xi.y) * (1.0 + stretched.z) - stretched.z;
     float r = sqrt(clamp(1.0 - z * z, 0.0, 1.0));
     vec3 h = vec3(r * cos(phi), r * sin(phi), z) + stretched;
-    h = normalize(vec3(h.xy * lobe.alpha, max(h.z, 1e-6)));
-    return reflect(-wo, h);
+    return normalize(vec3(h.xy * alpha, max(h.z, 1e-6)));
+}
+
+vec3 specular_sample(Lobe lobe, vec3 wo, vec2 xi)
+{
+    return reflect(-wo, sample_visible_normal(lobe.alpha, wo, xi));
 }
 
 // Share of the arriving light that crosses the specular lobe into the base, and the same, normalised, on the way out:

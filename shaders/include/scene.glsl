@@ -11,6 +11,7 @@ layout(set = 0, binding = SLOT_LIGHTS, scalar) readonly buffer Lights { Light li
 layout(set = 0, binding = SLOT_ENVIRONMENT, scalar) readonly buffer EnvironmentBuffer { Environment environment; };
 layout(set = 0, binding = SLOT_ENVIRONMENT_ALIAS, scalar) readonly buffer EnvironmentAlias { EnvironmentTexel environment_alias[]; };
 layout(set = 0, binding = SLOT_GGX_ALBEDO, scalar) readonly buffer GgxAlbedo { vec2 ggx_albedo[]; };
+layout(set = 0, binding = SLOT_DIELECTRICS, scalar) readonly buffer Dielectrics { float dielectrics[]; };
 layout(set = 0, binding = SLOT_FRAME, scalar) readonly buffer FrameBuffer { Frame frame; };
 layout(set = 0, binding = SLOT_TEXTURES) uniform sampler2D textures[TEXTURE_COUNT];
 layout(set = 0, binding = SLOT_ENVIRONMENT_LEVELS) uniform sampler2D environment_levels[ENVIRONMENT_LEVELS];

@@ -9,9 +9,13 @@ struct Surface {
     vec2 uv;
     vec3 albedo;
     float roughness;
+    float second_roughness;
+    float second_weight;    // share of the second lobe
     float metallic;
     float f0;
+    float ior;
     float subsurface;
+    float transmission;
     vec3 mean_free_path;    // metres
     vec3 emission;
     uint part;
@@ -42,8 +46,12 @@ Surface load_surface(uint part_index, uint triangle, vec2 barycentric, float foo
     s.albedo = m.albedo;
     s.roughness = m.roughness;
     s.metallic = m.metallic;
+    s.second_roughness = m.second_roughness;
+    s.second_weight = m.second_weight;
     s.f0 = m.f0;
+    s.ior = m.ior;
     s.subsurface = m.subsurface;
+    s.transmission = m.transmission;
     s.mean_free_path = m.mean_free_path;
     s.emission = m.emission;
     s.normal = s.smooth_normal;
@@ -53,7 +61,11 @@ Surface load_surface(uint part_index, uint triangle, vec2 barycentric, float foo
     float uv_per_metre = sqrt(abs(det) / max(length(cross(edge1, edge2)), 1e-20));
     float lod = log2(max(footprint * uv_per_metre * m.texture_size, 1e-6));
     if (m.albedo_map >= 0) s.albedo *= textureLod(textures[nonuniformEXT(m.albedo_map)], st, lod).rgb;
-    if (m.roughness_map >= 0) s.roughness *= textureLod(textures[nonuniformEXT(m.roughness_map)], st, lod).r;
+    if (m.roughness_map >= 0) {
+        float factor = textureLod(textures[nonuniformEXT(m.roughness_map)], st, lod).r;
+        s.roughness *= factor;
+        s.second_roughness *= factor;
+    }
     if (m.normal_map >= 0) {
         vec3 t = textureLod(textures[nonuniformEXT(m.normal_map)], st, lod).xyz * 2.0 - 1.0;
         if (abs(det) > 1e-12) {
@@ -64,6 +76,7 @@ Surface load_surface(uint part_index, uint triangle, vec2 barycentric, float foo
         }
     }
     s.roughness = clamp(s.roughness, 0.02, 1.0);
+    s.second_roughness = clamp(s.second_roughness, 0.02, 1.0);
     return s;
 }
 
