@@ -64,7 +64,8 @@ class RayWorkers:
                 ray.init(address=address, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
             if address is not None:
-                raise InputError(f"There is no Ray cluster at {address}: {_sentence(error)}") from error
+                hint = "If it asks for a token, set RAY_AUTH_MODE=token and give Ray the cluster's token."
+                raise InputError(f"The Ray cluster at {address} cannot be used: {_sentence(error)}", hint) from error
             raise BungyoError(f"Ray does not start: {_sentence(error)}") from error
         try:
             signal.signal(signal.SIGTERM, on_terminate)  # Ray's own would end this process with another status
