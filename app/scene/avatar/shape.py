@@ -31,6 +31,8 @@ FOLLOW_UP, FOLLOW_DOWN = (0.20, 0.0), (0.15, 0.05)
 """How far upper and lower lid follow such a look, radians, on top of what ARKit's shapes move them."""
 CHILD, ADULT, OLD = 10.0, 25.0, 90.0
 """Ages of MakeHuman's child, young and old heads, years."""
+AWAKE = {"eye_opening": 0.6}
+"""What is added to dials, because MakeHuman's heads look drowsy with the lids laid on their eyes."""
 ASYMMETRY_SCALE = 0.25
 """Standard deviation of the weights of the targets of asymmetry at full asymmetry."""
 OPENERS = (
@@ -143,7 +145,7 @@ def _macro(person: Person) -> dict[str, float]:
 def _dials(person: Person) -> dict[str, float]:
     weights: dict[str, float] = {}
     for dial in DIALS:
-        value = person[f"shape.{dial.word}"]
+        value = person[f"shape.{dial.word}"] + AWAKE.get(dial.word, 0.0)
         for target, weight in (dial.low if value < 0.0 else dial.high).items():
             for name in (target.replace("*", "l"), target.replace("*", "r")) if "*" in target else (target,):
                 weights[name] = weights.get(name, 0.0) + abs(value) * weight
