@@ -45,6 +45,16 @@ float luminance(vec3 c)
     return dot(c, vec3(0.2126, 0.7152, 0.0722));
 }
 
+float largest(vec3 v)
+{
+    return max(v.x, max(v.y, v.z));
+}
+
+float mean(vec3 v)
+{
+    return (v.x + v.y + v.z) * (1.0 / 3.0);
+}
+
 float power_heuristic(float a, float b)
 {
     float a2 = a * a;
