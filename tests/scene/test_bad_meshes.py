@@ -190,7 +190,8 @@ def test_bad_text(tmp_path: Path, name: str, text: str, message: str) -> None:
 def test_binary_where_text_should_be(tmp_path: Path) -> None:
     path = tmp_path / "a.off"
     path.write_bytes(b"OFF\n\xff\xfe\x80")
-    refuse(path, "is damaged or not a valid .off file (it is not text).")
+    # What stands in the brackets depends on whether a package that guesses encodings happens to be installed.
+    refuse(path, "is damaged or not a valid .off file (")
 
 
 def test_obj_materials(tmp_path: Path) -> None:
