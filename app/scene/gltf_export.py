@@ -103,6 +103,7 @@ class _Writer:
     pieces: list[bytes] = field(default_factory=list)
     size: int = 0
     used: set[str] = field(default_factory=set)
+    stills: dict[int, int] = field(default_factory=dict)  # number of vertices -> view of as many zero vectors
 
     def view(self, data: bytes, target: int | None = None) -> int:
         entry: dict[str, Any] = {"buffer": 0, "byteOffset": self.size, "byteLength": len(data)}
@@ -123,17 +124,28 @@ class _Writer:
         view = self.view(np.ascontiguousarray(triangles, "<u4").tobytes(), _INDICES)
         return self._add({"bufferView": view, "componentType": _UINT, "count": triangles.size, "type": "SCALAR"}, None)
 
+    def zeros(self, count: int) -> int:
+        if count not in self.stills:
+            self.stills[count] = self.view(bytes(12 * count), _VERTICES)
+            self.document["bufferViews"][-1]["byteStride"] = 12  # several accessors share it
+        return self.stills[count]
+
     def displacements(self, deltas: F32) -> int:
-        """A sparse accessor: most of a head stands still."""
+        """A sparse accessor over zeros that all share: most of a head stands still.
+
+        A sparse accessor needs neither a view below nor offsets of 0, but VTK reads none that lacks them.
+        """
         moving = np.flatnonzero(np.abs(deltas).max(axis=1) > _STILL)
         values = np.zeros_like(deltas, "<f4")
         values[moving] = deltas[moving]
         entry: dict[str, Any] = {"componentType": _FLOAT, "count": len(deltas), "type": "VEC3"}
+        entry["bufferView"] = self.zeros(len(deltas))
         if len(moving):
+            indices, moved = moving.astype("<u4"), np.ascontiguousarray(values[moving])
             entry["sparse"] = {
                 "count": len(moving),
-                "indices": {"bufferView": self.view(moving.astype("<u4").tobytes()), "componentType": _UINT},
-                "values": {"bufferView": self.view(np.ascontiguousarray(values[moving]).tobytes())},
+                "indices": {"bufferView": self.view(indices.tobytes()), "byteOffset": 0, "componentType": _UINT},
+                "values": {"bufferView": self.view(moved.tobytes()), "byteOffset": 0},
             }
         return self._add(entry, values)
 
