@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.gpu import Blas, Buffer, Device, Geometry, Instance, Tlas
-from app.passes.scene_layout import MASK_CLEAR, MASK_FACE, MASK_HAIR, MASK_SOLID, PRIMITIVE, VERTEX
+from app.passes.scene_layout import MASK_CLEAR, MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR, PRIMITIVE, VERTEX
 from app.passes.triangle_order import triangle_order
 from app.scene.model import Mesh, Part
 
@@ -32,7 +32,7 @@ def group_mask(part: Part) -> int:
     """The instance mask of the group that a part belongs to."""
     if part.material.transmission > 0.0:
         return MASK_CLEAR
-    return MASK_FACE if part.face else MASK_HAIR if part.hair else MASK_SOLID
+    return MASK_FACE if part.face else MASK_SPARSE_HAIR if part.sparse_hair else MASK_SOLID
 
 
 def build(device: Device, parts: Sequence[Part], meshes: Sequence[Mesh], vertices: Buffer) -> SceneAcceleration:

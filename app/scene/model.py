@@ -4,6 +4,7 @@ Units are metres; the world is right-handed, +y up, and the face looks along +z.
 Texture coordinates: v = 0 is the BOTTOM of a texture's image, that is, image row 0 lies at v = 1.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -21,6 +22,7 @@ SKIN_MEAN_FREE_PATH: Vec3 = (3.7, 1.4, 0.7)  # mm; red travels furthest (after J
 DEFAULT_ALBEDO: Vec3 = (0.5, 0.5, 0.5)
 DEFAULT_ROUGHNESS = 0.5
 DEFAULT_IOR = 1.5
+_SPARSE_HAIR = re.compile("brow|lash|beard|stubble", re.IGNORECASE)
 _SHARES = (
     "roughness", "second_roughness", "second_weight", "metallic", "subsurface", "transmission", "opacity",
     "alpha_cutoff",
@@ -228,9 +230,9 @@ class Part:
         object.__setattr__(self, "transform", affine(self.transform))
 
     @property
-    def hair(self) -> bool:
-        """Whether these are strands, as the material's name says: too thin to shade the skin noticeably."""
-        return not self.face and "hair" in self.material.name.lower()
+    def sparse_hair(self) -> bool:
+        """Whether these are brows, lashes or a beard, as names say: hair too sparse to shade the skin noticeably."""
+        return not self.face and _SPARSE_HAIR.search(f"{self.name} {self.material.name}") is not None
 
     def bounds(self) -> F64:
         """Return (2,3), read-only: the lowest and the highest corner in world space."""

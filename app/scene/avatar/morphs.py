@@ -15,6 +15,7 @@ from app.scene.avatar.teeth import carried
 from app.scene.checks import F32, F64
 from app.scene.model import Mesh, Part
 
+_STRANDS = ("hair", "brows", "lashes", "beard")
 _TURNING = ("eye_", "cornea_")  # parts of an eye that turn with the gaze
 
 
@@ -44,11 +45,11 @@ def _anchors(head: HeadShape, parts: Sequence[Part]) -> Iterator[tuple[str, NDAr
     """For every part that rides on the skin, (N,) the skin's vertex that each of its vertices moves with."""
     tree = cKDTree(head.skin.positions)
     for part in parts:
-        rides = part.hair or part.name.startswith(("caruncle", "tear"))
-        if not rides:
+        strands = part.name in _STRANDS
+        if not strands and not part.name.startswith(("caruncle", "tear")):
             continue
         distance, nearest = tree.query(part.mesh.positions)
-        if part.hair:  # a strand moves as a whole, with the skin at its root
+        if strands:  # a strand moves as a whole, with the skin at its root
             strand = _pieces(part.mesh)
             order = np.lexsort((distance, strand))
             first = order[np.searchsorted(strand[order], np.arange(strand.max() + 1))]

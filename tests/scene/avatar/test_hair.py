@@ -117,7 +117,7 @@ def test_budget(style: str) -> None:
 
 def test_parts_are_hair_and_opaque() -> None:
     for each in built("beard"):
-        assert each.hair
+        assert each.sparse_hair == (each.name != "hair")
         assert each.material.alpha_mode == "opaque"
         assert np.allclose(np.linalg.norm(each.mesh.normals, axis=1), 1.0, atol=1e-4)
     assert [each.name for each in built("beard")] == ["hair", "brows", "lashes", "beard"]
