@@ -135,19 +135,20 @@ class _Writer:
 
         A sparse accessor needs neither a view below nor offsets of 0, but VTK reads none that lacks them.
         """
-        moving = np.flatnonzero(np.abs(deltas).max(axis=1) > _STILL)
-        values = np.zeros_like(deltas, "<f4")
-        values[moving] = deltas[moving]
+        far = np.abs(deltas) > _STILL
+        moving = np.flatnonzero(far[:, 0] | far[:, 1] | far[:, 2])
+        moved = np.ascontiguousarray(deltas[moving], "<f4")
         entry: dict[str, Any] = {"componentType": _FLOAT, "count": len(deltas), "type": "VEC3"}
         entry["bufferView"] = self.zeros(len(deltas))
         if len(moving):
-            indices, moved = moving.astype("<u4"), np.ascontiguousarray(values[moving])
+            indices = moving.astype("<u4")
             entry["sparse"] = {
                 "count": len(moving),
                 "indices": {"bufferView": self.view(indices.tobytes()), "byteOffset": 0, "componentType": _UINT},
                 "values": {"bufferView": self.view(moved.tobytes()), "byteOffset": 0},
             }
-        return self._add(entry, values)
+        still = np.zeros((int(len(moving) < len(deltas)), 3), np.float32)  # counts in the bounds where there is any
+        return self._add(entry, np.concatenate([moved, still]))
 
     def _add(self, entry: dict[str, Any], bounded: NDArray[Any] | None) -> int:
         if bounded is not None:
