@@ -7,9 +7,9 @@ single scattering event and the extinction. shaders/include/subsurface.glsl comp
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-F64 = NDArray[np.float64]
+from app.scene.checks import F64
 
 MEDIUM_TABLE_SIZE = 64
 MIN_BOUNDARY_IOR = 1.01  # a boundary that bends nothing has no density of directions; this one hardly bends

@@ -24,11 +24,10 @@ from numpy.typing import ArrayLike
 
 from app.scene.camera import Camera
 from app.scene.checks import F32, F64, Vec3
-from app.scene.environment import Environment
+from app.scene.environment import LUMINANCE, Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.training.manifest import CAMERAS, SPLITS, split_of, view_of
 
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # Rec.709
 XYZ_TO_REC709 = np.array(
     [
         [3.2404542, -1.5371385, -0.4985314],

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from app.scene.avatar.person import Person
+from app.scene.tonemap import srgb_encode
 
 F32 = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -102,8 +103,8 @@ def paint(look: Look, rng: np.random.Generator) -> Bytes:
     below = np.concatenate([np.ones_like(_IRIS_AT), _step(_WHITE_AT, covered + 0.004, covered - 0.008)])[..., None]
     linear += below * (_below_cornea(linear) - linear)
     linear = linear[::-1]
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-4) ** (1 / 2.4) - 0.055)
-    return (np.clip(srgb, 0, 1) * 255 + 0.5).astype(np.uint8)
+    srgb = srgb_encode(linear)
+    return (srgb * 255 + 0.5).astype(np.uint8)
 
 
 def _below_cornea(seen: F32) -> F32:

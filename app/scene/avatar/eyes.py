@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from app.scene.avatar.curves import smoothstep
 from app.scene.avatar.eye_texture import CORNEA_END, CORNEA_IOR, LIMBUS, LIMBUS_ANGLE, LIMBUS_V, SCLERA_END, Look, paint
 from app.scene.avatar.head_shape import Eye
 from app.scene.avatar.person import Person
@@ -105,13 +106,13 @@ def iris_mesh() -> Mesh:
     iris, wall = LIMBUS * _IRIS_RINGS, LIMBUS * _WALL_RINGS
     slope = (IRIS_DEPTH - PUPIL_DEPTH) / iris[-1]
     root = plane - IRIS_DEPTH
-    rise = root + (math.sqrt(1 - edge**2) - root) * _step(wall, iris[-1], wall[-1])
+    rise = root + (math.sqrt(1 - edge**2) - root) * smoothstep(wall, iris[-1], wall[-1])
     across = np.concatenate([iris, wall])
     along = np.concatenate([plane - PUPIL_DEPTH - slope * iris, rise])
     v = np.where(across < LIMBUS, LIMBUS_V * across / LIMBUS, _sclera_v(np.arcsin(across)))
     # The wall is soft, translucent tissue: its shading passes from the iris to the white without a step.
     cone, white = np.array([slope, 1.0]) / math.hypot(slope, 1.0), np.array([edge, math.sqrt(1 - edge**2)])
-    share = _step(across, iris[-1], edge)
+    share = smoothstep(across, iris[-1], edge)
     normal = (cone + share[:, None] * (white - cone)).T
     normal[0, 0] = 0.0
     return _turned(across, along, v, normal / np.linalg.norm(normal, axis=0))
@@ -120,7 +121,7 @@ def iris_mesh() -> Mesh:
 def cornea_mesh() -> Mesh:
     """The clear dome; its edge sinks into the white behind the limbus, and reflections run on across it."""
     theta = _CORNEA_RINGS
-    sunk = 0.012 * _step(theta, CORNEA_END - 0.5 * SINKING, CORNEA_END + SINKING)
+    sunk = 0.012 * smoothstep(theta, CORNEA_END - 0.5 * SINKING, CORNEA_END + SINKING)
     radius = film_radius(theta) * (1 - sunk)
     v = np.where(theta < LIMBUS_ANGLE, LIMBUS_V * np.sin(theta) / LIMBUS, _sclera_v(theta))
     return _turned(radius * np.sin(theta), radius * np.cos(theta), v, _across_surface(theta))
@@ -216,7 +217,7 @@ def tear_mesh(eye: Eye, wetness: float, count: int = 72) -> Mesh:
     clockwise = ((line.mean(axis=0) - line) * inward).sum() < 0.0
     if clockwise:
         inward = -inward
-    height = (0.12 + 0.42 * wetness) * _MM * (0.5 + 0.5 * _step(inward[:, 1], -0.6, 0.5))[:, None]
+    height = (0.12 + 0.42 * wetness) * _MM * (0.5 + 0.5 * smoothstep(inward[:, 1], -0.6, 0.5))[:, None]
     # In front a quarter of a circle from the lid (angle 0) to the ball; behind it the sides along ball and lid.
     normals = [math.cos(a) * inward + math.sin(a) * out for a in np.linspace(0.0, 0.5 * math.pi, 5)]
     arc = [line + height * (inward + out - normal) for normal in normals]
@@ -258,9 +259,3 @@ def caruncle_mesh(eye: Eye, rng: np.random.Generator) -> Mesh:
     uvs = np.stack([u, v], axis=-1).reshape(-1, 2)
     points = center + unit * lumps * np.array([3.3, 2.6, 1.9]) * scale
     return Mesh.of(points, _grid(9, 17)[16:], None, uvs)
-
-
-def _step(x: ArrayLike, low: float, high: float) -> F64:
-    """Hermite step from 0 at `low` to 1 at `high`."""
-    t = np.clip((np.asarray(x, np.float64) - low) / (high - low), 0.0, 1.0)
-    return np.asarray(t * t * (3 - 2 * t))

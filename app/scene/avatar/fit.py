@@ -1,10 +1,9 @@
 """What blending morph targets cannot do: a clean cut at the neck and lips that meet. For the lids see `lids.py`."""
 
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.scene.avatar.curves import smoothstep
 from app.scene.avatar.targets import HeadData
 from app.scene.checks import F64
 
@@ -68,9 +67,3 @@ def close_lips(fine: F64, data: HeadData, amount: float = 1.0) -> F64:
             weight = 0.5 * smoothstep(near[mine], 9.5, 2.5)
             p[mine, 1] += sign * weight * np.interp(p[mine, 0], grid, gap, left=0.0, right=0.0)
     return p
-
-
-def smoothstep(x: NDArray[Any], low: float, high: float) -> F64:
-    """Hermite step from 0 at `low` to 1 at `high`, which may be below `low`."""
-    t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return np.asarray(t * t * (3.0 - 2.0 * t))

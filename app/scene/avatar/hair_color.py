@@ -46,7 +46,7 @@ def albedo(eumelanin: NDArray[np.floating] | float, pheomelanin: NDArray[np.floa
 def material(
     name: str, melanin: float, redness: float, rng: np.random.Generator, *, roughness: float, length: float
 ) -> Material:
-    """Opaque hair of `length` metres with two textures of 256 x 256; by "hair" in `name` the renderer knows strands."""
+    """Opaque hair of `length` metres with two textures of 256 x 256."""
     colors, normals = _atlas(melanin, redness, rng, min(0.4, SHELTERED / length))
     return Material(
         name,

@@ -9,8 +9,8 @@ from functools import cache
 
 import numpy as np
 
+from app.scene.avatar.curves import smoothstep
 from app.scene.avatar.eyes import film_radius
-from app.scene.avatar.fit import smoothstep
 from app.scene.avatar.targets import FAR, HeadData, Ints
 from app.scene.checks import F64
 

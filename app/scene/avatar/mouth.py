@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from app.scene.avatar.curves import smoothstep
 from app.scene.avatar.head_shape import HeadShape
 from app.scene.avatar.person import Person
 from app.scene.avatar.teeth import COLUMNS, LENGTHENED, MM, Arch, Row, crowns, gums
 from app.scene.checks import F64
 from app.scene.model import Material, Mesh, Part, Texture
+from app.scene.tonemap import srgb_encode
 
 CAVITY = Material("mouth", albedo=(0.35, 0.10, 0.09), roughness=0.3, ior=1.4)
 GUMS = Material("gums", albedo=(0.52, 0.215, 0.19), roughness=0.22, ior=1.4)
@@ -46,8 +48,8 @@ def tooth_colors(person: Person) -> np.ndarray[tuple[int, ...], np.dtype[np.uint
     amount = np.clip(amount[None] + (0.10 + 0.25 * dull) * (1 - v[..., 0]) ** 2, 0, 1)[..., None]
     color = white + amount * (yellow - white)
     # Enamel without dentine behind it: greyer and bluer at the tip, brownish where the gum begins.
-    color = color * (1 - _step(v, 0.72, 1.0) * np.array([0.26, 0.20, 0.10]))
-    color = color * (1 - _step(v, 0.14, 0.0) * np.array([0.14, 0.30, 0.40]))
+    color = color * (1 - smoothstep(v, 0.72, 1.0) * np.array([0.26, 0.20, 0.10]))
+    color = color * (1 - smoothstep(v, 0.14, 0.0) * np.array([0.14, 0.30, 0.40]))
     return _srgb(color)
 
 
@@ -59,7 +61,7 @@ def tongue(person: Person) -> Material:
     x = np.linspace(-1, 1, TONGUE_SIZE)
     furrow = np.exp(-((x / 0.05) ** 2))
     color = np.array([0.50, 0.235, 0.205]) * (1 + 0.045 * bumps - 0.15 * furrow)[..., None]
-    color += 0.05 * _step(np.abs(x), 0.9, 0.2)[:, None]  # a pale coat
+    color += 0.05 * smoothstep(np.abs(x), 0.9, 0.2)[:, None]  # a pale coat
     return Material(
         "tongue",
         (1.0, 1.0, 1.0),
@@ -77,12 +79,4 @@ def _seen_from_above(mesh: Mesh) -> Mesh:
 
 
 def _srgb(color: F64) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    c = np.clip(color, 0.0, 1.0)
-    encoded = np.where(c <= 0.0031308, 12.92 * c, 1.055 * np.maximum(c, 1e-9) ** (1 / 2.4) - 0.055)
-    return (encoded * 255 + 0.5).astype(np.uint8)
-
-
-def _step(x: F64, low: float, high: float) -> F64:
-    """Hermite step from 0 at `low` to 1 at `high`, which may be below `low`."""
-    t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return np.asarray(t * t * (3 - 2 * t))
+    return (srgb_encode(color) * 255 + 0.5).astype(np.uint8)

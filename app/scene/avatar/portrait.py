@@ -8,6 +8,7 @@ from app.scene.assets import find_environment
 from app.scene.avatar.person import Person
 from app.scene.camera import Camera
 from app.scene.checks import F64, Vec3
+from app.scene.environment import LUMINANCE
 from app.scene.lights import AreaLight, EnvironmentRef, LightRig
 
 FILM_HEIGHT = 24.0  # mm
@@ -39,7 +40,7 @@ def portrait_lights(person: Person) -> LightRig:
     yaw, pitch = math.radians(light["key_yaw"]), math.radians(light["key_pitch"])
     warmth = light["warmth"]
     color = np.array([1.0 + 0.35 * warmth, 1.0, 1.0 - 0.6 * warmth if warmth > 0.0 else 1.0 - 0.35 * warmth])
-    color /= color @ [0.2126, 0.7152, 0.0722]
+    color /= color @ LUMINANCE
     key = _softbox(_direction(yaw, pitch), KEY_DISTANCE, (light["key_size"],) * 2, light["key"], _vec(color))
     lights = [key]
     if light["fill"] > 0.0:

@@ -18,6 +18,7 @@ from app.scene.avatar.skin_maps import FINE, SkinMaps, doubled, halved, load
 from app.scene.avatar.wrinkles import expression
 from app.scene.checks import F32, Vec3
 from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Texture
+from app.scene.tonemap import srgb_encode
 
 _LEAST_BLOOD, _MOST_BLOOD = 0.009, 0.045  # volume fractions in the dermis at skin.haemoglobin 0 and 1
 # Extinction of (red, green, blue) by blood that has given its oxygen away, seen through skin: it looks bluish.
@@ -239,7 +240,7 @@ def _srgb(planes: tuple[F32, F32, F32]) -> NDArray[np.uint8]:
 
 def _codes() -> NDArray[np.uint8]:
     linear = (np.arange(_CODES) + 0.5) / _CODES
-    return np.asarray(255.0 * (1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055) + 0.5).astype(np.uint8)
+    return (255.0 * srgb_encode(linear) + 0.5).astype(np.uint8)
 
 
 _CODE = _codes()
