@@ -14,7 +14,7 @@ kept only where it beats the generalist on validation frames, and every other ha
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -204,14 +204,25 @@ def _load(progress: Progress, data: Dataset, split: str) -> Pixels:
         return load_pixels(data, split, progress=lambda done, _: progress.update(task, completed=done))
 
 
-def _new_generalist(run: _Run) -> Generalist:
-    """The generalist: untrained, its scales measured on a sample of the data, or as the checkpoint has it."""
-    index = torch.randint(len(run.train), (SCALE_PIXELS,), generator=run.generator(0))
-    features, scale, target = run.train.draw(index, run.generator(0))
+def untrained(layers: Sequence[int], pixels: Pixels, generator: torch.Generator) -> Generalist:
+    """A network that knows nothing but the scales of its inputs and outputs, measured on a sample of the data.
+
+    Its weights are drawn from torch's own generator.
+
+    Raises:
+        InputError: no light reaches the pixels, so there is nothing to learn.
+    """
+    index = torch.randint(len(pixels), (SCALE_PIXELS,), generator=generator)
+    features, scale, target = pixels.draw(index, generator)
     lit = scale[:, 0] > 0.0  # a pixel that no light reaches says nothing about the size of outputs
     if not lit.any():
         raise InputError("No pixel of the data set is lit, so there is nothing to learn.")
-    generalist = Generalist(run.options.layers, Scales.measure(features, (target / scale)[lit]))
+    return Generalist(layers, Scales.measure(features, (target / scale)[lit]))
+
+
+def _new_generalist(run: _Run) -> Generalist:
+    """The generalist: untrained, or as the checkpoint has it."""
+    generalist = untrained(run.options.layers, run.train, run.generator(0))
     if run.state.generalist:
         generalist.load_state_dict(run.state.generalist)
     return generalist
