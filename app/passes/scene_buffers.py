@@ -55,7 +55,7 @@ class SceneBuffers:
         self._texture_slots: dict[int, int] = {}
         self._owned: list[Any] = []
         self.parts = scene.parts
-        self._head_from_world = _head_rotation(scene)
+        self._head_from_world = scene.head_rotation()
         self._repeat = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="repeat"))
         self._sphere = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="clamp"))
         self._blank = self._own(device.image(1, 1, "rgba8", name="blank texture"))
@@ -246,16 +246,6 @@ class SceneBuffers:
         self._textures.append(image)
         self._texture_slots[id(texture)] = len(self._textures) - 1
         return len(self._textures) - 1
-
-
-def _head_rotation(scene: Scene) -> NDArray[np.float64]:
-    """World -> head rotation (3,3): the first face part's transform without scale and shear (polar decomposition)."""
-    if not scene.face_parts:
-        return np.eye(3)
-    u, _, vh = np.linalg.svd(scene.face_parts[0].transform[:3, :3])
-    turn = u @ vh
-    rotation: NDArray[np.float64] = turn.T * np.sign(np.linalg.det(turn))
-    return rotation
 
 
 def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float:

@@ -1,15 +1,25 @@
 """The scene that is drawn when nothing else is asked for, and the user's changes to it."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from app.scene.assets import DEFAULT_HEAD, DEFAULT_LIGHTS, find_environment, find_lights
 from app.scene.camera import Camera
 from app.scene.environment import Environment
-from app.scene.lights import EnvironmentRef, LightRig, load_lights
+from app.scene.lights import EnvironmentRef, Light, LightRig, PointLight, load_lights
 from app.scene.meshes import load_glb_lights, load_mesh
-from app.scene.model import Scene
+from app.scene.model import Part, Scene
+
+_SLENDER = 0.22  # of its length: how thick a face part is at most that has the whole body with it
+# Metres along the longest edge: what is surely another unit, and what is likely, of a head (with or without shoulders)
+# and of a whole body. At most one unit makes a size likely.
+_POSSIBLE = {"head": (0.05, 0.9), "body": (0.05, 2.3)}
+_LIKELY = {"head": (0.12, 0.6), "body": (0.6, 2.3)}
+_UNITS = {"decimetres": 0.1, "centimetres": 0.01, "millimetres": 0.001}
 
 
 def default_scene(
@@ -23,7 +33,8 @@ def default_scene(
 
     Args:
         mesh: a mesh file; by default the head in assets/head. Punctual lights in a glTF file are used, unless
-            `lights` is given.
+            `lights` is given. Where its face is too big for metres, its lengths are read in the unit that makes it a
+            head, with a warning.
         lights: a light set-up: a TOML file or the name of one in assets/lights; by default studio.
         environment: an environment map: a file or the name of one in assets/environments. It replaces the
             light set-up's, whose turn and intensity are kept if it has one.
@@ -34,14 +45,49 @@ def default_scene(
         InputError: a file is missing or not usable.
     """
     path = Path(mesh) if mesh is not None else DEFAULT_HEAD
-    parts = tuple(load_mesh(path, face))
-    own_lights = load_glb_lights(path) if lights is None else ()
+    parts, own_lights = _in_metres(load_mesh(path, face), load_glb_lights(path) if lights is None else (), path)
     rig = LightRig(own_lights) if own_lights else load_lights(find_lights(lights or DEFAULT_LIGHTS))
     if environment is not None:
         file = find_environment(environment)
         rig = replace(rig, environment=replace(rig.environment or EnvironmentRef(file), path=file))
     scene = Scene(parts, rig, load_environment(rig))
     return scene.with_camera(Camera().fit(scene.bounds(face_only=True), aspect))
+
+
+def _in_metres(
+    parts: Sequence[Part], lights: Sequence[Light], path: Path
+) -> tuple[tuple[Part, ...], tuple[Light, ...]]:
+    """Return a file's parts and lights scaled to metres, with a warning where they seem to be in another unit."""
+    edges = max((np.ptp(part.bounds(), axis=0) for part in parts if part.face), key=np.max)
+    size = float(edges.max())
+    kind = "body" if edges.min() < _SLENDER * size else "head"
+    if _POSSIBLE[kind][0] <= size <= _POSSIBLE[kind][1]:
+        return tuple(parts), tuple(lights)
+    units = [name for name, metres in _UNITS.items() if _LIKELY[kind][0] <= size * metres <= _LIKELY[kind][1]]
+    if not units:
+        warnings.warn(
+            f"{path}: the face is {size:.3g} units big, read as metres: its skin will look wrong. Scale it to metres.",
+            stacklevel=3,
+        )
+        return tuple(parts), tuple(lights)
+    warnings.warn(
+        f"{path}: the face is {size:.3g} units big, too big for metres: its lengths are read as {units[0]}.",
+        stacklevel=3,
+    )
+    metres = _UNITS[units[0]]
+    scale = np.diag([metres, metres, metres, 1.0])
+    return (
+        tuple(replace(part, transform=scale @ part.transform) for part in parts),
+        tuple(_scaled(light, metres) for light in lights),
+    )
+
+
+def _scaled(light: Light, metres: float) -> Light:
+    """Return a light of a glTF file whose unit is `metres` long; it shines on the face as brightly as before."""
+    if not isinstance(light, PointLight):
+        return light  # of a file, only these have a place
+    x, y, z = light.position
+    return replace(light, position=(x * metres, y * metres, z * metres), intensity=light.intensity * metres**2)
 
 
 def load_environment(rig: LightRig) -> Environment | None:

@@ -36,14 +36,21 @@ from app.scene.model import (
 from app.scene.obj_materials import load_obj_materials
 from app.scene.text_files import TextNeighbours, decode
 from app.scene.texture_files import open_texture, srgb_to_linear
-from app.scene.uv_checks import OVERLAP_LIMIT, outside_unit_square, overlap_share
+from app.scene.uv_checks import (
+    COVER_LIMIT,
+    LAYERS_LIMIT,
+    OVERLAP_LIMIT,
+    layers,
+    outside_unit_square,
+    overlap_share,
+    whole_tile,
+)
 
 __all__ = ["MAX_TRIANGLES", "load_glb_lights", "load_mesh"]
 
 MAX_TRIANGLES = 5_000_000
 _FACE_NAME = re.compile(r"skin|(?<!sur)(?<!inter)face", re.IGNORECASE)  # but not "surface"
 _NO_MESHES = {"dxf", "xyz", "stl_ascii", "zip", "bz2", "tar.gz", "tar.bz2"}  # drawings, points, archives
-_FACE_SIZE = (0.05, 2.0)  # metres; outside it the file's unit is surely another one
 
 
 @dataclass
@@ -67,6 +74,8 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
     words. Without, it is those whose material's name, or else own name, contains "skin" or "face", or else
     the only part there is. It gets subsurface scattering, unless the file sets it itself (`own_numbers`).
     Parts without normals get smooth ones; parts without UVs get zeros, unless they are face.
+
+    Lengths are those of the file, whatever its unit.
 
     Args:
         path: .glb, .gltf, .obj, .ply, or whatever else trimesh reads.
@@ -112,7 +121,7 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
             parts.append(Part(part.name, mesh, material, is_face, part.transform))
         except InputError as error:
             raise InputError(f"{path}: part {part.name!r}: {error.message}") from None
-    _warn_about_face([part for part in parts if part.face], path)
+    _check_layout([part for part in parts if part.face], path)
     return parts
 
 
@@ -318,6 +327,8 @@ def _mesh(part: _Loaded, is_face: bool, path: Path) -> Mesh | None:
         raise InputError(f"{where} has texture coordinates that are not finite numbers, one pair a vertex.")
     if is_face and (uvs is None or np.ptp(uvs[triangles].reshape(-1, 2), axis=0).min() < 1e-6):
         raise InputError(f"{where} is the face but has no texture coordinates (UVs), which choose its networks.")
+    if is_face and uvs is not None:
+        uvs = uvs - whole_tile(uvs, triangles)  # textures repeat, so this changes no colour
     normals = smooth_normals(positions, triangles)
     if part.normals is not None:
         given = np.asarray(part.normals, np.float64)
@@ -331,17 +342,27 @@ def _as_skin(material: Material, own: Mapping[str, Any]) -> Material:
     return replace(material, **{"subsurface": 1.0, "mean_free_path": SKIN_MEAN_FREE_PATH, "metallic": 0.0, **own})
 
 
-def _warn_about_face(face: list[Part], path: Path) -> None:
+def _check_layout(face: list[Part], path: Path) -> None:
+    """Warn where not every place of the face has a place of its own in 0..1; InputError where hardly any has."""
     names = " and ".join(repr(part.name) for part in face)
+    layouts = [(part.mesh.uvs, part.mesh.triangles) for part in face]
+    deep = layers(layouts)
+    if deep > LAYERS_LIMIT:
+        raise InputError(
+            f"{path}: UVs of face {names} lie in {deep:.0f} layers over each other.",
+            "Unwrap it, so that every place of the face has a place of its own in 0..1.",
+        )
     consequence = "its tile hash and light cache will be wrong there"
-    if any(outside_unit_square(part.mesh.uvs[part.mesh.triangles]) for part in face):
+    if any(outside_unit_square(uvs[triangles]) for uvs, triangles in layouts):
         warnings.warn(f"{path}: UVs of face {names} leave 0..1; {consequence}.", stacklevel=3)
-    share = overlap_share([(part.mesh.uvs, part.mesh.triangles) for part in face])
+    share = overlap_share(layouts)
     if share > OVERLAP_LIMIT:
-        warnings.warn(f"{path}: UVs of face {names} overlap on {share:.0%} of their area; {consequence}.", stacklevel=3)
-    extent = max(float(np.ptp(part.bounds(), axis=0).max()) for part in face)
-    if not _FACE_SIZE[0] <= extent <= _FACE_SIZE[1]:
+        advice = " Name the head's part alone with --face." if len(face) > 1 else ""
         warnings.warn(
-            f"{path}: the face is {extent:.3g} units big, read as metres: its skin will look wrong.",
+            f"{path}: UVs of face {names} overlap on {share:.0%} of their area; {consequence}.{advice}", stacklevel=3
+        )
+    elif deep < COVER_LIMIT:
+        warnings.warn(
+            f"{path}: UVs of face {names} cover {deep:.1%} of 0..1 only; its light and its networks will be coarse.",
             stacklevel=3,
         )

@@ -270,6 +270,18 @@ class Scene:
             raise InputError("the scene has no parts to measure.")
         return np.stack([np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)])
 
+    def head_rotation(self) -> F64:
+        """Return (3,3) world -> head: the first face part's transform without scale and shear (polar decomposition).
+
+        Of a transform that mirrors, what is left after mirroring left and right, which a head survives best.
+        """
+        if not self.face_parts:
+            return np.eye(3)
+        u, _, vh = np.linalg.svd(self.face_parts[0].transform[:3, :3])
+        turn: F64 = u @ vh
+        mirrored = np.linalg.det(turn) < 0.0
+        return (turn @ np.diag([-1.0 if mirrored else 1.0, 1.0, 1.0])).T
+
     def with_camera(self, camera: Camera) -> "Scene":
         """Return the scene seen by another camera."""
         return replace(self, camera=camera)

@@ -7,12 +7,39 @@ from numpy.typing import NDArray
 
 GRID = 256
 OVERLAP_LIMIT = 0.05
+LAYERS_LIMIT = 16.0  # `layers` of files that were never unwrapped, where every triangle fills the square, are thousands
+COVER_LIMIT = 0.1  # of the square: below, tiles have too few different hashes, and the light cache too few texels
 _CHUNK = 1 << 18  # candidate texels at a time: bounds the memory
 
 
 def outside_unit_square(uvs: NDArray[np.float32]) -> bool:
     """Return whether any of the (N,2) texture coordinates leaves 0..1 by more than rounding."""
     return bool(uvs.min() < -1e-4 or uvs.max() > 1.0 + 1e-4)
+
+
+def whole_tile(uvs: NDArray[np.float32], triangles: NDArray[np.uint32]) -> NDArray[np.float32]:
+    """Return the (2,) whole numbers by which a layout lies beside 0..1 as one piece (UDIM tiles); zeros if not so."""
+    used = uvs[triangles].reshape(-1, 2)
+    tile: NDArray[np.float32] = np.floor(used.min(axis=0) + 1e-4)
+    return np.zeros(2, np.float32) if outside_unit_square(used - tile) else tile
+
+
+def layers(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32]]]) -> float:
+    """Return how many triangles lie over a place of the square 0..1, on average: without overlaps the share covered.
+
+    Args:
+        layouts: (uvs (N,2), triangles (M,3)) of every part that shares the texture square.
+
+    Of triangles that cross the square's border, the share is taken that their bounding boxes have inside it.
+    """
+    total = 0.0
+    for uvs, triangles in layouts:
+        corners = uvs[triangles].astype(np.float64)
+        a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+        low, high = corners.min(axis=1), corners.max(axis=1)
+        inside = np.maximum(np.minimum(high, 1.0) - np.maximum(low, 0.0), 0.0) / np.maximum(high - low, 1e-12)
+        total += 0.5 * float((np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) * inside.prod(axis=1)).sum())
+    return total
 
 
 def overlap_share(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32]]], grid: int = GRID) -> float:

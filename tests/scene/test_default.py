@@ -1,6 +1,7 @@
 """The default scene and the user's changes to it."""
 
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from app.errors import InputError
 from app.scene.assets import DEFAULT_HEAD, find_environment, find_lights
 from app.scene.default import default_scene
 from app.scene.lights import AreaLight, PointLight
-from tests.scene.glb_writer import Glb
+from app.scene.meshes import load_glb_lights
+from tests.scene.foreign_head import write_foreign_head
+from tests.scene.glb_writer import POSITIONS, Glb
 
 
 def test_the_supplied_head_in_the_studio() -> None:
@@ -90,6 +93,52 @@ def test_names_and_paths_of_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         find_lights("nowhere")
     with pytest.raises(InputError, match="is a folder, not a light set-up"):
         find_lights(tmp_path)
+
+
+@pytest.mark.parametrize(("units", "name"), [(10.0, "decimetres"), (100.0, "centimetres"), (1000.0, "millimetres")])
+def test_a_head_in_another_unit_is_scaled_to_metres(tmp_path: Path, units: float, name: str) -> None:
+    """All of its parts, and the camera stands where it would."""
+    expected = default_scene(write_foreign_head(tmp_path / "m.glb", eyes=True), face=["head"])
+    path = write_foreign_head(tmp_path / "head.glb", scale=units, eyes=True)
+    with pytest.warns(UserWarning, match=rf"the face is [\d.]+ units big, .* its lengths are read as {name}\.$"):
+        scene = default_scene(path, face=["head"])
+    np.testing.assert_allclose(scene.bounds(), expected.bounds(), atol=1e-5)
+    np.testing.assert_allclose(scene.parts[1].bounds(), expected.parts[1].bounds(), atol=1e-5)
+    np.testing.assert_allclose(scene.camera.position, expected.camera.position, atol=1e-4)
+
+
+@pytest.mark.parametrize(("height", "metres"), [(1.8, 1.0), (16.8, 0.1), (180.0, 0.01), (1750.0, 0.001)])
+def test_the_skin_of_a_whole_body_is_no_giant_head(tmp_path: Path, height: float, metres: float) -> None:
+    size = np.array([1.0, 1.0, 0.15], "<f4") * np.float32(height / 0.2)
+    path = Glb(POSITION=POSITIONS[:, [0, 1, 1]] * size, NORMAL=None).write(tmp_path / "body.glb")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        scene = default_scene(path)
+    assert np.ptp(scene.bounds()[:, 1]) == pytest.approx(height * metres, rel=1e-3)
+    assert len(said) == (metres != 1.0)
+
+
+@pytest.mark.parametrize("units", [1e-2, 4.5, 1e5])
+def test_a_size_that_no_unit_explains(tmp_path: Path, units: float) -> None:
+    path = write_foreign_head(tmp_path / "head.glb", scale=units)
+    with pytest.warns(UserWarning, match=r"units big, read as metres: its skin will look wrong\. Scale it to metres\."):
+        scene = default_scene(path)
+    assert np.ptp(scene.bounds(), axis=0).max() == pytest.approx(0.24 * units, rel=0.05)
+
+
+def test_a_lamp_of_the_file_is_scaled_with_it(tmp_path: Path) -> None:
+    glb = Glb(POSITION=POSITIONS[:, [0, 1, 0]] * np.float32(1000), NORMAL=None)
+    glb.header["extensions"] = {"KHR_lights_punctual": {"lights": [{"type": "point", "intensity": 7.0}]}}
+    lamp = {"extensions": {"KHR_lights_punctual": {"light": 0}}, "translation": [500, 0, 1000]}
+    glb.header["nodes"].append(lamp)
+    glb.header["scenes"] = [{"nodes": [0, 1]}]
+    path = glb.write(tmp_path / "lit.glb")
+    (written,) = load_glb_lights(path)
+    with pytest.warns(UserWarning, match="read as millimetres"):
+        (light,) = default_scene(path).lights.lights
+    assert isinstance(light, PointLight) and isinstance(written, PointLight)
+    assert light.position == pytest.approx((0.5, 0.0, 1.0))
+    assert light.intensity / 1.0**2 == pytest.approx(written.intensity / 1000.0**2)  # it shines on the face as before
 
 
 def test_a_missing_mesh_is_an_input_error(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from app.errors import InputError
 from app.scene.meshes import load_mesh
 from app.scene.model import SKIN_MEAN_FREE_PATH, Part
 from app.scene.primitives import uv_sphere
-from app.scene.uv_checks import overlap_share
+from app.scene.uv_checks import layers, overlap_share
 from tests.scene.glb_writer import NORMALS, PIXELS, POSITIONS, TRIANGLES, UVS, Glb, png
 
 PLY = """ply
@@ -389,12 +389,51 @@ def test_a_good_face_gives_no_warning(tmp_path: Path) -> None:
             {"TEXCOORD_0": np.array([[0, 1], [1, 1], [1, 0], [1, 0.9]], "<f4")},
             "UVs of face 'head' overlap on",
         ),
-        ({"POSITION": POSITIONS * np.float32(100)}, "the face is 20 units big"),
+        (
+            {"TEXCOORD_0": UVS * np.float32(0.25)},
+            r"UVs of face 'head' cover 6\.2% of 0\.\.1 only; its light and its networks",
+        ),
     ],
 )
 def test_doubtful_faces_give_a_warning(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     with pytest.warns(UserWarning, match=message):
         load_mesh(Glb(**arrays).write(tmp_path / "q.glb"))
+
+
+def test_parts_that_share_their_uvs_give_a_warning(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"face 'head' and 'torso' overlap on 100% .* head's part alone with --face\."):
+        load_mesh(two_parts(tmp_path / "q.glb", ("head", "skin"), ("torso", "skin")))
+
+
+@pytest.mark.parametrize("tile", [(2, 0), (-1, 0), (1, -3)])
+def test_a_face_in_another_udim_tile_is_moved_as_a_whole(tmp_path: Path, tile: tuple[int, int]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        expected = load_mesh(Glb().write(tmp_path / "a.glb"))[0].mesh.uvs
+        moved = load_mesh(Glb(TEXCOORD_0=UVS + np.array(tile, "<f4")).write(tmp_path / "b.glb"))[0].mesh.uvs
+    np.testing.assert_allclose(moved, expected, atol=1e-6)
+
+
+def test_a_face_that_was_never_unwrapped_is_refused(tmp_path: Path) -> None:
+    """As modelling programs make it: every triangle fills the square. The light cache would cost gigabytes."""
+    count = 2000
+    corners = (np.tile(POSITIONS[:3], (count, 1)) + np.repeat(np.arange(count), 3)[:, None]).astype("<f4")
+    uvs, indices = np.tile(UVS[:3], (count, 1)), np.arange(3 * count, dtype="<u2")
+    path = Glb(POSITION=corners, NORMAL=None, TEXCOORD_0=uvs, indices=indices).write(tmp_path / "q.glb")
+    with pytest.raises(InputError, match=r"UVs of face 'head' lie in 1000 layers over each other\.") as error:
+        load_mesh(path)
+    assert error.value.hint.startswith("Unwrap it")
+
+
+def test_layers() -> None:
+    square, triangles = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32), np.array([(0, 1, 2), (0, 2, 3)])
+    layout = square, triangles.astype(np.uint32)
+    assert layers([layout]) == pytest.approx(1.0)
+    assert layers([layout, layout]) == pytest.approx(2.0)
+    half = square * np.array([0.5, 1], np.float32)
+    assert layers([(half, layout[1])]) == pytest.approx(0.5)
+    assert layers([(half + np.float32(0.75), layout[1])]) == pytest.approx(0.25 * 0.25)  # the rest lies outside
+    assert layers([(square + np.float32(3), layout[1])]) == 0.0
 
 
 def test_overlap_share() -> None:

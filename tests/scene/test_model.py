@@ -99,6 +99,16 @@ def test_bounds_ignore_unused_vertices_and_follow_transforms() -> None:
     assert scene.face_parts == (face,)
 
 
+@pytest.mark.parametrize("scale", [(1, 1, 1), (0.01, 0.01, 0.01), (1, 2, 0.5), (-1, 1, 1), (-0.01, 0.01, 0.01)])
+def test_head_rotation_is_the_turn_alone(scale: tuple[float, float, float]) -> None:
+    """Neither size nor a mirror image turns the head upside down."""
+    turn = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], float)
+    transform = np.eye(4)
+    transform[:3, :3], transform[:3, 3] = turn @ np.diag(scale), (1, 2, 3)
+    face = Part("a", Mesh.of(TRIANGLE, [(0, 1, 2)]), Material(), face=True, transform=transform)
+    np.testing.assert_allclose(Scene((face,)).head_rotation(), turn.T, atol=1e-12)
+
+
 def test_bounds_of_nothing_is_an_error() -> None:
     with pytest.raises(InputError, match="no parts"):
         Scene(()).bounds()
