@@ -154,7 +154,8 @@ def dataset(
         maps = [find_environment(name) for name in environments]
     else:
         maps = sorted((ASSETS / "environments").glob("*.exr"))
-    plan = Plan(spp, seed, size, tiles, tuple(maps), held_out=held_out, people=people)
+    layout = None if mesh is None else _layout(mesh, face)
+    plan = Plan(spp, seed, size, tiles, tuple(maps), held_out=held_out, people=people, uv_layout=layout)
     plan.check()
     opens = OpenSource(device, mesh, face)
     with open_engine(engine, opens, workers, address) as makes, counter(frames, "frames") as show:
@@ -167,6 +168,14 @@ def dataset(
     if added or not (out / SUMMARY).exists():
         _summarize(out)
     return 0
+
+
+def _layout(mesh: Path, face: tuple[str, ...]) -> list[list[float] | None]:
+    """Return a fixed face's UV layout for the manifest; what is doubtful about the mesh is said here, once."""
+    from app.scene.default import default_scene
+    from app.scene.uv_layout import UvLayout
+
+    return UvLayout.of(default_scene(mesh=mesh, face=face).parts).plain()
 
 
 def _summarize(out: Path) -> None:

@@ -70,7 +70,8 @@ def render(scene: SceneOptions, out: Path, spp: int | None, frames: int, aovs: t
         raise InputError("A .png holds one --aov only.", "Write several into an .exr.")
     with open_device(scene) as device:
         size = picture_size(scene, device)
-        with open_renderer(scene, device, size, scene.mode) as renderer:
+        draws_networks = scene.mode in ("neural", "split", "difference") and (not aovs or out.suffix.lower() == ".exr")
+        with open_renderer(scene, device, size, scene.mode, draws_networks=draws_networks) as renderer:
             noisy = scene.mode in ("reference", "split", "difference")
             samples = spp or (DEFAULT_NOISY_SAMPLES if noisy else DEFAULT_SAMPLES)
             start = renderer.scene

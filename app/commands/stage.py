@@ -1,5 +1,6 @@
 """From options to a renderer that is ready to draw."""
 
+import shlex
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.commands.options import SceneOptions
+from app.errors import InputError
 
 if TYPE_CHECKING:
     from app.gpu import Device
     from app.network.weights import WeightSet
     from app.renderer import Renderer
+    from app.scene.model import Scene
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 DEFAULT_WEIGHTS = WEIGHTS / "default"
@@ -50,6 +53,52 @@ def load_weights(folder: Path | None) -> "WeightSet":
     return WeightSet.load(folder or DEFAULT_WEIGHTS)
 
 
+def check_layout(options: SceneOptions, scene: "Scene", weights: "WeightSet") -> None:
+    """Warn where the face is unwrapped otherwise than the heads that the networks were trained on, and say what to do.
+
+    Raises:
+        InputError: the weights' own description of their layout is damaged.
+    """
+    own = weights.metadata.get("uv_layout")  # of a set that was trained on one mesh; the default one is for all avatars
+    if not weights.metadata.get("trained") or (options.mesh is None and own is None):
+        return
+    from app.scene.uv_layout import UvLayout, canonical_layout
+
+    folder = options.weights or DEFAULT_WEIGHTS
+    try:
+        expected = canonical_layout() if own is None else UvLayout.parse(own)
+    except ValueError as error:
+        raise InputError(f"The weights {folder} have an unreadable uv_layout: {error}.") from error
+    layout = UvLayout.of(scene.parts)
+    if layout.matches(expected):
+        return
+    if options.mesh is None:
+        message = f"the networks in {folder} were trained on a mesh with other UVs than the default head's"
+        advice = "Show that mesh with --mesh FILE."
+    elif layout.matches_turned(expected):
+        message = f"{options.mesh}: its vertices are turned against the heads that the networks in {folder} know"
+        advice = "Turn them (not the node that holds them) until the face looks along +z, with +y up."
+    elif own is not None and layout.matches(canonical_layout()):
+        message = f"{options.mesh}: its UVs are those of the avatars, but not those that the networks in {folder} know"
+        advice = "Leave --weights out: the default networks know them."
+    else:
+        message = f"{options.mesh}: its UVs are not those that the networks in {folder} know"
+        advice = "\n  ".join(["Train networks for it:", *commands_to_train(options.mesh, options.face)])
+    warnings.warn(f"{message}: the neural picture will look wrong. {advice}", stacklevel=2)
+
+
+def commands_to_train(mesh: Path, face: tuple[str, ...]) -> tuple[str, str, str]:
+    """Return the command lines that make networks for a mesh of one's own and show them."""
+    head = " ".join(["--mesh", shlex.quote(str(mesh)), *(f"--face {shlex.quote(name)}" for name in face)])
+    name = mesh.stem if mesh.stem != DEFAULT_WEIGHTS.name else f"my-{mesh.stem}"  # those are not to be overwritten
+    data, weights = (shlex.quote(str(Path(folder, name))) for folder in ("out", "weights"))
+    return (
+        f"bungyo dataset {head} --out {data}",
+        f"bungyo train --data {data} --out {weights}",
+        f"bungyo demo {head} --weights {weights}",
+    )
+
+
 @contextmanager
 def open_renderer(
     options: SceneOptions,
@@ -57,6 +106,7 @@ def open_renderer(
     size: tuple[int, int],
     mode: str,
     say: Callable[[str], None] = _say_nothing,
+    draws_networks: bool = True,
 ) -> Iterator["Renderer"]:
     """Load what `options` name and yield a renderer for it.
 
@@ -64,6 +114,7 @@ def open_renderer(
         size: (width, height) in pixels.
         mode: one of app.renderer.MODES.
         say: called with what is being done before each step that takes time; may raise to stop.
+        draws_networks: whether anybody will see what the networks draw; if so, they should know the face's UV layout.
 
     Raises:
         InputError: a file cannot be used.
@@ -80,6 +131,8 @@ def open_renderer(
         face=options.face,
         aspect=size[0] / size[1],
     )
+    if draws_networks:
+        check_layout(options, scene, weights)
     say("compiling the shaders")
     from app.renderer import Renderer
 

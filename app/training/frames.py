@@ -125,6 +125,7 @@ class Plan:
         ranges: of the random situations.
         held_out: a set for scores only: every frame judges, with the samples that `spp` says.
         people: how many different people there are at most; None: every block has a new one.
+        uv_layout: of a fixed face, `UvLayout.plain`: tells which meshes the networks will know. None: of the avatars.
     """
 
     spp: int = 64
@@ -135,6 +136,7 @@ class Plan:
     ranges: Ranges = field(default_factory=Ranges)
     held_out: bool = False
     people: int | None = None
+    uv_layout: list[list[float] | None] | None = None
 
     def check(self) -> None:
         """Raise InputError if an option is out of range."""
@@ -163,6 +165,7 @@ class Plan:
             "ranges": asdict(self.ranges),
             **({"held_out": True} if self.held_out else {}),
             **({"people_limit": self.people} if self.people is not None else {}),
+            **({"uv_layout": self.uv_layout} if self.uv_layout is not None else {}),
             **source,
         }
         return DatasetSpec(self.seed, self.size, self.spp, scene)

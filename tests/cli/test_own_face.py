@@ -1,0 +1,132 @@
+"""A head of one's own: what is said about its UVs, and the way to networks for it."""
+
+import shlex
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.commands.options import SceneOptions
+from app.commands.stage import check_layout, commands_to_train
+from app.errors import InputError
+from app.main import cli, main
+from app.network.weights import WeightSet
+from app.scene.assets import DEFAULT_HEAD
+from app.scene.default import default_scene
+from app.scene.meshes import load_mesh
+from app.scene.model import Scene
+from app.scene.uv_layout import UvLayout, canonical_layout
+from tests.scene.foreign_head import write_foreign_head
+
+TURN = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 1]])
+
+
+def options(mesh: Path | None, weights: Path | None = Path("mine"), face: tuple[str, ...] = ()) -> SceneOptions:
+    return SceneOptions(mesh, None, None, face, weights, "neural", None, None)
+
+
+def trained(layout: UvLayout | None = None) -> WeightSet:
+    """Networks that say they were trained on avatars, or on one mesh of this layout."""
+    own = {} if layout is None else {"uv_layout": layout.plain()}
+    return replace(WeightSet.untrained(), metadata={"trained": True, **own})
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    return write_foreign_head(tmp_path / "head.glb")
+
+
+def said(options: SceneOptions, scene: Scene, weights: WeightSet) -> str:
+    """The one warning, or ""."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check_layout(options, scene, weights)
+    assert len(caught) <= 1
+    return str(caught[0].message) if caught else ""
+
+
+def test_nothing_is_said_where_the_networks_know_the_face(foreign: Path) -> None:
+    avatar, own = Scene(tuple(load_mesh(DEFAULT_HEAD))), Scene(tuple(load_mesh(foreign)))
+    layout = UvLayout.of(own.parts)
+    assert said(options(DEFAULT_HEAD), avatar, trained()) == ""
+    assert said(options(None), avatar, trained()) == ""
+    assert said(options(None), avatar, trained(canonical_layout())) == ""  # trained on --mesh assets/head/head.glb
+    assert said(options(foreign), own, trained(layout)) == ""
+    assert said(options(foreign), own, WeightSet.untrained()) == ""  # their picture is noise on any face
+    with pytest.warns(UserWarning, match="read as millimetres"):
+        again = default_scene(write_foreign_head(foreign.with_name("mm.obj"), scale=1000.0))
+    assert said(options(foreign), again, trained(layout)) == ""
+
+
+def test_a_face_with_other_uvs(foreign: Path) -> None:
+    own, avatar = Scene(tuple(load_mesh(foreign))), Scene(tuple(load_mesh(DEFAULT_HEAD)))
+    layout = UvLayout.of(own.parts)
+    message = said(options(foreign, None, ("head",)), own, trained())
+    assert message.startswith(f"{foreign}: its UVs are not those that the networks in ")
+    assert "weights/default know: the neural picture will look wrong. Train networks for it:\n  bungyo" in message
+    assert "default networks know them" not in message
+    assert said(options(None), avatar, trained(layout)).endswith("will look wrong. Show that mesh with --mesh FILE.")
+    assert "Leave --weights out" in said(options(DEFAULT_HEAD), avatar, trained(layout))
+
+
+def test_a_turned_face() -> None:
+    parts = [replace(p, mesh=p.mesh.with_transform(TURN)) for p in load_mesh(DEFAULT_HEAD)]
+    message = said(options(Path("turned.glb")), Scene(tuple(parts)), trained())
+    assert "turned.glb: its vertices are turned" in message and "looks along +z" in message
+    assert "bungyo train" not in message
+    nodes = [replace(p, transform=TURN) for p in load_mesh(DEFAULT_HEAD)]
+    assert said(options(Path("turned.glb")), Scene(tuple(nodes)), trained()) == ""
+
+
+def test_weights_with_a_damaged_layout(foreign: Path) -> None:
+    weights = replace(trained(), metadata={"trained": True, "uv_layout": [1, 2, 3]})
+    with pytest.raises(InputError, match="The weights mine have an unreadable uv_layout: a UV layout is a list of 256"):
+        check_layout(options(foreign), Scene(tuple(load_mesh(foreign))), weights)
+
+
+@pytest.mark.parametrize("mesh", ["head.glb", "my heads/Jane's head.obj", "/tmp/$HOME.ply", "default.glb"])
+def test_the_commands_are_valid(mesh: str) -> None:
+    """A shell hands over the names as they are, and the command line takes the options."""
+    lines = [shlex.split(line) for line in commands_to_train(Path(mesh), ("skin", "my lips"))]
+    assert [line[:2] for line in lines] == [["bungyo", name] for name in ("dataset", "train", "demo")]
+    contexts = [cli.commands[line[1]].make_context(line[1], line[2:]) for line in lines]
+    data, training, demo = (context.params for context in contexts)
+    assert data["mesh"] == demo["mesh"] == Path(mesh)
+    assert data["face"] == demo["face"] == ("skin", "my lips")
+    assert data["out"] == training["data"] and training["out"] == demo["weights"] != Path("weights/default")
+
+
+def test_from_a_foreign_mesh_to_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo names three commands; these make networks for a head that the avatar generator did not."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    write_foreign_head(Path("jane.glb"), eyes=True)
+    trained().save(Path("avatars"))
+    small = ("--size", "48x48", "--light-samples", "2")
+    assert (
+        main(["demo", "--mesh", "jane.glb", "--face", "head", "--weights", "avatars", *small, "--out", "before"]) == 0
+    )
+    warning = capsys.readouterr().err
+    assert "bungyo: warning: jane.glb: its UVs are not those that the networks in avatars know" in warning
+    dataset, train, demo = (shlex.split(line)[1:] for line in warning.splitlines() if line.startswith("  bungyo "))
+
+    assert main([*dataset, "--frames", "25", "--size", "48x48", "--spp", "2", "--env", "studio"]) == 0
+    assert main([*train, "--steps", "60", "--expert-steps", "2"]) == 0
+    capsys.readouterr()
+    assert main([*demo, *small, "--out", "after"]) == 0
+    assert capsys.readouterr().err == ""
+
+    def picture(folder: str, mode: str) -> np.ndarray:
+        with Image.open(Path(folder, f"{mode}.png")) as image:
+            return np.asarray(image).astype(float)
+
+    truth, untrained, learned = picture("after", "reference"), picture("before", "neural"), picture("after", "neural")
+    middle = np.s_[16:32, 16:32]  # all face
+    assert learned[middle].mean() > 0.5 * truth[middle].mean() > 10.0
+    assert np.abs(learned - truth)[middle].mean() < 0.5 * np.abs(untrained - truth)[middle].mean()
