@@ -1,0 +1,165 @@
+"""Whole pictures of a face, put together again from tiles: what is judged where neighbouring tiles meet.
+
+A tile's hash depends on where the tile grid lies. Here the grid can be shifted against the picture: the features stay,
+and the hashes are computed anew, as if the camera had moved by some pixels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from app.errors import InputError
+from app.network.schema import CHANNELS, TILE, channels, from_tiles, tile_grid, to_tiles, unpack
+from app.network.tile_hash import hash_pixels
+from app.network.twin import forward
+from app.network.weights import WeightSet
+from app.training.dataset import Dataset
+from app.training.manifest import TileBatch
+
+Number = TypeVar("Number", bound=np.generic)
+F32 = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Shift = tuple[int, int]  # pixels by which the tile grid moves to the left and upwards, 0..TILE-1
+
+# Neighbouring pixels lie on one surface if the step in uv is no longer than this many of the picture's median steps,
+# and if the normals agree to within 60 degrees.
+_STEPS, _COSINE = 4.0, 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class FaceImage:
+    """One frame, (H, W) pixels.
+
+    Attributes:
+        features: (H, W, 16) uint32, packed as the schema says.
+        light_scale: (H, W) float32.
+        face: (H, W) bool, the pixels that a network draws and whose target is known.
+        target: (H, W, 3) float32 radiance, noisy, unbiased.
+        variance: (H, W, 3) float32 of that noise.
+        exposure_ev: stops at which the frame is shown.
+    """
+
+    features: npt.NDArray[np.uint32]
+    light_scale: F32
+    face: Bools
+    target: F32
+    variance: F32
+    exposure_ev: float
+
+    @staticmethod
+    def from_records(tiles: npt.NDArray[np.void], size: tuple[int, int], exposure_ev: float) -> "FaceImage":
+        """Put one frame's tiles together.
+
+        Args:
+            tiles: (n,) records of `TILE_DTYPE`, in any order; where there is none, there is no face.
+            size: (width, height) of the frame.
+            exposure_ev: stops.
+        """
+        across, down = tile_grid(*size)
+        index = tiles["tile_xy"][:, 1].astype(np.intp) * across + tiles["tile_xy"][:, 0]
+
+        def image(name: str) -> npt.NDArray[np.generic]:
+            values = tiles[name]
+            grid = np.zeros((across * down, *values.shape[1:]), values.dtype)
+            grid[index] = values
+            return from_tiles(grid, *size)
+
+        features, scale, target, variance = map(image, ("features", "light_scale", "target", "variance"))
+        return FaceImage(features, scale, image("mask").astype(bool), target, variance, exposure_ev)  # type: ignore[arg-type]
+
+    @staticmethod
+    def from_batch(tiles: TileBatch, size: tuple[int, int], exposure_ev: float) -> "FaceImage":
+        """Put together what a `FrameSource` rendered."""
+        return FaceImage.from_records(tiles.records(0), size, exposure_ev)
+
+    def feature(self, name: str) -> F32:
+        """One feature's channels (H, W, channels) float32."""
+        halves = np.ascontiguousarray(self.features, "<u4").view("<f2").reshape(*self.face.shape, CHANNELS)
+        return halves[..., channels(name)].astype(np.float32)
+
+    def tile_hashes(self, scale: float, shift: Shift = (0, 0)) -> npt.NDArray[np.uint32]:
+        """The hash of every tile (tiles_y, tiles_x) of the shifted grid; 0 where there is no face.
+
+        The renderer also counts face pixels that are not known here, such as those behind hair, so where it has them
+        it may choose another network.
+        """
+        padding = ((shift[1], 0), (shift[0], 0))
+        uv, face = np.pad(self.feature("uv"), (*padding, (0, 0))), np.pad(self.face, padding)
+        across, down = tile_grid(face.shape[1], face.shape[0])
+        return hash_pixels(to_tiles(uv), to_tiles(face), scale).reshape(down, across)
+
+    def pixel_hashes(self, scale: float, shift: Shift = (0, 0)) -> npt.NDArray[np.uint32]:
+        """The hash of every pixel's tile (H, W)."""
+        return spread(self.tile_hashes(scale, shift), self.face.shape, shift)
+
+    def radiance(self, weights: WeightSet, hashes: npt.NDArray[np.uint32], where: Bools | None = None) -> F32:
+        """What networks draw, (H, W, 3) float32 radiance, black outside of `where`.
+
+        Args:
+            weights: the networks.
+            hashes: (H, W), those whose networks draw the pixels.
+            where: (H, W) bool, all of them face pixels; None: the face.
+        """
+        chosen = self.face if where is None else where
+        result = np.zeros((*self.face.shape, 3), np.float32)
+        result[chosen] = forward(weights, unpack(self.features[chosen]), self.light_scale[chosen], hashes[chosen])
+        return result
+
+    def neighbors(self, axis: int) -> Bools:
+        """Which pixels lie on one surface with the next one along an axis.
+
+        Returns:
+            (H - 1, W) bool for axis 0, (H, W - 1) for axis 1.
+        """
+        uv, normal = self.feature("uv"), self.feature("normal")
+        first, second = pairs(axis)
+        face = self.face[first] & self.face[second]
+        step = np.linalg.norm(uv[second] - uv[first], axis=-1)
+        usual = float(np.median(step[face])) if face.any() else 0.0
+        cosine = (normal[first] * normal[second]).sum(axis=-1)
+        near: Bools = face & (step <= _STEPS * usual) & (cosine >= _COSINE)
+        return near
+
+
+def pairs(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """How to index an image for the first and the second of all neighbouring pixels along an axis (0 or 1)."""
+    first, second = slice(None, -1), slice(1, None)
+    return ((first,), (second,)) if axis == 0 else ((slice(None), first), (slice(None), second))
+
+
+def spread(tiles: npt.NDArray[Number], shape: tuple[int, ...], shift: Shift = (0, 0)) -> npt.NDArray[Number]:
+    """Values of tiles (tiles_y, tiles_x) of a shifted grid for each of (H, W) pixels."""
+    pixels = tiles.repeat(TILE, axis=0).repeat(TILE, axis=1)
+    return pixels[shift[1] : shift[1] + shape[0], shift[0] : shift[0] + shape[1]]
+
+
+def draw(weights: WeightSet, image: FaceImage, shift: Shift = (0, 0)) -> F32:
+    """The neural picture as the renderer draws it, every tile by the network its hash chooses: (H, W, 3) radiance."""
+    return image.radiance(weights, image.pixel_hashes(weights.hash_scale, shift))
+
+
+def face_images(data: Dataset, split: str = "held-out") -> Iterator[FaceImage]:
+    """Whole frames of a data set, in ascending order. All tiles of the split are held in memory, 24 KB each.
+
+    Args:
+        data: a set with all tiles of its frames (`bungyo dataset --tiles 1`).
+        split: one of `dataset.SPLITS`.
+
+    Raises:
+        InputError: the set has only some of its frames' tiles, or no tile of this split.
+    """
+    if data.spec.scene.get("tile_fraction") != 1.0:
+        raise InputError(
+            f"Seams are judged on whole frames, and the data set {data.path} does not have all tiles of its own.",
+            "Make one with:  bungyo dataset --held-out --tiles 1",
+        )
+    parts = [data.tiles(tile_hash, split) for tile_hash in data.hashes]
+    tiles = np.concatenate(parts) if parts else None
+    if tiles is None or not len(tiles):
+        raise InputError(f"The data set {data.path} has no {split} frames to judge by.")
+    for index in np.unique(tiles["frame"]):
+        own = tiles[tiles["frame"] == index]
+        yield FaceImage.from_records(own, data.spec.size, data.frames[int(index)].exposure_ev)

@@ -1,0 +1,301 @@
+"""Does the picture flicker? Change along the surface while the camera moves slowly, against the reference's own change.
+
+Every face pixel of a frame is found again in the next one by its uv: the nearest pixel there, and from it by the
+picture's own gradient of uv to the place between pixels, where values are interpolated bilinearly. What a point of the
+surface changes by, in units of the display, is pooled as a root mean square. The reference goes through the same
+resampling, so what that adds is in both; and its noise, independent from frame to frame, is taken away without bias,
+as in `seams`: changes are weighed by the display's slope near the truth, and over the noise the square of a weighed
+sum of targets is too large by the sum of (weight * slope)^2 * variance.
+
+Features hold uv as halves: places are known to about a tenth of a pixel in a face of 200, and every picture with detail
+as fine as a pixel is found to change a little. So a ratio lies nearer to 1 than the whole truth does.
+
+Second differences (next frame - 2 * this one + the last one) leave the steady change of a highlight out and keep what
+flickers. The flicker of the error, neural less reference, needs no ratio to say how much is not the scene's own.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from app.gpu import Device
+from app.network.schema import unpack
+from app.network.weights import WeightSet
+from app.scene.camera import Camera
+from app.scene.default import default_scene
+from app.scene.environment import Environment
+from app.scene.lights import Light
+from app.training.avatars import Avatars
+from app.training.face_image import F32, FaceImage, draw
+from app.training.frame_source import GpuFrameSource
+from app.training.frames import FrameSource, TileSelection
+from app.training.metrics import CLEAN_NOISE, auto_exposure, plain_shading
+from app.training.seams import LEVELS, Rows, bootstrap, display_slope
+
+ORBITS = 2
+FRAMES = 6
+STEP = math.radians(0.5)  # a frame: a turn of 15 degrees a second at 30 frames a second
+SIZE = (256, 256)
+SPP = 32
+AVATAR = 13  # seed of the second head; the last digit says that no training has seen it (app/training/people.py)
+
+_REACH = 4  # pixels around a pixel in which its point is looked for in the next frame
+_FURTHEST = 0.75  # pixels from the nearest pixel to the point itself; more means that the surface ends between them
+
+
+@dataclass(frozen=True)
+class Flicker:
+    """How much a picture changes along the surface over slow orbits; root mean squares in 1/255 of the display's range.
+
+    Attributes:
+        ratio, deviation: neural change over the reference's own, and its standard error by bootstrap over pairs of
+            frames; NaN if the noise leaves nothing of the reference's change.
+        second_ratio, second_deviation: the same of second differences in time.
+        neural, reference: the changes from frame to frame.
+        error: the change of neural less reference.
+    """
+
+    ratio: float
+    deviation: float
+    second_ratio: float
+    second_deviation: float
+    neural: float
+    reference: float
+    error: float
+
+
+class Track(NamedTuple):
+    """Where points of one frame lie in another one; n points.
+
+    Attributes:
+        found: (H, W) bool, the pixels of the first frame whose points were found.
+        taps: (n, 4) flat indices of pixels of the second frame.
+        weights: (n, 4) of these, their sum is 1.
+    """
+
+    found: npt.NDArray[np.bool_]
+    taps: npt.NDArray[np.intp]
+    weights: F32
+
+
+def flicker_ratio(weights: WeightSet, orbits: Sequence[Sequence[FaceImage]]) -> Flicker:
+    """The flicker of the picture that networks draw, over orbits of `default_orbits` or `record_orbit`."""
+    rows = [Motion(weights, orbit).sums([draw(weights, image) for image in orbit]) for orbit in orbits]
+    return flicker_of(np.concatenate(rows))
+
+
+def default_orbits(
+    device: Device,
+    *,
+    size: tuple[int, int] = SIZE,
+    spp: int = SPP,
+    progress: Callable[[], None] | None = None,
+) -> list[list[FaceImage]]:
+    """Orbits around the default head and around an avatar, in the default light, path traced (a minute or two).
+
+    Args:
+        device: an open device with ray tracing.
+        size: (width, height) in pixels.
+        spp: samples a pixel of the targets.
+        progress: called after every frame, ORBITS * FRAMES times.
+    """
+    scene, avatars = default_scene(), Avatars()
+    person = avatars.draw(AVATAR, AVATAR)
+    orbits = []
+    for head in (scene, avatars):  # ORBITS of them
+        with GpuFrameSource(device, head) as source:
+            if source.people is not None:
+                source.show(person)
+            camera = Camera().fit(source.bounds, size[0] / size[1])
+            lights, environment = scene.lights.lights, scene.environment
+            orbits.append(record_orbit(source, camera, lights, environment, size=size, spp=spp, progress=progress))
+    return orbits
+
+
+def record_orbit(
+    source: FrameSource,
+    camera: Camera,
+    lights: Sequence[Light],
+    environment: Environment | None,
+    *,
+    frames: int = FRAMES,
+    step: float = STEP,
+    size: tuple[int, int] = SIZE,
+    spp: int = SPP,
+    progress: Callable[[], None] | None = None,
+) -> list[FaceImage]:
+    """Render a slow orbit, all frames exposed as the first one.
+
+    Args:
+        source: renders features and targets, and shows a head already.
+        camera: the orbit's middle.
+        lights, environment: stay as they are.
+        frames: how many; 3 or more for second differences.
+        step: turn from frame to frame, radians.
+        size: (width, height) in pixels.
+        spp: samples a pixel of the targets, 2 or more, so that their noise is known.
+        progress: called after every frame.
+    """
+    images: list[FaceImage] = []
+    exposure = None
+    for index in range(frames):
+        tiles = source.render(
+            camera.orbit((index - (frames - 1) / 2) * step, 0.0),
+            lights,
+            environment,
+            size=size,
+            spp=spp,
+            jitter=(0.0, 0.0),
+            seed=index,
+            selection=TileSelection(1.0, 0),
+        )
+        if exposure is None:
+            shaded = plain_shading(unpack(tiles.features), tiles.light_scale)
+            exposure = auto_exposure(shaded[tiles.mask.astype(bool)])
+        images.append(FaceImage.from_batch(tiles, size, exposure))
+        if progress:
+            progress()
+    return images
+
+
+class Motion:
+    """An orbit whose points are followed from frame to frame.
+
+    Args:
+        weights: their generalist's picture says how steep the display is near the truth, as for `seams.Borders`.
+        orbit: its frames, of equal size, one or more.
+    """
+
+    def __init__(self, weights: WeightSet, orbit: Sequence[FaceImage]) -> None:
+        self._orbit = orbit
+        none = np.zeros(orbit[0].face.shape, np.uint32)
+        self._slopes = [display_slope(image.radiance(weights, none), image) for image in orbit]
+        self._forth = [track(first, second) for first, second in pairwise(orbit)]
+        self._back = [track(second, first) for first, second in pairwise(orbit)]
+
+    def sums(self, pictures: Sequence[F32]) -> Rows:
+        """The squared changes of pictures (H, W, 3 radiance) of the frames, to be put together by `flicker_of`.
+
+        Returns:
+            (frames - 1, 2, 4): of every pair of frames the first and the second differences (of the first pair none):
+            the number of points; the sums of the squared changes of the picture, of the reference without its noise,
+            and of their difference without it.
+        """
+        rows = np.zeros((len(self._forth), 2, 4))
+        for index, forth in enumerate(self._forth):
+            rows[index, 0] = self._changes(pictures, index, [(1, forth)])
+            if index:
+                rows[index, 1] = self._changes(pictures, index, [(1, forth), (-1, self._back[index - 1])])
+        return rows
+
+    def accumulate(self, pictures: Sequence[F32], most: int) -> list[F32]:
+        """What temporal accumulation shows of pictures (H, W, 3) of the frames: the history follows the surface.
+
+        Args:
+            pictures: one a frame.
+            most: a frame has a weight of 1 / most, and those before it the rest, fading; less are there at the start.
+        """
+        shown = [pictures[0]]
+        for count, (picture, back) in enumerate(zip(pictures[1:], self._back, strict=True), start=2):
+            history = (shown[-1].reshape(-1, 3)[back.taps] * back.weights[..., None]).sum(axis=1)
+            mixed = picture.copy()
+            mixed[back.found] += (1.0 - 1.0 / min(count, most)) * (history - picture[back.found])
+            shown.append(mixed)
+        return shown
+
+    def _changes(self, pictures: Sequence[F32], index: int, others: list[tuple[int, Track]]) -> Rows:
+        """Sums of what points of frame `index` are in other frames, less what they are in their own as many times."""
+        image, slope = self._orbit[index], self._slopes[index]
+        points = np.logical_and.reduce([found.found for _, found in others])
+        neural, reference, noise = (
+            -len(others) * values[points] for values in (pictures[index], image.target, -len(others) * image.variance)
+        )
+        for step, found in others:
+            chosen = points[found.found]
+            taps, weights = found.taps[chosen], found.weights[chosen][..., None]
+            other = self._orbit[index + step]
+            neural = neural + (pictures[index + step].reshape(-1, 3)[taps] * weights).sum(axis=1)
+            reference = reference + (other.target.reshape(-1, 3)[taps] * weights).sum(axis=1)
+            noise = noise + (other.variance.reshape(-1, 3)[taps] * np.square(weights)).sum(axis=1)
+        scale = np.square(slope[points])
+        noise = scale * noise
+        judged = noise.max(axis=-1) <= CLEAN_NOISE**2  # see metrics.clean_error
+        clean = [scale * np.square(change) - removed for change, removed in (
+            (neural, 0.0), (reference, noise), (neural - reference, noise)
+        )]  # fmt: skip
+        return np.array([judged.sum(), *(c[judged].mean(axis=-1).sum(dtype=np.float64) for c in clean)])
+
+
+def flicker_of(rows: Rows) -> Flicker:
+    """The flicker of pairs of frames, `Motion.sums` of any number of orbits, one after the other."""
+    value, deviation = _measures(rows.sum(axis=0)).tolist(), bootstrap(rows, _measures).tolist()
+    return Flicker(value[0], deviation[0], value[1], deviation[1], *value[2:])
+
+
+def _measures(sums: Rows) -> Rows:
+    """Both ratios, and the root mean squares of first differences (..., 5), of sums (..., 2, 4)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = sums[..., 1:] / sums[..., :1]
+        ratios = np.sqrt(means[..., 0] / means[..., 1])
+        result: Rows = np.concatenate([ratios, LEVELS * np.sqrt(means[..., 0, :])], axis=-1)
+    return result
+
+
+def track(first: FaceImage, second: FaceImage) -> Track:
+    """Find the points of one frame's face pixels in another frame, by uv."""
+    here, there = first.feature("uv"), second.feature("uv")
+    height, width = first.face.shape
+    y, x = _nearest(here, there, second.face)
+    gradient, smooth = _gradient(there, second)
+    determinant = gradient[..., 0, 0] * gradient[..., 1, 1] - gradient[..., 0, 1] * gradient[..., 1, 0]
+    found = first.face & smooth[y, x] & (np.abs(determinant[y, x]) > 0.0)
+    y, x = y[found], x[found]
+    move = np.linalg.solve(gradient[y, x], (here[found] - there[y, x])[..., None])[..., 0]  # (n, 2): x, y
+    px, py = x + move[:, 0], y + move[:, 1]
+    left, top = np.floor(px).astype(np.intp), np.floor(py).astype(np.intp)
+    inside = (
+        (np.abs(move).max(axis=-1) <= _FURTHEST) & (left >= 0) & (top >= 0) & (left < width - 1) & (top < height - 1)
+    )
+    left, top = np.clip(left, 0, width - 2), np.clip(top, 0, height - 2)
+    down, right = second.neighbors(0), second.neighbors(1)
+    inside &= down[top, left] & down[top, left + 1] & right[top, left] & right[top + 1, left]
+    fx, fy = px - left, py - top
+    weights = np.stack([(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy], axis=-1)
+    corner = top * width + left
+    taps = np.stack([corner, corner + 1, corner + width, corner + width + 1], axis=-1)
+    found[found] = inside
+    return Track(found, taps[inside], weights[inside].astype(np.float32))
+
+
+def _nearest(here: F32, there: F32, face: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The face pixel (y, x; each (H, W)) of the second frame, near the same place, whose uv is nearest."""
+    height, width = face.shape
+    far = 1e3  # uv that no pixel is near to
+    padded = np.pad(np.where(face[..., None], there, far), ((_REACH, _REACH), (_REACH, _REACH), (0, 0)),
+                    constant_values=far)  # fmt: skip
+    best = np.full(face.shape, np.inf)
+    y, x = np.mgrid[:height, :width]
+    best_y, best_x = y.copy(), x.copy()
+    for dy in range(2 * _REACH + 1):
+        for dx in range(2 * _REACH + 1):
+            distance = np.square(padded[dy : dy + height, dx : dx + width] - here).sum(axis=-1)
+            nearer = (distance < best) & (distance < 1.0)
+            best = np.where(nearer, distance, best)
+            best_y, best_x = np.where(nearer, y + dy - _REACH, best_y), np.where(nearer, x + dx - _REACH, best_x)
+    return best_y, best_x
+
+
+def _gradient(uv: F32, image: FaceImage) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """d uv / d (x, y) as (H, W, 2, 2) by central differences, and where the surface goes on to all four sides."""
+    gradient = np.zeros((*uv.shape, 2))
+    smooth = np.zeros(image.face.shape, bool)
+    gradient[:, 1:-1, :, 0] = (uv[:, 2:] - uv[:, :-2]) / 2
+    gradient[1:-1, :, :, 1] = (uv[2:] - uv[:-2]) / 2
+    down, right = image.neighbors(0), image.neighbors(1)
+    smooth[1:-1, 1:-1] = down[:-1, 1:-1] & down[1:, 1:-1] & right[1:-1, :-1] & right[1:-1, 1:]
+    return gradient, smooth

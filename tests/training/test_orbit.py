@@ -1,0 +1,130 @@
+"""Flicker where it is known: nothing moves but the camera, so what is glued to the surface does not flicker."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from app.network.schema import unpack
+from app.network.tile_hash import HASHES
+from app.scene.camera import Camera
+from app.scene.lights import DirectionalLight
+from app.training.face_image import FaceImage
+from app.training.orbit import FRAMES, Flicker, Motion, flicker_of, flicker_ratio, record_orbit, track
+from tests.training.made_faces import SIZE, checkered, flat_face
+from tests.training.sphere_source import SphereSource, skin
+
+F32 = npt.NDArray[np.float32]
+LIGHT = DirectionalLight((0.3, -0.5, -1.0), irradiance=3.0)
+STEP = math.radians(1.0)
+WEIGHTS = checkered(0.0)  # its generalist draws one tone, about that of the sphere
+
+
+def orbit(noise: float) -> list[FaceImage]:
+    return record_orbit(
+        SphereSource(noise), Camera(), [LIGHT], None, size=(80, 80), spp=8, step=STEP, progress=lambda: None
+    )
+
+
+@pytest.fixture(scope="module")
+def clean() -> list[FaceImage]:
+    return orbit(0.0)
+
+
+@pytest.fixture(scope="module")
+def motion(clean: list[FaceImage]) -> Motion:
+    return Motion(WEIGHTS, clean)
+
+
+def truth(image: FaceImage) -> F32:
+    return skin(unpack(image.features), image.light_scale)
+
+
+def paint(image: FaceImage) -> F32:
+    """A pattern that is glued to the surface."""
+    u, v = np.moveaxis(image.feature("uv"), -1, 0)
+    return np.where(image.face, 0.1 * np.sin(12.0 * u) * np.cos(6.0 * v), 0.0)[..., None].repeat(3, axis=-1)
+
+
+def flicker(motion: Motion, pictures: list[F32]) -> Flicker:
+    return flicker_of(motion.sums(pictures))
+
+
+@pytest.mark.parametrize("move", [(0.0, 0.0), (1.25, -0.5), (-3.0, 2.75)])
+def test_points_are_found_again_between_pixels(move: tuple[float, float]) -> None:
+    first, second = flat_face(), flat_face(offset=move)
+    found = track(first, second)
+    y, x = np.nonzero(found.found)
+    place = (found.weights[..., None] * np.stack([found.taps % SIZE, found.taps // SIZE], axis=-1)).sum(axis=1)
+    np.testing.assert_allclose(found.weights.sum(axis=1), 1.0, atol=1e-6)
+    np.testing.assert_allclose(place - np.stack([x, y], axis=-1), np.broadcast_to(move, place.shape), atol=0.1)
+    assert len(y) > 0.85 * SIZE**2  # all but the edges that have left the picture
+
+
+def test_no_point_is_found_where_the_surface_ends() -> None:
+    first, second = flat_face(), flat_face(offset=(1.0, 0.0))
+    hole = replace(second, face=second.face & ~((np.indices((SIZE, SIZE)) - 64) ** 2 < 25).all(axis=0))
+    found = track(first, hole)
+    assert not found.found[60:69, 59:68].any() and found.found[64, 40:54].all()
+    assert hole.face.reshape(-1)[found.taps].all()
+
+
+def test_the_truth_flickers_as_the_reference(clean: list[FaceImage], motion: Motion) -> None:
+    found = flicker(motion, [image.target for image in clean])
+    assert found.ratio == found.second_ratio == 1.0 and found.error == 0.0
+    assert found.neural == found.reference > 0.1
+
+
+def test_noise_of_the_reference_is_no_flicker(clean: list[FaceImage], motion: Motion) -> None:
+    noisy = Motion(WEIGHTS, orbit(0.05))
+    pictures = [truth(image) for image in clean]
+    found, known = flicker(noisy, pictures), flicker(motion, pictures)
+    assert found.reference == pytest.approx(known.reference, rel=0.1)
+    assert found.ratio == pytest.approx(1.0, abs=0.1)
+    with_noise = flicker(motion, [image.target for image in orbit(0.05)])
+    assert with_noise.neural > 2.0 * known.neural  # that is what had to be taken away
+
+
+def test_what_is_glued_to_the_surface_adds_nothing(clean: list[FaceImage], motion: Motion) -> None:
+    found = flicker(motion, [truth(image) + paint(image) for image in clean])
+    assert found.ratio == pytest.approx(1.0, abs=0.1)
+    sliding = flicker(motion, [truth(image) + paint(clean[0]) for image in clean])  # glued to the screen
+    assert sliding.ratio > 1.5 and sliding.error > 5.0 * found.error
+
+
+def test_what_changes_from_frame_to_frame_flickers(clean: list[FaceImage], motion: Motion) -> None:
+    pictures = [truth(image) * (1.0 + 0.03 * (-1) ** index) for index, image in enumerate(clean)]
+    found = flicker(motion, pictures)
+    assert found.ratio > 1.2 and found.error > found.reference / 2
+    assert found.second_ratio > found.ratio > 1.0 + 2.0 * found.deviation
+
+
+def test_networks_that_change_with_the_tile_flicker(clean: list[FaceImage]) -> None:
+    same = flicker_ratio(WEIGHTS, [clean])
+    every_hash = (np.arange(HASHES) % 3).astype(np.uint32)
+    popping = flicker_ratio(replace(checkered(0.05), table=every_hash), [clean, clean[:3]])
+    assert popping.neural > 2.0 * same.neural and popping.error > 1.2 * same.error
+    assert len(clean) == FRAMES
+
+
+def test_few_frames_say_little(clean: list[FaceImage]) -> None:
+    one, two, three = (flicker_ratio(WEIGHTS, [clean[:count]]) for count in (1, 2, 3))
+    assert math.isnan(one.ratio) and math.isnan(one.reference)
+    assert two.reference > 0.0 and math.isnan(two.deviation) and math.isnan(two.second_ratio)
+    assert math.isfinite(three.second_ratio) and math.isfinite(three.deviation)
+    nobody = [replace(image, face=np.zeros_like(image.face)) for image in clean]
+    assert math.isnan(flicker_ratio(WEIGHTS, [nobody]).ratio)
+
+
+def test_history_follows_the_surface() -> None:
+    sliding = [flat_face(offset=(2.0 * index, 0.0)) for index in range(FRAMES)]
+    patterns = [np.sin(40.0 * image.feature("uv")[..., :1]).repeat(3, axis=-1) for image in sliding]
+    blinking = [pattern * (index % 2) for index, pattern in enumerate(patterns)]
+    motion = Motion(WEIGHTS, sliding)
+    shares = [0.0, 1 / 2, 1 / 3, 2 / 4, 3 / 8, 17 / 32]  # a mean of all until the fourth, then 3/4 of the last mean
+    inner = slice(20, -20), slice(20, -20)  # seen by all frames
+    for picture, pattern, share in zip(motion.accumulate(blinking, 4), patterns, shares, strict=True):
+        np.testing.assert_allclose(picture[inner], share * pattern[inner], atol=0.02)
+    assert all(np.array_equal(a, b) for a, b in zip(motion.accumulate(blinking, 1), blinking, strict=True))
