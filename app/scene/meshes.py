@@ -50,6 +50,7 @@ __all__ = ["MAX_TRIANGLES", "load_glb_lights", "load_mesh"]
 
 MAX_TRIANGLES = 5_000_000
 _FACE_NAME = re.compile(r"skin|(?<!sur)(?<!inter)face", re.IGNORECASE)  # but not "surface"
+_INWARDS = 0.01  # signed volume over area^1.5, 0.094 of a ball: a flat patch of a face is not turned by chance
 _NO_MESHES = {"dxf", "xyz", "stl_ascii", "zip", "bz2", "tar.gz", "tar.bz2"}  # drawings, points, archives
 
 
@@ -122,7 +123,7 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
         except InputError as error:
             raise InputError(f"{path}: part {part.name!r}: {error.message}") from None
     _check_layout([part for part in parts if part.face], path)
-    return parts
+    return _facing_outwards(parts, path)
 
 
 def _check_file(path: Path) -> None:
@@ -346,23 +347,45 @@ def _check_layout(face: list[Part], path: Path) -> None:
     """Warn where not every place of the face has a place of its own in 0..1; InputError where hardly any has."""
     names = " and ".join(repr(part.name) for part in face)
     layouts = [(part.mesh.uvs, part.mesh.triangles) for part in face]
+    unwrap = "Unwrap it, so that every place of the face has a place of its own in 0..1."
     deep = layers(layouts)
     if deep > LAYERS_LIMIT:
         raise InputError(
             f"{path}: UVs of face {names} lie in {deep:.0f} layers over each other.",
-            "Unwrap it, so that every place of the face has a place of its own in 0..1.",
+            unwrap,
         )
-    consequence = "its tile hash and light cache will be wrong there"
+    consequence = f"its tile hash and light cache will be wrong there. {unwrap}"
     if any(outside_unit_square(uvs[triangles]) for uvs, triangles in layouts):
-        warnings.warn(f"{path}: UVs of face {names} leave 0..1; {consequence}.", stacklevel=3)
+        warnings.warn(f"{path}: UVs of face {names} leave 0..1; {consequence}", stacklevel=3)
     share = overlap_share(layouts)
     if share > OVERLAP_LIMIT:
-        advice = " Name the head's part alone with --face." if len(face) > 1 else ""
+        advice = " Or name the head's part alone with --face." if len(face) > 1 else ""
         warnings.warn(
-            f"{path}: UVs of face {names} overlap on {share:.0%} of their area; {consequence}.{advice}", stacklevel=3
+            f"{path}: UVs of face {names} overlap on {share:.0%} of their area; {consequence}{advice}", stacklevel=3
         )
     elif deep < COVER_LIMIT:
         warnings.warn(
-            f"{path}: UVs of face {names} cover {deep:.1%} of 0..1 only; its light and its networks will be coarse.",
+            f"{path}: UVs of face {names} cover {100.0 * deep:.2g}% of 0..1 only; light and networks will be coarse.",
             stacklevel=3,
         )
+
+
+def _facing_outwards(parts: list[Part], path: Path) -> list[Part]:
+    """Return the parts with the face's triangles and normals turned round, and a warning, where they look inwards."""
+    meshes = [part.mesh.with_transform(part.transform) for part in parts if part.face]
+    corners = np.concatenate([mesh.positions[mesh.triangles] for mesh in meshes]).astype(np.float64)
+    middles, crosses = corners.mean(axis=1), np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    areas = 0.5 * np.linalg.norm(crosses, axis=1)
+    center = np.average(middles, axis=0, weights=areas)
+    if ((middles - center) * crosses).sum() / 6.0 >= -_INWARDS * areas.sum() ** 1.5:
+        return parts
+    warnings.warn(f"{path}: the triangles of its face look inwards: they are turned round.", stacklevel=3)
+    return [replace(part, mesh=_reversed(part.mesh)) if part.face else part for part in parts]
+
+
+def _reversed(mesh: Mesh) -> Mesh:
+    triangles = mesh.triangles[:, ::-1]
+    corners = mesh.positions[triangles]
+    crosses = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    outwards = (crosses[:, None] * mesh.normals[triangles]).sum() > 0.0  # a file's own normals may be right
+    return replace(mesh, triangles=triangles, normals=mesh.normals if outwards else -mesh.normals)

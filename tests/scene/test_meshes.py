@@ -384,14 +384,17 @@ def test_a_good_face_gives_no_warning(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"TEXCOORD_0": UVS * np.float32(1.5)}, "UVs of face 'head' leave 0..1"),
+        (
+            {"TEXCOORD_0": UVS * np.float32(1.5)},
+            r"UVs of face 'head' leave 0\.\.1; its tile hash .* Unwrap it, so that every place",
+        ),
         (
             {"TEXCOORD_0": np.array([[0, 1], [1, 1], [1, 0], [1, 0.9]], "<f4")},
             "UVs of face 'head' overlap on",
         ),
         (
             {"TEXCOORD_0": UVS * np.float32(0.25)},
-            r"UVs of face 'head' cover 6\.2% of 0\.\.1 only; its light and its networks",
+            r"UVs of face 'head' cover 6\.2% of 0\.\.1 only; light and networks will be coarse",
         ),
     ],
 )
@@ -401,7 +404,9 @@ def test_doubtful_faces_give_a_warning(tmp_path: Path, arrays: dict[str, Any], m
 
 
 def test_parts_that_share_their_uvs_give_a_warning(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match=r"face 'head' and 'torso' overlap on 100% .* head's part alone with --face\."):
+    with pytest.warns(
+        UserWarning, match=r"face 'head' and 'torso' overlap on 100% .* Or name the head's part alone with --face\."
+    ):
         load_mesh(two_parts(tmp_path / "q.glb", ("head", "skin"), ("torso", "skin")))
 
 
@@ -412,6 +417,40 @@ def test_a_face_in_another_udim_tile_is_moved_as_a_whole(tmp_path: Path, tile: t
         expected = load_mesh(Glb().write(tmp_path / "a.glb"))[0].mesh.uvs
         moved = load_mesh(Glb(TEXCOORD_0=UVS + np.array(tile, "<f4")).write(tmp_path / "b.glb"))[0].mesh.uvs
     np.testing.assert_allclose(moved, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("normals", [None, 1.0, -1.0], ids=["no normals", "normals outwards", "normals inwards"])
+@pytest.mark.parametrize("node", [{}, {"scale": [-0.1, 0.1, 0.1]}], ids=["as it is", "mirrored"])
+def test_a_face_turned_inside_out_is_turned_round(
+    tmp_path: Path, normals: float | None, node: dict[str, list[float]]
+) -> None:
+    ball = uv_sphere(0.2, 12, 16)
+    arrays: dict[str, Any] = {
+        "POSITION": ball.positions,
+        "NORMAL": ball.normals,
+        "TEXCOORD_0": ball.uvs * [1, -1] + [0, 1],
+    }
+    if normals is None:
+        del arrays["NORMAL"]
+    else:
+        arrays["NORMAL"] = arrays["NORMAL"] * np.float32(normals)
+
+    def load(name: str, triangles: Any) -> Part:
+        glb = Glb(**{"NORMAL": None, **arrays, "TEXCOORD_0": arrays["TEXCOORD_0"].astype("<f4")}, indices=triangles)
+        glb.header["nodes"] = [{"mesh": 0, "name": "head", **node}]
+        (part,) = load_mesh(glb.write(tmp_path / name))
+        return part
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (load("out.glb", ball.triangles.ravel()).mesh.triangles == ball.triangles).all()
+    with pytest.warns(UserWarning, match=r"the triangles of its face look inwards: they are turned round\."):
+        part = load("in.glb", ball.triangles[:, ::-1].ravel())
+    mesh = part.mesh.with_transform(part.transform)
+    outwards = mesh.positions / np.linalg.norm(mesh.positions, axis=1, keepdims=True)
+    assert ((mesh.normals * outwards).sum(axis=1) > 0.9).all()
+    a, b, c = (mesh.positions[mesh.triangles[:, i]] for i in range(3))
+    assert ((np.cross(b - a, c - a) * (a + b + c)).sum(axis=1) > 0.0).all()
 
 
 def test_a_face_that_was_never_unwrapped_is_refused(tmp_path: Path) -> None:
