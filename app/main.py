@@ -23,6 +23,7 @@ from app.commands.doctor import doctor
 from app.commands.evaluate import evaluate
 from app.commands.options import Session, debug_option
 from app.commands.render import render
+from app.commands.seams import seams
 from app.commands.train import train
 from app.errors import BungyoError
 
@@ -40,7 +41,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, render, avatar, dataset, train, evaluate, bench, doctor):
+for command in (demo, render, avatar, dataset, train, evaluate, seams, bench, doctor):
     cli.add_command(command)
 
 

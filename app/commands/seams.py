@@ -1,0 +1,88 @@
+"""`bungyo seams`: whether borders between tiles show, and what cures do."""
+
+from itertools import count
+from pathlib import Path
+
+import click
+
+from app.commands.options import debug_option, device_option
+from app.errors import InputError
+
+EXAMPLES = """\b
+Examples:
+  bungyo dataset --out out/judge --frames 24 --spp 256 --size 256x256 --tiles 1 --held-out
+  bungyo seams --data out/judge
+  bungyo seams --data out/judge --weights weights/mine --orbits --out docs/seams.md
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="A data set with all tiles of its frames: `bungyo dataset --held-out --tiles 1`.",
+)
+@click.option(
+    "--weights", type=click.Path(path_type=Path), metavar="DIR", help="Trained networks.  [default: those in weights/]"
+)
+@click.option("--orbits", is_flag=True, help="Measure flicker over two slow orbits, too; they are path traced first.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the page here, ending in .md; its picture goes to the folder images beside it.",
+)
+@device_option
+@debug_option
+def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, device: str | None) -> None:
+    """Measure seams between tiles, as they are and with cures, on the held-out frames of a data set.
+
+    For every cure: how much more the error jumps at borders than inside tiles, what changes if the tile grid moves, and
+    what it costs.
+    """
+    if out and out.suffix != ".md":
+        raise InputError(f"The page is Markdown, so {out} must end in .md.")
+    from app.commands.stage import DEFAULT_WEIGHTS
+    from app.gpu import Device
+    from app.network.weights import WeightSet
+    from app.pictures import beside, check_folder, write_png
+    from app.progress import counter
+    from app.training import seam_page
+    from app.training.cures import compare
+    from app.training.dataset import Dataset
+    from app.training.face_image import FaceImage, face_images
+    from app.training.orbit import FRAMES, ORBITS, default_orbits
+    from app.training.seams import check_scale
+
+    if out:
+        check_folder(out.parent)
+    networks, frames = WeightSet.load(weights or DEFAULT_WEIGHTS), Dataset(data)
+    check_scale(networks, frames)
+    images = list(face_images(frames))
+    motion: list[list[FaceImage]] = []
+    if orbits:
+        with Device.open(device) as gpu, counter(ORBITS * FRAMES, "frames of orbits") as show:
+            done = count(1)
+            motion = default_orbits(gpu, progress=lambda: show(next(done)))
+    with counter(len(images) + len(motion), "frames and orbits") as show:
+        effects = compare(networks, images, motion, progress=show)
+    if not effects[0].seams.pairs:
+        raise InputError(f"Within the frames of {data} the network never changes, so there is no border to judge.")
+    if out is None:
+        click.echo(f"{seam_page.table(effects)}\n{seam_page.verdict(effects)}")
+        return
+    picture = out.parent / "images" / f"{out.stem}.png"
+    picture.parent.mkdir(exist_ok=True)
+    write_png(picture, seam_page.crops(networks, images))
+    names = (_customary(weights or DEFAULT_WEIGHTS, "weights"), _customary(data, "out"), _customary(out, "docs"))
+    text = seam_page.page(effects, networks, frames, names, str(picture.relative_to(out.parent)))
+    with beside(out) as temporary:
+        temporary.write_text(text)
+    click.echo(f"wrote {out} and {picture}")
+
+
+def _customary(path: Path, folder: str) -> Path:
+    """Where a thing of this name lies as a rule, for a page that others read on machines of their own."""
+    return path if not path.is_absolute() else Path(folder) / path.name
