@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from app.commands.options import SceneOptions
@@ -19,6 +20,7 @@ from app.scene.default import default_scene
 from app.scene.meshes import load_mesh
 from app.scene.model import Scene
 from app.scene.uv_layout import UvLayout, canonical_layout
+from app.training import frame_source
 from tests.scene.foreign_head import write_foreign_head
 
 TURN = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 1]])
@@ -99,11 +101,20 @@ def test_the_commands_are_valid(mesh: str) -> None:
     assert data["out"] == training["data"] and training["out"] == demo["weights"] != Path("weights/default")
 
 
+def picture(name: str) -> NDArray[np.float64]:
+    """(2, 2, 3) mean colours, 0..255, of the middle of a picture of 48x48 pixels, which is all skin."""
+    with Image.open(f"{name}.png") as image:
+        middle = np.asarray(image)[16:32, 16:32].astype(float)
+    result: NDArray[np.float64] = middle.reshape(2, 8, 2, 8, 3).mean(axis=(1, 3))
+    return result
+
+
 def test_from_a_foreign_mesh_to_a_picture(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The demo names three commands; these make networks for a head that the avatar generator did not."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(frame_source, "CACHE_SAMPLES", 4)  # half the time
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     write_foreign_head(Path("jane.glb"), eyes=True)
@@ -117,16 +128,11 @@ def test_from_a_foreign_mesh_to_a_picture(
     dataset, train, demo = (shlex.split(line)[1:] for line in warning.splitlines() if line.startswith("  bungyo "))
 
     assert main([*dataset, "--frames", "25", "--size", "48x48", "--spp", "2", "--env", "studio"]) == 0
-    assert main([*train, "--steps", "60", "--expert-steps", "2"]) == 0
+    assert main([*train, "--steps", "300", "--expert-steps", "2"]) == 0
     capsys.readouterr()
     assert main([*demo, *small, "--out", "after"]) == 0
     assert capsys.readouterr().err == ""
 
-    def picture(folder: str, mode: str) -> np.ndarray:
-        with Image.open(Path(folder, f"{mode}.png")) as image:
-            return np.asarray(image).astype(float)
-
-    truth, untrained, learned = picture("after", "reference"), picture("before", "neural"), picture("after", "neural")
-    middle = np.s_[16:32, 16:32]  # all face
-    assert learned[middle].mean() > 0.5 * truth[middle].mean() > 10.0
-    assert np.abs(learned - truth)[middle].mean() < 0.5 * np.abs(untrained - truth)[middle].mean()
+    truth, before, after = picture("after/reference"), picture("before/neural"), picture("after/neural")
+    assert truth.min() > 20.0 and after.min() > 20.0
+    assert np.abs(after - truth).mean() < 0.5 * np.abs(before - truth).mean()
