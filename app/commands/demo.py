@@ -17,6 +17,7 @@ EXAMPLES = """\b
 Examples:
   bungyo demo
   bungyo demo --mesh head.glb --face skin --lights rim
+  bungyo demo --mesh jane.glb --weights weights/jane      (other UVs than the avatars': docs/own-face.md)
   bungyo demo --mode split --size 960x540
 """
 
