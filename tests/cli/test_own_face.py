@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -21,7 +22,7 @@ from app.scene.meshes import load_mesh
 from app.scene.model import Scene
 from app.scene.uv_layout import UvLayout, canonical_layout
 from app.training import frame_source
-from tests.scene.foreign_head import write_foreign_head
+from tests.scene.foreign_head import foreign_head, write_foreign_head
 
 TURN = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 1]])
 
@@ -99,6 +100,20 @@ def test_the_commands_are_valid(mesh: str) -> None:
     assert data["mesh"] == demo["mesh"] == Path(mesh)
     assert data["face"] == demo["face"] == ("skin", "my lips")
     assert data["out"] == training["data"] and training["out"] == demo["weights"] != Path("weights/default")
+
+
+def test_a_mask_without_the_back_of_the_head_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is said about networks whose picture nobody sees."""
+    positions, triangles, uvs = foreign_head()
+    front = triangles[positions[triangles][..., 2].min(axis=1) > 0.02]
+    mask = trimesh.Trimesh(positions, front, visual=trimesh.visual.TextureVisuals(uv=uvs), process=False)
+    mask.export(tmp_path / "mask.glb")
+    trained().save(tmp_path / "avatars")
+    command = ["render", "--mesh", str(tmp_path / "mask.glb"), "--weights", str(tmp_path / "avatars")]
+    command += ["--mode", "reference", "--size", "48x48", "--spp", "16", "--out", str(tmp_path / "mask.png")]
+    assert main(command) == 0
+    assert capsys.readouterr().err == ""
+    assert picture(str(tmp_path / "mask")).mean() > 30.0
 
 
 def picture(name: str) -> NDArray[np.float64]:
