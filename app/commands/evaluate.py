@@ -1,16 +1,25 @@
 """`bungyo evaluate`: how well networks draw what no training step has seen."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.options import debug_option
+from app.commands.options import debug_option, device_option
+from app.errors import BungyoError, InputError
+
+if TYPE_CHECKING:
+    from app.network.weights import WeightSet
+    from app.training.orbit import Flicker
 
 EXAMPLES = """\b
 Examples:
-  bungyo evaluate --data out/data
-  bungyo evaluate --data out/data --weights weights/mine --json scores.json
+  bungyo dataset --held-out --tiles 1 --frames 64 --spp 128 --seed 1 --out out/judge
+  bungyo evaluate --data out/judge
+  bungyo evaluate --data out/judge --weights weights/mine --report out/report --json scores.json
+  bungyo evaluate --data out/data --no-flicker --json -
 """
 
 
@@ -22,43 +31,134 @@ Examples:
     "--weights", type=click.Path(path_type=Path), metavar="DIR", help="Trained networks.  [default: those in weights/]"
 )
 @click.option(
-    "--json",
-    "report",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the scores here, too.",
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write a page with pictures and plots there: DIR/index.html.",
 )
+@click.option(
+    "--json",
+    "scores",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Write all figures here; - for standard output.",
+)
+@click.option("--no-flicker", is_flag=True, help="Spare the two orbits that the flicker ratio takes: minutes on a CPU.")
+@device_option
 @debug_option
-def evaluate(data: Path, weights: Path | None, report: Path | None) -> None:
-    """Score networks on the held-out frames of a data set: dB of the tone-mapped face pixels.
+def evaluate(
+    data: Path, weights: Path | None, report: Path | None, scores: Path | None, no_flicker: bool, device: str | None
+) -> None:
+    """Score networks on the held-out frames of a data set.
 
-    "plain" is shading from the features without a network, "noise" what a perfect picture would score on these
-    noisy targets.
+    dB are PSNR of the tone-mapped picture over face pixels, frame by frame; the share of the targets' own noise is
+    taken away, so that they are against the truth. "plain" is shading from the features without a network,
+    "generalist" the network that all experts come from, at equal cost. Wider generalists that lie beside the weights
+    (generalist-64.safetensors ...) are judged as well. docs/evaluate.md explains every figure.
+
+    SSIM, FLIP, seams and pictures need a set with all tiles of its frames (bungyo dataset --held-out --tiles 1).
     """
-    from rich.console import Console
-    from rich.table import Table
-
+    if find_spec("skimage") is None or find_spec("matplotlib") is None:
+        raise BungyoError(
+            "Judging needs scikit-image and matplotlib, which are not installed.",
+            "Install them with:  .venv/bin/pip install -c constraints.txt -e '.[train]'",
+        )
     from app.commands.stage import DEFAULT_WEIGHTS
     from app.network.weights import WeightSet
     from app.pictures import beside, check_folder
     from app.progress import counter
     from app.training.dataset import Dataset
-    from app.training.evaluate import evaluate as score
+    from app.training.evaluate import evaluate as judge_pixels
+    from app.training.evaluate import wide_generalists
+    from app.training.figures import figures
+    from app.training.quality import judge_pictures
+    from app.training.report import check_report, ranked_frames, write_report
 
+    to_output = scores is not None and str(scores) == "-"
+    if scores and not to_output:
+        check_folder(scores.parent)
     if report:
-        check_folder(report.parent)
-    networks = WeightSet.load(weights or DEFAULT_WEIGHTS)
-    frames = Dataset(data)
+        check_report(report)
+    folder = weights or DEFAULT_WEIGHTS
+    networks, wide, frames = WeightSet.load(folder), wide_generalists(folder), Dataset(data)
+    missing: dict[str, str] = {}
     with counter(len(frames.hashes), "hashes") as show:
-        result = score(networks, frames, progress=lambda done, _: show(done))
-    table = Table(title=f"{weights or DEFAULT_WEIGHTS} on {data}", title_justify="left")
-    for heading in ("", "mean dB", "worst dB", "worst frame", "frames"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, one in result.scores.items():
-        table.add_row(name, f"{one.mean:.2f}", f"{one.worst:.2f}", str(one.worst_frame), str(one.frames))
-    Console().print(table)
-    click.echo(f"{result.expert_share:.1%} of the pixels are drawn by an expert of their own.")
+        pixels = judge_pixels(networks, frames, progress=lambda done, _: show(done), wide=wide)
+    quality = None
+    try:
+        with counter(len(pixels.shown), "whole frames") as show:
+            keep = ranked_frames(pixels) if report else ()
+            quality = judge_pictures(networks, frames, pixels, wide=wide, keep=keep, progress=show)
+    except InputError as error:  # all files have been read before, so it can only be that tiles are missing
+        missing["whole pictures"] = str(error)
+    flicker = _flicker(networks, device, no_flicker, missing)
+    found = figures(networks, frames, pixels, wide=wide, quality=quality, flicker=flicker, missing=missing)
+    _print(found, f"{folder} on {data}", to_stderr=to_output)
+    text = json.dumps(found, indent=2) + "\n"
     if report:
-        with beside(report) as temporary:
-            temporary.write_text(json.dumps(result.summary(), indent=2) + "\n")
-        click.echo(f"wrote {report}")
+        click.echo(f"wrote {write_report(report, folder, data, found, pixels, quality)}", err=to_output)
+    if scores is not None and to_output:
+        click.echo(text, nl=False)
+    elif scores is not None:
+        with beside(scores) as temporary:
+            temporary.write_text(text)
+        click.echo(f"wrote {scores}")
+
+
+def _flicker(networks: "WeightSet", device: str | None, left_out: bool, missing: dict[str, str]) -> "Flicker | None":
+    """The flicker ratio; None, and the reason in `missing`, where it was not wanted or there is no GPU for it."""
+    if left_out:
+        missing["flicker"] = "It was left out (--no-flicker)."
+        return None
+    from app.gpu import Device
+    from app.training.orbit import default_orbits, flicker_ratio
+
+    click.echo("Rendering two orbits for the flicker ratio (--no-flicker spares them) ...", err=True)
+    try:
+        with Device.open(device) as opened:
+            orbits = default_orbits(opened)
+    except BungyoError as error:
+        missing["flicker"] = str(error)
+        return None
+    return flicker_ratio(networks, orbits)
+
+
+def _print(found: dict[str, Any], title: str, to_stderr: bool) -> None:
+    """The main figures as a table and some lines."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(stderr=to_stderr)
+    table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for heading in ("flop/pixel", "mean dB", "worst", "noisy", "SSIM", "FLIP"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, model in found["models"].items():
+        mean = _figure(model["psnr_mean"], model["psnr_mean_doubt"])
+        rest = [_figure(model["psnr_worst"]), _figure(model["psnr_raw_mean"])]
+        rest += [_figure(model[f"{measure}_mean"], digits=3) for measure in ("ssim", "flip")]
+        table.add_row(name, f"{model['flop_per_pixel']:,}", mean, *rest)
+    noise = [_figure(found[f"{measure}_of_noise"], digits=3) for measure in ("ssim", "flip")]
+    table.add_row("targets' noise", "", "", "", _figure(found["psnr_noise_ceiling"]), *noise)
+    console.print(table)
+    lines = {
+        f"gain over {name}": _figure(-model["gain_over_experts_db"], model["gain_over_experts_doubt"]) + " dB"
+        for name, model in found["models"].items()
+        if name.startswith("generalist")
+    }
+    lines |= {
+        "seam ratio": _figure(found["seam_ratio"], found["seam_ratio_doubt"]),
+        "flicker ratio": _figure(found["flicker_ratio"], found["flicker_ratio_doubt"]),
+        "tiles on the generalist": f"{found['generalist_tile_share']:.1%}",
+    }
+    for name, line in lines.items():
+        console.print(f"{name}: {line}", highlight=False)
+    for what, why in found["not_measured"].items():
+        console.print(f"Not measured, {what}: {why}", highlight=False, markup=False)
+
+
+def _figure(value: float | None, doubt: float | None = None, digits: int = 2) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.{digits}f}" + (f" ± {doubt:.{digits}f}" if doubt is not None else "")

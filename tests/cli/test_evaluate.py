@@ -1,0 +1,126 @@
+"""`bungyo evaluate` on the command line: figures as JSON, reasons for what is left out, one sentence for bad input."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import BungyoError
+from app.main import main
+from app.network.weights import WeightSet
+from app.scene.camera import Camera
+from app.scene.lights import DirectionalLight
+from app.training.dataset import Dataset
+from app.training.frames import Plan
+from app.training.generate import Here, generate
+from app.training.orbit import record_orbit
+from tests.training.judged_sphere import make, weight_set
+from tests.training.sphere_source import SphereSource
+
+PROMISED = {
+    "psnr_mean",
+    "psnr_worst",
+    "flip_mean",
+    "gain_over_generalist_db",
+    "seam_ratio",
+    "flicker_ratio",
+    "generalist_tile_share",
+    "flop_per_pixel",
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return make(tmp_path_factory.mktemp("data") / "set", noise=0.1, frames=3)
+
+
+@pytest.fixture(scope="module")
+def weights(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    weight_set(0.9, 0.97, data.hashes[::2]).save(folder)
+    WeightSet.untrained((32, 64, 64, 3)).save(folder / "generalist-64.safetensors")
+    return folder
+
+
+def test_figures_in_a_file_and_a_report(
+    data: Dataset, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, report = tmp_path / "scores.json", tmp_path / "report"
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(weights), "--no-flicker"]
+    assert main([*arguments, "--json", str(out), "--report", str(report)]) == 0
+    found = json.loads(out.read_text())
+    assert found.keys() >= PROMISED
+    assert found["flicker_ratio"] is None and found["not_measured"]["flicker"] == "It was left out (--no-flicker)."
+    for name in PROMISED - {"flicker_ratio", "flip_mean"}:
+        assert isinstance(found[name], float | int), name
+    assert list(found["models"]) == ["plain", "generalist", "experts", "generalist-64"]
+    assert (report / "index.html").is_file()
+    said = capsys.readouterr().out
+    assert "generalist-64" in said and f"wrote {out}" in said and f"{found['psnr_mean']:.2f}" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "scores.json"]
+
+
+def test_figures_on_standard_output_are_all_of_it(
+    data: Dataset, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(weights), "--no-flicker", "--json", "-"]
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out).keys() >= PROMISED
+    assert "seam ratio" in captured.err
+
+
+def test_flicker_is_measured_or_why_not(
+    data: Dataset, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    light = DirectionalLight((0.0, -0.4, -1.0), irradiance=3.0)
+    camera = Camera((0.0, 0.0, 0.6), (0.0, 0.0, 0.0))
+    orbit = record_orbit(SphereSource(0.1), camera, [light], None, frames=3, size=(64, 64), spp=64)
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(weights), "--json", "-"]
+    monkeypatch.setattr("app.gpu.Device.open", lambda name: nullcontext(name))
+    monkeypatch.setattr("app.training.orbit.default_orbits", lambda device: [orbit])
+    assert main(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["flicker_ratio"] > 0.0 and "flicker" not in found["not_measured"]
+
+    def no_device(_: Any) -> None:
+        raise BungyoError("There is no Vulkan device.")
+
+    monkeypatch.setattr("app.gpu.Device.open", no_device)
+    assert main(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["flicker_ratio"] is None and found["not_measured"]["flicker"] == "There is no Vulkan device."
+
+
+def test_partial_tiles_are_judged_by_pixels(tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    part = make(tmp_path / "part", noise=0.5, tiles=0.5, frames=2)
+    arguments = ["evaluate", "--data", str(part.path), "--weights", str(weights), "--no-flicker", "--json", "-"]
+    assert main([*arguments, "--report", str(tmp_path / "report")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["psnr_mean"] > 20.0 and found["seam_ratio"] is None is found["ssim_mean"]
+    assert "--tiles 1" in found["not_measured"]["whole pictures"]
+    assert "whole pictures" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_bad_input_is_one_sentence(
+    data: Dataset, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generate(Here(SphereSource()), tmp_path / "train", Plan(2, size=(64, 64)), 2)  # no held-out frame among them
+    (tmp_path / "broken.safetensors").write_bytes(b"half a file")
+    (tmp_path / "busy").mkdir()
+    (tmp_path / "busy" / "file").touch()
+    good = {"--data": str(data.path), "--weights": str(weights)}
+    for changed, complaint in (
+        ({"--data": str(tmp_path / "none")}, "There is no data set at"),
+        ({"--data": str(tmp_path / "train")}, "has no held-out pixels to judge by"),
+        ({"--weights": str(tmp_path)}, "There is no weight file"),
+        ({"--weights": str(tmp_path / "broken.safetensors")}, "is cut off or not a safetensors file"),
+        ({"--json": str(tmp_path / "no" / "x.json")}, "the folder does not exist"),
+        ({"--report": str(tmp_path / "busy")}, "holds other files"),
+    ):
+        options = [word for pair in (good | changed).items() for word in pair]
+        assert main(["evaluate", "--no-flicker", *options]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("bungyo: error: ") and complaint in said and "Traceback" not in said

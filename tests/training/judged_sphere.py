@@ -1,0 +1,56 @@
+"""A data set whose truth a small network can draw exactly, and networks that are off by a known factor."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.network.layers import parameter_count, shortcut
+from app.network.schema import CHANNELS, channels
+from app.network.tile_hash import HASHES
+from app.network.weights import WeightSet
+from app.training.dataset import Dataset
+from app.training.frames import Plan
+from app.training.generate import Here, generate
+from app.training.metrics import F32
+from tests.training import sphere_source
+from tests.training.sphere_source import SphereSource
+
+LAYERS = (CHANNELS, 8, 3)
+
+
+def linear_skin(features: F32, light_scale: F32) -> F32:
+    """Radiance that is linear in the features; more than `plain_shading`, which knows no wide diffusion."""
+    wide: F32 = features[..., channels("diffuse_wide")] + 0.5 * features[..., channels("specular")]
+    return wide * light_scale[..., None]
+
+
+def network(factor: float, layers: tuple[int, ...] = LAYERS) -> np.ndarray:
+    """A row of `WeightSet.slots` that draws `linear_skin` times a factor, through the shortcut alone."""
+    row = np.zeros(parameter_count(layers), np.float32)
+    inputs = shortcut(layers) + layers[-2]
+    last = row[len(row) - 3 * (inputs + 1) :][: 3 * inputs].reshape(3, inputs)
+    for channel in range(3):
+        last[channel, channels("diffuse_wide").start + channel] = factor
+        last[channel, channels("specular").start + channel] = 0.5 * factor
+    return row
+
+
+def weight_set(general: float, special: float | None = None, hashes: list[int] | None = None) -> WeightSet:
+    """A generalist that is off by one factor, and for some hashes an expert that is off by another."""
+    table = np.zeros(HASHES, np.uint32)
+    slots = [network(general)]
+    if special is not None:
+        table[hashes or []] = 1
+        slots.append(network(special))
+    return WeightSet(layers=LAYERS, slots=np.stack(slots), table=table)
+
+
+def make(
+    path: Path, *, noise: float, spp: int = 64, tiles: float = 1.0, frames: int = 6, held_out: bool = True
+) -> Dataset:
+    """A judging set of frames of 96x96, whose truth is `linear_skin`."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sphere_source, "skin", linear_skin)
+        generate(Here(SphereSource(noise)), path, Plan(spp, 3, (96, 96), tiles, held_out=held_out), frames)
+    return Dataset(path)

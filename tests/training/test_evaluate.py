@@ -1,0 +1,258 @@
+"""Judging networks whose errors are known: figures by hand, noise seen through, parts left out with a reason."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import InputError
+from app.network.layers import flops
+from app.network.schema import TILE, unpack
+from app.network.twin import forward
+from app.network.weights import WeightSet
+from app.scene.tonemap import tonemap
+from app.training.dataset import Dataset
+from app.training.evaluate import draw_wide, evaluate, wide_generalists
+from app.training.figures import figures
+from app.training.groups import distance_groups, light_groups
+from app.training.metrics import F32, plain_shading, psnr, squared_error
+from app.training.quality import HAS_FLIP, flip, judge_pictures, ssim, with_noise
+from tests.training.judged_sphere import LAYERS, linear_skin, make, network, weight_set
+
+
+@pytest.fixture(scope="module")
+def exact(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Without noise."""
+    return make(tmp_path_factory.mktemp("exact") / "set", noise=0.0)
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """64 skewed samples a pixel: their noise, 30 dB, is larger than the errors to be told."""
+    return make(tmp_path_factory.mktemp("noisy") / "set", noise=1.0, frames=8)
+
+
+def pixels_of(data: Dataset, frame: int) -> tuple[F32, F32, F32, np.ndarray]:
+    """Features, light scale and truth of a frame's face pixels, and the hash of each."""
+    parts = []
+    for tile_hash in data.hashes:
+        tiles = data.tiles(tile_hash)
+        tiles = tiles[tiles["frame"] == frame]
+        mask = tiles["mask"].astype(bool)
+        features, scale = unpack(tiles["features"])[mask], tiles["light_scale"][mask]
+        parts.append((features, scale, linear_skin(features, scale), np.full(len(scale), tile_hash)))
+    features, scale, truth, hashes = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return features, scale, truth, hashes
+
+
+def test_figures_by_hand(exact: Dataset) -> None:
+    """Without noise every figure is that of a plain comparison of pictures."""
+    own = exact.hashes[::2]
+    weights = weight_set(0.8, 0.9, own)
+    result = evaluate(weights, exact)
+    quality = judge_pictures(weights, exact, result, keep=[result.shown[0]])
+    found = figures(weights, exact, result, quality=quality)
+    db: dict[str, list[float]] = {"experts": [], "generalist": [], "plain": []}
+    drawn = 0
+    for frame in result.frames:
+        features, scale, truth, hashes = pixels_of(exact, frame.info.index)
+        special = np.isin(hashes, own)
+        drawn += int(special.sum())
+        pictures = {
+            "experts": truth * np.where(special, 0.9, 0.8).astype(np.float32)[:, None],
+            "generalist": truth * np.float32(0.8),
+            "plain": plain_shading(features, scale),
+        }
+        for name, picture in pictures.items():
+            db[name].append(psnr(float(squared_error(picture, truth, frame.info.exposure_ev).mean())))
+        assert frame.pixels == len(truth)
+        # the tangent at the nearest network stands in for the tone map between it and the truth
+        assert frame.truth["experts"] == pytest.approx(db["experts"][-1], abs=1.0)
+        assert frame.raw["experts"] == pytest.approx(db["experts"][-1], abs=1e-3)
+    assert found["psnr_raw_mean"] == pytest.approx(np.mean(db["experts"]), abs=0.01)
+    assert found["psnr_raw_worst"] == pytest.approx(min(db["experts"]), abs=0.01)
+    assert found["models"]["plain"]["psnr_raw_mean"] == pytest.approx(np.mean(db["plain"]), abs=0.01)
+    gain = np.mean(db["experts"]) - np.mean(db["generalist"])
+    assert gain > 1.0 and found["gain_over_generalist_db"] == pytest.approx(gain, abs=0.3)
+    tiles = {tile_hash: int(exact.tiles(tile_hash)["mask"].any(axis=1).sum()) for tile_hash in exact.hashes}
+    share = sum(count for tile_hash, count in tiles.items() if tile_hash not in own) / sum(tiles.values())
+    assert found["generalist_tile_share"] == pytest.approx(share, rel=1e-4) and 0.0 < share < 1.0
+    assert found["generalist_pixel_share"] == pytest.approx(
+        1.0 - drawn / sum(f.pixels for f in result.frames), rel=1e-3
+    )
+    assert found["flop_per_pixel"] == flops(LAYERS)
+    assert found["data"]["frames"] == len(result.frames) == 6 and found["data"]["samples"] == [64]
+    assert result.uv_pixels.sum() == sum(frame.pixels for frame in result.frames)
+    assert len(quality.pictures) == 1 and found["ssim_of_noise"] == 1.0
+    assert found["seam_ratio"] > 1.5  # a step of 10% between neighbours
+
+
+def test_seen_through_the_noise(noisy: Dataset) -> None:
+    """From noisy targets alone, a network's distance from the truth; the perfect one's is what noise lets one see."""
+    truth_of = {frame: pixels_of(noisy, frame)[2] for frame in noisy.frames}
+    last = np.inf
+    for factor in (1.0, 0.94, 1.12):
+        result = evaluate(weight_set(factor), noisy)
+        measured, raw = result.truth("experts").mean(), result.scores["experts"].mean
+        if factor == 1.0:
+            assert measured > raw + 12.0 and raw == pytest.approx(result.scores["noise"].mean, abs=0.7)
+        else:
+            true = [
+                psnr(float(squared_error(truth * np.float32(factor), truth, noisy.frames[frame].exposure_ev).mean()))
+                for frame, truth in truth_of.items()
+            ]
+            assert measured == pytest.approx(np.mean(true), abs=0.7) and measured > raw + 4.0
+        assert measured < last
+        last = measured
+        assert result.judged_share > 0.99
+
+
+def test_networks_are_told_apart_though_noise_hides_them(noisy: Dataset) -> None:
+    """One set with a better expert for some hashes: a gain, with a doubt that it exceeds."""
+    weights = weight_set(0.94, 0.98, noisy.hashes)
+    found = figures(weights, noisy, evaluate(weights, noisy))
+    assert found["gain_over_generalist_db"] > 4.0 * found["gain_over_generalist_doubt"] > 0.0
+    assert found["generalist_tile_share"] == 0.0
+
+
+def test_wide_generalists_beside_the_file(exact: Dataset, tmp_path: Path) -> None:
+    wide = WeightSet.untrained((32, 128, 128, 3))
+    wide.save(tmp_path / "generalist-128.safetensors")
+    layers = (32, 64, 64, 3)
+    better = WeightSet(layers=layers, slots=network(0.97, layers)[None], table=np.zeros(65536, np.uint32))
+    better.save(tmp_path / "generalist-64.safetensors")
+    weights = weight_set(0.9)
+    weights.save(tmp_path)
+    beside = wide_generalists(tmp_path)
+    assert (
+        list(beside) == ["generalist-64", "generalist-128"] == list(wide_generalists(tmp_path / "experts.safetensors"))
+    )
+    result = evaluate(weights, exact, wide=beside)
+    quality = judge_pictures(weights, exact, result, wide=beside)
+    found = figures(weights, exact, result, wide=beside, quality=quality)["models"]
+    assert found["generalist-64"]["gain_over_experts_db"] > 5.0 and found["generalist-64"]["flop_per_pixel"] == flops(
+        layers
+    )
+    assert found["generalist-128"]["psnr_mean"] < found["experts"]["psnr_mean"] < found["generalist-64"]["psnr_mean"]
+    assert found["generalist-128"]["ssim_mean"] < found["experts"]["ssim_mean"] < found["generalist-64"]["ssim_mean"]
+    features, scale, _, _ = pixels_of(exact, 0)
+    expected = forward(wide, features, scale, 0)
+    np.testing.assert_allclose(draw_wide(wide, features, scale), expected, rtol=1e-4, atol=1e-5 * expected.max())
+    weight_set(0.9, 0.8, [5]).save(tmp_path / "generalist-256.safetensors")
+    with pytest.raises(InputError, match=r"generalist-256\.safetensors has experts"):
+        wide_generalists(tmp_path)
+    (tmp_path / "generalist-256.safetensors").write_bytes(b"half")
+    with pytest.raises(InputError, match="cut off or not a safetensors file"):
+        wide_generalists(tmp_path)
+
+
+def test_what_cannot_be_judged_is_said(exact: Dataset, tmp_path: Path) -> None:
+    part = make(tmp_path / "part", noise=1.0, tiles=0.5, frames=4)
+    weights = weight_set(0.9)
+    result = evaluate(weights, part)
+    assert len(result.frames) == 4
+    with pytest.raises(InputError, match=r"whole frames, and the data set .*part"):
+        judge_pictures(weights, part, result)
+    found = figures(weights, part, result, missing={"whole pictures": "Some tiles are missing."})
+    assert found["psnr_mean"] > 20.0 and found["not_measured"] == {"whole pictures": "Some tiles are missing."}
+    for name in ("ssim_mean", "flip_mean", "seam_ratio", "flicker_ratio", "distances", "regions"):
+        assert found[name] is None
+    with pytest.raises(InputError, match="has no validation pixels to judge by"):
+        evaluate(weights, exact, "validation")
+    other = WeightSet(layers=LAYERS, slots=weights.slots, table=weights.table, hash_scale=5)
+    with pytest.raises(InputError, match="hash tiles at different scales, 5 and 8"):
+        evaluate(other, exact)
+    grainy = make(tmp_path / "grainy", noise=1e4, spp=1, frames=2)
+    with pytest.raises(InputError, match="are too noisy to judge by"):
+        evaluate(weights, grainy)
+
+
+def test_groups_of_frames(exact: Dataset) -> None:
+    frames = evaluate(weight_set(0.9), exact).frames
+    groups = light_groups(frames)
+    for question in {group.question for group in groups}:  # every frame has one answer to each question
+        answered = sorted(place for group in groups if group.question == question for place in group.frames)
+        assert answered == list(range(len(frames)))
+    for group in groups:
+        for place in group.frames:
+            info = frames[place].info
+            match group.question:
+                case "number of lamps":
+                    assert group.name == str(len(info.lights))
+                case "surroundings":
+                    assert (group.name == "black") == (info.environment is None)
+                case "lamps":
+                    kinds = {light["kind"] == "directional" for light in info.lights}
+                    assert group.name == {(): "none, surroundings only", (True,): "suns", (False,): "lamps"}.get(
+                        tuple(sorted(kinds)), "suns and lamps"
+                    )
+    assert len({group.name for group in groups if group.question == "lamps"}) > 1
+    for frame in frames:
+        rows = [
+            int(tile["tile_xy"][1]) * TILE + int(row)
+            for tile_hash in exact.hashes
+            for tile in exact.tiles(tile_hash)
+            if tile["frame"] == frame.info.index
+            for row in np.flatnonzero(tile["mask"].reshape(TILE, TILE).any(axis=1))
+        ]
+        assert frame.height == (max(rows) - min(rows) + 1) / 96
+    for group in distance_groups(frames):
+        low, high = map(float, group.name.split(" to "))
+        assert all(low <= frames[place].height <= high for place in group.frames)
+
+
+def test_similarity_and_what_noise_makes_of_it(noisy: Dataset) -> None:
+    """Equal pictures; and for a perfect network about the values that the made-up noise foretells."""
+    picture = np.random.default_rng(0).uniform(0.2, 0.8, (48, 48, 3)).astype(np.float32)
+    everywhere = np.ones(picture.shape[:2], bool)
+    assert ssim(picture, picture, everywhere) == pytest.approx(1.0)
+    weights = weight_set(1.0)
+    quality = judge_pictures(weights, noisy, evaluate(weights, noisy))
+    worse = weight_set(0.7)
+    worst = judge_pictures(worse, noisy, evaluate(worse, noisy))
+    np.testing.assert_allclose(quality.ssim["experts"], quality.ssim["noise"], atol=0.03)
+    assert quality.ssim["noise"].max() < 0.98 and (worst.ssim["experts"] < quality.ssim["experts"]).all()
+    if HAS_FLIP:
+        assert flip(picture, picture, everywhere) == pytest.approx(0.0, abs=1e-6)
+        np.testing.assert_allclose(quality.flip["experts"], quality.flip["noise"], rtol=0.2)  # in faces of 200 pixels
+        assert (worst.flip["experts"] > quality.flip["experts"]).all()
+
+
+def test_made_up_noise_has_the_variance_asked_for() -> None:
+    mean, variance = np.full((200, 200, 3), 0.3, np.float32), np.full((200, 200, 3), 0.04, np.float32)
+    variance[:2] = np.inf
+    noise = with_noise(mean, variance, np.random.default_rng(0))
+    np.testing.assert_array_equal(noise[:2], mean[:2])  # nothing is known there
+    assert noise[2:].mean() == pytest.approx(0.3, rel=0.01) and noise[2:].var() == pytest.approx(0.04, rel=0.03)
+
+
+@pytest.mark.parametrize("common", [True, False])
+@pytest.mark.parametrize("samples", [64, 256])
+def test_no_bias_from_skewed_noise(common: bool, samples: int) -> None:
+    """Path tracers' noise, with variances estimated from the same samples, and channels that share it or do not.
+
+    Dark, saturated and bright skin; a perfect network's error must vanish against the noise's, and that of one that is
+    evenly 8% off must be told.
+    """
+    from app.training.metrics import TruthError
+
+    rng = np.random.default_rng(samples)
+    tiles = 40
+    lum = np.exp(rng.normal(np.log(0.16), 0.9, (tiles, 128, 1))).repeat(2, axis=1)
+    truth = (lum * np.array([1.5, 0.9, 0.55])).astype(np.float32)
+    shape = np.exp(rng.normal(0.0, 1.2, lum.shape)) * 0.25  # a sample deviates by 0.6 to 6 times its mean
+    shape = shape if common else shape.repeat(3, axis=2)
+    drawn = np.stack([truth * (rng.gamma(shape) / shape) for _ in range(samples)])
+    target, variance = drawn.mean(axis=0).astype(np.float32), drawn.var(axis=0, ddof=1).astype(np.float32) / samples
+    face, exposure = np.ones(truth.shape[:2], bool), np.zeros(tiles, np.float32)
+    noise = float(np.square(tonemap(target) - tonemap(truth)).mean())
+    judged = TruthError(truth, target, variance, face, exposure)
+    assert judged.judged.mean() > 0.97
+    assert abs(np.nanmean(judged(truth))) < 0.06 * noise
+    for factor in (0.92, 1.08):
+        picture = truth * np.float32(factor)
+        error = float(np.square(tonemap(picture) - tonemap(truth)).mean())
+        judged = TruthError(picture, target, variance, face, exposure)
+        assert abs(np.nanmean(judged(picture)) - error) < 0.06 * noise + 0.25 * error
+        raw = float(np.square(tonemap(picture) - tonemap(target)).mean())
+        assert raw > 2.5 * error if samples == 256 else raw > 8.0 * error

@@ -1,0 +1,97 @@
+"""The page of `bungyo evaluate`: whole, readable by anybody, and never in the way of other files."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.errors import InputError
+from app.network.weights import WeightSet
+from app.training.dataset import Dataset
+from app.training.evaluate import Evaluation, evaluate
+from app.training.figures import figures
+from app.training.quality import AMPLIFIED, MARGIN, Quality, judge_pictures
+from app.training.report import PAGE, check_report, ranked_frames, write_report
+from tests.training.judged_sphere import make, weight_set
+
+
+@dataclass(frozen=True)
+class Judged:
+    data: Dataset
+    evaluation: Evaluation
+    quality: Quality
+    figures: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    data = make(tmp_path_factory.mktemp("data") / "set", noise=0.1, frames=6)
+    weights, wide = weight_set(0.85, 0.95, data.hashes[::2]), {"generalist-64": WeightSet.untrained((32, 64, 64, 3))}
+    evaluation = evaluate(weights, data, wide=wide)
+    quality = judge_pictures(weights, data, evaluation, wide=wide, keep=ranked_frames(evaluation))
+    return Judged(data, evaluation, quality, figures(weights, data, evaluation, wide=wide, quality=quality))
+
+
+def write(folder: Path, judged: Judged, weights: str = "weights/mine") -> str:
+    page = write_report(folder, Path(weights), judged.data.path, judged.figures, judged.evaluation, judged.quality)
+    assert page == folder / PAGE
+    return page.read_text()
+
+
+def test_page_is_whole(judged: Judged, tmp_path: Path) -> None:
+    text = write(tmp_path / "deep" / "report", judged)
+    images = set(re.findall(r'src="([^"]+)"', text))
+    assert images == {file.name for file in (tmp_path / "deep" / "report").glob("*.png")}
+    assert {"models.png", "frames.png", "groups.png", "uv.png"} < images and len(images) == 4 + 3 * 5
+    assert not re.search(r"https?://|undefined|None|nan", text)
+    found = judged.figures
+    for name in ("psnr_mean", "psnr_worst", "psnr_noise_ceiling", "gain_over_generalist_db", "seam_ratio"):
+        assert f"{found[name]:.2f}" in text
+    assert f"{found['ssim_mean']:.3f}" in text and "generalist, 64 wide" in text
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["report"]  # nothing beside it
+
+
+def test_pictures_are_those_judged(judged: Judged, tmp_path: Path) -> None:
+    write(tmp_path / "report", judged)
+    ranked, truth = ranked_frames(judged.evaluation), judged.evaluation.truth("experts")
+    numbers = [frame.info.index for frame in judged.evaluation.frames]
+    assert ranked[numbers[int(truth.argmin())]] == "Worst" and ranked[numbers[int(truth.argmax())]] == "Best"
+    for frame in ranked:
+        reference, neural, error = (
+            np.asarray(Image.open(tmp_path / "report" / f"frame_{frame:04d}_{kind}.png"), np.float64)
+            for kind in ("reference", "neural", "error")
+        )
+        assert reference[MARGIN:-MARGIN, MARGIN:-MARGIN].max() > 0.0 == reference[:MARGIN].max()
+        expected = np.minimum(AMPLIFIED * np.abs(reference - neural), 255.0)
+        np.testing.assert_allclose(error, expected, atol=AMPLIFIED + 1.0)
+
+
+def test_names_are_escaped(judged: Judged, tmp_path: Path) -> None:
+    text = write(tmp_path / "report", judged, weights="<script>alert(1)</script>")
+    assert "<script>" not in text and "&lt;script&gt;" in text
+
+
+def test_without_whole_pictures(judged: Judged, tmp_path: Path) -> None:
+    weights = weight_set(0.9)
+    found = figures(weights, judged.data, judged.evaluation, missing={"whole pictures": "Some tiles are <missing>."})
+    page = write_report(tmp_path / "report", Path("w"), judged.data.path, found, judged.evaluation, None)
+    text = page.read_text()
+    assert "whole pictures: Some tiles are &lt;missing&gt;." in text and "frame_" not in text
+
+
+def test_an_earlier_report_is_replaced_and_other_files_are_left_alone(judged: Judged, tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    write(folder, judged)
+    (folder / "frame_9999_neural.png").write_bytes(b"of an earlier set")
+    assert "weights/other" in write(folder, judged, weights="weights/other")
+    assert not (folder / "frame_9999_neural.png").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="mine holds other files, so no report is written into it"):
+        check_report(tmp_path / "mine")
+    with pytest.raises(InputError, match=r"A report needs a folder, and .*thesis\.txt is a file"):
+        check_report(tmp_path / "mine" / "thesis.txt")
