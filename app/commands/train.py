@@ -8,18 +8,22 @@ from typing import Any
 import click
 
 from app.commands.options import debug_option
-from app.errors import BungyoError
+from app.errors import BungyoError, InputError
 
 EXAMPLES = """\b
 Examples:
   bungyo train --data out/data --out weights/mine
   bungyo train --data out/data --out weights/wide --hidden 64,64
+  bungyo train --data out/data --out weights/free --experts-train everything --reach 0.75
+  bungyo train --data out/data --out weights/mine --learning-curve
+  bungyo train --data out/data --out weights/mine --generalist-widths 64,128,256
+  bungyo train --data out/big --out weights/big --engine ray --address 10.0.0.7:6379
   bungyo demo --weights weights/mine
 """
 
 
-class Hidden(click.ParamType[tuple[int, ...]]):
-    """Widths of the hidden layers, separated by commas."""
+class Widths(click.ParamType[tuple[int, ...]]):
+    """Widths of layers, separated by commas."""
 
     name = "N,N"
 
@@ -44,10 +48,72 @@ class Hidden(click.ParamType[tuple[int, ...]]):
     help="Folder for the weights and the curves of the training.",
 )
 @click.option(
-    "--hidden", type=Hidden(), default="32,32", show_default=True, metavar="N,N", help="Widths of the hidden layers."
+    "--hidden", type=Widths(), default="32,32", show_default=True, metavar="N,N", help="Widths of the hidden layers."
 )
-@click.option("--steps", type=click.IntRange(min=0), metavar="N", help="Steps of the generalist.")
-@click.option("--expert-steps", type=click.IntRange(min=0), metavar="N", help="Steps of every expert; 0 for none.")
+@click.option("--steps", type=click.IntRange(min=0), metavar="N", help="Steps of the generalist.  [default: 20000]")
+@click.option(
+    "--expert-steps",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Steps of every expert; 0 for none.  [default: 1500]",
+)
+@click.option(
+    "--experts-train",
+    type=click.Choice(["last-layer", "everything"]),
+    default="last-layer",
+    show_default=True,
+    help="What an expert may change: its last layer and all biases, or everything, which asks for more data.",
+)
+@click.option(
+    "--reach",
+    type=click.FloatRange(0.0, 1.0, min_open=True),
+    metavar="A",
+    help="How far all experts go from the generalist to where their training ended, at most 1.  [default: each as far"
+    " as does good to people it has not seen]",
+)
+@click.option(
+    "--neighbor-share",
+    type=click.FloatRange(0.0, 1.0, max_open=True),
+    metavar="A",
+    help="Share of the pixels an expert learns from that its neighbours' folders give.  [default: 0.4]",
+)
+@click.option(
+    "--generalist-widths",
+    type=Widths(),
+    default=(),
+    metavar="N,N",
+    help="Train generalists of these widths as well, as generalist-N.safetensors, to compare with.",
+)
+@click.option(
+    "--learning-curve",
+    is_flag=True,
+    help="Train on an eighth, a quarter and half of the people as well, and say what twice as many would bring.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who trains the experts: this process, or Ray workers (pip install 'bungyo[ray]').",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="With --engine ray, on this machine: how many workers.  [default: 1; on a cluster all of it works]",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="With --engine ray: a running cluster, whose machines have bungyo.  [default: one is started here]",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where the networks are trained; auto takes CUDA if there is one.",
+)
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Decides all random choices."
 )
@@ -60,36 +126,59 @@ def train(
     hidden: tuple[int, ...],
     steps: int | None,
     expert_steps: int | None,
+    experts_train: str,
+    reach: float | None,
+    neighbor_share: float | None,
+    generalist_widths: tuple[int, ...],
+    learning_curve: bool,
+    engine: str,
+    workers: int | None,
+    address: str | None,
+    device: str,
     seed: int,
     threads: int | None,
     fresh: bool,
 ) -> int:
     """Train the networks on a data set: a generalist first, then an expert for every hash from it.
 
-    Ctrl-C loses nothing that is finished: the same command goes on from there.
+    Ctrl-C loses nothing that is finished: the same command goes on from there. docs/training.md says how it works and
+    how to read the curves.
     """
+    if engine != "ray" and (address is not None or workers is not None):
+        raise InputError("--workers and --address are those of Ray: give --engine ray as well.")
+    if address is not None and workers is not None:
+        raise InputError("On a running cluster all of it works: leave --workers out.")
     if find_spec("torch") is None:
         raise BungyoError(
             "Training needs torch, which is not installed.",
             "Install it with:  .venv/bin/pip install -c constraints.txt -e '.[train]'",
         )
+    from app.network.layers import OUTPUTS
     from app.network.schema import CHANNELS
-    from app.network.weights import OUTPUTS
     from app.training.dataset import Dataset
-    from app.training.experts import ExpertOptions
+    from app.training.experts import ExpertEngine, ExpertOptions, Here
     from app.training.train import Options
     from app.training.train import train as run
 
-    def given(**values: int | None) -> dict[str, int]:
+    def given(**values: Any) -> dict[str, Any]:
         return {name: value for name, value in values.items() if value is not None}
 
+    experts = given(trains=experts_train, steps=expert_steps, reach=reach, neighbor_share=neighbor_share)
     options = Options(
         layers=(CHANNELS, *hidden, OUTPUTS),
         seed=seed,
-        experts=ExpertOptions(**given(steps=expert_steps)),
+        device=device,
+        widths=generalist_widths,
+        learning_curve=learning_curve,
+        experts=ExpertOptions(**experts),
         **given(steps=steps, threads=threads),
     )
-    result = run(Dataset(data), out, options, fresh=fresh)
+    who: ExpertEngine = Here()
+    if engine == "ray":
+        from app.training.ray_experts import RayExperts
+
+        who = RayExperts(workers or 1, options.threads, address)
+    result = run(Dataset(data), out, options, fresh=fresh, engine=who)
     if result.weights:
         click.echo(f"wrote {result.weights}: {result.experts} experts beside the generalist")
     if result.interrupted:

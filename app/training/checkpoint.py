@@ -6,37 +6,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from app.errors import BungyoError, InputError
 
 FILE_NAME = "unfinished.pt"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
 class Checkpoint:
-    """All that a run has reached.
+    """All that a run has reached. Whatever has a name belongs to one of the trainings that the run consists of.
 
     Attributes:
         path: the file.
         identity: options and data of the run; another identity is another run.
-        step: generalist steps done.
-        generalist, optimizer: state dictionaries; empty at the start.
-        groups: groups of experts done.
-        experts: by hash the kept expert's row of `WeightSet.slots`.
-        gains: by hash its gain over the generalist on validation pixels, dB.
+        generalists: by name what `generalist.train_generalist` has reached.
+        groups: by name and number the `experts.GroupResult` of finished groups, as plain tuples.
+        learning: by number of people the finished points of the learning curve, as plain values.
         curves: by name (step, validation dB).
     """
 
     path: Path
     identity: dict[str, Any]
-    step: int = 0
-    generalist: dict[str, Any] = field(default_factory=dict)
-    optimizer: dict[str, Any] = field(default_factory=dict)
-    groups: int = 0
-    experts: dict[int, Tensor] = field(default_factory=dict)
-    gains: dict[int, float] = field(default_factory=dict)
+    generalists: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: defaultdict[str, dict[int, Any]] = field(default_factory=lambda: defaultdict(dict))
+    learning: dict[int, dict[str, Any]] = field(default_factory=dict)
     curves: defaultdict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
 
     @staticmethod
@@ -52,27 +46,28 @@ class Checkpoint:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"The weights cannot go to {folder}: {error.strerror}.") from error
+        state = Checkpoint(path, identity)
         if fresh or not path.exists():
-            return Checkpoint(path, identity)
+            return state
         hint = "Give --fresh to begin anew."
         try:
             stored = torch.load(path, weights_only=True)
-            if stored.pop("version") != VERSION:
+            if stored["version"] != VERSION:
                 raise ValueError("version")
-            curves = defaultdict(list, stored.pop("curves"))
-            state = Checkpoint(path, curves=curves, **stored)
+            state.identity = stored["identity"]
+            state.generalists, state.learning = stored["generalists"], stored["learning"]
+            state.groups.update(stored["groups"])
+            state.curves.update(stored["curves"])
         except Exception as error:  # torch raises whatever its unpickler meets
             raise InputError(f"The interrupted training run {path} cannot be read.", hint) from error
         if state.identity != identity:
             raise InputError(f"{path} is an interrupted training run with other options or data.", hint)
         return state
 
-    def save(self, **changes: Any) -> None:
-        """Set the given attributes and write everything to disk; BungyoError if the disk refuses."""
-        for name, value in changes.items():
-            setattr(self, name, value)
+    def save(self) -> None:
+        """Write everything to disk; BungyoError if the disk refuses."""
         stored = {name: value for name, value in vars(self).items() if name != "path"}
-        stored |= {"version": VERSION, "curves": dict(self.curves)}
+        stored |= {"version": VERSION, "curves": dict(self.curves), "groups": dict(self.groups)}
         beside = self.path.with_suffix(".part")
         try:
             torch.save(stored, beside)
@@ -80,6 +75,11 @@ class Checkpoint:
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             beside.unlink(missing_ok=True)
             raise BungyoError(f"The training run cannot be saved to {self.path}: {error}.") from error
+
+    def forget(self, name: str) -> None:
+        """Drop what a finished training needed to go on."""
+        for found in (self.generalists, self.groups):
+            found.pop(name, None)
 
     def remove(self) -> None:
         """Forget the run: it is finished."""

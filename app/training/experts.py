@@ -1,14 +1,30 @@
-"""An expert for every hash: fine-tuned from the generalist, group by group, kept only where it is better."""
+"""An expert for every hash, fine-tuned from the generalist: groups of them side by side, as batched matrix products.
+
+A hash has a few hundred tiles of noisy targets, a network two thousand parameters: all of them fitted to so little, the
+noise decides. Three things hold it back. By default an expert keeps the generalist's hidden weights and learns the last
+layer and all biases, a tenth of the parameters. A group stops early, at the state that is best for validation people.
+And how far each expert then goes from the generalist is chosen on them as well, see `reach`.
+"""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from app.training.loss import validation_error, weighted_error
+from app.training.judge import Judge
+from app.training.loss import weighted_error
 from app.training.model import Experts, Generalist
-from app.training.pixels import Batch, Pixels
+from app.training.pixels import Pixels
+from app.training.reach import choose_reaches
+
+LAST_LAYER = "last-layer"  # and all biases
+EVERYTHING = "everything"
+TRAINS = (LAST_LAYER, EVERYTHING)
 
 
 @dataclass(frozen=True)
@@ -16,45 +32,80 @@ class ExpertOptions:
     """How experts are trained.
 
     Attributes:
+        trains: which parameters, one of TRAINS.
         steps, batch, rate: Adam steps, pixels a step and first learning rate of every expert.
         group: experts trained side by side.
         neighbor_share: share of an expert's pixels that come from the hashes most like its own, against
             seams.
         neighbors: how many of those.
-        reach: how much of the way from the generalist to where training ended an expert goes, 0..1. Less than
-            all of it takes more noise than knowledge away, and softens seams.
+        reach: how much of the way from the generalist to where training ended all experts go, above 0 to 1. None:
+            each its own share, see `reach.choose_reaches`.
         min_pixels: a hash with fewer training pixels gets no expert.
         judge_pixels: validation pixels used to judge an expert.
-        checks: how often an expert is judged while it trains; its best state is kept.
+        checks: how often a group is judged while it trains; its best state is kept.
     """
 
+    trains: str = LAST_LAYER
     steps: int = 1500
     batch: int = 512
     rate: float = 1e-3
     group: int = 16
     neighbor_share: float = 0.4
     neighbors: int = 8
-    reach: float = 0.75
+    reach: float | None = None
     min_pixels: int = 1024
-    judge_pixels: int = 4096
-    checks: int = 15
+    judge_pixels: int = 8192
+    checks: int = 10
 
 
-@dataclass(frozen=True)
-class GroupResult:
+class GroupResult(NamedTuple):
     """What became of one group.
 
     Attributes:
-        rows: by hash the row of `WeightSet.slots`, for those experts that beat the generalist.
-        gains: by hash by how many dB they do, on validation pixels.
+        hashes: its n hashes.
+        tensors: the experts as `Experts.snapshot` has them, where training stopped.
+        toward, length: (n, people) `Judge.evidence` on validation people.
+        error: (n,) the generalist's mean squared error there, the targets' noise included.
+        pixels: (n,) how many pixels judged.
         curve: (step, mean validation dB of the group).
-        interrupted: Ctrl-C came; rows are the best until then.
     """
 
-    rows: dict[int, Tensor]
-    gains: dict[int, float]
+    hashes: list[int]
+    tensors: list[Tensor]
+    toward: Tensor
+    length: Tensor
+    error: Tensor
+    pixels: Tensor
     curve: list[tuple[float, float]]
-    interrupted: bool
+
+
+class Job(NamedTuple):
+    """A group to train: its number, its hashes, and the seed of all random choices."""
+
+    number: int
+    hashes: list[int]
+    seed: int
+
+
+class ExpertEngine(Protocol):
+    """Somebody who trains groups of experts; the results come in any order."""
+
+    def train(
+        self, generalist: Generalist, train: Pixels, judge: Pixels, jobs: Sequence[Job], options: ExpertOptions
+    ) -> Iterator[tuple[int, GroupResult]]:
+        """Train the groups and yield each one's number and result."""
+        ...
+
+
+class Here:
+    """The engine that is this process."""
+
+    def train(
+        self, generalist: Generalist, train: Pixels, judge: Pixels, jobs: Sequence[Job], options: ExpertOptions
+    ) -> Iterator[tuple[int, GroupResult]]:
+        """See `ExpertEngine`."""
+        for job in jobs:
+            yield job.number, train_group(generalist, train, judge, job, options)
 
 
 def group_hashes(train: Pixels, judge: Pixels, options: ExpertOptions) -> list[list[int]]:
@@ -65,54 +116,81 @@ def group_hashes(train: Pixels, judge: Pixels, options: ExpertOptions) -> list[l
     return [hashes[i : i + options.group] for i in range(0, len(hashes), options.group)]
 
 
-def train_group(
-    generalist: Generalist,
-    train: Pixels,
-    judge: Pixels,
-    group: list[int],
-    options: ExpertOptions,
-    generator: torch.Generator,
-) -> GroupResult:
+def train_group(generalist: Generalist, train: Pixels, judge: Pixels, job: Job, options: ExpertOptions) -> GroupResult:
     """Fine-tune one group of experts.
 
     Args:
-        generalist: where all of them start, and what they have to beat.
+        generalist: where all of them start.
         train, judge: training and validation pixels.
-        group: the hashes.
+        job: the group.
         options: how.
-        generator: of all random choices.
     """
-    experts = Experts(generalist, len(group))
-    start = experts.snapshot()
-    optimizer = torch.optim.Adam(experts.parameters(), lr=options.rate, fused=True)
+    group, generator = job.hashes, torch.Generator().manual_seed(job.seed)
+    experts = Experts(generalist, len(group), hidden=options.trains == EVERYTHING)
+    trained = [tensor for tensor in experts.parameters() if tensor.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=options.rate, fused=True)
     sampler = Sampler(train, group, options, generator)
     jury = Jury(experts, judge, group, options.judge_pixels, generator)
-    best, snapshot = jury.start.clone(), experts.snapshot()
-    curve = [(0.0, decibel(jury.start.mean()))]
+    best, kept = 0.0, experts.snapshot()
+    curve = [(0.0, decibel(jury.clean(experts)))]
     interval = max(1, options.steps // options.checks)
-    interrupted = False
-    try:
-        for step in range(1, options.steps + 1):
-            set_rate(optimizer, options.rate, (step - 1) / options.steps)
-            features, scale, target = train.draw(sampler.draw(), generator)
-            loss = weighted_error(experts(features) * scale, target).mean(dim=(1, 2)).sum()
-            descend(optimizer, loss)
-            if step % interval == 0 or step == options.steps:
-                error = jury(experts)
-                better = error < best  # false for NaN: an expert that diverged is never the best
-                best = torch.where(better, error, best)
-                for kept, now in zip(snapshot, experts.snapshot(), strict=True):
-                    kept[better] = now[better]
-                curve.append((float(step), decibel(error.mean())))
-    except KeyboardInterrupt:
-        interrupted = True
-    reached = [first + options.reach * (kept - first) for first, kept in zip(start, snapshot, strict=True)]
-    experts.restore(reached)
-    best = jury(experts)
-    rows = torch.from_numpy(experts.export(reached))
-    won = [i for i in range(len(group)) if best[i] < jury.start[i]]
-    gains = {group[i]: 10.0 * math.log10(float(jury.start[i] / best[i])) for i in won}
-    return GroupResult({group[i]: rows[i].clone() for i in won}, gains, curve, interrupted)
+    for step in range(1, options.steps + 1):
+        set_rate(optimizer, options.rate, (step - 1) / options.steps)
+        features, scale, target = train.draw(sampler.draw(), generator)
+        loss = weighted_error(experts(features) * scale, target).mean(dim=(1, 2)).sum()
+        descend(optimizer, loss)
+        if step % interval == 0 or step == options.steps:
+            promise = jury.promise(experts)
+            if promise > best:
+                best, kept = promise, experts.snapshot()
+            curve.append((float(step), decibel(jury.clean(experts))))
+    experts.restore(kept)
+    toward, length = jury.evidence(experts)
+    on_host = [tensor.cpu() for tensor in kept]
+    return GroupResult(group, on_host, toward, length, jury.start_error.cpu(), jury.count.cpu(), curve)
+
+
+class Finished(NamedTuple):
+    """The experts of all groups.
+
+    Attributes:
+        rows: by hash the row of `WeightSet.slots`, for those that leave the generalist at all.
+        reaches: by hash how far they go from it.
+        gains: by hash how many dB they are above it on noisy validation pixels, to first order.
+    """
+
+    rows: dict[int, npt.NDArray[np.float32]]
+    reaches: dict[int, float]
+    gains: dict[int, float]
+
+
+def finish(generalist: Generalist, groups: Sequence[GroupResult], options: ExpertOptions) -> Finished:
+    """Let every expert go as far from the generalist as does good."""
+    found = Finished({}, {}, {})
+    if not groups:
+        return found
+    toward = np.concatenate([group.toward.numpy() for group in groups])
+    length = np.concatenate([group.length.numpy() for group in groups])
+    chosen = choose_reaches(toward, length)
+    if options.reach is not None:
+        chosen = np.where(chosen > 0.0, options.reach, 0.0)
+    start = 0
+    for group in groups:
+        reach = chosen[start : start + len(group.hashes)]
+        ways = torch.from_numpy(reach).float()
+        experts = Experts(generalist, len(group.hashes))
+        first = [tensor.cpu() for tensor in experts.snapshot()]
+        ends = [f + ways.view(-1, *(1,) * (f.dim() - 1)) * (k - f) for f, k in zip(first, group.tensors, strict=True)]
+        rows = experts.export([end.to(tensor.device) for end, tensor in zip(ends, experts.tensors, strict=True)])
+        for i, tile_hash in enumerate(group.hashes):
+            if reach[i] > 0.0:
+                along = float((2.0 * toward[start + i] - reach[i] * length[start + i]).sum())
+                error = float(group.error[i])
+                saved = reach[i] * along / float(group.pixels[i])
+                found.rows[tile_hash], found.reaches[tile_hash] = rows[i], float(reach[i])
+                found.gains[tile_hash] = -10.0 * math.log10(max(1.0 - saved / error, 1e-10)) if error > 0.0 else 0.0
+        start += len(group.hashes)
+    return found
 
 
 class Sampler:
@@ -162,10 +240,11 @@ def neighbors(tile_hash: int, hashes: list[int], count: int) -> list[int]:
 
 
 class Jury:
-    """Validation pixels of a group, and how its experts do on them.
+    """Validation pixels of a group, and how its experts do on them, judged around the generalist's picture.
 
-    The error is always weighed at the generalist's prediction: were it weighed at the expert's own, the noise
-    in the targets would count differently at every check.
+    Attributes:
+        start_error: (group,) the generalist's mean squared error, noise included.
+        count: (group,) how many pixels judge.
     """
 
     def __init__(self, start: Experts, judge: Pixels, group: list[int], most: int, generator: torch.Generator) -> None:
@@ -174,18 +253,37 @@ class Jury:
         for row, (tile_hash, count) in enumerate(zip(group, counts, strict=True)):
             first, stop = judge.runs[tile_hash]
             index[row, :count] = first + torch.randperm(stop - first, generator=generator)[:count]
-        self._present = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
-        self._batch: Batch = judge.take(index)
-        with torch.no_grad():
-            self._reference = start(self._batch[0]) * self._batch[1]
-        self.start = self(start)
+        present = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
+        self._people = int(judge.person.max()) + 1
+        self._judge = Judge(judge, index, present)
+        self._start = self._draw(start)
+        self._judge.refer_to(self._start)
+        self.count = self._judge.count
+        self.start_error = self._judge.noisy(self._start)
 
-    def __call__(self, experts: Experts) -> Tensor:
-        """Mean error of every expert (group,)."""
-        features, scale, target = self._batch
+    def clean(self, experts: Experts) -> Tensor:
+        """Estimate the mean squared error against the truth over all pixels of the group."""
+        return (self._judge.clean(self._draw(experts)) * self.count).sum() / self.count.sum()
+
+    def promise(self, experts: Experts) -> float:
+        """How much of the generalist's error goes away, on average, if all go as far as is best for the whole group.
+
+        It is the depth of a parabola, see `reach`; an expert that training broke counts for nothing.
+        """
+        mean_error = (self.start_error * self.count).clamp_min(1e-12).cpu()
+        toward, length = (sums.sum(dim=1) / mean_error for sums in self.evidence(experts))
+        usable = toward.isfinite() & length.isfinite()
+        along, across = float(toward[usable].sum()), float(length[usable].sum())
+        return along**2 / (across * len(toward)) if along > 0.0 else 0.0
+
+    def evidence(self, experts: Experts) -> tuple[Tensor, Tensor]:
+        """See `Judge.evidence`; the way leads from the generalist to the experts."""
+        return self._judge.evidence(self._start, self._draw(experts), self._people)
+
+    def _draw(self, experts: Experts) -> Tensor:
         with torch.no_grad():
-            error = validation_error(experts(features) * scale, target, self._reference).mean(dim=-1)
-        return (error * self._present).sum(dim=1) / self._present.sum(dim=1)
+            drawn: Tensor = experts(self._judge.features) * self._judge.scale
+        return drawn
 
 
 def set_rate(optimizer: torch.optim.Optimizer, first: float, done: float) -> None:

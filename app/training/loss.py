@@ -10,8 +10,6 @@ from app.scene.tonemap import FRESNEL_OFFSET, START_COMPRESSION
 SHADOW = 0.01
 # Highlights keep this share of their weight: a prediction that is far too bright must find its way back.
 LEAST_HIGHLIGHT = 0.05
-# Outliers count at most this display error (1 = black against white) when networks are compared.
-OUTLIER = 1.0
 
 
 def display_slope(radiance: Tensor) -> Tensor:
@@ -41,13 +39,3 @@ def weighted_error(prediction: Tensor, target: Tensor) -> Tensor:
     Its gradient is linear in `target`, so the noise of an unbiased target averages out.
     """
     return (display_slope(prediction.detach()) * (prediction - target)).square()
-
-
-def validation_error(prediction: Tensor, target: Tensor, reference: Tensor) -> Tensor:
-    """Squared error (..., 3) in display units at `reference`, one fixed prediction, for comparing networks.
-
-    Single outliers of the target's noise are cut, so that they do not decide.
-    """
-    slope = display_slope(reference)
-    reach = OUTLIER / slope
-    return (slope * (prediction - target.clamp(reference - reach, reference + reach))).square()

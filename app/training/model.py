@@ -7,14 +7,13 @@ its twin cut them at 0, and so do all scores.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from app.network.weights import parameter_count
+from app.network.layers import shapes, shortcut
 
 
 class Scales(nn.Module):
@@ -66,14 +65,16 @@ class Generalist(nn.Module):
         super().__init__()
         self.widths = tuple(layers)
         self.scales = scales
-        self.linear = [nn.Linear(inputs, outputs) for inputs, outputs in pairwise(layers)]
+        self.linear = [nn.Linear(inputs, outputs) for inputs, outputs in shapes(layers)]
         self.registered = nn.ModuleList(self.linear)  # torch does not look into plain lists
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, 32) features -> (n, 3) radiance over light_scale."""
         values = (features - self.scales.mean) / self.scales.deviation
+        direct = values[..., : shortcut(self.widths)]
         for layer in self.linear[:-1]:
             values = torch.relu(layer(values))
+        values = torch.cat([direct, values], dim=-1)
         result: Tensor = self.linear[-1](values) * self.scales.output
         return result
 
@@ -96,21 +97,26 @@ class Experts(nn.Module):
     Args:
         generalist: where all of them start.
         count: how many.
+        hidden: whether the weights of hidden layers are trained as well; else biases and the last layer are.
     """
 
-    def __init__(self, generalist: Generalist, count: int) -> None:
+    def __init__(self, generalist: Generalist, count: int, hidden: bool = True) -> None:
         super().__init__()
-        self.scales = generalist.scales
+        self.scales, self._shortcut = generalist.scales, shortcut(generalist.widths)
         self.tensors = nn.ParameterList(
             nn.Parameter(tensor.detach()[None].repeat(count, *(1 for _ in tensor.shape)))
             for tensor in generalist.parameters_list()
         )
+        for weight in self.tensors[:-2:2]:
+            weight.requires_grad_(hidden)
 
     def forward(self, features: Tensor) -> Tensor:
         """(count, n, 32) features -> (count, n, 3) radiance over light_scale."""
         values = (features - self.scales.mean) / self.scales.deviation
-        last = len(self.tensors) - 2
+        direct, last = values[..., : self._shortcut], len(self.tensors) - 2
         for i in range(0, len(self.tensors), 2):
+            if i == last:
+                values = torch.cat([direct, values], dim=-1)
             values = torch.baddbmm(self.tensors[i + 1][:, None], values, self.tensors[i].transpose(1, 2))
             if i < last:
                 values = torch.relu(values)
@@ -143,14 +149,14 @@ def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
     weights = [t.double() for t in tensors[0::2]]
     biases = [t.double() for t in tensors[1::2]]
     mean, deviation, output = scales.mean.double(), scales.deviation.double(), scales.output.double()
-    # W ((x - m) / d) + b  =  (W / d) x + (b - (W / d) m)
-    weights[0] = weights[0] / deviation
-    biases[0] = biases[0] - weights[0] @ mean
+    channels = len(mean)
+    for layer in {0, len(weights) - 1}:  # those that see the input; it comes first
+        # W ((x - m) / d) + b  =  (W / d) x + (b - (W / d) m)
+        weights[layer] = weights[layer].clone()
+        weights[layer][..., :channels] /= deviation
+        biases[layer] = biases[layer] - weights[layer][..., :channels] @ mean
     weights[-1] = weights[-1] * output[:, None]
     biases[-1] = biases[-1] * output
     count = len(weights[0])
     flat = torch.cat([t.reshape(count, -1) for pair in zip(weights, biases, strict=True) for t in pair], dim=1)
-    widths = [weights[0].shape[2], *(w.shape[1] for w in weights)]
-    if flat.shape[1] != parameter_count(widths):
-        raise ValueError(f"layers {widths} do not fit together")
-    return flat.numpy().astype(np.float32)
+    return flat.cpu().numpy().astype(np.float32)

@@ -9,9 +9,9 @@ a pixel is drawn, it gets another mixture of them. A few lightings a pixel thus 
 the targets' noise, which is independent from frame to frame, stays unbiased.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,9 @@ from torch import Tensor
 from app.errors import InputError
 from app.network.schema import CHANNELS, TILE_PIXELS
 from app.training.dataset import Dataset
+from app.training.manifest import CAMERAS, block_of
 
-MAX_PIXELS = 60_000_000  # 84 bytes each: 5 GB
+MAX_PIXELS = 60_000_000  # 94 bytes each: 5.6 GB
 
 Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]  # features, scale, target
 
@@ -30,26 +31,48 @@ Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]  # features, scale, target
 MIXED = (1.0, 0.65, 0.35, 0.15)
 WEAKEST = 0.05  # a mixed light's exposed brightness against the strongest's, at least
 
+CPU = torch.device("cpu")
+RESIDENT = 0.5  # share of a GPU's free memory that pixels may take; if they need more, they stay on the host
+
 
 @dataclass(frozen=True)
 class Pixels:
-    """The pixels of one split.
+    """The pixels of one split. Indices may lie on any device; batches lie on `device`.
 
     Attributes:
-        features: (n, 32) half, as in the schema.
+        features: (n, C) half, the schema's channels.
         scale: (n,) float32 light_scale, exposed.
         target: (n, 3) float32 radiance, exposed, noisy.
+        variance: (n, 3) half, variance of the target's noise; infinite where nothing is known about it.
         sibling: (n,) int32, index of the same point of the same view under the next lighting; these make rings.
+        person: (n,) int32, whom the pixel shows, see `people_of`.
         runs: hash -> (start, stop) of its pixels, for every hash of the data set.
         kept: share of the split's pixels that was loaded; below 1 if they did not fit.
+        tiles: hash -> (n, 2) int64: number of the lighting and of the person of each of its tiles.
+        device: where the networks are. The pixels themselves lie there, too, or on the host.
     """
 
     features: Tensor
     scale: Tensor
     target: Tensor
+    variance: Tensor
     sibling: Tensor
+    person: Tensor
     runs: dict[int, tuple[int, int]]
     kept: float
+    tiles: dict[int, Tensor] = field(default_factory=dict)
+    device: torch.device = CPU
+
+    @staticmethod
+    def of(
+        arrays: Sequence[npt.NDArray[Any]],
+        runs: dict[int, tuple[int, int]],
+        kept: float,
+        tiles: dict[int, Tensor],
+    ) -> "Pixels":
+        """Pixels in the memory of arrays, given in the order of TENSORS."""
+        features, scale, target, variance, sibling, person = (torch.from_numpy(array) for array in arrays)
+        return Pixels(features, scale, target, variance, sibling, person, runs, kept, tiles)
 
     def __len__(self) -> int:
         return len(self.scale)
@@ -59,12 +82,33 @@ class Pixels:
         start, stop = self.runs.get(tile_hash, (0, 0))
         return stop - start
 
+    def of_people(self, count: int) -> "Pixels":
+        """A copy of the pixels that show the first `count` people."""
+        chosen = self.person < count
+        place = torch.cat([torch.zeros(1, dtype=torch.int64), chosen.cumsum(0)])  # of a pixel, once others are gone
+        parts = {name: getattr(self, name)[chosen] for name in TENSORS}
+        parts["sibling"] = place[parts["sibling"].long()].int()  # rings never leave their person
+        runs = {key: (int(place[start]), int(place[stop])) for key, (start, stop) in self.runs.items()}
+        tiles = {key: found[found[:, 1] < count] for key, found in self.tiles.items()}
+        return replace(self, **parts, runs=runs, tiles=tiles)
+
+    def to(self, device: torch.device) -> "Pixels":
+        """The same pixels for networks on `device`: moved there if they fit well, else read from here in batches."""
+        size = sum(getattr(self, name).nbytes for name in TENSORS)
+        if device.type == "cuda" and size > RESIDENT * torch.cuda.mem_get_info(device)[0]:
+            return replace(self, device=device)
+        return replace(self, **{name: getattr(self, name).to(device) for name in TENSORS}, device=device)
+
+    def noise(self, index: Tensor) -> Tensor:
+        """Variance (..., 3) of the targets at `index` (...), float32."""
+        return self.variance[index.to(self.variance.device)].to(self.device).float()
+
     def take(self, index: Tensor) -> Batch:
-        """Features (..., 32), scale (..., 1) and target (..., 3) of the pixels at `index` (...), float32."""
-        flat, shape = index.reshape(-1), index.shape
-        features = self.features.index_select(0, flat).float().reshape(*shape, -1)
-        scale = self.scale.index_select(0, flat).reshape(*shape, 1)
-        return features, scale, self.target.index_select(0, flat).reshape(*shape, 3)
+        """Features (..., C), scale (..., 1) and target (..., 3) of the pixels at `index` (...), float32."""
+        flat, shape = index.reshape(-1).to(self.features.device), index.shape
+        features = self.features.index_select(0, flat).to(self.device).float().reshape(*shape, -1)
+        scale = self.scale.index_select(0, flat).to(self.device).reshape(*shape, 1)
+        return features, scale, self.target.index_select(0, flat).to(self.device).reshape(*shape, 3)
 
     def draw(self, index: Tensor, generator: torch.Generator) -> Batch:
         """The pixels at `index` (..., n) as `take` gives them, but each under a random mixture of its lightings.
@@ -72,10 +116,11 @@ class Pixels:
         The first pixels along the last axis mix most of them: `MIXED` says how many mix how many.
         """
         features = scale = target = strengths = torch.zeros(())
-        count = index.shape[-1]
+        index, count = index.to(self.features.device), index.shape[-1]
         for share in MIXED:
             index = index[..., : round(share * count)]
-            strength = WEAKEST ** torch.rand(*index.shape, 1, generator=generator)
+            # Drawn on the host, so that all devices draw the same.
+            strength = (WEAKEST ** torch.rand(*index.shape, 1, generator=generator)).to(self.device)
             more_features, more_scale, more_target = self.take(index)
             more_scale = more_scale * strength
             if share == 1.0:
@@ -90,6 +135,25 @@ class Pixels:
             index = self.sibling.index_select(0, index.reshape(-1)).long().reshape(index.shape)
         # Strengths are those of exposed pictures: divided by their sum, the mixture is an exposed picture, too.
         return features / scale.clamp_min(1e-30), scale / strengths, target / strengths
+
+
+TENSORS = ("features", "scale", "target", "variance", "sibling", "person")
+"""The first attributes of `Pixels`, which have an entry for every pixel."""
+
+
+def people_of(data: Dataset, split: str) -> dict[int, int]:
+    """By frame of a split the number of the person it shows, counted in the order of their first frames.
+
+    In a set with one fixed face a block counts as a person: another one has other cameras and lights, at least.
+    """
+    numbers: dict[int, int] = {}
+    found = {}
+    for index, frame in data.frames.items():
+        if frame.split == split:
+            block = block_of(index)
+            who = data.people[block].seed if data.people else block
+            found[index] = numbers.setdefault(who, len(numbers))
+    return found
 
 
 def load_pixels(
@@ -119,12 +183,16 @@ def load_pixels(
     room = min(bound, max_pixels)
     features = np.empty((room, CHANNELS), np.float16)
     scale, target = np.empty(room, np.float32), np.empty((room, 3), np.float32)
-    sibling = np.empty(room, np.int32)
+    variance = np.empty((room, 3), np.float16)
+    sibling, person = np.empty(room, np.int32), np.empty(room, np.int32)
     exposure = np.zeros(max(data.frames, default=-1) + 1, np.float32)
-    view = np.zeros(len(exposure), np.int64)
+    view, shown = np.zeros(len(exposure), np.int64), np.zeros(len(exposure), np.int32)
     for index, frame in data.frames.items():
         exposure[index], view[index] = frame.exposure_ev, frame.view
+    for index, who in people_of(data, split).items():
+        shown[index] = who
     runs: dict[int, tuple[int, int]] = {}
+    known: dict[int, Tensor] = {}
     end = 0
     for done, tile_hash in enumerate(data.hashes, start=1):
         tiles = data.tiles(tile_hash, split)
@@ -142,14 +210,20 @@ def load_pixels(
         features[start:end] = halves[mask]
         scale[start:end] = (tiles["light_scale"] * gain)[mask]
         target[start:end] = (tiles["target"] * gain[..., None])[mask]
+        with np.errstate(over="ignore"):  # what is too large for a half is as good as unknown
+            variance[start:end] = (tiles["variance"] * np.square(gain)[..., None])[mask]
+        person[start:end] = np.repeat(shown[tiles["frame"]], mask.sum(axis=1))
         sibling[start:end] = start + _rings(mask, first)
         if not np.isfinite(features[start:end]).all():
             raise InputError(f"The tiles of hash 0x{tile_hash:04x} in {data.path} hold features that are not finite.")
         runs[tile_hash] = (start, end)
+        lighting = tiles["frame"].astype(np.int64) // CAMERAS
+        known[tile_hash] = torch.from_numpy(np.stack([lighting, shown[tiles["frame"]]], axis=-1))
         if progress:
             progress(done, len(data.hashes))
-    as_tensors = [torch.from_numpy(array[:end]) for array in (features, scale, target, sibling)]
-    return Pixels(as_tensors[0], as_tensors[1], as_tensors[2], as_tensors[3], runs, share)
+
+    arrays = (features, scale, target, variance, sibling, person)
+    return Pixels.of([array[:end] for array in arrays], runs, share, known)
 
 
 def _side_by_side(

@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 from app.network.schema import HASH_BINS
 from app.training.evaluate import Evaluation
 
+FEW = 6  # curves that are told apart by name
+
 
 def plot_curves(path: Path, curves: Mapping[str, Sequence[tuple[float, float]]]) -> None:
     """Draw validation dB over training steps: one panel a kind of network, one line a curve.
@@ -20,17 +22,21 @@ def plot_curves(path: Path, curves: Mapping[str, Sequence[tuple[float, float]]])
         path: the PNG to write.
         curves: "kind" or "kind, which" -> points (step, dB).
     """
-    kinds: dict[str, list[Sequence[tuple[float, float]]]] = {}
+    kinds: dict[str, list[tuple[str, Sequence[tuple[float, float]]]]] = {}
     for name, points in curves.items():
-        kinds.setdefault(name.split(",")[0], []).append(points)
+        kind, _, which = name.partition(", ")
+        kinds.setdefault(kind, []).append((which, points))
     figure, axes = plt.subplots(1, max(len(kinds), 1), figsize=(6.0 * max(len(kinds), 1), 4.0), squeeze=False)
     for axis, (kind, lines) in zip(axes[0], kinds.items(), strict=False):
-        for points in lines:
-            axis.plot(*np.transpose(points), linewidth=1.0 if len(lines) == 1 else 0.5)
-        axis.set(title=kind, xlabel="step", ylabel="validation, dB")
+        few = len(lines) <= FEW
+        for which, points in lines:
+            axis.plot(*np.transpose(points), linewidth=1.0 if few else 0.5, label=which)
+        if few and len(lines) > 1:
+            axis.legend()
+        axis.set(title=kind, xlabel="step", ylabel="validation, dB against the truth")
         axis.grid(alpha=0.3)
     figure.tight_layout()
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100, format="png")
     plt.close(figure)
 
 
@@ -62,5 +68,20 @@ def plot_uv(path: Path, evaluation: Evaluation) -> None:
         axis.grid(which="minor", color="white", linewidth=0.4)
         figure.colorbar(image, ax=axis, shrink=0.8)
     figure.tight_layout()
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100, format="png")
+    plt.close(figure)
+
+
+def plot_learning_curve(path: Path, people: Sequence[int], db: Mapping[str, Sequence[float]]) -> None:
+    """Draw dB against the truth over the number of people to learn from, one line a kind of network."""
+    figure, axis = plt.subplots(figsize=(6.0, 4.0))
+    for model, values in db.items():
+        axis.plot(people, values, marker="o", label=model)
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(list(people), [f"{count:,}" for count in people])
+    axis.set(title="What more people bring", xlabel="people to learn from", ylabel="validation, dB against the truth")
+    axis.grid(alpha=0.3)
+    axis.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=100, format="png")
     plt.close(figure)

@@ -1,7 +1,7 @@
 """Training, start to end: one generalist for all tiles, then an expert for every hash, fine-tuned from it.
 
     load -> generalist (all pixels) -> experts (each its own folder + some of its neighbours') -> score ->
-    write
+    write -> on demand: wider generalists to compare with, a learning curve
 
 Targets are noisy but unbiased, so the loss must be least squares in linear radiance: only then does the noise
 average out (Lehtinen et al. 2018, "Noise2Noise", sec. 2). What a pixel's error weighs may depend on anything
@@ -9,13 +9,13 @@ but its own noisy target. It is weighed by the slope of tone map and sRGB curve 
 prediction, taken as a constant (as in the relative loss of Mueller et al. 2021, "Real-time Neural Radiance
 Caching", sec. 3), so that the loss measures what the display shows.
 
-An expert trained from nothing on its own folder loses to the generalist; fine-tuned from it, it wins. It is
-kept only where it beats the generalist on validation frames, and every other hash stays on slot 0.
+An expert trained from nothing on its own folder loses to the generalist; fine-tuned from it, it wins. A hash whose
+expert would not, on validation people, stays on slot 0.
 """
 
+import json
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,34 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from safetensors import SafetensorError
 
 from app.errors import BungyoError, InputError
+from app.network.layers import check_layers
 from app.network.tile_hash import HASHES
-from app.network.weights import WeightSet, check_layers
+from app.network.weights import FILE_NAME, WeightSet
 from app.training.checkpoint import Checkpoint
+from app.training.coverage import Coverage, coverage
 from app.training.dataset import Dataset
+from app.training.display import Display
 from app.training.evaluate import Evaluation, evaluate
-from app.training.experts import ExpertOptions, decibel, descend, group_hashes, set_rate, train_group
-from app.training.loss import validation_error, weighted_error
+from app.training.experts import (
+    TRAINS,
+    ExpertEngine,
+    ExpertOptions,
+    Finished,
+    GroupResult,
+    Here,
+    Job,
+    decibel,
+    descend,
+    finish,
+    group_hashes,
+    set_rate,
+)
+from app.training.judge import Judge, judge
+from app.training.learning_curve import Point, outlook, sizes, write_learning_curve
+from app.training.loss import weighted_error
 from app.training.model import Generalist, Scales
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
@@ -41,32 +58,44 @@ from app.training.plots import plot_curves, plot_uv
 CHUNK = 250  # generalist steps between two checkpoints, one or two seconds
 SCALE_PIXELS = 100_000  # on which the input's scales are measured
 JUDGE_PIXELS = 50_000  # on which the generalist is watched
+WATCHED = 0.5  # share of the steps after which the best state is kept; before, the rate is so high that chance decides
+CURVE_SHARE = 4  # a point of the learning curve gets this part of the steps
+CURVE_PIXELS = 2048  # of a hash, that judge a point
+DEVICES = ("auto", "cpu", "cuda")
+MAIN = "main"  # the training whose networks are written to FILE_NAME
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to train. The defaults suit 2-4 million pixels in some 500 hashes: ten minutes on two cores.
+    """How to train. The defaults suit 2-25 million pixels in some 250 hashes: about 20 minutes on two cores.
 
     Attributes:
         layers: widths from input to output.
         seed: of all random choices.
         threads: torch's; the order of summation, hence the last bits, depend on it.
+        device: one of DEVICES; "auto" takes CUDA if there is one.
         steps, batch, rate: the generalist's Adam steps, pixels a step and first learning rate (cosine).
         experts: how the experts are trained; with 0 steps there are none.
+        widths: of hidden layers, of further generalists, trained as long as the first, to compare with.
+        learning_curve: whether to train on fewer people as well, to see what more data would bring.
     """
 
     layers: tuple[int, ...] = (32, 32, 32, 3)
     seed: int = 0
     threads: int = 2
+    device: str = "auto"
     steps: int = 20_000
     batch: int = 8192
     rate: float = 4e-3
     experts: ExpertOptions = field(default_factory=ExpertOptions)
+    widths: tuple[int, ...] = ()
+    learning_curve: bool = False
 
     def check(self) -> None:
         """Raise InputError if a value is out of range."""
-        if fault := check_layers(self.layers):
-            raise InputError(f"The network {fault}.")
+        for layers in (self.layers, *map(self.wider, self.widths)):
+            if fault := check_layers(layers):
+                raise InputError(f"The network {fault}.")
         experts = asdict(self.experts)
         positive = {"threads": self.threads, "batch": self.batch, "learning rate": self.rate}
         names = ("batch", "rate", "group", "min_pixels", "judge_pixels", "checks")
@@ -80,11 +109,23 @@ class Options:
         ):
             if value < 0:
                 raise InputError(f"Training needs a {name} of 0 or more, not {value}.")
-        if not 0.0 < self.experts.reach <= 1.0:
+        for name, choice, known in (("device", self.device, DEVICES), ("experts' part", self.experts.trains, TRAINS)):
+            if choice not in known:
+                raise InputError(f"Training needs a {name} out of {', '.join(known)}, not {choice!r}.")
+        if self.experts.reach is not None and not 0.0 < self.experts.reach <= 1.0:
             raise InputError(f"The experts' reach must be above 0 and at most 1, not {self.experts.reach}.")
         if not 0.0 <= self.experts.neighbor_share < 1.0:
             share = self.experts.neighbor_share
             raise InputError(f"The neighbours' share must be at least 0 and below 1, not {share}.")
+
+    def wider(self, width: int) -> tuple[int, ...]:
+        """The same layers with hidden ones of another width; at least one of these."""
+        return (self.layers[0], *[width] * max(len(self.layers) - 2, 1), self.layers[-1])
+
+    def plain(self) -> dict[str, Any]:
+        """The options as JSON values."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
 
 
 @dataclass(frozen=True)
@@ -93,7 +134,7 @@ class Result:
 
     Attributes:
         weights: the file written; None if training was interrupted too early, or where a finished file is.
-        evaluation: its held-out scores; None if training was interrupted.
+        evaluation: its held-out scores; None if training was interrupted before.
         experts: how many hashes have an expert of their own.
         interrupted: Ctrl-C came; the same command goes on from here.
     """
@@ -104,20 +145,12 @@ class Result:
     interrupted: bool
 
 
-@dataclass
-class _Run:
-    """What the stages of a run share."""
-
-    options: Options
-    train: Pixels
-    judge: Pixels
-    state: Checkpoint
-    progress: Progress
-
-    def generator(self, *stage: int) -> torch.Generator:
-        """A generator of its own for every stage, so that a resumed run draws what an unbroken one would."""
-        seed = np.random.SeedSequence(entropy=self.options.seed, spawn_key=stage).generate_state(1)[0]
-        return torch.Generator().manual_seed(int(seed))
+def choose_device(name: str) -> torch.device:
+    """The device for one of DEVICES; InputError if it is missing."""
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise InputError("torch finds no CUDA device here.", "Leave --device out, or install a CUDA build of torch.")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
 def train(
@@ -127,6 +160,7 @@ def train(
     *,
     fresh: bool = False,
     console: Console | None = None,
+    engine: ExpertEngine | None = None,
 ) -> Result:
     """Train on a data set; write OUT/experts.safetensors and, beside it, pictures of the training.
 
@@ -136,6 +170,7 @@ def train(
         options: how to train.
         fresh: forget an interrupted run in `out`; otherwise training goes on with it.
         console: where progress and scores go; standard error by default.
+        engine: who trains the experts; by default this process.
 
     Raises:
         InputError: an option is out of range, the data set has too little to train or judge with, or `out`
@@ -144,64 +179,106 @@ def train(
     """
     options, out, console = options or Options(), Path(out), console or Console(stderr=True)
     options.check()
+    device = choose_device(options.device)
     torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
-    identity = {"options": _plain(options), "frames": len(data.frames), "seed": data.spec.seed}
-    state = Checkpoint.open(out, identity, fresh)
-    with _progress(console) as progress:
-        train_pixels, judge_pixels = (_load(progress, data, split) for split in ("train", "validation"))
+    # What is trained beside the main networks may still be asked for when a run goes on.
+    asked = replace(options, widths=(), learning_curve=False).plain()
+    state = Checkpoint.open(out, {"options": asked, "frames": len(data.frames), "seed": data.spec.seed}, fresh)
+    with Display(console) as display:
+        train_pixels, judge_pixels = (_load(display, data, split) for split in ("train", "validation"))
         for pixels, name in ((train_pixels, "training"), (judge_pixels, "validation")):
             if not len(pixels):
                 hint = "It needs at least ten frames that show a face."
                 raise InputError(f"The data set {data.path} has no {name} pixels.", hint)
+        covered = coverage(train_pixels, options.experts.min_pixels)
+        console.print(str(covered), highlight=False)
         if train_pixels.kept < 1.0:
             console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
-        run = _Run(options, train_pixels, judge_pixels, state, progress)
-        generalist = _new_generalist(run)
-        interrupted = False
-        try:
-            _train_generalist(run, generalist)
-            _train_experts(run, generalist)
-        except KeyboardInterrupt:
-            interrupted = True
-        weights = _weight_set(run, generalist, interrupted)
-        # Ctrl-C in the first seconds, or over a finished run, must not cost the networks that are there.
-        file = None if interrupted and (not state.step or _is_finished(out)) else _write(out, weights)
-        evaluation = None
-        if not interrupted:
-            with _task(progress, "Scoring", len(data.hashes)) as task:
-                evaluation = evaluate(weights, data, progress=lambda done, _: progress.update(task, completed=done))
-            _write(out, replace(weights, metadata={**weights.metadata, "held_out": evaluation.summary()}))
+        metadata = _metadata(data, options, covered, len(train_pixels))
+        run = _Run(options, judge_pixels.to(device), state, display, engine or Here())
+        result = _train_main(run, data, out, train_pixels.to(device), metadata)
+        if not result.interrupted:
+            try:
+                _train_wider(run, out, train_pixels.to(device), metadata)
+                _measure_learning(run, out, train_pixels, covered.people)
+                state.remove()
+            except KeyboardInterrupt:
+                result = replace(result, interrupted=True)
     plot_curves(out / "curves.png", state.curves)
-    if evaluation:
+    return result
+
+
+def _load(display: Display, data: Dataset, split: str) -> Pixels:
+    with display.stage(f"Reading {split}", len(data.hashes)) as show:
+        return load_pixels(data, split, progress=lambda done, _: show(done, ""))
+
+
+def _metadata(data: Dataset, options: Options, covered: Coverage, pixels: int) -> dict[str, Any]:
+    """What all weight files of a run say about their origin."""
+    layout = data.spec.scene.get("uv_layout")  # of a fixed face
+    return {
+        "trained": True,
+        "options": options.plain(),
+        "data": {"frames": len(data.frames), "seed": data.spec.seed, "pixels": pixels, **covered.plain()},
+        **({"uv_layout": layout} if layout is not None else {}),
+    }
+
+
+def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata: dict[str, Any]) -> Result:
+    """Train, write and score the networks that the run is about."""
+    options, state, interrupted = run.options, run.state, False
+    try:
+        generalist = run.generalist(MAIN, options.layers, pixels, options.steps, curve=True)
+        found = run.experts(MAIN, generalist, pixels, options.experts, curve=True)
+    except KeyboardInterrupt:
+        interrupted = True
+        if MAIN not in state.generalists or _is_finished(out):
+            # Ctrl-C in the first seconds, or over a finished run, must not cost the networks that are there.
+            return Result(None, None, len(state.groups[MAIN]), True)
+        generalist = run.resumed(MAIN, untrained(options.layers, pixels, run.generator(MAIN, "scales")))
+        found = run.finished(MAIN, generalist, options.experts)
+    gains, reaches = ({f"0x{h:04x}": round(x[h], 3) for h in sorted(x)} for x in (found.gains, found.reaches))
+    more = {"unfinished": interrupted, "validation_gain_db": gains, "reach": reaches}
+    weights = _weight_set(generalist, found, metadata | more)
+    file, evaluation = _write(out / FILE_NAME, weights), None
+    if not interrupted:
+        with run.display.stage("Scoring", len(data.hashes)) as show:
+            evaluation = evaluate(weights, data, progress=lambda done, _: show(done, ""))
+        _write(file, replace(weights, metadata={**weights.metadata, "held_out": evaluation.summary()}))
         plot_uv(out / "uv.png", evaluation)
-        state.remove()
         for name, score in evaluation.scores.items():
             clean = f", against the truth {evaluation.clean[name]}" if name in evaluation.clean else ""
-            console.print(f"{name:>10}  {score}{clean}", highlight=False)
+            run.display.console.print(f"{name:>10}  {score}{clean}", highlight=False)
     return Result(file, evaluation, len(weights.hashes), interrupted)
 
 
-def _plain(options: Options) -> dict[str, Any]:
-    return {**asdict(options), "layers": list(options.layers)}
+def _train_wider(run: "_Run", out: Path, pixels: Pixels, metadata: dict[str, Any]) -> None:
+    """Train and write generalists of other widths, as long as the first one."""
+    for width in run.options.widths:
+        name, layers = f"generalist-{width}", run.options.wider(width)
+        net = run.generalist(name, layers, pixels, run.options.steps, curve=True)
+        _write(out / f"{name}.safetensors", _weight_set(net, Finished({}, {}, {}), metadata))
 
 
-def _progress(console: Console) -> Progress:
-    share = TextColumn("{task.percentage:3.0f}%  {task.fields[note]}")
-    columns = (TextColumn("{task.description:12}"), BarColumn(), share)
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console)
-
-
-@contextmanager
-def _task(progress: Progress, name: str, total: int) -> Iterator[TaskID]:
-    task = progress.add_task(name, total=total, note="")
-    yield task
-    progress.update(task, completed=total)
-
-
-def _load(progress: Progress, data: Dataset, split: str) -> Pixels:
-    with _task(progress, f"Reading {split}", len(data.hashes)) as task:
-        return load_pixels(data, split, progress=lambda done, _: progress.update(task, completed=done))
+def _measure_learning(run: "_Run", out: Path, pixels: Pixels, people: int) -> None:
+    """Train on fewer and fewer people, and say what more of them would bring."""
+    options, done = run.options, run.state.learning
+    if not options.learning_curve:
+        return
+    experts = replace(options.experts, steps=options.experts.steps // CURVE_SHARE)
+    for count in sizes(people):
+        if count in done:
+            continue
+        name = f"{count} people"
+        some = pixels.of_people(count).to(run.judge.device)
+        generalist = run.generalist(name, options.layers, some, options.steps // CURVE_SHARE)
+        weights = _weight_set(generalist, run.experts(name, generalist, some, experts), {})
+        done[count] = Point(count, judge(weights, run.judge, CURVE_PIXELS)).plain()
+        run.state.forget(name)
+        run.state.save()
+    points = [Point.parse(done[count]) for count in sizes(people)]
+    write_learning_curve(out, points)
+    run.display.console.print(outlook(points), highlight=False)
 
 
 def untrained(layers: Sequence[int], pixels: Pixels, generator: torch.Generator) -> Generalist:
@@ -217,79 +294,106 @@ def untrained(layers: Sequence[int], pixels: Pixels, generator: torch.Generator)
     lit = scale[:, 0] > 0.0  # a pixel that no light reaches says nothing about the size of outputs
     if not lit.any():
         raise InputError("No pixel of the data set is lit, so there is nothing to learn.")
-    return Generalist(layers, Scales.measure(features, (target / scale)[lit]))
+    return Generalist(layers, Scales.measure(features, (target / scale)[lit])).to(pixels.device)
 
 
-def _new_generalist(run: _Run) -> Generalist:
-    """The generalist: untrained, or as the checkpoint has it."""
-    generalist = untrained(run.options.layers, run.train, run.generator(0))
-    if run.state.generalist:
-        generalist.load_state_dict(run.state.generalist)
-    return generalist
+@dataclass
+class _Run:
+    """What the trainings of a run share. Each has a name, under which it can be taken up again."""
+
+    options: Options
+    judge: Pixels
+    state: Checkpoint
+    display: Display
+    engine: ExpertEngine
+
+    def seed(self, *stage: str | int) -> int:
+        """A seed of its own for every stage, so that a resumed run draws what an unbroken one would."""
+        key = [part if isinstance(part, int) else int.from_bytes(part.encode(), "little") for part in stage]
+        return int(np.random.SeedSequence(entropy=self.options.seed, spawn_key=key).generate_state(1)[0])
+
+    def generator(self, *stage: str | int) -> torch.Generator:
+        """A generator with the stage's seed."""
+        return torch.Generator().manual_seed(self.seed(*stage))
+
+    def resumed(self, name: str, net: Generalist) -> Generalist:
+        """The network with the best weights that the training had, if it was begun."""
+        if name in self.state.generalists:
+            net.load_state_dict(self.state.generalists[name]["best"])
+        return net
+
+    def generalist(
+        self, name: str, layers: tuple[int, ...], pixels: Pixels, steps: int, curve: bool = False
+    ) -> Generalist:
+        """Train a generalist, or what is left of it; the best state for validation people is kept."""
+        options, state = self.options, self.state
+        torch.manual_seed(self.seed(name, "weights"))
+        net = untrained(layers, pixels, self.generator(name, "scales"))
+        optimizer = torch.optim.Adam(net.parameters(), lr=options.rate, fused=True)
+        reached = state.generalists.get(name, {"step": 0, "best_db": -math.inf, "best": net.state_dict()})
+        if reached["step"]:
+            net.load_state_dict(reached["net"])
+            optimizer.load_state_dict(reached["optimizer"])
+        index = torch.randint(len(self.judge), (JUDGE_PIXELS,), generator=self.generator("judge"))
+        jury = Judge(self.judge, index[None])
+        title = "Generalist" if name == MAIN else f"Generalist, {name}".replace("generalist-", "width ")
+        with self.display.stage(title, steps) as show:
+            while reached["step"] < steps:
+                first, last = reached["step"], min(reached["step"] + CHUNK, steps)
+                generator = self.generator(name, "steps", first)
+                for step in range(first, last):
+                    set_rate(optimizer, options.rate, step / steps)
+                    index = torch.randint(len(pixels), (options.batch,), generator=generator)
+                    features, scale, target = pixels.draw(index, generator)
+                    descend(optimizer, weighted_error(net(features) * scale, target).mean())
+                with torch.no_grad():
+                    db = decibel(jury.clean(net(jury.features) * jury.scale)[0])
+                if math.isnan(db):
+                    raise BungyoError(f"Training diverged after {last} steps.", "Try a smaller learning rate.")
+                reached = {**reached, "step": last, "net": net.state_dict(), "optimizer": optimizer.state_dict()}
+                if last >= WATCHED * steps and db > reached["best_db"]:
+                    best = {key: value.clone() for key, value in net.state_dict().items()}
+                    reached |= {"best_db": db, "best": best}
+                state.generalists[name] = reached
+                if curve:
+                    widths = "-".join(map(str, layers[1:-1]))
+                    state.curves[f"generalist, {widths}"].append((float(last), db))
+                state.save()
+                show(last, f"{db:.2f} dB")
+        return self.resumed(name, net)
+
+    def experts(
+        self, name: str, generalist: Generalist, pixels: Pixels, options: ExpertOptions, curve: bool = False
+    ) -> Finished:
+        """Train all groups of experts that the checkpoint does not have yet."""
+        state = self.state
+        groups = group_hashes(pixels, self.judge, options) if options.steps else []
+        done = state.groups[name]
+        jobs = [Job(n, group, self.seed(name, "group", n)) for n, group in enumerate(groups) if n not in done]
+        title = "Experts" if name == MAIN else f"Experts, {name}"
+        with self.display.stage(title, len(groups)) as show:
+            show(len(done), "")
+            for number, result in self.engine.train(generalist, pixels, self.judge, jobs, options):
+                done[number] = tuple(result)
+                if curve:
+                    state.curves[f"experts, group {number}"] = result.curve
+                state.save()
+                show(len(done), f"{result.curve[-1][1] - result.curve[0][1]:+.2f} dB")
+        return self.finished(name, generalist, options)
+
+    def finished(self, name: str, generalist: Generalist, options: ExpertOptions) -> Finished:
+        """The experts of all groups that are done, whoever finished first."""
+        done = self.state.groups[name]
+        return finish(generalist, [GroupResult(*done[number]) for number in sorted(done)], options)
 
 
-def _train_generalist(run: _Run, net: Generalist) -> None:
-    options, state = run.options, run.state
-    optimizer = torch.optim.Adam(net.parameters(), lr=options.rate, fused=True)
-    if state.optimizer:
-        optimizer.load_state_dict(state.optimizer)
-    index = torch.randint(len(run.judge), (JUDGE_PIXELS,), generator=run.generator(1))
-    judged_features, judged_scale, judged_target = run.judge.take(index)
-    with _task(run.progress, "Generalist", options.steps) as task:
-        while state.step < options.steps:
-            generator, last = run.generator(2, state.step), min(state.step + CHUNK, options.steps)
-            for step in range(state.step, last):
-                set_rate(optimizer, options.rate, step / options.steps)
-                index = torch.randint(len(run.train), (options.batch,), generator=generator)
-                features, scale, target = run.train.draw(index, generator)
-                descend(optimizer, weighted_error(net(features) * scale, target).mean())
-            with torch.no_grad():
-                prediction = net(judged_features) * judged_scale
-                db = decibel(validation_error(prediction, judged_target, prediction).mean())
-            if math.isnan(db):
-                raise BungyoError(f"Training diverged after {last} steps.", "Try a smaller learning rate.")
-            state.curves["generalist"].append((float(last), db))
-            state.save(step=last, generalist=net.state_dict(), optimizer=optimizer.state_dict())
-            run.progress.update(task, completed=last, note=f"{db:.2f} dB")
-
-
-def _train_experts(run: _Run, generalist: Generalist) -> None:
-    """Train all groups that the checkpoint does not have yet."""
-    options, state = run.options.experts, run.state
-    groups = group_hashes(run.train, run.judge, options) if options.steps else []
-    with _task(run.progress, "Experts", len(groups)) as task:
-        for number in range(state.groups, len(groups)):
-            generator = run.generator(3, number)
-            result = train_group(generalist, run.train, run.judge, groups[number], options, generator)
-            state.experts |= result.rows
-            state.gains |= result.gains
-            if result.interrupted:  # good enough for the weights, but the checkpoint begins this group again
-                raise KeyboardInterrupt
-            state.curves[f"experts, group {number}"] = result.curve
-            state.save(groups=number + 1)
-            gain = np.mean(list(state.gains.values())) if state.gains else 0.0
-            run.progress.update(task, completed=number + 1, note=f"{len(state.gains)} kept, {gain:+.2f} dB")
-
-
-def _weight_set(run: _Run, generalist: Generalist, interrupted: bool) -> WeightSet:
-    """Slot 0 the generalist, then the experts that were kept, ascending by hash."""
-    state = run.state
-    hashes = sorted(state.experts)
+def _weight_set(generalist: Generalist, found: Finished, metadata: dict[str, Any]) -> WeightSet:
+    """Slot 0 the generalist, then the experts, ascending by hash."""
+    hashes = sorted(found.rows)
     table = np.zeros(HASHES, np.uint32)
     table[hashes] = np.arange(1, len(hashes) + 1)
-    metadata = {
-        "trained": True,
-        "unfinished": interrupted,
-        "options": _plain(run.options),
-        "data": {
-            "frames": state.identity["frames"],
-            "seed": state.identity["seed"],
-            "pixels": len(run.train),
-        },
-        "validation_gain_db": {f"0x{h:04x}": round(state.gains[h], 3) for h in hashes},
-    }
-    slots = np.stack([generalist.export(), *(state.experts[h].numpy() for h in hashes)])
-    return WeightSet(layers=run.options.layers, slots=slots, table=table, metadata=metadata)
+    slots = np.stack([generalist.export(), *(found.rows[h] for h in hashes)])
+    return WeightSet(layers=generalist.widths, slots=slots, table=table, metadata=metadata)
 
 
 def _is_finished(out: Path) -> bool:
@@ -300,8 +404,8 @@ def _is_finished(out: Path) -> bool:
         return False
 
 
-def _write(out: Path, weights: WeightSet) -> Path:
+def _write(path: Path, weights: WeightSet) -> Path:
     try:
-        return weights.save(out)
+        return weights.save(path)
     except (OSError, SafetensorError) as error:
-        raise BungyoError(f"The weights cannot be written to {out}: {error}.") from error
+        raise BungyoError(f"The weights cannot be written to {path}: {error}.") from error

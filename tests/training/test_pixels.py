@@ -10,9 +10,9 @@ from app.network.schema import LIGHT_CHANNELS, channels
 from app.training.dataset import Dataset
 from app.training.frames import Plan
 from app.training.generate import Here, generate
-from app.training.manifest import LIGHTINGS
-from app.training.pixels import MIXED, Pixels, load_pixels
-from tests.training.sphere_source import SphereSource, skin
+from app.training.manifest import BLOCK, CAMERAS, LIGHTINGS
+from app.training.pixels import MIXED, Pixels, load_pixels, people_of
+from tests.training.sphere_source import SpherePeople, SphereSource, skin
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +94,36 @@ def test_data_that_does_not_fit_is_thinned_evenly(data: Dataset, pixels: Pixels)
     for tile_hash in data.hashes:
         if (count := pixels.count(tile_hash)) > 2000:
             assert thinned.count(tile_hash) == pytest.approx(count * thinned.kept, rel=0.3)
+
+
+def test_fewer_people(tmp_path: Path) -> None:
+    generate(Here(SphereSource(noise=0.5, people=SpherePeople())), tmp_path / "set", Plan(1, 3, (96, 96)), 6 * BLOCK)
+    data = Dataset(tmp_path / "set")
+    who = people_of(data, "train")
+    assert sorted(set(who.values())) == [0, 1, 2, 3] and min(who) == 0  # blocks 1 and 3 judge
+    everybody = load_pixels(data, "train")
+    some = everybody.of_people(2)
+    assert set(some.person.tolist()) == {0, 1} and some.runs.keys() == everybody.runs.keys()
+    index = torch.arange(len(some))
+    assert torch.equal(follow(some, index, LIGHTINGS), index)
+    _, scale, target = some.draw(index, torch.Generator().manual_seed(0))
+    assert torch.isfinite(target / scale).all()
+    for tile_hash, (start, stop) in some.runs.items():
+        first, last = everybody.runs[tile_hash]
+        chosen = everybody.person[first:last] < 2
+        assert torch.equal(some.target[start:stop], everybody.target[first:last][chosen])
+        assert (some.tiles[tile_hash][:, 1] < 2).all()
+        lightings = {int(frame) // CAMERAS for frame in data.tiles(tile_hash, "train")["frame"]}
+        assert set(everybody.tiles[tile_hash][:, 0].tolist()) == lightings
+
+
+def test_pixels_know_their_noise(tmp_path: Path) -> None:
+    """A sphere's deviation is a third of its mean; so is that of the targets from the truth."""
+    generate(Here(SphereSource(noise=1.0)), tmp_path / "set", Plan(9, 3, (96, 96)), BLOCK)
+    pixels = load_pixels(Dataset(tmp_path / "set"), "train")
+    index = torch.arange(len(pixels))
+    features, scale, target = pixels.take(index)
+    truth = torch.from_numpy(skin(features.numpy(), scale[:, 0].numpy()))
+    np.testing.assert_allclose(pixels.noise(index), (truth / 3.0).square(), rtol=0.02, atol=1e-5)
+    lit = truth > 0.03  # halves tell nothing of smaller variances
+    assert float(((target - truth).square() / pixels.noise(index))[lit].mean()) == pytest.approx(1.0, abs=0.1)

@@ -1,5 +1,7 @@
 """Training from end to end on a sphere with known skin: it learns, resumes, repeats itself, and refuses bad input."""
 
+import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from rich.console import Console
 
+from app.commands.train import train as command
 from app.errors import BungyoError, InputError
 from app.network.schema import unpack
 from app.network.twin import forward
@@ -21,9 +25,11 @@ from app.training.evaluate import evaluate
 from app.training.experts import ExpertOptions
 from app.training.frames import Plan
 from app.training.generate import Here, generate
+from app.training.manifest import BLOCK
 from app.training.metrics import psnr, squared_error
 from app.training.pixels import load_pixels
-from app.training.train import Options, Result, train
+from app.training.ray_experts import RayExperts
+from app.training.train import Options, Result, choose_device, train
 from tests.training.sphere_source import SphereSource, skin
 
 QUICK = Options(
@@ -31,7 +37,7 @@ QUICK = Options(
     threads=1,
     steps=600,
     batch=1024,
-    experts=ExpertOptions(steps=100, batch=256, group=8, min_pixels=1500, judge_pixels=512, checks=4),
+    experts=ExpertOptions(steps=100, batch=256, rate=4e-3, group=8, min_pixels=1500, judge_pixels=2048, checks=4),
 )
 # Just enough of everything to be interrupted in the middle.
 TINY = Options(
@@ -121,7 +127,13 @@ def test_the_file_says_how_it_was_trained(trained: tuple[Result, Path], data: Da
     assert weights.metadata["options"]["layers"] == [32, 16, 16, 3]
     assert weights.metadata["unfinished"] is False
     assert set(weights.metadata["validation_gain_db"]) == {f"0x{h:04x}" for h in weights.hashes}
-    assert min(weights.metadata["validation_gain_db"].values()) >= 0
+    assert np.mean(list(weights.metadata["validation_gain_db"].values())) > 0
+    reaches = weights.metadata["reach"]
+    assert set(reaches) == set(weights.metadata["validation_gain_db"]) and 0 < min(reaches.values()) < 1
+    said = weights.metadata["data"]
+    assert said["people"] == len({i // BLOCK for i, frame in data.frames.items() if frame.split == "train"})
+    assert said["hashes_with_enough"] >= result.experts and said["lightings_a_hash"]["median"] > 4
+    assert "uv_layout" not in weights.metadata  # of spheres nobody said
     again = evaluate(weights, data)
     assert again.summary() == weights.metadata["held_out"]
     counts = load_pixels(data, "train")
@@ -185,6 +197,64 @@ def test_ctrl_c_never_costs_finished_weights(
     assert not (tmp_path / "new" / "experts.safetensors").exists()
 
 
+def test_what_is_trained_beside_the_networks(data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wider generalists and the learning curve: after the networks, which they leave alone, and taken up again."""
+    alone = replace(TINY, experts=replace(TINY.experts, steps=8))
+    train(data, tmp_path / "alone", alone, console=QUIET)
+    layout = [[0.0, 1.0], None]
+    monkeypatch.setitem(data.spec.scene, "uv_layout", layout)
+    more = replace(alone, widths=(12, 20), learning_curve=True)
+    with monkeypatch.context() as patched:
+        interrupt_at(100, patched, train_module)  # 60 steps of the first generalist, 40 of the next
+        result = train(data, tmp_path / "more", more, console=QUIET)
+    assert result.interrupted and result.evaluation is not None and (tmp_path / "more" / FILE_NAME).exists()
+    assert slots(tmp_path / "more") == slots(tmp_path / "alone")
+    said = io.StringIO()
+    result = train(data, tmp_path / "more", more, console=Console(file=said, width=500))
+    assert not result.interrupted and not (tmp_path / "more" / FILE_NAME).exists()
+    assert slots(tmp_path / "more") == slots(tmp_path / "alone")
+    for width in more.widths:
+        weights = WeightSet.load(tmp_path / "more" / f"generalist-{width}.safetensors")
+        assert weights.layers == (32, width, 3) and len(weights.slots) == 1 and not len(weights.hashes)
+        assert weights.metadata["uv_layout"] == layout
+    found = json.loads((tmp_path / "more" / "learning_curve.json").read_text())
+    assert found["people"] == [3, 6, 12, 24] and found["outlook"] in said.getvalue()
+    assert "24 people; " in said.getvalue() and "lightings: median" in said.getvalue()
+    assert WeightSet.load(tmp_path / "more").metadata["uv_layout"] == layout
+
+
+def test_the_device_is_chosen(data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = ((False, {"auto": "cpu", "cpu": "cpu"}), (True, {"auto": "cuda", "cpu": "cpu", "cuda": "cuda"}))
+    for there, wanted in cases:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert {name: choose_device(name).type for name in wanted} == wanted
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="finds no CUDA device"):
+        train(data, tmp_path / "out", replace(TINY, device="cuda"), console=QUIET)
+
+
+def test_the_command_passes_everything_on(tiny: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def run(data: Dataset, out: Path, options: Options, **others: Any) -> Result:
+        asked.extend([options, others["engine"]])
+        return Result(None, None, 0, False)
+
+    monkeypatch.setattr(train_module, "train", run)
+    given = "--hidden 24 --experts-train everything --reach 0.5 --neighbor-share 0.1 --generalist-widths 64,128"
+    more = "--learning-curve --device cpu --seed 3 --steps 7 --expert-steps 8 --engine ray --workers 2"
+    where = ["--data", str(data.path), "--out", str(tiny / "none")]
+    result = CliRunner().invoke(command, [*where, *given.split(), *more.split()], standalone_mode=False)
+    assert result.exception is None
+    experts = ExpertOptions("everything", 8, reach=0.5, neighbor_share=0.1)
+    assert asked[0] == Options((32, 24, 3), 3, 2, "cpu", 7, experts=experts, widths=(64, 128), learning_curve=True)
+    assert isinstance(asked[1], RayExperts)
+    CliRunner().invoke(command, where, standalone_mode=False)
+    assert asked[2] == Options() and isinstance(asked[3], experts_module.Here)
+    for wrong in (["--workers", "2"], ["--engine", "ray", "--address", "auto", "--workers", "2"]):
+        assert isinstance(CliRunner().invoke(command, [*where, *wrong], standalone_mode=False).exception, InputError)
+
+
 def test_a_damaged_checkpoint_is_named(data: Dataset, tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"PK\x03\x04 nonsense")
     with pytest.raises(InputError, match=r"unfinished\.pt cannot be read") as caught:
@@ -202,6 +272,9 @@ def test_a_damaged_checkpoint_is_named(data: Dataset, tmp_path: Path) -> None:
         (replace(QUICK, seed=-1), "needs a seed of 0 or more, not -1"),
         (replace(QUICK, experts=ExpertOptions(group=0)), "needs a experts' group above 0, not 0"),
         (replace(QUICK, experts=ExpertOptions(neighbor_share=1.0)), "at least 0 and below 1"),
+        (replace(QUICK, experts=ExpertOptions(reach=1.5)), "at most 1, not 1.5"),
+        (replace(QUICK, experts=ExpertOptions(trains="nothing")), "out of last-layer, everything, not 'nothing'"),
+        (replace(QUICK, widths=(64, 2000)), r"hidden widths \[2000, 2000\], but 1 to 1024 are possible"),
     ],
 )
 def test_bad_options_are_named(data: Dataset, tmp_path: Path, options: Options, message: str) -> None:

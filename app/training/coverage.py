@@ -1,0 +1,91 @@
+"""How much data each hash has to learn from: tiles, lightings, people."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.training.pixels import Pixels
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A number that differs from hash to hash.
+
+    Attributes:
+        median, tenth, least: the median, the 10th percentile and the smallest.
+    """
+
+    median: int
+    tenth: int
+    least: int
+
+    @staticmethod
+    def of(values: list[int]) -> "Spread":
+        """Measure values; all 0 if there are none."""
+        if not values:
+            return Spread(0, 0, 0)
+        middle, low, least = np.percentile(values, (50, 10, 0), method="lower")
+        return Spread(int(middle), int(low), int(least))
+
+    def __str__(self) -> str:
+        return f"median {self.median:,}, one in ten below {self.tenth:,}, least {self.least:,}"
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What there is to train with.
+
+    Attributes:
+        hashes: how many have any pixel.
+        enough: how many have enough for an expert; the spreads are over these.
+        share: of all pixels, those in such hashes.
+        people: how many different ones, over all hashes.
+        tiles: traced tiles of a hash.
+        lightings: different set-ups of lights under which a hash was seen.
+        seen: different people of whom a hash has tiles.
+    """
+
+    hashes: int
+    enough: int
+    share: float
+    people: int
+    tiles: Spread
+    lightings: Spread
+    seen: Spread
+
+    def plain(self) -> dict[str, Any]:
+        """The numbers as JSON values."""
+        spreads = {name: vars(getattr(self, name)) for name in ("tiles", "lightings", "seen")}
+        return {
+            "people": self.people,
+            "hashes": self.hashes,
+            "hashes_with_enough": self.enough,
+            "pixels_with_enough": round(self.share, 4),
+            "tiles_a_hash": spreads["tiles"],
+            "lightings_a_hash": spreads["lightings"],
+            "people_a_hash": spreads["seen"],
+        }
+
+    def __str__(self) -> str:
+        return (
+            f"{self.people:,} people; {self.enough:,} of {self.hashes:,} hashes, {self.share:.1%} of the pixels, have "
+            f"enough for an expert. Of these a hash has tiles: {self.tiles}; lightings: {self.lightings}; people: "
+            f"{self.seen}."
+        )
+
+
+def coverage(pixels: Pixels, min_pixels: int) -> Coverage:
+    """Measure training pixels, where an expert needs `min_pixels` of them."""
+    present = [tile_hash for tile_hash in pixels.runs if pixels.count(tile_hash)]
+    enough = [tile_hash for tile_hash in present if pixels.count(tile_hash) >= min_pixels]
+    tiles = [pixels.tiles[tile_hash].numpy() for tile_hash in enough]
+    return Coverage(
+        hashes=len(present),
+        enough=len(enough),
+        share=sum(map(pixels.count, enough)) / max(len(pixels), 1),
+        people=int(pixels.person.max()) + 1,
+        tiles=Spread.of([len(found) for found in tiles]),
+        lightings=Spread.of([len(np.unique(found[:, 0])) for found in tiles]),
+        seen=Spread.of([len(np.unique(found[:, 1])) for found in tiles]),
+    )

@@ -1,0 +1,53 @@
+"""Progress of a training: live lines where somebody watches, a line a minute in a log."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LINE_SECONDS = 60.0  # between two lines of a log
+
+
+class Display:
+    """A line for every stage of a training, each with a bar and a note. A context manager.
+
+    Args:
+        console: where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        share = TextColumn("{task.percentage:3.0f}%  {task.fields[note]}")
+        columns = (TextColumn("{task.description:12}"), BarColumn(), share)
+        times = (TimeElapsedColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, *times, console=console, disable=not console.is_terminal)
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Callable[[int, str], None]]:
+        """Yield a function that is to be told how much is done, and a note."""
+        task = self._progress.add_task(name, total=total, note="")
+        start = last = time.monotonic()
+        note = ""
+
+        def show(done: int, text: str = "") -> None:
+            nonlocal last, note
+            note, now = text, time.monotonic()
+            self._progress.update(task, completed=done, note=text)
+            if not self.console.is_terminal and now - last >= LINE_SECONDS:
+                last = now
+                self.console.print(f"{name}: {done} of {total}  {text}", highlight=False)
+
+        yield show
+        self._progress.update(task, completed=total)
+        if not self.console.is_terminal:
+            self.console.print(f"{name}: done in {time.monotonic() - start:.0f} s  {note}", highlight=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()

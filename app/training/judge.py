@@ -1,0 +1,139 @@
+"""How far networks are from the truth on the pixels of people that they did not learn from.
+
+Squared differences to the noisy targets, less what their noise is expected to add: so noise favours nobody, and means
+over many pixels estimate the error itself. An error weighs what it weighs in the loss, the slope of the display; not at
+the networks' own predictions but at a reference that is the same for all that are compared. `loss.display_slope` is
+bounded in the shadows, where the exact slope at a reference that is a little off would let a few pixels decide.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from app.network.twin import forward
+from app.network.weights import WeightSet
+from app.training.loss import display_slope
+from app.training.metrics import CLEAN_NOISE, plain_shading, psnr
+from app.training.pixels import Pixels
+
+F64 = npt.NDArray[np.float64]
+
+
+class Judge:
+    """Judges networks on fixed pixels, as many of them side by side as there are rows.
+
+    Args:
+        pixels: a split that nothing learns from.
+        index: (rows, n) which of its pixels.
+        present: (rows, n) false for padding; None: no row has any.
+
+    Attributes:
+        features, scale: (rows, n, C) and (rows, n, 1), what the networks are to draw from.
+        count: (rows,) how many pixels judge.
+    """
+
+    def __init__(self, pixels: Pixels, index: Tensor, present: Tensor | None = None) -> None:
+        self.features, self.scale, self._target = pixels.take(index)
+        self._person = pixels.person[index.to(pixels.person.device)].to(pixels.device).long()
+        self._variance, self._present = pixels.noise(index), present
+        plain = plain_shading(self.features.cpu().numpy(), self.scale[..., 0].cpu().numpy())
+        self.refer_to(torch.from_numpy(plain).to(pixels.device))
+
+    def refer_to(self, radiance: Tensor) -> None:
+        """Weigh errors at (rows, n, 3) exposed radiance from now on; before, it is plain shading."""
+        weight = display_slope(radiance).square()
+        noise = weight * self._variance
+        known = noise.amax(dim=-1, keepdim=True) <= CLEAN_NOISE**2  # one of the others could outweigh all of these
+        if self._present is not None:
+            known &= self._present[..., None].to(known.device)
+        self._known = known[..., 0]
+        self._weight, self._noise = (torch.where(known, part, 0.0) for part in (weight, noise))
+        self.count = self._known.sum(dim=-1).clamp_min(1)
+
+    def clean(self, radiance: Tensor) -> Tensor:
+        """Estimate (rows,) mean squared display errors of exposed radiance (rows, n, 3) against the truth."""
+        return (self._errors(radiance) - self._noise).mean(dim=-1).sum(dim=-1) / self.count
+
+    def noisy(self, radiance: Tensor) -> Tensor:
+        """Return the same with the targets' noise in it: never negative."""
+        return self._errors(radiance).mean(dim=-1).sum(dim=-1) / self.count
+
+    def by_person(self, radiance: Tensor, people: int) -> tuple[Tensor, Tensor]:
+        """Sum up (rows, people) float64: squared errors against the truth, and the pixels that have them."""
+        errors = (self._errors(radiance) - self._noise).mean(dim=-1)
+        return self._sums(errors, people), self._sums(self._known, people)
+
+    def evidence(self, start: Tensor, end: Tensor, people: int) -> tuple[Tensor, Tensor]:
+        """Sum up person by person how well the way from one picture to another leads to the truth.
+
+        Args:
+            start, end: (rows, n, 3) exposed radiance.
+            people: how many there are.
+
+        Returns:
+            (rows, people) float64 each: the scalar products of the way with the one from `start` to the targets, and
+            with itself. Their quotient is the share of the way with the least squared error.
+        """
+        start, end = start.clamp_min(0.0), end.clamp_min(0.0)
+        way = end - start
+        products = (self._weight * way * (self._target - start), self._weight * way.square())
+        toward, length = (self._sums(part.mean(dim=-1), people) for part in products)
+        return toward, length
+
+    def _errors(self, radiance: Tensor) -> Tensor:
+        return self._weight * (radiance.clamp_min(0.0) - self._target).square()
+
+    def _sums(self, values: Tensor, people: int) -> Tensor:
+        sums = torch.zeros(len(values), people, dtype=torch.float64, device=values.device)
+        return sums.scatter_add(1, self._person, values.double()).cpu()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Errors of one set of networks, person by person, so that its doubt can be had by leaving people out.
+
+    Attributes:
+        errors: by model, "generalist" and "experts": (people,) summed squared display errors against the truth,
+            a mean over channels. Noise can make single ones negative.
+        pixels: (people,) how many pixels each sum stands for.
+    """
+
+    errors: dict[str, F64]
+    pixels: F64
+
+    def db(self, model: str) -> float:
+        """PSNR against the truth over all pixels together."""
+        return psnr(float(self.errors[model].sum() / self.pixels.sum()))
+
+
+def judge(weights: WeightSet, pixels: Pixels, most: int, seed: int = 0) -> Judgement:
+    """Judge a set of networks, as it runs, on a split that nothing learns from.
+
+    Args:
+        weights: the networks.
+        pixels: the split.
+        most: pixels of a hash that are looked at; they stand for all of it.
+        seed: decides which.
+    """
+    people = int(pixels.person.max()) + 1
+    errors = {model: np.zeros(people) for model in ("generalist", "experts")}
+    counts = np.zeros(people)
+    for tile_hash, (start, stop) in pixels.runs.items():
+        if start == stop:
+            continue
+        chosen = np.random.default_rng([seed, tile_hash]).permutation(stop - start)[:most]
+        jury = Judge(pixels, torch.from_numpy(start + chosen)[None])
+        features, scale = (part[0].cpu().numpy() for part in (jury.features, jury.scale))
+        drawn = {"generalist": forward(weights, features, scale[:, 0], 0).astype(np.float32)}
+        drawn["experts"] = drawn["generalist"]
+        if weights.table[tile_hash]:
+            drawn["experts"] = forward(weights, features, scale[:, 0], tile_hash).astype(np.float32)
+        for model, radiance in drawn.items():
+            sums, found = jury.by_person(torch.from_numpy(radiance)[None].to(pixels.device), people)
+            errors[model] += sums[0].numpy() * ((stop - start) / len(chosen))
+        counts += found[0].numpy() * ((stop - start) / len(chosen))
+    present = counts > 0
+    return Judgement({model: error[present] for model, error in errors.items()}, counts[present])

@@ -1,0 +1,140 @@
+"""Experts trained by Ray workers, on this machine or a cluster.
+
+The pixels go into Ray's object store once; every machine gets one copy, which all its workers read in place. A group of
+experts is a task. Ray gives a task whose worker or machine was lost to another one; a group depends on its job alone,
+so the result is the one that a single process reaches, but for the last bits, which depend on processor and threads.
+"""
+
+import logging
+import os
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from app.errors import BungyoError, InputError
+from app.training.experts import ExpertOptions, GroupResult, Job, train_group
+from app.training.model import Generalist
+from app.training.pixels import TENSORS, Pixels
+from app.training.ray_workers import _knock, _sentence, import_ray
+from app.training.workers import TRIES, Failure
+
+STORE_ROOM = 100_000_000  # bytes of the store for all but the pixels, of a cluster that we start
+
+
+class RayExperts:
+    """An `ExpertEngine` of Ray workers.
+
+    Args:
+        workers: how many, of a cluster that is started on this machine; on a running one all its processors work.
+        threads: of each worker.
+        address: of a running cluster ("auto", "ray://..." or host:port); None starts one.
+
+    Raises:
+        InputError: Ray is not installed, or no cluster is at the address.
+    """
+
+    def __init__(self, workers: int = 1, threads: int = 1, address: str | None = None) -> None:
+        self._ray = import_ray()
+        self._workers, self._threads, self._address = workers, threads, address
+        if address is not None:
+            _knock(address)
+
+    def train(
+        self, generalist: Generalist, train: Pixels, judge: Pixels, jobs: Sequence[Job], options: ExpertOptions
+    ) -> Iterator[tuple[int, GroupResult]]:
+        """See `experts.ExpertEngine`.
+
+        Raises:
+            InputError: the cluster cannot be used.
+            BungyoError: Ray does not start, or a group could not be trained.
+        """
+        if not jobs:
+            return
+        ray, packed = self._ray, (_Packed.of(train), _Packed.of(judge))
+        with self._connected(sum(part.bytes for part in packed)):
+            gpus = ray.cluster_resources().get("GPU", 0)
+            work = ray.remote(num_cpus=self._threads, num_gpus=1 if gpus else 0, max_retries=TRIES - 1)(_train)
+            shared = [ray.put(part) for part in (generalist.cpu(), *packed)]
+            generalist.to(train.device)
+            running = {work.remote(*shared, job, options, self._threads): job.number for job in jobs}
+            while running:
+                (finished,), _ = ray.wait(list(running), num_returns=1)
+                number = running.pop(finished)
+                try:
+                    answer = ray.get(finished)
+                except ray.exceptions.RayError as error:
+                    raise BungyoError(f"Group {number} of the experts was given up: {_sentence(error)}") from error
+                if isinstance(answer, Failure):
+                    raise answer.error()
+                yield number, answer
+
+    @contextmanager
+    def _connected(self, pixels: int) -> Iterator[None]:
+        ray, quiet = self._ray, {"log_to_driver": False, "logging_level": logging.ERROR}
+        on_terminate = signal.getsignal(signal.SIGTERM)
+        try:
+            if self._address is not None:
+                ray.init(address=self._address, **quiet)
+            else:
+                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+                ray.init(
+                    num_cpus=self._workers * self._threads,
+                    object_store_memory=STORE_ROOM + pixels,
+                    include_dashboard=False,
+                    _node_ip_address="127.0.0.1",
+                    **quiet,
+                )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            if self._address is not None:
+                hint = "If it asks for a token, set RAY_AUTH_MODE=token and give Ray the cluster's token."
+                raise InputError(
+                    f"The Ray cluster at {self._address} cannot be used: {_sentence(error)}", hint
+                ) from error
+            raise BungyoError(f"Ray does not start: {_sentence(error)}") from error
+        try:
+            signal.signal(signal.SIGTERM, on_terminate)  # Ray's own would end this process with another status
+            yield
+        finally:
+            ray.shutdown()
+
+
+class _Packed(NamedTuple):
+    """`Pixels` as arrays, which Ray shares between processes without a copy."""
+
+    arrays: list[npt.NDArray[np.generic]]
+    runs: dict[int, tuple[int, int]]
+    kept: float
+
+    @staticmethod
+    def of(pixels: Pixels) -> "_Packed":
+        arrays = [getattr(pixels, name).cpu().numpy() for name in TENSORS]
+        return _Packed(arrays, pixels.runs, pixels.kept)
+
+    @property
+    def bytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays)
+
+    def unpacked(self) -> Pixels:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch fears that we might write to what is shared: nobody does
+            return Pixels.of(self.arrays, self.runs, self.kept, {})
+
+
+def _train(
+    generalist: Generalist, train: _Packed, judge: _Packed, job: Job, options: ExpertOptions, threads: int
+) -> GroupResult | Failure:
+    """What runs in a worker, on its GPU if Ray gave it one."""
+    try:
+        torch.set_num_threads(threads)
+        given: list[Any] = import_ray().get_gpu_ids()
+        device = torch.device("cuda" if given and torch.cuda.is_available() else "cpu")
+        pixels = [part.unpacked().to(device) for part in (train, judge)]
+        return train_group(generalist.to(device), pixels[0], pixels[1], job, options)
+    except Exception as error:
+        return Failure.of(error)

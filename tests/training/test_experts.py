@@ -1,0 +1,148 @@
+"""Experts: which pixels they learn from, how far they go, and that noise does not decide it."""
+
+import numpy as np
+import pytest
+import torch
+
+from app.network.schema import channels
+from app.training.experts import (
+    EVERYTHING,
+    LAST_LAYER,
+    ExpertOptions,
+    GroupResult,
+    Here,
+    Job,
+    Sampler,
+    finish,
+    neighbors,
+)
+from app.training.model import Generalist, Scales
+from app.training.pixels import Pixels
+from app.training.reach import choose_reaches
+
+PEOPLE = 12
+
+
+def test_sampler_draws_own_and_neighbouring_pixels() -> None:
+    runs = {0x0101: (0, 100), 0x0103: (100, 150), 0x8080: (150, 400), 0x0301: (400, 400), 0x0202: (400, 1000)}
+    rows, black = torch.arange(1000), torch.zeros(1000, 3)
+    pixels = Pixels(torch.zeros(1000, 32), torch.zeros(1000), black, black, rows, torch.zeros(1000), runs, 1.0)
+    options = ExpertOptions(batch=400, neighbor_share=0.25, neighbors=1)
+    generator = torch.Generator().manual_seed(0)
+    drawn = Sampler(pixels, [0x0101, 0x0103], options, generator).draw()
+    assert drawn.shape == (2, 400)
+    for row, (own, near) in enumerate([(0x0101, 0x0103), (0x0103, 0x0101)]):
+        for tile_hash, count in ((own, 300), (near, 100)):
+            start, stop = runs[tile_hash]
+            part = drawn[row][(drawn[row] >= start) & (drawn[row] < stop)]
+            assert len(part) == count and int(part.min()) < start + 5 and int(part.max()) >= stop - 5
+            # Pixels that mix many lights (the first ones) are of both kinds.
+            first = drawn[row, :60]
+            assert 0 < int(((first >= start) & (first < stop)).sum()) < 60
+    assert neighbors(0x0101, list(runs), 2) == [0x0103, 0x0301]
+    alone = Sampler(pixels, [0x0202], ExpertOptions(batch=8, neighbors=0), generator).draw()
+    assert alone.shape == (1, 8) and int(alone.min()) >= 400
+
+
+def evidence(slopes: list[float], people: int, noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """What judges would say of experts whose true slopes these are, if a person's slope deviates by `noise`."""
+    rng = np.random.default_rng(seed)
+    length = rng.uniform(0.5, 1.5, (len(slopes), people))
+    return length * (np.array(slopes)[:, None] + rng.normal(0.0, noise, length.shape)), length
+
+
+def test_reaches_follow_many_witnesses() -> None:
+    slopes = np.random.default_rng(1).uniform(0.1, 0.9, 40)
+    found = choose_reaches(*evidence(list(slopes), 400, 0.3))
+    np.testing.assert_allclose(found, slopes, atol=0.08)
+    beyond = choose_reaches(*evidence([-0.5, 1.7, 0.5], 4000, 0.1))
+    assert beyond[0] == 0.0 and beyond[1] == 1.0
+
+
+def test_noise_does_not_decide_where_witnesses_are_few() -> None:
+    """All experts should go half of the way; single slopes of two people scatter by 1, the chosen ones hardly."""
+    toward, length = evidence([0.5] * 60, 2, 1.4)
+    alone = toward.sum(1) / length.sum(1)
+    found = choose_reaches(toward, length)
+    assert alone.std() > 0.8 and found.std() < 0.3 and abs(found.mean() - 0.5) < 0.2
+
+
+def test_a_single_witness_is_not_certain() -> None:
+    toward, length = evidence([0.3, 0.7] * 20, 100, 0.5)
+    toward[0], length[0] = 0.0, 0.0
+    toward[0, 0], length[0, 0] = 1.2, 1.0  # one person alone, who says 1.2
+    assert 0.5 < choose_reaches(toward, length)[0] < 0.8
+    assert 0.0 <= choose_reaches(toward[:1], length[:1])[0] <= 1.0  # no other expert to learn from
+
+
+def test_broken_and_unseen_experts_stay_at_home() -> None:
+    toward, length = evidence([0.5, 0.5, 0.5], 50, 0.1)
+    toward[0, 3], length[1] = np.nan, 0.0
+    assert choose_reaches(toward, length)[:2].tolist() == [0.0, 0.0]
+
+
+def world(pixels_a_hash: int, noise: float) -> tuple[Generalist, Pixels, Pixels]:
+    """Four hashes whose light is reflected by 0.5, 1.0, 1.5 and 2.0, and a generalist that believes in 1 everywhere."""
+    count = 4 * pixels_a_hash
+    found = []
+    for seed in (0, 1):
+        rng = np.random.default_rng(seed)
+        features = rng.uniform(0.1, 0.4, (count, 32)).astype(np.float16)
+        light = features[:, channels("diffuse")].astype(np.float32)
+        truth = light * np.repeat([0.5, 1.0, 1.5, 2.0], pixels_a_hash)[:, None]
+        target = truth * (rng.gamma(1.0 / noise**2, noise**2, truth.shape) if noise else 1.0)
+        arrays = (
+            features,
+            np.ones(count, np.float32),
+            target.astype(np.float32),
+            np.square(truth * noise).astype(np.float16),
+            np.arange(count, dtype=np.int32),
+            rng.integers(0, PEOPLE, count).astype(np.int32),
+        )
+        runs = {0x0101 << i: (i * pixels_a_hash, (i + 1) * pixels_a_hash) for i in range(4)}
+        found.append(Pixels.of(arrays, runs, 1.0, {}))
+    torch.manual_seed(0)
+    net = Generalist((32, 8, 3), Scales(torch.zeros(32), torch.ones(32), torch.ones(3)))
+    with torch.no_grad():
+        net.linear[1].weight.zero_()
+        net.linear[1].bias.zero_()
+        net.linear[1].weight[:, channels("diffuse")] = torch.eye(3)
+    return net, found[0], found[1]
+
+
+def options(trains: str = LAST_LAYER, steps: int = 150) -> ExpertOptions:
+    return ExpertOptions(trains, steps, 128, 5e-3, 4, 0.0, min_pixels=1, judge_pixels=4000, checks=3)
+
+
+def trained(net: Generalist, train: Pixels, judge: Pixels, given: ExpertOptions) -> list[GroupResult]:
+    jobs = [Job(0, sorted(train.runs), 0)]
+    return [result for _, result in Here().train(net, train, judge, jobs, given)]
+
+
+@pytest.mark.parametrize("trains", [LAST_LAYER, EVERYTHING])
+def test_experts_learn_what_their_hash_has_of_its_own(trains: str) -> None:
+    given = options(trains)
+    net, train, judge = world(4000, 0.5)
+    groups = trained(net, train, judge, given)
+    found = finish(net, groups, given)
+    gains = [found.gains.get(tile_hash, 0.0) for tile_hash in sorted(train.runs)]
+    assert gains[0] > 1.0 and gains[1] < 0.2 and gains[2] > 0.3 and gains[3] > 1.0
+    assert min(found.reaches.values()) > 0.0 and max(found.reaches.values()) <= 1.0
+    near = finish(net, groups, ExpertOptions(trains, reach=1e-6))  # hardly leaves the generalist
+    for row in near.rows.values():
+        np.testing.assert_allclose(row, net.export(), atol=1e-4)
+    curve = groups[0].curve
+    assert len(curve) == 4 and curve[-1][1] > curve[0][1] + 3.0
+
+
+def test_experts_of_noise_alone_do_no_harm() -> None:
+    """Twenty pixels of heavy noise: going all the way would cost a lot, and the validation people say so."""
+    given = options(EVERYTHING, 300)
+    net, train, _ = world(20, 1.5)
+    _, _, clean = world(2000, 0.0)
+    groups = trained(net, train, clean, given)
+    for group in groups:
+        whole = (group.length - 2.0 * group.toward).sum(1)  # change of the summed squared error at a = 1
+        reach = torch.from_numpy(choose_reaches(group.toward.numpy(), group.length.numpy()))
+        chosen = (reach[:, None] ** 2 * group.length - 2.0 * reach[:, None] * group.toward).sum(1)
+        assert (chosen <= torch.minimum(whole, torch.zeros(())) + 0.02 * group.error * group.pixels + 1e-3).all()

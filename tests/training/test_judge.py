@@ -1,0 +1,79 @@
+"""The judge sees through noise, however skewed, and cannot be swayed by single pixels."""
+
+import numpy as np
+import torch
+
+from app.network.layers import parameter_count
+from app.network.tile_hash import HASHES
+from app.network.weights import WeightSet
+from app.training.judge import Judge, judge
+from app.training.loss import display_slope
+from app.training.pixels import Pixels
+
+COUNT = 40_000
+TRUTH = 0.3
+
+
+def noisy_pixels(count: int = COUNT, deviation: float = 0.2) -> Pixels:
+    """Grey pixels of TRUTH under unit light, gamma noise, four people, one hash."""
+    shape = (TRUTH / deviation) ** 2
+    luck = np.random.default_rng(0).gamma(shape, TRUTH / shape, (count, 3)).astype(np.float32)
+    arrays = (
+        np.full((count, 32), TRUTH / 2, np.float16),  # plain shading is diffuse + specular = TRUTH
+        np.ones(count, np.float32),
+        luck,
+        np.full((count, 3), deviation**2, np.float16),
+        np.arange(count, dtype=np.int32),
+        np.arange(count, dtype=np.int32) % 4,
+    )
+    return Pixels.of(arrays, {0x0101: (0, count)}, 1.0, {})
+
+
+def pictures(*values: float) -> torch.Tensor:
+    return torch.tensor(values)[:, None, None].expand(-1, COUNT, 3)
+
+
+def test_the_error_against_the_truth_is_found_below_the_noise() -> None:
+    rows = torch.arange(COUNT).expand(3, -1)
+    jury = Judge(noisy_pixels(), rows)
+    weight = float(display_slope(torch.full((3,), TRUTH))[0]) ** 2
+    drawn = pictures(TRUTH, TRUTH * 0.9, TRUTH * 1.1)
+    wanted = weight * np.array([0.0, 0.03**2, 0.03**2])
+    np.testing.assert_allclose(jury.clean(drawn), wanted, atol=0.02 * weight * 0.2**2)
+    np.testing.assert_allclose(jury.noisy(drawn) - jury.clean(drawn), weight * 0.2**2, rtol=1e-3)
+    sums, pixels = jury.by_person(drawn, 4)
+    assert torch.equal(pixels, torch.full((3, 4), COUNT / 4, dtype=torch.float64))
+    np.testing.assert_allclose(sums.sum(1) / pixels.sum(1), jury.clean(drawn), rtol=1e-3, atol=1e-7)
+
+
+def test_the_evidence_is_the_way_to_the_truth() -> None:
+    """A picture that went twice as far as the truth should have gone half the way, everybody says."""
+    rows = torch.arange(COUNT).expand(2, -1)
+    start, end = pictures(0.2, 0.2), pictures(0.2 + 2.0 * (TRUTH - 0.2), 0.25)
+    toward, length = Judge(noisy_pixels(), rows).evidence(start, end, 4)
+    np.testing.assert_allclose(toward / length, np.array([[0.5], [2.0]]).repeat(4, 1), rtol=0.1)
+
+
+def test_padding_and_pixels_that_know_nothing_do_not_count() -> None:
+    pixels = noisy_pixels()
+    pixels.target[::2], pixels.variance[::2] = 1e6, torch.inf
+    present = torch.ones(1, COUNT, dtype=torch.bool)
+    present[:, COUNT // 2 :] = False
+    jury = Judge(pixels, torch.arange(COUNT)[None], present)
+    assert jury.count.tolist() == [COUNT // 4]
+    assert abs(float(jury.clean(pictures(TRUTH))[0])) < 2e-3
+
+
+def test_sets_of_networks_are_judged_person_by_person() -> None:
+    """A few pixels of a hash stand for all of them, and an expert is judged only where it draws."""
+    layers = (32, 3)
+    slots = np.zeros((2, parameter_count(layers)), np.float32)
+    slots[:, -3:] = np.array([[0.8 * TRUTH], [TRUTH]])  # nothing but biases
+    table = np.zeros(HASHES, np.uint32)
+    table[0x0101] = 1
+    found = judge(WeightSet(layers, slots, table), noisy_pixels(deviation=0.05), most=COUNT // 4)
+    np.testing.assert_allclose(found.pixels, COUNT / 4, rtol=0.05)
+    assert found.pixels.sum() == COUNT
+    assert found.db("experts") > found.db("generalist") + 15.0
+    unknown = judge(WeightSet(layers, slots, np.zeros(HASHES, np.uint32)), noisy_pixels(deviation=0.05), most=1000)
+    assert unknown.db("experts") == unknown.db("generalist")
