@@ -118,7 +118,7 @@ def _flicker(networks: "WeightSet", device: str | None, left_out: bool, missing:
         with Device.open(device) as opened:
             orbits = default_orbits(opened)
     except BungyoError as error:
-        missing["flicker"] = str(error)
+        missing["flicker"] = " ".join(str(error).split())  # a driver's or compiler's message may have many lines
         return None
     return flicker_ratio(networks, orbits)
 

@@ -65,6 +65,10 @@ def figures(
     if quality is not None and not HAS_FLIP:
         reasons["FLIP"] = "FLIP needs the package flip-evaluator, which is not installed."
     seams = quality.seams if quality else None
+    if seams and math.isnan(seams.ratio):
+        reasons["seams"] = "The network never changes inside a face, or the targets' noise leaves nothing of the jumps."
+    if flicker and math.isnan(flicker.ratio):
+        reasons["flicker"] = "The targets' noise leaves nothing of the reference's own change."
     found = {
         "psnr_mean": own["psnr_mean"],
         "psnr_mean_doubt": own["psnr_mean_doubt"],

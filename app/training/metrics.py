@@ -117,7 +117,8 @@ class TruthError:
     simpler ways were worse: (T(p) - T(y))^2 - ((T(y + s) - T(y - s)) / 2)^2 with s the noise's deviation leaves 6 to
     31% of the noise, since T is concave, and takes 35.7 dB for 29.7; `clean_error`, which sees no coupling of channels,
     reads up to 2.5 dB too low where a backlit face is evenly too dark. An error that changes from pixel to pixel counts
-    in full, but for its products of channels.
+    in full, but for its products of channels. Where the two lowest channels agree to 1% (0.3% of skin), T has a kink
+    and J is between its sides.
 
     Args:
         reference: (n, TILE_PIXELS, 3) radiance near the truth, independent of the target's noise, the same for all that

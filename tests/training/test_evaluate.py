@@ -15,7 +15,7 @@ from app.training.dataset import Dataset
 from app.training.evaluate import draw_wide, evaluate, wide_generalists
 from app.training.figures import figures
 from app.training.groups import distance_groups, light_groups
-from app.training.metrics import F32, plain_shading, psnr, squared_error
+from app.training.metrics import F32, TruthError, plain_shading, psnr, squared_error
 from app.training.quality import HAS_FLIP, flip, judge_pictures, ssim, with_noise
 from tests.training.judged_sphere import LAYERS, linear_skin, make, network, weight_set
 
@@ -113,6 +113,11 @@ def test_networks_are_told_apart_though_noise_hides_them(noisy: Dataset) -> None
     found = figures(weights, noisy, evaluate(weights, noisy))
     assert found["gain_over_generalist_db"] > 4.0 * found["gain_over_generalist_doubt"] > 0.0
     assert found["generalist_tile_share"] == 0.0
+    alone = weight_set(0.94)
+    result = evaluate(alone, noisy)
+    found = figures(alone, noisy, result, quality=judge_pictures(alone, noisy, result))
+    assert found["generalist_tile_share"] == 1.0 and found["gain_over_generalist_db"] == 0.0
+    assert found["seam_ratio"] is None and "never changes" in found["not_measured"]["seams"]
 
 
 def test_wide_generalists_beside_the_file(exact: Dataset, tmp_path: Path) -> None:
@@ -226,6 +231,20 @@ def test_made_up_noise_has_the_variance_asked_for() -> None:
     assert noise[2:].mean() == pytest.approx(0.3, rel=0.01) and noise[2:].var() == pytest.approx(0.04, rel=0.03)
 
 
+@pytest.mark.parametrize("color", [(1.0, 0.95, 0.9), (1.5, 0.9, 0.55), (1.0, 0.3, 0.03)])
+def test_small_errors_without_noise_are_exact(color: tuple[float, float, float]) -> None:
+    """Dark, saturated and bright colours, all channels 2% off: the display's own difference, channels coupled."""
+    light = np.geomspace(0.02, 3.0, 128, dtype=np.float32).repeat(2)[None, :, None]
+    truth = np.asarray(light * np.array(color, np.float32))
+    picture, exposure = truth * np.float32(0.98), np.zeros(1, np.float32)
+    judged = TruthError(picture, truth, np.zeros_like(truth), np.ones((1, 256), bool), exposure)
+    expected = np.square(tonemap(picture) - tonemap(truth)).mean(axis=-1)
+    assert judged(picture).mean() == pytest.approx(expected.mean(), rel=0.05)
+    np.testing.assert_allclose(judged(picture), expected, rtol=0.15, atol=1e-7)
+    far = truth * np.float32(3.0)  # what a network is off from the reference counts exactly
+    assert judged(far).mean() == pytest.approx(float(np.square(tonemap(far) - tonemap(truth)).mean()), rel=0.02)
+
+
 @pytest.mark.parametrize("common", [True, False])
 @pytest.mark.parametrize("samples", [64, 256])
 def test_no_bias_from_skewed_noise(common: bool, samples: int) -> None:
@@ -234,8 +253,6 @@ def test_no_bias_from_skewed_noise(common: bool, samples: int) -> None:
     Dark, saturated and bright skin; a perfect network's error must vanish against the noise's, and that of one that is
     evenly 8% off must be told.
     """
-    from app.training.metrics import TruthError
-
     rng = np.random.default_rng(samples)
     tiles = 40
     lum = np.exp(rng.normal(np.log(0.16), 0.9, (tiles, 128, 1))).repeat(2, axis=1)
