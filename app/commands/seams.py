@@ -52,8 +52,8 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     from app.training import seam_page
     from app.training.cures import compare
     from app.training.dataset import Dataset
-    from app.training.face_image import FaceImage, face_images
-    from app.training.orbit import FRAMES, ORBITS, default_orbits
+    from app.training.face_image import face_images
+    from app.training.orbit import FRAMES, ORBITS, Orbit, default_orbits
     from app.training.seams import check_scale
 
     if out:
@@ -61,7 +61,7 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     networks, frames = WeightSet.load(weights or DEFAULT_WEIGHTS), Dataset(data)
     check_scale(networks, frames)
     images = list(face_images(frames))
-    motion: list[list[FaceImage]] = []
+    motion: list[Orbit] = []
     if orbits:
         with Device.open(device) as gpu, counter(ORBITS * FRAMES, "frames of orbits") as show:
             done = count(1)
@@ -69,7 +69,9 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     with counter(len(images) + len(motion), "frames and orbits") as show:
         effects = compare(networks, images, motion, progress=show)
     if not effects[0].seams.pairs:
-        raise InputError(f"Within the frames of {data} the network never changes, so there is no border to judge.")
+        raise InputError(
+            f"The frames of {data} have no border to judge by: the network never changes, or only in noisy places."
+        )
     if out is None:
         click.echo(f"{seam_page.table(effects)}\n{seam_page.verdict(effects)}")
         return

@@ -14,18 +14,19 @@ not count at all, so only borders where the network changes cost anything.
 to draw; needs that many frames, and once things move a history that follows the surface (`orbit.Motion.accumulate`).
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from app.network.schema import TILE
+from app.network.schema import TILE, to_tiles
 from app.network.weights import WeightSet
 from app.training.face_image import F32, FaceImage, Shift, spread
-from app.training.metrics import clean_error
-from app.training.orbit import Flicker, Motion, flicker_of
-from app.training.seams import Borders, GridShift, Rows, SeamRatio, bootstrap, seams_of, shown_change
+from app.training.metrics import TruthError
+from app.training.orbit import Flicker, Motion, Orbit, flicker_of
+from app.training.seams import Borders, GridShift, Rows, SeamRatio, seams_of, shown_change
 
 # About half a tile, but no multiple of the distances between shifted grids: moved by such a one, these fall on
 # one another and nothing seems to change.
@@ -85,7 +86,8 @@ class Effect:
         cure: which.
         seams: at the borders of the grid as it lies, where the networks as they are change.
         shift: what a move of the grid by `MOVE` changes.
-        gain, deviation: dB over the generalist against the truth, and its standard error by bootstrap over frames.
+        gain, deviation: dB over the generalist against the truth, mean over the frames whose noise leaves an error to
+            see, and its standard error; NaN where there are too few.
         cost: means over frames.
         flicker: over the orbits; None without any.
     """
@@ -102,7 +104,7 @@ class Effect:
 def compare(
     weights: WeightSet,
     images: Iterable[FaceImage],
-    orbits: Sequence[Sequence[FaceImage]] = (),
+    orbits: Sequence[Orbit] = (),
     cures: Sequence[Cure] = CURES,
     progress: Callable[[int], None] | None = None,
 ) -> list[Effect]:
@@ -125,7 +127,7 @@ def compare(
         if progress:
             progress(done)
     for orbit in orbits:
-        motion, painters = Motion(weights, orbit), [Painter(weights, image) for image in orbit]
+        motion, painters = Motion(orbit), [Painter(weights, frame.image) for frame in orbit]
         for found_motion, cure in zip(motions, cures, strict=True):
             found_motion.append(motion.sums(moving(cure, motion, painters)))
         done += 1
@@ -136,51 +138,46 @@ def compare(
 
 @dataclass(frozen=True)
 class _Frame:
-    """What one cure does to one frame: sums for `seams_of`, changes for `GridShift.of`, errors for `_gain`."""
+    """What one cure does to one frame: sums for `seams_of`, changes for `GridShift.of`, dB over the generalist."""
 
     jumps: Rows
     changes: F32
-    errors: Rows
+    gain: float
     cost: Cost
 
 
 def _frames(weights: WeightSet, image: FaceImage, cures: Sequence[Cure]) -> list[_Frame]:
-    borders, painter, face = Borders(weights, image), Painter(weights, image), image.face
-    generalist, _ = painter.paint(GENERALIST)
-    target, variance, near = image.target[face], image.variance[face], generalist[face]
+    borders, painter = Borders(weights, image), Painter(weights, image)
+    target, variance, face = (to_tiles(values) for values in (image.target, image.variance, image.face))
+    exposure = np.full(len(face), image.exposure_ev, np.float32)
+    truth = TruthError(to_tiles(painter.paint(AS_IS)[0]), target, variance, face, exposure)
 
     def error(picture: F32) -> float:
-        # What is left out depends on the generalist's picture and the variance alone: the same for all.
-        return float(np.nansum(clean_error(picture[face], target, variance, near, image.exposure_ev), dtype=np.float64))
+        return float(np.nansum(truth(to_tiles(picture)), dtype=np.float64))
 
-    before = error(generalist)
+    before = error(painter.paint(GENERALIST)[0])
     result = []
     for cure in cures:
         picture, cost = painter.paint(cure)
         moved, _ = painter.paint(cure, MOVE)
         jumps, changes = borders.sums(picture), shown_change(image, picture, moved)
-        result.append(_Frame(jumps, changes, np.array([before, error(picture)]), cost))
+        after = error(picture)
+        gain = 10.0 * math.log10(before / after) if min(before, after) > 0.0 else math.nan
+        result.append(_Frame(jumps, changes, gain, cost))
     return result
 
 
 def _effect(cure: Cure, frames: Sequence[_Frame], motions: Sequence[Rows]) -> Effect:
-    errors = np.stack([frame.errors for frame in frames])
+    gains = np.array([frame.gain for frame in frames if math.isfinite(frame.gain)])
     return Effect(
         cure,
         seams_of([frame.jumps for frame in frames]),
         GridShift.of([frame.changes for frame in frames]),
-        float(_gain(errors.sum(axis=0))[0]),
-        float(bootstrap(errors, _gain)[0]),
+        float(gains.mean()) if len(gains) else math.nan,
+        float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan,
         Cost(*(float(np.mean([getattr(f.cost, name) for f in frames])) for name in ("networks", "loaded"))),
         flicker_of(np.concatenate(motions)) if motions else None,
     )
-
-
-def _gain(errors: Rows) -> Rows:
-    """dB (..., 1) of errors (..., 2) of the generalist and of a cure; NaN where noise has made one negative."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gain: Rows = 10.0 * np.log10(errors[..., :1] / errors[..., 1:])
-    return gain
 
 
 class Painter:

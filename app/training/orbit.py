@@ -1,11 +1,14 @@
 """Does the picture flicker? Change along the surface while the camera moves slowly, against the reference's own change.
 
 Every face pixel of a frame is found again in the next one by its uv: the nearest pixel there, and from it by the
-picture's own gradient of uv to the place between pixels, where values are interpolated bilinearly. What a point of the
-surface changes by, in units of the display, is pooled as a root mean square. The reference goes through the same
-resampling, so what that adds is in both; and its noise, independent from frame to frame, is taken away without bias,
-as in `seams`: changes are weighed by the display's slope near the truth, and over the noise the square of a weighed
-sum of targets is too large by the sum of (weight * slope)^2 * variance.
+picture's own gradient of uv to the place between pixels, where values are interpolated bilinearly. What the display
+shows of a point of the surface changes by some amount, which is pooled as a root mean square. The reference goes
+through the same resampling, so what that adds is in both.
+
+The reference is noisy, and its noise flickers most of all. So every frame is path traced twice, and in place of the
+square of the reference's change stands the product of the changes of the two: their noise is independent and drops out,
+whatever its distribution, and no pixel need be left out for it. (To take the recorded variance away is without bias as
+well, but a few pixels outweigh all others, and to leave these out is not: what is left has more noise than variance.)
 
 Features hold uv as halves: places are known to about a tenth of a pixel in a face of 200, and every picture with detail
 as fine as a pixel is found to change a little. So a ratio lies nearer to 1 than the whole truth does.
@@ -16,7 +19,7 @@ flickers. The flicker of the error, neural less reference, needs no ratio to say
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -30,12 +33,13 @@ from app.scene.camera import Camera
 from app.scene.default import default_scene
 from app.scene.environment import Environment
 from app.scene.lights import Light
+from app.scene.tonemap import tonemap
 from app.training.avatars import Avatars
 from app.training.face_image import F32, FaceImage, draw
 from app.training.frame_source import GpuFrameSource
 from app.training.frames import FrameSource, TileSelection
-from app.training.metrics import CLEAN_NOISE, auto_exposure, plain_shading
-from app.training.seams import LEVELS, Rows, bootstrap, display_slope
+from app.training.metrics import auto_exposure, plain_shading
+from app.training.seams import LEVELS, Rows, bootstrap
 
 ORBITS = 2
 FRAMES = 6
@@ -83,9 +87,24 @@ class Track(NamedTuple):
     weights: F32
 
 
-def flicker_ratio(weights: WeightSet, orbits: Sequence[Sequence[FaceImage]]) -> Flicker:
+class OrbitFrame(NamedTuple):
+    """One frame of an orbit.
+
+    Attributes:
+        image: with its target.
+        again: (H, W, 3) another target with noise of its own.
+    """
+
+    image: FaceImage
+    again: F32
+
+
+Orbit = Sequence[OrbitFrame]
+
+
+def flicker_ratio(weights: WeightSet, orbits: Sequence[Orbit]) -> Flicker:
     """The flicker of the picture that networks draw, over orbits of `default_orbits` or `record_orbit`."""
-    rows = [Motion(weights, orbit).sums([draw(weights, image) for image in orbit]) for orbit in orbits]
+    rows = [Motion(orbit).sums([draw(weights, frame.image) for frame in orbit]) for orbit in orbits]
     return flicker_of(np.concatenate(rows))
 
 
@@ -95,7 +114,7 @@ def default_orbits(
     size: tuple[int, int] = SIZE,
     spp: int = SPP,
     progress: Callable[[], None] | None = None,
-) -> list[list[FaceImage]]:
+) -> list[Orbit]:
     """Orbits around the default head and around an avatar, in the default light, path traced (a minute or two).
 
     Args:
@@ -106,7 +125,7 @@ def default_orbits(
     """
     scene, avatars = default_scene(), Avatars()
     person = avatars.draw(AVATAR, AVATAR)
-    orbits = []
+    orbits: list[Orbit] = []
     for head in (scene, avatars):  # ORBITS of them
         with GpuFrameSource(device, head) as source:
             if source.people is not None:
@@ -128,7 +147,7 @@ def record_orbit(
     size: tuple[int, int] = SIZE,
     spp: int = SPP,
     progress: Callable[[], None] | None = None,
-) -> list[FaceImage]:
+) -> Orbit:
     """Render a slow orbit, all frames exposed as the first one.
 
     Args:
@@ -138,60 +157,70 @@ def record_orbit(
         frames: how many; 3 or more for second differences.
         step: turn from frame to frame, radians.
         size: (width, height) in pixels.
-        spp: samples a pixel of the targets, 2 or more, so that their noise is known.
+        spp: samples a pixel, an even number; each of a frame's two targets has half of them.
         progress: called after every frame.
     """
-    images: list[FaceImage] = []
+    made: list[OrbitFrame] = []
     exposure = None
     for index in range(frames):
-        tiles = source.render(
-            camera.orbit((index - (frames - 1) / 2) * step, 0.0),
-            lights,
-            environment,
-            size=size,
-            spp=spp,
-            jitter=(0.0, 0.0),
-            seed=index,
-            selection=TileSelection(1.0, 0),
+        turned = camera.orbit((index - (frames - 1) / 2) * step, 0.0)
+        first, second = (
+            source.render(
+                turned,
+                lights,
+                environment,
+                size=size,
+                spp=spp // 2,
+                jitter=(0.0, 0.0),
+                seed=2 * index + half,
+                selection=TileSelection(1.0, 0),
+            )
+            for half in (0, 1)
         )
         if exposure is None:
-            shaded = plain_shading(unpack(tiles.features), tiles.light_scale)
-            exposure = auto_exposure(shaded[tiles.mask.astype(bool)])
-        images.append(FaceImage.from_batch(tiles, size, exposure))
+            shaded = plain_shading(unpack(first.features), first.light_scale)
+            exposure = auto_exposure(shaded[first.mask.astype(bool)])
+        image, again = (FaceImage.from_batch(tiles, size, exposure) for tiles in (first, second))
+        both = image.face & again.face  # a target that is not finite leaves its mask
+        made.append(OrbitFrame(replace(image, face=both), again.target))
         if progress:
             progress()
-    return images
+    return made
 
 
 class Motion:
     """An orbit whose points are followed from frame to frame.
 
     Args:
-        weights: their generalist's picture says how steep the display is near the truth, as for `seams.Borders`.
-        orbit: its frames, of equal size, one or more.
+        orbit: its frames, of equal size.
     """
 
-    def __init__(self, weights: WeightSet, orbit: Sequence[FaceImage]) -> None:
-        self._orbit = orbit
-        none = np.zeros(orbit[0].face.shape, np.uint32)
-        self._slopes = [display_slope(image.radiance(weights, none), image) for image in orbit]
-        self._forth = [track(first, second) for first, second in pairwise(orbit)]
-        self._back = [track(second, first) for first, second in pairwise(orbit)]
+    def __init__(self, orbit: Orbit) -> None:
+        self._images = [frame.image for frame in orbit]
+        targets = [frame.image.target for frame in orbit], [frame.again for frame in orbit]
+        self._references = [self._shown(target) for target in targets]
+        self._forth = [track(first, second) for first, second in pairwise(self._images)]
+        self._back = [track(second, first) for first, second in pairwise(self._images)]
 
     def sums(self, pictures: Sequence[F32]) -> Rows:
         """The squared changes of pictures (H, W, 3 radiance) of the frames, to be put together by `flicker_of`.
 
         Returns:
             (frames - 1, 2, 4): of every pair of frames the first and the second differences (of the first pair none):
-            the number of points; the sums of the squared changes of the picture, of the reference without its noise,
-            and of their difference without it.
+            the number of points; the sums of the squared changes (mean of the channels) of the picture, and, without
+            noise, of the reference and of their difference.
         """
+        shown = (self._shown(pictures), *self._references)
         rows = np.zeros((len(self._forth), 2, 4))
         for index, forth in enumerate(self._forth):
-            rows[index, 0] = self._changes(pictures, index, [(1, forth)])
+            rows[index, 0] = _changes(shown, index, [(1, forth)])
             if index:
-                rows[index, 1] = self._changes(pictures, index, [(1, forth), (-1, self._back[index - 1])])
+                rows[index, 1] = _changes(shown, index, [(1, forth), (-1, self._back[index - 1])])
         return rows
+
+    def _shown(self, pictures: Sequence[F32]) -> list[F32]:
+        """What the display shows (H, W, 3), 0..1."""
+        return [tonemap(one, image.exposure_ev) for one, image in zip(pictures, self._images, strict=True)]
 
     def accumulate(self, pictures: Sequence[F32], most: int) -> list[F32]:
         """What temporal accumulation shows of pictures (H, W, 3) of the frames: the history follows the surface.
@@ -208,27 +237,27 @@ class Motion:
             shown.append(mixed)
         return shown
 
-    def _changes(self, pictures: Sequence[F32], index: int, others: list[tuple[int, Track]]) -> Rows:
-        """Sums of what points of frame `index` are in other frames, less what they are in their own as many times."""
-        image, slope = self._orbit[index], self._slopes[index]
-        points = np.logical_and.reduce([found.found for _, found in others])
-        neural, reference, noise = (
-            -len(others) * values[points] for values in (pictures[index], image.target, -len(others) * image.variance)
-        )
+
+def _changes(shown: Sequence[Sequence[F32]], index: int, others: Sequence[tuple[int, Track]]) -> Rows:
+    """Sums of what points of frame `index` are in other frames, less what they are in their own as many times.
+
+    Args:
+        shown: the picture, the reference and the reference again, each of all frames.
+        index: of the frame.
+        others: how many frames later, and where its points lie there.
+    """
+    points = np.logical_and.reduce([found.found for _, found in others])
+    changes = []
+    for frames in shown:
+        change = -len(others) * frames[index][points]
         for step, found in others:
             chosen = points[found.found]
-            taps, weights = found.taps[chosen], found.weights[chosen][..., None]
-            other = self._orbit[index + step]
-            neural = neural + (pictures[index + step].reshape(-1, 3)[taps] * weights).sum(axis=1)
-            reference = reference + (other.target.reshape(-1, 3)[taps] * weights).sum(axis=1)
-            noise = noise + (other.variance.reshape(-1, 3)[taps] * np.square(weights)).sum(axis=1)
-        scale = np.square(slope[points])
-        noise = scale * noise
-        judged = noise.max(axis=-1) <= CLEAN_NOISE**2  # see metrics.clean_error
-        clean = [scale * np.square(change) - removed for change, removed in (
-            (neural, 0.0), (reference, noise), (neural - reference, noise)
-        )]  # fmt: skip
-        return np.array([judged.sum(), *(c[judged].mean(axis=-1).sum(dtype=np.float64) for c in clean)])
+            values = frames[index + step].reshape(-1, 3)[found.taps[chosen]]
+            change = change + (values * found.weights[chosen][..., None]).sum(axis=1)
+        changes.append(change)
+    neural, reference, again = changes
+    products = np.square(neural), reference * again, (neural - reference) * (neural - again)
+    return np.array([points.sum(), *(product.mean(axis=-1).sum(dtype=np.float64) for product in products)])
 
 
 def flicker_of(rows: Rows) -> Flicker:

@@ -9,32 +9,47 @@ Targets are noisy. With s the display's slope near the truth, e = s (prediction 
 
     E[(e_p - e_q)^2] = (jump of the true error)^2 + s_p^2 variance_p + s_q^2 variance_q
 
-so what is pooled is the squared jump less the last two terms, which has no bias, and may be negative for few pixels.
-That needs a slope that knows nothing of the target's noise (it is taken at the generalist's picture), and pixels whose
-noises are independent. Pixels noisier than `metrics.CLEAN_NOISE` are left out on both sides of the ratio alike.
+so what is pooled is the squared jump less the last two terms, which has no bias, and may be negative for few pixels, as
+long as nothing in it but e knows the noise of p and q. The slope is taken at the generalist's picture. Pixels in noisy
+places are left out, since a few of them would outweigh all others; whether a place is noisy is asked of the pixels
+around, because pixels chosen for a small variance of their own have more noise than it says.
 
-The same ratio of the picture's own jumps needs no reference and has no noise, but counts the face's own edges as well.
-Both hide a step that is small against what pores and lids do. The step itself is what the change of network adds to the
-jumps of the *correction*, the picture less the generalist's, which knows no tiles: the root of the mean square across
-borders less that inside tiles.
+Errors of single pixels jump by many times what an eye makes out where it runs along a whole edge. Hence the line ratio.
+With j_1 .. j_n the jumps of the displayed error T(prediction) - T(target) along a tile's edge, or along a line of
+pixels inside a tile that is parallel to it, it pools
+
+    mean over i != k of j_i j_k = ((sum of j)^2 - sum of j^2) / (n (n - 1))
+
+in place of squares: what the jumps of a line have in common. Noise and grain, which differ from pixel to pixel, have
+no part in it; nothing need be known of them, and no pixel left out.
+
+The generalist knows no tiles, so its own ratios at these borders are 1 but for chance and for what lies there. They are
+divided out; most of the doubt goes with them.
+
+The step is what the change of network adds to the jumps of the *correction*, the picture less the generalist's: the
+root of the mean square across borders less that inside tiles. It needs no reference and has no noise.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, uniform_filter
 
 from app.errors import InputError
 from app.network.schema import TILE
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
 from app.training.dataset import Dataset
-from app.training.face_image import F32, FaceImage, Shift, draw, face_images, pairs, spread
-from app.training.metrics import CLEAN_NOISE, noise_error
+from app.training.face_image import F32, Bools, FaceImage, Shift, draw, face_images, pairs, spread
+from app.training.metrics import noise_error
 
 HALF_TILE: Shift = (TILE // 2, TILE // 2)
+QUIET = 0.05  # the noise's deviation around a pixel, of the display's range; more is a noisy place
+AROUND, NEAR = 7, 3  # pixels along the squares whose difference is asked: all around a pixel but its neighbours
+LINE = TILE // 2  # pixels that a line needs
 BOOTSTRAPS = 1000
 LEVELS = 255.0  # steps of an 8-bit display
 
@@ -46,17 +61,21 @@ Draw = Callable[[FaceImage, Shift], F32]  # a way to draw: the picture (H, W, 3)
 class SeamRatio:
     """How much more a picture jumps where the network changes than inside tiles.
 
+    Standard errors are by bootstrap over frames; NaN for one. Those without a quiet pair across a border are left out.
+
     Attributes:
-        ratio: of the root mean squares of the error's jumps; NaN if the noise leaves nothing, or the network never
-            changes.
-        deviation: its standard error, by bootstrap over the frames in which the network changes; NaN for one frame.
-        picture_ratio, picture_deviation: the same of the picture's own jumps.
+        ratio, deviation: of the root mean squares of the error's jumps, over the generalist's own ratio, and its
+            standard error; NaN if the noise leaves nothing, or the network never changes.
+        line_ratio, line_deviation: the same of what the jumps along a line of pixels have in common.
+        picture_ratio, picture_deviation: of the picture's own jumps; the face's own edges count as well.
         step, step_deviation: what the change of network adds, root mean square, in 1/255 of the display's range.
         pairs: how many neighbouring pixels lie across such borders.
     """
 
     ratio: float
     deviation: float
+    line_ratio: float
+    line_deviation: float
     picture_ratio: float
     picture_deviation: float
     step: float
@@ -137,47 +156,107 @@ class Borders:
     def __init__(self, weights: WeightSet, image: FaceImage) -> None:
         self._image = image
         self._generalist = image.radiance(weights, np.zeros(image.face.shape, np.uint32))
+        self._target: F32 = tonemap(image.target, image.exposure_ev).astype(np.float32)
         self._slope = display_slope(self._generalist, image)
-        known = np.isfinite(image.variance.max(axis=-1))  # one sample tells nothing of its noise
+        known = image.face & np.isfinite(image.variance.max(axis=-1))  # one sample tells nothing of its noise
         self._noise = np.square(self._slope) * np.where(known[..., None], image.variance, 0.0)
         hashes = image.tile_hashes(weights.hash_scale)
         tiles = np.arange(hashes.size).reshape(hashes.shape)
         slot, tile = (spread(values, image.face.shape) for values in (weights.table[hashes], tiles))
-        judged = image.face & known & (self._noise.max(axis=-1) <= CLEAN_NOISE**2)  # see metrics.clean_error
+        quiet = known & _quiet(self._noise.max(axis=-1), known)
+        places: npt.NDArray[np.intp] = np.indices(image.face.shape)
         self._pairs = []
         for axis in (0, 1):
             p, q = pairs(axis)
-            near = image.neighbors(axis) & judged[p] & judged[q]
+            near = image.neighbors(axis)
             across = near & (slot[p] != slot[q])
-            line = np.moveaxis(np.ones((1, 3), bool), 1, axis)
-            beside = binary_dilation(across, line, iterations=TILE // 2 - 1)  # the nearer half of the tile
-            self._pairs.append((across, near & (tile[p] == tile[q]) & beside))
+            straight = np.moveaxis(np.ones((1, 3), bool), 1, axis)
+            beside = binary_dilation(across, straight, iterations=TILE // 2 - 1)  # the nearer half of the tile
+            inside = near & (tile[p] == tile[q]) & beside
+            lines = tile[p] * TILE + places[axis][p] % TILE
+            self._pairs.append([_Pairs(chosen, quiet[p] & quiet[q], lines) for chosen in (across, inside)])
+        self._general = self._errors(self._generalist)
 
     def sums(self, picture: F32) -> Rows:
         """The squared jumps of a picture (H, W, 3 radiance) of this frame, to be put together by `seams_of`.
 
         Returns:
-            (2, 4): across borders where the network changes, and inside tiles: the number of pairs; the sums of the
-            squared jumps (mean of the channels) of the error without noise, of the picture, and of the correction.
+            (2, 9): across borders where the network changes, and inside tiles: the numbers of pairs, of quiet pairs and
+            of lines; sums over pairs of the squared jumps (mean of the channels) of the picture and of the correction;
+            sums over quiet pairs of those of the error without noise, and over lines of what these have in common; the
+            same two of the generalist's error.
         """
-        image, sums = self._image, np.zeros((2, 4))
-        error = self._slope * (picture - image.target)
-        shown, general = (tonemap(radiance, image.exposure_ev) for radiance in (picture, self._generalist))
+        shown, general = (tonemap(radiance, self._image.exposure_ev) for radiance in (picture, self._generalist))
+        rows = np.zeros((2, 5))
         for axis in (0, 1):
             p, q = pairs(axis)
-            jumps = [np.square(values[p] - values[q]) for values in (error, shown, shown - general)]
-            jumps[0] -= self._noise[p] + self._noise[q]
-            for row, chosen in enumerate(self._pairs[axis]):
-                sums[row] += chosen.sum(), *(jump[chosen].mean(axis=-1).sum(dtype=np.float64) for jump in jumps)
+            for row, found in enumerate(self._pairs[axis]):
+                jumps = (np.square(values[p] - values[q])[found.chosen] for values in (shown, shown - general))
+                rows[row] += *found.counts, *(jump.mean(axis=-1).sum() for jump in jumps)
+        return np.concatenate([rows, self._errors(picture), self._general], axis=1)
+
+    def _errors(self, picture: F32) -> Rows:
+        """Sums (2, 2) over quiet pairs and over lines, across borders and inside tiles, of a picture's error."""
+        error, sums = self._slope * (picture - self._image.target), np.zeros((2, 2))
+        shown = tonemap(picture, self._image.exposure_ev) - self._target
+        for axis in (0, 1):
+            p, q = pairs(axis)
+            for row, found in enumerate(self._pairs[axis]):
+                squares = np.square(error[p] - error[q]) - self._noise[p] - self._noise[q]
+                sums[row] += found.sum_quiet(squares), found.sum_lines(shown[p] - shown[q])
         return sums
+
+
+class _Pairs:
+    """Some neighbouring pixels along an axis.
+
+    Args:
+        chosen: which, of all pairs along the axis (see `face_image.pairs`).
+        quiet: of the same shape, pairs in places with little noise.
+        lines: of the same shape, which line across the axis a pair belongs to.
+
+    Attributes:
+        chosen: as above.
+        counts: pairs, quiet pairs, and lines that are long enough.
+    """
+
+    def __init__(self, chosen: Bools, quiet: Bools, lines: npt.NDArray[np.intp]) -> None:
+        self.chosen, self._quiet = chosen, chosen & quiet
+        _, self._line, self._lengths = np.unique(lines[chosen], return_inverse=True, return_counts=True)
+        self._long = self._lengths >= LINE
+        self.counts = int(chosen.sum()), int(self._quiet.sum()), int(self._long.sum())
+
+    def sum_quiet(self, values: F32) -> float:
+        """The sum over quiet pairs of values (..., 3) of all pairs along the axis, mean of the channels."""
+        return float(values[self._quiet].mean(axis=-1).sum(dtype=np.float64))
+
+    def sum_lines(self, jumps: npt.NDArray[Any]) -> float:
+        """The sum over lines of the mean product of two different jumps, of (..., 3) of all pairs along the axis."""
+        total = 0.0
+        for jump in jumps[self.chosen].T:
+            sums, squares = (np.bincount(self._line, v, len(self._long)) for v in (jump, np.square(jump)))
+            products = (np.square(sums) - squares)[self._long]
+            total += float((products / (self._lengths * (self._lengths - 1))[self._long]).sum()) / 3.0
+        return total
 
 
 def seams_of(frames: Sequence[Rows]) -> SeamRatio:
     """The seam ratio of frames' `Borders.sums`."""
-    rows = np.array([sums for sums in frames if sums[0, 0]]).reshape(-1, 2, 4)  # others say nothing of borders
+    rows = np.array([sums for sums in frames if sums[0, 1]]).reshape(-1, 2, 9)  # others say nothing of borders
     value, deviation = _measures(rows.sum(axis=0)).tolist(), bootstrap(rows, _measures).tolist()
-    count = int(rows[:, 0, 0].sum())
-    return SeamRatio(value[0], deviation[0], value[1], deviation[1], value[2], deviation[2], count)
+    (ratio, line, picture, step), count = zip(value, deviation, strict=True), int(rows[:, 0, 0].sum())
+    return SeamRatio(*ratio, *line, *picture, *step, count)
+
+
+def _quiet(noise: F32, known: Bools) -> Bools:
+    """Where the noise (H, W; squared) of known pixels around a pixel, without its neighbours, is small on average."""
+    count, total = (
+        uniform_filter(values, AROUND, mode="constant") * AROUND**2
+        - uniform_filter(values, NEAR, mode="constant") * NEAR**2
+        for values in (known.astype(np.float64), np.where(known, noise, 0.0).astype(np.float64))
+    )
+    quiet: Bools = (count > 0.5) & (total <= QUIET**2 * count)
+    return quiet
 
 
 def display_slope(radiance: F32, image: FaceImage) -> F32:
@@ -207,10 +286,10 @@ def bootstrap(rows: Rows, measure: Callable[[Rows], Rows]) -> Rows:
 
 
 def _measures(sums: Rows) -> Rows:
-    """Ratio, picture ratio and step (..., 3) of sums (..., 2, 4); NaN where there is no root."""
+    """Ratio, line ratio, picture ratio and step (..., 4) of sums (..., 2, 9); NaN where there is no root."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = sums[..., 1:] / sums[..., :1]
+        means = sums[..., 3:] / sums[..., [0, 0, 1, 2, 1, 2]]
         across, inside = means[..., 0, :], means[..., 1, :]
-        result: Rows = np.sqrt(across / inside)
-        result[..., 2] = LEVELS * np.sqrt(np.maximum(across[..., 2] - inside[..., 2], 0.0))
-    return result
+        step = LEVELS * np.sqrt(np.maximum(across[..., 1:2] - inside[..., 1:2], 0.0))
+        picture, own, general = np.split(np.sqrt(across / inside)[..., [0, 2, 3, 4, 5]], [1, 3], axis=-1)
+        return np.concatenate([own / general, picture, step], axis=-1)

@@ -12,30 +12,45 @@ from app.network.tile_hash import HASHES
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight
 from app.training.face_image import FaceImage
-from app.training.orbit import FRAMES, Flicker, Motion, flicker_of, flicker_ratio, record_orbit, track
+from app.training.orbit import (
+    FRAMES,
+    Flicker,
+    Motion,
+    Orbit,
+    OrbitFrame,
+    flicker_of,
+    flicker_ratio,
+    record_orbit,
+    track,
+)
 from tests.training.made_faces import SIZE, checkered, flat_face
 from tests.training.sphere_source import SphereSource, skin
 
 F32 = npt.NDArray[np.float32]
 LIGHT = DirectionalLight((0.3, -0.5, -1.0), irradiance=3.0)
 STEP = math.radians(1.0)
-WEIGHTS = checkered(0.0)  # its generalist draws one tone, about that of the sphere
+WEIGHTS = checkered(0.0)
 
 
-def orbit(noise: float) -> list[FaceImage]:
+def make(noise: float) -> Orbit:
     return record_orbit(
         SphereSource(noise), Camera(), [LIGHT], None, size=(80, 80), spp=8, step=STEP, progress=lambda: None
     )
 
 
 @pytest.fixture(scope="module")
-def clean() -> list[FaceImage]:
-    return orbit(0.0)
+def orbit() -> Orbit:
+    return make(0.0)
 
 
 @pytest.fixture(scope="module")
-def motion(clean: list[FaceImage]) -> Motion:
-    return Motion(WEIGHTS, clean)
+def clean(orbit: Orbit) -> list[FaceImage]:
+    return [frame.image for frame in orbit]
+
+
+@pytest.fixture(scope="module")
+def motion(orbit: Orbit) -> Motion:
+    return Motion(orbit)
 
 
 def truth(image: FaceImage) -> F32:
@@ -78,20 +93,22 @@ def test_the_truth_flickers_as_the_reference(clean: list[FaceImage], motion: Mot
 
 
 def test_noise_of_the_reference_is_no_flicker(clean: list[FaceImage], motion: Motion) -> None:
-    noisy = Motion(WEIGHTS, orbit(0.05))
-    pictures = [truth(image) for image in clean]
-    found, known = flicker(noisy, pictures), flicker(motion, pictures)
+    noisy, pictures = make(0.03), [truth(image) for image in clean]
+    assert not np.array_equal(noisy[0].image.target, noisy[0].again)
+    found, known = flicker(Motion(noisy), pictures), flicker(motion, pictures)
     assert found.reference == pytest.approx(known.reference, rel=0.1)
-    assert found.ratio == pytest.approx(1.0, abs=0.1)
-    with_noise = flicker(motion, [image.target for image in orbit(0.05)])
-    assert with_noise.neural > 2.0 * known.neural  # that is what had to be taken away
+    assert found.ratio == pytest.approx(1.0, abs=0.1) and found.error < 0.3
+    with_noise = flicker(motion, [frame.image.target for frame in noisy])
+    assert with_noise.neural > 2.5 * known.neural  # that is what had to be taken away
 
 
-def test_what_is_glued_to_the_surface_adds_nothing(clean: list[FaceImage], motion: Motion) -> None:
-    found = flicker(motion, [truth(image) + paint(image) for image in clean])
-    assert found.ratio == pytest.approx(1.0, abs=0.1)
-    sliding = flicker(motion, [truth(image) + paint(clean[0]) for image in clean])  # glued to the screen
-    assert sliding.ratio > 1.5 and sliding.error > 5.0 * found.error
+def test_what_is_glued_to_the_surface_does_not_flicker(clean: list[FaceImage]) -> None:
+    painted = [(0.3 + paint(image)).astype(np.float32) for image in clean]
+    still = Motion([OrbitFrame(replace(image, target=one), one) for image, one in zip(clean, painted, strict=True)])
+    glued = flicker(still, [0.3 - paint(image) for image in clean])
+    assert glued.ratio == pytest.approx(1.0, abs=0.1)  # what finding points between pixels leaves, in both
+    sliding = flicker(still, [0.3 - paint(clean[0]) for _ in clean])  # glued to the screen
+    assert sliding.neural > 10.0 * glued.neural and sliding.ratio > 10.0 and sliding.error > 5.0 * glued.error
 
 
 def test_what_changes_from_frame_to_frame_flickers(clean: list[FaceImage], motion: Motion) -> None:
@@ -101,20 +118,20 @@ def test_what_changes_from_frame_to_frame_flickers(clean: list[FaceImage], motio
     assert found.second_ratio > found.ratio > 1.0 + 2.0 * found.deviation
 
 
-def test_networks_that_change_with_the_tile_flicker(clean: list[FaceImage]) -> None:
-    same = flicker_ratio(WEIGHTS, [clean])
+def test_networks_that_change_with_the_tile_flicker(orbit: Orbit) -> None:
+    same = flicker_ratio(WEIGHTS, [orbit])
     every_hash = (np.arange(HASHES) % 3).astype(np.uint32)
-    popping = flicker_ratio(replace(checkered(0.05), table=every_hash), [clean, clean[:3]])
+    popping = flicker_ratio(replace(checkered(0.05), table=every_hash), [orbit, orbit[:3]])
     assert popping.neural > 2.0 * same.neural and popping.error > 1.2 * same.error
-    assert len(clean) == FRAMES
+    assert len(orbit) == FRAMES
 
 
-def test_few_frames_say_little(clean: list[FaceImage]) -> None:
-    one, two, three = (flicker_ratio(WEIGHTS, [clean[:count]]) for count in (1, 2, 3))
+def test_few_frames_say_little(orbit: Orbit) -> None:
+    one, two, three = (flicker_ratio(WEIGHTS, [orbit[:count]]) for count in (1, 2, 3))
     assert math.isnan(one.ratio) and math.isnan(one.reference)
     assert two.reference > 0.0 and math.isnan(two.deviation) and math.isnan(two.second_ratio)
     assert math.isfinite(three.second_ratio) and math.isfinite(three.deviation)
-    nobody = [replace(image, face=np.zeros_like(image.face)) for image in clean]
+    nobody = [OrbitFrame(replace(f.image, face=np.zeros_like(f.image.face)), f.again) for f in orbit]
     assert math.isnan(flicker_ratio(WEIGHTS, [nobody]).ratio)
 
 
@@ -122,7 +139,7 @@ def test_history_follows_the_surface() -> None:
     sliding = [flat_face(offset=(2.0 * index, 0.0)) for index in range(FRAMES)]
     patterns = [np.sin(40.0 * image.feature("uv")[..., :1]).repeat(3, axis=-1) for image in sliding]
     blinking = [pattern * (index % 2) for index, pattern in enumerate(patterns)]
-    motion = Motion(WEIGHTS, sliding)
+    motion = Motion([OrbitFrame(image, image.target) for image in sliding])
     shares = [0.0, 1 / 2, 1 / 3, 2 / 4, 3 / 8, 17 / 32]  # a mean of all until the fourth, then 3/4 of the last mean
     inner = slice(20, -20), slice(20, -20)  # seen by all frames
     for picture, pattern, share in zip(motion.accumulate(blinking, 4), patterns, shares, strict=True):
