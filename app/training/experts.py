@@ -255,9 +255,9 @@ class Jury:
             index[row, :count] = first + torch.randperm(stop - first, generator=generator)[:count]
         present = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
         self._people = int(judge.person.max()) + 1
-        self._judge = Judge(judge, index, present)
+        with torch.no_grad():
+            self._judge = Judge(judge, index, lambda features, scale: start(features) * scale, present)
         self._start = self._draw(start)
-        self._judge.refer_to(self._start)
         self.count = self._judge.count
         self.start_error = self._judge.noisy(self._start)
 

@@ -1,12 +1,14 @@
 """How far networks are from the truth on the pixels of people that they did not learn from.
 
 Squared differences to the noisy targets, less what their noise is expected to add: so noise favours nobody, and means
-over many pixels estimate the error itself. An error weighs what it weighs in the loss, the slope of the display; not at
-the networks' own predictions but at a reference that is the same for all that are compared. `loss.display_slope` is
-bounded in the shadows, where the exact slope at a reference that is a little off would let a few pixels decide.
+over many pixels estimate the error itself. An error weighs what it weighs in the loss, the slope of the display, but at
+a reference that knows nothing of the noise and is the same for all that are compared. `loss.display_slope` is bounded
+in the shadows, where the exact slope at a reference that is a little off would let a few pixels decide.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +18,11 @@ from torch import Tensor
 from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.training.loss import display_slope
-from app.training.metrics import CLEAN_NOISE, plain_shading, psnr
+from app.training.metrics import CLEAN_NOISE, psnr
 from app.training.pixels import Pixels
 
 F64 = npt.NDArray[np.float64]
+Draw: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 class Judge:
@@ -28,6 +31,7 @@ class Judge:
     Args:
         pixels: a split that nothing learns from.
         index: (rows, n) which of its pixels.
+        draw: makes of their features and scale the reference, exposed radiance (rows, n, 3).
         present: (rows, n) false for padding; None: no row has any.
 
     Attributes:
@@ -35,15 +39,14 @@ class Judge:
         count: (rows,) how many pixels judge.
     """
 
-    def __init__(self, pixels: Pixels, index: Tensor, present: Tensor | None = None) -> None:
+    def __init__(self, pixels: Pixels, index: Tensor, draw: Draw, present: Tensor | None = None) -> None:
         self.features, self.scale, self._target = pixels.take(index)
         self._person = pixels.person[index.to(pixels.person.device)].to(pixels.device).long()
         self._variance, self._present = pixels.noise(index), present
-        plain = plain_shading(self.features.cpu().numpy(), self.scale[..., 0].cpu().numpy())
-        self.refer_to(torch.from_numpy(plain).to(pixels.device))
+        self.refer_to(draw(self.features, self.scale))
 
     def refer_to(self, radiance: Tensor) -> None:
-        """Weigh errors at (rows, n, 3) exposed radiance from now on; before, it is plain shading."""
+        """Weigh errors at another reference from now on."""
         weight = display_slope(radiance).square()
         noise = weight * self._variance
         known = noise.amax(dim=-1, keepdim=True) <= CLEAN_NOISE**2  # one of the others could outweigh all of these
@@ -109,12 +112,13 @@ class Judgement:
         return psnr(float(self.errors[model].sum() / self.pixels.sum()))
 
 
-def judge(weights: WeightSet, pixels: Pixels, most: int, seed: int = 0) -> Judgement:
+def judge(weights: WeightSet, pixels: Pixels, reference: WeightSet, most: int, seed: int = 0) -> Judgement:
     """Judge a set of networks, as it runs, on a split that nothing learns from.
 
     Args:
         weights: the networks.
         pixels: the split.
+        reference: at whose generalist's pictures errors are weighed.
         most: pixels of a hash that are looked at; they stand for all of it.
         seed: decides which.
     """
@@ -125,15 +129,24 @@ def judge(weights: WeightSet, pixels: Pixels, most: int, seed: int = 0) -> Judge
         if start == stop:
             continue
         chosen = np.random.default_rng([seed, tile_hash]).permutation(stop - start)[:most]
-        jury = Judge(pixels, torch.from_numpy(start + chosen)[None])
-        features, scale = (part[0].cpu().numpy() for part in (jury.features, jury.scale))
-        drawn = {"generalist": forward(weights, features, scale[:, 0], 0).astype(np.float32)}
+        jury = Judge(pixels, torch.from_numpy(start + chosen)[None], _draw(reference, 0))
+        drawn = {"generalist": _draw(weights, 0)(jury.features, jury.scale)}
         drawn["experts"] = drawn["generalist"]
         if weights.table[tile_hash]:
-            drawn["experts"] = forward(weights, features, scale[:, 0], tile_hash).astype(np.float32)
+            drawn["experts"] = _draw(weights, tile_hash)(jury.features, jury.scale)
         for model, radiance in drawn.items():
-            sums, found = jury.by_person(torch.from_numpy(radiance)[None].to(pixels.device), people)
+            sums, found = jury.by_person(radiance, people)
             errors[model] += sums[0].numpy() * ((stop - start) / len(chosen))
         counts += found[0].numpy() * ((stop - start) / len(chosen))
     present = counts > 0
     return Judgement({model: error[present] for model, error in errors.items()}, counts[present])
+
+
+def _draw(weights: WeightSet, tile_hash: int) -> Draw:
+    """What a set draws, as it runs, on tiles with a hash."""
+
+    def draw(features: Tensor, scale: Tensor) -> Tensor:
+        drawn = forward(weights, features.cpu().numpy(), scale[..., 0].cpu().numpy(), tile_hash)
+        return torch.from_numpy(drawn.astype(np.float32)).to(features.device)
+
+    return draw

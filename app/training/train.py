@@ -261,10 +261,11 @@ def _train_wider(run: "_Run", out: Path, pixels: Pixels, metadata: dict[str, Any
 
 
 def _measure_learning(run: "_Run", out: Path, pixels: Pixels, people: int) -> None:
-    """Train on fewer and fewer people, and say what more of them would bring."""
+    """Train on some of the people, more and more of them, and say what yet more would bring."""
     options, done = run.options, run.state.learning
     if not options.learning_curve:
         return
+    reference = WeightSet.load(out)
     experts = replace(options.experts, steps=options.experts.steps // CURVE_SHARE)
     for count in sizes(people):
         if count in done:
@@ -273,7 +274,7 @@ def _measure_learning(run: "_Run", out: Path, pixels: Pixels, people: int) -> No
         some = pixels.of_people(count).to(run.judge.device)
         generalist = run.generalist(name, options.layers, some, options.steps // CURVE_SHARE)
         weights = _weight_set(generalist, run.experts(name, generalist, some, experts), {})
-        done[count] = Point(count, judge(weights, run.judge, CURVE_PIXELS)).plain()
+        done[count] = Point(count, judge(weights, run.judge, reference, CURVE_PIXELS)).plain()
         run.state.forget(name)
         run.state.save()
     points = [Point.parse(done[count]) for count in sizes(people)]
@@ -335,7 +336,8 @@ class _Run:
             net.load_state_dict(reached["net"])
             optimizer.load_state_dict(reached["optimizer"])
         index = torch.randint(len(self.judge), (JUDGE_PIXELS,), generator=self.generator("judge"))
-        jury = Judge(self.judge, index[None])
+        with torch.no_grad():
+            jury = Judge(self.judge, index[None], lambda features, scale: net(features) * scale)
         title = "Generalist" if name == MAIN else f"Generalist, {name}".replace("generalist-", "width ")
         with self.display.stage(title, steps) as show:
             while reached["step"] < steps:
@@ -347,7 +349,9 @@ class _Run:
                     features, scale, target = pixels.draw(index, generator)
                     descend(optimizer, weighted_error(net(features) * scale, target).mean())
                 with torch.no_grad():
-                    db = decibel(jury.clean(net(jury.features) * jury.scale)[0])
+                    drawn = net(jury.features) * jury.scale
+                    jury.refer_to(drawn)  # nothing better is known yet
+                    db = decibel(jury.clean(drawn)[0])
                 if math.isnan(db):
                     raise BungyoError(f"Training diverged after {last} steps.", "Try a smaller learning rate.")
                 reached = {**reached, "step": last, "net": net.state_dict(), "optimizer": optimizer.state_dict()}
