@@ -26,8 +26,8 @@ void main()
     out_position = v.position;
     out_normal = v.normal;
     out_uv = v.uv;
-    out_irradiance = light.irradiance * n;
-    out_environment = light.environment * n;
+    out_irradiance = light.irradiance * n + light.environment;
+    out_environment = light.environment;
     out_ambient_visibility = light.ambient_visibility * n;
     gl_Position = frame.view_projection * vec4(v.position, 1.0);
 }

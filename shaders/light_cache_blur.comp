@@ -1,6 +1,6 @@
 // Turns gathered sums into the cache images: means, blurred along the skin by Gaussians of two widths.
 // One axis of the texture square a call. The weights use distances in space and the area a texel stands for, so that
-// the width is in metres of skin wherever the UV map stretches.
+// the width is in metres of skin wherever the UV map stretches; it is wider in colours that travel further below the skin.
 
 #include "light_cache.glsl"
 
@@ -17,7 +17,8 @@ BlurredLight load_light(uint at)
 #if AXIS == 0
     GatheredLight g = gathered[at];
     float n = 1.0 / float(state.first_sample + state.samples);
-    return BlurredLight(g.irradiance * n, g.ambient_visibility * n, g.environment * n, g.thickness * n, g.moment * n, g.transmission * n, g.irradiance * n);
+    vec3 irradiance = g.irradiance * n + g.environment;
+    return BlurredLight(irradiance, g.ambient_visibility * n, g.environment, g.thickness * n, g.moment * n, g.transmission * n, irradiance);
 #else
     return half_blurred[at];
 #endif
@@ -30,8 +31,11 @@ void main()
     ivec2 here = ivec2(i % CACHE_SIZE, i / CACHE_SIZE);
     vec3 p = points[i].position;
 
+    vec3 path = max(points[i].mean_free_path, vec3(1e-5));
+    vec3 narrow_falloff = -0.5 / (SIGMA_NARROW * SIGMA_NARROW * path * path);
+    vec3 wide_falloff = -0.5 / (SIGMA_WIDE * SIGMA_WIDE * path * path);
     BlurredLight sum = BlurredLight(vec3(0.0), 0.0, vec3(0.0), 0.0, vec3(0.0), vec3(0.0), vec3(0.0));
-    float narrow_total = 0.0, wide_total = 0.0;
+    vec3 narrow_total = vec3(0.0), wide_total = vec3(0.0);
     for (int step = -BLUR_TAPS; step <= BLUR_TAPS; ++step) {
 #if AXIS == 0
         ivec2 there = here + ivec2(step, 0);
@@ -43,32 +47,33 @@ void main()
         if (points[at].traced == 0u) continue;
         vec3 d = points[at].position - p;
         float d2 = dot(d, d);
-        float wide = points[at].area * exp(d2 * (-0.5 / (SIGMA_WIDE * SIGMA_WIDE)));
-        if (wide <= 0.0) continue;
-        float narrow = points[at].area * exp(d2 * (-0.5 / (SIGMA_NARROW * SIGMA_NARROW)));
+        vec3 wide = points[at].area * exp(d2 * wide_falloff);
+        if (wide.r <= 0.0) continue;
+        vec3 narrow = points[at].area * exp(d2 * narrow_falloff);
         BlurredLight light = load_light(at);
         wide_total += wide;
         sum.wide += wide * light.wide;
         narrow_total += narrow;
         sum.narrow += narrow * light.narrow;
-        sum.ambient_visibility += narrow * light.ambient_visibility;
-        sum.environment += narrow * light.environment;
-        sum.thickness += narrow * light.thickness;
-        sum.moment += narrow * light.moment;
-        sum.transmission += narrow * light.transmission;
+        // What has no colour spreads as red does.
+        sum.ambient_visibility += narrow.r * light.ambient_visibility;
+        sum.environment += narrow.r * light.environment;
+        sum.thickness += narrow.r * light.thickness;
+        sum.moment += narrow.r * light.moment;
+        sum.transmission += narrow.r * light.transmission;
     }
-    if (narrow_total <= 1e-4 * wide_total || wide_total <= 0.0) { // a lone texel, or one in the gutter far from the island
+    if (points[i].area <= 0.0 && any(lessThanEqual(narrow_total, 1e-4 * wide_total))) { // in the gutter, far from the island
         sum = load_light(i);
-        narrow_total = wide_total = 1.0;
+        narrow_total = wide_total = vec3(1.0);
     }
-    float n = 1.0 / narrow_total;
-    sum.narrow *= n;
+    sum.narrow /= narrow_total;
+    sum.wide /= wide_total;
+    float n = 1.0 / narrow_total.r;
     sum.ambient_visibility *= n;
     sum.environment *= n;
     sum.thickness *= n;
     sum.moment *= n;
     sum.transmission *= n;
-    sum.wide /= wide_total;
 #if AXIS == 0
     half_blurred[i] = sum;
 #else

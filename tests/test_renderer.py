@@ -175,7 +175,7 @@ def test_golden_neural(gpu: Device, weights: WeightSet, lights: str) -> None:
         golden.compare(f"neural-{lights}", settled(renderer, 4))
 
 
-@pytest.mark.parametrize("mode", ["tiles", "normal", "albedo", "irradiance_wide", "specular", "transmission"])
+@pytest.mark.parametrize("mode", ["tiles", "normal", "albedo", "diffuse_wide", "specular", "transmission"])
 def test_golden_views(gpu: Device, weights: WeightSet, mode: str) -> None:
     scene = default_scene(aspect=1.0)
     with Renderer(gpu, scene, weights, (128, 128), mode, cache_size=128, cache_samples=4) as renderer:

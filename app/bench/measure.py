@@ -9,7 +9,7 @@ from typing import Any
 
 from app.bench.figures import Samples
 from app.bench.mitsuba import installed
-from app.bench.networks import NETWORKS, Networks, flops
+from app.bench.networks import NETWORKS, Networks
 from app.bench.sgemm import HINDRANCES, Sgemm, sgemm
 from app.bench.skin import Painter, mitsuba_painter, reference_painter
 from app.bench.view import Description, FrameCost, View, memory
@@ -17,6 +17,7 @@ from app.bench.worker import Worker
 from app.commands.options import SceneOptions
 from app.commands.stage import load_weights
 from app.errors import InputError
+from app.network.layers import flops
 
 Part = Callable[[], None]  # a part's turn in a round
 Counted = Callable[[int, str], Iterator[int]]  # app.progress.counted

@@ -1,8 +1,6 @@
 """Tile hash and tile network alone, on a picture that is all face: GFLOP/s of the fused pass, the hash's share."""
 
-from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -19,11 +17,6 @@ from app.passes.tile_network import TileNetwork
 SIZE = 512  # pixels along an edge of the picture
 NETWORKS = 225  # different ones, random per tile
 _SHOWN = 0.2  # of u and v by a tile
-
-
-def flops(layers: Sequence[int]) -> int:
-    """Multiplications and additions a pixel; biases and activations do not count."""
-    return 2 * sum(inputs * outputs for inputs, outputs in pairwise(layers))
 
 
 class Networks:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 HASH_BINS = 8  # bins of the tile hash along u and along v; two bytes make the 16-bit hash
 TILE = 16  # pixels along a tile's edge
 TILE_PIXELS = TILE * TILE
@@ -60,7 +60,6 @@ class Feature:
     light: bool = False
 
 
-_IRRADIANCE = "W/m²"
 _RADIANCE = "W/(m² sr)"
 
 FEATURES: tuple[Feature, ...] = (
@@ -69,15 +68,27 @@ FEATURES: tuple[Feature, ...] = (
     Feature("view", 3, "direction towards the camera, unit length", "1", -1, 1, "head"),
     Feature("albedo", 3, "diffuse albedo of the skin, linear Rec.709", "1", 0, 1),
     Feature("roughness", 1, "roughness of the skin's reflection", "1", 0, 1),
-    Feature("irradiance", 3, "shadowed, at the shading normal, not blurred", _IRRADIANCE, 0, 4, light=True),
-    Feature("irradiance_narrow", 3, "blurred along the skin, sigma 1.5 mm", _IRRADIANCE, 0, 4, light=True),
-    Feature("irradiance_wide", 3, "blurred along the skin, sigma 4.5 mm", _IRRADIANCE, 0, 4, light=True),
+    Feature("diffuse", 3, "albedo * irradiance / pi, shadowed, at the shading normal", _RADIANCE, 0, 4, light=True),
+    Feature(
+        "diffuse_narrow",
+        3,
+        "the same, light blurred by 0.4 mean free paths",
+        _RADIANCE,
+        0,
+        4,
+        light=True,
+    ),
+    Feature(
+        "diffuse_wide", 3, "the same, light blurred by 1.2 mean free paths", _RADIANCE, 0, 4, light=True
+    ),
     Feature("specular", 3, "shadowed GGX reflection of all light", _RADIANCE, 0, 4, light=True),
     Feature(
-        "light_direction", 3, "luminance-weighted first moment of all light", _IRRADIANCE, -4, 4, "head", True
+        "light_direction", 3, "first moment of all light, times albedo / pi", _RADIANCE, -4, 4, "head", True
     ),
     Feature("thickness", 1, "tanh(thickness / 20 mm) along the inward normal", "1", 0, 1),
-    Feature("transmission", 3, "light behind thin parts, attenuated by them", _IRRADIANCE, 0, 4, light=True),
+    Feature(
+        "transmission", 3, "albedo * light through thin parts / pi", _RADIANCE, 0, 4, light=True
+    ),
     Feature("ambient_visibility", 1, "fraction of the hemisphere that is open", "1", 0, 1),
 )
 
@@ -85,9 +96,7 @@ CHANNELS = sum(feature.channels for feature in FEATURES)
 WORDS = CHANNELS // 2  # 32-bit words a pixel
 VECTORS = WORDS // 4  # uvec4 a pixel
 
-DTYPE = np.dtype(
-    [(f.name, np.float32) if f.channels == 1 else (f.name, np.float32, (f.channels,)) for f in FEATURES]
-)
+DTYPE = np.dtype([(f.name, np.float32) if f.channels == 1 else (f.name, np.float32, (f.channels,)) for f in FEATURES])
 """One pixel as a numpy record of float32, fields in schema order, without padding (128 bytes)."""
 
 _SLICES: dict[str, slice] = {}
@@ -144,8 +153,7 @@ def join(features: Mapping[str, npt.ArrayLike] | npt.NDArray[Any]) -> npt.NDArra
 def split(values: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
     """The features by name as views into `values` (..., 32); one-channel features lose their last axis."""
     return {
-        f.name: values[..., _SLICES[f.name]] if f.channels > 1 else values[..., _SLICES[f.name].start]
-        for f in FEATURES
+        f.name: values[..., _SLICES[f.name]] if f.channels > 1 else values[..., _SLICES[f.name].start] for f in FEATURES
     }
 
 
@@ -253,9 +261,7 @@ uint surface_index(uint tile, uint pixel) { return tile * TILE_PIXELS + pixel; }
 def _channel_names(struct: str) -> list[str]:
     """GLSL expressions of the 32 channels, e.g. "f.normal.x"."""
     return [
-        f"{struct}.{f.name}" + (f".{'xyz'[c]}" if f.channels > 1 else "")
-        for f in FEATURES
-        for c in range(f.channels)
+        f"{struct}.{f.name}" + (f".{'xyz'[c]}" if f.channels > 1 else "") for f in FEATURES for c in range(f.channels)
     ]
 
 
@@ -276,8 +282,7 @@ def glsl() -> str:
         "",
         "struct Features {",
         *(
-            f"    {_GLSL_TYPES[f.channels]} {f.name}; // {f.meaning}"
-            + ("; over light_scale" if f.light else "")
+            f"    {_GLSL_TYPES[f.channels]} {f.name}; // {f.meaning}" + ("; over light_scale" if f.light else "")
             for f in FEATURES
         ),
         "};",

@@ -11,12 +11,13 @@ would be fetched anew for every 8. A barrier after each block of 16 outputs make
 a barrier of execution only: one with memory semantics costs ten times more (an mfence each). A GPU needs
 none of this (macro BLOCK_BARRIER).
 
-Order of parameters, as vec4 (widths padded to multiples of 4 with zeros), layer after layer: the bias, then
+Order of parameters, as vec4 (widths padded to multiples of 4 with zeros), block after block: the bias, then
 for each input the weights towards all outputs. An input is thus multiplied into 16 running sums while it is
-in a register.
+in a register. The first block is the last layer's, for what it sees of the input itself: so only three sums, not
+32 inputs, have to be kept until the hidden layers are done. Else a block is a layer.
 
-On chip. The weights of as many whole layers as fit into 32 KB of shared memory are staged together; a
-network that does not fit is staged group of layers by group. The widest layer, 64 to 64, takes 16.6 KB.
+On chip. The weights of as many whole blocks as fit into 32 KB of shared memory are staged together; a
+network that does not fit is staged group of blocks by group. The widest layer, 64 to 64, takes 16.6 KB.
 Activations are registers.
 """
 
@@ -27,28 +28,35 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from app.network.layers import check_layers, shapes, shortcut
 from app.network.schema import CHANNELS
 
 SHARED_BYTES = 32 * 1024  # for a tile's weights: what every desktop GPU has, and lavapipe
+MAX_WIDTH = 64  # of a hidden layer; wider ones would neither fit on chip nor compile in seconds
 BLOCK = 16  # outputs computed between two block barriers
 _VEC4 = 16  # bytes
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer's place among the parameters, in vec4.
+class Block:
+    """Parameters that lie together: a layer's, or the part of the last layer's for some of its inputs.
 
     Attributes:
-        index: 0 for the first.
+        layer: its number, 0 for the first.
         inputs, outputs: widths as trained.
-        offset: of its bias from the start of the network's parameters; the weights follow.
-        columns: vec4 that hold all outputs.
+        offset: of the block from the start of the network's parameters, in vec4.
+        column: the first of its inputs among the layer's.
+        bias: whether the layer's bias is here, before the weights: the block that begins the sums.
+        last: whether the sums are complete with it.
     """
 
-    index: int
+    layer: int
     inputs: int
     outputs: int
     offset: int
+    column: int = 0
+    bias: bool = True
+    last: bool = True
 
     @property
     def columns(self) -> int:
@@ -57,27 +65,36 @@ class Layer:
 
     @property
     def vectors(self) -> int:
-        """Parameters of this layer in vec4."""
-        return (self.inputs + 1) * self.columns
+        """Parameters of this block in vec4."""
+        return (self.inputs + self.bias) * self.columns
 
 
-def plan(layers: Sequence[int]) -> list[Layer]:
-    """The layers of a network with these widths and where their parameters lie."""
-    result: list[Layer] = []
-    for index, (inputs, outputs) in enumerate(pairwise(layers)):
+def check_widths(layers: Sequence[int]) -> str:
+    """Says in a clause why the shader cannot run these widths, or returns "" if it can."""
+    return check_layers(layers, MAX_WIDTH)
+
+
+def plan(layers: Sequence[int]) -> list[Block]:
+    """The blocks of a network with these widths, in order."""
+    direct, final = shortcut(layers), len(layers) - 2
+    result: list[Block] = []
+    if direct:
+        result.append(Block(final, direct, layers[-1], 0, last=False))
+    for layer, (inputs, outputs) in enumerate(pairwise(layers)):
         offset = result[-1].offset + result[-1].vectors if result else 0
-        result.append(Layer(index, inputs, outputs, offset))
+        rest = bool(direct) and layer == final
+        result.append(Block(layer, inputs, outputs, offset, direct if rest else 0, bias=not rest))
     return result
 
 
-def groups(layers: Sequence[int]) -> list[list[Layer]]:
-    """The layers whose weights are staged together, each group at most SHARED_BYTES."""
-    result: list[list[Layer]] = []
-    for layer in plan(layers):
-        if result and sum(one.vectors for one in [*result[-1], layer]) * _VEC4 <= SHARED_BYTES:
-            result[-1].append(layer)
+def groups(layers: Sequence[int]) -> list[list[Block]]:
+    """The blocks whose weights are staged together, each group at most SHARED_BYTES."""
+    result: list[list[Block]] = []
+    for block in plan(layers):
+        if result and sum(one.vectors for one in [*result[-1], block]) * _VEC4 <= SHARED_BYTES:
+            result[-1].append(block)
         else:
-            result.append([layer])
+            result.append([block])
     return result
 
 
@@ -89,7 +106,7 @@ def parameter_vectors(layers: Sequence[int]) -> int:
 
 def shared_bytes(layers: Sequence[int]) -> int:
     """Shared memory a tile's workgroup needs."""
-    return max(sum(layer.vectors for layer in group) for group in groups(layers)) * _VEC4
+    return max(map(_count, groups(layers))) * _VEC4
 
 
 def arrange(layers: Sequence[int], slots: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -102,16 +119,17 @@ def arrange(layers: Sequence[int], slots: npt.NDArray[np.float32]) -> npt.NDArra
     Returns:
         (slots, 4 * parameter_vectors) float32.
     """
+    starts = np.cumsum([0, *((inputs + 1) * outputs for inputs, outputs in shapes(layers))])
     result = np.zeros((len(slots), parameter_vectors(layers), 4), np.float32)
-    start = 0
-    for layer in plan(layers):
-        middle = start + layer.inputs * layer.outputs
-        weight = slots[:, start:middle].reshape(-1, layer.outputs, layer.inputs)
-        rows = np.zeros((len(slots), layer.inputs + 1, layer.columns * 4), np.float32)
-        rows[:, 0, : layer.outputs] = slots[:, middle : middle + layer.outputs]
-        rows[:, 1:, : layer.outputs] = weight.swapaxes(1, 2)
-        result[:, layer.offset : layer.offset + layer.vectors] = rows.reshape(len(slots), -1, 4)
-        start = middle + layer.outputs
+    for block in plan(layers):
+        inputs, outputs = shapes(layers)[block.layer]
+        own = slots[:, starts[block.layer] : starts[block.layer + 1]]
+        weight = own[:, : inputs * outputs].reshape(-1, outputs, inputs)
+        rows = np.zeros((len(slots), block.inputs + block.bias, block.columns * 4), np.float32)
+        if block.bias:
+            rows[:, 0, :outputs] = own[:, inputs * outputs :]
+        rows[:, int(block.bias) :, :outputs] = weight[..., block.column : block.column + block.inputs].swapaxes(1, 2)
+        result[:, block.offset : block.offset + block.vectors] = rows.reshape(len(slots), -1, 4)
     return result.reshape(len(slots), -1)
 
 
@@ -143,40 +161,41 @@ def generate(layers: Sequence[int]) -> str:
     ]
     for word in range(CHANNELS // 2):
         lines.append(f"    vec2 x{word} = unpackHalf2x16(words[{word // 4}].{'xyzw'[word % 4]});")
-    values = [f"x{channel // 2}.{'xy'[channel % 2]}" for channel in range(CHANNELS)]
+    features = [f"x{channel // 2}.{'xy'[channel % 2]}" for channel in range(CHANNELS)]
+    values = features
     for number, group in enumerate(parts):
         if number:
             lines += [
                 "    barrier(); // all threads are done with the weights staged before",
                 f"    stage_layers(slot, {group[0].offset}u, {_count(group)}u);",
             ]
-        for layer in group:
-            # The first block follows the staging and the loads; its own barrier would only cost.
-            code, values = _layer(layer, group[0].offset, values, barrier_first=layer.index > 0)
-            lines += code
+        for block in group:
+            lines += _block(block, group[0].offset, values if block.last else features)
+            if block.last:
+                values = [f"y{block.layer}_{c // 4}.{'xyzw'[c % 4]}" for c in range(block.outputs)]
     lines += [f"    return vec3({', '.join(values[:3])});", "}", ""]
     return "\n".join(lines)
 
 
-def _count(group: Sequence[Layer]) -> int:
-    return sum(layer.vectors for layer in group)
+def _count(group: Sequence[Block]) -> int:
+    return sum(block.vectors for block in group)
 
 
-def _layer(
-    layer: Layer, base: int, inputs: Sequence[str], *, barrier_first: bool
-) -> tuple[list[str], list[str]]:
-    """One layer's lines, and the expressions of its outputs; `base` is what lies at weights[0]."""
+def _block(block: Block, base: int, inputs: Sequence[str]) -> list[str]:
+    """One block's lines; `base` is what lies at weights[0]."""
     lines: list[str] = []
-    start = layer.offset - base
-    for first in range(0, layer.columns, BLOCK // 4):
-        columns = range(first, min(first + BLOCK // 4, layer.columns))
-        if first or barrier_first:
+    start, y = block.offset - base, f"y{block.layer}"
+    for first in range(0, block.columns, BLOCK // 4):
+        columns = range(first, min(first + BLOCK // 4, block.columns))
+        # What comes first follows the staging and the loads; its own barrier would only cost.
+        if first or (block.layer > 0 and block.last):
             lines.append("    BLOCK_BARRIER();")
-        lines.append(f"    // Layer {layer.index}, outputs from {4 * first}.")
-        lines += [f"    vec4 y{layer.index}_{c} = weights[{start + c}];" for c in columns]
-        for i in range(layer.inputs):
-            row = start + layer.columns * (i + 1)
-            lines += [f"    y{layer.index}_{c} += {inputs[i]} * weights[{row + c}];" for c in columns]
-        lines += [f"    y{layer.index}_{c} = max(y{layer.index}_{c}, 0.0);" for c in columns]
-    outputs = [f"y{layer.index}_{c // 4}.{'xyzw'[c % 4]}" for c in range(layer.outputs)]
-    return lines, outputs
+        lines.append(f"    // Layer {block.layer}, outputs from {4 * first}, inputs from {block.column}.")
+        if block.bias:
+            lines += [f"    vec4 {y}_{c} = weights[{start + c}];" for c in columns]
+        for i in range(block.inputs):
+            row = start + block.columns * (i + block.bias)
+            lines += [f"    {y}_{c} += {inputs[i]} * weights[{row + c}];" for c in columns]
+        if block.last:
+            lines += [f"    {y}_{c} = max({y}_{c}, 0.0);" for c in columns]
+    return lines

@@ -34,9 +34,7 @@ def hash_bits(uv: npt.ArrayLike, scale: float = HASH_SCALE) -> npt.NDArray[np.ui
     return (np.uint32(1) << bins[..., 0]) | (np.uint32(1) << (bins[..., 1] + np.uint32(HASH_BINS)))
 
 
-def hash_pixels(
-    uv: npt.ArrayLike, face: npt.NDArray[np.bool_], scale: float = HASH_SCALE
-) -> npt.NDArray[np.uint32]:
+def hash_pixels(uv: npt.ArrayLike, face: npt.NDArray[np.bool_], scale: float = HASH_SCALE) -> npt.NDArray[np.uint32]:
     """The hash of groups of pixels.
 
     Args:

@@ -1,15 +1,17 @@
 """The tile network in numpy: what shaders/tile_network.comp computes, in the same order and precision.
 
-Inputs are halves; sums are float32, the bias first and then the inputs in ascending order. A driver that
+Inputs are halves; sums are float32, the bias first and then the inputs in ascending order, in the last layer those that
+come straight from the features before those of the hidden layer. A driver that
 fuses multiply and add rounds differently in the last place, hence the shader is compared at 1e-5 relative.
 """
 
 import numpy as np
 import numpy.typing as npt
 
+from app.network.layers import OUTPUTS, shortcut
 from app.network.schema import HALF_MAX, feature_image, from_tiles, place_buffer, tile_grid, to_half, unpack
 from app.network.tile_hash import tile_hash
-from app.network.weights import OUTPUTS, WeightSet
+from app.network.weights import WeightSet
 
 
 def forward(
@@ -46,7 +48,10 @@ def forward(
 
 def _network(weights: WeightSet, slot: int, values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """One network's rectified outputs (n, 3) for inputs (n, 32)."""
-    for weight, bias in weights.matrices(slot):
+    features, matrices = values[:, : shortcut(weights.layers)], weights.matrices(slot)
+    for index, (weight, bias) in enumerate(matrices):
+        if index == len(matrices) - 1:
+            values = np.concatenate([features, values], axis=1)
         weight, total = weight.astype(values.dtype), np.empty((len(values), len(bias)), values.dtype)
         total[:] = bias
         for i in range(weight.shape[1]):  # the shader's order of summation; a matrix product has its own

@@ -2,10 +2,10 @@
 
 A file is a safetensors archive "weights/NAME/experts.safetensors" with two tensors
 
-    slots   float32 (slots, parameters)   one network a row; layer after layer: weight[out][in] row-major,
-    then bias table   uint32 (65536,)               tile hash -> slot; slot 0 is the generalist, to which
-    every hash without
-                                          an expert of its own points, so that no tile is ever left undrawn
+    slots   float32 (slots, parameters)   one network a row; layer after layer (app/network/layers.py): weight[out][in]
+                                          row-major, then bias
+    table   uint32 (65536,)               tile hash -> slot; slot 0 is the generalist, to which every hash without an
+                                          expert of its own points, so that no tile is ever left undrawn
 
 and the metadata strings "format", "schema_version", "hash_scale", "layers" (JSON list), "activation" and
 "training" (JSON object: how it was trained, its scores; free). `load` checks all of it and says what is
@@ -16,7 +16,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,37 +25,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from app.errors import InputError
-from app.network.schema import CHANNELS, SCHEMA_VERSION
+from app.network.layers import check_layers, parameter_count, shapes
+from app.network.schema import SCHEMA_VERSION
 from app.network.shader import arrange
 from app.network.tile_hash import HASH_SCALE, HASHES
 
 FORMAT = "bungyo-experts"
 FILE_NAME = "experts.safetensors"
-OUTPUTS = 3  # linear Rec.709 radiance over light_scale
-MAX_WIDTH = 64  # wider layers would neither fit on chip nor compile in seconds
-MAX_LAYERS = 5
 MAX_HASH_SCALE = 64
 _METADATA_KEYS = ("format", "schema_version", "hash_scale", "layers", "activation", "training")
-
-
-def check_layers(layers: Sequence[int]) -> str:
-    """Says in a clause why the shader cannot run these widths, or returns "" if it can.
-
-    Args:
-        layers: widths from the input to the output, e.g. (32, 32, 32, 3).
-    """
-    if not 2 <= len(layers) <= MAX_LAYERS + 1:
-        return f"has {len(layers) - 1} layers, but 1 to {MAX_LAYERS} are possible"
-    if layers[0] != CHANNELS or layers[-1] != OUTPUTS:
-        return f"leads from {layers[0]} to {layers[-1]} channels, but must lead from {CHANNELS} to {OUTPUTS}"
-    if not all(1 <= width <= MAX_WIDTH for width in layers[1:-1]):
-        return f"has hidden widths {list(layers[1:-1])}, but 1 to {MAX_WIDTH} are possible"
-    return ""
-
-
-def parameter_count(layers: Sequence[int]) -> int:
-    """Weights and biases of one network with these widths."""
-    return sum((inputs + 1) * outputs for inputs, outputs in pairwise(layers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +69,7 @@ class WeightSet:
     def _fault(self) -> str:
         """What is wrong, as a clause that follows the name of the file, or ""."""
         if self.schema_version != SCHEMA_VERSION:
-            return (
-                f"was trained for feature schema {self.schema_version}, but this program has {SCHEMA_VERSION}"
-            )
+            return f"was trained for feature schema {self.schema_version}, but this program has {SCHEMA_VERSION}"
         if self.activation != "relu":
             return f"uses the activation {self.activation!r}, but only 'relu' is known"
         if not 1 <= self.hash_scale <= MAX_HASH_SCALE:
@@ -129,9 +104,9 @@ class WeightSet:
         return arrange(self.layers, self.slots)
 
     def matrices(self, slot: int) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-        """The layers of one network as views: (weight (out, in), bias (out,))."""
+        """The layers of one network as views: (weight (out, in), bias (out,)); the last sees the input, too."""
         row, start, result = self.slots[slot], 0, []
-        for inputs, outputs in pairwise(self.layers):
+        for inputs, outputs in shapes(self.layers):
             middle, end = start + inputs * outputs, start + (inputs + 1) * outputs
             result.append((row[start:middle].reshape(outputs, inputs), row[middle:end]))
             start = end
@@ -148,7 +123,7 @@ class WeightSet:
         """
         generator = np.random.default_rng(seed)
         parts = []
-        for inputs, outputs in pairwise(layers):
+        for inputs, outputs in shapes(layers):
             weight = generator.normal(0, np.sqrt(2 / inputs), (slots, outputs * inputs))
             parts += [weight, generator.normal(0, 0.1, (slots, outputs))]
         return WeightSet(
@@ -204,9 +179,7 @@ class WeightSet:
                 strings = archive.metadata() or {}
                 names = sorted(archive.keys())
                 if names != ["slots", "table"]:
-                    raise InputError(
-                        f"Weight file {file} holds the tensors {names} instead of slots and table."
-                    )
+                    raise InputError(f"Weight file {file} holds the tensors {names} instead of slots and table.")
                 slots, table = archive.get_tensor("slots"), archive.get_tensor("table")
         except (SafetensorError, OSError, TypeError, ValueError) as error:
             raise InputError(f"Weight file {file} is cut off or not a safetensors file ({error}).") from error

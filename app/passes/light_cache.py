@@ -9,17 +9,24 @@ does not depend on the size of the screen.
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from app.gpu import Binding, Device, HitGroup, Struct
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR, SCENE_INCLUDES
 from app.scene.uv_raster import gutter_sources, rasterize_uv
 
-SIGMA_NARROW = 0.0015  # metres; the scattering radii that paid in docs/results.md
-SIGMA_WIDE = 0.0045
+# The Gaussians' widths in (diffuse) mean free paths, channel by channel: measured so, how far light spreads below the
+# skin is nearly the same curve for all colours and all skins.
+SIGMA_NARROW = 0.4
+SIGMA_WIDE = 1.2
+TRANSMISSION_REACH = 3.0  # mean free paths; with it, what ears let through of all colours is brighter by about the same
 THICKNESS_MAX = 0.1  # metres; beyond this no light comes through
 THICKNESS_MIN = 0.0015  # metres; no part of a face is thinner
 BLUR_TAPS = 16  # texels a side
+# Metres from brows, lashes and beards within which light rays meet them. Elsewhere they hide next to nothing, and as
+# rays through thin strands are slow, they would double the cost.
+SPARSE_HAIR_REACH = 0.012
 CACHE_IMAGES = ("NARROW", "WIDE", "ENVIRONMENT", "MOMENT", "TRANSMISSION")
 
 CACHE_POINT = Struct(
@@ -31,17 +38,23 @@ CACHE_POINT = Struct(
         ("traced", "uint"),
         ("geometric_normal", "vec3"),
         ("face", "uint"),
+        ("material", "uint"),
+        ("mean_free_path", "vec3"),  # metres
+        ("spread", "float"),  # metres by which rays' origins are shifted at random, against patterns of fine shadows
+        ("ray_mask", "uint"),  # what hides light
     ],
 )
 GATHERED_LIGHT = Struct(
-    "GatheredLight",  # sums over samples
+    "GatheredLight",  # sums over samples, but for the last
     [
-        ("irradiance", "vec3"),
+        ("irradiance", "vec3"),  # without the environment's; weighed by how well it enters the skin, on average 1
         ("ambient_visibility", "float"),
-        ("environment", "vec3"),  # the environment's share of the irradiance
+        ("seen", "vec3"),  # irradiance from what is seen of the environment, weighed likewise
         ("thickness", "float"),  # metres
+        ("whole", "vec3"),  # irradiance from all of the environment, as if nothing hid it
         ("moment", "vec3"),  # first moment of the arriving luminance
         ("transmission", "vec3"),
+        ("environment", "vec3"),  # irradiance from the environment: seen / whole of what would arrive without obstacles
     ],
 )
 BLURRED_LIGHT = Struct(
@@ -57,7 +70,14 @@ BLURRED_LIGHT = Struct(
     ],
 )
 CACHE_STATE = Struct(
-    "CacheState", [("point_count", "uint"), ("first_sample", "uint"), ("samples", "uint"), ("seed", "uint")]
+    "CacheState",
+    [
+        ("point_count", "uint"),
+        ("first_sample", "uint"),
+        ("samples", "uint"),
+        ("seed", "uint"),
+        ("bounce_gain", "float"),  # for the first update, which knows nothing of the light that surfaces reflect
+    ],
 )
 
 
@@ -193,6 +213,7 @@ class LightCache:
         samples = min(self.samples_per_update, self.samples - self._gathered_samples)
         state["point_count"], state["first_sample"] = self.point_count, self._gathered_samples
         state["samples"], state["seed"] = samples, self._seed
+        state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)
         self.state.write(state)
         self.device.submit(self.command)
         self._gathered_samples += samples
@@ -214,6 +235,7 @@ class LightCache:
             "CACHE_SIZE": self.size,
             "SIGMA_NARROW": SIGMA_NARROW,
             "SIGMA_WIDE": SIGMA_WIDE,
+            "TRANSMISSION_REACH": TRANSMISSION_REACH,
             "THICKNESS_MIN": THICKNESS_MIN,
             "THICKNESS_MAX": THICKNESS_MAX,
             "BLUR_TAPS": BLUR_TAPS,
@@ -225,7 +247,7 @@ class LightCache:
         """Points to gather light at, and where each background part's vertices start among them."""
         size = self.size
         texels = np.zeros((size, size), CACHE_POINT.dtype)
-        for part, mesh in zip(self.scene.parts, self.scene.meshes, strict=True):
+        for index, (part, mesh) in enumerate(zip(self.scene.parts, self.scene.meshes, strict=True)):
             if not part.face:
                 continue
             raster = rasterize_uv(mesh.uvs, mesh.triangles, size)
@@ -255,6 +277,19 @@ class LightCache:
             texels["normal"][wanted], texels["geometric_normal"][wanted] = normal[wanted], geometric[wanted]
             texels["area"][wanted] = np.where(raster.covered, area, 0.0)[wanted]
             texels["traced"][wanted] = texels["face"][wanted] = 1
+            texels["material"][wanted] = index
+            texels["mean_free_path"][wanted] = np.array(part.material.mean_free_path) * 1e-3
+        texels["ray_mask"] = MASK_FACE | MASK_SOLID
+        parts = zip(self.scene.parts, self.scene.meshes, strict=True)
+        hairs = [mesh.positions for part, mesh in parts if part.sparse_hair]
+        if hairs:
+            tree = cKDTree(np.concatenate(hairs))
+            shaded = texels["traced"] > 0
+            distance = tree.query(texels["position"][shaded], distance_upper_bound=SPARSE_HAIR_REACH)[0]
+            near = np.zeros(texels.shape, bool)
+            near[shaded] = np.isfinite(distance)
+            texels["ray_mask"][near] |= MASK_SPARSE_HAIR
+            texels["spread"][near] = np.sqrt(texels["area"][near])
         groups = [texels.ravel()]
         offsets: dict[int, int] = {}
         count = size * size
@@ -264,6 +299,7 @@ class LightCache:
             points = np.zeros(len(mesh.positions), CACHE_POINT.dtype)
             points["position"], points["normal"] = mesh.positions, mesh.normals
             points["geometric_normal"], points["traced"] = mesh.normals, 1
+            points["ray_mask"] = MASK_FACE | MASK_SOLID
             offsets[index] = count
             count += len(points)
             groups.append(points)

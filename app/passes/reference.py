@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from app.gpu import Binding, CommandBuffer, Device, HitGroup, Struct
 from app.network.schema import tile_grid
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_ALL, MASK_FACE, SCENE_INCLUDES
+from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
 
-PUSH = Struct("ReferencePush", [("samples", "uint"), ("antialias", "uint"), ("camera_mask", "uint")])
+PUSH = Struct("ReferencePush", [("samples", "uint"), ("antialias", "uint"), ("face_only", "uint")])
 WALK_STEPS = 1 << 17
 WALK_STEPS_WITHOUT_ROULETTE = 4
 LIGHT_CANDIDATES = 4  # places on lights looked at for every ray towards one
@@ -145,11 +145,11 @@ class Reference:
             samples: how many, >= 1.
             antialias: spread the samples evenly over the pixel (a box filter). False: all go through the one point that
                 the frame's jitter says, as the G-buffer's rays do.
-            face_only: camera rays pass through everything that is not face, as the G-buffer's do; other rays do not.
+            face_only: only pixels that show face get samples: nobody will see what hair, say, hides of the face.
         """
         push = np.zeros((), PUSH.dtype)
         push["samples"], push["antialias"] = samples, antialias
-        push["camera_mask"] = MASK_FACE if face_only else MASK_ALL
+        push["face_only"] = face_only
         with command.timer("reference"):
             command.fill(self._pool)
             command.barrier()
@@ -165,6 +165,10 @@ class Reference:
         """Mean radiance (height, width, 3); 0 where there are no samples."""
         sums = self._read(self.radiance)
         return (sums[..., :3] / np.maximum(sums[..., 3:], 1.0)).astype(np.float32)
+
+    def read_samples(self) -> NDArray[np.int64]:
+        """How many samples each pixel has, (height, width)."""
+        return self._read(self.radiance)[..., 3].astype(np.int64)
 
     def read_variance(self) -> NDArray[np.float32]:
         """Estimated variance of the mean, (height, width, 3); infinite where there are fewer than 2 samples."""

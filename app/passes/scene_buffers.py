@@ -115,7 +115,7 @@ class SceneBuffers:
         center = scene.bounds(face_only=bool(scene.face_parts)).mean(axis=0)
         lights = np.zeros(max(1, len(rig.lights)), LIGHT.dtype)
         levels = [_fill_light(lights[i], light, center) for i, light in enumerate(rig.lights)]
-        sky_level = float(sky.irradiance_sh()[0] @ LUMINANCE) * 0.282095 * sky.intensity if sky else 0.0
+        sky_level = math.pi * float(sky.mean_radiance @ LUMINANCE) * sky.intensity if sky else 0.0
         total = sum(levels) + sky_level
         # A quarter of the choices is uniform, so that a light that is weak at the centre but strong somewhere is found.
         sources = len(levels) + (sky is not None)
@@ -132,7 +132,6 @@ class SceneBuffers:
             record["present"], record["pick"] = 1, picks[-1]
             record["height"], record["width"] = sky.pixels.shape[:2]
             record["rotation"], record["intensity"] = sky.rotation, sky.intensity
-            record["sh"] = sky.irradiance_sh()
         pixels = None if sky is None else sky.pixels
         stale = len(rig.lights) != self.light_count or pixels is not self._pixels
         if stale:

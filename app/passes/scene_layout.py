@@ -69,7 +69,6 @@ ENVIRONMENT = Struct(
         ("rotation", "float"),
         ("intensity", "float"),
         ("pick", "float"),  # probability with which a path chooses the environment
-        ("sh", "vec3[9]"),
     ],
 )
 ENVIRONMENT_TEXEL = Struct("EnvironmentTexel", [("keep", "float"), ("alias", "uint"), ("density", "float")])

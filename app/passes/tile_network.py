@@ -25,7 +25,7 @@ class TileNetwork:
 
     Raises:
         ValueError: the weights were trained for another hash scale than `tile_hash` uses.
-        BungyoError: the device lacks the shared memory for a tile's weights.
+        BungyoError: the layers are too wide, or the device lacks the shared memory for a tile's weights.
     """
 
     def __init__(
@@ -43,6 +43,8 @@ class TileNetwork:
             raise ValueError(
                 f"weights for hash scale {weights.hash_scale}, tiles hashed at {tile_hash.hash_scale}"
             )
+        if fault := shader.check_widths(weights.layers):
+            raise BungyoError(f"The tile network {fault}.")
         needed = shader.shared_bytes(weights.layers)
         if needed > device.info.max_shared_memory:
             raise BungyoError(

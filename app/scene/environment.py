@@ -3,7 +3,7 @@
 In the map's own frame u = atan2(x, -z) / (2 pi) + 0.5 and v = acos(y) / pi with row 0 at the top (+y): the
 middle of the image lies along -z, behind a face that looks along +z, and its right half along +x.
 
-ALL TABLES (`sampling_cdf`, `irradiance_sh`, `prefiltered`) are in that frame and without `intensity`. A
+ALL TABLES (`sampling_cdf`, `prefiltered`, `mean_radiance`) are in that frame and without `intensity`. A
 shader turns a world direction by `world_to_map()` first and multiplies the result by `intensity`, so that
 turning or dimming the surroundings needs no new tables. `radiance`, `irradiance`, `sample` and `pdf` are the
 numpy twins, in world space.
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from app.errors import InputError
 from app.scene.checks import F32, F64, number
 from app.scene.environment_files import read_environment
-from app.scene.prefilter import PREFILTER_LEVELS, prefilter_ggx, row_solid_angles
+from app.scene.prefilter import PREFILTER_LEVELS, prefilter_ggx, row_solid_angles, shrink
 
+_IRRADIANCE_ROWS = 64  # of the map that `irradiance` sums over
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear Rec.709
 
 
@@ -97,13 +98,12 @@ class Environment:
         """Return the importance-sampling tables; a black map gives uniform ones."""
         return self._tables
 
-    def irradiance_sh(self) -> F32:
-        """Return (9,3) float32 c with E(n) = sum_i c_i Y_i(n), Y as in `sh_basis`, in the map's frame.
-
-        The cosine lobe is already convolved in (Ramamoorthi & Hanrahan 2001, eq. 8-9). Maps of high contrast
-        give slightly negative E on their dark side: clamp after the sum.
-        """
-        return self._irradiance_sh
+    @cached_property
+    def mean_radiance(self) -> F64:
+        """Return (3,) radiance averaged over all directions."""
+        solid = row_solid_angles(*self.pixels.shape[:2])
+        mean: F64 = np.tensordot(solid, self.pixels.astype(np.float64).sum(axis=1), axes=1) / (4.0 * math.pi)
+        return mean
 
     def prefiltered(self, levels: int = PREFILTER_LEVELS) -> list[F32]:
         """Return `levels` lat-long images (h,2h,3): level i is filtered by GGX of roughness i / (levels - 1).
@@ -121,9 +121,14 @@ class Environment:
         return self.pixels[row, column].astype(np.float64) * self.intensity
 
     def irradiance(self, normals: NDArray[np.floating]) -> F64:
-        """Return (...,3) irradiance at world normals (...,3) from SH, clamped at 0, times `intensity`."""
+        """Return (...,3) irradiance at world normals (...,3), nothing in the way, `intensity` included."""
         local = np.asarray(normals, np.float64) @ self.world_to_map().T
-        return np.maximum(sh_basis(local) @ self.irradiance_sh().astype(np.float64), 0.0) * self.intensity
+        source = shrink(self.pixels, _IRRADIANCE_ROWS)
+        rows, columns = source.shape[:2]
+        cosine = np.maximum(local @ texel_directions(rows, columns).reshape(-1, 3).T, 0.0)
+        weight = np.repeat(row_solid_angles(rows, columns), columns)[:, None]
+        found: F64 = cosine @ (source.reshape(-1, 3) * weight) * self.intensity
+        return found
 
     def sample(self, r: NDArray[np.floating]) -> tuple[F64, F64]:
         """Turn uniform numbers (N,4) in 0..1 into (N,3) unit world directions and (N,) pdf per steradian."""
@@ -170,15 +175,6 @@ class Environment:
         pdf = share[:, None] * weight / weight.sum(axis=1, keepdims=True) / solid
         return SamplingTables(*(table.astype(np.float32) for table in (marginal, conditional, pdf)))
 
-    @cached_property
-    def _irradiance_sh(self) -> F32:
-        height, width = self.pixels.shape[:2]
-        weighted = self.pixels.astype(np.float64) * row_solid_angles(height, width)[:, None, None]
-        basis = sh_basis(texel_directions(height, width))
-        light = np.tensordot(basis, weighted, axes=((0, 1), (0, 1)))
-        lobe = np.array([math.pi] + [2 * math.pi / 3] * 3 + [math.pi / 4] * 5)
-        return np.asarray(light * lobe[:, None], np.float32)
-
 
 def texel_directions(height: int, width: int) -> F64:
     """Return (H,W,3) unit directions of the texels' centres, in the map's frame."""
@@ -189,25 +185,3 @@ def texel_directions(height: int, width: int) -> F64:
     d[..., 1] = np.cos(theta)[:, None]
     d[..., 2] = -np.sin(theta)[:, None] * np.cos(phi)
     return d
-
-
-def sh_basis(directions: NDArray[np.floating]) -> F64:
-    """Return (...,9) real spherical harmonics of unit directions (...,3).
-
-    Order: 1, y, z, x, xy, yz, 3z^2-1, xz, x^2-y^2, with the usual normalisation (integral of Y_i^2 = 1).
-    """
-    x, y, z = np.moveaxis(np.asarray(directions, np.float64), -1, 0)
-    return np.stack(
-        [
-            np.full_like(x, 0.28209479177387814),
-            0.4886025119029199 * y,
-            0.4886025119029199 * z,
-            0.4886025119029199 * x,
-            1.0925484305920792 * x * y,
-            1.0925484305920792 * y * z,
-            0.31539156525252005 * (3.0 * z * z - 1.0),
-            1.0925484305920792 * x * z,
-            0.5462742152960396 * (x * x - y * y),
-        ],
-        axis=-1,
-    )

@@ -116,9 +116,10 @@ class GpuFrameSource:
         listed = tile_list(self._gbuffer.places.read(np.uint32))
         listed = listed[selection.choose(listed[:, 0])]
         index = listed[:, 0].astype(np.int64)
-        target, variance = self._trace(camera, index, jitter, spp, seed)
+        target, variance, seen = self._trace(camera, index, jitter, spp, seed)
         features = np.ascontiguousarray(words[index].swapaxes(1, 2)).reshape(len(index), TILE_PIXELS, WORDS)
-        mask = np.isfinite(surface[index][..., 0])
+        # Nobody sees what hair hides of the face. Skin seen from within, through a hole in the mesh, is black by definition.
+        mask = np.isfinite(surface[index][..., 0]) & (surface[index][..., 1] > 0.0) & seen
         features[~mask] = 0  # the G-buffer leaves pixels beside the face as they were
         return TileBatch(
             features=features,
@@ -188,8 +189,11 @@ class GpuFrameSource:
 
     def _trace(
         self, camera: Camera, tiles: npt.NDArray[np.int64], jitter: tuple[float, float], spp: int, seed: int
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Mean radiance (n, 256, 3) of the tiles and the variance of that mean; not finite beyond the image."""
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Mean radiance (n, 256, 3) of the tiles, the variance of that mean, and which pixels show face (n, 256).
+
+        Beyond the image radiance and variance are not finite.
+        """
         assert self._buffers is not None
         width, height = self._size
         self._reference.set_tiles(tiles)
@@ -204,6 +208,7 @@ class GpuFrameSource:
             command.close()
             done += batch
         mean, variance = self._reference.read(), self._reference.read_variance()
+        seen = self._reference.read_samples() > 0
         tiles_x = tile_grid(width, height)[0]
         pixel = np.arange(TILE_PIXELS)
         x = (tiles % tiles_x)[:, None] * 16 + pixel % 16
@@ -213,6 +218,7 @@ class GpuFrameSource:
         return (
             np.where(inside[..., None], mean[y, x], np.nan).astype(np.float32),
             np.where(inside[..., None], variance[y, x], np.nan).astype(np.float32),
+            inside & seen[y, x],
         )
 
 

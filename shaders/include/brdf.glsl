@@ -50,6 +50,17 @@ vec3 fresnel(Lobe lobe, float cosine)
     return lobe.f0 + (vec3(lobe.f90) - lobe.f0) * (m2 * m2 * m);
 }
 
+// A smooth dielectric boundary's reflectance for unpolarised light; 1 for total internal reflection.
+float fresnel_dielectric(float cosine, float eta)
+{
+    float beyond = eta * eta - 1.0 + cosine * cosine;
+    if (beyond <= 0.0) return 1.0;
+    float g = sqrt(beyond);
+    float a = (g - cosine) / (g + cosine);
+    float b = (cosine * (g + cosine) - 1.0) / (cosine * (g - cosine) + 1.0);
+    return 0.5 * a * a * (1.0 + b * b);
+}
+
 float ggx_distribution(float alpha, vec3 h)
 {
     float a2 = alpha * alpha;

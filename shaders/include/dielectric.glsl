@@ -15,17 +15,6 @@ struct Boundary {
 const uint MAX_ATTEMPTS = 32u; // at drawing an unmasked direction; about half of them are at least
 const float MIN_REFLECTED = 0.1; // share of the paths from outside that follow the reflection, at least
 
-// Reflectance for unpolarised light; 1 for total internal reflection.
-float fresnel_dielectric(float cosine, float eta)
-{
-    float beyond = eta * eta - 1.0 + cosine * cosine;
-    if (beyond <= 0.0) return 1.0;
-    float g = sqrt(beyond);
-    float a = (g - cosine) / (g + cosine);
-    float b = (cosine * (g + cosine) - 1.0) / (cosine * (g - cosine) + 1.0);
-    return 0.5 * a * a * (1.0 + b * b);
-}
-
 // Share of all light that a boundary scatters back or through: what is missing would take more than one microfacet.
 // Linear in a table of [within][roughness][cosine] (app/passes/dielectric_table.py).
 float dielectric_gain(uint table, bool within, float alpha, float cosine)

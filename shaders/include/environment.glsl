@@ -42,17 +42,12 @@ vec3 backdrop(vec3 direction)
     return environment_blurred(direction, 0.3);
 }
 
-// Irradiance of the whole, unshadowed map at a normal (Ramamoorthi & Hanrahan 2001, order 2).
+// Irradiance of the whole, unshadowed map at a normal: roughness 1 is filtered by the cosine (app/scene/prefilter.py).
 vec3 environment_irradiance(vec3 n)
 {
     if (environment.present == 0u) return vec3(0.0);
-    vec3 d = world_to_environment(n);
-    vec3 e = environment.sh[0] * 0.282095;
-    e += environment.sh[1] * (0.488603 * d.y) + environment.sh[2] * (0.488603 * d.z) + environment.sh[3] * (0.488603 * d.x);
-    e += environment.sh[4] * (1.092548 * d.x * d.y) + environment.sh[5] * (1.092548 * d.y * d.z);
-    e += environment.sh[6] * (0.315392 * (3.0 * d.z * d.z - 1.0)) + environment.sh[7] * (1.092548 * d.x * d.z);
-    e += environment.sh[8] * (0.546274 * (d.x * d.x - d.y * d.y));
-    return max(e, vec3(0.0)) * environment.intensity;
+    vec2 uv = environment_uv(world_to_environment(n));
+    return PI * textureLod(environment_levels[ENVIRONMENT_LEVELS - 1], uv, 0.0).rgb * environment.intensity;
 }
 
 float environment_pdf(vec3 direction)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app.bench.figures import Samples, spread
-from app.bench.networks import flops
 from app.commands.bench import MEANINGS
+from app.network.layers import flops
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,4 +88,4 @@ def test_spread_of_values() -> None:
 
 
 def test_flops_of_widths() -> None:
-    assert flops((32, 32, 32, 3)) == 2 * (32 * 32 + 32 * 32 + 32 * 3)
+    assert flops((32, 32, 32, 3)) == 2 * (32 * 32 + 32 * 32 + 64 * 3)

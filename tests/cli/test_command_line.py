@@ -107,7 +107,7 @@ def test_unknown_mode_and_aov_list_the_known_ones(capsys: pytest.CaptureFixture[
         assert mode in said
     status, said = fails(capsys, "render", "--out", "x.exr", "--aov", "colour")
     assert status == 2
-    for name in ("face", "uv", "irradiance_wide", "thickness"):
+    for name in ("face", "uv", "diffuse_wide", "thickness"):
         assert name in said
 
 

@@ -29,7 +29,7 @@ def test_exr_round_trip_with_layers(tmp_path: Path) -> None:
         "": random.normal(size=(4, 6, 3)).astype(np.float32),
         "uv": random.random((4, 6, 2), np.float32),
         "depth": np.full((4, 6), np.inf, np.float32),
-        "irradiance": random.random((4, 6, 3), np.float32),
+        "diffuse": random.random((4, 6, 3), np.float32),
     }
     write_exr(tmp_path / "a.exr", layers)
     with OpenEXR.File(str(tmp_path / "a.exr"), separate_channels=True) as file:

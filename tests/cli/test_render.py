@@ -41,7 +41,7 @@ def test_series_swings_around_the_head(tmp_path: Path) -> None:
 
 
 def test_exr_holds_radiance_and_layers(tmp_path: Path) -> None:
-    aovs = ("face", "uv", "normal", "depth", "hash", "irradiance")
+    aovs = ("face", "uv", "normal", "depth", "hash", "diffuse")
     options = [word for name in aovs for word in ("--aov", name)]
     path = tmp_path / "layers.exr"
     assert main([*QUICK, *options, "--out", str(path)]) == 0

@@ -18,7 +18,7 @@ def test_channels_are_the_documented_ones() -> None:
 def test_light_channels_are_those_that_scale_with_the_lights() -> None:
     names = {f.name for f in schema.FEATURES if f.light}
     assert names == {
-        "irradiance", "irradiance_narrow", "irradiance_wide", "specular", "light_direction", "transmission",
+        "diffuse", "diffuse_narrow", "diffuse_wide", "specular", "light_direction", "transmission",
     }  # fmt: skip
     assert schema.LIGHT_CHANNELS.sum() == 18
     assert schema.LIGHT_CHANNELS[schema.channels("specular")].all()

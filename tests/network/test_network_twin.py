@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from app.network import schema, shader, twin
-from app.network.weights import WeightSet, parameter_count
+from app.network.layers import parameter_count
+from app.network.weights import WeightSet
 
 
 def test_forward_is_a_plain_network() -> None:
@@ -14,7 +15,10 @@ def test_forward_is_a_plain_network() -> None:
     result = twin.forward(weights, features, 2.0, hashes)
     for y, x in np.ndindex(6, 5):
         values = features[y, x].astype(np.float64)
-        for weight, bias in weights.matrices(int(hashes[y, x]) % 4):
+        matrices = weights.matrices(int(hashes[y, x]) % 4)
+        for layer, (weight, bias) in enumerate(matrices):
+            if layer == len(matrices) - 1:  # the last one sees the features, too
+                values = np.concatenate([features[y, x].astype(np.float64), values])
             values = np.maximum(weight.astype(np.float64) @ values + bias, 0)
         np.testing.assert_allclose(result[y, x], 2 * values, rtol=1e-4, atol=1e-5)
     assert result.dtype == np.float32
@@ -55,11 +59,17 @@ def test_shader_parameters_are_a_padded_transpose(layers: tuple[int, ...]) -> No
     vectors = weights.gpu_parameters().reshape(2, -1, 4)
     assert vectors.shape[1] == shader.parameter_vectors(layers)
     for slot in range(2):
-        for layer, (weight, bias) in zip(shader.plan(layers), weights.matrices(slot), strict=True):
-            block = vectors[slot, layer.offset : layer.offset + layer.vectors].reshape(layer.inputs + 1, -1)
-            np.testing.assert_array_equal(block[0, : layer.outputs], bias)
-            np.testing.assert_array_equal(block[1:, : layer.outputs], weight.T)
-            assert not block[:, layer.outputs :].any()
+        seen = [np.zeros(weight.shape[1], int) for weight, _ in weights.matrices(slot)]
+        for block in shader.plan(layers):
+            weight, bias = weights.matrices(slot)[block.layer]
+            rows = vectors[slot, block.offset : block.offset + block.vectors].reshape(block.inputs + block.bias, -1)
+            if block.bias:
+                np.testing.assert_array_equal(rows[0, : block.outputs], bias)
+            inputs = slice(block.column, block.column + block.inputs)
+            np.testing.assert_array_equal(rows[int(block.bias) :, : block.outputs], weight[:, inputs].T)
+            assert not rows[:, block.outputs :].any()
+            seen[block.layer][inputs] += 1
+        assert all((times == 1).all() for times in seen)
 
 
 def test_weights_stay_within_32_kilobytes_on_chip() -> None:
@@ -67,7 +77,7 @@ def test_weights_stay_within_32_kilobytes_on_chip() -> None:
     assert len(shader.groups((32, 32, 32, 3))) == 1
     widest = (32, 64, 64, 64, 64, 3)
     assert shader.shared_bytes(widest) <= 32 * 1024
-    assert [[layer.index for layer in group] for group in shader.groups(widest)] == [[0, 1], [2], [3, 4]]
+    assert [[block.layer for block in group] for group in shader.groups(widest)] == [[4, 0, 1], [2], [3, 4]]
 
 
 def test_generated_code_is_straight() -> None:
@@ -76,4 +86,4 @@ def test_generated_code_is_straight() -> None:
     assert "for" not in body and "if" not in body
     assert body.count("BLOCK_BARRIER();") == 4
     # One multiplication a weight, four at a time.
-    assert body.count("+=") == 32 * 8 + 32 * 8 + 32
+    assert body.count("+=") == 32 * 8 + 32 * 8 + 64

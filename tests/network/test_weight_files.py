@@ -9,8 +9,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from app.errors import InputError
+from app.network.layers import parameter_count
 from app.network.schema import SCHEMA_VERSION
-from app.network.weights import FILE_NAME, WeightSet, parameter_count
+from app.network.weights import FILE_NAME, WeightSet
 
 LAYERS = (32, 8, 3)
 Change = Callable[[dict[str, np.ndarray], dict[str, str]], None]
@@ -123,7 +124,7 @@ FAULTS: list[tuple[Change, str]] = [
     (_set("layers", "[32, 8"), "unreadable metadata layers"),
     (_set("layers", "[32, 8.0, 3]"), "unreadable metadata layers"),
     (_set("layers", "[30, 8, 3]"), "from 30 to 3"),
-    (_set("layers", "[32, 65, 3]"), "hidden widths \\[65\\]"),
+    (_set("layers", "[32, 1025, 3]"), "hidden widths \\[1025\\]"),
     (_set("layers", "[32, 8, 8, 8, 8, 8, 3]"), "6 layers"),
     (_set("activation", "gelu"), "'gelu'"),
     (_set("training", "[]"), "unreadable metadata training"),

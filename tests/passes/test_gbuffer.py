@@ -20,6 +20,7 @@ from app.network.schema import (
     unpack,
 )
 from app.passes.gbuffer import GBuffer
+from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_table
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
@@ -27,6 +28,7 @@ from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
 from app.scene.model import Material, Part, Scene
 from app.scene.primitives import quad, uv_sphere
+from app.training.metrics import LUMINANCE
 
 RADIUS = 0.1
 ALBEDO = (0.6, 0.4, 0.3)
@@ -92,6 +94,19 @@ def draw(
     return frame
 
 
+def entering(cosine: NDArray[np.float32], roughness: float, f0: float = 0.028, f90: float = 1.0) -> NDArray[np.float64]:
+    """The share of light from this angle that gets below the reflecting boundary, relative to the mean one."""
+    table = ggx_albedo_table()
+    grid = np.linspace(0.0, 1.0, TABLE_SIZE)
+    reflected = table[: TABLE_SIZE**2].reshape(TABLE_SIZE, TABLE_SIZE, 2) @ [f0, f90]
+    rows = np.stack([np.interp(cosine, grid, row) for row in reflected])
+    mean = np.interp(roughness, grid, table[TABLE_SIZE**2 :] @ [f0, f90])
+    at = roughness * (TABLE_SIZE - 1)
+    lower, share = int(at), at - int(at)
+    result: NDArray[np.float64] = (1.0 - (1.0 - share) * rows[lower] - share * rows[lower + 1]) / (1.0 - mean)
+    return result
+
+
 SUN = DirectionalLight((0.0, 0.0, -1.0), irradiance=2.0, angular_radius=0.0)
 
 
@@ -148,17 +163,20 @@ def test_sun_gives_cosine_irradiance(gpu: Device) -> None:
     frame = draw(gpu, (SUN,))
     cosine = frame.features["normal"][..., 2][frame.face]
     lit = cosine > 0.25  # nearer to the terminator, 64 texels are coarse
-    expected = 2.0 * np.clip(cosine, 0.0, 1.0)[:, None]
-    assert np.abs(frame.light("irradiance") - expected)[lit].max() < 0.02
-    # A blur of 1.5 mm does not change a cosine over 10 cm; one texel of the cache is 5 mm wide.
-    assert np.abs(frame.light("irradiance_narrow") - expected)[lit].max() < 0.08
-    assert np.allclose(frame.light("light_direction")[lit], [0.0, 0.0, 2.0], atol=0.02)
+    reflected = 2.0 * np.clip(cosine, 0.0, 1.0)[:, None] * np.array(ALBEDO) / np.pi
+    expected = reflected * entering(cosine, 0.4)[:, None]
+    assert np.abs(frame.light("diffuse") - expected)[lit].max() < 0.004
+    # A blur of millimetres does not change a cosine over 10 cm; one texel of the cache is 5 mm wide.
+    expected = reflected * entering(cosine, 0.5)[:, None]  # the cache's own idea of skin's roughness
+    assert np.abs(frame.light("diffuse_narrow") - expected)[lit].max() < 0.015
+    toward = 2.0 * LUMINANCE @ np.array(ALBEDO) / np.pi
+    assert np.allclose(frame.light("light_direction")[lit], [0.0, 0.0, toward], atol=0.005)
 
 
-def test_constant_surroundings_give_pi_times_their_radiance(gpu: Device) -> None:
+def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device) -> None:
     frame = draw(gpu, environment=Environment.constant((0.5, 1.0, 2.0)))
-    expected = np.pi * np.array([0.5, 1.0, 2.0])
-    for name in ("irradiance", "irradiance_narrow", "irradiance_wide"):
+    expected = np.array(ALBEDO) * [0.5, 1.0, 2.0]
+    for name in ("diffuse", "diffuse_narrow", "diffuse_wide"):
         error = frame.light(name) / expected - 1.0
         assert np.abs(error.mean(axis=0)).max() < 0.005, name
         assert np.quantile(np.abs(error), 0.99) < 0.12, name  # two ways of sampling share 16 rays
@@ -170,9 +188,9 @@ def test_point_and_small_area_light_follow_the_inverse_square(gpu: Device) -> No
     area = AreaLight.facing((0.0, 0.0, 0.6), (0.0, 0.0, 0.0), 0.02, 0.02, radiance=0.5 / 0.02**2)
     small = draw(gpu, (area,))
     center = point.face & (point.features["normal"][..., 2] > 0.99)
-    expected = 0.5 / 0.5**2
+    expected = 0.5 / 0.5**2 * np.array(ALBEDO) / np.pi * entering(np.float32(1.0), 0.4)
     for frame in (point, small):
-        value = frame.features["irradiance"][center] * frame.scale[center][:, None]
+        value = frame.features["diffuse"][center] * frame.scale[center][:, None]
         assert np.allclose(value, expected, rtol=0.04)
 
 
@@ -180,12 +198,12 @@ def test_a_plate_before_the_light_casts_a_shadow(gpu: Device) -> None:
     plate = Part("plate", quad((0.0, 0.25, 0.3), (0.5, 0.0, 0.0), (0.0, 0.25, 0.0)), Material("card"))
     frame = draw(gpu, (SUN,), others=(plate,), samples=8)
     y = frame.features["normal"][..., 1][frame.face]
-    light = frame.light("irradiance")[:, 0]
+    light = frame.light("diffuse")[:, 0]
     assert light[y > 0.1].max() < 0.02
     z = frame.features["normal"][..., 2][frame.face]
     free = (y < -0.1) & (z > 0.3)
-    assert np.allclose(light[free], 2.0 * z[free], rtol=0.05)
-    assert frame.light("irradiance_wide")[:, 0][np.abs(y) < 0.02].max() > 0.2  # light bleeds across the edge
+    assert np.allclose(light[free], 2.0 * z[free] * ALBEDO[0] / np.pi * entering(z[free], 0.4), rtol=0.05)
+    assert frame.light("diffuse_wide")[:, 0][np.abs(y) < 0.02].max() > 0.04  # light bleeds across the edge
 
 
 def test_thickness_and_light_behind(gpu: Device) -> None:
@@ -250,4 +268,4 @@ def test_no_lights_at_all_is_black_and_finite(gpu: Device) -> None:
     assert frame.face.any()
     for feature in FEATURES:
         assert np.isfinite(frame.features[feature.name][frame.face]).all(), feature.name
-    assert frame.light("irradiance").max() == 0.0
+    assert frame.light("diffuse").max() == 0.0

@@ -9,7 +9,7 @@ import OpenEXR
 import pytest
 
 from app.errors import InputError
-from app.scene.environment import Environment, sh_basis, texel_directions
+from app.scene.environment import Environment, texel_directions
 from app.scene.prefilter import prefilter_ggx, row_solid_angles, shrink
 
 
@@ -104,22 +104,14 @@ def test_a_black_map_is_sampled_uniformly() -> None:
     np.testing.assert_allclose(tables.pdf, 1 / (4 * math.pi), rtol=1e-5)
 
 
-def test_sh_basis_is_orthonormal() -> None:
-    d = texel_directions(128, 256)
-    basis = sh_basis(d)
-    gram = np.tensordot(basis * row_solid_angles(128, 256)[:, None, None], basis, axes=((0, 1), (0, 1)))
-    np.testing.assert_allclose(gram, np.eye(9), atol=1e-3)
-
-
 def test_irradiance_of_a_constant_map_is_pi() -> None:
     normals = np.random.default_rng(0).normal(size=(20, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     irradiance = Environment.constant((1.0, 2.0, 0.5), height=128).irradiance(normals)
-    np.testing.assert_allclose(irradiance, np.tile(np.pi * np.array([1.0, 2.0, 0.5]), (20, 1)), rtol=1e-3)
+    np.testing.assert_allclose(irradiance, np.tile(np.pi * np.array([1.0, 2.0, 0.5]), (20, 1)), rtol=2e-3)
 
 
 def test_irradiance_of_a_sky_matches_the_integral() -> None:
-    """A map that is linear in the direction lies in the span of SH: the result must be exact."""
     d = texel_directions(128, 256)
     pixels = np.repeat((1.0 + 0.8 * d[..., 0:1]), 3, axis=2).astype(np.float32)  # brighter along +x
     environment = Environment(pixels, rotation=math.pi / 2)

@@ -148,8 +148,8 @@ def skin(features: F32, light_scale: F32) -> F32:
     uv = features[..., channels("uv")]
     scatter = 0.5 + 0.5 * np.sin(2.0 * np.pi * 3.0 * uv[..., :1])
     gloss = 0.5 + 0.5 * np.cos(2.0 * np.pi * 4.0 * uv[..., 1:])
-    sharp, wide = features[..., channels("irradiance")], features[..., channels("irradiance_wide")]
-    diffuse = features[..., channels("albedo")] / np.pi * ((1.0 - scatter) * sharp + scatter * wide)
+    sharp, wide = features[..., channels("diffuse")], features[..., channels("diffuse_wide")]
+    diffuse = (1.0 - scatter) * sharp + scatter * wide
     radiance: F32 = light_scale[..., None] * (diffuse + gloss * features[..., channels("specular")])
     return radiance
 
@@ -186,17 +186,19 @@ def _gbuffer(
         wide += (np.maximum(cosine + 0.3, 0.0) / 1.69)[..., None] * irradiance
         mirror += (np.maximum(reflected @ toward, 0.0) ** 20)[..., None] * irradiance * 0.2
         moment += irradiance.mean() * toward
-    scale = np.maximum((sharp + wide).mean(-1), 1e-3 * (1.0 + moment[..., 0] * 0.0))
+    tone = 0.5 + 0.2 * np.sin(uv[..., :1] * 40.0) * np.sin(uv[..., 1:] * 40.0)
+    albedo = tone * np.array([1.0, 0.7, 0.55])
+    sharp, wide, moment = (albedo / np.pi * light for light in (sharp, wide, moment))
+    scale = np.maximum((sharp + wide).mean(-1), 1e-4)
 
     image = np.zeros((height, width, CHANNELS), np.float32)
     image[..., channels("uv")] = uv
     image[..., channels("normal")] = normal
     image[..., channels("view")] = -rays
-    tone = 0.5 + 0.2 * np.sin(uv[..., :1] * 40.0) * np.sin(uv[..., 1:] * 40.0)
-    image[..., channels("albedo")] = tone * np.array([1.0, 0.7, 0.55])
+    image[..., channels("albedo")] = albedo
     image[..., channels("roughness")] = 0.4
     image[..., channels("ambient_visibility")] = 1.0
-    lit = {"irradiance": sharp, "irradiance_narrow": 0.5 * (sharp + wide), "irradiance_wide": wide}
+    lit = {"diffuse": sharp, "diffuse_narrow": 0.5 * (sharp + wide), "diffuse_wide": wide}
     for name, value in (lit | {"specular": mirror, "light_direction": moment}).items():
         image[..., channels(name)] = value / scale[..., None]
     image[~face] = 0.0

@@ -95,8 +95,7 @@ def test_clean_error_sees_through_the_noise() -> None:
 
 def test_plain_shading_and_its_exposure() -> None:
     features = np.zeros((10, CHANNELS), np.float32)
-    features[:, channels("albedo")] = 0.5
-    features[:, channels("irradiance")] = math.pi
+    features[:, channels("diffuse")] = 0.5
     features[:, channels("specular")] = 0.1
     shaded = plain_shading(features, np.full(10, 2.0, np.float32))
     np.testing.assert_allclose(shaded, 1.2, rtol=1e-6)
