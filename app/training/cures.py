@@ -208,9 +208,9 @@ class Painter:
 
 
 def moving(cure: Cure, motion: Motion, painters: Sequence[Painter]) -> list[F32]:
-    """The pictures that a cure shows of the frames of an orbit."""
-    pictures = [painter.grid(cure, number)[0] for number, painter in enumerate(painters)]
-    return motion.accumulate(pictures, cure.grids)
+    """The pictures that a cure shows of the frames of an orbit that begins at rest."""
+    pictures = [painter.grid(cure, number)[0] for number, painter in enumerate(painters[1:], start=1)]
+    return motion.accumulate([painters[0].paint(cure)[0], *pictures], cure.grids)
 
 
 def grid_shifts(count: int) -> list[Shift]:

@@ -13,6 +13,11 @@ well, but a few pixels outweigh all others, and to leave these out is not: what 
 Features hold uv as halves: places are known to about a tenth of a pixel in a face of 200, and every picture with detail
 as fine as a pixel is found to change a little. So a ratio lies nearer to 1 than the whole truth does.
 
+Skin's grain is as fine as a pixel, so the reference's points change a good deal from resampling alone, and a network
+that is smoother has room to flicker. Hence the area ratio, as the line ratio in `seams`: in place of squares it pools
+the products of the changes of different points in a square of CELL pixels, that is, what a patch of skin has in common.
+Grain has no part in it; a tile that changes its network has.
+
 Second differences (next frame - 2 * this one + the last one) leave the steady change of a highlight out and keep what
 flickers. The flicker of the error, neural less reference, needs no ratio to say how much is not the scene's own.
 """
@@ -45,8 +50,9 @@ ORBITS = 2
 FRAMES = 6
 STEP = math.radians(0.5)  # a frame: a turn of 15 degrees a second at 30 frames a second
 SIZE = (256, 256)
-SPP = 32
+SPP = 96  # with less, the noise in the reference's own change is as large as that change
 AVATAR = 13  # seed of the second head; the last digit says that no training has seen it (app/training/people.py)
+CELL = 8  # pixels along a patch
 
 _REACH = 4  # pixels around a pixel in which its point is looked for in the next frame
 _FURTHEST = 0.75  # pixels from the nearest pixel to the point itself; more means that the surface ends between them
@@ -59,13 +65,16 @@ class Flicker:
     Attributes:
         ratio, deviation: neural change over the reference's own, and its standard error by bootstrap over pairs of
             frames; NaN if the noise leaves nothing of the reference's change.
-        second_ratio, second_deviation: the same of second differences in time.
-        neural, reference: the changes from frame to frame.
+        area_ratio, area_deviation: the same of what the points of a patch have in common.
+        second_ratio, second_deviation: as `ratio`, of second differences in time.
+        neural, reference: the changes of points from frame to frame.
         error: the change of neural less reference.
     """
 
     ratio: float
     deviation: float
+    area_ratio: float
+    area_deviation: float
     second_ratio: float
     second_deviation: float
     neural: float
@@ -115,7 +124,7 @@ def default_orbits(
     spp: int = SPP,
     progress: Callable[[], None] | None = None,
 ) -> list[Orbit]:
-    """Orbits around the default head and around an avatar, in the default light, path traced (a minute or two).
+    """Orbits around the default head and around an avatar, in the default light, path traced (minutes on a CPU).
 
     Args:
         device: an open device with ray tracing.
@@ -206,12 +215,13 @@ class Motion:
         """The squared changes of pictures (H, W, 3 radiance) of the frames, to be put together by `flicker_of`.
 
         Returns:
-            (frames - 1, 2, 4): of every pair of frames the first and the second differences (of the first pair none):
-            the number of points; the sums of the squared changes (mean of the channels) of the picture, and, without
-            noise, of the reference and of their difference.
+            (frames - 1, 2, 8): of every pair of frames the first and the second differences (of the first pair none):
+            the numbers of points and of patches; the sums over points of the squared changes (mean of the channels) of
+            the picture, and, without noise, of the reference and of their difference; the sums over patches of what
+            their points have in common of these.
         """
         shown = (self._shown(pictures), *self._references)
-        rows = np.zeros((len(self._forth), 2, 4))
+        rows = np.zeros((len(self._forth), 2, 8))
         for index, forth in enumerate(self._forth):
             rows[index, 0] = _changes(shown, index, [(1, forth)])
             if index:
@@ -226,14 +236,14 @@ class Motion:
         """What temporal accumulation shows of pictures (H, W, 3) of the frames: the history follows the surface.
 
         Args:
-            pictures: one a frame.
-            most: a frame has a weight of 1 / most, and those before it the rest, fading; less are there at the start.
+            pictures: one a frame; the first is what has been accumulated at rest.
+            most: a frame has a weight of 1 / most, and those before it the rest, fading.
         """
         shown = [pictures[0]]
-        for count, (picture, back) in enumerate(zip(pictures[1:], self._back, strict=True), start=2):
+        for picture, back in zip(pictures[1:], self._back, strict=True):
             history = (shown[-1].reshape(-1, 3)[back.taps] * back.weights[..., None]).sum(axis=1)
             mixed = picture.copy()
-            mixed[back.found] += (1.0 - 1.0 / min(count, most)) * (history - picture[back.found])
+            mixed[back.found] += (1.0 - 1.0 / most) * (history - picture[back.found])
             shown.append(mixed)
         return shown
 
@@ -255,24 +265,34 @@ def _changes(shown: Sequence[Sequence[F32]], index: int, others: Sequence[tuple[
             values = frames[index + step].reshape(-1, 3)[found.taps[chosen]]
             change = change + (values * found.weights[chosen][..., None]).sum(axis=1)
         changes.append(change)
+    y, x = np.nonzero(points)
+    _, cell, counts = np.unique(y // CELL * points.shape[1] + x // CELL, return_inverse=True, return_counts=True)
+    large = counts >= CELL**2 // 2
     neural, reference, again = changes
-    products = np.square(neural), reference * again, (neural - reference) * (neural - again)
-    return np.array([points.sum(), *(product.mean(axis=-1).sum(dtype=np.float64) for product in products)])
+    over_points, over_cells = [], []
+    for one, other in ((neural, neural), (reference, again), (neural - reference, neural - again)):
+        products = (one * other).mean(axis=-1, dtype=np.float64)
+        over_points.append(products.sum())
+        sums, others_sums = ([np.bincount(cell, v, len(counts)) for v in changed.T] for changed in (one, other))
+        common = np.mean(np.multiply(sums, others_sums), axis=0) - np.bincount(cell, products, len(counts))
+        over_cells.append((common / np.maximum(counts * (counts - 1), 1))[large].sum())
+    return np.array([points.sum(), large.sum(), *over_points, *over_cells])
 
 
 def flicker_of(rows: Rows) -> Flicker:
     """The flicker of pairs of frames, `Motion.sums` of any number of orbits, one after the other."""
     value, deviation = _measures(rows.sum(axis=0)).tolist(), bootstrap(rows, _measures).tolist()
-    return Flicker(value[0], deviation[0], value[1], deviation[1], *value[2:])
+    points, areas, seconds = list(zip(value, deviation, strict=True))[:3]
+    return Flicker(*points, *areas, *seconds, *value[3:])
 
 
 def _measures(sums: Rows) -> Rows:
-    """Both ratios, and the root mean squares of first differences (..., 5), of sums (..., 2, 4)."""
+    """Ratio, area ratio, ratio of second differences, root mean squares of points (..., 6), of sums (..., 2, 8)."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = sums[..., 1:] / sums[..., :1]
-        ratios = np.sqrt(means[..., 0] / means[..., 1])
-        result: Rows = np.concatenate([ratios, LEVELS * np.sqrt(means[..., 0, :])], axis=-1)
-    return result
+        roots = np.sqrt(sums[..., 2:] / sums[..., [0, 0, 0, 1, 1, 1]])
+        first, second = roots[..., 0, :], roots[..., 1, :]
+        ratios = [first[..., 0] / first[..., 1], first[..., 3] / first[..., 4], second[..., 0] / second[..., 1]]
+    return np.concatenate([np.stack(ratios, axis=-1), LEVELS * first[..., :3]], axis=-1)
 
 
 def track(first: FaceImage, second: FaceImage) -> Track:

@@ -1,6 +1,7 @@
 """docs/seams.md: the table of cures, what was measured on what, and a picture of it."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,11 +21,23 @@ from app.training.manifest import block_of
 from app.training.orbit import FRAMES, ORBITS, SIZE, SPP, STEP
 from app.training.seams import LEVELS
 
-SEAM_FIGURE = FLICKER_FIGURE = 1.1  # ratios at which nobody can tell
+FIGURE = 1.1  # the highest ratio, of seams and of flicker, at which nobody can tell
 CROP, ZOOM, AMPLIFIED = 64, 4, 8.0  # pixels along a crop, screen pixels of one of them, times a difference is shown
 BLENDED = next(cure for cure in CURES if cure.band == TILE // 2)
 PICTURED = (AS_IS, *(cure for cure in CURES if cure.reach == 0.5 or cure.band == 2 or cure.grids == 8), BLENDED)
-HEADINGS = ("", "seam ratio", "line ratio", "step", "moved grid", "gain, dB", "flicker", "networks", "a tile", "frames")
+HEADINGS = (
+    "",
+    "seam ratio",
+    "line ratio",
+    "step",
+    "moved grid",
+    "gain, dB",
+    "flicker",
+    "of areas",
+    "networks",
+    "a tile",
+    "frames",
+)
 
 
 def table(effects: Sequence[Effect]) -> str:
@@ -34,19 +47,28 @@ def table(effects: Sequence[Effect]) -> str:
 
 
 def _row(effect: Effect) -> tuple[str, ...]:
-    seams, flicker = effect.seams, effect.flicker
     return (
         effect.cure.name,
-        _bold(_doubtful(seams.ratio, seams.deviation), seams.ratio <= SEAM_FIGURE),
-        _bold(_doubtful(seams.line_ratio, seams.line_deviation), seams.line_ratio <= SEAM_FIGURE),
-        _doubtful(seams.step, seams.step_deviation),
+        *(_figure(*one) for one in _seams(effect)),
+        _doubtful(effect.seams.step, effect.seams.step_deviation),
         f"{effect.shift.mean:.2f} / {effect.shift.p95:.2f}",
         _doubtful(effect.gain, effect.deviation),
-        _bold(_doubtful(flicker.ratio, flicker.deviation), flicker.ratio <= FLICKER_FIGURE) if flicker else "–",
+        *([_figure(*one) for one in _flicker(effect)] or ("–", "–")),
         f"{effect.cost.networks:.2f}",
         f"{effect.cost.loaded:.2f}",
         str(effect.cure.grids),
     )
+
+
+def _seams(effect: Effect) -> list[tuple[float, float]]:
+    """The ratios of seams that have a figure to meet, and their standard errors."""
+    return [(effect.seams.ratio, effect.seams.deviation), (effect.seams.line_ratio, effect.seams.line_deviation)]
+
+
+def _flicker(effect: Effect) -> list[tuple[float, float]]:
+    """The same of flicker; none where it was not measured."""
+    flicker = effect.flicker
+    return [(flicker.ratio, flicker.deviation), (flicker.area_ratio, flicker.area_deviation)] if flicker else []
 
 
 def verdict(effects: Sequence[Effect]) -> str:
@@ -54,8 +76,8 @@ def verdict(effects: Sequence[Effect]) -> str:
     met = [effect for effect in effects if _meets(effect)]
     front = [effect for effect in met if not any(_beats(other, effect) for other in met)]
     front.sort(key=lambda effect: (effect.cost.networks, effect.cure.grids, -effect.gain))
-    flicker = f", and a flicker of {FLICKER_FIGURE} or less" if any(effect.flicker for effect in effects) else ""
-    figures = f"A seam ratio and a line ratio of {SEAM_FIGURE} or less{flicker}"
+    flicker = ", and of flicker," if any(effect.flicker for effect in effects) else ""
+    figures = f"Both ratios of seams{flicker} {FIGURE} or less"
     if not front:
         return f"{figures}: nothing in the table gets there."
     count = f"{len(met)} of {len(effects)} get there"
@@ -64,24 +86,20 @@ def verdict(effects: Sequence[Effect]) -> str:
         frames = f", after {effect.cure.grids} frames" if effect.cure.grids > 1 else ""
         lines.append(
             f"- **{effect.cure.name}**: {effect.cost.networks:.2f} networks a pixel{frames},"
-            f" {effect.gain:+.2f} dB over the generalist"
+            f" {_doubtful(effect.gain, effect.deviation)} dB over the generalist"
         )
     if close := [effect.cure.name for effect in effects if _close(effect)]:
-        lines.append(f"\nToo close to {SEAM_FIGURE} to be sure of: {', '.join(close)}.")
+        lines += ["", textwrap.fill(f"Too close to {FIGURE} to be sure of: {'; '.join(close)}.", 118)]
     return "\n".join(lines)
 
 
 def _meets(effect: Effect) -> bool:
-    seams, flicker = effect.seams, effect.flicker
-    ratios = (seams.ratio, seams.line_ratio)
-    return all(ratio <= SEAM_FIGURE for ratio in ratios) and (flicker is None or flicker.ratio <= FLICKER_FIGURE)
+    return all(ratio <= FIGURE for ratio, _ in _seams(effect) + _flicker(effect))
 
 
 def _close(effect: Effect) -> bool:
-    """Whether the figure for seams lies within two standard errors."""
-    seams = effect.seams
-    doubtful = (seams.ratio, seams.deviation), (seams.line_ratio, seams.line_deviation)
-    return any(abs(ratio - SEAM_FIGURE) <= 2.0 * deviation for ratio, deviation in doubtful)
+    """Whether the figure lies within two standard errors of a ratio, or within unknown ones."""
+    return any(not abs(ratio - FIGURE) > 2.0 * deviation for ratio, deviation in _seams(effect) + _flicker(effect))
 
 
 def _beats(one: Effect, other: Effect) -> bool:
@@ -136,8 +154,10 @@ the display's range.
   grid and nothing else changes, mean / 95th percentile. What would pop in motion; and where a narrow band only hides
   the edge of a step, the step is still here.
 - **Gain**: PSNR against the truth less the generalist's.
-- **Flicker**: change along the surface from frame to frame, over the reference's own
-  ([orbit.py](../app/training/orbit.py)). {_orbits(as_is)}
+- **Flicker / of areas**: change along the surface from frame to frame, over the reference's own: of single points,
+  and of what patches of skin have in common. The reference's grain is as fine as a pixel and hides from the first what
+  a tile does that pops; so both are held to the figure ([orbit.py](../app/training/orbit.py)).
+  {_orbits(as_is)}
 - **Networks / a tile**: how many are evaluated for a face pixel, and how many sets of weights a tile loads, on
   average. The first times {total:,} is FLOP a pixel. Time was not measured: that needs a shader.
 - **Frames**: how many a still picture needs.
@@ -205,8 +225,9 @@ def _doubtful(value: float, deviation: float) -> str:
     return f"{value:.2f}" + ("" if math.isnan(deviation) else f" ± {2.0 * deviation:.2f}")
 
 
-def _bold(text: str, met: bool) -> str:
-    return f"**{text}**" if met else text
+def _figure(ratio: float, deviation: float) -> str:
+    """A ratio, bold if it meets its figure."""
+    return f"**{_doubtful(ratio, deviation)}**" if ratio <= FIGURE else _doubtful(ratio, deviation)
 
 
 def crops(weights: WeightSet, images: Sequence[FaceImage]) -> npt.NDArray[np.uint8]:

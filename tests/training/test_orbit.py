@@ -118,6 +118,18 @@ def test_what_changes_from_frame_to_frame_flickers(clean: list[FaceImage], motio
     assert found.second_ratio > found.ratio > 1.0 + 2.0 * found.deviation
 
 
+def test_grain_hides_points_that_pop_but_not_patches(clean: list[FaceImage]) -> None:
+    """A reference with grain, and a smooth network whose brightness jumps up and down."""
+    grain = [0.02 * np.random.default_rng(seed).choice([-1.0, 1.0], clean[0].target.shape) for seed in range(FRAMES)]
+    steady = [0.3 + 0.002 * index for index in range(FRAMES)]
+    targets = [(tone + one).astype(np.float32) for tone, one in zip(steady, grain, strict=True)]
+    still = Motion([OrbitFrame(replace(i, target=one), one) for i, one in zip(clean, targets, strict=True)])
+    flat = [np.full(clean[0].target.shape, tone) for tone in steady]
+    good, popping = flicker(still, flat), flicker(still, [one + 0.003 * (-1) ** n for n, one in enumerate(flat)])
+    assert good.ratio < 0.2 and good.area_ratio == pytest.approx(1.0, abs=0.15)
+    assert popping.ratio < 0.5 and popping.area_ratio > 2.0
+
+
 def test_networks_that_change_with_the_tile_flicker(orbit: Orbit) -> None:
     same = flicker_ratio(WEIGHTS, [orbit])
     every_hash = (np.arange(HASHES) % 3).astype(np.uint32)
@@ -140,7 +152,9 @@ def test_history_follows_the_surface() -> None:
     patterns = [np.sin(40.0 * image.feature("uv")[..., :1]).repeat(3, axis=-1) for image in sliding]
     blinking = [pattern * (index % 2) for index, pattern in enumerate(patterns)]
     motion = Motion([OrbitFrame(image, image.target) for image in sliding])
-    shares = [0.0, 1 / 2, 1 / 3, 2 / 4, 3 / 8, 17 / 32]  # a mean of all until the fourth, then 3/4 of the last mean
+    shares = [0.0]
+    for index in range(1, FRAMES):
+        shares.append(0.75 * shares[-1] + 0.25 * (index % 2))
     inner = slice(20, -20), slice(20, -20)  # seen by all frames
     for picture, pattern, share in zip(motion.accumulate(blinking, 4), patterns, shares, strict=True):
         np.testing.assert_allclose(picture[inner], share * pattern[inner], atol=0.02)
