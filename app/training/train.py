@@ -272,12 +272,14 @@ def _measure_learning(run: "_Run", out: Path, pixels: Pixels, people: int) -> No
             continue
         name = f"{count} people"
         some = pixels.of_people(count).to(run.judge.device)
+        if not len(some):  # nobody saw these people's faces
+            continue
         generalist = run.generalist(name, options.layers, some, options.steps // CURVE_SHARE)
         weights = _weight_set(generalist, run.experts(name, generalist, some, experts), {})
         done[count] = Point(count, judge(weights, run.judge, reference, CURVE_PIXELS)).plain()
         run.state.forget(name)
         run.state.save()
-    points = [Point.parse(done[count]) for count in sizes(people)]
+    points = [Point.parse(done[count]) for count in sorted(done)]
     write_learning_curve(out, points)
     run.display.console.print(outlook(points), highlight=False)
 
