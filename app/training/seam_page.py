@@ -88,18 +88,21 @@ def verdict(effects: Sequence[Effect]) -> str:
             f"- **{effect.cure.name}**: {effect.cost.networks:.2f} networks a pixel{frames},"
             f" {_doubtful(effect.gain, effect.deviation)} dB over the generalist"
         )
+    if any(math.isnan(ratio) for effect in effects for ratio, _ in _flicker(effect)):
+        lines += ["", "Where the table has no flicker, the reference's noise hides its change: it is not judged."]
     if close := [effect.cure.name for effect in effects if _close(effect)]:
         lines += ["", textwrap.fill(f"Too close to {FIGURE} to be sure of: {'; '.join(close)}.", 118)]
     return "\n".join(lines)
 
 
 def _meets(effect: Effect) -> bool:
-    return all(ratio <= FIGURE for ratio, _ in _seams(effect) + _flicker(effect))
+    """Whether no ratio is above the figure; flicker that the noise hides is not judged."""
+    return all(ratio <= FIGURE for ratio, _ in _seams(effect)) and not any(r > FIGURE for r, _ in _flicker(effect))
 
 
 def _close(effect: Effect) -> bool:
-    """Whether the figure lies within two standard errors of a ratio, or within unknown ones."""
-    return any(not abs(ratio - FIGURE) > 2.0 * deviation for ratio, deviation in _seams(effect) + _flicker(effect))
+    """Whether the figure lies within two standard errors of a ratio."""
+    return any(abs(ratio - FIGURE) <= 2.0 * deviation for ratio, deviation in _seams(effect) + _flicker(effect))
 
 
 def _beats(one: Effect, other: Effect) -> bool:

@@ -16,7 +16,7 @@ from app.training.cures import AS_IS, CURES, GENERALIST, Effect, blend, compare,
 from app.training.face_image import draw
 from app.training.frames import Plan
 from app.training.generate import Here, generate
-from app.training.orbit import OrbitFrame
+from app.training.orbit import Flicker, OrbitFrame
 from app.training.seam_page import verdict
 from tests.training.made_faces import (
     GRAIN,
@@ -134,6 +134,11 @@ def test_the_verdict_names_what_nothing_beats(effects: list[Effect]) -> None:
     assert said.startswith("Both ratios of seams 1.1 or less: ")
     # The generalist is cheapest and best here, so nothing else is worth a word, whether it meets the figures or not.
     assert said.count("- **") == 1 and "- **generalist alone**: 1.00 networks a pixel, 0.00 ± 0.00 dB" in said
+    still = Flicker(*[math.nan] * 9)
+    popping = replace(still, ratio=1.0, area_ratio=1.2, area_deviation=0.02)
+    plain = effects[0]
+    assert plain.cure == GENERALIST and "it is not judged" in verdict([replace(plain, flicker=still)])
+    assert "nothing in the table gets there" in verdict([replace(plain, flicker=popping)])
     assert "nothing in the table gets there" in verdict([effect for effect in effects if effect.cure == AS_IS])
 
 
