@@ -24,7 +24,7 @@ Counted = Callable[[int, str], Iterator[int]]  # app.progress.counted
 
 SMALL, LARGE = (512, 512), (1280, 720)  # pixels of the views whose frames are counted
 FPS = {SMALL: "512", LARGE: "720"}  # their names in the report
-DEEP = (32, 32, 32, 32, 3)  # widths of the networks measured besides the shipped ones
+DEEP = (32, 32, 32, 28, 15)  # widths of the networks measured besides the shipped ones
 TIME_LIMIT = 45.0  # seconds, starting up included: no round begins that would probably end later
 # How often in a round. Short things are measured more often: they are what a busy machine disturbs most.
 _PRODUCTS, _FRAMES = 5, 4

@@ -48,7 +48,7 @@ class Widths(click.ParamType[tuple[int, ...]]):
     help="Folder for the weights and the curves of the training.",
 )
 @click.option(
-    "--hidden", type=Widths(), default="32,32", show_default=True, metavar="N,N", help="Widths of the hidden layers."
+    "--hidden", type=Widths(), default="32,28", show_default=True, metavar="N,N", help="Widths of the hidden layers."
 )
 @click.option("--steps", type=click.IntRange(min=0), metavar="N", help="Steps of the generalist.  [default: 20000]")
 @click.option(

@@ -1,17 +1,21 @@
-"""The shape of a tile network: how wide its layers are, what each of them sees, and what that costs.
+"""The shape of a tile network: how wide its layers are, what its outputs mean, and what it costs.
 
-All hidden layers are dense with ReLU. The last layer sees the last hidden layer and, beside it, the input itself (a
-shortcut as in Huang et al. 2017, "Densely Connected Convolutional Networks"): what the features say already, such as
-the reflected light, need not be carried through the hidden layers, which are left with what it takes to correct it.
-A network without hidden layers is linear in its input.
+All layers are dense; hidden ones end in ReLU. The last layer's outputs are no colours but weights: red, green and blue
+of every light feature in `MIXED` are multiplied by a weight each and added up to the pixel's radiance. So a network
+does not have to carry the light through its layers, only to know how it spreads here (compare the kernels that Bako et
+al. 2017, "Kernel-Predicting Convolutional Networks for Denoising", predict in place of colours), red light cannot turn
+blue, and where no light arrives the picture is black.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
-from app.network.schema import CHANNELS
+from app.network.schema import CHANNELS, FEATURES, channels
 
-OUTPUTS = 3  # linear Rec.709 radiance over light_scale
+MIXED = ("diffuse", "diffuse_narrow", "diffuse_wide", "specular", "transmission")
+COLORS = 3  # linear Rec.709
+OUTPUTS = COLORS * len(MIXED)  # red, green and blue of the first feature, then of the next
 MAX_WIDTH = 1024
 MAX_LAYERS = 5
 
@@ -20,7 +24,7 @@ def check_layers(layers: Sequence[int], max_width: int = MAX_WIDTH) -> str:
     """Says in a clause why there can be no network with these widths, or returns "" if there can.
 
     Args:
-        layers: widths from the input to the output, e.g. (32, 32, 32, 3).
+        layers: widths from the input to the output, e.g. (32, 32, 28, 15).
         max_width: of a hidden layer.
     """
     if not 2 <= len(layers) <= MAX_LAYERS + 1:
@@ -32,23 +36,26 @@ def check_layers(layers: Sequence[int], max_width: int = MAX_WIDTH) -> str:
     return ""
 
 
-def shortcut(layers: Sequence[int]) -> int:
-    """How many channels of the input the last layer sees beside the last hidden layer; they come first."""
-    return CHANNELS if len(layers) > 2 else 0
+def mix(outputs: Any, features: Any) -> Any:
+    """The radiance (..., 3) over light_scale that the last layer's outputs (..., 15) make of features (..., 32).
 
-
-def shapes(layers: Sequence[int]) -> list[tuple[int, int]]:
-    """(inputs, outputs) of every layer."""
-    result = list(pairwise(layers))
-    inputs, outputs = result[-1]
-    return [*result[:-1], (shortcut(layers) + inputs, outputs)]
+    It may be negative: the shader cuts it at 0. For arrays of numpy as well as of torch; summed feature by feature.
+    """
+    radiance = outputs[..., :COLORS] * features[..., channels(MIXED[0])]
+    for index, name in enumerate(MIXED[1:], start=1):
+        radiance = radiance + outputs[..., COLORS * index : COLORS * (index + 1)] * features[..., channels(name)]
+    return radiance
 
 
 def parameter_count(layers: Sequence[int]) -> int:
     """Weights and biases of one network with these widths."""
-    return sum((inputs + 1) * outputs for inputs, outputs in shapes(layers))
+    return sum((inputs + 1) * outputs for inputs, outputs in pairwise(layers))
 
 
 def flops(layers: Sequence[int]) -> int:
-    """Multiplications and additions a pixel; biases and activations do not count."""
-    return 2 * sum(inputs * outputs for inputs, outputs in shapes(layers))
+    """Multiplications and additions a pixel, the mixing included; biases and activations do not count."""
+    return 2 * sum(inputs * outputs for inputs, outputs in pairwise(layers)) + 2 * OUTPUTS
+
+
+if any(feature.name in MIXED and not (feature.light and feature.channels == COLORS) for feature in FEATURES):
+    raise AssertionError("only colours that scale with the lights can be mixed")

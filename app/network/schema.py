@@ -99,6 +99,9 @@ VECTORS = WORDS // 4  # uvec4 a pixel
 DTYPE = np.dtype([(f.name, np.float32) if f.channels == 1 else (f.name, np.float32, (f.channels,)) for f in FEATURES])
 """One pixel as a numpy record of float32, fields in schema order, without padding (128 bytes)."""
 
+LIGHT_SCALE = {"diffuse": 0.3, "diffuse_wide": 0.5, "transmission": 0.2, "specular": 0.5}
+"""light_scale is the luminance of these features together, weighed so, and a floor (shaders/gbuffer.rgen)."""
+
 _SLICES: dict[str, slice] = {}
 for _feature in FEATURES:
     _start = sum(f.channels for f in FEATURES[: len(_SLICES)])
@@ -286,6 +289,10 @@ def glsl() -> str:
             for f in FEATURES
         ),
         "};",
+        "",
+        "vec3 light_scale_color(Features f) { // its luminance is light_scale, but for the floor",
+        f"    return {' + '.join(f'{share} * f.{name}' for name, share in LIGHT_SCALE.items())};",
+        "}",
         _GLSL_FUNCTIONS,
         f"void pack_features(Features f, out uvec4 words[{VECTORS}]) {{",
     ]

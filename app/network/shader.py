@@ -5,19 +5,18 @@ broadcast into the multiplication, but only where the address is a constant and 
 it; anything else is tens of times slower. So every weight is an expression with a constant index in
 straight-line code. A GPU's compiler unrolls to the same.
 
-Why blocks. Such a driver runs the code for 8 pixels at a time, and the 40 KB that 32-32-32-3 compiles to
+Why blocks. Such a driver runs the code for 8 pixels at a time, and the 40 KB that 32-32-28-15 compiles to
 would be fetched anew for every 8. A barrier after each block of 16 outputs makes all pixels pass one block
 (8 to 16 KB, which stays in the instruction cache) before any goes on. Nothing is exchanged there, so it is
 a barrier of execution only: one with memory semantics costs ten times more (an mfence each). A GPU needs
 none of this (macro BLOCK_BARRIER).
 
-Order of parameters, as vec4 (widths padded to multiples of 4 with zeros), block after block: the bias, then
+Order of parameters, as vec4 (widths padded to multiples of 4 with zeros), layer after layer: the bias, then
 for each input the weights towards all outputs. An input is thus multiplied into 16 running sums while it is
-in a register. The first block is the last layer's, for what it sees of the input itself: so only three sums, not
-32 inputs, have to be kept until the hidden layers are done. Else a block is a layer.
+in a register.
 
-On chip. The weights of as many whole blocks as fit into 32 KB of shared memory are staged together; a
-network that does not fit is staged group of blocks by group. The widest layer, 64 to 64, takes 16.6 KB.
+On chip. The weights of as many whole layers as fit into 32 KB of shared memory are staged together; a
+network that does not fit is staged group of layers by group. The widest layer, 64 to 64, takes 16.6 KB.
 Activations are registers.
 """
 
@@ -28,8 +27,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from app.network.layers import check_layers, shapes, shortcut
-from app.network.schema import CHANNELS
+from app.network.layers import COLORS, MIXED, check_layers
+from app.network.schema import CHANNELS, channels
 
 SHARED_BYTES = 32 * 1024  # for a tile's weights: what every desktop GPU has, and lavapipe
 MAX_WIDTH = 64  # of a hidden layer; wider ones would neither fit on chip nor compile in seconds
@@ -38,25 +37,20 @@ _VEC4 = 16  # bytes
 
 
 @dataclass(frozen=True)
-class Block:
-    """Parameters that lie together: a layer's, or the part of the last layer's for some of its inputs.
+class Layer:
+    """One layer's place among the parameters, in vec4.
 
     Attributes:
-        layer: its number, 0 for the first.
+        index: 0 for the first.
         inputs, outputs: widths as trained.
-        offset: of the block from the start of the network's parameters, in vec4.
-        column: the first of its inputs among the layer's.
-        bias: whether the layer's bias is here, before the weights: the block that begins the sums.
-        last: whether the sums are complete with it.
+        offset: of its bias from the start of the network's parameters; the weights follow.
+        columns: vec4 that hold all outputs.
     """
 
-    layer: int
+    index: int
     inputs: int
     outputs: int
     offset: int
-    column: int = 0
-    bias: bool = True
-    last: bool = True
 
     @property
     def columns(self) -> int:
@@ -65,8 +59,8 @@ class Block:
 
     @property
     def vectors(self) -> int:
-        """Parameters of this block in vec4."""
-        return (self.inputs + self.bias) * self.columns
+        """Parameters of this layer in vec4."""
+        return (self.inputs + 1) * self.columns
 
 
 def check_widths(layers: Sequence[int]) -> str:
@@ -74,27 +68,23 @@ def check_widths(layers: Sequence[int]) -> str:
     return check_layers(layers, MAX_WIDTH)
 
 
-def plan(layers: Sequence[int]) -> list[Block]:
-    """The blocks of a network with these widths, in order."""
-    direct, final = shortcut(layers), len(layers) - 2
-    result: list[Block] = []
-    if direct:
-        result.append(Block(final, direct, layers[-1], 0, last=False))
-    for layer, (inputs, outputs) in enumerate(pairwise(layers)):
+def plan(layers: Sequence[int]) -> list[Layer]:
+    """The layers of a network with these widths and where their parameters lie."""
+    result: list[Layer] = []
+    for index, (inputs, outputs) in enumerate(pairwise(layers)):
         offset = result[-1].offset + result[-1].vectors if result else 0
-        rest = bool(direct) and layer == final
-        result.append(Block(layer, inputs, outputs, offset, direct if rest else 0, bias=not rest))
+        result.append(Layer(index, inputs, outputs, offset))
     return result
 
 
-def groups(layers: Sequence[int]) -> list[list[Block]]:
-    """The blocks whose weights are staged together, each group at most SHARED_BYTES."""
-    result: list[list[Block]] = []
-    for block in plan(layers):
-        if result and sum(one.vectors for one in [*result[-1], block]) * _VEC4 <= SHARED_BYTES:
-            result[-1].append(block)
+def groups(layers: Sequence[int]) -> list[list[Layer]]:
+    """The layers whose weights are staged together, each group at most SHARED_BYTES."""
+    result: list[list[Layer]] = []
+    for layer in plan(layers):
+        if result and sum(one.vectors for one in [*result[-1], layer]) * _VEC4 <= SHARED_BYTES:
+            result[-1].append(layer)
         else:
-            result.append([block])
+            result.append([layer])
     return result
 
 
@@ -106,7 +96,7 @@ def parameter_vectors(layers: Sequence[int]) -> int:
 
 def shared_bytes(layers: Sequence[int]) -> int:
     """Shared memory a tile's workgroup needs."""
-    return max(map(_count, groups(layers))) * _VEC4
+    return max(sum(layer.vectors for layer in group) for group in groups(layers)) * _VEC4
 
 
 def arrange(layers: Sequence[int], slots: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -119,17 +109,16 @@ def arrange(layers: Sequence[int], slots: npt.NDArray[np.float32]) -> npt.NDArra
     Returns:
         (slots, 4 * parameter_vectors) float32.
     """
-    starts = np.cumsum([0, *((inputs + 1) * outputs for inputs, outputs in shapes(layers))])
     result = np.zeros((len(slots), parameter_vectors(layers), 4), np.float32)
-    for block in plan(layers):
-        inputs, outputs = shapes(layers)[block.layer]
-        own = slots[:, starts[block.layer] : starts[block.layer + 1]]
-        weight = own[:, : inputs * outputs].reshape(-1, outputs, inputs)
-        rows = np.zeros((len(slots), block.inputs + block.bias, block.columns * 4), np.float32)
-        if block.bias:
-            rows[:, 0, :outputs] = own[:, inputs * outputs :]
-        rows[:, int(block.bias) :, :outputs] = weight[..., block.column : block.column + block.inputs].swapaxes(1, 2)
-        result[:, block.offset : block.offset + block.vectors] = rows.reshape(len(slots), -1, 4)
+    start = 0
+    for layer in plan(layers):
+        middle = start + layer.inputs * layer.outputs
+        weight = slots[:, start:middle].reshape(-1, layer.outputs, layer.inputs)
+        rows = np.zeros((len(slots), layer.inputs + 1, layer.columns * 4), np.float32)
+        rows[:, 0, : layer.outputs] = slots[:, middle : middle + layer.outputs]
+        rows[:, 1:, : layer.outputs] = weight.swapaxes(1, 2)
+        result[:, layer.offset : layer.offset + layer.vectors] = rows.reshape(len(slots), -1, 4)
+        start = middle + layer.outputs
     return result.reshape(len(slots), -1)
 
 
@@ -139,7 +128,7 @@ def generate(layers: Sequence[int]) -> str:
     It declares `shared vec4 weights[]` and defines
 
         void stage_network(uint slot)                        // call first; ends with a barrier
-        vec3 run_network(uint slot, uvec4 words[4])          // packed features -> rectified outputs
+        vec3 run_network(uint slot, uvec4 words[4])          // packed features -> radiance over light_scale
 
     to be called by all threads of the workgroup, and needs the macros PARAMETER(i) (vec4 i of all
     parameters), THREADS (of the workgroup) and BLOCK_BARRIER() beforehand.
@@ -162,40 +151,45 @@ def generate(layers: Sequence[int]) -> str:
     for word in range(CHANNELS // 2):
         lines.append(f"    vec2 x{word} = unpackHalf2x16(words[{word // 4}].{'xyzw'[word % 4]});")
     features = [f"x{channel // 2}.{'xy'[channel % 2]}" for channel in range(CHANNELS)]
-    values = features
+    values, last = features, len(layers) - 2
     for number, group in enumerate(parts):
         if number:
             lines += [
                 "    barrier(); // all threads are done with the weights staged before",
                 f"    stage_layers(slot, {group[0].offset}u, {_count(group)}u);",
             ]
-        for block in group:
-            lines += _block(block, group[0].offset, values if block.last else features)
-            if block.last:
-                values = [f"y{block.layer}_{c // 4}.{'xyzw'[c % 4]}" for c in range(block.outputs)]
-    lines += [f"    return vec3({', '.join(values[:3])});", "}", ""]
+        for layer in group:
+            # The first block follows the staging and the loads; its own barrier would only cost.
+            code, values = _layer(layer, group[0].offset, values, hidden=layer.index < last)
+            lines += code
+    lines.append("    // Red, green and blue of each light feature have a weight of their own.")
+    for index, name in enumerate(MIXED):
+        weights, light = values[COLORS * index : COLORS * (index + 1)], features[channels(name)]
+        sign = "+=" if index else "="
+        declared = "" if index else "vec3 "
+        lines.append(f"    {declared}color {sign} vec3({', '.join(weights)}) * vec3({', '.join(light)});")
+    lines += ["    return max(color, vec3(0.0));", "}", ""]
     return "\n".join(lines)
 
 
-def _count(group: Sequence[Block]) -> int:
-    return sum(block.vectors for block in group)
+def _count(group: Sequence[Layer]) -> int:
+    return sum(layer.vectors for layer in group)
 
 
-def _block(block: Block, base: int, inputs: Sequence[str]) -> list[str]:
-    """One block's lines; `base` is what lies at weights[0]."""
+def _layer(layer: Layer, base: int, inputs: Sequence[str], *, hidden: bool) -> tuple[list[str], list[str]]:
+    """One layer's lines, and the expressions of its outputs; `base` is what lies at weights[0]."""
     lines: list[str] = []
-    start, y = block.offset - base, f"y{block.layer}"
-    for first in range(0, block.columns, BLOCK // 4):
-        columns = range(first, min(first + BLOCK // 4, block.columns))
-        # What comes first follows the staging and the loads; its own barrier would only cost.
-        if first or (block.layer > 0 and block.last):
+    start = layer.offset - base
+    for first in range(0, layer.columns, BLOCK // 4):
+        columns = range(first, min(first + BLOCK // 4, layer.columns))
+        if first or layer.index:
             lines.append("    BLOCK_BARRIER();")
-        lines.append(f"    // Layer {block.layer}, outputs from {4 * first}, inputs from {block.column}.")
-        if block.bias:
-            lines += [f"    vec4 {y}_{c} = weights[{start + c}];" for c in columns]
-        for i in range(block.inputs):
-            row = start + block.columns * (i + block.bias)
-            lines += [f"    {y}_{c} += {inputs[i]} * weights[{row + c}];" for c in columns]
-        if block.last:
-            lines += [f"    {y}_{c} = max({y}_{c}, 0.0);" for c in columns]
-    return lines
+        lines.append(f"    // Layer {layer.index}, outputs from {4 * first}.")
+        lines += [f"    vec4 y{layer.index}_{c} = weights[{start + c}];" for c in columns]
+        for i in range(layer.inputs):
+            row = start + layer.columns * (i + 1)
+            lines += [f"    y{layer.index}_{c} += {inputs[i]} * weights[{row + c}];" for c in columns]
+        if hidden:
+            lines += [f"    y{layer.index}_{c} = max(y{layer.index}_{c}, 0.0);" for c in columns]
+    outputs = [f"y{layer.index}_{c // 4}.{'xyzw'[c % 4]}" for c in range(layer.outputs)]
+    return lines, outputs

@@ -1,14 +1,14 @@
 """The tile network in numpy: what shaders/tile_network.comp computes, in the same order and precision.
 
-Inputs are halves; sums are float32, the bias first and then the inputs in ascending order, in the last layer those that
-come straight from the features before those of the hidden layer. A driver that
+Inputs are halves; sums are float32, the bias first and then the inputs in ascending order and, when the
+outputs weigh the light features, feature by feature. A driver that
 fuses multiply and add rounds differently in the last place, hence the shader is compared at 1e-5 relative.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from app.network.layers import OUTPUTS, shortcut
+from app.network.layers import COLORS, mix
 from app.network.schema import HALF_MAX, feature_image, from_tiles, place_buffer, tile_grid, to_half, unpack
 from app.network.tile_hash import tile_hash
 from app.network.weights import WeightSet
@@ -38,26 +38,25 @@ def forward(
     channels = channels.reshape(-1, channels.shape[-1])
     scale = np.broadcast_to(np.asarray(light_scale, dtype), shape).reshape(-1, 1)
     slots = np.broadcast_to(weights.table[np.asarray(tile_hash)], shape).reshape(-1)
-    radiance = np.zeros((len(channels), OUTPUTS), dtype)
+    radiance = np.zeros((len(channels), COLORS), dtype)
     for slot in np.unique(slots):
         chosen = slots == slot
         radiance[chosen] = _network(weights, int(slot), channels[chosen])
     limited = np.clip(scale * radiance, 0, HALF_MAX)
-    return np.asarray(limited, dtype).reshape(*shape, OUTPUTS)
+    return np.asarray(limited, dtype).reshape(*shape, COLORS)
 
 
 def _network(weights: WeightSet, slot: int, values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """One network's rectified outputs (n, 3) for inputs (n, 32)."""
-    features, matrices = values[:, : shortcut(weights.layers)], weights.matrices(slot)
-    for index, (weight, bias) in enumerate(matrices):
-        if index == len(matrices) - 1:
-            values = np.concatenate([features, values], axis=1)
+    features, last = values, len(weights.layers) - 2
+    for index, (weight, bias) in enumerate(weights.matrices(slot)):
         weight, total = weight.astype(values.dtype), np.empty((len(values), len(bias)), values.dtype)
         total[:] = bias
         for i in range(weight.shape[1]):  # the shader's order of summation; a matrix product has its own
             total += values[:, i : i + 1] * weight[:, i]
-        values = np.maximum(total, 0)
-    return values
+        values = np.maximum(total, 0) if index < last else total
+    radiance: npt.NDArray[np.floating] = np.maximum(mix(values, features), 0)
+    return radiance
 
 
 def draw(

@@ -16,6 +16,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from app.errors import InputError
-from app.network.layers import check_layers, parameter_count, shapes
+from app.network.layers import OUTPUTS, check_layers, parameter_count
 from app.network.schema import SCHEMA_VERSION
 from app.network.shader import arrange
 from app.network.tile_hash import HASH_SCALE, HASHES
@@ -41,7 +42,7 @@ class WeightSet:
     """All networks of one training run, in memory.
 
     Attributes:
-        layers: widths from input to output, e.g. (32, 32, 32, 3).
+        layers: widths from input to output, e.g. (32, 32, 28, OUTPUTS).
         slots: (slots, parameters) float32, finite; row 0 is the generalist.
         table: (65536,) uint32, tile hash -> row of `slots`.
         hash_scale: bins of the tile hash along 0..1.
@@ -104,16 +105,16 @@ class WeightSet:
         return arrange(self.layers, self.slots)
 
     def matrices(self, slot: int) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-        """The layers of one network as views: (weight (out, in), bias (out,)); the last sees the input, too."""
+        """The layers of one network as views: (weight (out, in), bias (out,))."""
         row, start, result = self.slots[slot], 0, []
-        for inputs, outputs in shapes(self.layers):
+        for inputs, outputs in pairwise(self.layers):
             middle, end = start + inputs * outputs, start + (inputs + 1) * outputs
             result.append((row[start:middle].reshape(outputs, inputs), row[middle:end]))
             start = end
         return result
 
     @staticmethod
-    def untrained(layers: Sequence[int] = (32, 32, 32, 3), seed: int = 0, slots: int = 1) -> "WeightSet":
+    def untrained(layers: Sequence[int] = (32, 32, 28, OUTPUTS), seed: int = 0, slots: int = 1) -> "WeightSet":
         """Networks with random weights (He et al. 2015), for tests and timing.
 
         Args:
@@ -123,7 +124,7 @@ class WeightSet:
         """
         generator = np.random.default_rng(seed)
         parts = []
-        for inputs, outputs in shapes(layers):
+        for inputs, outputs in pairwise(layers):
             weight = generator.normal(0, np.sqrt(2 / inputs), (slots, outputs * inputs))
             parts += [weight, generator.normal(0, 0.1, (slots, outputs))]
         return WeightSet(

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import InputError
-from app.network.layers import shortcut
+from app.network.layers import mix
 from app.network.schema import HALF_MAX, TILE, channels, to_half, unpack
 from app.network.twin import forward
 from app.network.weights import WeightSet, weight_file
@@ -285,11 +285,11 @@ def draw_wide(weights: WeightSet, features: F32, light_scale: F32) -> F32:
     Returns:
         (n, 3) radiance.
     """
-    values = to_half(features).astype(np.float32)
-    direct, matrices = values[:, : shortcut(weights.layers)], weights.matrices(0)
-    for index, (weight, bias) in enumerate(matrices):
-        if index == len(matrices) - 1:
-            values = np.concatenate([direct, values], axis=1)
-        values = np.maximum(values @ weight.T + bias, 0.0)
-    radiance: F32 = np.clip(light_scale[:, None] * values, 0.0, HALF_MAX).astype(np.float32)
+    values = rounded = to_half(features).astype(np.float32)
+    last = len(weights.layers) - 2
+    for index, (weight, bias) in enumerate(weights.matrices(0)):
+        values = values @ weight.T + bias
+        if index < last:
+            values = np.maximum(values, 0.0)
+    radiance: F32 = np.clip(light_scale[:, None] * mix(values, rounded), 0.0, HALF_MAX).astype(np.float32)
     return radiance

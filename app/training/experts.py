@@ -21,6 +21,7 @@ from app.training.loss import weighted_error
 from app.training.model import Experts, Generalist
 from app.training.pixels import Pixels
 from app.training.reach import choose_reaches
+from app.training.tint import tinted
 
 LAST_LAYER = "last-layer"  # and all biases
 EVERYTHING = "everything"
@@ -136,7 +137,7 @@ def train_group(generalist: Generalist, train: Pixels, judge: Pixels, job: Job, 
     interval = max(1, options.steps // options.checks)
     for step in range(1, options.steps + 1):
         set_rate(optimizer, options.rate, (step - 1) / options.steps)
-        features, scale, target = train.draw(sampler.draw(), generator)
+        features, scale, target = tinted(train.draw(sampler.draw(), generator), generator)
         loss = weighted_error(experts(features) * scale, target).mean(dim=(1, 2)).sum()
         descend(optimizer, loss)
         if step % interval == 0 or step == options.steps:

@@ -118,7 +118,7 @@ class GpuFrameSource:
         index = listed[:, 0].astype(np.int64)
         target, variance, seen = self._trace(camera, index, jitter, spp, seed)
         features = np.ascontiguousarray(words[index].swapaxes(1, 2)).reshape(len(index), TILE_PIXELS, WORDS)
-        # Nobody sees what hair hides of the face. Skin seen from within, through a hole in the mesh, is black by definition.
+        # Nobody sees what hair hides of the face. Skin seen from within, through a hole, is black by definition.
         mask = np.isfinite(surface[index][..., 0]) & (surface[index][..., 1] > 0.0) & seen
         features[~mask] = 0  # the G-buffer leaves pixels beside the face as they were
         return TileBatch(

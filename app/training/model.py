@@ -1,19 +1,25 @@
 """The networks as torch sees them: one generalist, and its many narrow copies trained side by side.
 
-Both compute `light_scale * net(features)`. Around the layers that are trained stand fixed scales: inputs are
-brought to mean 0 and deviation 1, outputs to the size of the targets. They fold into the first and the last
-layer on export, so the shader knows nothing of them. While training, outputs may be negative; the shader and
-its twin cut them at 0, and so do all scores.
+Both compute `light_scale * mix(net(features), features)`, see app/network/layers.py. Before the layers that are
+trained stand fixed scales: inputs are brought to mean 0 and deviation 1. They fold into the first layer on export, so
+the shader knows nothing of them. While training, radiance may be negative; the shader and its twin cut it at 0, and so
+do all scores.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from app.network.layers import shapes, shortcut
+from app.network.layers import COLORS, MIXED, mix
+
+# What the light features weigh before training: plain shading with light that has spread a little. Training starts from
+# a picture that is nearly right, and what the last layer adds to it is small at first.
+START = {"diffuse": 0.05, "diffuse_narrow": 0.6, "diffuse_wide": 0.35, "specular": 1.0, "transmission": 1.0}
+FIRST_CORRECTION = 0.3  # of the last layer's usual initial weights
 
 
 class Scales(nn.Module):
@@ -21,43 +27,33 @@ class Scales(nn.Module):
 
     Args:
         mean, deviation: (32,) of the input channels.
-        output: (3,) size of the targets over light_scale.
     """
 
     mean: Tensor
     deviation: Tensor
-    output: Tensor
 
-    def __init__(self, mean: Tensor, deviation: Tensor, output: Tensor) -> None:
+    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", deviation)
-        self.register_buffer("output", output)
 
     @staticmethod
-    def measure(features: Tensor, targets: Tensor) -> "Scales":
-        """Measure on a sample of pixels.
-
-        Args:
-            features: (n, 32).
-            targets: (n, 3) radiance over light_scale, noisy.
-        """
+    def measure(features: Tensor) -> "Scales":
+        """Measure on a sample of pixels (n, 32)."""
         # A few huge values (a highlight, a firefly) must not squeeze all others together.
         low, high = features.quantile(0.001, dim=0), features.quantile(0.999, dim=0)
         clipped = features.clamp(low, high)
         deviation = clipped.std(dim=0)
         # A channel that never changes tells nothing, and must not explode once it does.
         deviation = torch.where(deviation > 1e-4, deviation, torch.ones_like(deviation))
-        cut = targets.quantile(0.99, dim=0)
-        output = targets.clamp(max=cut).square().mean(dim=0).sqrt().clamp_min(1e-4)
-        return Scales(clipped.mean(dim=0), deviation, output)
+        return Scales(clipped.mean(dim=0), deviation)
 
 
 class Generalist(nn.Module):
     """One network for all tiles; ReLU after every hidden layer.
 
     Args:
-        layers: widths from input to output, e.g. (32, 32, 32, 3).
+        layers: widths from input to output, e.g. (32, 32, 28, 15).
         scales: the fixed scales around it.
     """
 
@@ -65,17 +61,18 @@ class Generalist(nn.Module):
         super().__init__()
         self.widths = tuple(layers)
         self.scales = scales
-        self.linear = [nn.Linear(inputs, outputs) for inputs, outputs in shapes(layers)]
+        self.linear = [nn.Linear(inputs, outputs) for inputs, outputs in pairwise(layers)]
         self.registered = nn.ModuleList(self.linear)  # torch does not look into plain lists
+        with torch.no_grad():
+            self.linear[-1].weight *= FIRST_CORRECTION
+            self.linear[-1].bias.copy_(torch.tensor([START[name] for name in MIXED]).repeat_interleave(COLORS))
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, 32) features -> (n, 3) radiance over light_scale."""
         values = (features - self.scales.mean) / self.scales.deviation
-        direct = values[..., : shortcut(self.widths)]
         for layer in self.linear[:-1]:
             values = torch.relu(layer(values))
-        values = torch.cat([direct, values], dim=-1)
-        result: Tensor = self.linear[-1](values) * self.scales.output
+        result: Tensor = mix(self.linear[-1](values), features)
         return result
 
     def parameters_list(self) -> list[Tensor]:
@@ -102,7 +99,7 @@ class Experts(nn.Module):
 
     def __init__(self, generalist: Generalist, count: int, hidden: bool = True) -> None:
         super().__init__()
-        self.scales, self._shortcut = generalist.scales, shortcut(generalist.widths)
+        self.scales = generalist.scales
         self.tensors = nn.ParameterList(
             nn.Parameter(tensor.detach()[None].repeat(count, *(1 for _ in tensor.shape)))
             for tensor in generalist.parameters_list()
@@ -113,14 +110,13 @@ class Experts(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(count, n, 32) features -> (count, n, 3) radiance over light_scale."""
         values = (features - self.scales.mean) / self.scales.deviation
-        direct, last = values[..., : self._shortcut], len(self.tensors) - 2
+        last = len(self.tensors) - 2
         for i in range(0, len(self.tensors), 2):
-            if i == last:
-                values = torch.cat([direct, values], dim=-1)
             values = torch.baddbmm(self.tensors[i + 1][:, None], values, self.tensors[i].transpose(1, 2))
             if i < last:
                 values = torch.relu(values)
-        return values * self.scales.output
+        result: Tensor = mix(values, features)
+        return result
 
     def snapshot(self) -> list[Tensor]:
         """A copy of all trained tensors, first axis the networks."""
@@ -138,7 +134,7 @@ class Experts(nn.Module):
 
 
 def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
-    """Fold the scales into the layers and lay every network out as a row of `WeightSet.slots`.
+    """Fold the scales into the first layer and lay every network out as a row of `WeightSet.slots`.
 
     Args:
         tensors: weight (count, out, in) and bias (count, out) in turn, layer after layer.
@@ -148,15 +144,9 @@ def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
     """
     weights = [t.double() for t in tensors[0::2]]
     biases = [t.double() for t in tensors[1::2]]
-    mean, deviation, output = scales.mean.double(), scales.deviation.double(), scales.output.double()
-    channels = len(mean)
-    for layer in {0, len(weights) - 1}:  # those that see the input; it comes first
-        # W ((x - m) / d) + b  =  (W / d) x + (b - (W / d) m)
-        weights[layer] = weights[layer].clone()
-        weights[layer][..., :channels] /= deviation
-        biases[layer] = biases[layer] - weights[layer][..., :channels] @ mean
-    weights[-1] = weights[-1] * output[:, None]
-    biases[-1] = biases[-1] * output
+    # W ((x - m) / d) + b  =  (W / d) x + (b - (W / d) m)
+    weights[0] = weights[0] / scales.deviation.double()
+    biases[0] = biases[0] - weights[0] @ scales.mean.double()
     count = len(weights[0])
     flat = torch.cat([t.reshape(count, -1) for pair in zip(weights, biases, strict=True) for t in pair], dim=1)
     return flat.cpu().numpy().astype(np.float32)

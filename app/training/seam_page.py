@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 
-from app.network.layers import OUTPUTS, flops, parameter_count, shapes
+from app.network.layers import OUTPUTS, flops, parameter_count
 from app.network.schema import TILE
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
@@ -124,8 +124,7 @@ def page(
     """
     as_is = next(effect for effect in effects if effect.cure == AS_IS)
     layers, total = weights.layers, flops(weights.layers)
-    inputs, _ = shapes(layers)[-1]
-    last = 2 * inputs * OUTPUTS
+    last = 2 * (layers[-2] + 1) * OUTPUTS
     orbits = " --orbits" if as_is.flicker else ""
     return f"""# Seams
 

@@ -26,7 +26,8 @@ from rich.console import Console
 from safetensors import SafetensorError
 
 from app.errors import BungyoError, InputError
-from app.network.layers import check_layers
+from app.network.layers import OUTPUTS, check_layers
+from app.network.schema import CHANNELS
 from app.network.tile_hash import HASHES
 from app.network.weights import FILE_NAME, WeightSet
 from app.training.checkpoint import Checkpoint
@@ -54,6 +55,7 @@ from app.training.loss import weighted_error
 from app.training.model import Generalist, Scales
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
+from app.training.tint import tinted
 
 CHUNK = 250  # generalist steps between two checkpoints, one or two seconds
 SCALE_PIXELS = 100_000  # on which the input's scales are measured
@@ -80,7 +82,7 @@ class Options:
         learning_curve: whether to train on fewer people as well, to see what more data would bring.
     """
 
-    layers: tuple[int, ...] = (32, 32, 32, 3)
+    layers: tuple[int, ...] = (CHANNELS, 32, 28, OUTPUTS)
     seed: int = 0
     threads: int = 2
     device: str = "auto"
@@ -285,7 +287,7 @@ def _measure_learning(run: "_Run", out: Path, pixels: Pixels, people: int) -> No
 
 
 def untrained(layers: Sequence[int], pixels: Pixels, generator: torch.Generator) -> Generalist:
-    """A network that knows nothing but the scales of its inputs and outputs, measured on a sample of the data.
+    """A network that knows nothing but the scales of its inputs, measured on a sample of the data.
 
     Its weights are drawn from torch's own generator.
 
@@ -293,11 +295,10 @@ def untrained(layers: Sequence[int], pixels: Pixels, generator: torch.Generator)
         InputError: no light reaches the pixels, so there is nothing to learn.
     """
     index = torch.randint(len(pixels), (SCALE_PIXELS,), generator=generator)
-    features, scale, target = pixels.draw(index, generator)
-    lit = scale[:, 0] > 0.0  # a pixel that no light reaches says nothing about the size of outputs
-    if not lit.any():
+    features, scale, _ = pixels.draw(index, generator)
+    if not (scale > 0.0).any():
         raise InputError("No pixel of the data set is lit, so there is nothing to learn.")
-    return Generalist(layers, Scales.measure(features, (target / scale)[lit])).to(pixels.device)
+    return Generalist(layers, Scales.measure(features)).to(pixels.device)
 
 
 @dataclass
@@ -348,7 +349,7 @@ class _Run:
                 for step in range(first, last):
                     set_rate(optimizer, options.rate, step / steps)
                     index = torch.randint(len(pixels), (options.batch,), generator=generator)
-                    features, scale, target = pixels.draw(index, generator)
+                    features, scale, target = tinted(pixels.draw(index, generator), generator)
                     descend(optimizer, weighted_error(net(features) * scale, target).mean())
                 with torch.no_grad():
                     drawn = net(jury.features) * jury.scale

@@ -88,4 +88,4 @@ def test_spread_of_values() -> None:
 
 
 def test_flops_of_widths() -> None:
-    assert flops((32, 32, 32, 3)) == 2 * (32 * 32 + 32 * 32 + 64 * 3)
+    assert flops((32, 32, 32, 15)) == 2 * (32 * 32 + 32 * 32 + 32 * 15 + 15)

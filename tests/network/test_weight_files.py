@@ -13,7 +13,7 @@ from app.network.layers import parameter_count
 from app.network.schema import SCHEMA_VERSION
 from app.network.weights import FILE_NAME, WeightSet
 
-LAYERS = (32, 8, 3)
+LAYERS = (32, 8, 15)
 Change = Callable[[dict[str, np.ndarray], dict[str, str]], None]
 
 
@@ -32,7 +32,7 @@ def good() -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 
 def test_saved_weights_are_loaded_again(tmp_path: Path) -> None:
-    weights = WeightSet.untrained((32, 12, 8, 3), seed=5, slots=3)
+    weights = WeightSet.untrained((32, 12, 8, 15), seed=5, slots=3)
     for path in (tmp_path / "folder", tmp_path / "other.safetensors"):
         file = weights.save(path)
         assert file.name in (FILE_NAME, "other.safetensors")
@@ -124,7 +124,7 @@ FAULTS: list[tuple[Change, str]] = [
     (_set("layers", "[32, 8"), "unreadable metadata layers"),
     (_set("layers", "[32, 8.0, 3]"), "unreadable metadata layers"),
     (_set("layers", "[30, 8, 3]"), "from 30 to 3"),
-    (_set("layers", "[32, 1025, 3]"), "hidden widths \\[1025\\]"),
+    (_set("layers", "[32, 1025, 15]"), "hidden widths \\[1025\\]"),
     (_set("layers", "[32, 8, 8, 8, 8, 8, 3]"), "6 layers"),
     (_set("activation", "gelu"), "'gelu'"),
     (_set("training", "[]"), "unreadable metadata training"),

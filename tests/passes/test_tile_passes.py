@@ -126,7 +126,7 @@ def assert_drawn(drawn: npt.NDArray[Any], weights: WeightSet, shown: Picture) ->
 @pytest.mark.parametrize("face", [1.0, 0.5, 0.002])
 def test_hash_is_bit_exact(gpu: Device, width: int, height: int, face: float) -> None:
     shown = picture(width, height, face, seed=width)
-    with rig(gpu, WeightSet.untrained((32, 3)), shown) as passes:
+    with rig(gpu, WeightSet.untrained((32, 15)), shown) as passes:
         passes.draw()
         count = passes.hashing.tile_count
         hashes = passes.hashing.hashes.read(np.uint32, (count,))
@@ -146,7 +146,7 @@ def test_hash_at_the_edges_of_the_bins(gpu: Device, scale: int) -> None:
     words[..., 0] = np.repeat(np.stack([schema.to_half(values)] * 2, axis=-1).view(np.uint32)[:, 0], 16)
     words[0, 0, 0] = 0xFBFF7BFF  # the largest halves
     shown = Picture(words, np.ones(words.shape[:2], np.float32), np.ones(words.shape[:2], np.float32))
-    weights = WeightSet.untrained((32, 3))
+    weights = WeightSet.untrained((32, 15))
     weights = WeightSet(weights.layers, weights.slots, weights.table, hash_scale=scale)
     with rig(gpu, weights, shown) as passes:
         passes.draw()
@@ -156,14 +156,14 @@ def test_hash_at_the_edges_of_the_bins(gpu: Device, scale: int) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (16, 16), (37, 21), (100, 70)])
 def test_network_draws_what_the_twin_draws(gpu: Device, width: int, height: int) -> None:
-    weights = WeightSet.untrained((32, 16, 16, 3), slots=37)
+    weights = WeightSet.untrained((32, 16, 16, 15), slots=37)
     shown = picture(width, height, seed=height)
     with rig(gpu, weights, shown) as passes:
         assert_drawn(passes.draw(), weights, shown)
 
 
 @pytest.mark.parametrize(
-    "layers", [(32, 3), (32, 4, 3), (32, 32, 32, 3), (32, 7, 18, 3), (32, 48, 20, 3), (32, 16, 16, 16, 16, 3)]
+    "layers", [(32, 15), (32, 4, 15), (32, 32, 32, 15), (32, 7, 18, 15), (32, 48, 20, 15), (32, 16, 16, 16, 16, 15)]
 )
 def test_network_of_any_width(gpu: Device, layers: tuple[int, ...]) -> None:
     weights = WeightSet.untrained(layers, seed=1, slots=5)
@@ -173,7 +173,7 @@ def test_network_of_any_width(gpu: Device, layers: tuple[int, ...]) -> None:
 
 
 def test_network_too_large_to_stage_at_once(gpu: Device) -> None:
-    weights = WeightSet.untrained((32, 64, 64, 64, 3), slots=3)
+    weights = WeightSet.untrained((32, 64, 64, 64, 15), slots=3)
     shown = picture(50, 20, seed=6)
     with rig(gpu, weights, shown) as passes:
         assert_drawn(passes.draw(), weights, shown)
@@ -189,7 +189,7 @@ def test_half_image_holds_the_radiance_to_half_precision(gpu: Device) -> None:
 
 
 def test_radiance_is_limited_to_a_half(gpu: Device) -> None:
-    weights = WeightSet.untrained((32, 8, 3))
+    weights = WeightSet.untrained((32, 8, 15))
     shown = picture(20, 20, face=1.0)
     shown = Picture(shown.words, shown.depth, np.full((20, 20), 1e8, np.float32))
     with rig(gpu, weights, shown, "rgba16f") as passes:
@@ -201,7 +201,7 @@ def test_only_face_pixels_are_written(gpu: Device) -> None:
     face = np.zeros((50, 50), np.bool_)
     face[15:17, 15:40] = True  # across the corners of tiles
     face[49, 49] = True  # the last pixel of a tile that the image cuts
-    weights = WeightSet.untrained((32, 8, 3), slots=4)
+    weights = WeightSet.untrained((32, 8, 15), slots=4)
     shown = picture(50, 50, face)
     with rig(gpu, weights, shown) as passes:
         drawn = passes.draw()
@@ -212,7 +212,7 @@ def test_only_face_pixels_are_written(gpu: Device) -> None:
 
 
 def test_surface_beyond_the_image_is_not_drawn(gpu: Device) -> None:
-    weights = WeightSet.untrained((32, 8, 3))
+    weights = WeightSet.untrained((32, 8, 15))
     shown = picture(20, 20, face=1.0)
     with rig(gpu, weights, shown) as passes:
         surface = shown.surface.copy()
@@ -223,7 +223,7 @@ def test_surface_beyond_the_image_is_not_drawn(gpu: Device) -> None:
 
 
 def test_no_face_at_all(gpu: Device) -> None:
-    weights = WeightSet.untrained((32, 8, 3))
+    weights = WeightSet.untrained((32, 8, 15))
     shown = picture(40, 30, face=0.0)
     with rig(gpu, weights, shown) as passes:
         drawn = passes.draw()
@@ -233,7 +233,7 @@ def test_no_face_at_all(gpu: Device) -> None:
 
 
 def test_frames_do_not_add_up(gpu: Device) -> None:
-    weights = WeightSet.untrained((32, 8, 3), slots=9)
+    weights = WeightSet.untrained((32, 8, 15), slots=9)
     first, second, empty = (
         picture(60, 40, seed=1),
         picture(60, 40, face=0.01, seed=2),
@@ -245,7 +245,7 @@ def test_frames_do_not_add_up(gpu: Device) -> None:
 
 
 def test_frames_in_one_submission(gpu: Device) -> None:
-    weights = WeightSet.untrained((32, 8, 3), slots=9)
+    weights = WeightSet.untrained((32, 8, 15), slots=9)
     shown = picture(60, 40, seed=1)
     with rig(gpu, weights, shown) as passes:
         commands = passes.record(3)
@@ -258,7 +258,7 @@ def test_frames_in_one_submission(gpu: Device) -> None:
 
 def test_an_untrained_hash_is_drawn_by_the_generalist(gpu: Device) -> None:
     shown = picture(64, 64, face=1.0)
-    several = WeightSet.untrained((32, 8, 3), slots=3)
+    several = WeightSet.untrained((32, 8, 15), slots=3)
     hashes = tile_hash(shown.places)
     table = np.zeros(65536, np.uint32)
     table[hashes[0]], table[hashes[5]] = 2, 1
@@ -273,7 +273,7 @@ def test_an_untrained_hash_is_drawn_by_the_generalist(gpu: Device) -> None:
 
 
 def test_doubling_the_light_scale_doubles_the_radiance(gpu: Device) -> None:
-    weights = WeightSet.untrained((32, 8, 3))
+    weights = WeightSet.untrained((32, 8, 15))
     shown = picture(30, 30)
     twice = Picture(shown.words, shown.depth, 2 * shown.light_scale)
     with rig(gpu, weights, shown) as passes:
@@ -283,7 +283,7 @@ def test_doubling_the_light_scale_doubles_the_radiance(gpu: Device) -> None:
 
 
 def test_hash_scale_must_be_the_weights(gpu: Device) -> None:
-    weights = WeightSet.untrained((32, 3))
+    weights = WeightSet.untrained((32, 15))
     shown = picture(16, 16)
     with (
         gpu.buffer(shown.features) as features,

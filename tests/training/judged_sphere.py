@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.network.layers import parameter_count, shortcut
+from app.network.layers import COLORS, MIXED, OUTPUTS, parameter_count
 from app.network.schema import CHANNELS, channels
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
@@ -16,7 +16,7 @@ from app.training.metrics import F32
 from tests.training import sphere_source
 from tests.training.sphere_source import SphereSource
 
-LAYERS = (CHANNELS, 8, 3)
+LAYERS = (CHANNELS, 8, OUTPUTS)
 
 
 def linear_skin(features: F32, light_scale: F32) -> F32:
@@ -26,13 +26,11 @@ def linear_skin(features: F32, light_scale: F32) -> F32:
 
 
 def network(factor: float, layers: tuple[int, ...] = LAYERS) -> np.ndarray:
-    """A row of `WeightSet.slots` that draws `linear_skin` times a factor, through the shortcut alone."""
+    """A row of `WeightSet.slots` that draws `linear_skin` times a factor, by the last layer's biases alone."""
     row = np.zeros(parameter_count(layers), np.float32)
-    inputs = shortcut(layers) + layers[-2]
-    last = row[len(row) - 3 * (inputs + 1) :][: 3 * inputs].reshape(3, inputs)
-    for channel in range(3):
-        last[channel, channels("diffuse_wide").start + channel] = factor
-        last[channel, channels("specular").start + channel] = 0.5 * factor
+    bias = row[-OUTPUTS:].reshape(len(MIXED), COLORS)
+    bias[MIXED.index("diffuse_wide")] = factor
+    bias[MIXED.index("specular")] = 0.5 * factor
     return row
 
 

@@ -1,0 +1,47 @@
+"""Tinted light: linear in every colour, consistent with light_scale, white light kept as bright."""
+
+import numpy as np
+import torch
+
+from app.network.layers import MIXED
+from app.network.schema import LIGHT_SCALE, channels
+from app.scene.environment import LUMINANCE
+from app.training.tint import tinted
+
+FLOOR = 0.02
+
+
+def some_batch(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pixels whose light_scale is what the G-buffer would make it, and targets that are linear in their colours."""
+    random = np.random.default_rng(0)
+    light = {name: random.gamma(1.0, 1.0, (count, 3)) for name in MIXED}
+    scale = sum(share * light[name] for name, share in LIGHT_SCALE.items()) @ LUMINANCE + FLOOR
+    features = random.normal(size=(count, 32))
+    for name, value in light.items():
+        features[:, channels(name)] = value / scale[:, None]
+    target = sum(weight * light[name] for weight, name in enumerate(MIXED, start=1))
+    return tuple(torch.tensor(x, dtype=torch.float32) for x in (features, scale[:, None], target))
+
+
+def test_tinted_pixels_obey_the_same_law() -> None:
+    features, scale, target = some_batch(500)
+    got, new_scale, new_target = tinted((features, scale, target), torch.Generator().manual_seed(0))
+    light = {name: got[:, channels(name)] * new_scale for name in MIXED}
+    again = sum(weight * light[name] for weight, name in enumerate(MIXED, start=1))
+    torch.testing.assert_close(new_target, again, rtol=1e-4, atol=1e-5)
+    weights = torch.tensor(LUMINANCE, dtype=torch.float32)
+    unit = sum(share * light[name] for name, share in LIGHT_SCALE.items()) @ weights + FLOOR
+    torch.testing.assert_close(new_scale[:, 0], unit, rtol=1e-4, atol=1e-5)
+    ratio = new_target / target
+    assert (ratio.amax(dim=1) / ratio.amin(dim=1)).median() > 1.3  # it does tint
+    torch.testing.assert_close(ratio @ weights, torch.ones(500), rtol=1e-4, atol=1e-4)  # white stays as bright
+
+
+def test_what_has_no_colour_stays() -> None:
+    features, scale, target = some_batch(50)
+    got, _, _ = tinted((features, scale, target), torch.Generator().manual_seed(1))
+    for name in ("uv", "normal", "view", "albedo", "roughness", "thickness", "ambient_visibility"):
+        assert torch.equal(got[:, channels(name)], features[:, channels(name)])
+    before, after = features[:, channels("light_direction")], got[:, channels("light_direction")]
+    torch.testing.assert_close(after / after.norm(dim=1, keepdim=True), before / before.norm(dim=1, keepdim=True))
+    assert torch.equal(features, some_batch(50)[0])  # nothing is changed in place
