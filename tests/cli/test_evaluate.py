@@ -40,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def weights(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     weight_set(0.9, 0.97, data.hashes[::2]).save(folder)
-    WeightSet.untrained((32, 64, 64, 3)).save(folder / "generalist-64.safetensors")
+    WeightSet.untrained((32, 64, 64, 15)).save(folder / "generalist-64.safetensors")
     return folder
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from app.gpu import Device
 from app.network.schema import (
@@ -94,12 +94,12 @@ def draw(
     return frame
 
 
-def entering(cosine: NDArray[np.float32], roughness: float, f0: float = 0.028, f90: float = 1.0) -> NDArray[np.float64]:
+def entering(cosine: ArrayLike, roughness: float, f0: float = 0.028, f90: float = 1.0) -> NDArray[np.float64]:
     """The share of light from this angle that gets below the reflecting boundary, relative to the mean one."""
     table = ggx_albedo_table()
     grid = np.linspace(0.0, 1.0, TABLE_SIZE)
     reflected = table[: TABLE_SIZE**2].reshape(TABLE_SIZE, TABLE_SIZE, 2) @ [f0, f90]
-    rows = np.stack([np.interp(cosine, grid, row) for row in reflected])
+    rows = np.stack([np.interp(np.asarray(cosine), grid, row) for row in reflected])
     mean = np.interp(roughness, grid, table[TABLE_SIZE**2 :] @ [f0, f90])
     at = roughness * (TABLE_SIZE - 1)
     lower, share = int(at), at - int(at)

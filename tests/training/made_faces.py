@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from app.network.layers import COLORS, MIXED, OUTPUTS
 from app.network.schema import CHANNELS, HASH_BINS, TILE, channels, pack
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
@@ -29,6 +30,7 @@ def flat_face(target: F32 | None = None, variance: float = 0.0, offset: tuple[fl
     uv = np.stack(np.broadcast_arrays(place - offset[0] / SIZE, place[:, None] - offset[1] / SIZE), axis=-1)
     features[..., channels("uv")] = uv
     features[..., channels("normal")] = 0.0, 0.0, 1.0
+    features[..., channels(MIXED[0])] = 1.0  # so that the first three outputs are the picture
     shape = (SIZE, SIZE)
     face = (uv.min(axis=-1) >= 0.0) & (uv.max(axis=-1) < 1.0)
     return FaceImage(
@@ -64,13 +66,13 @@ def constant_networks(offset: float, second: Callable[[int, int], bool]) -> Weig
         offset: radiance.
         second: whether the tile (column, row) is drawn by the last one.
     """
-    slots = np.zeros((3, 3 * (CHANNELS + 1)), np.float32)
-    slots[:, -3:] = np.array([TONE, TONE + offset, TONE - offset])[:, None]
+    slots = np.zeros((3, OUTPUTS * (CHANNELS + 1)), np.float32)
+    slots[:, -OUTPUTS:][:, :COLORS] = np.array([TONE, TONE + offset, TONE - offset])[:, None]
     table = np.zeros(HASHES, np.uint32)
     for row in range(HASH_BINS):
         for column in range(HASH_BINS):
             table[1 << column | 1 << (row + HASH_BINS)] = 2 if second(column, row) else 1
-    return WeightSet((CHANNELS, 3), slots, table)
+    return WeightSet((CHANNELS, OUTPUTS), slots, table)
 
 
 def checkered(offset: float) -> WeightSet:

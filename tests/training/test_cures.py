@@ -57,12 +57,12 @@ def test_blended_pixels_go_from_one_network_to_the_other() -> None:
 
 
 def test_four_networks_meet_in_a_corner() -> None:
-    slots = np.zeros((5, 99), np.float32)
-    slots[:, -3:] = np.array([TONE, 0.1, 0.2, 0.3, 0.4])[:, None]
+    slots = np.zeros((5, 15 * 33), np.float32)
+    slots[:, -15:-12] = np.array([TONE, 0.1, 0.2, 0.3, 0.4])[:, None]
     table = np.zeros(HASHES, np.uint32)
     for column, row in np.ndindex(HASH_BINS, HASH_BINS):
         table[1 << column | 1 << (row + HASH_BINS)] = 1 + column % 2 + 2 * (row % 2)
-    picture, cost = blend(WeightSet((32, 3), slots, table), flat_face(), 8)
+    picture, cost = blend(WeightSet((32, 15), slots, table), flat_face(), 8)
     assert picture[15:17, 15:17].mean() == pytest.approx((0.1 + 0.2 + 0.3 + 0.4) / 4)
     edge = 2 * 8 / SIZE  # where a pixel has no neighbour along one axis
     assert cost.networks == pytest.approx((2.0 - edge) ** 2)

@@ -121,9 +121,9 @@ def test_networks_are_told_apart_though_noise_hides_them(noisy: Dataset) -> None
 
 
 def test_wide_generalists_beside_the_file(exact: Dataset, tmp_path: Path) -> None:
-    wide = WeightSet.untrained((32, 128, 128, 3))
+    wide = WeightSet.untrained((32, 128, 128, 15))
     wide.save(tmp_path / "generalist-128.safetensors")
-    layers = (32, 64, 64, 3)
+    layers = (32, 64, 64, 15)
     better = WeightSet(layers=layers, slots=network(0.97, layers)[None], table=np.zeros(65536, np.uint32))
     better.save(tmp_path / "generalist-64.safetensors")
     weights = weight_set(0.9)

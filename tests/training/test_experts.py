@@ -102,11 +102,10 @@ def world(pixels_a_hash: int, noise: float) -> tuple[Generalist, Pixels, Pixels]
         runs = {0x0101 << i: (i * pixels_a_hash, (i + 1) * pixels_a_hash) for i in range(4)}
         found.append(Pixels.of(arrays, runs, 1.0, {}))
     torch.manual_seed(0)
-    net = Generalist((32, 8, 3), Scales(torch.zeros(32), torch.ones(32), torch.ones(3)))
+    net = Generalist((32, 8, 15), Scales(torch.zeros(32), torch.ones(32)))
     with torch.no_grad():
         net.linear[1].weight.zero_()
-        net.linear[1].bias.zero_()
-        net.linear[1].weight[:, channels("diffuse")] = torch.eye(3)
+        net.linear[1].bias.copy_(torch.tensor([1.0] * 3 + [0.0] * 12))  # of the light, "diffuse" is reflected
     return net, found[0], found[1]
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from app.network.layers import parameter_count
+from app.network.layers import MIXED, parameter_count
+from app.network.schema import channels
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
 from app.training.judge import Judge, judge
@@ -18,8 +19,10 @@ def noisy_pixels(count: int = COUNT, deviation: float = 0.2) -> Pixels:
     """Grey pixels of TRUTH under unit light, gamma noise, four people, one hash."""
     shape = (TRUTH / deviation) ** 2
     luck = np.random.default_rng(0).gamma(shape, TRUTH / shape, (count, 3)).astype(np.float32)
+    features = np.zeros((count, 32), np.float16)
+    features[:, channels(MIXED[0])] = 1.0  # so that the first three outputs are the picture
     arrays = (
-        np.zeros((count, 32), np.float16),
+        features,
         np.ones(count, np.float32),
         luck,
         np.full((count, 3), deviation**2, np.float16),
@@ -70,9 +73,9 @@ def test_padding_and_pixels_that_know_nothing_do_not_count() -> None:
 
 def test_sets_of_networks_are_judged_person_by_person() -> None:
     """A few pixels of a hash stand for all of them, and an expert is judged only where it draws."""
-    layers = (32, 3)
+    layers = (32, 15)
     slots = np.zeros((2, parameter_count(layers)), np.float32)
-    slots[:, -3:] = np.array([[0.8 * TRUTH], [TRUTH]])  # nothing but biases
+    slots[:, -15:-12] = np.array([[0.8 * TRUTH], [TRUTH]])  # nothing but biases
     table = np.zeros(HASHES, np.uint32)
     table[0x0101] = 1
     weights, pixels = WeightSet(layers, slots, table), noisy_pixels(deviation=0.05)

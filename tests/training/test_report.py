@@ -30,7 +30,7 @@ class Judged:
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     data = make(tmp_path_factory.mktemp("data") / "set", noise=0.1, frames=6)
-    weights, wide = weight_set(0.85, 0.95, data.hashes[::2]), {"generalist-64": WeightSet.untrained((32, 64, 64, 3))}
+    weights, wide = weight_set(0.85, 0.95, data.hashes[::2]), {"generalist-64": WeightSet.untrained((32, 64, 64, 15))}
     evaluation = evaluate(weights, data, wide=wide)
     quality = judge_pictures(weights, data, evaluation, wide=wide, keep=ranked_frames(evaluation))
     return Judged(data, evaluation, quality, figures(weights, data, evaluation, wide=wide, quality=quality))

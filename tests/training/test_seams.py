@@ -130,7 +130,7 @@ def test_a_frame_is_put_together_from_its_tiles(batch: TileBatch) -> None:
     x, y = batch.tile_xy.T.astype(int)
     np.testing.assert_array_equal(hashes[y, x], batch.hashes)
     assert hashes.sum() == batch.hashes.sum(dtype=np.uint64)
-    weights = WeightSet.untrained((32, 8, 3), slots=5)
+    weights = WeightSet.untrained((32, 8, 15), slots=5)
     picture = draw(weights, image)
     for tile in range(0, len(batch), 3):
         rows, columns = (slice(start * TILE, start * TILE + TILE) for start in (y[tile], x[tile]))
@@ -152,7 +152,7 @@ def test_a_shifted_grid_is_that_of_a_shifted_camera(batch: TileBatch) -> None:
         face=np.pad(image.face, padding),
     )
     np.testing.assert_array_equal(image.tile_hashes(8, (5, 3)), moved.tile_hashes(8))
-    weights = WeightSet.untrained((32, 8, 3), slots=5)
+    weights = WeightSet.untrained((32, 8, 15), slots=5)
     np.testing.assert_array_equal(draw(weights, image, (5, 3)), draw(weights, moved)[3:, 5:])
     assert not np.array_equal(draw(weights, image), draw(weights, image, (5, 3)))
 
@@ -163,11 +163,11 @@ def test_whole_frames_of_a_data_set_are_judged(tmp_path: Path) -> None:
     images = list(face_images(data))
     assert len(images) == 3 and {image.face.shape for image in images} == {(96, 96)}
     assert [image.exposure_ev for image in images] == [frame.exposure_ev for frame in data.frames.values()]
-    weights = WeightSet.untrained((32, 8, 3), slots=5)
+    weights = WeightSet.untrained((32, 8, 15), slots=5)
     found = seam_ratio(weights, data)
     np.testing.assert_equal(astuple(found), astuple(seams(weights, images)))
     assert found.pairs > 500
-    assert found.ratio > 2.0  # five networks that have nothing in common
+    assert found.line_ratio > 2.0  # five networks that have nothing in common
     with pytest.raises(InputError, match="hash tiles at different scales, 4 and 8"):
         seam_ratio(replace(weights, hash_scale=4), data)
     with pytest.raises(InputError, match="has no validation frames"):

@@ -6,12 +6,13 @@ import torch
 from app.network.layers import MIXED
 from app.network.schema import LIGHT_SCALE, channels
 from app.scene.environment import LUMINANCE
+from app.training.pixels import Batch
 from app.training.tint import tinted
 
 FLOOR = 0.02
 
 
-def some_batch(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def some_batch(count: int) -> Batch:
     """Pixels whose light_scale is what the G-buffer would make it, and targets that are linear in their colours."""
     random = np.random.default_rng(0)
     light = {name: random.gamma(1.0, 1.0, (count, 3)) for name in MIXED}
@@ -20,7 +21,8 @@ def some_batch(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     for name, value in light.items():
         features[:, channels(name)] = value / scale[:, None]
     target = sum(weight * light[name] for weight, name in enumerate(MIXED, start=1))
-    return tuple(torch.tensor(x, dtype=torch.float32) for x in (features, scale[:, None], target))
+    tensors = [torch.tensor(x, dtype=torch.float32) for x in (features, scale[:, None], target)]
+    return tensors[0], tensors[1], tensors[2]
 
 
 def test_tinted_pixels_obey_the_same_law() -> None:
@@ -30,7 +32,7 @@ def test_tinted_pixels_obey_the_same_law() -> None:
     again = sum(weight * light[name] for weight, name in enumerate(MIXED, start=1))
     torch.testing.assert_close(new_target, again, rtol=1e-4, atol=1e-5)
     weights = torch.tensor(LUMINANCE, dtype=torch.float32)
-    unit = sum(share * light[name] for name, share in LIGHT_SCALE.items()) @ weights + FLOOR
+    unit = torch.stack([share * light[name] for name, share in LIGHT_SCALE.items()]).sum(dim=0) @ weights + FLOOR
     torch.testing.assert_close(new_scale[:, 0], unit, rtol=1e-4, atol=1e-5)
     ratio = new_target / target
     assert (ratio.amax(dim=1) / ratio.amin(dim=1)).median() > 1.3  # it does tint
