@@ -15,6 +15,7 @@ from typing import NoReturn, TextIO
 
 import click
 
+from app.commands.ablation import ablation
 from app.commands.avatar import avatar
 from app.commands.bench import bench
 from app.commands.dataset import dataset
@@ -41,7 +42,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, render, avatar, dataset, train, evaluate, seams, bench, doctor):
+for command in (demo, render, avatar, dataset, train, evaluate, seams, ablation, bench, doctor):
     cli.add_command(command)
 
 

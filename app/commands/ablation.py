@@ -1,0 +1,119 @@
+"""`bungyo ablation`: what every feature of the structured input is worth."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from app.commands.options import SceneOptions, debug_option, device_option
+from app.errors import BungyoError, InputError
+
+if TYPE_CHECKING:
+    from app.training.ablation import Options
+    from app.training.ablation_page import Costs, Screen
+
+ROUNDS = 5  # of timing
+
+EXAMPLES = """\b
+Examples:
+  bungyo dataset --out out/data --frames 800
+  bungyo ablation --data out/data
+  bungyo dataset --out out/screen --frames 160 --spp 32 --size 384x384 --tiles 1
+  bungyo ablation --data out/data --screen out/screen --steps 8000
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A data set of `bungyo dataset`."
+)
+@click.option(
+    "--screen",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Compare blurs of light on this one, too: all tiles of random people (`bungyo dataset --tiles 1`).",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("docs/ablation.md"),
+    show_default=True,
+    metavar="FILE",
+    help="Write the page here, ending in .md; its plot goes to the folder images beside it.",
+)
+@click.option(
+    "--steps", type=click.IntRange(1), default=4000, show_default=True, metavar="N", help="How long all are trained."
+)
+@click.option(
+    "--seeds", type=click.IntRange(1), default=2, show_default=True, metavar="N", help="How often all are trained."
+)
+@device_option
+@debug_option
+def ablation(data: Path, screen: Path | None, out: Path, steps: int, seeds: int, device: str | None) -> None:
+    """Drop every feature of a pixel's input in turn, and measure what that loses.
+
+    All networks train side by side, on the CPU: with the defaults, some 20 minutes on two cores, and half as long again
+    with --screen. Then the passes that make the features are timed on the GPU. The page is written with all its text.
+    """
+    if out.suffix != ".md":
+        raise InputError(f"The page is Markdown, so {out} must end in .md.")
+    from app.pictures import beside, check_folder
+    from app.progress import counter
+    from app.training import ablation_page
+    from app.training.ablation import FACE, Options, compare, variants
+    from app.training.dataset import Dataset
+
+    check_folder(out.parent)
+    options, frames = Options(steps=steps, seeds=seeds), Dataset(data)
+    blurs = _blurs(screen, options)
+    scores = compare([frames], variants(), options, counter)
+    costs = _costs(device)
+    picture = out.parent / "images" / f"{out.stem}.png"
+    picture.parent.mkdir(exist_ok=True)
+    with beside(picture) as temporary:
+        ablation_page.plot(temporary, scores[FACE])
+    # Others read the page on machines of their own: paths are those of the examples.
+    names = [Path("docs", out.name), *(Path("out", path.name) for path in (data, screen) if path)]
+    text = ablation_page.page(frames, scores, options, costs, blurs, names, str(picture.relative_to(out.parent)))
+    with beside(out) as temporary:
+        temporary.write_text(text)
+    click.echo(f"{ablation_page.verdict(scores[FACE])}\nwrote {out} and {picture}")
+
+
+def _blurs(path: Path | None, options: "Options") -> "Screen | str":
+    """The comparison of blurs, or why there is none."""
+    if path is None:
+        return "it needs complete frames (`--screen`)."
+    from statistics import median
+
+    from app.progress import counter
+    from app.training.ablation import FACE, compare
+    from app.training.ablation_page import PLACES, Screen
+    from app.training.avatars import Avatars
+    from app.training.dataset import Dataset
+    from app.training.screen_space import ScreenBlurred
+
+    complete = Dataset(path)
+    with counter(max(len(complete.people), 1), "blocks blurred") as show:
+        blurred = ScreenBlurred(path, Avatars(), show)
+    scores = compare([complete, blurred], PLACES, options, counter)
+    return Screen(complete, scores[FACE], median(blurred.pixel_metres.values()))
+
+
+def _costs(device: str | None) -> "Costs | str":
+    """What the passes take, or why that is not known."""
+    from app.bench.measure import SMALL, measure_passes
+    from app.network.weights import WeightSet
+    from app.progress import counted
+    from app.training.ablation_page import PASSES, Costs
+
+    with tempfile.TemporaryDirectory() as folder:
+        WeightSet.untrained().save(folder)  # random networks take as long as trained ones
+        options = SceneOptions(None, None, None, (), Path(folder), "neural", SMALL, device)
+        try:
+            found = measure_passes(options, tuple(PASSES), ROUNDS, counted)
+        except BungyoError as error:
+            return " ".join(str(error).split())  # a driver's or compiler's message may have many lines
+    view = f"the default view at {SMALL[0]}x{SMALL[1]}"
+    return Costs(f"{found['device']}, {found['cpu_cores']} CPU cores, {view}", found["passes_ms"])
