@@ -24,7 +24,7 @@ EXAMPLES = """\b
 Examples:
   bungyo render --out face.png
   bungyo render --mode reference --spp 256 --size 512x512 --out truth.exr
-  bungyo render --aov normal --aov irradiance --out layers.exr
+  bungyo render --aov normal --aov diffuse --out layers.exr
   bungyo render --frames 48 --out out/swing.png
 """
 
@@ -57,7 +57,7 @@ Examples:
     type=Aov(),
     multiple=True,
     help="A layer besides the picture (repeatable, .exr), or in its place (once, .png clipped to 0..1):"
-    " face, uv, normal, albedo, depth, hash, or a light feature such as irradiance (a wrong name lists all).",
+    " face, uv, normal, albedo, depth, hash, or a light feature such as diffuse (a wrong name lists all).",
 )
 @debug_option
 def render(scene: SceneOptions, out: Path, spp: int | None, frames: int, aovs: tuple[str, ...]) -> None:
