@@ -34,7 +34,7 @@ def test_exr_round_trip_with_layers(tmp_path: Path) -> None:
     write_exr(tmp_path / "a.exr", layers)
     with OpenEXR.File(str(tmp_path / "a.exr"), separate_channels=True) as file:
         read = {name: channel.pixels for name, channel in file.channels().items()}
-    assert set(read) == {*"RGB", "uv.U", "uv.V", "depth.Y", "irradiance.R", "irradiance.G", "irradiance.B"}
+    assert set(read) == {*"RGB", "uv.U", "uv.V", "depth.Y", "diffuse.R", "diffuse.G", "diffuse.B"}
     np.testing.assert_array_equal(read["G"], layers[""][..., 1])
     np.testing.assert_array_equal(read["uv.V"], layers["uv"][..., 1])
     np.testing.assert_array_equal(read["depth.Y"], layers["depth"])

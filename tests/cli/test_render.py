@@ -54,11 +54,13 @@ def test_exr_holds_radiance_and_layers(tmp_path: Path) -> None:
     assert not face[0, 0]
     assert 0.0 <= read["uv.U"].min() < read["uv.U"].max() <= 1.0
     length = np.sqrt(sum(read[f"normal.{c}"] ** 2 for c in "RGB"))
-    np.testing.assert_allclose(length[face], 1.0, atol=0.02)
+    outside = face & (length > 0.0)  # skin seen from within, through a hole in the mesh, has no features
+    assert outside.sum() > 0.95 * face.sum()
+    np.testing.assert_allclose(length[outside], 1.0, atol=0.02)
     assert (read["depth.Y"][face] > 0.1).all()
     assert read["hash.Y"][face].min() > 0
-    assert (read["irradiance.R"][face] > 0.0).any()
-    assert not read["irradiance.R"][~face].any()
+    assert (read["diffuse.R"][face] > 0.0).any()
+    assert not read["diffuse.R"][~face].any()
 
 
 def test_one_aov_as_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
