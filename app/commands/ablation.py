@@ -53,8 +53,8 @@ Examples:
 def ablation(data: Path, screen: Path | None, out: Path, steps: int, seeds: int, device: str | None) -> None:
     """Drop every feature of a pixel's input in turn, and measure what that loses.
 
-    All networks train side by side, on the CPU: with the defaults, some 20 minutes on two cores, and half as long again
-    with --screen. Then the passes that make the features are timed on the GPU. The page is written with all its text.
+    All networks train side by side, on the CPU: with the defaults, a quarter of an hour or so on two cores. Then the
+    passes that make the features are timed on the GPU. The page is written with all its text.
     """
     if out.suffix != ".md":
         raise InputError(f"The page is Markdown, so {out} must end in .md.")
@@ -115,5 +115,5 @@ def _costs(device: str | None) -> "Costs | str":
             found = measure_passes(options, tuple(PASSES), ROUNDS, counted)
         except BungyoError as error:
             return " ".join(str(error).split())  # a driver's or compiler's message may have many lines
-    view = f"the default view at {SMALL[0]}x{SMALL[1]}"
-    return Costs(f"{found['device']}, {found['cpu_cores']} CPU cores, {view}", found["passes_ms"])
+    view = f"the default view at {SMALL[0]}x{SMALL[1]}, rounds: {found['rounds']}"
+    return Costs(f"{found['device']}, {found['cpu_cores']} CPU cores; {view}", found["passes_ms"])

@@ -1,6 +1,7 @@
 """docs/ablation.md: the tables of the ablation, what they say, and a plot of them."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,12 @@ def page(
     full = TrainOptions()
     learned = options.steps * options.batch / (full.steps * full.batch)
     seeds = "1 seed" if options.seeds == 1 else f"mean of {options.seeds} seeds"
+    about = (
+        f"Data: {_described(data)}. One network {layers} for the whole face (no experts) a row, {options.steps:,} "
+        f"steps of {options.batch:,} pixels, {seeds}; all rows with the same first weights, on the same pixels, under "
+        f"the same mixtures of light. That is {learned:.1%} of what `bungyo train` gives a generalist: compare rows "
+        "with each other, not with other pages."
+    )
     return f"""# What the features are worth
 
 Every feature of the structured input ([formats.md](formats.md)) is dropped in turn, and some together: networks that
@@ -107,10 +114,7 @@ page:
 {recipe}
     bungyo ablation --data {names[1]}{complete} --steps {options.steps} --seeds {options.seeds} --out {names[0]}
 
-Data: {_described(data)}. One network {layers} for the whole face (no experts) a row, {options.steps:,} steps of
-{options.batch:,} pixels, {seeds}; all rows with the same first weights, on the same pixels, under the same mixtures of
-light. That is {learned:.0%} of what `bungyo train` gives a generalist: compare rows with each other, not with other
-pages.
+{_wrapped(about)}
 
 ## The table
 
@@ -151,7 +155,7 @@ def _source(variant: Variant, costs: Costs | str) -> tuple[str, str]:
         return "", ""
     name = "light cache" if set(variant.dropped) <= set(LIGHT_CACHE) else "gbuffer"
     shadows = ", shadows by the light cache" if {"diffuse", "specular"} & set(variant.dropped) else ""
-    cost = "–" if isinstance(costs, str) else f"{costs.passes[name]['median']:.3g}"
+    cost = "–" if isinstance(costs, str) else _short(costs.passes[name]["median"])
     return PASSES[name] + shadows, cost
 
 
@@ -178,11 +182,11 @@ def _legend(scores: Mapping[str, Scores], costs: Costs | str) -> str:
         "nothing. The G-buffer's are every frame, with the look-ups into the cache.",
         "In one sample a point of the face traces a ray towards each light (shadows, for everything that shines), two "
         "for the environment and the light of other skin (the second gives `ambient_visibility`), and one inwards "
-        "(`thickness`, `transmission`). So by count, not by time, the thin parts are one ray of three plus the lights.",
+        "(`thickness`, `transmission`). By count, not by time, the thin parts are one ray of (lights + 3).",
         "**Dropped**: the network sees 0 for it and has nothing of it to mix the picture from. Its unit of light is "
         "the sum of the light features that are left: the renderer's own `light_scale` would tell of what is missing.",
     ]
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(_wrapped(line, "- ") for line in lines)
 
 
 def _other_doubts(scores: Scores) -> str:
@@ -216,11 +220,13 @@ def verdict(scores: Scores) -> str:
     for kind, rows in kinds.items():
         if rows:
             listed = ", ".join(f"{scores.variants[row].name} ({lost[row]:+.2f})" for row in rows)
-            lines.append(f"- **{kind}** (dB lost): {listed}.")
-    lines.append(
-        "\nA loss counts if it exceeds all three doubts: of frames, of people, of seeds. A feature without a loss of "
-        "its own may still be needed where others stand in for it: look at the rows that drop several."
+            lines.append(_wrapped(f"**{kind}** (dB lost): {listed}.", "- "))
+    closing = (
+        "A loss counts if it exceeds the doubts of frames, of people and of seeds, as far as there are several. A "
+        "feature without a loss of its own may still be needed where others stand in for it: look at the rows that "
+        "drop several."
     )
+    lines.append("\n" + _wrapped(closing))
     return "\n".join(lines)
 
 
@@ -232,7 +238,7 @@ def _passes(costs: Costs | str) -> str:
         if name in costs.passes:
             spread = costs.passes[name]
             when = ", a sample of all points, while lights or meshes change" if name == "light cache" else ""
-            rows.append(f"| {title}{when} | {spread['median']:.3g} | {spread['min']:.3g} | {spread['max']:.3g} |")
+            rows.append(f"| {title}{when} | {' | '.join(_short(spread[key]) for key in ('median', 'min', 'max'))} |")
     return "\n".join(rows) + f"\n\n{costs.measured}, by the device's clock."
 
 
@@ -246,15 +252,16 @@ def _screen(screen: Screen | str) -> str:
     for row, (variant, cost) in enumerate(zip(PLACES, fetches, strict=True)):
         rows.append(f"| {variant.name} | {scores.db[row]:.2f} | {_doubtful(scores, row) if row else ''} | {cost} |")
     table = "\n".join(rows)
+    about = f"Data: {_described(screen.data)}; a pixel is {1e3 * screen.pixel:.2f} mm of skin (median of the frames)."
     return f"""The usual alternative to the light cache: each pixel's own light, `diffuse` over albedo, is blurred on
-the screen with the same two widths (`app/training/screen_space.py`), after Jimenez et al. 2015, and multiplied by the
+the screen by the same two widths (`app/training/screen_space.py`), after Jimenez et al. 2015, and multiplied by the
 pixel's albedo again. Here its results stand for `diffuse_narrow` and `diffuse_wide`, in training and in judging.
 
-Data: {_described(screen.data)}; a pixel is {1e3 * screen.pixel:.2f} mm of skin (median of the frames).
+{_wrapped(about)}
 
 {table}
 
-{_choice(scores)}
+{_wrapped(_choice(scores))}
 
 - Fetches are counted, not timed: there is no shader for the screen. Both kinds read light and place.
 - The screen does not see the light of skin that is hidden, turned away or outside the picture, nor, since the data know
@@ -299,12 +306,23 @@ def _doubtful(scores: Scores, row: int) -> str:
     return f"{lost:+.2f}" + (f" ± {doubt:.2f}" if math.isfinite(doubt) else "")
 
 
+def _short(milliseconds: float) -> str:
+    return f"{milliseconds:,.0f}" if milliseconds >= 100.0 else f"{milliseconds:.3g}"
+
+
+def _wrapped(text: str, bullet: str = "") -> str:
+    """A paragraph, or an item of a list, in lines of the usual length."""
+    return textwrap.fill(
+        bullet + text, 120, subsequent_indent=" " * len(bullet), break_long_words=False, break_on_hyphens=False
+    )
+
+
 def _described(data: Dataset) -> str:
     width, height = data.spec.size
     counts = [len({*people_of(data, split).values()}) for split in ("train", "validation")]
     whom = "people" if data.people else "set-ups of one fixed face"
     return (
-        f"{len(data.frames)} frames of {width}x{height}, {counts[0]} {whom} to learn from and {counts[1]} to judge by, "
+        f"{len(data.frames)} frames of {width}x{height}, {whom}: {counts[0]} to learn from, {counts[1]} to judge by, "
         f"{data.spec.spp} samples a pixel in training frames"
     )
 

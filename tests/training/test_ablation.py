@@ -24,9 +24,12 @@ from app.training.ablation import (
     inputs,
     variants,
 )
-from app.training.ablation_page import Costs, limit, verdict
+from app.training.ablation_page import PLACES, Costs, _choice, limit, verdict
 from app.training.dataset import Dataset
+from app.training.frames import Plan
+from app.training.generate import Here, generate
 from tests.training import judged_sphere
+from tests.training.sphere_source import SpherePeople, SphereSource
 
 PASSES = {name: {"median": 3.0, "min": 2.0, "max": 4.0} for name in ("light cache", "gbuffer", "face depth")}
 
@@ -127,6 +130,15 @@ def test_people_may_doubt_more_than_frames() -> None:
     assert np.isnan(scores_of(luck, [0] * 80).doubt(by_person=True)).all()
 
 
+def test_the_better_blur_is_chosen() -> None:
+    errors = np.ones((2, 3, 30))
+    for off, choice in ((1.5, "UV space it is**: 1.76 dB closer"), (1.0, "UV space it is**: a difference of +0.00 dB")):
+        errors[:, 1] = off
+        assert choice in _choice(Scores(PLACES, errors, np.ones(30), np.arange(30)))
+    errors[:, 1] = 0.5
+    assert "The screen wins" in _choice(Scores(PLACES, errors, np.ones(30), np.arange(30)))
+
+
 def test_verdict_trusts_no_chance() -> None:
     steady = np.ones((2, 2, 30))
     steady[:, 1] = 2.0
@@ -142,21 +154,29 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_command_writes_the_page(
-    sphere: Dataset, tmp_path: Path, no_gpu: None, capsys: pytest.CaptureFixture[str]
+    sphere: Dataset,
+    tmp_path: Path,
+    no_gpu: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr("app.training.avatars.Avatars", SpherePeople)
+    screen = tmp_path / "screen"
+    generate(Here(SphereSource(people=SpherePeople())), screen, Plan(4, 1, (64, 64), 1.0), 16)
     out = tmp_path / "pages" / "worth.md"
     out.parent.mkdir()
-    arguments = ["ablation", "--data", str(sphere.path), "--steps", "3", "--seeds", "1", "--out", str(out)]
-    assert command_line.main(arguments) == 0
+    arguments = ["ablation", "--data", str(sphere.path), "--screen", str(screen), "--out", str(out)]
+    assert command_line.main([*arguments, "--steps", "3", "--seeds", "1"]) == 0
     assert "wrote" in capsys.readouterr().out
     text = out.read_text()
     for variant in variants()[1:]:
         assert f"| `{variant.name}` |" in text or f"| {variant.name} |" in text
     assert "| `thickness` | " in text and "| light cache | 3 |" in text and "| G-buffer, shadows" in text
-    assert "bungyo ablation --data out/data --steps 3 --seeds 1 --out docs/worth.md" in text
+    assert "bungyo ablation --data out/data --screen out/screen --steps 3 --seeds 1 --out docs/worth.md" in text
     assert "--frames 16 --spp 8 --seed 3 --size 96x96 --tiles 1 --mesh FILE" in text
-    assert "Not measured this time: it needs complete frames" in text
-    assert str(tmp_path) not in text and "nan" not in text
+    assert "A made-up GPU, by the device" in text and "Not measured" not in text
+    assert "| on the screen | " in text and "68 a pixel, every frame" in text
+    assert str(tmp_path) not in text and "nan" not in text and max(map(len, text.splitlines())) < 200
     picture = np.asarray(Image.open(out.parent / "images" / "worth.png"))
     assert "(images/worth.png)" in text and picture.std() > 10.0
     assert sorted(file.name for file in out.parent.iterdir()) == ["images", "worth.md"]
