@@ -116,6 +116,8 @@ class Camera:
 
         The pitch stops at +-89 degrees from the plane perpendicular to `up`.
         """
+        if dyaw == dpitch == 0.0:  # a mouse that rests must not change the picture, not by the last bit either
+            return self
         up = np.array(self.up)
         offset = self._offset()
         pitch = math.asin(float(np.clip(offset @ up / self.distance, -1.0, 1.0)))
