@@ -78,7 +78,10 @@ def test_layers_hold_what_they_say(gpu: Device, face: Scene, weights: WeightSet)
             assert np.isfinite(layer).all(), name
             assert np.abs(layer).max() < HALF_MAX, name
             assert (layer[~mask] == 0.0).all(), name
-        assert np.allclose(np.linalg.norm(renderer.read_aov("normal")[mask], axis=-1), 1.0, atol=2e-3)
+        length = np.linalg.norm(renderer.read_aov("normal")[mask], axis=-1)
+        outside = length > 0.0  # skin seen from within, through a hole in the mesh, has no features
+        assert outside.mean() > 0.95
+        assert np.allclose(length[outside], 1.0, atol=2e-3)
         depth = renderer.read_aov("depth")[mask]
         camera = np.linalg.norm(face.camera.position)
         assert camera - 0.25 < depth.min() < depth.max() < camera + 0.25

@@ -228,7 +228,7 @@ def edit_header(path: Path, **changes: Any) -> None:
         (lambda p: (p / "manifest.jsonl").write_bytes(b"\x00\xff\n"), "damaged in line 1"),
         (lambda p: (p / "manifest.jsonl").write_bytes(b'["what"]\n'), "is not the manifest of a bungyo data set"),
         (lambda p: edit_header(p, format_version=3), "has format_version 3; this version of bungyo reads 1 and 2"),
-        (lambda p: edit_header(p, schema_version=99), "has schema_version 99; this version reads 1"),
+        (lambda p: edit_header(p, schema_version=99), "has schema_version 99; this version reads 2"),
         (lambda p: edit_header(p, hash_bins=16), "has hash_bins 16; this version reads 8"),
         (lambda p: edit_header(p, features=[["uv", 2]]), "stores other features"),
         (lambda p: edit_header(p, spec={"seed": 1}), "damaged in line 1"),
