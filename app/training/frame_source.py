@@ -1,6 +1,7 @@
 """Teacher data from the GPU: features by the G-buffer, targets by the reference, of the same points."""
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -245,7 +246,9 @@ class OpenSource:
     def head(self) -> Scene | People:
         """The fixed face's scene, or whoever makes people."""
         if self.mesh is not None:
-            return default_scene(mesh=self.mesh, face=self.face)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what is doubtful about the mesh is said once, by the command
+                return default_scene(mesh=self.mesh, face=self.face)
         from app.training.avatars import Avatars
 
         return Avatars()

@@ -5,9 +5,6 @@ experts is a task. Ray gives a task whose worker or machine was lost to another 
 so the result is the one that a single process reaches, but for the last bits, which depend on processor and threads.
 """
 
-import logging
-import os
-import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from app.errors import BungyoError, InputError
+from app.errors import BungyoError
 from app.training.experts import ExpertOptions, GroupResult, Job, train_group
 from app.training.model import Generalist
 from app.training.pixels import TENSORS, Pixels
-from app.training.ray_workers import _knock, _sentence, import_ray
+from app.training.ray_workers import connect, first_sentence, import_ray, knock
 from app.training.workers import TRIES, Failure
 
 STORE_ROOM = 100_000_000  # bytes of the store for all but the pixels, of a cluster that we start
@@ -43,7 +40,7 @@ class RayExperts:
         self._ray = import_ray()
         self._workers, self._threads, self._address = workers, threads, address
         if address is not None:
-            _knock(address)
+            knock(address)
 
     def train(
         self, generalist: Generalist, train: Pixels, judge: Pixels, jobs: Sequence[Job], options: ExpertOptions
@@ -69,36 +66,15 @@ class RayExperts:
                 try:
                     answer = ray.get(finished)
                 except ray.exceptions.RayError as error:
-                    raise BungyoError(f"Group {number} of the experts was given up: {_sentence(error)}") from error
+                    raise BungyoError(f"Group {number} of the experts was given up: {first_sentence(error)}") from error
                 if isinstance(answer, Failure):
                     raise answer.error()
                 yield number, answer
 
     @contextmanager
     def _connected(self, pixels: int) -> Iterator[None]:
-        ray, quiet = self._ray, {"log_to_driver": False, "logging_level": logging.ERROR}
-        on_terminate = signal.getsignal(signal.SIGTERM)
+        ray = connect(self._address, self._workers * self._threads, STORE_ROOM + pixels)
         try:
-            if self._address is not None:
-                ray.init(address=self._address, **quiet)
-            else:
-                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-                ray.init(
-                    num_cpus=self._workers * self._threads,
-                    object_store_memory=STORE_ROOM + pixels,
-                    include_dashboard=False,
-                    _node_ip_address="127.0.0.1",
-                    **quiet,
-                )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            if self._address is not None:
-                hint = "If it asks for a token, set RAY_AUTH_MODE=token and give Ray the cluster's token."
-                raise InputError(
-                    f"The Ray cluster at {self._address} cannot be used: {_sentence(error)}", hint
-                ) from error
-            raise BungyoError(f"Ray does not start: {_sentence(error)}") from error
-        try:
-            signal.signal(signal.SIGTERM, on_terminate)  # Ray's own would end this process with another status
             yield
         finally:
             ray.shutdown()

@@ -44,31 +44,11 @@ class RayWorkers:
         address: str | None = None,
         store_bytes: int = STORE_BYTES,
     ) -> None:
-        self._ray = ray = import_ray()
         self._make_source = make_source
-        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
         if address is not None:
-            _knock(address)
-        on_terminate = signal.getsignal(signal.SIGTERM)
+            knock(address)
+        self._ray = ray = connect(address, count or 1, store_bytes)
         try:
-            if address is None:
-                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-                ray.init(
-                    num_cpus=count or 1,
-                    object_store_memory=store_bytes,
-                    include_dashboard=False,
-                    _node_ip_address="127.0.0.1",
-                    **quiet,
-                )
-            else:
-                ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            if address is not None:
-                hint = "If it asks for a token, set RAY_AUTH_MODE=token and give Ray the cluster's token."
-                raise InputError(f"The Ray cluster at {address} cannot be used: {_sentence(error)}", hint) from error
-            raise BungyoError(f"Ray does not start: {_sentence(error)}") from error
-        try:
-            signal.signal(signal.SIGTERM, on_terminate)  # Ray's own would end this process with another status
             gpus = int(ray.cluster_resources().get("GPU", 0)) if address is not None else 0
             self._count = count or gpus or sum(node["Alive"] for node in ray.nodes())
             needs = {"num_cpus": 1, "num_gpus": 1 if gpus >= self._count else 0}
@@ -155,7 +135,41 @@ def import_ray() -> Any:
     return ray
 
 
-def _knock(address: str) -> None:
+def connect(address: str | None, processors: int, store_bytes: int) -> Any:
+    """Join the cluster at an address, or start one on this machine; the module ray.
+
+    Args:
+        address: where somebody listens, see `knock`; None starts a cluster.
+        processors, store_bytes: of the cluster that is started, its object store among them.
+
+    Raises:
+        InputError: Ray is not installed, or the cluster cannot be used.
+        BungyoError: Ray does not start.
+    """
+    ray, quiet = import_ray(), {"log_to_driver": False, "logging_level": logging.ERROR}
+    on_terminate = signal.getsignal(signal.SIGTERM)
+    try:
+        if address is None:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            ray.init(
+                num_cpus=processors,
+                object_store_memory=store_bytes,
+                include_dashboard=False,
+                _node_ip_address="127.0.0.1",
+                **quiet,
+            )
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        if address is not None:
+            hint = "If it asks for a token, set RAY_AUTH_MODE=token and give Ray the cluster's token."
+            raise InputError(f"The Ray cluster at {address} cannot be used: {first_sentence(error)}", hint) from error
+        raise BungyoError(f"Ray does not start: {first_sentence(error)}") from error
+    signal.signal(signal.SIGTERM, on_terminate)  # Ray's own would end this process with another status
+    return ray
+
+
+def knock(address: str) -> None:
     """Raise InputError unless somebody listens at an address; Ray itself would try for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if address == "auto":
@@ -165,7 +179,7 @@ def _knock(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
     except (OSError, OverflowError) as error:
-        raise InputError(f"There is no Ray cluster at {address}: {_sentence(error)}") from error
+        raise InputError(f"There is no Ray cluster at {address}: {first_sentence(error)}") from error
 
 
 def _result(answer: Any) -> Any:
@@ -174,7 +188,7 @@ def _result(answer: Any) -> Any:
     return answer
 
 
-def _sentence(error: Exception) -> str:
+def first_sentence(error: Exception) -> str:
     """The first line of what a library says, as a sentence."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return text if text.endswith(".") else text + "."
