@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,8 +114,8 @@ class MakeSphere:
     """Opens a worker's SphereSource with people.
 
     Args:
-        deaths: a folder that counts them, or None; as long as it holds less than `kills` files, a worker that has made
-            `after` frames kills its own process when asked for another.
+        deaths: a folder that counts them, or None; a worker that has made `after` frames and is asked for another makes
+            one of the files 0..`kills`-1 there and kills its own process, unless others have made them all.
         failure: what a worker raises when asked for a frame.
     """
 
@@ -137,9 +137,11 @@ class _Mortal(SphereSource):
 
     def render(self, *arguments: Any, **named: Any) -> TileBatch:
         deaths = self.made.deaths
-        if deaths and self.calls == self.made.after and len(list(deaths.iterdir())) < self.made.kills:
-            (deaths / str(os.getpid())).touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+        if deaths and self.calls == self.made.after:
+            for number in range(self.made.kills):
+                with suppress(FileExistsError):  # taken by another worker, maybe just now
+                    (deaths / str(number)).touch(exist_ok=False)
+                    os.kill(os.getpid(), signal.SIGKILL)
         return super().render(*arguments, **named)
 
 
