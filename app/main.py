@@ -4,14 +4,12 @@ Modules that take long to import (GPU, scene, torch) are imported inside the com
 `bungyo --help` answers at once and the demo never loads torch.
 """
 
-import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 import click
 
@@ -27,8 +25,9 @@ from app.commands.render import render
 from app.commands.seams import seams
 from app.commands.train import train
 from app.errors import BungyoError
+from app.interruption import INTERRUPTED, signals_as_exceptions
 
-BAD_INPUT, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+BAD_INPUT, FAILURE = 2, 1
 OURS = str(Path(__file__).parent)  # warnings that come from below here are meant for the user
 
 
@@ -53,14 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; sys.argv's if None.
     """
     session = Session()
-    previous = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("default", UserWarning)
-            warnings.showwarning = _shown_by(session)
-            return _run(arguments, session)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    with signals_as_exceptions(), warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
+        warnings.showwarning = _shown_by(session)
+        return _run(arguments, session)
 
 
 def _run(arguments: Sequence[str] | None, session: Session) -> int:
@@ -113,11 +108,6 @@ def _sentence(text: str) -> str:
     """Make one line, ending in a full stop, of click's message."""
     text = " ".join(text.split())
     return text if text.endswith((".", "?", "!")) else text + "."
-
-
-def _terminate(signal_number: int, frame: FrameType | None) -> NoReturn:
-    # As an exception, so that windows are closed and half-written files removed on the way out.
-    raise SystemExit(TERMINATED)
 
 
 def _shown_by(session: Session) -> Callable[..., None]:

@@ -9,6 +9,7 @@ import click
 from app.controls import Controls
 from app.errors import BungyoError
 from app.gpu import CommandBuffer, Device, Swapchain
+from app.interruption import uninterrupted
 from app.pictures import first_free, write_png
 from app.renderer import MODES, Renderer
 from app.window import Window
@@ -103,9 +104,10 @@ class Viewer:
             self._window.damaged = True
             return False
         if image.index not in self._blits:
-            with self._device.commands() as commands:
-                commands.blit(self._renderer.image, image)
-            self._blits[image.index] = commands
+            with uninterrupted:
+                with self._device.commands() as commands:
+                    commands.blit(self._renderer.image, image)
+                self._blits[image.index] = commands
         self._device.submit(self._blits[image.index])
         self._swapchain.present()
         return True

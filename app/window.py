@@ -8,6 +8,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Protocol, Self
 
 from app.errors import BungyoError
+from app.interruption import uninterrupted
 
 LIBRARIES_HINT = "`bungyo doctor` names the packages that a window needs."
 
@@ -62,27 +63,28 @@ class Window:
     def __init__(self, size: tuple[int, int], title: str) -> None:
         self._open = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
-            glfw = self._glfw = stack.enter_context(glfw_ready())
-            glfw.default_window_hints()
-            glfw.window_hint(glfw.CLIENT_API, glfw.NO_API)
-            # Sizes are in pixels of the picture, whatever the scale of the desktop.
-            glfw.window_hint(glfw.SCALE_TO_MONITOR, glfw.FALSE)
-            glfw.window_hint_string(glfw.X11_CLASS_NAME, "bungyo")
-            glfw.window_hint_string(glfw.WAYLAND_APP_ID, "bungyo")
-            try:
-                self.handle: Any = glfw.create_window(*size, title, None, None)
-            except glfw.GLFWError as error:
-                raise BungyoError(f"No window can be opened: {_text(error)}.", LIBRARIES_HINT) from error
-            stack.callback(glfw.destroy_window, self.handle)
-            self.input: Input | None = None
-            self.damaged = False
-            self._title = title
-            self._pointer = _Pointer(*glfw.get_cursor_pos(self.handle))
-            glfw.set_key_callback(self.handle, self._key)
-            glfw.set_char_callback(self.handle, self._character)
-            glfw.set_cursor_pos_callback(self.handle, self._moved)
-            glfw.set_scroll_callback(self.handle, self._scrolled)
-            glfw.set_window_refresh_callback(self.handle, self._refresh)
+            with uninterrupted:
+                glfw = self._glfw = stack.enter_context(glfw_ready())
+                glfw.default_window_hints()
+                glfw.window_hint(glfw.CLIENT_API, glfw.NO_API)
+                # Sizes are in pixels of the picture, whatever the scale of the desktop.
+                glfw.window_hint(glfw.SCALE_TO_MONITOR, glfw.FALSE)
+                glfw.window_hint_string(glfw.X11_CLASS_NAME, "bungyo")
+                glfw.window_hint_string(glfw.WAYLAND_APP_ID, "bungyo")
+                try:
+                    self.handle: Any = glfw.create_window(*size, title, None, None)
+                except glfw.GLFWError as error:
+                    raise BungyoError(f"No window can be opened: {_text(error)}.", LIBRARIES_HINT) from error
+                stack.callback(glfw.destroy_window, self.handle)
+                self.input: Input | None = None
+                self.damaged = False
+                self._title = title
+                self._pointer = _Pointer(*glfw.get_cursor_pos(self.handle))
+                glfw.set_key_callback(self.handle, self._key)
+                glfw.set_char_callback(self.handle, self._character)
+                glfw.set_cursor_pos_callback(self.handle, self._moved)
+                glfw.set_scroll_callback(self.handle, self._scrolled)
+                glfw.set_window_refresh_callback(self.handle, self._refresh)
             self._open = stack.pop_all()
 
     @property
@@ -113,15 +115,18 @@ class Window:
 
     def poll(self) -> None:
         """Deliver what has happened since the last call."""
-        self._glfw.poll_events()
+        with uninterrupted:  # input is delivered by C, where an exception would be lost
+            self._glfw.poll_events()
 
     def wait(self, seconds: float) -> None:
         """Sleep until something happens, but not longer than `seconds`, and deliver it."""
-        self._glfw.wait_events_timeout(seconds)
+        with uninterrupted:
+            self._glfw.wait_events_timeout(seconds)
 
     def close(self) -> None:
         """Remove the window. Surfaces made from it must be gone by then. Harmless when repeated."""
-        self._open.close()
+        with uninterrupted:
+            self._open.close()
 
     def __enter__(self) -> Self:
         return self

@@ -94,7 +94,12 @@ ffi: Any = _Ffi()
 vk: Any = _Vulkan()
 
 # What a struct made by `make` points to, for as long as that struct lives: cffi itself keeps nothing alive.
-_kept: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+_kept: dict[weakref.ref[Any], list[Any]] = {}
+
+
+def _keep(owner: Any, values: list[Any]) -> None:
+    # Not a WeakKeyDictionary: it forgets in a Python function, where a signal's exception would be lost.
+    _kept[weakref.ref(owner, _kept.pop)] = values
 
 
 @functools.cache
@@ -129,7 +134,7 @@ def make(name: str, **fields: Any) -> Handle:
     for key, value in fields.items():
         setattr(pointer, key, _to_c(types[key].type, value, kept))
     if kept:
-        _kept[pointer] = kept
+        _keep(pointer, kept)
     return pointer
 
 
@@ -140,7 +145,7 @@ def array(item: str, values: list[Any] | int) -> Handle:
     kept: list[Any] = []
     cells = _cells(ffi.typeof(item), values, kept)
     if kept:
-        _kept[cells] = kept
+        _keep(cells, kept)
     return cells
 
 

@@ -14,6 +14,7 @@ from app.gpu.results import check
 from app.gpu.swapchain import SwapchainImage
 from app.gpu.timers import Timers
 from app.gpu.transfer import make_fence, wait_for_fence
+from app.interruption import uninterrupted
 
 if TYPE_CHECKING:
     from app.gpu.device import Device
@@ -168,10 +169,13 @@ class CommandBuffer(DrawRecorder):
         if self.closed or self._recording:
             raise ValueError("these commands are closed or still being recorded")
         self.wait()
-        if self._target is not None:
-            self._wait_for_target(self._target)
-        check(vk.vkQueueSubmit2(device.queue, 1, self._submit_info, self._fence[0]), "submit commands")
-        self._pending = True
+        with uninterrupted:
+            if self._target is not None:
+                self._wait_for_target(self._target)
+            # Not after the wait: whatever interrupts there, a wait for a fence that was reset would never end.
+            check(vk.vkResetFences(device.handle, 1, self._fence), "submit commands")
+            check(vk.vkQueueSubmit2(device.queue, 1, self._submit_info, self._fence[0]), "submit commands")
+            self._pending = True
         if wait:
             self.wait()
 
@@ -192,7 +196,6 @@ class CommandBuffer(DrawRecorder):
         """Wait until the last submit has completed."""
         if self._pending:
             wait_for_fence(self._device.handle, self._fence, "run commands")
-            check(vk.vkResetFences(self._device.handle, 1, self._fence), "run commands")
             self._pending = False
 
     def close(self) -> None:
@@ -200,8 +203,9 @@ class CommandBuffer(DrawRecorder):
         try:
             self.wait()
         finally:
-            self._pending = False
-            super().close()
-            if self._timers is not None:
-                self._timers.close()
-                self._timers = None
+            with uninterrupted:
+                self._pending = False
+                super().close()
+                if self._timers is not None:
+                    self._timers.close()
+                    self._timers = None

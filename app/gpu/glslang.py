@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import BungyoError
+from app.interruption import uninterrupted
 
 # Numbers of glslang_c_shader_types.h.
 STAGES = {
@@ -209,7 +210,9 @@ class Shader:
     def preprocess(self) -> str:
         """The text with includes and macros expanded; GlslError with the log."""
         library = self._libraries.glslang
-        if not library.glslang_shader_preprocess(self._shader, ctypes.byref(self._input)):
+        with uninterrupted:  # C asks us for included files, where an exception would be lost
+            done = library.glslang_shader_preprocess(self._shader, ctypes.byref(self._input))
+        if not done:
             raise GlslError(library.glslang_shader_get_info_log(self._shader).decode(errors="replace"))
         return str(library.glslang_shader_get_preprocessed_code(self._shader).decode())
 

@@ -6,6 +6,7 @@ from app.errors import BungyoError
 from app.gpu.binding import INSTALL_HINT, Handle, ffi, instance_function, make, vk
 from app.gpu.lifetime import Ledger, Resource
 from app.gpu.results import check
+from app.interruption import uninterrupted
 
 VALIDATION_LAYER = "VK_LAYER_KHRONOS_validation"
 
@@ -96,7 +97,8 @@ class Instance(Resource):
         messages = self.messages
 
         def collect(severity: int, kinds: int, data: Handle, _user: Handle) -> int:
-            messages.append(ffi.string(data.pMessage).decode(errors="replace"))
+            with uninterrupted:  # called by C, where an exception would be lost
+                messages.append(ffi.string(data.pMessage).decode(errors="replace"))
             return 0
 
         # Vulkan calls this for as long as the messenger lives.

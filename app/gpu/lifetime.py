@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from app.gpu.binding import Handle
+from app.interruption import uninterrupted
 
 
 class Ledger:
@@ -50,9 +51,10 @@ class Resource:
 
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Close whatever was made if the block raises."""
+        """Close whatever was made if the block raises. Signals wait: what Vulkan has made is to be owned."""
         try:
-            yield
+            with uninterrupted:
+                yield
         except BaseException:
             self.close()
             raise
@@ -64,13 +66,14 @@ class Resource:
 
     def close(self) -> None:
         """Destroy what this owns. The GPU must have finished with it. Harmless when repeated."""
-        self._closed = True
-        self._ledger.resources.pop(id(self), None)
-        while self._owned:
-            kind, destroy = self._owned.pop()
-            destroy()
-            self._ledger.counts[kind] -= 1
-            _process[kind] -= 1
+        with uninterrupted:
+            self._closed = True
+            self._ledger.resources.pop(id(self), None)
+            while self._owned:
+                kind, destroy = self._owned.pop()
+                destroy()
+                self._ledger.counts[kind] -= 1
+                _process[kind] -= 1
 
     def __enter__(self) -> Self:
         return self

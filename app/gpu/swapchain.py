@@ -12,9 +12,13 @@ from app.errors import BungyoError
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.lifetime import Resource
 from app.gpu.results import DeviceLost, check
+from app.interruption import uninterrupted
 
 if TYPE_CHECKING:
     from app.gpu.device import Device
+
+# A hidden window may give no image for long: between the slices of the wait Ctrl-C is answered.
+_WAIT_SLICE_NS = 200_000_000
 
 
 def window_extensions() -> list[str]:
@@ -134,6 +138,10 @@ class Swapchain(Resource):
 
     def resize(self, size: tuple[int, int]) -> bool:
         """Make new images for a framebuffer size; False (and no images) while the window has no area."""
+        with uninterrupted:
+            return self._resize(size)
+
+    def _resize(self, size: tuple[int, int]) -> bool:
         self._give_up_image()
         self.device.wait_idle()
         capabilities = ffi.new("VkSurfaceCapabilitiesKHR *")
@@ -171,17 +179,21 @@ class Swapchain(Resource):
         index = ffi.new("uint32_t *")
         self._turn = (self._turn + 1) % len(self._chain.acquired)
         semaphore = self._chain.acquired[self._turn]
-        forever = 0xFFFF_FFFF_FFFF_FFFF
-        result = vk.vkAcquireNextImageKHR(self.device.handle, self._chain.handle, forever, semaphore, ffi.NULL, index)
-        if result == vk.VK_ERROR_OUT_OF_DATE_KHR:
-            self._outdated = True
-            return None
-        if result == vk.VK_SUBOPTIMAL_KHR:  # still usable: show this frame, resize before the next
-            self._outdated = True
-        else:
-            check(result, "get an image from the window")
-        self._current = self._chain.images[index[0]]
-        return self._current
+        device, chain = self.device.handle, self._chain.handle
+        while True:
+            with uninterrupted:
+                result = vk.vkAcquireNextImageKHR(device, chain, _WAIT_SLICE_NS, semaphore, ffi.NULL, index)
+                if result == vk.VK_TIMEOUT:
+                    continue
+                if result == vk.VK_ERROR_OUT_OF_DATE_KHR:
+                    self._outdated = True
+                    return None
+                if result == vk.VK_SUBOPTIMAL_KHR:  # still usable: show this frame, resize before the next
+                    self._outdated = True
+                else:
+                    check(result, "get an image from the window")
+                self._current = self._chain.images[index[0]]
+                return self._current
 
     def _give_up_image(self) -> None:
         """Wait on the GPU for an image that was acquired and not drawn: its semaphore is in use until then."""
@@ -217,12 +229,13 @@ class Swapchain(Resource):
             pSwapchains=[chain.handle],
             pImageIndices=[image.index],
         )
-        self._current, self._submitted = None, False
-        result = vk.vkQueuePresentKHR(self.device.queue, info)
-        if result in (vk.VK_ERROR_OUT_OF_DATE_KHR, vk.VK_SUBOPTIMAL_KHR):
-            self._outdated = True
-        else:
-            check(result, "show an image in the window")
+        with uninterrupted:
+            self._current, self._submitted = None, False
+            result = vk.vkQueuePresentKHR(self.device.queue, info)
+            if result in (vk.VK_ERROR_OUT_OF_DATE_KHR, vk.VK_SUBOPTIMAL_KHR):
+                self._outdated = True
+            else:
+                check(result, "show an image in the window")
         return not self._outdated
 
     def _make_surface(self, window: Any) -> Handle:
@@ -270,13 +283,14 @@ class Swapchain(Resource):
 
     def close(self) -> None:
         """Destroy images and surface, when the GPU has finished with them."""
-        if self._chain is not None:
-            with suppress(DeviceLost):
-                self._give_up_image()
-                self.device.wait_idle()
-            self._chain.close()
-            self._chain = None
-        super().close()
+        with uninterrupted:
+            if self._chain is not None:
+                with suppress(DeviceLost):
+                    self._give_up_image()
+                    self.device.wait_idle()
+                self._chain.close()
+                self._chain = None
+            super().close()
 
 
 def _composite_alpha(supported: int) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.lifetime import Resource
 from app.gpu.results import check
+from app.interruption import uninterrupted
 
 if TYPE_CHECKING:
     from app.gpu.buffer import Buffer
@@ -47,19 +48,21 @@ class Transfer(Resource):
         """Record commands with `record(VkCommandBuffer)`, run them between full barriers and wait for the end."""
         device = self._device
         self._finish(action)  # what an interrupted wait (Ctrl-C) left running
-        check(vk.vkBeginCommandBuffer(self._command, self._begin), action)
-        vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
-        record(self._command)
-        vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
-        check(vk.vkEndCommandBuffer(self._command), action)
-        check(vk.vkQueueSubmit2(device.queue, 1, self._submit, self._fence_array[0]), action)
-        self._pending = True
+        with uninterrupted:
+            check(vk.vkBeginCommandBuffer(self._command, self._begin), action)
+            vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
+            record(self._command)
+            vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
+            check(vk.vkEndCommandBuffer(self._command), action)
+            # Not after the wait: whatever interrupts there, a wait for a fence that was reset would never end.
+            check(vk.vkResetFences(device.handle, 1, self._fence_array), action)
+            check(vk.vkQueueSubmit2(device.queue, 1, self._submit, self._fence_array[0]), action)
+            self._pending = True
         self._finish(action)
 
     def _finish(self, action: str) -> None:
         if self._pending:
             wait_for_fence(self._device.handle, self._fence_array, action)
-            check(vk.vkResetFences(self._device.handle, 1, self._fence_array), action)
             self._pending = False
 
     def staging(self, kind: Literal["upload", "readback"], size: int) -> "Buffer":

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from PIL import Image, ImageGrab
 from tests.window.hand import Hand, wait_for
 
 ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-c", "import sys; from app.main import main; sys.exit(main())", "demo")
+COMMAND = (sys.executable, "-c", "import sys; from app.main import main; sys.exit(main())")
 
 
 class Demo:
@@ -72,13 +72,15 @@ class Demo:
 
 
 @contextmanager
-def demo(display: str, hand: Hand, out: Path, *options: str) -> Iterator[Demo]:
+def demo(
+    display: str, hand: Hand, out: Path, *options: str, command: Sequence[str] = COMMAND
+) -> Iterator[Demo]:
     """Run the demo with the validation layer watching; kill it if the test leaves it running."""
     environment = {key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"}
     environment |= {"DISPLAY": display, "BUNGYO_VALIDATION": "1", "PYGLFW_LIBRARY_VARIANT": "x11"}
     with open(out / "stdout", "wb") as stdout, open(out / "stderr", "wb") as stderr:
         process = subprocess.Popen(
-            [*COMMAND, "--light-samples", "4", "--out", str(out), *options],
+            [*command, "demo", "--light-samples", "4", "--out", str(out), *options],
             env=environment,
             stdout=stdout,
             stderr=stderr,
@@ -205,7 +207,7 @@ def test_without_a_display_it_draws_into_files(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     out = tmp_path / "new" / "out"
     result = subprocess.run(
-        [*COMMAND, "--size", "64x48", "--light-samples", "4", "--out", str(out)],
+        [*COMMAND, "demo", "--size", "64x48", "--light-samples", "4", "--out", str(out)],
         env=environment | {"BUNGYO_VALIDATION": "1"},
         capture_output=True,
         text=True,
