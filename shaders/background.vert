@@ -26,7 +26,7 @@ void main()
     out_position = v.position;
     out_normal = v.normal;
     out_uv = v.uv;
-    out_irradiance = light.irradiance * n + light.environment;
+    out_irradiance = (light.lights + light.reflected) * n + light.environment;
     out_environment = light.environment;
     out_ambient_visibility = light.ambient_visibility * n;
     gl_Position = frame.view_projection * vec4(v.position, 1.0);

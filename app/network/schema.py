@@ -71,9 +71,9 @@ FEATURES: tuple[Feature, ...] = (
     Feature("diffuse", 3, "albedo * irradiance / pi, shadowed, at the shading normal", _RADIANCE, 0, 4, light=True),
     Feature("diffuse_narrow", 3, "the same, light blurred by 0.4 mean free paths", _RADIANCE, 0, 4, light=True),
     Feature("diffuse_wide", 3, "the same, light blurred by 1.2 mean free paths", _RADIANCE, 0, 4, light=True),
-    Feature("specular", 3, "shadowed GGX reflection of all light", _RADIANCE, 0, 4, light=True),
+    Feature("specular", 3, "GGX reflection of lights and surroundings, shadowed", _RADIANCE, 0, 4, light=True),
     Feature("light_direction", 3, "first moment of all light, times albedo / pi", _RADIANCE, -4, 4, "head", True),
-    Feature("thickness", 1, "tanh(thickness / 20 mm) along the inward normal", "1", 0, 1),
+    Feature("thickness", 1, "tanh(mean thickness / 20 mm), in many directions inwards", "1", 0, 1),
     Feature("transmission", 3, "albedo * light through thin parts / pi", _RADIANCE, 0, 4, light=True),
     Feature("ambient_visibility", 1, "fraction of the hemisphere that is open", "1", 0, 1),
 )

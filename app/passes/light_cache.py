@@ -6,6 +6,7 @@ change, and merely looked up in a frame. That is stable under motion, free of no
 does not depend on the size of the screen.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,21 @@ from app.scene.uv_raster import gutter_sources, rasterize_uv
 SIGMA_NARROW = 0.4
 SIGMA_WIDE = 1.2
 TRANSMISSION_REACH = 3.0  # mean free paths; with it, what ears let through of all colours is brighter by about the same
+# Rays inwards keep within a cone around the inward normal; this is 1 less the cosine of half its angle. It is wide:
+# through noses and lips light comes from the sides as well.
+INWARD_CONE = 0.75
 THICKNESS_MAX = 0.1  # metres; beyond this no light comes through
 THICKNESS_MIN = 0.0015  # metres; no part of a face is thinner
-BLUR_TAPS = 16  # texels a side
+BLUR_TAPS = 16  # texels a side, at most
+BLUR_REACH = 3.3  # deviations; less than 0.1% of a Gaussian lies beyond
 # Metres from brows, lashes and beards within which light rays meet them. Elsewhere they hide next to nothing, and as
 # rays through thin strands are slow, they would double the cost.
 SPARSE_HAIR_REACH = 0.012
-CACHE_IMAGES = ("NARROW", "WIDE", "ENVIRONMENT", "MOMENT", "TRANSMISSION")
+# Lights and the environment are looked for at texels so many times as fine: shadows have sharp edges, and skin blurs
+# them by less than a texel in blue and green.
+FINE_SCALE = 2
+COARSE_SHARE = 0.5  # how much samples of the texel around count for the share of the environment seen at a fine one
+CACHE_IMAGES = ("NARROW", "WIDE", "MOMENT", "TRANSMISSION", "OPENING", "LIGHTS")  # the last of fine texels
 
 CACHE_POINT = Struct(
     "CachePoint",
@@ -47,7 +56,8 @@ CACHE_POINT = Struct(
 GATHERED_LIGHT = Struct(
     "GatheredLight",  # sums over samples, but for the last
     [
-        ("irradiance", "vec3"),  # without the environment's; weighed by how well it enters the skin, on average 1
+        ("lights", "vec3"),  # irradiance from the lights; weighed by how well it enters the skin, on average 1
+        ("reflected", "vec3"),  # irradiance from other surfaces, weighed likewise
         ("ambient_visibility", "float"),
         ("seen", "vec3"),  # irradiance from what is seen of the environment, weighed likewise
         ("thickness", "float"),  # metres
@@ -55,18 +65,29 @@ GATHERED_LIGHT = Struct(
         ("moment", "vec3"),  # first moment of the arriving luminance
         ("transmission", "vec3"),
         ("environment", "vec3"),  # irradiance from the environment: seen / whole of what would arrive without obstacles
+        ("looked", "vec3"),  # all directions over the hemisphere that were tried, each as long as 1
+        ("open", "vec3"),  # those of them in which nothing is in the way
     ],
 )
 BLURRED_LIGHT = Struct(
     "BlurredLight",
     [
-        ("narrow", "vec3"),
+        ("narrow", "vec3"),  # of what other surfaces reflect; the rest is blurred at fine texels
         ("ambient_visibility", "float"),
-        ("environment", "vec3"),
         ("thickness", "float"),
         ("moment", "vec3"),
         ("transmission", "vec3"),
+        ("opening", "vec3"),  # mean of the open directions
         ("wide", "vec3"),
+    ],
+)
+FINE_LIGHT = Struct(
+    "FineLight",  # sums over samples; without what other surfaces reflect
+    [
+        ("lights", "vec3"),  # as in GATHERED_LIGHT
+        ("seen", "vec3"),
+        ("whole", "vec3"),
+        ("sky", "vec3"),  # irradiance from all of the environment; no sum
     ],
 )
 CACHE_STATE = Struct(
@@ -76,6 +97,7 @@ CACHE_STATE = Struct(
         ("first_sample", "uint"),
         ("samples", "uint"),
         ("seed", "uint"),
+        ("unit", "float"),  # of light in the images: a power of two, so that halves neither overflow nor lose bits
         ("bounce_gain", "float"),  # for the first update, which knows nothing of the light that surfaces reflect
     ],
 )
@@ -94,7 +116,7 @@ class LightCache:
     Attributes:
         images: CACHE_IMAGES as (image, sampler); sampled at uv, v = 0 in row 0.
         gathered: buffer of GATHERED_LIGHT: size * size texels, then the background's vertices in order of the parts.
-        visibility: buffer of float, sums [light][point].
+        visibility: buffer of float, sums [light][fine texel], FINE_SCALE * size of them along the square.
         state: buffer of CACHE_STATE; first_sample + samples is the number that sums stand for.
     """
 
@@ -117,14 +139,19 @@ class LightCache:
         self._bound: list[Any] = []
         self.includes = {"light_cache.glsl": self._declarations()}
         self._half = self._own(device.buffer(BLURRED_LIGHT.size * size * size, name="half-blurred light"))
+        fine = FINE_SCALE * size
+        self._fine = self._own(device.buffer(FINE_LIGHT.size * fine * fine, name="fine light"))
+        self._fine_means = self._own(device.buffer(16 * fine * fine, name="means of fine light"))
+        self._half_fine = self._own(device.buffer(16 * fine * fine, name="half-blurred fine light"))
         self.state = self._own(device.buffer(CACHE_STATE.size, memory="upload", name="cache state"))
         self.sampler = self._own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
         self.images = [
-            (self._own(device.image(size, size, "rgba16f", name=f"cache {name.lower()}")), self.sampler)
-            for name in CACHE_IMAGES
+            (self._own(device.image(across, across, "rgba16f", name=f"cache {name.lower()}")), self.sampler)
+            for name, across in zip(CACHE_IMAGES, (*[size] * (len(CACHE_IMAGES) - 1), fine), strict=True)
         ]
         first = FIRST_PASS_SLOT
-        slots = {name: first + i for i, name in enumerate(("POINTS", "GATHERED", "VISIBILITY", "STATE", "CACHE"))}
+        names = ("POINTS", "GATHERED", "VISIBILITY", "FINE", "STATE", "CACHE")
+        slots = {name: first + i for i, name in enumerate(names)}
         self._trace = self._own(
             device.raytracing_pipeline(
                 "light_cache.rgen",
@@ -132,21 +159,29 @@ class LightCache:
                 [HitGroup("hit.rchit")],
                 [
                     *scene.bindings(),
-                    *(Binding(first + i, "storage") for i in range(4)),
-                    Binding(first + 4, "textures", len(CACHE_IMAGES)),
+                    *(Binding(first + i, "storage") for i in range(5)),
+                    Binding(first + 5, "textures", len(CACHE_IMAGES)),
                 ],
                 defines={f"SLOT_{name}": slot for name, slot in slots.items()},
                 includes={**SCENE_INCLUDES, **self.includes},
             )
         )
-        blur_bindings = [*(Binding(i, "storage") for i in range(4)), Binding(4, "image", len(CACHE_IMAGES))]
-        self._blur = [
+
+        def buffers(count: int) -> list[Binding]:
+            return [Binding(i, "storage") for i in range(count)]
+
+        blurred = [*buffers(4), Binding(4, "image", len(CACHE_IMAGES) - 1)]
+        self._blurs = [
             self._own(
-                device.compute_pipeline(
-                    "light_cache_blur.comp", blur_bindings, defines={"AXIS": axis}, includes=self.includes
-                )
+                device.compute_pipeline(shader, bindings, defines={"AXIS": axis}, includes=self.includes)
             )
-            for axis in (0, 1)
+            for shader, axis, bindings in (
+                ("light_cache_blur.comp", 0, blurred),
+                ("light_cache_blur.comp", 1, blurred),
+                ("light_cache_fine.comp", 0, buffers(5)),
+                ("light_cache_blur_fine.comp", 0, buffers(4)),
+                ("light_cache_blur_fine.comp", 1, [*buffers(3), Binding(3, "image", 1)]),
+            )
         ]
         self.set_scene(scene)
 
@@ -162,15 +197,24 @@ class LightCache:
     def set_scene(self, scene: SceneBuffers) -> None:
         """Gathers another scene's light from now on. The GPU must be idle."""
         self.scene = scene
-        points, self.vertex_offsets = self._points()
-        self.point_count = len(points)
+        gathering, self.vertex_offsets = self._points()
+        self.point_count = len(gathering)
+        places = self._texels(FINE_SCALE * self.size)
         for thing in reversed(self._of_scene):
             thing.close()
-        self._points_buffer = self.device.buffer(points, name="cache points")
+        self._points_buffer = self.device.buffer(np.concatenate([gathering, places]), name="cache points")
         self.gathered = self.device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light")
-        resources = {0: self._points_buffer, 1: self.gathered, 2: self._half, 3: self.state}
-        resources[4] = [image for image, _ in self.images]
-        self._blur_sets = [blur.bind(resources) for blur in self._blur]
+        *images, fine_image = (image for image, _ in self.images)
+        points, state = self._points_buffer, self.state
+        blurred = {0: points, 1: self.gathered, 2: self._half, 3: state, 4: images}
+        resources = (
+            blurred,
+            blurred,
+            {0: points, 1: self.gathered, 2: self._fine, 3: state, 4: self._fine_means},
+            {0: points, 1: state, 2: self._fine_means, 3: self._half_fine},
+            {0: points, 1: state, 2: self._half_fine, 3: [fine_image]},
+        )
+        self._blur_sets = [blur.bind(bound) for blur, bound in zip(self._blurs, resources, strict=True)]
         self._of_scene = [self._points_buffer, self.gathered, *self._blur_sets]
         self._gathered_samples = 0
         self.lights_changed()
@@ -180,7 +224,8 @@ class LightCache:
         for thing in reversed(self._bound):
             thing.close()
         lights = max(1, self.scene.light_count)
-        self.visibility = self.device.buffer(4 * lights * self.point_count, name="light visibility")
+        places = (FINE_SCALE * self.size) ** 2
+        self.visibility = self.device.buffer(4 * lights * places, name="light visibility")
         first = FIRST_PASS_SLOT
         bound = self._trace.bind(
             {
@@ -188,18 +233,20 @@ class LightCache:
                 first: self._points_buffer,
                 first + 1: self.gathered,
                 first + 2: self.visibility,
-                first + 3: self.state,
-                first + 4: self.images,
+                first + 3: self._fine,
+                first + 4: self.state,
+                first + 5: self.images,
             }
         )
         columns = 1024
         with self.device.commands() as command, command.timer("light cache"):
             command.bind(self._trace, bound)
-            command.trace(columns, -(-self.point_count // columns))
+            command.trace(columns, -(-(self.point_count + places) // columns))
             command.barrier()
-            for blur, resources in zip(self._blur, self._blur_sets, strict=True):
+            counts = (*[self.size * self.size] * 2, *[places] * 3)
+            for blur, resources, count in zip(self._blurs, self._blur_sets, counts, strict=True):
                 command.bind(blur, resources)
-                command.dispatch(-(-self.size * self.size // 64))
+                command.dispatch(-(-count // 64))
                 command.barrier()
         self.command = command
         self._bound = [self.visibility, bound, command]
@@ -213,6 +260,8 @@ class LightCache:
         samples = min(self.samples_per_update, self.samples - self._gathered_samples)
         state["point_count"], state["first_sample"] = self.point_count, self._gathered_samples
         state["samples"], state["seed"] = samples, self._seed
+        level = self.scene.light_level
+        state["unit"] = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
         state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)
         self.state.write(state)
         self.device.submit(self.command)
@@ -233,19 +282,26 @@ class LightCache:
             **{f"CACHE_{name}": i for i, name in enumerate(CACHE_IMAGES)},
             "CACHE_IMAGES": len(CACHE_IMAGES),
             "CACHE_SIZE": self.size,
+            "FINE_SIZE": FINE_SCALE * self.size,
+            "FINE_TEXELS": f"{(FINE_SCALE * self.size) ** 2}u",
             "SIGMA_NARROW": SIGMA_NARROW,
             "SIGMA_WIDE": SIGMA_WIDE,
             "TRANSMISSION_REACH": TRANSMISSION_REACH,
+            "INWARD_CONE": INWARD_CONE,
             "THICKNESS_MIN": THICKNESS_MIN,
             "THICKNESS_MAX": THICKNESS_MAX,
             "BLUR_TAPS": BLUR_TAPS,
+            "BLUR_REACH": BLUR_REACH,
+            "COARSE_SHARE": COARSE_SHARE,
+            "FINE_SCALE": FINE_SCALE,
+            "FINE_BLUR_TAPS": FINE_SCALE * BLUR_TAPS,
         }
-        structs = (CACHE_POINT, GATHERED_LIGHT, BLURRED_LIGHT, CACHE_STATE)
-        return "\n".join([*(f"#define {k} {v}" for k, v in constants.items()), *(s.glsl for s in structs)])
+        structs = (CACHE_POINT, GATHERED_LIGHT, BLURRED_LIGHT, FINE_LIGHT, CACHE_STATE)
+        index = "uint fine_index(uint light, uint texel) { return light * FINE_TEXELS + texel; }"
+        return "\n".join([*(f"#define {k} {v}" for k, v in constants.items()), *(s.glsl for s in structs), index])
 
-    def _points(self) -> tuple[Any, dict[int, int]]:
-        """Points to gather light at, and where each background part's vertices start among them."""
-        size = self.size
+    def _texels(self, size: int) -> Any:
+        """Points at the middles of size * size texels of the UV square."""
         texels = np.zeros((size, size), CACHE_POINT.dtype)
         for index, (part, mesh) in enumerate(zip(self.scene.parts, self.scene.meshes, strict=True)):
             if not part.face:
@@ -290,9 +346,13 @@ class LightCache:
             near[shaded] = np.isfinite(distance)
             texels["ray_mask"][near] |= MASK_SPARSE_HAIR
             texels["spread"][near] = np.sqrt(texels["area"][near])
-        groups = [texels.ravel()]
+        return texels.ravel()
+
+    def _points(self) -> tuple[Any, dict[int, int]]:
+        """Points to gather light at, and where each background part's vertices start among them."""
+        groups = [self._texels(self.size)]
         offsets: dict[int, int] = {}
-        count = size * size
+        count = self.size * self.size
         for index, (part, mesh) in enumerate(zip(self.scene.parts, self.scene.meshes, strict=True)):
             if part.face or not self._background:
                 continue

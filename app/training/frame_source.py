@@ -28,7 +28,7 @@ from app.training.frames import TileSelection
 from app.training.manifest import PersonInfo, TileBatch
 from app.training.people import People
 
-CACHE_SAMPLES = 8  # the blur averages over some hundred texels, so the demo's 32 would teach little more
+CACHE_SAMPLES = 16  # the demo's 32 would teach little more: the blur averages over many texels
 SAMPLES_PER_SUBMIT = 8  # keeps a submission short enough for drivers that watch the clock
 
 

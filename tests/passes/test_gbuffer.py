@@ -21,12 +21,12 @@ from app.network.schema import (
 )
 from app.passes.gbuffer import GBuffer
 from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_table
-from app.passes.light_cache import LightCache
+from app.passes.light_cache import INWARD_CONE, SIGMA_NARROW, THICKNESS_MAX, LightCache
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
-from app.scene.model import Material, Part, Scene
+from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Part, Scene
 from app.scene.primitives import quad, uv_sphere
 from app.training.metrics import LUMINANCE
 
@@ -67,6 +67,7 @@ def draw(
     others: tuple[Part, ...] = (),
     samples: int = 16,
     jitter: tuple[float, float] = (0.0, 0.0),
+    texels: int = 64,
 ) -> Frame:
     sphere = Part(
         "sphere",
@@ -79,7 +80,7 @@ def draw(
     scene = Scene((sphere, *others), LightRig(lights), environment, camera)
     width, height = SIZE
     buffers = SceneBuffers(gpu, scene)
-    cache = LightCache(gpu, buffers, size=64, samples=samples, samples_per_update=samples // 2)
+    cache = LightCache(gpu, buffers, size=texels, samples=samples, samples_per_update=samples // 2)
     gbuffer = GBuffer(gpu, buffers, cache, width, height)
     buffers.set_frame(camera, width, height, jitter=jitter, sample_index=0)
     while not cache.converged:
@@ -206,11 +207,76 @@ def test_a_plate_before_the_light_casts_a_shadow(gpu: Device) -> None:
     assert frame.light("diffuse_wide")[:, 0][np.abs(y) < 0.02].max() > 0.04  # light bleeds across the edge
 
 
+def test_the_edge_of_a_shadow_is_blurred_by_what_the_skin_scatters_alone(gpu: Device) -> None:
+    """Across a straight edge, narrow light is the integral of a Gaussian, in every colour; sharp light is a step."""
+    black = Material("card", albedo=(0.0, 0.0, 0.0))
+    plate = Part("plate", quad((0.0, 0.25, 0.3), (0.5, 0.0, 0.0), (0.0, 0.25, 0.0)), black)
+    camera = Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), fov_y=math.radians(2.0))
+    frame = draw(gpu, (SUN,), others=(plate,), camera=camera, samples=2, texels=256)
+    below = -hit_points(camera)[0][..., 1].ravel()
+    lit = 2.0 * np.array(ALBEDO) / np.pi * entering(np.float32(1.0), 0.4)
+    texel = math.pi * RADIUS / 256
+    step = frame.light("diffuse") / lit
+    assert np.allclose(step[below > 0.6 * texel], 1.0, atol=0.05)
+    assert np.allclose(step[below < -0.6 * texel], 0.0, atol=0.01)
+    narrow = frame.light("diffuse_narrow") / lit
+    for color, path in enumerate(SKIN_MEAN_FREE_PATH):
+        deviation = math.hypot(SIGMA_NARROW * path * 1e-3, 0.2 * texel)  # texels and the look-up between them blur, too
+        expected = [0.5 + 0.5 * math.erf(y / (math.sqrt(2.0) * deviation)) for y in below]
+        assert np.allclose(narrow[:, color], expected, atol=0.09), color
+        assert abs((narrow[:, color] - expected).mean()) < 0.03, color
+
+
+CARD_AT, CARD_HALF = 0.15, 2.0  # metres
+
+
+def beside_a_card(gpu: Device, samples: int = 64) -> Frame:
+    """The sphere in white surroundings, of which a black card hides most of what lies towards +x."""
+    mesh = quad((CARD_AT, 0.0, 0.0), (0.0, 0.0, CARD_HALF), (0.0, CARD_HALF, 0.0))
+    card = Part("card", mesh, Material("card", albedo=(0.0, 0.0, 0.0)))
+    return draw(gpu, environment=Environment.constant((1.0, 1.0, 1.0)), others=(card,), samples=samples)
+
+
+def test_surroundings_light_what_can_see_them(gpu: Device) -> None:
+    """Against sums over many directions: what of white surroundings a card leaves to every place."""
+    frame = beside_a_card(gpu)
+    normal = frame.features["normal"][frame.face].astype(np.float64)
+    chosen = normal[:, 2] > 0.3
+    normal = normal[chosen]
+    steps = (np.arange(64) + 0.5) / 64
+    cosine, angle = np.meshgrid(np.sqrt(1.0 - steps), 2.0 * np.pi * steps)  # of even projected area
+    sine = np.sqrt(1.0 - cosine**2)
+    around = np.stack([sine * np.cos(angle), sine * np.sin(angle), cosine], axis=-1).reshape(-1, 3)
+    side = np.cross(normal, [0.0, 1.0, 0.0])
+    side /= np.linalg.norm(side, axis=-1, keepdims=True)
+    towards = around @ np.stack([side, np.cross(normal, side), normal], axis=1)
+    way = (CARD_AT - RADIUS * normal[:, :1]) / np.maximum(towards[..., 0], 1e-9)
+    meets = np.abs(RADIUS * normal[:, None, 1:] + way[..., None] * towards[..., 1:]).max(axis=-1) < CARD_HALF
+    hidden = (towards[..., 0] > 0.0) & meets
+    weight = entering(around[:, 2], 0.5)
+    share = (weight * ~hidden).mean(axis=-1) / weight.mean()
+    measured = frame.light("diffuse")[chosen] / ALBEDO
+    assert abs((measured[:, 0] - share).mean()) < 0.02
+    assert np.quantile(np.abs(measured[:, 0] - share), 0.99) < 0.12
+
+
+def test_a_mirrored_view_of_what_is_hidden_shows_no_surroundings(gpu: Device) -> None:
+    frame = beside_a_card(gpu)
+    normal, view = (frame.features[name][frame.face] for name in ("normal", "view"))
+    towards_card = (2.0 * (normal * view).sum(-1, keepdims=True) * normal - view)[:, 0]
+    gloss = frame.light("specular")[:, 0]
+    facing = np.abs(normal[:, 0]) < 0.75
+    away, towards = (gloss[facing & mask] for mask in (towards_card < -0.7, towards_card > 0.7))
+    assert towards.mean() < 0.35 * away.mean()
+
+
 def test_thickness_and_light_behind(gpu: Device) -> None:
-    """Through the middle of a ball of 10 cm no light comes; its thickness reads as the diameter's, capped."""
+    """Through a ball of 20 cm no light comes; its thickness is the mean of chords, capped at 10 cm."""
     frame = draw(gpu, (DirectionalLight((0.0, 0.0, 1.0), irradiance=5.0, angular_radius=0.0),))
     center = frame.face & (frame.features["normal"][..., 2] > 0.99)
-    assert np.allclose(frame.features["thickness"][center], math.tanh(0.1 / 0.02), atol=1e-3)
+    cosines = np.linspace(1.0 - INWARD_CONE, 1.0, 100)
+    chords = np.minimum(2.0 * RADIUS * cosines, THICKNESS_MAX)
+    assert np.allclose(frame.features["thickness"][center], math.tanh(chords.mean() / 0.02), atol=1e-3)
     assert (frame.features["transmission"][center] * frame.scale[center][:, None]).max() < 1e-3
 
 
