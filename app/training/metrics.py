@@ -5,7 +5,7 @@ exposure. Targets of a path tracer are noisy, so no network can reach an infinit
 therefore also carries the noise's own share of the squared error, to first order: the variance of the
 target's mean times the squared slope of tone map and sRGB curve. Its PSNR is the ceiling a perfect network
 would be measured at. `TruthError` takes that share away again: pooled over many pixels it estimates the error
-against the truth itself. `clean_error` does so for single pixels, channel by channel, and more roughly.
+against the truth itself.
 """
 
 from collections.abc import Mapping
@@ -73,29 +73,6 @@ def noise_error(target: F32, variance: F32, exposure_ev: float | F32) -> F32:
     return error
 
 
-def clean_error(prediction: F32, target: F32, variance: F32, reference: F32, exposure_ev: float | F32) -> F32:
-    """An unbiased estimate (n, 3) of the squared error against the truth, in units of the display near `reference`.
-
-    With s the display's slope at the reference, the mean of s^2 ((prediction - target)^2 - variance) over the noise
-    is (s (prediction - truth))^2. Single values are noisy and of either sign: only means over many pixels tell
-    anything. Pixels whose noise is as large as half the way from black to white are NaN: one of them could outweigh
-    all others.
-
-    Args:
-        prediction: (n, 3) radiance to judge.
-        target, variance: (n, 3) noisy radiance and the variance of its noise.
-        reference: (n, 3) radiance near the truth but independent of the target's noise, the same for all that are
-            compared: the best network's prediction.
-        exposure_ev: scalar or (n, 1).
-    """
-    gain = np.exp2(np.asarray(exposure_ev, np.float32))
-    slope = _display_slope(np.maximum(reference * gain, 0.0)) * gain
-    weight = np.square(slope)
-    error: F32 = weight * (np.square(prediction - target) - variance)
-    error[(weight * variance).max(axis=-1) > CLEAN_NOISE**2] = np.nan
-    return error
-
-
 class TruthError:
     """Squared display errors against the truth, from noisy targets: of single pixels noisy and of either sign.
 
@@ -115,10 +92,10 @@ class TruthError:
     37.8 dB under the rim lights read 36.0 by 64 samples and 37.1 by 256. Beside that, faces that are evenly 8% too dark
     read up to 1.1 dB too low, 8% too bright up to 1 dB too high; errors that vary over the face cancel that. Two
     simpler ways were worse: (T(p) - T(y))^2 - ((T(y + s) - T(y - s)) / 2)^2 with s the noise's deviation leaves 6 to
-    31% of the noise, since T is concave, and takes 35.7 dB for 29.7; `clean_error`, which sees no coupling of channels,
-    reads up to 2.5 dB too low where a backlit face is evenly too dark. An error that changes from pixel to pixel counts
-    in full, but for its products of channels. Where the two lowest channels agree to 1% (0.3% of skin), T has a kink
-    and J is between its sides.
+    31% of the noise, since T is concave, and takes 35.7 dB for 29.7; squares of each channel's residual by itself, to
+    first order, read up to 2.5 dB too low where a backlit face is evenly too dark. An error that changes from pixel to
+    pixel counts in full, but for its products of channels. Where the two lowest channels agree to 1% (0.3% of skin),
+    T has a kink and J is between its sides.
 
     Args:
         reference: (n, TILE_PIXELS, 3) radiance near the truth, independent of the target's noise, the same for all that

@@ -11,7 +11,6 @@ from app.training.metrics import (
     KEY_LUMINANCE,
     FrameErrors,
     auto_exposure,
-    clean_error,
     noise_error,
     plain_shading,
     psnr,
@@ -71,26 +70,6 @@ def test_noise_error_predicts_what_noise_costs() -> None:
     measured = squared_error(truth, target, 0.5).mean()
     expected = noise_error(target, np.full_like(target, deviation**2), 0.5).mean()
     assert expected == pytest.approx(measured, rel=0.05)
-
-
-def test_clean_error_sees_through_the_noise() -> None:
-    """Estimated from noisy targets alone, it is what the error against the truth would be."""
-    rng = np.random.default_rng(0)
-    truth = rng.uniform(0.05, 0.6, (100_000, 3)).astype(np.float32)
-    prediction = truth * np.float32(1.03)
-    samples = truth * rng.gamma(2.0, 0.5, (8, *truth.shape))  # far noisier than the error is large
-    target, variance = samples.mean(0).astype(np.float32), (samples.var(0, ddof=1) / 8).astype(np.float32)
-    estimate = clean_error(prediction, target, variance, prediction, 0.3)
-    true = squared_error(prediction, truth, 0.3).mean()
-    assert squared_error(prediction, target, 0.3).mean() > 20 * true
-    assert np.isfinite(estimate).all()
-    spoiled, doubt = target.copy(), variance.copy()
-    spoiled[0], doubt[0] = 1e5, 1e9  # a single path that found the light
-    with_firefly = clean_error(prediction, spoiled, doubt, prediction, 0.3)
-    assert np.isnan(with_firefly[0]).all() and np.nanmean(with_firefly) == pytest.approx(estimate.mean(), rel=1e-2)
-    deviation = estimate.std() / np.sqrt(estimate.size)
-    assert abs(estimate.mean() - true) < 4 * deviation + 0.1 * true
-    assert deviation < 0.3 * true
 
 
 def test_plain_shading_and_its_exposure() -> None:
