@@ -75,10 +75,10 @@ class Coverage:
         )
 
 
-def coverage(pixels: Pixels, min_pixels: int) -> Coverage:
-    """Measure training pixels, where an expert needs `min_pixels` of them."""
+def coverage(pixels: Pixels, min_pixels: int, min_people: int = 1) -> Coverage:
+    """Measure training pixels, where an expert needs `min_pixels` of them, of `min_people`."""
     present = [tile_hash for tile_hash in pixels.runs if pixels.count(tile_hash)]
-    enough = [tile_hash for tile_hash in present if pixels.count(tile_hash) >= min_pixels]
+    enough = pixels.with_enough(min_pixels, min_people)
     tiles = [pixels.tiles[tile_hash].numpy() for tile_hash in enough]
     return Coverage(
         hashes=len(present),

@@ -41,7 +41,8 @@ class ExpertOptions:
         neighbors: how many of those.
         reach: how much of the way from the generalist to where training ended all experts go, above 0 to 1. None:
             each its own share, see `reach.choose_reaches`.
-        min_pixels: a hash with fewer training pixels gets no expert.
+        min_pixels, min_people: a hash with fewer training pixels gets no expert, nor one that shows fewer people (or
+            than a quarter of all there are).
         judge_pixels: validation pixels used to judge an expert.
         checks: how often a group is judged while it trains; its best state is kept.
     """
@@ -55,6 +56,7 @@ class ExpertOptions:
     neighbors: int = 8
     reach: float | None = None
     min_pixels: int = 1024
+    min_people: int = 8
     judge_pixels: int = 8192
     checks: int = 10
 
@@ -111,7 +113,7 @@ class Here:
 
 def group_hashes(train: Pixels, judge: Pixels, options: ExpertOptions) -> list[list[int]]:
     """The hashes with enough pixels to train and any to judge, in groups of `options.group`."""
-    hashes = [h for h in train.runs if train.count(h) >= options.min_pixels and judge.count(h) > 0]
+    hashes = [h for h in train.with_enough(options.min_pixels, options.min_people) if judge.count(h) > 0]
     # Hashes with equally many validation pixels together need the least padding.
     hashes.sort(key=lambda h: (judge.count(h), h))
     return [hashes[i : i + options.group] for i in range(0, len(hashes), options.group)]

@@ -82,6 +82,15 @@ class Pixels:
         start, stop = self.runs.get(tile_hash, (0, 0))
         return stop - start
 
+    def people_seen(self, tile_hash: int) -> int:
+        """How many people the tiles of a hash show."""
+        return len(self.tiles[tile_hash][:, 1].unique()) if tile_hash in self.tiles else 0
+
+    def with_enough(self, pixels: int, people: int) -> list[int]:
+        """The hashes with so many pixels, of so many people or of a quarter of all there are."""
+        people = min(people, -(-(int(self.person.max()) + 1) // 4)) if len(self.person) else people
+        return [h for h in self.runs if self.count(h) >= pixels and self.people_seen(h) >= people]
+
     def of_people(self, count: int) -> "Pixels":
         """A copy of the pixels that show the first `count` people."""
         chosen = self.person < count

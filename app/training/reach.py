@@ -6,7 +6,8 @@ point is the slope of a regression: of what the generalist lacks on what the exp
 people, of whom a hash may have few. So all experts' slopes together tell what a slope is like, and each is drawn
 towards that the more, the less its own people agree: empirical Bayes (Efron & Morris 1975, "Data analysis using
 Stein's estimator"), with the variance between experts as in DerSimonian & Laird 1986, "Meta-analysis in clinical
-trials".
+trials". From what is left, the doubt is taken off: one standard error. An expert that is wrong on somebody shows as a
+tile in the picture, one that stays nearer to the generalist than it should costs some hundredths of a decibel.
 """
 
 import numpy as np
@@ -51,12 +52,13 @@ def _slopes(toward: F64, length: F64) -> tuple[F64, F64]:
 
 
 def _shrunk(slopes: F64, variances: F64) -> F64:
-    """Slopes drawn towards their common mean."""
+    """Slopes drawn towards their common mean, less the standard error of what comes out."""
     weight = 1.0 / variances
     mean = np.average(slopes, weights=weight)
     spread = float((weight * np.square(slopes - mean)).sum()) - (len(slopes) - 1)
     scale = weight.sum() - np.square(weight).sum() / weight.sum()
     between = max(0.0, spread / scale) if len(slopes) > 1 else 0.0
     mean = np.average(slopes, weights=1.0 / (variances + between))
-    shrunk: F64 = mean + between / (between + variances) * (slopes - mean)
+    own = between / (between + variances)
+    shrunk: F64 = mean + own * (slopes - mean) - np.sqrt(own * variances)
     return shrunk

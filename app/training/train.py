@@ -100,7 +100,7 @@ class Options:
                 raise InputError(f"The network {fault}.")
         experts = asdict(self.experts)
         positive = {"threads": self.threads, "batch": self.batch, "learning rate": self.rate}
-        names = ("batch", "rate", "group", "min_pixels", "judge_pixels", "checks")
+        names = ("batch", "rate", "group", "min_pixels", "min_people", "judge_pixels", "checks")
         for name, value in (positive | {f"experts' {name}": experts[name] for name in names}).items():
             if not 0 < value < math.inf:
                 raise InputError(f"Training needs a {name} above 0, not {value}.")
@@ -192,7 +192,7 @@ def train(
             if not len(pixels):
                 hint = "It needs at least ten frames that show a face."
                 raise InputError(f"The data set {data.path} has no {name} pixels.", hint)
-        covered = coverage(train_pixels, options.experts.min_pixels)
+        covered = coverage(train_pixels, options.experts.min_pixels, options.experts.min_people)
         console.print(str(covered), highlight=False)
         if train_pixels.kept < 1.0:
             console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
