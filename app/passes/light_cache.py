@@ -33,7 +33,7 @@ BLUR_REACH = 3.3  # deviations; less than 0.1% of a Gaussian lies beyond
 # rays through thin strands are slow, they would double the cost.
 SPARSE_HAIR_REACH = 0.012
 # Lights and the environment are looked for at texels so many times as fine: shadows have sharp edges, and skin blurs
-# them by less than a texel in blue and green.
+# them by less than a texel in blue and green. Only from the second update on: light that moves needs to be quick.
 FINE_SCALE = 2
 COARSE_SHARE = 0.5  # how much samples of the texel around count for the share of the environment seen at a fine one
 CACHE_IMAGES = ("NARROW", "WIDE", "MOMENT", "TRANSMISSION", "OPENING", "LIGHTS")  # the last of fine texels
@@ -95,12 +95,24 @@ CACHE_STATE = Struct(
     [
         ("point_count", "uint"),
         ("first_sample", "uint"),
+        ("first_fine", "uint"),  # the same of fine texels: the first update leaves them to the texels around
         ("samples", "uint"),
         ("seed", "uint"),
         ("unit", "float"),  # of light in the images: a power of two, so that halves neither overflow nor lose bits
         ("bounce_gain", "float"),  # for the first update, which knows nothing of the light that surfaces reflect
     ],
 )
+
+
+_FINE_TEXELS = """
+uint fine_index(uint light, uint texel) { return light * FINE_TEXELS + texel; } // in sums of visibility
+uint texel_around(uint fine) { return fine / FINE_SIZE / FINE_SCALE * CACHE_SIZE + fine % FINE_SIZE / FINE_SCALE; }
+uint fine_within(uint texel, uint k) // k < FINE_SCALE * FINE_SCALE
+{
+    uint row = texel / CACHE_SIZE * FINE_SCALE + k / FINE_SCALE;
+    return row * FINE_SIZE + texel % CACHE_SIZE * FINE_SCALE + k % FINE_SCALE;
+}
+"""
 
 
 class LightCache:
@@ -116,6 +128,7 @@ class LightCache:
     Attributes:
         images: CACHE_IMAGES as (image, sampler); sampled at uv, v = 0 in row 0.
         gathered: buffer of GATHERED_LIGHT: size * size texels, then the background's vertices in order of the parts.
+        command: what the last update ran, for its timings.
         visibility: buffer of float, sums [light][fine texel], FINE_SCALE * size of them along the square.
         state: buffer of CACHE_STATE; first_sample + samples is the number that sums stand for.
     """
@@ -200,6 +213,8 @@ class LightCache:
         gathering, self.vertex_offsets = self._points()
         self.point_count = len(gathering)
         places = self._texels(FINE_SCALE * self.size)
+        around = gathering["traced"][: self.size**2].reshape(self.size, self.size)
+        places["traced"] &= around.repeat(FINE_SCALE, axis=0).repeat(FINE_SCALE, axis=1).ravel()
         for thing in reversed(self._of_scene):
             thing.close()
         self._points_buffer = self.device.buffer(np.concatenate([gathering, places]), name="cache points")
@@ -238,19 +253,24 @@ class LightCache:
                 first + 5: self.images,
             }
         )
-        columns = 1024
+        self._commands = [self._record(bound, self.point_count + count) for count in (0, places)]
+        self.command = self._commands[0]
+        self._bound = [self.visibility, bound, *self._commands]
+        self._gathered_samples = 0
+
+    def _record(self, bound: Any, points: int) -> Any:
+        """Commands that gather at so many points and blur."""
+        columns, coarse, fine = 1024, self.size * self.size, (FINE_SCALE * self.size) ** 2
         with self.device.commands() as command, command.timer("light cache"):
             command.bind(self._trace, bound)
-            command.trace(columns, -(-(self.point_count + places) // columns))
+            command.trace(columns, -(-points // columns))
             command.barrier()
-            counts = (*[self.size * self.size] * 2, *[places] * 3)
+            counts = (coarse, coarse, fine, fine, fine)
             for blur, resources, count in zip(self._blurs, self._blur_sets, counts, strict=True):
                 command.bind(blur, resources)
                 command.dispatch(-(-count // 64))
                 command.barrier()
-        self.command = command
-        self._bound = [self.visibility, bound, command]
-        self._gathered_samples = 0
+        return command
 
     def update(self) -> None:
         """Gathers the next few samples; does nothing once converged. The GPU is idle afterwards."""
@@ -260,10 +280,13 @@ class LightCache:
         samples = min(self.samples_per_update, self.samples - self._gathered_samples)
         state["point_count"], state["first_sample"] = self.point_count, self._gathered_samples
         state["samples"], state["seed"] = samples, self._seed
+        first_update = min(self.samples_per_update, self.samples)
+        state["first_fine"] = max(self._gathered_samples - first_update, 0)
         level = self.scene.light_level
         state["unit"] = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
         state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)
         self.state.write(state)
+        self.command = self._commands[1 if self._gathered_samples else 0]
         self.device.submit(self.command)
         self._gathered_samples += samples
 
@@ -293,12 +316,12 @@ class LightCache:
             "BLUR_TAPS": BLUR_TAPS,
             "BLUR_REACH": BLUR_REACH,
             "COARSE_SHARE": COARSE_SHARE,
-            "FINE_SCALE": FINE_SCALE,
+            "FINE_SCALE": f"{FINE_SCALE}u",
             "FINE_BLUR_TAPS": FINE_SCALE * BLUR_TAPS,
         }
         structs = (CACHE_POINT, GATHERED_LIGHT, BLURRED_LIGHT, FINE_LIGHT, CACHE_STATE)
-        index = "uint fine_index(uint light, uint texel) { return light * FINE_TEXELS + texel; }"
-        return "\n".join([*(f"#define {k} {v}" for k, v in constants.items()), *(s.glsl for s in structs), index])
+        defines = (f"#define {name} {value}" for name, value in constants.items())
+        return "\n".join([*defines, *(struct.glsl for struct in structs), _FINE_TEXELS])
 
     def _texels(self, size: int) -> Any:
         """Points at the middles of size * size texels of the UV square."""
