@@ -84,7 +84,7 @@ class Pixels:
 
     def people_seen(self, tile_hash: int) -> int:
         """How many people the tiles of a hash show."""
-        return len(self.tiles[tile_hash][:, 1].unique()) if tile_hash in self.tiles else 0
+        return len(np.unique(self.tiles[tile_hash][:, 1].numpy())) if tile_hash in self.tiles else 0
 
     def with_enough(self, pixels: int, people: int) -> list[int]:
         """The hashes with so many pixels, of so many people or of a quarter of all there are."""
