@@ -10,7 +10,7 @@ layout(set = 0, binding = 0, scalar) readonly buffer Points { CachePoint points[
 layout(set = 0, binding = 1, scalar) readonly buffer Gathered { GatheredLight gathered[]; };
 layout(set = 0, binding = 2, scalar) buffer HalfBlurred { BlurredLight half_blurred[]; };
 layout(set = 0, binding = 3, scalar) readonly buffer State { CacheState state; };
-layout(set = 0, binding = 4, rgba16f) uniform writeonly image2D cache_images[CACHE_LIGHTS];
+layout(set = 0, binding = 4, rgba16f) uniform writeonly image2D cache_images[COARSE_IMAGES];
 
 BlurredLight load_light(uint at)
 {

@@ -17,11 +17,9 @@ void main()
     if (i >= FINE_TEXELS || points[state.point_count + i].traced == 0u) return;
     FineLight f = fine[i];
     // A fine texel's own samples are few, and some of them lie below its horizon.
-    uint around = texel_around(i);
-    if (points[around].traced != 0u) {
-        f.seen += COARSE_SHARE * gathered[around].seen;
-        f.whole += COARSE_SHARE * gathered[around].whole;
-    }
+    GatheredLight around = gathered[texel_around(i)];
+    f.seen += COARSE_SHARE * around.seen;
+    f.whole += COARSE_SHARE * around.whole;
     vec3 share = min(f.seen / max(f.whole, vec3(1e-20)), vec3(1.5));
     means[i] = vec4(f.lights / float(state.first_fine + state.samples) + f.sky * share, dot(share, vec3(1.0 / 3.0)));
 }

@@ -36,7 +36,8 @@ SPARSE_HAIR_REACH = 0.012
 # them by less than a texel in blue and green. Only from the second update on: light that moves needs to be quick.
 FINE_SCALE = 2
 COARSE_SHARE = 0.5  # how much samples of the texel around count for the share of the environment seen at a fine one
-CACHE_IMAGES = ("NARROW", "WIDE", "MOMENT", "TRANSMISSION", "OPENING", "LIGHTS")  # the last of fine texels
+COARSE_IMAGES = ("NARROW", "WIDE", "MOMENT", "TRANSMISSION", "OPENING")
+CACHE_IMAGES = (*COARSE_IMAGES, "LIGHTS")  # the last of fine texels
 
 CACHE_POINT = Struct(
     "CachePoint",
@@ -54,7 +55,7 @@ CACHE_POINT = Struct(
     ],
 )
 GATHERED_LIGHT = Struct(
-    "GatheredLight",  # sums over samples, but for the last
+    "GatheredLight",  # sums over samples, but for `environment`
     [
         ("lights", "vec3"),  # irradiance from the lights; weighed by how well it enters the skin, on average 1
         ("reflected", "vec3"),  # irradiance from other surfaces, weighed likewise
@@ -145,14 +146,14 @@ class LightCache:
         background: bool = True,
     ) -> None:
         self._background = background
-        self.device, self.scene, self.size = device, scene, size
+        self.device, self.scene, self.size, self._fine_size = device, scene, size, FINE_SCALE * size
         self.samples, self.samples_per_update, self._seed = samples, samples_per_update, seed
         self._owned: list[Any] = []
         self._of_scene: list[Any] = []
         self._bound: list[Any] = []
         self.includes = {"light_cache.glsl": self._declarations()}
         self._half = self._own(device.buffer(BLURRED_LIGHT.size * size * size, name="half-blurred light"))
-        fine = FINE_SCALE * size
+        fine = self._fine_size
         self._fine = self._own(device.buffer(FINE_LIGHT.size * fine * fine, name="fine light"))
         self._fine_means = self._own(device.buffer(16 * fine * fine, name="means of fine light"))
         self._half_fine = self._own(device.buffer(16 * fine * fine, name="half-blurred fine light"))
@@ -160,7 +161,7 @@ class LightCache:
         self.sampler = self._own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
         self.images = [
             (self._own(device.image(across, across, "rgba16f", name=f"cache {name.lower()}")), self.sampler)
-            for name, across in zip(CACHE_IMAGES, (*[size] * (len(CACHE_IMAGES) - 1), fine), strict=True)
+            for name, across in ((name, size if name in COARSE_IMAGES else fine) for name in CACHE_IMAGES)
         ]
         first = FIRST_PASS_SLOT
         names = ("POINTS", "GATHERED", "VISIBILITY", "FINE", "STATE", "CACHE")
@@ -183,7 +184,7 @@ class LightCache:
         def buffers(count: int) -> list[Binding]:
             return [Binding(i, "storage") for i in range(count)]
 
-        blurred = [*buffers(4), Binding(4, "image", len(CACHE_IMAGES) - 1)]
+        blurred = [*buffers(4), Binding(4, "image", len(COARSE_IMAGES))]
         self._blurs = [
             self._own(
                 device.compute_pipeline(shader, bindings, defines={"AXIS": axis}, includes=self.includes)
@@ -212,7 +213,8 @@ class LightCache:
         self.scene = scene
         gathering, self.vertex_offsets = self._points()
         self.point_count = len(gathering)
-        places = self._texels(FINE_SCALE * self.size)
+        places = self._texels(self._fine_size)
+        # Every fine texel has a texel around it that gathers: the first update needs it.
         around = gathering["traced"][: self.size**2].reshape(self.size, self.size)
         places["traced"] &= around.repeat(FINE_SCALE, axis=0).repeat(FINE_SCALE, axis=1).ravel()
         for thing in reversed(self._of_scene):
@@ -239,7 +241,7 @@ class LightCache:
         for thing in reversed(self._bound):
             thing.close()
         lights = max(1, self.scene.light_count)
-        places = (FINE_SCALE * self.size) ** 2
+        places = self._fine_size**2
         self.visibility = self.device.buffer(4 * lights * places, name="light visibility")
         first = FIRST_PASS_SLOT
         bound = self._trace.bind(
@@ -260,7 +262,7 @@ class LightCache:
 
     def _record(self, bound: Any, points: int) -> Any:
         """Commands that gather at so many points and blur."""
-        columns, coarse, fine = 1024, self.size * self.size, (FINE_SCALE * self.size) ** 2
+        columns, coarse, fine = 1024, self.size**2, self._fine_size**2
         with self.device.commands() as command, command.timer("light cache"):
             command.bind(self._trace, bound)
             command.trace(columns, -(-points // columns))
@@ -304,9 +306,10 @@ class LightCache:
         constants = {
             **{f"CACHE_{name}": i for i, name in enumerate(CACHE_IMAGES)},
             "CACHE_IMAGES": len(CACHE_IMAGES),
+            "COARSE_IMAGES": len(COARSE_IMAGES),
             "CACHE_SIZE": self.size,
-            "FINE_SIZE": FINE_SCALE * self.size,
-            "FINE_TEXELS": f"{(FINE_SCALE * self.size) ** 2}u",
+            "FINE_SIZE": self._fine_size,
+            "FINE_TEXELS": f"{self._fine_size**2}u",
             "SIGMA_NARROW": SIGMA_NARROW,
             "SIGMA_WIDE": SIGMA_WIDE,
             "TRANSMISSION_REACH": TRANSMISSION_REACH,
