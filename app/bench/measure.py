@@ -64,8 +64,9 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
                 ceiling = product.ask(Sgemm.gflops)
                 figures.add("sgemm_gflops", ceiling)
                 for widths, suffix in ((layers, ""), (DEEP, "_deep")):
-                    hashing, drawing = networks.ask(Networks.milliseconds, widths)
+                    hashing, drawing, layered = networks.ask(Networks.milliseconds, widths)
                     gflops = 1e-6 * flops(widths) * SMALL[0] * SMALL[1] / drawing
+                    figures.add(f"fused_over_layered{suffix}", layered / drawing)
                     figures.add(f"fused_gflops{suffix}", gflops)
                     figures.add(f"fused_share_of_sgemm{suffix}", gflops / ceiling)
                     if widths == layers:

@@ -32,6 +32,8 @@ MEANINGS = {
     "fused_gflops": "tile network, GFLOP/s",
     "fused_gflops_deep": "deeper tile network, GFLOP/s",
     "sgemm_gflops": "numpy's sgemm, 2048x2048, GFLOP/s",
+    "fused_over_layered": "layer by layer / tile network, time",
+    "fused_over_layered_deep": "the same, deeper networks",
     "fused_share_of_sgemm": "tile network / sgemm",
     "fused_share_of_sgemm_deep": "deeper tile network / sgemm",
 }

@@ -1,0 +1,180 @@
+"""The tile networks layer by layer: an opponent of the fused pass that does the same work in one dispatch a layer.
+
+It is given what the fused pass has: the same list of tiles, one workgroup a tile, weights staged in shared memory,
+straight-line code in blocks (see app/network/shader.py). The only difference is the one to be measured: activations go
+through memory, and the next layer waits until all tiles have been through this one.
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from app.gpu import Binding, Buffer, ComputePipeline, Device, Image, Struct
+from app.gpu.commands import CommandBuffer
+from app.network.layers import COLORS, MIXED
+from app.network.schema import CHANNELS, TILE_PIXELS, channels, glsl
+from app.network.shader import BLOCK, Layer, parameter_vectors, plan
+from app.network.weights import WeightSet
+from app.passes.tile_hash import TileHash
+
+Activations: TypeAlias = Literal["half", "float"]
+ACTIVATIONS: tuple[Activations, ...] = ("half", "float")
+TIMER = "layered"
+
+_PUSH = Struct("LayerPush", [("size", "uvec2")])
+_PER_VECTOR = {"half": 8, "float": 4}  # activations in a uvec4
+
+
+class LayeredNetwork:
+    """Writes what `TileNetwork` writes, with one dispatch a layer.
+
+    Args:
+        device: an open device.
+        weights: the networks; of layers no wider than the fused pass allows.
+        tile_hash: lists the tiles to draw; recorded before this pass, with a barrier between.
+        features, surface: the G-buffer's tile-major buffers (layouts: app/network/schema.py).
+        radiance: the image drawn to.
+        width, height: its pixels.
+        activations: how they lie in memory; arithmetic is in floats.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        weights: WeightSet,
+        tile_hash: TileHash,
+        features: Buffer,
+        surface: Buffer,
+        radiance: Image,
+        width: int,
+        height: int,
+        *,
+        activations: Activations = "half",
+    ) -> None:
+        self._kept = ExitStack()
+        self._dispatch = tile_hash.dispatch
+        self._push = np.array(([width, height],), _PUSH.dtype)
+        keep = self._kept.enter_context
+        try:
+            table = keep(device.buffer(weights.table, name="hash to slot"))
+            parameters = keep(device.buffer(weights.gpu_parameters(), name="network parameters"))
+            vectors = max(_vectors(one, activations) for one in weights.layers)
+            size = tile_hash.tile_count * TILE_PIXELS * vectors * 16
+            between = [keep(device.buffer(size, name="activations")) for _ in range(2)]
+            self._steps = []
+            for layer in plan(weights.layers):
+                pipeline = keep(_pipeline(device, weights.layers, layer, radiance.format.name, activations))
+                source, target = between[layer.index % 2], between[1 - layer.index % 2]
+                resources = (features, surface, tile_hash.tiles, table, parameters, radiance, source, target)
+                self._steps.append((pipeline, keep(pipeline.bind(dict(enumerate(resources))))))
+        except BaseException:
+            self._kept.close()
+            raise
+
+    def record(self, command: CommandBuffer) -> None:
+        """Record all layers, with barriers between; the picture is visible after the next barrier."""
+        with command.timer(TIMER):
+            for index, (pipeline, bound) in enumerate(self._steps):
+                if index:
+                    command.barrier()
+                command.bind(pipeline, bound)
+                command.push(self._push)
+                command.dispatch_indirect(self._dispatch)
+
+    def close(self) -> None:
+        """Release everything on the GPU."""
+        self._kept.close()
+
+
+def _vectors(width: int, activations: Activations) -> int:
+    """Vectors of 16 bytes that hold a pixel's activations."""
+    return -(-width // _PER_VECTOR[activations])
+
+
+def _pipeline(
+    device: Device, layers: Sequence[int], layer: Layer, image_format: str, activations: Activations
+) -> ComputePipeline:
+    return device.compute_pipeline(
+        "bench_layer.comp",
+        [Binding(slot, "image" if slot == 5 else "storage") for slot in range(8)],
+        push=_PUSH,
+        defines={
+            "THREADS": f"{TILE_PIXELS}u",
+            "IMAGE_FORMAT": image_format,
+            "SPLIT_BLOCKS": int(device.info.kind == "cpu"),
+        },
+        includes={"features.glsl": glsl(), "layer.glsl": generate(layers, layer, activations)},
+    )
+
+
+def generate(layers: Sequence[int], layer: Layer, activations: Activations) -> str:
+    """The GLSL include "layer.glsl" for one layer of a network with these widths.
+
+    It declares `shared vec4 weights[]` and its size and place among the parameters, and defines
+    `void run_layer(uint tile, uint pixel)`, to be called by all threads when the weights are there.
+    """
+    last = layer.index == len(layers) - 2
+    lines = [
+        f"// Generated by app/bench/layered.py: layer {layer.index} of {'-'.join(map(str, layers))}.",
+        f"const uint PARAMETER_VECTORS = {parameter_vectors(layers)}u;",
+        f"const uint LAYER_OFFSET = {layer.offset}u, LAYER_VECTORS = {layer.vectors}u;",
+        f"shared vec4 weights[{layer.vectors}];",
+        "void run_layer(uint tile, uint pixel) {",
+    ]
+    if layer.index == 0:
+        code, inputs = _load("features", CHANNELS, "half", "x")
+    else:
+        code, inputs = _load("source", layer.inputs, activations, "x")
+    lines += code
+    for first in range(0, layer.columns, BLOCK // 4):
+        columns = range(first, min(first + BLOCK // 4, layer.columns))
+        if first:
+            lines.append("    BLOCK_BARRIER();")
+        lines += [f"    vec4 y{c} = weights[{c}];" for c in columns]
+        for i, value in enumerate(inputs):
+            lines += [f"    y{c} += {value} * weights[{layer.columns * (i + 1) + c}];" for c in columns]
+        if not last:
+            lines += [f"    y{c} = max(y{c}, 0.0);" for c in columns]
+    lines += _mix(layer) if last else _store(layer, activations)
+    return "\n".join([*lines, "}", ""])
+
+
+def _load(buffer: str, width: int, activations: Activations, name: str) -> tuple[list[str], list[str]]:
+    """Lines that load a pixel's channels, and the expressions of the channels."""
+    vectors = _vectors(width, activations)
+    lines = [
+        f"    uvec4 {name}{k} = {buffer}[(tile * {vectors}u + {k}u) * TILE_PIXELS + pixel];" for k in range(vectors)
+    ]
+    if activations == "float":
+        return lines, [f"uintBitsToFloat({name}{i // 4}.{'xyzw'[i % 4]})" for i in range(width)]
+    lines += [
+        f"    vec2 {name}_{word} = unpackHalf2x16({name}{word // 4}.{'xyzw'[word % 4]});"
+        for word in range(-(-width // 2))
+    ]
+    return lines, [f"{name}_{i // 2}.{'xy'[i % 2]}" for i in range(width)]
+
+
+def _store(layer: Layer, activations: Activations) -> list[str]:
+    """Lines that store the outputs y0, y1, ..., padded with zeros to whole vectors."""
+    outputs = [f"y{i}" for i in range(layer.columns)]
+    if activations == "float":
+        words = [f"floatBitsToUint({y})" for y in outputs]
+    else:
+        outputs += ["vec4(0.0)"] * (layer.columns % 2)
+        halves = [[f"packHalf2x16({y}.xy)", f"packHalf2x16({y}.zw)"] for y in outputs]
+        words = [f"uvec4({', '.join([*a, *b])})" for a, b in zip(halves[::2], halves[1::2], strict=True)]
+    vectors = len(words)
+    return [f"    target[(tile * {vectors}u + {k}u) * TILE_PIXELS + pixel] = {word};" for k, word in enumerate(words)]
+
+
+def _mix(layer: Layer) -> list[str]:
+    """Lines that weigh the light features with the outputs, as `app.network.layers.mix`, and write the pixel."""
+    lines, light = _load("features", CHANNELS, "half", "f")  # once more; a compiler joins them with a first layer's
+    outputs = [f"y{c // 4}.{'xyzw'[c % 4]}" for c in range(layer.outputs)]
+    for index, name in enumerate(MIXED):
+        weights = ", ".join(outputs[COLORS * index : COLORS * (index + 1)])
+        declared, sign = ("", "+=") if index else ("vec3 ", "=")
+        lines.append(f"    {declared}color {sign} vec3({weights}) * vec3({', '.join(light[channels(name)])});")
+    return [*lines, "    write_radiance(tile, pixel, max(color, vec3(0.0)));"]
