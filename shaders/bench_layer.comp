@@ -5,18 +5,18 @@
 // code in blocks. Activations are tile-major as the features are, so that neighbouring threads read neighbouring words.
 
 #include "features.glsl"
+#include "push.glsl"
 
 layout(local_size_x = THREADS) in;
 
-layout(set = 0, binding = 0, scalar) readonly buffer FeatureBuffer { uvec4 features[]; };
-layout(set = 0, binding = 1, scalar) readonly buffer SurfaceBuffer { vec2 surface[]; };
-layout(set = 0, binding = 2, scalar) readonly buffer TileList { uvec2 tiles[]; }; // (tile, hash)
-layout(set = 0, binding = 3, scalar) readonly buffer SlotTable { uint slots[]; }; // hash -> slot
-layout(set = 0, binding = 4, scalar) readonly buffer ParameterBuffer { vec4 parameters[]; };
-layout(set = 0, binding = 5, IMAGE_FORMAT) uniform writeonly image2D radiance;
-layout(set = 0, binding = 6, scalar) readonly buffer Source { uvec4 source[]; }; // of the layer before
-layout(set = 0, binding = 7, scalar) writeonly buffer Target { uvec4 target[]; };
-layout(push_constant, scalar) uniform Push { uvec2 size; };
+layout(set = 0, binding = 0, scalar) readonly buffer SurfaceBuffer { vec2 surface[]; };
+layout(set = 0, binding = 1, scalar) readonly buffer TileList { uvec2 tiles[]; }; // (tile, hash)
+layout(set = 0, binding = 2, scalar) readonly buffer SlotTable { uint slots[]; }; // hash -> slot
+layout(set = 0, binding = 3, scalar) readonly buffer ParameterBuffer { vec4 parameters[]; };
+layout(set = 0, binding = 4, IMAGE_FORMAT) uniform writeonly image2D radiance;
+layout(buffer_reference, scalar) readonly buffer Source { uvec4 vectors[]; };
+layout(buffer_reference, scalar) writeonly buffer Target { uvec4 vectors[]; };
+layout(push_constant, scalar) uniform Push { LayerPush push; };
 
 #if SPLIT_BLOCKS
 #define BLOCK_BARRIER() controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, 0, 0)
@@ -27,8 +27,8 @@ layout(push_constant, scalar) uniform Push { uvec2 size; };
 void write_radiance(uint tile, uint pixel, vec3 color)
 {
     vec2 at_surface = surface[surface_index(tile, pixel)]; // depth, light_scale
-    uvec2 xy = position_of(tile, pixel, tiles_across(size.x));
-    bool face = !isinf(at_surface.x) && !isnan(at_surface.x) && all(lessThan(xy, size));
+    uvec2 xy = position_of(tile, pixel, tiles_across(push.size.x));
+    bool face = !isinf(at_surface.x) && !isnan(at_surface.x) && all(lessThan(xy, push.size));
     if (face) imageStore(radiance, ivec2(xy), vec4(clamp(at_surface.y * color, 0.0, 65504.0), 1.0));
 }
 

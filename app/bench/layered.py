@@ -23,7 +23,15 @@ Activations: TypeAlias = Literal["half", "float"]
 ACTIVATIONS: tuple[Activations, ...] = ("half", "float")
 TIMER = "layered"
 
-_PUSH = Struct("LayerPush", [("size", "uvec2")])
+_PUSH = Struct(
+    "LayerPush",
+    [
+        ("size", "uvec2"),  # of the picture, pixels
+        ("features", "uvec2"),  # addresses
+        ("source", "uvec2"),  # activations of the layer before
+        ("target", "uvec2"),
+    ],
+)
 _PER_VECTOR = {"half": 8, "float": 4}  # activations in a uvec4
 
 
@@ -55,7 +63,6 @@ class LayeredNetwork:
     ) -> None:
         self._kept = ExitStack()
         self._dispatch = tile_hash.dispatch
-        self._push = np.array(([width, height],), _PUSH.dtype)
         keep = self._kept.enter_context
         try:
             table = keep(device.buffer(weights.table, name="hash to slot"))
@@ -66,9 +73,10 @@ class LayeredNetwork:
             self._steps = []
             for layer in plan(weights.layers):
                 pipeline = keep(_pipeline(device, weights.layers, layer, radiance.format.name, activations))
-                source, target = between[layer.index % 2], between[1 - layer.index % 2]
-                resources = (features, surface, tile_hash.tiles, table, parameters, radiance, source, target)
-                self._steps.append((pipeline, keep(pipeline.bind(dict(enumerate(resources))))))
+                bound = keep(pipeline.bind(dict(enumerate((surface, tile_hash.tiles, table, parameters, radiance)))))
+                buffers = (features, between[layer.index % 2], between[1 - layer.index % 2])
+                addresses = [[buffer.address & 0xFFFF_FFFF, buffer.address >> 32] for buffer in buffers]
+                self._steps.append((pipeline, bound, np.array(([width, height], *addresses), _PUSH.dtype)))
         except BaseException:
             self._kept.close()
             raise
@@ -76,11 +84,11 @@ class LayeredNetwork:
     def record(self, command: CommandBuffer) -> None:
         """Record all layers, with barriers between; the picture is visible after the next barrier."""
         with command.timer(TIMER):
-            for index, (pipeline, bound) in enumerate(self._steps):
+            for index, (pipeline, bound, push) in enumerate(self._steps):
                 if index:
                     command.barrier()
                 command.bind(pipeline, bound)
-                command.push(self._push)
+                command.push(push)
                 command.dispatch_indirect(self._dispatch)
 
     def close(self) -> None:
@@ -98,14 +106,14 @@ def _pipeline(
 ) -> ComputePipeline:
     return device.compute_pipeline(
         "bench_layer.comp",
-        [Binding(slot, "image" if slot == 5 else "storage") for slot in range(8)],
+        [Binding(slot, "image" if slot == 4 else "storage") for slot in range(5)],
         push=_PUSH,
         defines={
             "THREADS": f"{TILE_PIXELS}u",
             "IMAGE_FORMAT": image_format,
             "SPLIT_BLOCKS": int(device.info.kind == "cpu"),
         },
-        includes={"features.glsl": glsl(), "layer.glsl": generate(layers, layer, activations)},
+        includes={"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "layer.glsl": generate(layers, layer, activations)},
     )
 
 
@@ -124,9 +132,9 @@ def generate(layers: Sequence[int], layer: Layer, activations: Activations) -> s
         "void run_layer(uint tile, uint pixel) {",
     ]
     if layer.index == 0:
-        code, inputs = _load("features", CHANNELS, "half", "x")
+        code, inputs = _load("push.features", CHANNELS, "half", "x")
     else:
-        code, inputs = _load("source", layer.inputs, activations, "x")
+        code, inputs = _load("push.source", layer.inputs, activations, "x")
     lines += code
     for first in range(0, layer.columns, BLOCK // 4):
         columns = range(first, min(first + BLOCK // 4, layer.columns))
@@ -141,11 +149,12 @@ def generate(layers: Sequence[int], layer: Layer, activations: Activations) -> s
     return "\n".join([*lines, "}", ""])
 
 
-def _load(buffer: str, width: int, activations: Activations, name: str) -> tuple[list[str], list[str]]:
+def _load(address: str, width: int, activations: Activations, name: str) -> tuple[list[str], list[str]]:
     """Lines that load a pixel's channels, and the expressions of the channels."""
     vectors = _vectors(width, activations)
     lines = [
-        f"    uvec4 {name}{k} = {buffer}[(tile * {vectors}u + {k}u) * TILE_PIXELS + pixel];" for k in range(vectors)
+        f"    uvec4 {name}{k} = Source({address}).vectors[(tile * {vectors}u + {k}u) * TILE_PIXELS + pixel];"
+        for k in range(vectors)
     ]
     if activations == "float":
         return lines, [f"uintBitsToFloat({name}{i // 4}.{'xyzw'[i % 4]})" for i in range(width)]
@@ -166,12 +175,17 @@ def _store(layer: Layer, activations: Activations) -> list[str]:
         halves = [[f"packHalf2x16({y}.xy)", f"packHalf2x16({y}.zw)"] for y in outputs]
         words = [f"uvec4({', '.join([*a, *b])})" for a, b in zip(halves[::2], halves[1::2], strict=True)]
     vectors = len(words)
-    return [f"    target[(tile * {vectors}u + {k}u) * TILE_PIXELS + pixel] = {word};" for k, word in enumerate(words)]
+    return [
+        f"    Target(push.target).vectors[(tile * {vectors}u + {k}u) * TILE_PIXELS + pixel] = {word};"
+        for k, word in enumerate(words)
+    ]
 
 
 def _mix(layer: Layer) -> list[str]:
     """Lines that weigh the light features with the outputs, as `app.network.layers.mix`, and write the pixel."""
-    lines, light = _load("features", CHANNELS, "half", "f")  # once more; a compiler joins them with a first layer's
+    lines, light = _load(
+        "push.features", CHANNELS, "half", "f"
+    )  # once more; a compiler joins them with a first layer's
     outputs = [f"y{c // 4}.{'xyzw'[c % 4]}" for c in range(layer.outputs)]
     for index, name in enumerate(MIXED):
         weights = ", ".join(outputs[COLORS * index : COLORS * (index + 1)])
