@@ -1,0 +1,94 @@
+"""The networks of 3x3 convolutions draw what numpy draws."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from app.bench.convolution import ConvolutionNetwork, Kernel, arrange, flops, planes, random_kernels, widths
+from app.gpu import Device
+
+F32 = npt.NDArray[np.float32]
+
+
+def twin(kernels: Sequence[Kernel], picture: F32) -> F32:
+    """(H, W, 3) of a picture (H, W, 32), zeros around it; activations are rounded to halves between the layers."""
+    values = picture
+    for index, kernel in enumerate(kernels):
+        padded = np.pad(values.astype(np.float16).astype(np.float64), ((1, 1), (1, 1), (0, 0)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
+        sums = np.einsum("hwiyx,oiyx->hwo", windows, kernel.weight) + kernel.bias
+        values = (np.maximum(sums, 0) if index < len(kernels) - 1 else sums).astype(np.float32)
+    return values
+
+
+def draw(gpu: Device, keep: Callable[[Any], Any], kernels: Sequence[Kernel], picture: F32, **how: Any) -> F32:
+    height, width = picture.shape[:2]
+    image = keep(gpu.image(width, height, "rgba32f"))
+    network = keep(ConvolutionNetwork(gpu, kernels, picture, image, **how))
+    with gpu.commands() as commands:
+        network.clear(commands)
+        commands.barrier()
+        network.record(commands)
+        commands.barrier()
+    keep(commands)
+    for _ in range(2):  # the second time nothing of the first may be left over
+        gpu.submit(commands)
+    drawn: F32 = image.read()
+    assert (drawn[..., 3] == 1).all()
+    return drawn[..., :3]
+
+
+# Staged texts compile long on a CPU driver, which has no use for them: the short one tells as much.
+@pytest.mark.parametrize("how", [{"staged": False}, {"staged": False, "chunk": 8}, {"staged": True, "chunk": 4}])
+@pytest.mark.parametrize(
+    ("network", "size"), [((32, 3), (16, 16)), ((32, 32, 32, 3), (48, 32)), ((32, 64, 64, 3), (32, 32))]
+)
+def test_draws_what_numpy_draws(
+    gpu: Device, keep: Callable[[Any], Any], network: tuple[int, ...], size: tuple[int, int], how: dict[str, Any]
+) -> None:
+    picture = np.random.default_rng(3).normal(0, 1, (size[1], size[0], 32)).astype(np.float32)
+    kernels = random_kernels(network, seed=len(network))
+    wanted = twin(kernels, picture)
+    error = np.abs(draw(gpu, keep, kernels, picture, **how) - wanted)
+    # Activations that a driver rounds to the other half are off by up to 2^-10; without such there are only sums.
+    tolerance = 1e-5 if len(network) == 2 else 2**-9
+    assert error.max() < tolerance * np.abs(wanted).max()
+
+
+def test_every_weight_is_where_it_belongs(gpu: Device, keep: Callable[[Any], Any]) -> None:
+    """A single weight of one moves a channel by one pixel, exactly; the border shifts in zeros."""
+    picture = np.random.default_rng(4).integers(-50, 50, (16, 32, 32)).astype(np.float32)
+    for color, (channel, row, column) in enumerate([(0, 0, 0), (17, 2, 1), (31, 1, 2)]):
+        weight = np.zeros((3, 32, 3, 3), np.float32)
+        weight[color, channel, row, column] = 1
+        drawn = draw(gpu, keep, [Kernel(weight, np.zeros(3, np.float32))], picture, staged=False)
+        wanted = np.pad(picture[..., channel], 1)[row : row + 16, column : column + 32]
+        np.testing.assert_array_equal(drawn[..., color], wanted)
+        assert not np.delete(drawn, color, axis=-1).any()
+
+
+def test_layouts() -> None:
+    image = np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 3, 4)
+    packed = planes(image)
+    assert packed.shape == (2, 4, 5) and not packed[:, 0].any() and not packed[:, :, -1].any()
+    np.testing.assert_array_equal(packed[1, 1:3, 1:4].view(np.float16).reshape(2, 3, 2), image[..., 2:])
+    records = arrange(random_kernels((64, 20))[0], 2)
+    assert records.shape == (3, 2, 2 * (1 + 9 * 32), 4)
+    assert records[2, :, 2:].any() and not records[2].reshape(2, -1, 8)[..., 4:].any()
+    assert records[:, 0, :2].any() and not records[:, 1, :2].any()
+
+
+def test_sizes_that_do_not_fit(gpu: Device, keep: Callable[[Any], Any]) -> None:
+    image = keep(gpu.image(16, 16, "rgba32f"))
+    with pytest.raises(ValueError, match="24 x 16 pixels"):
+        ConvolutionNetwork(gpu, random_kernels((32, 3)), np.zeros((16, 24, 32), np.float32), image)
+    with pytest.raises(ValueError, match=r"\[32, 24\] inputs"):
+        ConvolutionNetwork(gpu, random_kernels((32, 24, 3)), np.zeros((16, 16, 32), np.float32), image)
+
+
+def test_work() -> None:
+    assert widths(64, 4) == (32, 64, 64, 64, 3)
+    assert flops((32, 64, 3)) == 2 * 9 * (32 * 64 + 64 * 3)
