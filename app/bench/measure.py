@@ -7,27 +7,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from app.bench.comparison import DEEP, Comparison
 from app.bench.figures import Samples
 from app.bench.mitsuba import installed
-from app.bench.networks import NETWORKS, Networks
-from app.bench.sgemm import HINDRANCES, Sgemm, sgemm
+from app.bench.networks import NETWORKS
 from app.bench.skin import Painter, mitsuba_painter, reference_painter
 from app.bench.view import Description, FrameCost, View, memory
 from app.bench.worker import Worker
 from app.commands.options import SceneOptions
 from app.commands.stage import load_weights
 from app.errors import InputError
-from app.network.layers import flops
 
 Part = Callable[[], None]  # a part's turn in a round
 Counted = Callable[[int, str], Iterator[int]]  # app.progress.counted
 
 SMALL, LARGE = (512, 512), (1280, 720)  # pixels of the views whose frames are counted
 FPS = {SMALL: "512", LARGE: "720"}  # their names in the report
-DEEP = (32, 32, 32, 28, 15)  # widths of the networks measured besides the shipped ones
 TIME_LIMIT = 45.0  # seconds, starting up included: no round begins that would probably end later
-# How often in a round. Short things are measured more often: they are what a busy machine disturbs most.
-_PRODUCTS, _FRAMES = 5, 4
+_FRAMES = 4  # how often in a round: the shortest things are what a busy machine disturbs most
 
 
 def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: bool = False) -> dict[str, Any]:
@@ -42,11 +39,11 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
     Returns:
         What the report holds: names, sizes, "passes_ms" by pass, and the figures that app.commands.bench.MEANINGS
         explains, each as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell.
-        Without Mitsuba, whose name is "mitsuba" then false, those that compare with it are missing.
+        Without Mitsuba or torch, whose "mitsuba" or "torch" is then false, those that compare with them are missing.
     """
     size = options.size or SMALL
     layers, trained = _shipped(options)
-    products, frames = (1, 1) if quick else (_PRODUCTS, _FRAMES)
+    frames = 1 if quick else _FRAMES
     figures, passes = Samples(), Samples()
     with ExitStack() as stack:
 
@@ -56,23 +53,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         views: dict[tuple[int, int], Worker[View]] = {
             one: start(View, options, one) for one in dict.fromkeys((SMALL, LARGE, size))
         }
-        networks: Worker[Networks] = start(Networks, options, *dict.fromkeys((layers, DEEP)))
-        product: Worker[Sgemm] = start(sgemm, without=HINDRANCES)
-
-        def fused() -> None:
-            for _ in range(products):
-                ceiling = product.ask(Sgemm.gflops)
-                figures.add("sgemm_gflops", ceiling)
-                for widths, suffix in ((layers, ""), (DEEP, "_deep")):
-                    hashing, drawing, layered = networks.ask(Networks.milliseconds, widths)
-                    gflops = 1e-6 * flops(widths) * SMALL[0] * SMALL[1] / drawing
-                    figures.add(f"fused_over_layered{suffix}", layered / drawing)
-                    figures.add(f"fused_gflops{suffix}", gflops)
-                    figures.add(f"fused_share_of_sgemm{suffix}", gflops / ceiling)
-                    if widths == layers:
-                        figures.add("tile_network_ms_full", drawing)
-                        figures.add("tile_hash_ms_full", hashing)
-                        figures.add("hash_share", hashing / drawing)
+        comparison = Comparison(stack.enter_context, options, layers, figures, quick=quick)
 
         def at_rest() -> None:
             for shown, view in views.items():
@@ -98,7 +79,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             figures.add("reference_ms_512", milliseconds)
             figures.add("reference_samples_per_s", 1e3 * SMALL[0] * SMALL[1] / milliseconds)
 
-        parts = [fused, at_rest, moving, reference]
+        parts = [*comparison.parts, at_rest, moving, reference]
         if mitsuba := installed():
             painters: list[Worker[Painter]] = [start(reference_painter, options), start(mitsuba_painter)]
 
@@ -112,6 +93,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             parts.append(skin)
         description, done = _run(views[SMALL], parts, rounds, counted)
         used = views[LARGE].ask(memory)
+        activations = comparison.activations()
     return {
         **_head(description, layers, trained, done),
         "size": list(size),
@@ -120,6 +102,8 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         "mitsuba": mitsuba,
         "fused_networks": NETWORKS,
         "fused_layers_deep": list(DEEP),
+        "layered_activations": activations,
+        "torch": comparison.torch,
         "resident_mb_720": used["resident"] if used else None,
         "peak_mb_720": used["peak"] if used else None,
     }

@@ -34,6 +34,13 @@ MEANINGS = {
     "sgemm_gflops": "numpy's sgemm, 2048x2048, GFLOP/s",
     "fused_over_layered": "layer by layer / tile network, time",
     "fused_over_layered_deep": "the same, deeper networks",
+    "conv32_over_fused": "3x3 convolutions, 32 channels / deeper tile network, time",
+    "conv64_over_fused": "the same, 64 channels",
+    "conv128_over_fused": "the same, 128 channels",
+    "fused_over_torch_batch": "torch, one network, whole batch / tile network, time",
+    "fused_over_torch_chunks": "torch, one network, in chunks / tile network, time",
+    "fused_over_best_cpu": "torch, the same networks in groups / tile network, time",
+    "best_cpu_gflops": "torch, the same networks in groups, GFLOP/s",
     "fused_share_of_sgemm": "tile network / sgemm",
     "fused_share_of_sgemm_deep": "deeper tile network / sgemm",
 }
@@ -111,6 +118,8 @@ def bench(
         click.echo(f"memory at 1280x720: {results['resident_mb_720']:.0f} MB, {results['peak_mb_720']:.0f} MB at most")
     if not results.get("mitsuba", True):
         click.echo("The reference is not compared with Mitsuba 3, which is not installed (pip install mitsuba).")
+    if not results.get("torch", True):
+        click.echo("The tile network is not compared with torch, which is not installed (pip install torch).")
     if report:
         _write_report(report, results)
 
