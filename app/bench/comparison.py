@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from app.bench import torch_networks
+from app.bench import convolution, torch_networks
+from app.bench.costs import Costs, costs
 from app.bench.figures import Samples
+from app.bench.layered import Activations, memory_bytes
 from app.bench.networks import NETWORKS, SIZE, Networks
 from app.bench.opponents import Convolutions
 from app.bench.sgemm import HINDRANCES, Sgemm, sgemm
@@ -45,7 +47,8 @@ class Comparison:
         self._networks: Worker[Networks] = enter(Worker(Networks, options, *dict.fromkeys((layers, DEEP))))
         self._sgemm: Worker[Sgemm] = enter(Worker(sgemm, without=HINDRANCES))
         self._convolutions: Worker[Convolutions] = enter(Worker(Convolutions, options, len(DEEP) - 1, *CHANNELS))
-        self.parts = [self._fused, self._convolved]
+        self._costs: Worker[Costs] = enter(Worker(costs, options))
+        self.parts = [self._fused, self._convolved, self._steps]
         self.torch = torch_networks.installed()
         if self.torch:
             self._torch: Worker[TorchNetworks] = enter(
@@ -53,9 +56,21 @@ class Comparison:
             )
             self.parts.append(self._by_torch)
 
-    def activations(self) -> str:
+    def activations(self) -> Activations:
         """How the shipped networks, layer by layer, store their activations: the quicker way on this machine."""
         return self._networks.ask(_activations, self._layers)
+
+    def traffic(self) -> dict[str, float]:
+        """FLOP a byte from or to memory, by the name of a figure "*_gflops", if nothing is moved twice."""
+        found = {}
+        for widths, suffix in ((self._layers, ""), (DEEP, "_deep")):
+            fused, between = memory_bytes(widths, self._networks.ask(_activations, widths))
+            found[f"fused_gflops{suffix}"] = flops(widths) / fused
+            found[f"layered_gflops{suffix}"] = flops(widths) / (fused + between)
+        for channels in CHANNELS:
+            network = convolution.widths(channels, len(DEEP) - 1)
+            found[f"conv{channels}_gflops"] = convolution.flops(network) / convolution.memory_bytes(network)
+        return found
 
     def _fused(self) -> None:
         add, layers = self._figures.add, self._layers
@@ -67,6 +82,7 @@ class Comparison:
                 gflops = 1e-6 * flops(widths) * PIXELS / drawing
                 add(f"fused_gflops{suffix}", gflops)
                 add(f"fused_share_of_sgemm{suffix}", gflops / ceiling)
+                add(f"layered_gflops{suffix}", 1e-6 * flops(widths) * PIXELS / layered)
                 add(f"fused_over_layered{suffix}", layered / drawing)
                 if widths == layers:
                     add("tile_network_ms_full", drawing)
@@ -77,8 +93,13 @@ class Comparison:
         for channels in CHANNELS:
             _, fused, _ = self._networks.ask(Networks.milliseconds, DEEP)
             nanoseconds = self._convolutions.ask(Convolutions.nanoseconds, channels)
-            self._figures.add(f"conv{channels}_ns", nanoseconds)
+            work = convolution.flops(convolution.widths(channels, len(DEEP) - 1))
+            self._figures.add(f"conv{channels}_gflops", work / nanoseconds)
             self._figures.add(f"conv{channels}_over_fused", nanoseconds * PIXELS * 1e-6 / fused)
+
+    def _steps(self) -> None:
+        for _ in range(self._products):
+            self._figures.add_all(self._costs.ask(Costs.measure))
 
     def _by_torch(self) -> None:
         for _ in range(self._products):
@@ -96,5 +117,5 @@ class Comparison:
         return fused, min(self._torch.ask(TorchNetworks.milliseconds, way) for way in ways)
 
 
-def _activations(networks: Networks, layers: tuple[int, ...]) -> str:
+def _activations(networks: Networks, layers: tuple[int, ...]) -> Activations:
     return networks.activations[layers]

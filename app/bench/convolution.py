@@ -71,6 +71,16 @@ def flops(network: Sequence[int]) -> int:
     return 18 * sum(inputs * outputs for inputs, outputs in pairwise(network))
 
 
+def memory_bytes(network: Sequence[int]) -> float:
+    """Bytes a pixel from and to memory if every activation and sum is read once and written once; a colour takes 8."""
+    total = 8.0
+    for inputs, outputs in pairwise(network):
+        total += 2 * inputs  # halves
+        total += 2 * 4 * outputs * (inputs // INPUTS - 1)  # sums that go on in the next dispatch
+        total += 2 * outputs if outputs != COLORS else 0
+    return total
+
+
 def random_kernels(network: Sequence[int], seed: int = 0) -> list[Kernel]:
     """Random layers (He et al. 2015) of these widths."""
     generator = np.random.default_rng(seed)

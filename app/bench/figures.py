@@ -9,6 +9,11 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": float(median(values)), "min": float(min(values)), "max": float(max(values))}
 
 
+def short(value: float) -> str:
+    """Three digits or more, without a power of ten."""
+    return f"{value:,.0f}" if value >= 1000.0 else f"{value:.{2 if value >= 10.0 else 3}f}"
+
+
 class Samples:
     """Values by name, collected one at a time, in the order in which names first came."""
 

@@ -96,6 +96,18 @@ class LayeredNetwork:
         self._kept.close()
 
 
+def memory_bytes(layers: Sequence[int], activations: Activations) -> tuple[float, float]:
+    """Bytes a pixel from and to memory: of the fused pass, and those that a dispatch a layer adds.
+
+    Features, surface and radiance once and a tile's parameters once; layer by layer, what each hidden layer writes
+    and the next reads, and the features once more, which the last layer's outputs weigh.
+    """
+    features = CHANNELS * 2
+    fused = features + 8 + 8 + parameter_vectors(layers) * 16 / TILE_PIXELS
+    between = sum(2 * 16 * _vectors(width, activations) for width in layers[1:-1])
+    return fused, between + (features if len(layers) > 2 else 0)
+
+
 def _vectors(width: int, activations: Activations) -> int:
     """Vectors of 16 bytes that hold a pixel's activations."""
     return -(-width // _PER_VECTOR[activations])

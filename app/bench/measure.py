@@ -37,9 +37,11 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         quick: measure nothing twice in a round.
 
     Returns:
-        What the report holds: names, sizes, "passes_ms" by pass, and the figures that app.commands.bench.MEANINGS
+        What the report holds: names, sizes, "passes_ms" by pass, "flop_per_byte" by network (as few bytes as its
+        way of working allows, for each that has a figure "*_gflops"), and the figures that app.bench.meanings
         explains, each as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell.
-        Without Mitsuba or torch, whose "mitsuba" or "torch" is then false, those that compare with them are missing.
+        Without Mitsuba or torch, whose "mitsuba" or "torch" is then false, those that compare with them are missing;
+        without trained networks, those that count channels.
     """
     size = options.size or SMALL
     layers, trained = _shipped(options)
@@ -92,8 +94,11 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
 
             parts.append(skin)
         description, done = _run(views[SMALL], parts, rounds, counted)
+        if trained and len(layers) > 2:
+            for shares in views[SMALL].ask(View.activity):
+                figures.add_all(shares)
         used = views[LARGE].ask(memory)
-        activations = comparison.activations()
+        traffic, activations = comparison.traffic(), comparison.activations()
     return {
         **_head(description, layers, trained, done),
         "size": list(size),
@@ -103,6 +108,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         "fused_networks": NETWORKS,
         "fused_layers_deep": list(DEEP),
         "layered_activations": activations,
+        "flop_per_byte": traffic,
         "torch": comparison.torch,
         "resident_mb_720": used["resident"] if used else None,
         "peak_mb_720": used["peak"] if used else None,

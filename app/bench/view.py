@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any, Self
 from unittest.mock import patch
 
+import numpy as np
+
+from app.bench.activity import zero_shares
 from app.commands.options import SceneOptions
-from app.commands.stage import open_device, open_renderer
+from app.commands.stage import load_weights, open_device, open_renderer
 from app.controls import Controls
+from app.network.schema import TILE_PIXELS, VECTORS, WORDS, unpack
 from app.renderer import MODES
 
+_TURNS = (-0.15, 0.0, 0.15)  # of half a turn: cameras from which channels are counted
 _WARM_UP = 3  # frames; drivers compile at the first dispatch, and the first frame builds what later ones reuse
 
 
@@ -54,6 +59,7 @@ class View:
 
     def __init__(self, options: SceneOptions, size: tuple[int, int]) -> None:
         self._kept = ExitStack()
+        self._options = options
         try:
             self._device = self._kept.enter_context(open_device(options))
             with warnings.catch_warnings():
@@ -82,6 +88,31 @@ class View:
         """Draw a neural frame for which the key light has moved, as in the demo while an arrow key is held."""
         self._renderer.mode = "neural"
         return self._frame("RIGHT")
+
+    def activity(self) -> list[dict[str, float]]:
+        """Count the zero channels from a few cameras: see app.bench.activity.zero_shares."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said before
+            weights = load_weights(self._options.weights)
+        self._renderer.mode = "neural"
+        scene, found = self._renderer.scene, []
+        for turn in _TURNS:
+            self._controls.orbit(turn, 0.0)
+            self._renderer.render()
+            found.append(zero_shares(weights, *self._pixels()))
+            self._renderer.scene = scene
+        return found
+
+    def _pixels(self) -> tuple[Any, Any, Any]:
+        """Features, face mask and hashes of the last frame's tiles that show the face."""
+        passes = self._renderer._passes  # no picture and no AOV holds the features as the networks are given them
+        hashes = passes.tile_hash.hashes.read(np.uint32)
+        words = passes.gbuffer.features.read(np.uint32, (len(hashes), VECTORS, TILE_PIXELS, 4))[hashes > 0]
+        depth = passes.gbuffer.surface.read(np.float32, (len(hashes), TILE_PIXELS, 2))[hashes > 0][..., 0]
+        face = np.isfinite(depth)
+        packed = np.ascontiguousarray(words.swapaxes(1, 2)).reshape(-1, TILE_PIXELS, WORDS)
+        packed[~face] = 0  # the G-buffer leaves pixels beside the face as they were
+        return unpack(packed), face, hashes[hashes > 0]
 
     def _frame(self, key: str) -> FrameCost:
         submitting = 0.0

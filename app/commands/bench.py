@@ -1,54 +1,24 @@
 """`bungyo bench`: how fast this machine is, with the spread of every figure."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.bench.figures import short
+from app.bench.meanings import SECTIONS
 from app.commands.options import SceneOptions, Size, debug_option, device_option
+from app.errors import BungyoError, InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-# What the figures of the report mean, for the table.
-MEANINGS = {
-    "fps_512_traced": "frames/s at 512x512, lights at rest",
-    "fps_720_traced": "frames/s at 1280x720, lights at rest",
-    "fps_512_light_moving": "frames/s at 512x512, key light moving",
-    "fps_720_light_moving": "frames/s at 1280x720, key light moving",
-    "python_ms": "Python's share of a frame at rest, ms",
-    "python_ms_light_moving": "Python's share, key light moving, ms",
-    "light_cache_ms": "light cache, ms a sample of all points",
-    "reference_ms_512": "reference, ms a sample of all pixels, 512x512",
-    "reference_samples_per_s": "reference, path samples/s",
-    "reference_head_samples_per_s": "reference, samples/s that hit a head of skin",
-    "mitsuba_head_samples_per_s": "Mitsuba's volpath, the same head, samples/s",
-    "reference_over_mitsuba": "reference / Mitsuba, samples/s",
-    "noise_cost_over_mitsuba": "reference / Mitsuba, variance x time",
-    "tile_network_ms_full": "tile network, 512x512 all face, ms",
-    "tile_hash_ms_full": "tile hash, the same picture, ms",
-    "hash_share": "tile hash / tile network",
-    "fused_gflops": "tile network, GFLOP/s",
-    "fused_gflops_deep": "deeper tile network, GFLOP/s",
-    "sgemm_gflops": "numpy's sgemm, 2048x2048, GFLOP/s",
-    "fused_over_layered": "layer by layer / tile network, time",
-    "fused_over_layered_deep": "the same, deeper networks",
-    "conv32_over_fused": "3x3 convolutions, 32 channels / deeper tile network, time",
-    "conv64_over_fused": "the same, 64 channels",
-    "conv128_over_fused": "the same, 128 channels",
-    "fused_over_torch_batch": "torch, one network, whole batch / tile network, time",
-    "fused_over_torch_chunks": "torch, one network, in chunks / tile network, time",
-    "fused_over_best_cpu": "torch, the same networks in groups / tile network, time",
-    "best_cpu_gflops": "torch, the same networks in groups, GFLOP/s",
-    "fused_share_of_sgemm": "tile network / sgemm",
-    "fused_share_of_sgemm_deep": "deeper tile network / sgemm",
-}
-
 EXAMPLES = """\b
 Examples:
   bungyo bench
-  bungyo bench --json bench.json
+  bungyo bench --json bench.json --html bench.html
   bungyo bench --pass gbuffer --pass tile_network --size 1280x720
   bungyo bench --quick --device llvmpipe
 """
@@ -79,6 +49,13 @@ Examples:
     metavar="FILE",
     help="Write the figures here, too, each with its median, least and greatest value.",
 )
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a page with plots here: roofline, bars per pass, bars per opponent. Needs matplotlib.",
+)
 @device_option
 @debug_option
 def bench(
@@ -88,14 +65,17 @@ def bench(
     rounds: int,
     quick: bool,
     report: Path | None,
+    page: Path | None,
     device: str | None,
 ) -> None:
     """Measure the default view and its parts.
 
     Passes are timed by the GPU's clock. Python's share of a frame is its whole time less the time in which commands
     were submitted and waited for. The tile network is measured with 225 random networks, one of them at random for
-    each tile of a picture that is all face, in turn with numpy's matrix product. Where Mitsuba 3 is installed
-    (pip install mitsuba), it and the reference trace the same head of skin in turn.
+    each tile of a picture that is all face, in turn with numpy's matrix product and with its opponents: the same
+    networks layer by layer, networks of 3x3 convolutions, and torch, where it is installed. Where Mitsuba 3 is
+    installed (pip install mitsuba), it and the reference trace the same head of skin in turn. docs/claims.md says what
+    the figures tell.
     """
     from rich.console import Console
 
@@ -103,8 +83,17 @@ def bench(
     from app.pictures import check_folder
     from app.progress import counted
 
-    if report:
-        check_folder(report.parent)
+    for path in (report, page):
+        if path:
+            check_folder(path.parent)
+    if page:
+        if passes:
+            raise InputError("A page shows everything, so --html does not go with --pass.")
+        if find_spec("matplotlib") is None or find_spec("jinja2") is None:
+            raise BungyoError(
+                "A page needs matplotlib and jinja2, which are not installed.",
+                "Install them with:  .venv/bin/pip install -c constraints.txt -e '.[train]'",
+            )
     options = SceneOptions(None, None, None, (), weights, "neural", size, device)
     rounds = 1 if quick else rounds
     if passes:
@@ -121,42 +110,41 @@ def bench(
     if not results.get("torch", True):
         click.echo("The tile network is not compared with torch, which is not installed (pip install torch).")
     if report:
-        _write_report(report, results)
+        _write(report, json.dumps(results, indent=2) + "\n")
+    if page:
+        from app.bench.page import render
+
+        _write(page, render(results))
 
 
 def _tables(results: dict[str, Any]) -> "list[Table]":
     width, height = results["size"]
-    title = f"{results['device']}: passes of the view, {width}x{height}, ms"
-    tables = [_table(title, results["passes_ms"], {})]
-    whole = {name: results[name] for name in MEANINGS if name in results}
-    if whole:
+    title = f"{results['device']}, CPU cores: {results['cpu_cores']}, rounds: {results['rounds']}"
+    if "fused_layers_deep" in results:
         widths, deep = ("-".join(map(str, results[key])) for key in ("layers", "fused_layers_deep"))
-        counts = f"rounds: {results['rounds']}, CPU cores: {results['cpu_cores']}"
-        title = f"{counts}, networks {widths}, deeper {deep}"
-        tables.append(_table(title, whole, MEANINGS))
+        title += f"\nnetworks {widths}, deeper {deep}"
+    tables = [_table(f"{title}\npasses of the view, {width}x{height}, ms", results["passes_ms"], {})]
+    for heading, meanings in SECTIONS.items():
+        if known := {name: results[name] for name in meanings if name in results}:
+            tables.append(_table(heading, known, meanings))
     return tables
 
 
 def _table(title: str, figures: dict[str, dict[str, float]], meanings: dict[str, str]) -> "Table":
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", min_width=70)
-    table.add_column("")
+    table = Table(title=title, title_justify="left", min_width=80)
+    table.add_column("", ratio=1)
     for heading in ("median", "min", "max"):
         table.add_column(heading, justify="right")
     for name, figure in figures.items():
-        table.add_row(meanings.get(name, name), *(_short(figure[key]) for key in ("median", "min", "max")))
+        table.add_row(meanings.get(name, name), *(short(figure[key]) for key in ("median", "min", "max")))
     return table
 
 
-def _short(value: float) -> str:
-    """Three digits or more, without a power of ten."""
-    return f"{value:,.0f}" if value >= 1000.0 else f"{value:.{2 if value >= 10.0 else 3}f}"
-
-
-def _write_report(path: Path, content: dict[str, Any]) -> None:
+def _write(path: Path, text: str) -> None:
     from app.pictures import beside
 
     with beside(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        temporary.write_text(text, encoding="utf-8")
     click.echo(f"wrote {path}")

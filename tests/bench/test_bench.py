@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.bench.figures import Samples, spread
-from app.commands.bench import MEANINGS
+from app.bench import convolution, layered
+from app.bench.figures import Samples, short, spread
+from app.bench.meanings import MEANINGS, MITSUBA, TORCH
 from app.network.layers import flops
 
 ROOT = Path(__file__).parents[2]
@@ -37,13 +38,17 @@ def assert_figure(figure: Any) -> None:
 
 def test_everything_once(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
-    result = bench("--quick", "--json", str(path))
+    page = tmp_path / "bench.html"
+    result = bench("--quick", "--json", str(path), "--html", str(page))
     assert result.returncode == 0, result.stderr
     report = json.loads(path.read_text())
     assert report["device"] and report["device"] in result.stdout
     assert report["rounds"] == 1 and report["size"] == [512, 512]
-    for name in MEANINGS:
+    missing = {*(() if report["torch"] else TORCH), *(() if report["mitsuba"] else MITSUBA)}
+    for name in set(MEANINGS) - missing:
         assert_figure(report[name])
+    assert not missing & set(report)
+    assert ("torch, which is not installed" in result.stdout) == (not report["torch"])
     assert list(report["passes_ms"])[-1] == "composite"
     for figure in report["passes_ms"].values():
         assert_figure(figure)
@@ -52,6 +57,8 @@ def test_everything_once(tmp_path: Path) -> None:
     frame = 1e3 / report["fps_512_traced"]["median"]
     passes = sum(figure["median"] for figure in report["passes_ms"].values())
     assert passes + report["python_ms"]["median"] <= 1.01 * frame
+    # The page is of the same run.
+    assert f"<td>{short(report['conv64_over_fused']['median'])}</td>" in page.read_text()
     work = flops(report["layers"]) * 512 * 512 * 1e-6
     assert math.isclose(report["fused_gflops"]["median"], work / report["tile_network_ms_full"]["median"], rel_tol=1e-6)
 
@@ -85,6 +92,22 @@ def test_spread_of_values() -> None:
     assert spread([1.0, 2.0])["median"] == 1.5
     with pytest.raises(ValueError):
         spread([])
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0123, "0.012"), (9.5, "9.500"), (12.345, "12.35"), (12345.6, "12,346")])
+def test_figures_are_short(value: float, text: str) -> None:
+    assert short(value) == text
+
+
+def test_memory_traffic_is_counted() -> None:
+    # 64 of features, 8 of surface, 8 of radiance, and the parameters: 33 * 8 and 33 * 4 vec4 for 256 pixels.
+    fused, between = layered.memory_bytes((32, 32, 15), "half")
+    assert fused == 80 + 33 * (8 + 4) * 16 / 256
+    assert between == 2 * 64 + 64  # written and read; the features once more
+    assert layered.memory_bytes((32, 32, 15), "float")[1] == 2 * 128 + 64
+    assert layered.memory_bytes((32, 15), "half")[1] == 0
+    # Halves in and out; 64 inputs take two dispatches, with sums of 64 and 3 floats in between.
+    assert convolution.memory_bytes((32, 64, 64, 3)) == 2 * (32 + 64) + 2 * (64 + 64) + 2 * 64 + 8 * (64 + 3) + 8
 
 
 def test_flops_of_widths() -> None:

@@ -1,0 +1,72 @@
+"""What the figures of the bench's report mean, for its tables and its page; in the order in which they are shown."""
+
+FRAME = {
+    "fps_512_traced": "frames/s at 512x512, lights at rest",
+    "fps_720_traced": "frames/s at 1280x720, lights at rest",
+    "fps_512_light_moving": "frames/s at 512x512, key light moving",
+    "fps_720_light_moving": "frames/s at 1280x720, key light moving",
+    "python_ms": "Python's share of a frame at rest, ms",
+    "python_ms_light_moving": "Python's share, key light moving, ms",
+    "light_cache_ms": "light cache, ms a sample of all points",
+    "reference_ms_512": "reference, ms a sample of all pixels, 512x512",
+    "reference_samples_per_s": "reference, path samples/s",
+    "reference_head_samples_per_s": "reference, samples/s that hit a head of skin",
+    "mitsuba_head_samples_per_s": "Mitsuba's volpath, the same head, samples/s",
+    "reference_over_mitsuba": "reference / Mitsuba, samples/s",
+    "noise_cost_over_mitsuba": "reference / Mitsuba, variance x time",
+}
+NETWORK = {
+    "tile_network_ms_full": "tile network, 512x512 all face, ms",
+    "tile_hash_ms_full": "tile hash, the same picture, ms",
+    "hash_share": "tile hash / tile network",
+    "sgemm_gflops": "numpy's sgemm, 2048x2048, GFLOP/s",
+    "fused_gflops": "tile network, GFLOP/s",
+    "fused_gflops_deep": "deeper tile network, GFLOP/s",
+    "layered_gflops": "the same layer by layer, GFLOP/s",
+    "layered_gflops_deep": "deeper networks layer by layer, GFLOP/s",
+    "conv32_gflops": "3x3 convolutions, 32 channels, GFLOP/s",
+    "conv64_gflops": "3x3 convolutions, 64 channels, GFLOP/s",
+    "conv128_gflops": "3x3 convolutions, 128 channels, GFLOP/s",
+    "best_cpu_gflops": "torch, the same networks in groups, GFLOP/s",
+}
+RATIOS = {
+    "fused_share_of_sgemm": "tile network / sgemm, GFLOP/s",
+    "fused_share_of_sgemm_deep": "deeper tile network / sgemm, GFLOP/s",
+    "fused_over_layered": "layer by layer / tile network, time",
+    "fused_over_layered_deep": "the same, deeper networks, time",
+    "conv32_over_fused": "convolutions, 32 channels / deeper network, time",
+    "conv64_over_fused": "convolutions, 64 channels / deeper network, time",
+    "conv128_over_fused": "convolutions, 128 channels / deeper network, time",
+    "fused_over_torch_batch": "torch, one network at once / tile network, time",
+    "fused_over_torch_chunks": "torch, one network in chunks / tile network, time",
+    "fused_over_best_cpu": "torch, networks in groups / tile network, time",
+}
+COSTS = {
+    "multiply_add_ns": "multiplication and addition in a thread, ns",
+    "subgroup_ns": "subgroup operation, ns",
+    "workgroup_barrier_ns": "barrier of a workgroup of 256 threads, ns",
+    "dispatch_ns": "empty dispatch and barrier, ns",
+    "shared_latency_ns": "dependent read, shared memory, ns",
+    "memory_latency_ns": "dependent read, 134 MB of memory, ns",
+    "shared_broadcast_gb_s": "shared memory, one word for all threads, GB/s",
+    "shared_read_gb_s": "shared memory, a word a thread, GB/s",
+    "memory_read_gb_s": "134 MB of memory, a word a thread, GB/s",
+    "memory_copy_gb_s": "copy in memory, read and written, GB/s",
+}
+CHANNELS = {
+    "zero_channels_generalist": "generalist: hidden channels zero at a pixel",
+    "zero_channels_experts": "experts: the same",
+    "idle_channels_generalist": "generalist: zero at all pixels of a tile",
+    "idle_channels_experts": "experts: the same",
+}
+SECTIONS = {
+    "frames": FRAME,
+    "networks": NETWORK,
+    "ratios, each of times taken in turn": RATIOS,
+    "synchronisation and memory": COSTS,
+    "share of irrelevant channels, this view": CHANNELS,
+}
+MEANINGS = {name: meaning for section in SECTIONS.values() for name, meaning in section.items()}
+MITSUBA = frozenset(name for name in FRAME if "head_samples" in name or "mitsuba" in name)
+TORCH = frozenset(("best_cpu_gflops", "fused_over_torch_batch", "fused_over_torch_chunks", "fused_over_best_cpu"))
+"""Figures that are missing without that package."""

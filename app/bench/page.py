@@ -1,0 +1,126 @@
+"""The page of `bungyo bench --html`: roofline, opponents, passes, and all figures; one file that needs no other."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from app.bench.figures import short
+from app.bench.meanings import RATIOS, SECTIONS
+
+TEMPLATE = Path(__file__).with_name("page.html")
+OWN, OTHER, CEILING = "#c0392b", "#3b6ea8", "#777777"
+# Names on the roofline, and where they stand: points right of and above their mark.
+_POINTS = {
+    "fused_gflops": ("fused", (8, -4)),
+    "fused_gflops_deep": ("fused, deeper", (8, 4)),
+    "layered_gflops": ("layer by layer", (8, -8)),
+    "layered_gflops_deep": ("layer by layer, deeper", (8, 0)),
+    "conv32_gflops": ("3x3, 32 channels", (0, 9)),
+    "conv64_gflops": ("3x3, 64", (0, 9)),
+    "conv128_gflops": ("3x3, 128", (0, 9)),
+}
+
+
+def render(results: Mapping[str, Any]) -> str:
+    """The page, as HTML, of what `app.bench.measure.measure_all` returns."""
+    plots = {
+        "roofline": _embedded(_roofline(results)),
+        "ratios": _embedded(_ratios(results)),
+        "passes": _embedded(_passes(results)),
+    }
+    sections = {
+        heading: [(meaning, results[name]) for name, meaning in meanings.items() if name in results]
+        for heading, meanings in SECTIONS.items()
+    }
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        r=results, plots=plots, sections={heading: rows for heading, rows in sections.items() if rows}, short=short
+    )
+
+
+def _roofline(results: Mapping[str, Any]) -> Figure:
+    figure, axis = plt.subplots(figsize=(10.0, 5.5))
+    ceiling, memory = results["sgemm_gflops"]["median"], results["memory_copy_gb_s"]["median"]
+    places = {name: results["flop_per_byte"][name] for name in _POINTS if name in results}
+    edges = np.array([min(places.values()) / 4.0, ceiling / memory, max(places.values()) * 3.0])
+    edges.sort()
+    axis.plot(edges, np.minimum(edges * memory, ceiling), color=CEILING)
+    axis.annotate(
+        f"numpy's sgemm, {short(ceiling)} GFLOP/s", (edges[-1], ceiling), (0, 5), textcoords="offset points", ha="right"
+    )
+    axis.annotate(
+        f"memory, {short(memory)} GB/s", (edges[0], edges[0] * memory), (8, 0), textcoords="offset points", va="center"
+    )
+    for name, place in places.items():
+        label, offset = _POINTS[name]
+        found, color = results[name], OWN if name.startswith("fused") else OTHER
+        axis.errorbar(place, found["median"], _whiskers([found]), fmt="o", color=color, capsize=3)
+        axis.annotate(
+            label,
+            (place, found["median"]),
+            offset,
+            textcoords="offset points",
+            color=color,
+            ha="center" if offset[0] == 0 else "left",
+            va="bottom" if offset[0] == 0 else "center",
+        )
+    axis.set(xscale="log", yscale="log", xlabel="FLOP a byte from or to memory", ylabel="GFLOP/s")
+    axis.grid(alpha=0.3, which="both")
+    return figure
+
+
+def _ratios(results: Mapping[str, Any]) -> Figure:
+    """Times over the fused pass's: what of RATIOS is no share of a ceiling."""
+    names = [name for name in RATIOS if name in results and "share" not in name]
+    figure, axis = plt.subplots(figsize=(10.0, 0.45 * len(names) + 1.2))
+    found = [results[name] for name in names]
+    _bars(axis, [RATIOS[name] for name in names], found, OTHER)
+    axis.axvline(1.0, color=OWN)
+    axis.set(xscale="log", xlabel="times the time of the fused pass (red)")
+    axis.set_xlim(left=min(0.5, *(0.7 * one["min"] for one in found)))
+    return figure
+
+
+def _passes(results: Mapping[str, Any]) -> Figure:
+    passes = results["passes_ms"]
+    figure, axis = plt.subplots(figsize=(10.0, 0.45 * len(passes) + 1.2))
+    _bars(axis, list(passes), list(passes.values()), OTHER)
+    width, height = results["size"]
+    axis.set(xlabel=f"ms, view of {width}x{height}, lights at rest")
+    return figure
+
+
+def _bars(axis: Any, labels: Sequence[str], found: Sequence[Mapping[str, float]], color: str) -> None:
+    places = np.arange(len(labels))[::-1]
+    axis.barh(places, [one["median"] for one in found], xerr=_whiskers(found), color=color, capsize=3)
+    for place, one in zip(places, found, strict=True):
+        axis.annotate(
+            short(one["median"]), (one["max"], place), (6, 0), textcoords="offset points", va="center", fontsize=9
+        )
+    axis.set_yticks(places, labels)
+    axis.margins(x=0.12)
+    axis.grid(alpha=0.3, axis="x")
+
+
+def _whiskers(found: Sequence[Mapping[str, float]]) -> Any:
+    """Lengths down to the least and up to the greatest value: (2, n)."""
+    return np.array([(one["median"] - one["min"], one["max"] - one["median"]) for one in found]).T
+
+
+def _embedded(figure: Figure) -> str:
+    """The figure as the address of an image that it contains itself."""
+    figure.tight_layout()
+    file = io.BytesIO()
+    figure.savefig(file, format="svg")
+    plt.close(figure)
+    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()

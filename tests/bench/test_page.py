@@ -1,0 +1,91 @@
+"""The bench's page holds its plots and all figures, whatever was measured."""
+
+import base64
+import re
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from app.bench.meanings import CHANNELS, MEANINGS, MITSUBA, TORCH
+from app.bench.page import render
+from tests.bench.test_bench import bench
+
+NETWORKS = ("fused_gflops", "fused_gflops_deep", "layered_gflops", "layered_gflops_deep")
+CONVOLUTIONS = ("conv32_gflops", "conv64_gflops", "conv128_gflops")
+
+
+def results(*missing: str) -> dict[str, Any]:
+    figures = {
+        name: {"median": 2.0 + index, "min": 1.0 + index, "max": 4.0 + index} for index, name in enumerate(MEANINGS)
+    }
+    return {
+        "device": "A <fast> GPU & more",
+        "driver": "1.2",
+        "kind": "discrete",
+        "cpu_cores": 4,
+        "rounds": 3,
+        "layers": [32, 32, 28, 15],
+        "fused_layers_deep": [32, 32, 32, 28, 15],
+        "fused_networks": 225,
+        "size": [512, 512],
+        "layered_activations": "half",
+        "torch": not set(missing) & TORCH,
+        "mitsuba": not set(missing) & MITSUBA,
+        "passes_ms": {"gbuffer": {"median": 3.0, "min": 2.0, "max": 5.0}},
+        "flop_per_byte": {name: 10.0 + index for index, name in enumerate((*NETWORKS, *CONVOLUTIONS))},
+        **{name: figure for name, figure in figures.items() if name not in missing},
+    }
+
+
+class Page(HTMLParser):
+    """The page's cells and the texts of its plots."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.plots: list[str] = []
+        self._cell = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":
+            kind, _, data = (dict(attrs)["src"] or "").partition(",")
+            assert kind == "data:image/svg+xml;base64"
+            tree = ElementTree.fromstring(base64.b64decode(data))
+            assert tree.tag == "{http://www.w3.org/2000/svg}svg"
+            self.plots.append(base64.b64decode(data).decode())
+        if tag == "tr":
+            self.rows.append([])
+        self._cell = tag in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self._cell and data.strip():
+            self.rows[-1].append(data)
+
+
+def test_all_figures_are_there() -> None:
+    text = render(results())
+    page = Page(text)
+    assert len(page.plots) == 3 and "A &lt;fast&gt; GPU &amp; more" in text and "not installed" not in text
+    rows = {tuple(row) for row in page.rows}
+    for index, meaning in enumerate(MEANINGS.values()):
+        assert (meaning, *(f"{v + index:.{2 if v + index >= 10 else 3}f}" for v in (2.0, 1.0, 4.0))) in rows
+    assert not re.search(r"(src|href)=\"(?!data:)", text)  # nothing from elsewhere
+
+
+def test_what_is_missing_is_said() -> None:
+    text = render(results(*TORCH, *MITSUBA, *CHANNELS))
+    assert "Not compared with torch" in text and "Not compared with Mitsuba" in text
+    assert not any(MEANINGS[name] in text for name in (*TORCH, *CHANNELS))
+    assert len(Page(text).plots) == 3
+
+
+def test_a_page_needs_everything() -> None:
+    result = bench("--pass", "gbuffer", "--html", "x.html")
+    assert result.returncode == 2 and "--html does not go with --pass" in result.stderr
+    assert not Path("x.html").exists()
