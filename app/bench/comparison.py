@@ -90,7 +90,7 @@ class Comparison:
                     add("hash_share", hashing / drawing)
 
     def _convolved(self) -> None:
-        for channels in CHANNELS:
+        for channels in (*[CHANNELS[0]] * (self._products - 1), *CHANNELS):
             _, fused, _ = self._networks.ask(Networks.milliseconds, DEEP)
             nanoseconds = self._convolutions.ask(Convolutions.nanoseconds, channels)
             work = convolution.flops(convolution.widths(channels, len(DEEP) - 1))

@@ -23,7 +23,7 @@ Counted = Callable[[int, str], Iterator[int]]  # app.progress.counted
 
 SMALL, LARGE = (512, 512), (1280, 720)  # pixels of the views whose frames are counted
 FPS = {SMALL: "512", LARGE: "720"}  # their names in the report
-TIME_LIMIT = 45.0  # seconds, starting up included: no round begins that would probably end later
+TIME_LIMIT = 120.0  # seconds, starting up included: no round begins that would probably end later
 _FRAMES = 4  # how often in a round: the shortest things are what a busy machine disturbs most
 
 

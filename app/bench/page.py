@@ -19,15 +19,15 @@ from app.bench.meanings import RATIOS, SECTIONS
 
 TEMPLATE = Path(__file__).with_name("page.html")
 OWN, OTHER, CEILING = "#c0392b", "#3b6ea8", "#777777"
-# Names on the roofline, and where they stand: points right of and above their mark.
+# Names on the roofline, and how far right of and above their mark they stand, in points.
 _POINTS = {
-    "fused_gflops": ("fused", (8, -4)),
-    "fused_gflops_deep": ("fused, deeper", (8, 4)),
-    "layered_gflops": ("layer by layer", (8, -8)),
-    "layered_gflops_deep": ("layer by layer, deeper", (8, 0)),
-    "conv32_gflops": ("3x3, 32 channels", (0, 9)),
-    "conv64_gflops": ("3x3, 64", (0, 9)),
-    "conv128_gflops": ("3x3, 128", (0, 9)),
+    "fused_gflops": ("fused", (-8, 0)),
+    "fused_gflops_deep": ("fused, deeper", (8, 0)),
+    "layered_gflops": ("layer by layer", (8, -7)),
+    "layered_gflops_deep": ("layer by layer, deeper", (8, 7)),
+    "conv32_gflops": ("3x3, 32 channels", (8, 0)),
+    "conv64_gflops": ("3x3, 64", (0, -12)),
+    "conv128_gflops": ("3x3, 128", (-8, 0)),
 }
 
 
@@ -71,8 +71,8 @@ def _roofline(results: Mapping[str, Any]) -> Figure:
             offset,
             textcoords="offset points",
             color=color,
-            ha="center" if offset[0] == 0 else "left",
-            va="bottom" if offset[0] == 0 else "center",
+            ha="center" if offset[0] == 0 else "left" if offset[0] > 0 else "right",
+            va="center",
         )
     axis.set(xscale="log", yscale="log", xlabel="FLOP a byte from or to memory", ylabel="GFLOP/s")
     axis.grid(alpha=0.3, which="both")

@@ -39,7 +39,7 @@ Examples:
     default=5,
     show_default=True,
     metavar="N",
-    help="How often everything has its turn; less often where a minute would not do.",
+    help="How often everything has its turn; less often where two minutes would not do.",
 )
 @click.option("--quick", is_flag=True, help="Everything once: no spread to speak of.")
 @click.option(
