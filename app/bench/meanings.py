@@ -38,6 +38,7 @@ RATIOS = {
     "conv64_over_fused": "convolutions, 64 channels / deeper network, time",
     "conv128_over_fused": "convolutions, 128 channels / deeper network, time",
     "fused_over_torch_batch": "torch, one network at once / tile network, time",
+    "fused_over_torch_batch_reused": "the same, memory is allocated once, time",
     "fused_over_torch_chunks": "torch, one network in chunks / tile network, time",
     "fused_over_best_cpu": "torch, networks in groups / tile network, time",
 }
@@ -68,5 +69,5 @@ SECTIONS = {
 }
 MEANINGS = {name: meaning for section in SECTIONS.values() for name, meaning in section.items()}
 MITSUBA = frozenset(name for name in FRAME if "head_samples" in name or "mitsuba" in name)
-TORCH = frozenset(("best_cpu_gflops", "fused_over_torch_batch", "fused_over_torch_chunks", "fused_over_best_cpu"))
+TORCH = frozenset(name for name in MEANINGS if "torch" in name or "best_cpu" in name)
 """Figures that are missing without that package."""

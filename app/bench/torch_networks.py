@@ -1,7 +1,8 @@
 """The same 1x1 networks by torch on the CPU, in the ways that are known to be quick. Needs torch, as training does.
 
 torch is spared what the fused pass also does: pixels are sorted by network beforehand, features are floats already, and
-nothing is mixed, limited or written as a picture. Results go into memory that is allocated once.
+nothing is mixed, limited or written as a picture. All ways but "batch", which is torch as one writes it, put their
+results into memory that is allocated once: taking memory anew for every layer costs as much as the arithmetic.
 """
 
 import time
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 CHUNK = 8192  # rows at a time: activations stay in the cache
 GROUPS = {"groups_16": 16, "groups_4": 4}  # networks at a time, by baddbmm
 MANY = tuple(GROUPS)  # do what the fused pass does: another network for every few tiles
-WAYS = ("batch", "chunks", *MANY)  # first one network for all pixels, at once or CHUNK of them at a time
+# At first one network for all pixels: at once, also into memory that is reused, or CHUNK of them at a time.
+WAYS = ("batch", "batch_reused", "chunks", *MANY)
 # It makes torch's threads sleep between layers, which training wants, and costs more than a layer takes.
 HINDRANCES = ("OMP_WAIT_POLICY",)
 _QUIET_SECONDS = 0.15  # torch's threads spin for a while after their work, which would slow what is measured next
@@ -58,6 +60,7 @@ class TorchNetworks:
             )
             for index in range(len(layers) - 1)
         ]
+        self._first = [(weight[0].T.contiguous(), bias[0, 0]) for weight, bias in self._layers]  # as torch.nn has it
         self._outputs = torch.empty((networks, self.rows, layers[-1]))
         self._between = [torch.empty(networks * self.rows * width) for width in layers[1:-1]]
         for way in WAYS:
@@ -66,9 +69,11 @@ class TorchNetworks:
     def run(self, way: str) -> npt.NDArray[np.float32]:
         """Compute all pixels in one of WAYS; return (networks, pixels of each, outputs), overwritten next time."""
         networks = len(self._inputs)
-        if way in ("batch", "chunks"):
+        if way == "batch":
+            return self._draw_anew()
+        if way in ("batch_reused", "chunks"):
             rows = networks * self.rows
-            step = rows if way == "batch" else CHUNK
+            step = rows if way == "batch_reused" else CHUNK
             inputs, outputs = self._inputs.view(rows, -1), self._outputs.view(rows, -1)
             for first in range(0, rows, step):
                 self._draw(slice(0, 1), inputs[None, first : first + step], outputs[None, first : first + step])
@@ -87,6 +92,17 @@ class TorchNetworks:
         seconds = time.perf_counter() - start
         time.sleep(_QUIET_SECONDS)
         return seconds * 1e3 * (1 << 18) / (len(self._inputs) * self.rows)
+
+    def _draw_anew(self) -> npt.NDArray[np.float32]:
+        """The first network on all pixels, every result in memory of its own."""
+        import torch.nn.functional as functions
+
+        values = self._inputs.view(-1, self._inputs.shape[-1])
+        for index, (weight, bias) in enumerate(self._first):
+            values = functions.linear(values, weight, bias)
+            values = values if index == len(self._first) - 1 else functions.relu(values)
+        result: npt.NDArray[np.float32] = values.view(self._outputs.shape).numpy()
+        return result
 
     def _draw(self, chosen: slice, values: "torch.Tensor", outputs: "torch.Tensor") -> None:
         """The `chosen` networks on values (networks, rows, in) into outputs (networks, rows, out)."""
