@@ -1,0 +1,77 @@
+"""Ratios of the fused pass and its opponents are the right way up, and torch may be missing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.bench import comparison, torch_networks
+from app.bench.comparison import CHANNELS, DEEP, PIXELS, Comparison
+from app.bench.costs import Costs
+from app.bench.figures import Samples
+from app.bench.meanings import COSTS, NETWORK, RATIOS, TORCH
+from app.bench.networks import Networks
+from app.bench.opponents import Convolutions
+from app.bench.sgemm import Sgemm
+from app.bench.torch_networks import TorchNetworks
+from app.commands.options import SceneOptions
+from app.network.layers import flops
+
+LAYERS = (32, 8, 15)
+TORCH_MS = {"batch": 40.0, "batch_reused": 30.0, "chunks": 20.0, "groups_16": 5.0, "groups_4": 8.0}
+
+
+class Machine:
+    """Answers for all workers: the fused pass takes 10 ms, layer by layer 25, convolutions 100 ns per channel."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def ask(self, question: Callable[..., Any], *args: Any) -> Any:
+        if question is Networks.milliseconds:
+            return 1.0, 10.0, 25.0
+        if question is Networks.activations:
+            return "half"
+        if question is Sgemm.gflops:
+            return 50.0
+        if question is Convolutions.nanoseconds:
+            return 100.0 * args[0]
+        if question is Costs.measure:
+            return dict.fromkeys(COSTS, 3.0)
+        assert question is TorchNetworks.milliseconds
+        return TORCH_MS[args[0]]
+
+
+def medians(monkeypatch: pytest.MonkeyPatch, *, torch: bool) -> tuple[Comparison, dict[str, float]]:
+    monkeypatch.setattr(comparison, "Worker", Machine)
+    monkeypatch.setattr(torch_networks, "installed", lambda: torch)
+    figures = Samples()
+    options = SceneOptions(None, None, None, (), None, "neural", None, None)
+    compared = Comparison(lambda worker: worker, options, LAYERS, figures, quick=False)
+    for part in compared.parts:
+        part()
+    return compared, {name: spread["median"] for name, spread in figures.spreads().items()}
+
+
+def test_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared, found = medians(monkeypatch, torch=True)
+    assert compared.torch and set(found) == {*NETWORK, *RATIOS, *COSTS}
+    assert found["fused_over_layered"] == found["fused_over_layered_deep"] == 2.5
+    gflops = flops(LAYERS) * PIXELS / 10e6
+    assert found["fused_gflops"] == pytest.approx(gflops)
+    assert found["layered_gflops"] == pytest.approx(gflops / 2.5)
+    assert found["fused_share_of_sgemm"] == pytest.approx(gflops / 50)
+    assert found["fused_share_of_sgemm_deep"] == pytest.approx(flops(DEEP) * PIXELS / 10e6 / 50)
+    for channels in CHANNELS:
+        assert found[f"conv{channels}_over_fused"] == pytest.approx(channels * 100e-6 * PIXELS / 10)
+    assert found["conv32_gflops"] == pytest.approx(18 * (3 * 32 * 32 + 32 * 3) / 3200)
+    assert found["hash_share"] == 0.1
+    assert found["fused_over_torch_batch"] == 4 and found["fused_over_torch_chunks"] == 2
+    assert found["fused_over_torch_batch_reused"] == 3
+    assert found["fused_over_best_cpu"] == 0.5 and found["best_cpu_gflops"] == pytest.approx(2 * gflops)
+    assert {name for name in found if name.endswith("_gflops") or name.endswith("_deep")} >= set(compared.traffic())
+
+
+def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared, found = medians(monkeypatch, torch=False)
+    assert not compared.torch and set(found) == {*NETWORK, *RATIOS, *COSTS} - TORCH
