@@ -40,10 +40,12 @@ class Coverage:
         hashes: how many have any pixel.
         enough: how many have enough for an expert; the spreads are over these.
         share: of all pixels, those in such hashes.
-        people: how many different ones, over all hashes.
+        people: how many different ones, over all hashes; of a set with one fixed face, blocks of frames, each with
+            cameras and lights of its own.
         tiles: traced tiles of a hash.
         lightings: different set-ups of lights under which a hash was seen.
-        seen: different people of whom a hash has tiles.
+        seen: different people of whom a hash has tiles; or blocks.
+        unit: what `people` and `seen` count, for sentences.
     """
 
     hashes: int
@@ -53,6 +55,7 @@ class Coverage:
     tiles: Spread
     lightings: Spread
     seen: Spread
+    unit: str = "people"
 
     def plain(self) -> dict[str, Any]:
         """The numbers as JSON values."""
@@ -69,14 +72,14 @@ class Coverage:
 
     def __str__(self) -> str:
         return (
-            f"{self.people:,} people; {self.enough:,} of {self.hashes:,} hashes, {self.share:.1%} of the pixels, have "
-            f"enough for an expert. Of these a hash has tiles: {self.tiles}; lightings: {self.lightings}; people: "
-            f"{self.seen}."
+            f"{self.people:,} {self.unit}; {self.enough:,} of {self.hashes:,} hashes, {self.share:.1%} of the pixels, "
+            f"have enough for an expert. Of these a hash has tiles: {self.tiles}; lightings: {self.lightings}; "
+            f"{self.unit}: {self.seen}."
         )
 
 
-def coverage(pixels: Pixels, min_pixels: int, min_people: int = 1) -> Coverage:
-    """Measure training pixels, where an expert needs `min_pixels` of them, of `min_people`."""
+def coverage(pixels: Pixels, min_pixels: int, min_people: int = 1, *, unit: str = "people") -> Coverage:
+    """Measure training pixels, where an expert needs `min_pixels` of them, of `min_people` (named `unit`)."""
     present = [tile_hash for tile_hash in pixels.runs if pixels.count(tile_hash)]
     enough = pixels.with_enough(min_pixels, min_people)
     tiles = [pixels.tiles[tile_hash].numpy() for tile_hash in enough]
@@ -88,4 +91,5 @@ def coverage(pixels: Pixels, min_pixels: int, min_people: int = 1) -> Coverage:
         tiles=Spread.of([len(found) for found in tiles]),
         lightings=Spread.of([len(np.unique(found[:, 0])) for found in tiles]),
         seen=Spread.of([len(np.unique(found[:, 1])) for found in tiles]),
+        unit=unit,
     )

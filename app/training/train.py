@@ -192,7 +192,8 @@ def train(
             if not len(pixels):
                 hint = "It needs at least ten frames that show a face."
                 raise InputError(f"The data set {data.path} has no {name} pixels.", hint)
-        covered = coverage(train_pixels, options.experts.min_pixels, options.experts.min_people)
+        unit = "people" if data.people else "blocks of frames"  # of one face
+        covered = coverage(train_pixels, options.experts.min_pixels, options.experts.min_people, unit=unit)
         console.print(str(covered), highlight=False)
         if train_pixels.kept < 1.0:
             console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
