@@ -19,7 +19,7 @@ from app.network.schema import FEATURES, TILE_PIXELS, VECTORS, channels, feature
 from app.network.weights import WeightSet
 from app.passes.background import Background
 from app.passes.composite import MODES, VIEW_MODES, Composite, CompositeInputs
-from app.passes.gbuffer import GBuffer
+from app.passes.gbuffer import GBUFFER_KINDS, GBuffer, GBufferKind
 from app.passes.light_cache import LightCache
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
@@ -27,7 +27,7 @@ from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
 from app.scene.model import Scene
 
-__all__ = ["AOVS", "MODES", "Renderer"]
+__all__ = ["AOVS", "GBUFFER_KINDS", "MODES", "Renderer"]
 
 AOVS = tuple(name for name in VIEW_MODES if name != "tiles")  # what read_aov knows
 _LIGHT_FEATURES = tuple(feature.name for feature in FEATURES if feature.light)
@@ -75,6 +75,7 @@ class Renderer:
         mode: one of MODES.
         cache_size: texels along the light cache's UV square.
         cache_samples: samples a point of the light cache gets before it rests.
+        gbuffer: how pixels find what they show: see GBuffer.
         seed: of all random numbers.
 
     Raises:
@@ -91,12 +92,13 @@ class Renderer:
         *,
         cache_size: int = 256,
         cache_samples: int = 32,
+        gbuffer: GBufferKind = "trace",
         seed: int = 0,
     ) -> None:
         if not scene.face_parts:
             raise InputError("The scene has no face: name the part that is one with --face.")
         self.mode = mode
-        self.device, self._weights, self._seed = device, weights, seed
+        self.device, self._weights, self._gbuffer, self._seed = device, weights, gbuffer, seed
         self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split = 0.5
         self._scene = scene
@@ -298,7 +300,7 @@ class Renderer:
                 undo.callback(thing.close)
                 return thing
 
-            gbuffer = keep(GBuffer(device, scene, cache, width, height))
+            gbuffer = keep(GBuffer(device, scene, cache, width, height, self._gbuffer))
             hashing = keep(TileHash(device, gbuffer.places, width, height, hash_scale=self._weights.hash_scale))
             face_radiance = keep(device.image(width, height, "rgba16f", name="face radiance"))
             network = keep(

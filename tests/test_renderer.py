@@ -11,7 +11,8 @@ from app.errors import InputError
 from app.gpu import Device
 from app.network.schema import FEATURES, HALF_MAX
 from app.network.weights import WeightSet
-from app.renderer import AOVS, MODES, Renderer
+from app.passes.gbuffer import GBufferKind
+from app.renderer import AOVS, GBUFFER_KINDS, MODES, Renderer
 from app.scene.default import default_scene
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Part, Scene
@@ -147,6 +148,25 @@ def test_what_stands_before_the_face_hides_it(gpu: Device, face: Scene, weights:
         picture = settled(renderer)
         row = picture[SIZE[1] // 2, :, :3].astype(int)
         assert (row[20:-20, 2] > row[20:-20, 0] + 50).all()
+
+
+def test_a_rasterised_face_looks_as_a_traced_one(gpu: Device, face: Scene, weights: WeightSet) -> None:
+    """With a card before the mouth, several shifted samples, in another size, after lights were exchanged."""
+    card = Part("card", quad((0.0, -0.05, 0.2), (0.3, 0.0, 0.0), (0.0, 0.02, 0.0)), Material("card", (0.1, 0.4, 0.1)))
+    scene = replace(face, parts=(*face.parts, card))
+    sun = LightRig((DirectionalLight((0.3, -0.4, -1.0), irradiance=3.0),))
+    pictures: dict[GBufferKind, list[NDArray[np.uint8]]] = {}
+    for kind in GBUFFER_KINDS:
+        with Renderer(gpu, scene, weights, SIZE, cache_size=64, cache_samples=4, gbuffer=kind) as renderer:
+            pictures[kind] = [settled(renderer, 3)]
+            assert ("face triangles" in renderer.timings()) == (kind == "raster")
+            renderer.scene = replace(scene, lights=sun, environment=None)
+            renderer.resize(60, 50)
+            pictures[kind].append(settled(renderer))
+    for traced, raster in zip(pictures["trace"], pictures["raster"], strict=True):
+        error = np.abs(traced.astype(int) - raster).max(axis=-1)
+        assert (error > 2).mean() < 0.002
+        assert error.mean() < 0.05
 
 
 def test_resize(gpu: Device, face: Scene, weights: WeightSet) -> None:

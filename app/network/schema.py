@@ -86,7 +86,7 @@ DTYPE = np.dtype([(f.name, np.float32) if f.channels == 1 else (f.name, np.float
 """One pixel as a numpy record of float32, fields in schema order, without padding (128 bytes)."""
 
 LIGHT_SCALE = {"diffuse": 0.3, "diffuse_wide": 0.5, "transmission": 0.2, "specular": 0.5}
-"""light_scale is the luminance of these features together, weighed so, and a floor (shaders/gbuffer.rgen)."""
+"""light_scale is the luminance of these features together, weighed so, and a floor (shaders/include/gbuffer.glsl)."""
 
 _SLICES: dict[str, slice] = {}
 for _feature in FEATURES:

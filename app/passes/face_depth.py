@@ -1,4 +1,4 @@
-"""A depth-only raster pass over the face: tells the G-buffer which pixels need a ray, and where to look.
+"""A depth-only raster pass over the face: tells the traced G-buffer which pixels need a ray, and where to look.
 
 On a CPU driver a ray through the head costs about ten times as much as the pixel of a raster pass, and a ray that knows
 its interval a third of one that does not (docs/results.md).
@@ -12,7 +12,7 @@ from app.passes.scene_layout import SCENE_INCLUDES
 
 
 class FaceDepth:
-    """Draws the face parts into `depth` (d32, 1 where there is no face) with the frame's jitter.
+    """Draws the face parts into `image` (d32, 1 where there is no face) with the frame's jitter.
 
     Args:
         device: an open device.
@@ -22,7 +22,7 @@ class FaceDepth:
 
     def __init__(self, device: Device, scene: SceneBuffers, width: int, height: int) -> None:
         self.scene = scene
-        self.depth = device.image(width, height, "d32", name="face depth")
+        self.image = device.image(width, height, "d32", name="face depth")
         self._pipeline = device.graphics_pipeline(
             "face_depth.vert",
             "face_depth.frag",
@@ -43,7 +43,7 @@ class FaceDepth:
 
     def record(self, command: CommandBuffer) -> None:
         """Records the pass; the depth is visible after the next barrier."""
-        with command.timer("face depth"), command.rendering(color=[], depth=self.depth, clear_depth=1.0):
+        with command.timer("face depth"), command.rendering(color=[], depth=self.image, clear_depth=1.0):
             command.bind(self._pipeline, self._bound)
             command.index_buffer(self.scene.indices)
             for index, part in enumerate(self.scene.parts):
@@ -53,5 +53,5 @@ class FaceDepth:
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in (self._bound, self._pipeline, self.depth):
+        for thing in (self._bound, self._pipeline, self.image):
             thing.close()

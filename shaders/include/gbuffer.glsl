@@ -1,0 +1,165 @@
+// What a pixel of the face tells its network, from what the pixel shows: look-ups in the light cache, and light that depends
+// on the viewer. Written tile-major (app/network/schema.py), for the tile hash and the tile network.
+
+#include "scene.glsl"
+#include "surface.glsl"
+#include "light_cache.glsl"
+#include "features.glsl"
+
+layout(set = 0, binding = SLOT_FEATURES, scalar) writeonly buffer FeatureBuffer { uvec4 features[]; };
+layout(set = 0, binding = SLOT_SURFACE, scalar) writeonly buffer SurfaceBuffer { vec2 surface[]; };
+layout(set = 0, binding = SLOT_PLACES, scalar) writeonly buffer PlaceBuffer { uint places[]; };
+layout(set = 0, binding = SLOT_VISIBILITY, scalar) readonly buffer Visibility { float visibility[]; };
+layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CacheState state; };
+layout(set = 0, binding = SLOT_CACHE) uniform sampler2D cache[CACHE_IMAGES];
+
+#define INFINITY uintBitsToFloat(0x7f800000u)
+
+// Where the visibility of lights is read: four texels and their weights, as a bilinear look-up would choose them.
+struct Texels {
+    uvec4 index;
+    vec4 weight;
+};
+
+Texels texels_at(vec2 uv)
+{
+    vec2 p = clamp(uv * float(FINE_SIZE) - 0.5, vec2(0.0), vec2(float(FINE_SIZE) - 1.001));
+    uvec2 i = uvec2(p);
+    vec2 f = p - vec2(i);
+    uint at = i.y * FINE_SIZE + i.x;
+    Texels t;
+    t.index = uvec4(at, at + 1u, at + FINE_SIZE, at + FINE_SIZE + 1u);
+    t.weight = vec4((1.0 - f.x) * (1.0 - f.y), f.x * (1.0 - f.y), (1.0 - f.x) * f.y, f.x * f.y);
+    return t;
+}
+
+float light_visibility(uint light, Texels t)
+{
+    uint base = fine_index(light, 0u);
+    vec4 v = vec4(visibility[base + t.index.x], visibility[base + t.index.y], visibility[base + t.index.z], visibility[base + t.index.w]);
+    return dot(v, t.weight) / float(state.first_fine + state.samples);
+}
+
+// Schlick's approximation leaves out up to a fifth of what skin's boundary reflects.
+float exact_fresnel(Surface s, Lobe lobe, float cosine)
+{
+    return s.subsurface > 0.0 ? fresnel_dielectric(cosine, s.ior) / max(fresnel(lobe, cosine).x, 1e-6) : 1.0;
+}
+
+// The lobe with another roughness, as a light of this width blurs it (Karis 2013).
+Lobe widened(Lobe lobe, float roughness, float width)
+{
+    lobe.alpha = clamp(roughness * roughness + width, 0.0, 1.0);
+    return lobe;
+}
+
+// How much of what lies in a direction is seen from a place: the linear function over the hemisphere's disc whose mean is
+// the share that is open, and whose product with the direction is `opening` on average. A disc's coordinates have variance 1/4.
+float seen_towards(vec3 direction, vec3 normal, float ambient_visibility, vec3 opening)
+{
+    vec3 along = opening - normal * dot(normal, opening);
+    return clamp(ambient_visibility + 4.0 * dot(along, direction), 0.0, 1.0);
+}
+
+// What a GGX lobe around the mirrored view shows: the environment, or, where that is hidden, other skin. Seen at a grazing
+// angle the lobe gets narrower across the plane of incidence and loses its part below the horizon, so its middle lifts;
+// both factors fitted to sampled lobes.
+vec3 surroundings_mirrored(vec3 view, Surface s, float roughness, float ambient_visibility, vec3 opening, vec3 skin)
+{
+    float cosine = clamp(dot(view, s.normal), 0.01, 1.0), away = 1.0 - cosine;
+    vec3 middle = normalize(reflect(-view, s.normal) + 1.6 * roughness * roughness * away * away * away * s.normal);
+    vec3 open = environment_blurred(middle, roughness * sqrt(sqrt(cosine)));
+    return mix(skin, open, seen_towards(middle, s.smooth_normal, ambient_visibility, opening));
+}
+
+void write_no_face(uint tile, uint pixel)
+{
+    uint at = surface_index(tile, pixel);
+    surface[at] = vec2(INFINITY, 0.0);
+    places[at] = NO_FACE;
+}
+
+// `ray`: the pixel's camera_ray; `depth`: where along it the surface lies, which is the view-space depth.
+void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
+{
+    uint at = surface_index(tile, pixel);
+    vec3 view = -normalize(ray);
+    if (dot(s.geometric_normal, view) <= 0.0) { // skin from within, seen through a hole in the mesh: black
+        surface[at] = vec2(depth, 0.0);
+        places[at] = packHalf2x16(fract(s.uv));
+        for (uint k = 0u; k < FEATURE_VECTORS; ++k) features[feature_index(tile, k, pixel)] = uvec4(0u);
+        return;
+    }
+    face_viewer(s, view);
+    Lobe lobe = surface_lobe(s);
+    vec2 uv = fract(s.uv);
+
+    vec4 unit_of_light = vec4(vec3(state.unit), 1.0);
+    vec4 lights_and_sky = unit_of_light * textureLod(cache[CACHE_LIGHTS], uv, 0.0);
+    vec4 narrow = unit_of_light * textureLod(cache[CACHE_NARROW], uv, 0.0) + vec4(lights_and_sky.rgb, 0.0);
+    vec4 wide = unit_of_light * textureLod(cache[CACHE_WIDE], uv, 0.0);
+    vec3 moment = state.unit * textureLod(cache[CACHE_MOMENT], uv, 0.0).xyz;
+    vec3 transmission = state.unit * textureLod(cache[CACHE_TRANSMISSION], uv, 0.0).rgb;
+    vec3 opening = textureLod(cache[CACHE_OPENING], uv, 0.0).xyz;
+    Texels texels = texels_at(uv);
+
+    // Sharp light: every light at the bent normal with the visibility of this place, no sampling.
+    mat3 tangent_space = basis_around(s.normal);
+    vec3 wo = view * tangent_space;
+    vec3 irradiance = vec3(0.0), specular = vec3(0.0);
+    for (uint i = 0u; i < frame.light_count; ++i) {
+        vec3 direction;
+        vec3 arriving = light_towards(lights[i], s.position, direction) * light_visibility(i, texels);
+        float cosine = dot(direction, s.normal);
+        if (cosine <= 0.0) continue;
+        irradiance += arriving * base_enter(lobe, cosine) * cosine;
+        vec3 wi = direction * tangent_space;
+        arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
+        float width = light_width(lights[i], s.position);
+        specular += arriving * (1.0 - s.second_weight) * specular_eval(widened(lobe, s.roughness, width), wo, wi);
+        if (s.second_weight > 0.0)
+            specular += arriving * s.second_weight * specular_eval(widened(lobe, s.second_roughness, width), wo, wi);
+    }
+    irradiance += lights_and_sky.a * environment_irradiance(s.normal);
+    // Skin that hides the environment is near, and lit about as this place is.
+    vec3 reflecting = s.albedo * (1.0 / PI), skin = reflecting * wide.rgb;
+    vec3 reflected = (1.0 - s.second_weight) * specular_albedo(lobe, wo.z)
+                   * surroundings_mirrored(view, s, s.roughness, narrow.a, opening, skin);
+    if (s.second_weight > 0.0)
+        reflected += s.second_weight * specular_albedo(widened(lobe, s.second_roughness, 0.0), wo.z)
+                   * surroundings_mirrored(view, s, s.second_roughness, narrow.a, opening, skin);
+    // A rough surface seen at a grazing angle shows facets that are turned towards the viewer.
+    specular += reflected * exact_fresnel(s, lobe, mix(wo.z, 1.0, lobe.alpha));
+
+    // Light times albedo, as the picture needs it: a network of a few layers would have to learn to multiply.
+    Features f;
+    f.uv = uv;
+    f.normal = frame.head_from_world * s.normal;
+    f.view = frame.head_from_world * view;
+    f.albedo = s.albedo;
+    f.roughness = s.roughness;
+    f.diffuse = reflecting * irradiance;
+    f.diffuse_narrow = reflecting * narrow.rgb;
+    f.diffuse_wide = reflecting * wide.rgb;
+    f.specular = specular;
+    f.light_direction = frame.head_from_world * moment * luminance(reflecting);
+    f.thickness = tanh(wide.a * (1.0 / 0.02));
+    f.transmission = reflecting * transmission;
+    f.ambient_visibility = narrow.a;
+
+    // The pixel's own unit of light: makes the network's input the same under lights of any strength and on skin of any
+    // tone. The floor keeps places in deep shadow from being all noise; it scales with the lights, too.
+    float scale = luminance(light_scale_color(f)) + 0.001 * frame.light_level + 1e-20;
+    float unit = 1.0 / scale;
+    f.diffuse *= unit;
+    f.diffuse_narrow *= unit;
+    f.diffuse_wide *= unit;
+    f.specular *= unit;
+    f.light_direction *= unit;
+    f.transmission *= unit;
+    uvec4 words[FEATURE_VECTORS];
+    pack_features(f, words);
+    for (uint k = 0u; k < FEATURE_VECTORS; ++k) features[feature_index(tile, k, pixel)] = words[k];
+    surface[at] = vec2(depth, scale);
+    places[at] = words[0].x;
+}
