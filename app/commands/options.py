@@ -5,9 +5,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from app.passes.gbuffer import GBufferKind
 
 MAX_SIZE = 8192
 
@@ -35,6 +38,7 @@ class SceneOptions:
         size: (width, height) in pixels, 1..MAX_SIZE each; None means one that suits the device.
         device: a device's number or a part of its name.
         light_samples: how often light is gathered for each point of the face, before it is blurred there.
+        gbuffer: how pixels find what they show: one of app.renderer.GBUFFER_KINDS.
     """
 
     mesh: Path | None
@@ -46,6 +50,7 @@ class SceneOptions:
     size: tuple[int, int] | None
     device: str | None
     light_samples: int = 32
+    gbuffer: "GBufferKind" = "trace"
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -78,6 +83,21 @@ class Mode(click.ParamType[str]):
         if value not in MODES:
             self.fail(f"{value!r} is not a mode: choose one of {', '.join(MODES)}", param, ctx)
         return str(value)
+
+
+class GBuffer(click.ParamType["GBufferKind"]):
+    """A name in app.renderer.GBUFFER_KINDS, which is imported only once a name is given."""
+
+    name = "KIND"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "GBufferKind":
+        """Return the name; an unknown one is a usage error that lists the known ones."""
+        from app.renderer import GBUFFER_KINDS
+
+        for kind in GBUFFER_KINDS:
+            if value == kind:
+                return kind
+        self.fail(f"{value!r} is not a way to fill the G-buffer: choose from {', '.join(GBUFFER_KINDS)}", param, ctx)
 
 
 class Aov(click.ParamType[str]):
@@ -171,6 +191,13 @@ def scene_options(default_mode: str = "neural") -> Callable[[Callable[..., Any]]
             metavar="N",
             help="How often light is gathered for each point of the face: fewer is sooner, more is smoother.",
         ),
+        click.option(
+            "--gbuffer",
+            type=GBuffer(),
+            default=SceneOptions.gbuffer,
+            show_default=True,
+            help="How pixels find what they show of the face: trace, by a ray each, or raster, which is quicker.",
+        ),
     ]
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -185,9 +212,10 @@ def scene_options(default_mode: str = "neural") -> Callable[[Callable[..., Any]]
             size: tuple[int, int] | None,
             device: str | None,
             light_samples: int,
+            gbuffer: "GBufferKind",
             **others: Any,
         ) -> Any:
-            scene = SceneOptions(mesh, lights, environment, face, weights, mode, size, device, light_samples)
+            scene = SceneOptions(mesh, lights, environment, face, weights, mode, size, device, light_samples, gbuffer)
             return command(scene=scene, **others)
 
         decorated: Callable[..., Any] = device_option(with_scene)

@@ -136,5 +136,7 @@ def open_renderer(
     say("compiling the shaders")
     from app.renderer import Renderer
 
-    with Renderer(device, scene, weights, size, mode=mode, cache_samples=options.light_samples) as renderer:
+    with Renderer(
+        device, scene, weights, size, mode=mode, cache_samples=options.light_samples, gbuffer=options.gbuffer
+    ) as renderer:
         yield renderer

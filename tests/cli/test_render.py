@@ -63,6 +63,16 @@ def test_exr_holds_radiance_and_layers(tmp_path: Path) -> None:
     assert not read["diffuse.R"][~face].any()
 
 
+def test_rasterised_or_traced(tmp_path: Path) -> None:
+    pictures = {}
+    for kind in ("trace", "raster"):
+        path = tmp_path / f"{kind}.png"
+        assert main([*QUICK, "--gbuffer", kind, "--out", str(path)]) == 0
+        pictures[kind] = png(path).astype(int)
+    difference = np.abs(pictures["trace"] - pictures["raster"])
+    assert np.quantile(difference, 0.99) <= 1 and difference.any()  # not the same code twice
+
+
 def test_one_aov_as_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "normal.png"
     assert main([*QUICK, "--aov", "normal", "--out", str(path)]) == 0
