@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.controls import Controls
 from app.errors import InputError
 from app.gpu import Device
 from app.network.schema import FEATURES, HALF_MAX
@@ -177,6 +178,29 @@ def test_resize(gpu: Device, face: Scene, weights: WeightSet) -> None:
             renderer.resize(width, height)
             assert settled(renderer).shape == (height, width, 4)
         assert gpu.live_objects == before
+
+
+def test_frames_make_nothing(gpu: Device, face: Scene, weights: WeightSet) -> None:
+    """After the first frame of a kind no memory is allocated and nothing is compiled, whatever moves."""
+    with Renderer(gpu, face, weights, (48, 40), cache_size=64, cache_samples=4) as renderer:
+        controls = Controls(renderer, tuple(MODES))
+        renderer.render()
+        before = gpu.objects_made
+        assert before["VkDeviceMemory"] and before["VkPipeline"]
+        for mode in MODES:
+            renderer.mode = mode
+            controls.orbit(0.1, 0.05)
+            renderer.render()
+            renderer.timings()
+        for change in ("LEFT", "UP", "+", "E", "S", "]", "D", "R", "N", "HOME"):
+            controls.press(change)
+            renderer.render()
+        assert gpu.objects_made == before
+        # Another number of lights is another scene: buffers of their size, and commands that name them.
+        renderer.scene = replace(face, lights=LightRig())
+        renderer.render()
+        assert gpu.objects_made["VkDeviceMemory"] > before["VkDeviceMemory"]
+        assert gpu.objects_made["VkPipeline"] == before["VkPipeline"]
 
 
 def test_nothing_is_left_behind(gpu: Device, face: Scene, weights: WeightSet) -> None:

@@ -304,7 +304,12 @@ class Device:
     @property
     def live_objects(self) -> dict[str, int]:
         """Vulkan objects made and not destroyed, by kind; empty after close()."""
-        return {kind: count for kind, count in self.ledger.counts.items() if count}
+        return {kind: count for kind, count in self.ledger.counts.copy().items() if count}
+
+    @property
+    def objects_made(self) -> dict[str, int]:
+        """Vulkan objects made so far, by kind, destroyed ones included ("VkDeviceMemory": allocations)."""
+        return dict(self.ledger.made)
 
     def close(self) -> None:
         """Wait for the GPU and destroy everything. With validation, what the caller left open is reported as a leak."""

@@ -1,5 +1,6 @@
 """Who owns which Vulkan object, and what is still alive."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,15 +12,24 @@ from app.interruption import uninterrupted
 
 
 class Ledger:
-    """Counts Vulkan objects made and not destroyed, and remembers the open resources in order of creation."""
+    """Counts Vulkan objects, and remembers the open resources in order of creation.
+
+    Attributes:
+        counts: those made and not destroyed, by kind.
+        made: all that were ever made, by kind: what stays the same over some frames was not touched by them.
+        resources: the open resources.
+    """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.made: Counter[str] = Counter()
         self.resources: dict[int, Resource] = {}
 
 
 # Objects of all devices and instances of this process: shows leaks even when a device failed to open.
 _process = Counter[str]()
+# Resources are made in other threads as well, beside the drawing.
+_counting = threading.Lock()
 
 
 def live_objects() -> dict[str, int]:
@@ -45,8 +55,10 @@ class Resource:
     def own(self, kind: str, handle: Handle, destroy: Callable[[], object]) -> Handle:
         """Take over `handle`, of Vulkan type `kind`; `destroy()` ends it. Returns the handle."""
         self._owned.append((kind, destroy))
-        self._ledger.counts[kind] += 1
-        _process[kind] += 1
+        with _counting:
+            self._ledger.counts[kind] += 1
+            self._ledger.made[kind] += 1
+            _process[kind] += 1
         return handle
 
     @contextmanager
@@ -72,8 +84,9 @@ class Resource:
             while self._owned:
                 kind, destroy = self._owned.pop()
                 destroy()
-                self._ledger.counts[kind] -= 1
-                _process[kind] -= 1
+                with _counting:
+                    self._ledger.counts[kind] -= 1
+                    _process[kind] -= 1
 
     def __enter__(self) -> Self:
         return self
