@@ -1,11 +1,11 @@
 """Command buffers: recorded once in a `with` block, submitted as often as wanted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from app.gpu.binding import array, ffi, make, vk
+from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.buffer import Buffer
 from app.gpu.drawing import Color, DrawRecorder
 from app.gpu.image import Image, blit_region, layout_barrier
@@ -28,15 +28,15 @@ class CommandBuffer(DrawRecorder):
     """
 
     _timers: Timers | None = None
-    _pending = False
+    _pending = False  # the fence will be signalled
 
     def __init__(self, device: "Device", *, reusable: bool = True) -> None:
         super().__init__(device, reusable=reusable)
         self._target: SwapchainImage | None = None
         with self.building():
             self._fence = make_fence(self, device)
-            command = make("VkCommandBufferSubmitInfo", commandBuffer=self.handle)
-            self._submit_info = make("VkSubmitInfo2", commandBufferInfoCount=1, pCommandBufferInfos=[command])
+            self._last = self  # of those that were submitted with these: its fence tells the end of all
+            self._submits: dict[tuple[CommandBuffer, ...], Handle] = {}  # by what was submitted before these
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -163,23 +163,37 @@ class CommandBuffer(DrawRecorder):
         self.wait()
         return self._timers.read() if self._timers else {}
 
-    def submit(self, *, wait: bool) -> None:
-        """See `Device.submit`."""
+    def submit(self, before: "Sequence[CommandBuffer]" = (), *, wait: bool) -> None:
+        """Run `before` one after the other, then these; see `Device.submit`."""
         device = self._device
-        if self.closed or self._recording:
+        together = (*before, self)
+        if any(one.closed or one._recording for one in together):
             raise ValueError("these commands are closed or still being recorded")
-        self.wait()
+        for one in together:
+            one.wait()
+        info = self._submit_info(together)
         with uninterrupted:
             if self._target is not None:
-                self._wait_for_target(self._target)
+                self._wait_for_target(self._target, info)
             # Not after the wait: whatever interrupts there, a wait for a fence that was reset would never end.
             check(vk.vkResetFences(device.handle, 1, self._fence), "submit commands")
-            check(vk.vkQueueSubmit2(device.queue, 1, self._submit_info, self._fence[0]), "submit commands")
+            check(vk.vkQueueSubmit2(device.queue, 1, info, self._fence[0]), "submit commands")
             self._pending = True
+            for one in together:
+                one._last = self
         if wait:
             self.wait()
 
-    def _wait_for_target(self, target: SwapchainImage) -> None:
+    def _submit_info(self, together: "tuple[CommandBuffer, ...]") -> Handle:
+        """VkSubmitInfo2; kept, as making one takes longer than submitting."""
+        info = self._submits.get(together)
+        if info is None:
+            commands = [make("VkCommandBufferSubmitInfo", commandBuffer=one.handle) for one in together]
+            info = make("VkSubmitInfo2", commandBufferInfoCount=len(commands), pCommandBufferInfos=commands)
+            self._submits[together] = info
+        return info
+
+    def _wait_for_target(self, target: SwapchainImage, info: Handle) -> None:
         """Let the submit wait until the window gives the image back, and tell the window when it is drawn."""
         acquired, drawn = target.swapchain.semaphores(target)
         transfer = vk.VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT
@@ -187,16 +201,16 @@ class CommandBuffer(DrawRecorder):
         waits = make("VkSemaphoreSubmitInfo", semaphore=acquired, stageMask=transfer)
         signals = make("VkSemaphoreSubmitInfo", semaphore=drawn, stageMask=everything)
         self._semaphores = array("VkSemaphoreSubmitInfo", [waits, signals])
-        info = self._submit_info
         info.waitSemaphoreInfoCount = info.signalSemaphoreInfoCount = 1
         info.pWaitSemaphoreInfos = self._semaphores
         info.pSignalSemaphoreInfos = self._semaphores + 1
 
     def wait(self) -> None:
         """Wait until the last submit has completed."""
-        if self._pending:
-            wait_for_fence(self._device.handle, self._fence, "run commands")
-            self._pending = False
+        last = self._last
+        if last._pending:
+            wait_for_fence(self._device.handle, last._fence, "run commands")
+            last._pending = False
 
     def close(self) -> None:
         """Free the commands, waiting for them if they run."""
@@ -205,6 +219,7 @@ class CommandBuffer(DrawRecorder):
         finally:
             with uninterrupted:
                 self._pending = False
+                self._submits.clear()
                 super().close()
                 if self._timers is not None:
                     self._timers.close()

@@ -288,9 +288,12 @@ class Device:
 
     # Running and ending.
 
-    def submit(self, commands: CommandBuffer, wait: bool = True) -> None:
-        """Run recorded commands; with `wait` return when they are done. DeviceLost if the GPU fails."""
-        commands.submit(wait=wait)
+    def submit(self, *commands: CommandBuffer, wait: bool = True) -> None:
+        """Run recorded commands one after the other; with `wait` return when all are done. DeviceLost if the GPU fails.
+
+        What they wait for among themselves is what barriers in them say. Those that draw to the window come last.
+        """
+        commands[-1].submit(commands[:-1], wait=wait)
 
     def wait_idle(self) -> None:
         """Wait until the GPU has nothing left to do."""

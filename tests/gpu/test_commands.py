@@ -168,6 +168,28 @@ def test_submit_without_waiting(gpu: Device, keep: Keep) -> None:
     gpu.wait_idle()
 
 
+def test_several_in_one_submit(gpu: Device, keep: Keep) -> None:
+    """They run in the order given, all are done when the last is, and each has its own timings."""
+    buffer = keep(gpu.buffer(2**20))
+    fills = []
+    for value in (1, 2, 3):
+        with gpu.commands() as cmd, cmd.timer(f"fill {value}"):
+            cmd.fill(buffer, value)
+            cmd.barrier()
+        fills.append(keep(cmd))
+    one, two, three = fills
+    for order, left in (((one, two, three), 3), ((three, one), 1), ((two,), 2), ((three, two, one), 1)):
+        gpu.submit(*order, wait=False)
+        for cmd in order:
+            assert set(cmd.timings()) == {f"fill {fills.index(cmd) + 1}"}
+        assert (buffer.read(np.uint32) == left).all()
+    gpu.submit(one, two, wait=False)
+    two.close()  # waits for both
+    gpu.submit(one, three)
+    with pytest.raises(ValueError, match="closed"):
+        gpu.submit(two, one)
+
+
 def test_submit_is_cheap(gpu: Device, keep: Keep) -> None:
     with gpu.commands() as cmd:
         cmd.barrier()
