@@ -1,5 +1,8 @@
 """A frame: wires the passes together, keeps what is accumulated, and records every command once.
 
+A frame is one submit. What changes from frame to frame is copied by its first commands from memory that the frame has
+of its own, so that Python prepares a frame while the GPU draws the one before.
+
     light cache -> G-buffer -> tile hash -> tile network \\
                                     background ----------- composite -> display image
                                      reference ----------/
@@ -18,13 +21,14 @@ from app.gpu import CommandBuffer, Device, Image
 from app.network.schema import FEATURES, TILE_PIXELS, VECTORS, channels, feature_image, from_tiles, unpack
 from app.network.weights import WeightSet
 from app.passes.background import Background
-from app.passes.composite import MODES, VIEW_MODES, Composite, CompositeInputs
+from app.passes.composite import MODES, VIEW_MODES, Composite, CompositeInputs, composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBuffer, GBufferKind
 from app.passes.light_cache import LightCache
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
+from app.passes.upload import Upload
 from app.scene.model import Scene
 
 __all__ = ["AOVS", "GBUFFER_KINDS", "MODES", "Renderer"]
@@ -32,6 +36,8 @@ __all__ = ["AOVS", "GBUFFER_KINDS", "MODES", "Renderer"]
 AOVS = tuple(name for name in VIEW_MODES if name != "tiles")  # what read_aov knows
 _LIGHT_FEATURES = tuple(feature.name for feature in FEATURES if feature.light)
 _NEEDS_REFERENCE = ("reference", "split", "difference")
+_UNDER_WAY = 2  # frames at most: one that the GPU draws, one that is ready for it
+_CENTER = (0.0, 0.0)
 
 
 class _Closes(Protocol):
@@ -58,6 +64,20 @@ class _Passes:
             self.composite, self.reference, self.background, self.tile_network, self.tile_hash, self.gbuffer,
             self.face_radiance,
         ):  # fmt: skip
+            thing.close()
+
+
+@dataclass
+class _Turn:
+    """What each frame that may be under way has of its own; the last of its commands are `composite`."""
+
+    light: Upload  # frame and cache state
+    neural: Upload  # frame and composite state
+    reference: Upload  # frame and composite state
+    composite: CommandBuffer
+
+    def close(self) -> None:
+        for thing in (self.composite, self.reference, self.neural, self.light):
             thing.close()
 
 
@@ -105,6 +125,11 @@ class Renderer:
         self._size = size
         self._owned: list[Any] = []
         self._commands: list[CommandBuffer] = []
+        self._turns: list[_Turn] = []
+        self._frames = 0
+        self._ran: list[CommandBuffer] = []  # by the last frame
+        self._face_center = scene.bounds(face_only=True).mean(axis=0)
+        self._shown: tuple[Any, ...] = ()
         self._buffers = SceneBuffers(device, scene)
         self._owned.append(self._buffers)
         try:
@@ -116,7 +141,6 @@ class Renderer:
             self._close_all()
             raise
         self._neural_samples = self._reference_samples = 0
-        self._gathered_light = False  # in the last frame
 
     # What is shown
 
@@ -147,6 +171,7 @@ class Renderer:
         if scene.parts is not old.parts:
             raise InputError("A renderer keeps its meshes; make a new one for others.")
         if scene.lights != old.lights or scene.environment is not old.environment:
+            self._finish()
             if self._buffers.set_lights(scene):
                 self._cache.lights_changed()
                 p = self._passes
@@ -179,41 +204,44 @@ class Renderer:
 
     # Drawing
 
-    def render(self) -> None:
-        """Adds one sample to the picture that `mode` shows and updates `image`. The GPU is idle afterwards."""
+    def render(self, *, wait: bool = True) -> None:
+        """Adds one sample to the picture that `mode` shows and updates `image`.
+
+        With `wait` the GPU is idle afterwards. Without, it still draws this frame, and this call has waited for the one
+        before the last: what else runs on the queue (`image.read`, a blit) comes after the frame by itself.
+        """
         neural, reference = self._mode != "reference", self._mode in _NEEDS_REFERENCE
-        self._gathered_light = neural and not self._cache.converged
-        if self._gathered_light:
-            self._write_frame(0, jitter=(0.0, 0.0))
-            self._cache.update()
+        turn = self._turns[self._frames % _UNDER_WAY]
+        turn.composite.wait()
+        run: list[CommandBuffer] = []
+        if neural and not self._cache.converged:
+            state = self._cache.advance()
+            turn.light.write(self._frame_record(0, _CENTER), state)
+            run += (turn.light.commands, self._cache.command)
             self._neural_samples = 0
-        composite = self._passes.composite
-        depth = math.dist(self._scene.camera.position, self._scene.bounds(face_only=True).mean(axis=0))
-        composite.set_state(
-            self._mode,
-            neural_drawn=neural,
-            first_neural=self._neural_samples == 0,
-            split=self.split,
-            depth_range=(max(0.0, depth - 0.15), depth + 0.15),
-        )
+        shown = self._composite_record(neural)
         if neural:
             view = self._mode in VIEW_MODES and self._mode != "tiles"
-            jitter = (0.0, 0.0) if view else _jitter(self._neural_samples)
-            self._write_frame(self._neural_samples, jitter)
-            self.device.submit(self._neural_command)
+            jitter = _CENTER if view else _jitter(self._neural_samples)
+            turn.neural.write(self._frame_record(self._neural_samples, jitter), shown)
+            run += (turn.neural.commands, self._neural_command)
             self._neural_samples += 1
         if reference:
-            self._write_frame(self._reference_samples, (0.0, 0.0))
+            turn.reference.write(self._frame_record(self._reference_samples, _CENTER), shown)
+            run.append(turn.reference.commands)
             if self._reference_samples == 0:
-                self._passes.reference.reset()
-            self.device.submit(self._reference_command)
+                run.append(self._passes.reference.clear)
+            run.append(self._reference_command)
             self._reference_samples += 1
-        self.device.submit(self._composite_command)
+        run.append(turn.composite)
+        self.device.submit(*run, wait=wait)
+        self._ran, self._frames = run, self._frames + 1
 
     def settle_lights(self) -> None:
         """Gathers all of the light cache's samples now."""
+        self._finish()
         while not self._cache.converged:
-            self._write_frame(0, jitter=(0.0, 0.0))
+            self._buffers.set_frame(self._scene.camera, *self._size, jitter=_CENTER, sample_index=0, seed=self._seed)
             self._cache.update()
 
     def resize(self, width: int, height: int) -> None:
@@ -229,12 +257,10 @@ class Renderer:
 
     def timings(self) -> dict[str, float]:
         """Milliseconds on the GPU of every pass of the last `render`, by name."""
-        result = self._cache.command.timings() if self._gathered_light else {}
-        if self._mode != "reference":
-            result |= self._neural_command.timings()
-        if self._mode in _NEEDS_REFERENCE:
-            result |= self._reference_command.timings()
-        return result | self._composite_command.timings()
+        result: dict[str, float] = {}
+        for commands in self._ran:
+            result |= commands.timings()
+        return result
 
     # Reading back
 
@@ -245,6 +271,7 @@ class Renderer:
 
     def read_radiance(self) -> NDArray[np.float32]:
         """Linear radiance of the picture, (H, W, 3): the reference's in reference mode, else the neural one."""
+        self._finish()
         if self._mode == "reference":
             return self._passes.reference.read()
         return self._passes.composite.read_radiance()
@@ -256,6 +283,7 @@ class Renderer:
         """
         if name not in AOVS:
             raise InputError(f"Unknown AOV {name!r}; choose from {', '.join(AOVS)}.")
+        self._finish()
         width, height = self._size
         gbuffer = self._passes.gbuffer
         tiles = gbuffer.tiles_x * gbuffer.tiles_y
@@ -325,8 +353,8 @@ class Renderer:
 
     def _record(self) -> None:
         self._close_commands()
-        p = self._passes
-        with self.device.commands() as neural:
+        p, device = self._passes, self.device
+        with device.commands(overlapping=True) as neural:
             p.gbuffer.record(neural)
             p.background.record(neural)
             neural.barrier()
@@ -334,28 +362,57 @@ class Renderer:
             neural.barrier()
             p.tile_network.record(neural)
             neural.barrier()
-        with self.device.commands() as reference:
+        self._commands.append(neural)
+        with device.commands(overlapping=True) as reference:
             p.reference.record(reference)
             reference.barrier()
-        with self.device.commands() as composite:
-            p.composite.record(composite)
-            composite.barrier()
-        self._neural_command, self._reference_command, self._composite_command = neural, reference, composite
-        self._commands = [neural, reference, composite]
+        self._commands.append(reference)
+        self._neural_command, self._reference_command = neural, reference
+        self._turns = [self._make_turn() for _ in range(_UNDER_WAY)]
 
-    def _write_frame(self, sample: int, jitter: tuple[float, float]) -> None:
-        width, height = self._size
-        self._buffers.set_frame(
-            self._scene.camera, width, height, jitter=jitter, sample_index=sample, seed=self._seed
+    def _make_turn(self) -> _Turn:
+        device, frame, state = self.device, self._buffers.frame, self._passes.composite.state
+        light, neural, reference = (Upload(device, frame, other) for other in (self._cache.state, state, state))
+        with device.commands() as composite:
+            self._passes.composite.record(composite)
+            composite.barrier()
+        return _Turn(light, neural, reference, composite)
+
+    def _frame_record(self, sample: int, jitter: tuple[float, float]) -> NDArray[Any]:
+        return self._buffers.frame_record(
+            self._scene.camera, *self._size, jitter=jitter, sample_index=sample, seed=self._seed
         )
+
+    def _composite_record(self, neural: bool) -> NDArray[Any]:
+        """What the composite pass is told; made anew where something has changed."""
+        camera = self._scene.camera
+        shown = (self._mode, neural, self._neural_samples == 0, self.split, camera.position)
+        if shown != self._shown:
+            depth = math.dist(camera.position, self._face_center)
+            self._composite_state = composite_state(
+                self._mode,
+                neural_drawn=neural,
+                first_neural=self._neural_samples == 0,
+                split=self.split,
+                depth_range=(max(0.0, depth - 0.15), depth + 0.15),
+            )
+            self._shown = shown
+        return self._composite_state
+
+    def _finish(self) -> None:
+        """Waits until no frame is under way."""
+        for turn in self._turns:
+            turn.composite.wait()
 
     def _restart(self) -> None:
         self._neural_samples = self._reference_samples = 0
 
     def _close_commands(self) -> None:
-        for command in self._commands:
-            command.close()
-        self._commands = []
+        for turn in self._turns:
+            turn.close()
+        for commands in self._commands:
+            commands.close()
+        self._turns, self._commands, self._ran = [], [], []
 
     def _close_all(self) -> None:
         for thing in reversed(self._owned):

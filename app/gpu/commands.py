@@ -25,13 +25,17 @@ class CommandBuffer(DrawRecorder):
 
     The `with` block records; leaving it ends the recording (or, on an exception, discards everything). Afterwards
     `Device.submit` runs it any number of times, until `close()`. What it uses must stay alive until then.
+
+    Submitting it again waits until it has run, unless it is `overlapping`: then it may be under way several times, if
+    commands that are not end each submit.
     """
 
     _timers: Timers | None = None
     _pending = False  # the fence will be signalled
 
-    def __init__(self, device: "Device", *, reusable: bool = True) -> None:
-        super().__init__(device, reusable=reusable)
+    def __init__(self, device: "Device", *, reusable: bool = True, overlapping: bool = False) -> None:
+        super().__init__(device, reusable=reusable, overlapping=overlapping)
+        self._overlapping = overlapping
         self._target: SwapchainImage | None = None
         with self.building():
             self._fence = make_fence(self, device)
@@ -169,8 +173,11 @@ class CommandBuffer(DrawRecorder):
         together = (*before, self)
         if any(one.closed or one._recording for one in together):
             raise ValueError("these commands are closed or still being recorded")
+        if before and self._overlapping:
+            raise ValueError("overlapping commands cannot be the last of several")
         for one in together:
-            one.wait()
+            if one is self or not one._overlapping:
+                one.wait()
         info = self._submit_info(together)
         with uninterrupted:
             if self._target is not None:

@@ -282,9 +282,12 @@ class Device:
         state = DrawState(color_formats, depth_format, depth_test, depth_write, vertex_layout, cull, blend, samples)
         return GraphicsPipeline(self, vertex, fragment, bindings, push, text, state)
 
-    def commands(self, *, reusable: bool = True) -> CommandBuffer:
-        """A command buffer to record: `with device.commands() as cmd: ...`. It stays alive after the block."""
-        return CommandBuffer(self, reusable=reusable)
+    def commands(self, *, reusable: bool = True, overlapping: bool = False) -> CommandBuffer:
+        """A command buffer to record: `with device.commands() as cmd: ...`. It stays alive after the block.
+
+        `overlapping`: it may be submitted again, among others, before it has run.
+        """
+        return CommandBuffer(self, reusable=reusable, overlapping=overlapping)
 
     # Running and ending.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Recorder(Resource):
     """A Vulkan command buffer in the state of recording."""
 
-    def __init__(self, device: "Device", *, reusable: bool) -> None:
+    def __init__(self, device: "Device", *, reusable: bool, overlapping: bool) -> None:
         super().__init__(device.ledger, "commands")
         self._device = device
         self._pipeline: Pipeline | None = None
@@ -28,6 +28,8 @@ class Recorder(Resource):
         with self.building():
             self.handle, self._array = allocate_command_buffer(self, device)
             flags = 0 if reusable else vk.VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT
+            if overlapping:
+                flags |= vk.VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT
             begin = make("VkCommandBufferBeginInfo", flags=flags)
             check(vk.vkBeginCommandBuffer(self.handle, begin), "record commands")
             self._recording = True

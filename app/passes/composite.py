@@ -63,6 +63,11 @@ class Composite:
         scene: the scene on the GPU.
         inputs: images and buffers of the passes before.
         width, height: pixels.
+
+    Attributes:
+        state: buffer of COMPOSITE_STATE, see `composite_state`; the caller copies it there before the pass.
+        display: the picture.
+        accumulated: buffer vec4 [height * width]: sum of the neural radiance, number of samples.
     """
 
     def __init__(
@@ -71,7 +76,7 @@ class Composite:
         self.width, self.height, self.scene, self._inputs = width, height, scene, inputs
         self.display = device.image(width, height, "rgba8", name="display")
         self.accumulated = device.buffer(np.zeros((height * width, 4), np.float32), name="accumulated")
-        self._state = device.buffer(COMPOSITE_STATE.size, memory="upload", name="composite state")
+        self.state = device.buffer(COMPOSITE_STATE.size, name="composite state")
         self._sampler = device.sampler("nearest", wrap_u="clamp", wrap_v="clamp")
         first = FIRST_PASS_SLOT
         kinds: dict[str, BindingKind] = {**dict.fromkeys(_IMAGES, "image"), "BACKGROUND_DEPTH": "texture"}
@@ -97,36 +102,12 @@ class Composite:
             self._bound.close()
         i, first = self._inputs, FIRST_PASS_SLOT
         values: tuple[Bound, ...] = (
-            i.features, i.surface, i.hashes, i.reference, self._state, i.face_radiance, i.background_radiance,
+            i.features, i.surface, i.hashes, i.reference, self.state, i.face_radiance, i.background_radiance,
             (i.background_depth, self._sampler), self.accumulated, self.display,
         )  # fmt: skip
         self._bound = self._pipeline.bind(
             {**self.scene.resources(), **{first + k: value for k, value in enumerate(values)}}
         )
-
-    def set_state(
-        self, mode: str, *, neural_drawn: bool, first_neural: bool, split: float, depth_range: tuple[float, float]
-    ) -> None:
-        """Says what the next submission shows. The GPU must be idle.
-
-        Args:
-            mode: one of MODES.
-            neural_drawn: the G-buffer and the face radiance are of this frame; add them to what is accumulated.
-            first_neural: start the accumulation over.
-            split: position of the line in split mode, 0..1.
-            depth_range: nearest and furthest depth in the depth view, metres.
-        """
-        state = np.zeros((), COMPOSITE_STATE.dtype)
-        state["mode"] = _FIXED.index(mode) if mode in _FIXED else len(_FIXED)
-        state["neural_drawn"], state["first_neural"] = neural_drawn, first_neural
-        state["split"], state["depth_range"] = split, depth_range
-        for feature in FEATURES:
-            if feature.name == mode:
-                place = channels(mode)
-                state["first_channel"], state["channels"] = place.start, place.stop - place.start
-                state["is_direction"] = feature.low < 0.0 and not feature.light
-                state["scales_with_light"] = feature.light
-        self._state.write(state)
 
     def record(self, command: CommandBuffer) -> None:
         """Records the pass; the display image is visible after the next barrier."""
@@ -141,5 +122,30 @@ class Composite:
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in (self._bound, self._pipeline, self._sampler, self._state, self.accumulated, self.display):
+        for thing in (self._bound, self._pipeline, self._sampler, self.state, self.accumulated, self.display):
             thing.close()
+
+
+def composite_state(
+    mode: str, *, neural_drawn: bool, first_neural: bool, split: float, depth_range: tuple[float, float]
+) -> NDArray[Any]:
+    """What a submission shows, as a record of COMPOSITE_STATE.
+
+    Args:
+        mode: one of MODES.
+        neural_drawn: the G-buffer and the face radiance are of this frame; add them to what is accumulated.
+        first_neural: start the accumulation over.
+        split: position of the line in split mode, 0..1.
+        depth_range: nearest and furthest depth in the depth view, metres.
+    """
+    state = np.zeros((), COMPOSITE_STATE.dtype)
+    state["mode"] = _FIXED.index(mode) if mode in _FIXED else len(_FIXED)
+    state["neural_drawn"], state["first_neural"] = neural_drawn, first_neural
+    state["split"], state["depth_range"] = split, depth_range
+    for feature in FEATURES:
+        if feature.name == mode:
+            place = channels(mode)
+            state["first_channel"], state["channels"] = place.start, place.stop - place.start
+            state["is_direction"] = feature.low < 0.0 and not feature.light
+            state["scales_with_light"] = feature.light
+    return state

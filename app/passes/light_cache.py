@@ -129,7 +129,7 @@ class LightCache:
     Attributes:
         images: CACHE_IMAGES as (image, sampler); sampled at uv, v = 0 in row 0.
         gathered: buffer of GATHERED_LIGHT: size * size texels, then the background's vertices in order of the parts.
-        command: what the last update ran, for its timings.
+        command: what the last update ran, or the next one runs after `advance`; overlapping.
         visibility: buffer of float, sums [light][fine texel], FINE_SCALE * size of them along the square.
         state: buffer of CACHE_STATE; first_sample + samples is the number that sums stand for.
     """
@@ -263,7 +263,7 @@ class LightCache:
     def _record(self, bound: Any, points: int) -> Any:
         """Commands that gather at so many points and blur."""
         columns, coarse, fine = 1024, self.size**2, self._fine_size**2
-        with self.device.commands() as command, command.timer("light cache"):
+        with self.device.commands(overlapping=True) as command, command.timer("light cache"):
             command.bind(self._trace, bound)
             command.trace(columns, -(-points // columns))
             command.barrier()
@@ -276,8 +276,12 @@ class LightCache:
 
     def update(self) -> None:
         """Gathers the next few samples; does nothing once converged. The GPU is idle afterwards."""
-        if self.converged:
-            return
+        if not self.converged:
+            self.state.write(self.advance())
+            self.device.submit(self.command)
+
+    def advance(self) -> Any:
+        """Chooses the next few samples, which must be left: `command` gathers them once the result is in `state`."""
         state = np.zeros((), CACHE_STATE.dtype)
         samples = min(self.samples_per_update, self.samples - self._gathered_samples)
         state["point_count"], state["first_sample"] = self.point_count, self._gathered_samples
@@ -287,10 +291,9 @@ class LightCache:
         level = self.scene.light_level
         state["unit"] = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
         state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)
-        self.state.write(state)
         self.command = self._commands[1 if self._gathered_samples else 0]
-        self.device.submit(self.command)
         self._gathered_samples += samples
+        return state
 
     def close(self) -> None:
         """Releases everything on the GPU."""

@@ -50,6 +50,7 @@ class Reference:
 
     Attributes:
         radiance: buffer vec4 [height * width], rows from the top: sum of linear radiance, number of samples.
+        clear: commands that forget all samples; overlapping.
         squares: buffer vec4 [height * width]: sum of the squares of the samples' radiance, 0.
     """
 
@@ -109,11 +110,11 @@ class Reference:
                 includes={**SCENE_INCLUDES, "reference_push.glsl": PUSH.glsl},
             )
         )
-        with device.commands() as clear:
+        with device.commands(overlapping=True) as clear:
             clear.fill(self.radiance)
             clear.fill(self.squares)
             clear.barrier()
-        self._clear = self._own(clear)
+        self.clear = self._own(clear)
         self._bound: Any = None
         self.lights_changed()
 
@@ -159,7 +160,7 @@ class Reference:
 
     def reset(self) -> None:
         """Forgets all samples at once. The GPU is idle afterwards."""
-        self.device.submit(self._clear)
+        self.device.submit(self.clear)
 
     def read(self) -> NDArray[np.float32]:
         """Mean radiance (height, width, 3); 0 where there are no samples."""

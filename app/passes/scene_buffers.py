@@ -40,6 +40,8 @@ from app.scene.model import Part, Scene, Texture
 class SceneBuffers:
     """GPU copy of a scene. `set_lights` and `set_frame` change it; new meshes need a new one.
 
+    `frame` is the buffer of FRAME; who has several frames under way copies `frame_record` there by commands.
+
     Args:
         device: an open device.
         scene: parts are baked into world space. At least one part.
@@ -86,7 +88,10 @@ class SceneBuffers:
         self._materials = self._own(device.buffer(materials, name="materials"))
         self._ggx = self._own(device.buffer(ggx_albedo_table(), name="ggx albedo"))
         self._boundaries = self._own(device.buffer(np.concatenate(tables), name="dielectrics"))
-        self._frame = self._own(device.buffer(FRAME.size, memory="upload", name="frame"))
+        self.frame = self._own(device.buffer(FRAME.size, memory="upload", name="frame"))
+        self._view: tuple[Camera, int, int] | None = None  # of the last frame record
+        self._record: NDArray[Any] = np.zeros((), FRAME.dtype)
+        self._clip_from_world: NDArray[np.float64] = np.eye(4)
         self.tlas: Tlas | None = None
         self._primitives: Buffer | None = None
         if raytracing:
@@ -153,20 +158,25 @@ class SceneBuffers:
             jitter: shift of every ray, in pixels.
             sample_index: 0, 1, 2 ...: decides the random numbers together with `seed`.
         """
-        frame = np.zeros((), FRAME.dtype)
-        basis = camera.basis(width, height)
-        frame["view_projection"] = (camera.projection(width, height, jitter) @ camera.view()).T
-        frame["head_from_world"] = self._head_from_world.T
-        frame["camera_origin"], frame["camera_right"] = basis.origin, basis.right
-        frame["camera_up"], frame["camera_forward"] = basis.up, basis.forward
-        frame["near"], frame["far"] = camera.near, camera.far
-        frame["pixel_angle"] = 2.0 * math.tan(camera.fov_y / 2.0) / height
+        self.frame.write(
+            self.frame_record(camera, width, height, jitter=jitter, sample_index=sample_index, seed=seed)
+        )
+
+    def frame_record(
+        self, camera: Camera, width: int, height: int, *, jitter: tuple[float, float], sample_index: int, seed: int = 0
+    ) -> NDArray[Any]:
+        """What `set_frame` writes, for `frame`; valid until the next call."""
+        view = (camera, width, height)
+        if view != self._view:
+            self._view, self._clip_from_world = view, camera.projection(width, height) @ camera.view()
+            self._record = _fill_camera(camera, width, height)
+            self._record["head_from_world"] = self._head_from_world.T
+        frame = self._record
+        frame["view_projection"] = (camera.shift(width, height, jitter) @ self._clip_from_world).T
         frame["exposure"], frame["light_level"] = self.exposure, self.light_level
-        frame["size"] = width, height
-        frame["tiles_x"] = tile_grid(width, height)[0]
         frame["light_count"] = self.light_count
         frame["sample_index"], frame["seed"], frame["jitter"] = sample_index, seed, jitter
-        self._frame.write(frame)
+        return frame
 
     def bindings(self) -> list[Binding]:
         """The scene's slots, for a pipeline."""
@@ -186,7 +196,7 @@ class SceneBuffers:
         levels = [(image, self._sphere) for image in self._maps.levels]
         values = (
             self.tlas, self._primitives, self.vertices, self.indices, self._parts_buffer, self._materials, self._lights,
-            self._environment, self._maps.alias, self._ggx, self._boundaries, self._frame, textures, levels,
+            self._environment, self._maps.alias, self._ggx, self._boundaries, self.frame, textures, levels,
         )  # fmt: skip
         return {slot: value for slot, value in enumerate(values) if value is not None}
 
@@ -245,6 +255,19 @@ class SceneBuffers:
         self._textures.append(image)
         self._texture_slots[id(texture)] = len(self._textures) - 1
         return len(self._textures) - 1
+
+
+def _fill_camera(camera: Camera, width: int, height: int) -> NDArray[Any]:
+    """A record of FRAME with what only depends on these, but for the projection."""
+    frame = np.zeros((), FRAME.dtype)
+    basis = camera.basis(width, height)
+    frame["camera_origin"], frame["camera_right"] = basis.origin, basis.right
+    frame["camera_up"], frame["camera_forward"] = basis.up, basis.forward
+    frame["near"], frame["far"] = camera.near, camera.far
+    frame["pixel_angle"] = 2.0 * math.tan(camera.fov_y / 2.0) / height
+    frame["size"] = width, height
+    frame["tiles_x"] = tile_grid(width, height)[0]
+    return frame
 
 
 def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float:

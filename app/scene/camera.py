@@ -99,9 +99,14 @@ class Camera:
         gl = pyrr.matrix44.create_perspective_projection(
             math.degrees(self.fov_y), width / height, self.near, self.far, dtype=np.float64
         ).T
+        return np.asarray(self.shift(width, height, jitter) @ _TO_VULKAN @ gl, np.float64)
+
+    @staticmethod
+    def shift(width: int, height: int, jitter: tuple[float, float]) -> F64:
+        """Clip space -> clip space: what `jitter` does to `projection`, as a (4,4) float64 matrix."""
         shift = np.eye(4)
         shift[:2, 3] = -2.0 * jitter[0] / width, -2.0 * jitter[1] / height
-        return np.asarray(shift @ _TO_VULKAN @ gl, np.float64)
+        return shift
 
     def basis(self, width: int, height: int) -> CameraBasis:
         """Return the ray tracer's vectors for an image of this size; they agree with `projection @ view`."""
