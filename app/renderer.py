@@ -18,26 +18,27 @@ from numpy.typing import NDArray
 
 from app.errors import InputError
 from app.gpu import CommandBuffer, Device, Image
-from app.network.schema import FEATURES, TILE_PIXELS, VECTORS, channels, feature_image, from_tiles, unpack
 from app.network.weights import WeightSet
 from app.passes.background import Background
 from app.passes.composite import MODES, VIEW_MODES, Composite, CompositeInputs, composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBuffer, GBufferKind
+from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_hash import TileHash
-from app.passes.tile_network import TileNetwork
+from app.passes.tile_network import TileNetwork, network_pipeline
 from app.passes.upload import Upload
+from app.passes.weight_store import ResidentWeights, WeightStore
 from app.scene.model import Scene
 
 __all__ = ["AOVS", "GBUFFER_KINDS", "MODES", "Renderer"]
 
 AOVS = tuple(name for name in VIEW_MODES if name != "tiles")  # what read_aov knows
-_LIGHT_FEATURES = tuple(feature.name for feature in FEATURES if feature.light)
 _NEEDS_REFERENCE = ("reference", "split", "difference")
 _UNDER_WAY = 2  # frames at most: one that the GPU draws, one that is ready for it
 _CENTER = (0.0, 0.0)
+FACE_RADIANCE = "rgba16f"
 
 
 class _Closes(Protocol):
@@ -118,7 +119,7 @@ class Renderer:
         if not scene.face_parts:
             raise InputError("The scene has no face: name the part that is one with --face.")
         self.mode = mode
-        self.device, self._weights, self._gbuffer, self._seed = device, weights, gbuffer, seed
+        self.device, self._gbuffer, self._seed = device, gbuffer, seed
         self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split = 0.5
         self._scene = scene
@@ -133,6 +134,8 @@ class Renderer:
         self._buffers = SceneBuffers(device, scene)
         self._owned.append(self._buffers)
         try:
+            self._store = WeightStore(device, weights, lambda layers: network_pipeline(device, layers, FACE_RADIANCE))
+            self._owned.append(self._store)
             self._cache = LightCache(device, self._buffers, **self._cache_options)
             self._owned.append(self._cache)
             self._passes = self._make_passes()
@@ -184,6 +187,36 @@ class Renderer:
             self._restart()
 
     @property
+    def weights(self) -> WeightSet:
+        """The tile networks that it draws with."""
+        return self._store.current.weights
+
+    def prepare(self, weights: WeightSet) -> ResidentWeights:
+        """Brings other tile networks to the GPU and compiles what they need, for `use`.
+
+        May run in another thread while this one draws, though not twice at once.
+
+        Raises:
+            BungyoError: the device cannot draw with these widths, or not with so many networks.
+        """
+        return self._store.prepare(weights)
+
+    def use(self, ready: ResidentWeights) -> None:
+        """Draws with what `prepare` returned last from the next frame on."""
+        self._finish()
+        self._store.use(ready)
+        p, scale = self._passes, ready.weights.hash_scale
+        if scale != p.tile_hash.hash_scale:
+            p.tile_hash.set_scale(scale)
+            p.tile_network.use(ready)
+            self._record()
+        else:
+            self._network_command.close()
+            p.tile_network.use(ready)
+            self._record_network()
+        self._neural_samples = 0
+
+    @property
     def samples(self) -> int:
         """Samples accumulated in the picture that `mode` shows (for two pictures, the fewer)."""
         if self._mode == "reference":
@@ -224,7 +257,7 @@ class Renderer:
             view = self._mode in VIEW_MODES and self._mode != "tiles"
             jitter = _CENTER if view else _jitter(self._neural_samples)
             turn.neural.write(self._frame_record(self._neural_samples, jitter), shown)
-            run += (turn.neural.commands, self._neural_command)
+            run += (turn.neural.commands, self._neural_command, self._network_command)
             self._neural_samples += 1
         if reference:
             turn.reference.write(self._frame_record(self._reference_samples, _CENTER), shown)
@@ -284,27 +317,7 @@ class Renderer:
         if name not in AOVS:
             raise InputError(f"Unknown AOV {name!r}; choose from {', '.join(AOVS)}.")
         self._finish()
-        width, height = self._size
-        gbuffer = self._passes.gbuffer
-        tiles = gbuffer.tiles_x * gbuffer.tiles_y
-        surface: NDArray[np.float32] = gbuffer.surface.read(np.float32, (tiles, TILE_PIXELS, 2))
-        words: NDArray[np.uint32] = gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4))
-        depth_and_scale: NDArray[np.float32] = from_tiles(surface, width, height)
-        face = np.isfinite(depth_and_scale[..., :1])
-        if name == "face":
-            value = face.astype(np.float32)
-        elif name == "depth":
-            value = depth_and_scale[..., :1]
-        elif name == "hash":
-            hashes = self._passes.tile_hash.hashes.read(np.uint32).astype(np.float32)
-            value = from_tiles(np.repeat(hashes[:, None, None], TILE_PIXELS, axis=1), width, height)
-        else:
-            # The G-buffer leaves pixels beside the face as they were: clear them before calculating.
-            value = np.where(face, unpack(feature_image(words, width, height))[..., channels(name)], 0.0)
-            if name in _LIGHT_FEATURES:
-                value = value * depth_and_scale[..., 1:]
-        value = np.where(face, value, 0.0).astype(np.float32)
-        return value[..., 0] if value.shape[-1] == 1 else value
+        return read_layer(name, self._passes.gbuffer, self._passes.tile_hash, *self._size)
 
     def close(self) -> None:
         """Releases everything on the GPU but the device."""
@@ -329,12 +342,11 @@ class Renderer:
                 return thing
 
             gbuffer = keep(GBuffer(device, scene, cache, width, height, self._gbuffer))
-            hashing = keep(TileHash(device, gbuffer.places, width, height, hash_scale=self._weights.hash_scale))
-            face_radiance = keep(device.image(width, height, "rgba16f", name="face radiance"))
+            hashing = keep(TileHash(device, gbuffer.places, width, height, hash_scale=self.weights.hash_scale))
+            face_radiance = keep(device.image(width, height, FACE_RADIANCE, name="face radiance"))
+            features, surface = gbuffer.features, gbuffer.surface
             network = keep(
-                TileNetwork(
-                    device, self._weights, hashing, gbuffer.features, gbuffer.surface, face_radiance, width, height
-                )
+                TileNetwork(device, self._store.current, hashing, features, surface, face_radiance, width, height)
             )
             background = keep(Background(device, scene, cache, width, height))
             reference = keep(Reference(device, scene, width, height))
@@ -360,15 +372,21 @@ class Renderer:
             neural.barrier()
             p.tile_hash.record(neural)
             neural.barrier()
-            p.tile_network.record(neural)
-            neural.barrier()
         self._commands.append(neural)
         with device.commands(overlapping=True) as reference:
             p.reference.record(reference)
             reference.barrier()
         self._commands.append(reference)
         self._neural_command, self._reference_command = neural, reference
+        self._record_network()
         self._turns = [self._make_turn() for _ in range(_UNDER_WAY)]
+
+    def _record_network(self) -> None:
+        """Apart from the rest of a neural frame, as it is recorded anew for other weights."""
+        with self.device.commands(overlapping=True) as network:
+            self._passes.tile_network.record(network)
+            network.barrier()
+        self._network_command = network
 
     def _make_turn(self) -> _Turn:
         device, frame, state = self.device, self._buffers.frame, self._passes.composite.state
@@ -410,6 +428,8 @@ class Renderer:
     def _close_commands(self) -> None:
         for turn in self._turns:
             turn.close()
+        if self._commands:
+            self._network_command.close()
         for commands in self._commands:
             commands.close()
         self._turns, self._commands, self._ran = [], [], []

@@ -1,5 +1,6 @@
 """The whole frame: what is drawn, what is kept between frames, what is left behind."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.controls import Controls
-from app.errors import InputError
+from app.errors import BungyoError, InputError
 from app.gpu import Device
 from app.network.schema import FEATURES, HALF_MAX
 from app.network.weights import WeightSet
@@ -201,6 +202,47 @@ def test_frames_make_nothing(gpu: Device, face: Scene, weights: WeightSet) -> No
         renderer.render()
         assert gpu.objects_made["VkDeviceMemory"] > before["VkDeviceMemory"]
         assert gpu.objects_made["VkPipeline"] == before["VkPipeline"]
+
+
+def test_other_weights_while_it_draws(gpu: Device, face: Scene) -> None:
+    """Prepared in another thread, used between two frames; the picture is that of a renderer that began with them."""
+    few = WeightSet.untrained((32, 8, 15), seed=1, slots=3)
+    sets = [
+        few,
+        WeightSet.untrained((32, 8, 15), seed=2, slots=2500),
+        WeightSet.untrained((32, 12, 15), seed=3, slots=5),
+        replace(few, hash_scale=5),
+    ]
+
+    def start(weights: WeightSet) -> Renderer:
+        return Renderer(gpu, face, weights, (48, 40), cache_size=64, cache_samples=1)
+
+    expected = []
+    for weights in sets:
+        with start(weights) as renderer:
+            renderer.render()
+            expected.append(renderer.read())
+    assert len({picture.tobytes() for picture in expected}) == len(sets)
+    before = gpu.live_objects
+    with start(sets[0]) as renderer, ThreadPoolExecutor(1) as beside:
+        renderer.render()
+        for index in (1, 0, 2, 3, 1):
+            coming = beside.submit(renderer.prepare, sets[index])
+            while not coming.done():
+                renderer.render(wait=False)
+            renderer.use(coming.result())
+            assert renderer.weights is sets[index] and renderer.samples == 0
+            renderer.render(wait=False)
+            assert np.array_equal(renderer.read(), expected[index])
+        renderer.resize(64, 40)
+        renderer.resize(48, 40)
+        renderer.render()
+        assert np.array_equal(renderer.read(), expected[1])
+        with pytest.raises(BungyoError, match=r"hidden widths \[80\]"):
+            renderer.prepare(WeightSet.untrained((32, 80, 15)))
+        renderer.render()
+        assert renderer.weights is sets[1]
+    assert gpu.live_objects == before
 
 
 def test_nothing_is_left_behind(gpu: Device, face: Scene, weights: WeightSet) -> None:

@@ -67,6 +67,11 @@ class Buffer(Resource):
                 )
                 self._bytes = np.frombuffer(ffi.buffer(pointer[0], size), np.uint8)
 
+    @property
+    def mapped(self) -> bool:
+        """Whether the CPU reaches the memory directly; if not, `read` and `write` are copies on the queue."""
+        return self._bytes is not None
+
     def write(self, data: "np.ndarray | bytes", offset: int = 0) -> None:
         """Copy an array (any dtype, C order) or bytes into the buffer at a byte offset."""
         raw = as_bytes(data)

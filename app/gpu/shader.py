@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -69,6 +70,7 @@ class ShaderCompiler:
     def __init__(self, folders: Sequence[Path] = (SHADER_FOLDER,), cache: Path | None = None) -> None:
         self.folders = list(folders)
         self.cache = cache if cache is not None else cache_folder() / "spirv"
+        self._compiling = threading.Lock()  # the compiler is given to one thread at a time
 
     def compile(
         self,
@@ -106,7 +108,7 @@ class ShaderCompiler:
                 return None
             return header, content
 
-        with Shader(stage, text, include) as shader:
+        with self._compiling, Shader(stage, text, include) as shader:
             try:
                 preprocessed = shader.preprocess()
                 key = hashlib.sha256(_CACHE_VERSION + stage.encode() + preprocessed.encode()).hexdigest()

@@ -48,7 +48,7 @@ class TileHash:
         hash_scale: int = HASH_SCALE,
     ) -> None:
         tiles_x, tiles_y = tile_grid(width, height)
-        self.tile_count, self.hash_scale = tiles_x * tiles_y, hash_scale
+        self.tile_count = tiles_x * tiles_y
         if self.tile_count > MAX_TILES:
             raise ValueError(
                 f"{width} x {height} pixels are {self.tile_count} tiles, but {MAX_TILES} are possible"
@@ -70,6 +70,11 @@ class TileHash:
         self._bound = self._pipeline.bind(dict(enumerate((places, self.hashes, self.tiles, self.dispatch))))
         subgroups = max(1, _THREADS // device.info.subgroup_size)
         self._groups = -(-self.tile_count // subgroups)
+        self.set_scale(hash_scale)
+
+    def set_scale(self, hash_scale: int) -> None:
+        """Hashes with so many bins from now on. Commands recorded before are stale."""
+        self.hash_scale = hash_scale
         self._push = np.array((self.tile_count, hash_scale), TILE_HASH_PUSH.dtype)
 
     def record(self, command: CommandBuffer) -> None:

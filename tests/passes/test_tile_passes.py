@@ -9,12 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from app.errors import BungyoError
 from app.gpu import CommandBuffer, Device, Image
+from app.gpu.memory import MemoryKind, allocate
 from app.network import schema, twin
 from app.network.tile_hash import tile_hash, tile_list
 from app.network.weights import WeightSet
 from app.passes.tile_hash import MAX_TILES, TileHash
-from app.passes.tile_network import TileNetwork
+from app.passes.tile_network import TileNetwork, network_pipeline
+from app.passes.weight_store import WeightStore, parameter_bytes
 
 UNTOUCHED = (9.0, 9.0, 9.0, 9.0)  # what the radiance image holds where nothing is drawn
 
@@ -270,6 +273,101 @@ def test_an_untrained_hash_is_drawn_by_the_generalist(gpu: Device) -> None:
     same = (drawn == expected(generalist, shown)).all(axis=-1)
     tiles = schema.to_tiles(same).all(axis=1)
     np.testing.assert_array_equal(tiles, ~np.isin(hashes, hashes[[0, 5]]))
+
+
+def many_networks(slots: int, seed: int = 0) -> WeightSet:
+    """Random networks of the shipped widths, and a table that sends every hash to a random one."""
+    weights = WeightSet.untrained(seed=seed, slots=slots)
+    table = np.random.default_rng(seed).integers(0, slots, 65536, np.uint32)
+    return WeightSet(weights.layers, weights.slots, table)
+
+
+def scattered_tiles(width: int, height: int, seed: int = 0) -> Picture:
+    """A picture that is all face, every tile of which shows a few places anywhere: nearly as many hashes as tiles."""
+    shown, rng = picture(width, height, face=1.0, seed=seed), np.random.default_rng(seed)
+    channels = schema.unpack(shown.words)
+    for y in range(0, height, 16):
+        for x in range(0, width, 16):
+            tile = channels[y : y + 16, x : x + 16, :2]
+            bins = rng.choice(8, (2, rng.integers(1, 8)))
+            for axis in range(2):
+                tile[..., axis] = (rng.choice(bins[axis], tile.shape[:2]) + 0.5) / 8
+    return Picture(schema.pack(channels), shown.depth, shown.light_scale)
+
+
+def test_thousands_of_networks(gpu: Device) -> None:
+    """Every tile with the right one of 2,500, the last one included."""
+    weights, shown = many_networks(2500), scattered_tiles(320, 304)
+    hashes = tile_hash(shown.places)
+    weights.table[hashes[7]] = 2499
+    assert len(np.unique(weights.table[hashes])) > 300
+    with rig(gpu, weights, shown) as passes:
+        assert_drawn(passes.draw(), weights, shown)
+
+
+def test_more_networks_than_a_shader_can_read(gpu: Device) -> None:
+    most = gpu.info.limits.storage_range // parameter_bytes(WeightSet.untrained())
+    if gpu.info.limits.storage_range > 2**28:
+        pytest.skip("this device reads more than a test should fill")
+    few = WeightSet.untrained()
+    many = WeightSet(few.layers, np.broadcast_to(few.slots, (most + 1, few.slots.shape[1])), few.table)
+    with pytest.raises(BungyoError, match=f"{most + 1} tile networks take .* MB at once"):
+        store(gpu, many)
+
+
+def store(gpu: Device, weights: WeightSet) -> WeightStore:
+    return WeightStore(gpu, weights, lambda layers: network_pipeline(gpu, layers, "rgba32f"))
+
+
+def _unmapped(owner: Any, device: Any, types: Any, requirements: Any, kind: MemoryKind, *, address: bool) -> Any:
+    memory, mappable = allocate(owner, device, types, requirements, kind, address=address)
+    return memory, mappable and kind != "device"
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_other_weights_take_the_place(gpu: Device, mapped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets of the same widths go to and fro between two places; larger ones and other widths get a new one.
+
+    Without `mapped` as on a discrete GPU, whose memory only copies reach.
+    """
+    if not mapped:
+        monkeypatch.setattr("app.gpu.buffer.allocate", _unmapped)
+    shown = scattered_tiles(64, 48)
+    sets = [many_networks(slots, seed) for slots, seed in ((30, 1), (30, 2), (7, 3), (2000, 4), (30, 5))]
+    sets.insert(3, WeightSet.untrained((32, 8, 15), slots=9))
+    with gpu.image(64, 48, "rgba32f") as radiance, ExitStack() as kept:
+        features, surface, places = (
+            kept.enter_context(gpu.buffer(data)) for data in (shown.features, shown.surface, shown.places)
+        )
+        before = gpu.live_objects
+        networks = store(gpu, sets[0])
+        hashing = TileHash(gpu, places, 64, 48)
+        network = TileNetwork(gpu, networks.current, hashing, features, surface, radiance, 64, 48)
+        for weights in (sets[0], *sets[1:], sets[0]):
+            if weights is not networks.current.weights:
+                made = gpu.objects_made["VkDeviceMemory"]
+                ready = networks.prepare(weights)
+                grown = len(weights.slots) in (9, 2000)
+                networks.use(ready)
+                network.use(ready)
+                if weights in sets[2:3]:  # the third set finds the first one's place
+                    assert gpu.objects_made["VkDeviceMemory"] == made
+                assert not grown or gpu.objects_made["VkDeviceMemory"] > made
+            with gpu.commands(reusable=False) as commands:
+                commands.clear(radiance, UNTOUCHED)
+                commands.barrier()
+                hashing.record(commands)
+                commands.barrier()
+                network.record(commands)
+                commands.barrier()
+            gpu.submit(commands)
+            commands.close()
+            assert_drawn(radiance.read().astype(np.float32), weights, shown)
+        with pytest.raises(ValueError, match="prepared last"):
+            networks.use(networks.current)
+        for thing in (network, hashing, networks):
+            thing.close()
+        assert {kind: count for kind, count in gpu.live_objects.items() if count > before.get(kind, 0)} == {}
 
 
 def test_doubling_the_light_scale_doubles_the_radiance(gpu: Device) -> None:

@@ -1,0 +1,38 @@
+"""What the G-buffer and the tile hash left, as images: the AOVs."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.network.schema import FEATURES, TILE_PIXELS, VECTORS, channels, feature_image, from_tiles, unpack
+from app.passes.gbuffer import GBuffer
+from app.passes.tile_hash import TileHash
+
+_LIGHT_FEATURES = tuple(feature.name for feature in FEATURES if feature.light)
+
+
+def read_layer(name: str, gbuffer: GBuffer, hashing: TileHash, width: int, height: int) -> NDArray[np.float32]:
+    """One layer of the last frame, (H, W) or (H, W, channels); 0 where there is no face. The GPU must be idle.
+
+    Args:
+        name: "face", "depth", "hash", or a feature's name. Light features come in their own units (not divided by the
+            pixel's light scale), depth in metres.
+    """
+    tiles = gbuffer.tiles_x * gbuffer.tiles_y
+    surface: NDArray[np.float32] = gbuffer.surface.read(np.float32, (tiles, TILE_PIXELS, 2))
+    words: NDArray[np.uint32] = gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4))
+    depth_and_scale: NDArray[np.float32] = from_tiles(surface, width, height)
+    face = np.isfinite(depth_and_scale[..., :1])
+    if name == "face":
+        value = face.astype(np.float32)
+    elif name == "depth":
+        value = depth_and_scale[..., :1]
+    elif name == "hash":
+        hashes = hashing.hashes.read(np.uint32).astype(np.float32)
+        value = from_tiles(np.repeat(hashes[:, None, None], TILE_PIXELS, axis=1), width, height)
+    else:
+        # The G-buffer leaves pixels beside the face as they were: clear them before calculating.
+        value = np.where(face, unpack(feature_image(words, width, height))[..., channels(name)], 0.0)
+        if name in _LIGHT_FEATURES:
+            value = value * depth_and_scale[..., 1:]
+    value = np.where(face, value, 0.0).astype(np.float32)
+    return value[..., 0] if value.shape[-1] == 1 else value

@@ -1,0 +1,140 @@
+"""Weight sets on the GPU: the one that is drawn with, and the next one, which is brought there beside the drawing."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from app.errors import BungyoError
+from app.gpu import Buffer, ComputePipeline, Device
+from app.network.shader import parameter_vectors
+from app.network.weights import WeightSet
+
+MakePipeline = Callable[[tuple[int, ...]], ComputePipeline]
+
+
+def parameter_bytes(weights: WeightSet) -> int:
+    """What the parameters of all its networks take on the GPU."""
+    return len(weights.slots) * parameter_vectors(weights.layers) * 16
+
+
+class ResidentWeights:
+    """A weight set in device memory, with the pipeline for its widths. Made by `WeightStore`.
+
+    Attributes:
+        weights: the set.
+        table: buffer of uint32, tile hash -> slot.
+        parameters: buffer of float, all networks one after the other, each as app.network.shader.arrange says.
+        pipeline: draws with them; stays the store's.
+    """
+
+    def __init__(self, device: Device, weights: WeightSet, pipeline: ComputePipeline) -> None:
+        size = parameter_bytes(weights)
+        if size > (limit := device.info.limits.storage_range):
+            raise BungyoError(
+                f"The {len(weights.slots)} tile networks take {size / 1e6:.0f} MB, "
+                f"but a shader on {device.info.name} can read {limit / 1e6:.0f} MB at once."
+            )
+        self.weights, self.pipeline, self._room = weights, pipeline, len(weights.slots)
+        # Where the GPU's memory cannot be written to directly: what a copy will bring there.
+        self._staging: list[tuple[Buffer, Buffer]] = []
+        with ExitStack() as undo:
+            self.table = undo.enter_context(device.buffer(weights.table.nbytes, name="hash to slot"))
+            self.parameters = undo.enter_context(device.buffer(size, name="network parameters"))
+            for target in (self.table, self.parameters):
+                if not target.mapped:
+                    source = device.buffer(target.size, memory="upload", name="weights on their way")
+                    self._staging.append((undo.enter_context(source), target))
+            self.replace(weights)
+            undo.pop_all()
+
+    def fits(self, weights: WeightSet) -> bool:
+        """Whether another set has its widths, and no more networks than there is room for."""
+        return weights.layers == self.weights.layers and len(weights.slots) <= self._room
+
+    def replace(self, weights: WeightSet) -> None:
+        """Take over another set, which fits. Nothing is drawn with this one meanwhile."""
+        self.weights = weights
+        staging = {target: source for source, target in self._staging}
+        for target, data in ((self.table, weights.table), (self.parameters, weights.gpu_parameters())):
+            staging.get(target, target).write(data)
+
+    def bring(self, device: Device) -> None:
+        """Copy to the GPU what could not be written there directly. Only by the thread that draws."""
+        if self._staging:
+            with device.commands(reusable=False) as commands:
+                for source, target in self._staging:
+                    commands.copy(source, target)
+                commands.barrier()
+            device.submit(commands)
+            commands.close()
+
+    def close(self) -> None:
+        """Release its buffers."""
+        for source, _ in self._staging:
+            source.close()
+        self.parameters.close()
+        self.table.close()
+
+
+class WeightStore:
+    """Room for two weight sets: the `current` one, and the next.
+
+    Args:
+        device: an open device.
+        weights: the first set.
+        make_pipeline: makes the pipeline for some widths; called once for each.
+
+    Raises:
+        BungyoError: the device cannot draw with these widths, or not with so many networks.
+    """
+
+    def __init__(self, device: Device, weights: WeightSet, make_pipeline: MakePipeline) -> None:
+        self._device, self._make_pipeline = device, make_pipeline
+        self._pipelines: dict[tuple[int, ...], ComputePipeline] = {}
+        self._next: ResidentWeights | None = None
+        try:
+            self.current = self._make(weights)
+            self.current.bring(device)
+        except BaseException:
+            self._close_pipelines()
+            raise
+
+    def prepare(self, weights: WeightSet) -> ResidentWeights:
+        """Bring a set to where `use` makes it the current one.
+
+        May run in another thread than the one that draws, though not twice at once: it touches neither the queue nor
+        what is drawn with.
+        """
+        room, self._next = self._next, None
+        if room is not None and room.fits(weights):
+            room.replace(weights)
+            self._next = room
+        else:
+            if room is not None:
+                room.close()
+            self._next = self._make(weights)
+        return self._next
+
+    def use(self, ready: ResidentWeights) -> None:
+        """Make current what `prepare` returned last. By the thread that draws; the GPU must be idle."""
+        if ready is not self._next:
+            raise ValueError("only the weight set that was prepared last can be used")
+        ready.bring(self._device)
+        self.current, self._next = ready, self.current
+
+    def close(self) -> None:
+        """Release everything on the GPU."""
+        for resident in (self.current, self._next):
+            if resident is not None:
+                resident.close()
+        self._next = None
+        self._close_pipelines()
+
+    def _make(self, weights: WeightSet) -> ResidentWeights:
+        if weights.layers not in self._pipelines:
+            self._pipelines[weights.layers] = self._make_pipeline(weights.layers)
+        return ResidentWeights(self._device, weights, self._pipelines[weights.layers])
+
+    def _close_pipelines(self) -> None:
+        for pipeline in self._pipelines.values():
+            pipeline.close()
+        self._pipelines = {}
