@@ -2,11 +2,16 @@
 
 FRAME = {
     "fps_512_traced": "frames/s at 512x512, lights at rest",
+    "fps_512_raster": "frames/s at 512x512, lights at rest, G-buffer rasterised",
     "fps_720_traced": "frames/s at 1280x720, lights at rest",
     "fps_512_light_moving": "frames/s at 512x512, key light moving",
     "fps_720_light_moving": "frames/s at 1280x720, key light moving",
     "python_ms": "Python's share of a frame at rest, ms",
     "python_ms_light_moving": "Python's share, key light moving, ms",
+    "gbuffer_ms_512_traced": "G-buffer and its depth pass, 512x512, ms",
+    "gbuffer_ms_512_raster": "G-buffer rasterised and its pass of triangles, 512x512, ms",
+    "gbuffer_raster_over_traced": "G-buffer traced / rasterised, time",
+    "face_triangles_ms_512": "the pass of triangles alone, 512x512, ms",
     "light_cache_ms": "light cache, ms a sample of all points",
     "reference_ms_512": "reference, ms a sample of all pixels, 512x512",
     "reference_samples_per_s": "reference, path samples/s",

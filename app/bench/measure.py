@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from app.bench.comparison import DEEP, Comparison
@@ -55,6 +56,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         views: dict[tuple[int, int], Worker[View]] = {
             one: start(View, options, one) for one in dict.fromkeys((SMALL, LARGE, size))
         }
+        rasterised: Worker[View] = start(View, replace(options, gbuffer="raster"), SMALL)
         comparison = Comparison(stack.enter_context, options, layers, figures, quick=quick)
 
         def at_rest() -> None:
@@ -69,6 +71,18 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
                     if shown == size:
                         passes.add_all(cost.passes)
 
+        def either_gbuffer() -> None:
+            costs = []
+            for view in (views[SMALL], rasterised):
+                view.ask(View.still, "neural")
+                costs.append([view.ask(View.still, "neural") for _ in range(frames)])
+            for traced, raster in zip(*costs, strict=True):
+                figures.add("fps_512_raster", 1e3 / raster.whole)
+                figures.add("gbuffer_ms_512_traced", traced.gbuffer)
+                figures.add("gbuffer_ms_512_raster", raster.gbuffer)
+                figures.add("face_triangles_ms_512", raster.passes["face triangles"])
+                figures.add("gbuffer_raster_over_traced", traced.gbuffer / raster.gbuffer)
+
         def moving() -> None:
             for shown, name in FPS.items():
                 cost = views[shown].ask(View.moving)
@@ -81,7 +95,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             figures.add("reference_ms_512", milliseconds)
             figures.add("reference_samples_per_s", 1e3 * SMALL[0] * SMALL[1] / milliseconds)
 
-        parts = [*comparison.parts, at_rest, moving, reference]
+        parts = [*comparison.parts, at_rest, either_gbuffer, moving, reference]
         if mitsuba := installed():
             painters: list[Worker[Painter]] = [start(reference_painter, options), start(mitsuba_painter)]
 

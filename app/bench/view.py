@@ -36,6 +36,11 @@ class FrameCost:
     python: float
     passes: dict[str, float]
 
+    @property
+    def gbuffer(self) -> float:
+        """The G-buffer and the raster pass before it, of either kind."""
+        return sum(self.passes[name] for name in ("face depth", "face triangles", "gbuffer") if name in self.passes)
+
 
 @dataclass(frozen=True)
 class Description:

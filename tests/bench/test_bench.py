@@ -57,6 +57,10 @@ def test_everything_once(tmp_path: Path) -> None:
     frame = 1e3 / report["fps_512_traced"]["median"]
     passes = sum(figure["median"] for figure in report["passes_ms"].values())
     assert passes + report["python_ms"]["median"] <= 1.01 * frame
+    # One frame of either kind was compared.
+    traced, raster = (report[f"gbuffer_ms_512_{kind}"]["median"] for kind in ("traced", "raster"))
+    assert math.isclose(report["gbuffer_raster_over_traced"]["median"], traced / raster, rel_tol=1e-6)
+    assert report["face_triangles_ms_512"]["median"] < raster < 1e3 / report["fps_512_raster"]["median"]
     # The page is of the same run.
     assert f"<td>{short(report['conv64_over_fused']['median'])}</td>" in page.read_text()
     work = flops(report["layers"]) * 512 * 512 * 1e-6

@@ -1,0 +1,71 @@
+"""The bench's comparison of the traced and the rasterised G-buffer, with made-up times."""
+
+from collections.abc import Callable
+from typing import Any, Generic, Self, TypeVar
+
+import pytest
+
+from app.bench import measure
+from app.bench.view import Description, FrameCost, View, memory
+from app.commands.options import SceneOptions
+
+TRACED = FrameCost(100.0, 1.0, {"face depth": 4.0, "gbuffer": 46.0, "composite": 5.0})
+RASTER = FrameCost(64.0, 1.0, {"face triangles": 5.0, "gbuffer": 15.0, "composite": 5.0})
+MOVING = FrameCost(300.0, 2.0, {"light cache": 200.0})
+
+
+Part = TypeVar("Part")
+
+
+class Machine(Generic[Part]):
+    """Answers for a view: a frame takes what its kind of G-buffer takes."""
+
+    def __init__(self, _: type[View], options: SceneOptions, *__: Any) -> None:
+        self._still = {"trace": TRACED, "raster": RASTER}[options.gbuffer]
+
+    def ask(self, question: Callable[..., Any], *args: Any) -> Any:
+        if question is View.describe:
+            return Description("a GPU", "1.2", "discrete")
+        if question is View.moving:
+            return MOVING
+        if question is View.still:
+            return FrameCost(1e3, 1.0, {"reference": 900.0}) if args == ("reference",) else self._still
+        assert question in (View.activity, memory)
+        return []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class NoComparison:
+    """Measures no networks."""
+
+    parts: tuple[()] = ()
+    torch = False
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def traffic(self) -> dict[str, float]:
+        return {}
+
+    def activations(self) -> str:
+        return "half"
+
+
+def test_kinds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "Worker", Machine)
+    monkeypatch.setattr(measure, "Comparison", NoComparison)
+    monkeypatch.setattr(measure, "installed", lambda: False)
+    options = SceneOptions(None, None, None, (), None, "neural", None, None)
+    report = measure.measure_all(options, 2, lambda count, _: iter(range(count)))
+    found = {
+        name: figure["median"] for name, figure in report.items() if isinstance(figure, dict) and "median" in figure
+    }
+    assert found["fps_512_traced"] == 10.0 and found["fps_512_raster"] == 1e3 / 64.0
+    assert found["gbuffer_ms_512_traced"] == 50.0 and found["gbuffer_ms_512_raster"] == 20.0
+    assert found["gbuffer_raster_over_traced"] == 2.5 and found["face_triangles_ms_512"] == 5.0
+    assert set(report["passes_ms"]) == set(TRACED.passes)
