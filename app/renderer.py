@@ -29,6 +29,7 @@ from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork, network_pipeline
 from app.passes.upload import Upload
+from app.passes.warm_up import warm_up
 from app.passes.weight_store import ResidentWeights, WeightStore
 from app.scene.model import Scene
 
@@ -127,7 +128,9 @@ class Renderer:
         self._owned: list[Any] = []
         self._commands: list[CommandBuffer] = []
         self._turns: list[_Turn] = []
-        self._frames = 0
+        self._frames = self._used = 0  # drawn, and those before the networks changed
+        self._retired: list[Any] = []  # what frames under way may need
+        self._compiled = {weights.layers}
         self._ran: list[CommandBuffer] = []  # by the last frame
         self._face_center = scene.bounds(face_only=True).mean(axis=0)
         self._shown: tuple[Any, ...] = ()
@@ -191,6 +194,14 @@ class Renderer:
         """The tile networks that it draws with."""
         return self._store.current.weights
 
+    def make_room(self) -> None:
+        """Before `prepare`, and by the thread that draws: waits for frames that still draw with the networks before."""
+        if self._frames < self._used + _UNDER_WAY:
+            self._finish()
+        for thing in self._retired:
+            thing.close()
+        self._retired = []
+
     def prepare(self, weights: WeightSet) -> ResidentWeights:
         """Brings other tile networks to the GPU and compiles what they need, for `use`.
 
@@ -199,22 +210,23 @@ class Renderer:
         Raises:
             BungyoError: the device cannot draw with these widths, or not with so many networks.
         """
-        return self._store.prepare(weights)
+        ready = self._store.prepare(weights)
+        if self.device.info.kind == "cpu" and weights.layers not in self._compiled:
+            warm_up(self.device, weights, FACE_RADIANCE)
+        self._compiled.add(weights.layers)
+        return ready
 
     def use(self, ready: ResidentWeights) -> None:
-        """Draws with what `prepare` returned last from the next frame on."""
-        self._finish()
+        """Draws with what `prepare` returned last from the next frame on. Frames under way end as they began."""
         self._store.use(ready)
-        p, scale = self._passes, ready.weights.hash_scale
-        if scale != p.tile_hash.hash_scale:
+        p, scale, before = self._passes, ready.weights.hash_scale, self._network_command
+        if scale != p.tile_hash.hash_scale:  # recorded with the hash
             p.tile_hash.set_scale(scale)
-            p.tile_network.use(ready)
-            self._record()
+            self._record(ready)
         else:
-            self._network_command.close()
-            p.tile_network.use(ready)
+            self._retired += (before, p.tile_network.use(ready))
             self._record_network()
-        self._neural_samples = 0
+        self._neural_samples, self._used = 0, self._frames
 
     @property
     def samples(self) -> int:
@@ -363,8 +375,11 @@ class Renderer:
             undo.pop_all()
         return _Passes(gbuffer, hashing, network, background, reference, face_radiance, composite)
 
-    def _record(self) -> None:
+    def _record(self, weights: ResidentWeights | None = None) -> None:
+        """Records everything; with other networks from now on, if there are any."""
         self._close_commands()
+        if weights is not None:
+            self._retired.append(self._passes.tile_network.use(weights))
         p, device = self._passes, self.device
         with device.commands(overlapping=True) as neural:
             p.gbuffer.record(neural)
@@ -430,6 +445,9 @@ class Renderer:
             turn.close()
         if self._commands:
             self._network_command.close()
+        for thing in self._retired:
+            thing.close()
+        self._retired = []
         for commands in self._commands:
             commands.close()
         self._turns, self._commands, self._ran = [], [], []

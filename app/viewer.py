@@ -12,6 +12,7 @@ from app.gpu import CommandBuffer, Device, Swapchain
 from app.interruption import uninterrupted
 from app.pictures import first_free, write_png
 from app.renderer import MODES, Renderer
+from app.weight_switch import WeightSwitch
 from app.window import Window
 
 # Samples a pixel after which nothing is to be gained: jitter averages out soon, noise keeps falling.
@@ -33,12 +34,17 @@ class Viewer:
     Args:
         window, device, renderer: all open; they stay open when the viewer closes.
         out: folder for screenshots; made when needed.
+        weights: the weight sets to go through; stays open as well.
     """
 
-    def __init__(self, window: Window, device: Device, renderer: Renderer, out: Path) -> None:
+    def __init__(
+        self, window: Window, device: Device, renderer: Renderer, out: Path, weights: WeightSwitch
+    ) -> None:
         self._window, self._device, self._renderer, self._out = window, device, renderer, out
+        self._weights = weights
         self._controls = Controls(renderer, tuple(MODES))
         self._milliseconds = 0.0
+        self._last_frame: float | None = None  # when it was handed over; None after a rest
         self._drawn_state: tuple[Any, ...] = ()
         self._blits: dict[int, CommandBuffer] = {}  # for each image of the window
         self._swapchain = Swapchain(device, window.handle, window.framebuffer_size)
@@ -48,9 +54,10 @@ class Viewer:
         """Draw until the window is closed, or `frames` frames have been shown."""
         shown = 0
         while not self._window.closing and shown != frames:
+            self._weights.update()
             size = self._window.framebuffer_size
             if 0 in size:  # minimised
-                self._window.wait(_IDLE_SECONDS)
+                self._rest()
                 continue
             if size != self._renderer.size:
                 self._fit(size)
@@ -61,7 +68,7 @@ class Viewer:
             else:
                 if self._window.damaged:
                     self._present()
-                self._window.wait(_IDLE_SECONDS)
+                self._rest()
 
     def close(self) -> None:
         """Let go of the window. Harmless when repeated."""
@@ -86,14 +93,23 @@ class Viewer:
         """What the next sample is drawn of; samples stay when the mode changes, but the picture must not."""
         return self._renderer.mode, self._renderer.split, self._renderer.scene
 
+    def _rest(self) -> None:
+        self._show_title()  # weights may have come or gone
+        self._last_frame = None
+        self._window.wait(_IDLE_SECONDS)
+
     def _render(self) -> None:
+        """Draw a frame; while one follows the other, the GPU draws one and Python prepares the next."""
         self._drawn_state = self._state()
-        start = time.perf_counter()
-        self._renderer.render()
-        self._milliseconds = (time.perf_counter() - start) * 1e3
-        self._window.title = (
-            f"bungyo - {self._renderer.mode} - {self._milliseconds:.1f} ms - {self._renderer.samples} samples"
-        )
+        start = self._last_frame or time.perf_counter()
+        self._renderer.render(wait=self._last_frame is None)
+        self._last_frame = time.perf_counter()
+        self._milliseconds = (self._last_frame - start) * 1e3
+        self._show_title()
+
+    def _show_title(self) -> None:
+        parts = ("bungyo", self._renderer.mode, self._weights.label, f"{self._milliseconds:.1f} ms")
+        self._window.title = " - ".join([*filter(None, parts), f"{self._renderer.samples} samples"])
 
     def _present(self) -> bool:
         """Show the renderer's picture; False if the window has changed meanwhile and the next turn has to."""
@@ -108,7 +124,7 @@ class Viewer:
                 with self._device.commands() as commands:
                     commands.blit(self._renderer.image, image)
                 self._blits[image.index] = commands
-        self._device.submit(self._blits[image.index])
+        self._device.submit(self._blits[image.index], wait=False)
         self._swapchain.present()
         return True
 
@@ -130,11 +146,13 @@ class Viewer:
     # What the window reports (app.window.Input).
 
     def press(self, name: str) -> bool:
-        """F1 prints the keys, F12 saves the picture; all others are for the controls."""
+        """F1 prints the keys, F12 saves the picture, W takes the next weight set; all others are for the controls."""
         if name == "F1":
             click.echo(self.help())
         elif name == "F12":
             self._save_screenshot()
+        elif name == "W":
+            self._weights.next()
         else:
             return self._controls.press(name)
         return True
@@ -154,6 +172,7 @@ class Viewer:
     def help(self) -> str:
         """Return a table of the mouse's and the keys' meanings."""
         rows = [*_MOUSE_HELP, *((" ".join(key.names).lower(), key.does) for key in self._controls.keys)]
+        rows.append(("w", f"next weight set: {', '.join(self._weights.names)}"))
         rows += [("f12", f"save the picture in {self._out}"), ("f1", "this help"), ("esc", "close")]
         return "\n".join(f"  {what:<30} {does}" for what, does in rows)
 

@@ -123,6 +123,10 @@ class Window:
         with uninterrupted:
             self._glfw.wait_events_timeout(seconds)
 
+    def wake(self) -> None:
+        """End a `wait`. May be called in any thread, while the window is open."""
+        self._glfw.post_empty_event()
+
     def close(self) -> None:
         """Remove the window. Surfaces made from it must be gone by then. Harmless when repeated."""
         with uninterrupted:

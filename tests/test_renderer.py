@@ -227,6 +227,7 @@ def test_other_weights_while_it_draws(gpu: Device, face: Scene) -> None:
     with start(sets[0]) as renderer, ThreadPoolExecutor(1) as beside:
         renderer.render()
         for index in (1, 0, 2, 3, 1):
+            renderer.make_room()
             coming = beside.submit(renderer.prepare, sets[index])
             while not coming.done():
                 renderer.render(wait=False)

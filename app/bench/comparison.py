@@ -8,7 +8,7 @@ from app.bench import convolution, torch_networks
 from app.bench.costs import Costs, costs
 from app.bench.figures import Samples
 from app.bench.layered import Activations, memory_bytes
-from app.bench.networks import NETWORKS, SIZE, Networks
+from app.bench.networks import NETWORKS, RESIDENT, SIZE, Networks
 from app.bench.opponents import Convolutions
 from app.bench.sgemm import HINDRANCES, Sgemm, sgemm
 from app.bench.torch_networks import MANY, TorchNetworks
@@ -95,6 +95,10 @@ class Comparison:
                     add("tile_network_ms_full", drawing)
                     add("tile_hash_ms_full", hashing)
                     add("hash_share", hashing / drawing)
+                    few, many = (self._networks.ask(Networks.resident, count) for count in RESIDENT)
+                    add("tile_network_ms_1", few)
+                    add("tile_network_ms_2000", many)
+                    add("many_over_one", many / few)
 
     def _convolved(self) -> None:
         for channels in (*[CHANNELS[0]] * (self._products - 1), *CHANNELS):

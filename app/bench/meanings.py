@@ -22,6 +22,8 @@ FRAME = {
 }
 NETWORK = {
     "tile_network_ms_full": "tile network, 512x512 all face, ms",
+    "tile_network_ms_1": "the same with one network for all tiles, ms",
+    "tile_network_ms_2000": "the same with 2,000 networks, ms",
     "tile_hash_ms_full": "tile hash, the same picture, ms",
     "hash_share": "tile hash / tile network",
     "sgemm_gflops": "numpy's sgemm, 2048x2048, GFLOP/s",
@@ -37,6 +39,7 @@ NETWORK = {
 RATIOS = {
     "fused_share_of_sgemm": "tile network / sgemm, GFLOP/s",
     "fused_share_of_sgemm_deep": "deeper tile network / sgemm, GFLOP/s",
+    "many_over_one": "tile network, 2,000 networks / one, time",
     "fused_over_layered": "layer by layer / tile network, time",
     "fused_over_layered_deep": "the same, deeper networks, time",
     "conv32_over_fused": "convolutions, 32 channels / deeper network, time",

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.bench.comparison import DEEP, Comparison
+from app.bench.earlier import cpu_model
 from app.bench.figures import Samples
 from app.bench.mitsuba import installed
 from app.bench.networks import NETWORKS
@@ -16,7 +17,7 @@ from app.bench.skin import Painter, mitsuba_painter, reference_painter
 from app.bench.view import Description, FrameCost, View, memory
 from app.bench.worker import Worker
 from app.commands.options import SceneOptions
-from app.commands.stage import load_weights
+from app.commands.stage import load_weights, open_device
 from app.errors import InputError
 
 Part = Callable[[], None]  # a part's turn in a round
@@ -129,6 +130,14 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
     }
 
 
+def identity(options: SceneOptions) -> dict[str, Any]:
+    """What a report would say of the machine and the work, before anything is measured."""
+    with open_device(options) as device:
+        description = Description(device.info.name, device.info.driver, device.info.kind)
+    head = _head(description, *_shipped(options), 0)
+    return {**head, "size": list(options.size or SMALL)}
+
+
 def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, counted: Counted) -> dict[str, Any]:
     """Measure some passes only; "light cache" and "reference" may be among them.
 
@@ -186,6 +195,7 @@ def _head(description: Description, layers: Sequence[int], trained: bool, rounds
         "device": description.device,
         "driver": description.driver,
         "kind": description.kind,
+        "cpu": cpu_model(),
         "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "layers": list(layers),
         "trained": trained,

@@ -17,11 +17,14 @@ from app.passes.tile_network import TileNetwork
 
 SIZE = 512  # pixels along an edge of the picture
 NETWORKS = 225  # different ones, random per tile
+RESIDENT = (1, 2000)  # the same with so many, to see what it costs to have more of them
 _SHOWN = 0.2  # of u and v by a tile
 
 
 class Networks:
     """The two passes for one or more lists of widths, each with NETWORKS random networks. A context manager.
+
+    For the first list there are those with RESIDENT networks as well.
 
     Args:
         options: their device is used.
@@ -31,6 +34,7 @@ class Networks:
     def __init__(self, options: SceneOptions, *widths: tuple[int, ...]) -> None:
         self._kept = ExitStack()
         self._commands: dict[tuple[int, ...], CommandBuffer] = {}
+        self._resident: dict[int, CommandBuffer] = {}
         self._layered: dict[tuple[int, ...], dict[Activations, CommandBuffer]] = {}
         self._quicker: dict[tuple[int, ...], list[Activations]] = {}
         try:
@@ -38,6 +42,8 @@ class Networks:
             self._features, self._surface, self._places, self._radiance = self._picture()
             for layers in widths:
                 self._record(layers)
+            for count in RESIDENT:
+                self._resident[count] = self._drawing(self._fused(widths[0], count))
         except BaseException:
             self._kept.close()
             raise
@@ -51,6 +57,10 @@ class Networks:
         took = {way: self._timed(commands)[TIMER] for way, commands in self._layered[layers].items()}
         self._quicker[layers].append(min(took, key=took.__getitem__))
         return timings["tile_hash"], timings["tile_network"], min(took.values())
+
+    def resident(self, count: int) -> float:
+        """Draw with the first list of widths and one of RESIDENT; return ms of the network."""
+        return self._timed(self._resident[count])["tile_network"]
 
     def activations(self, layers: tuple[int, ...]) -> Activations:
         """How activations were stored where it was quicker, most of the times that were measured."""
@@ -75,14 +85,18 @@ class Networks:
             keep(self._device.image(SIZE, SIZE, "rgba16f", name="radiance")),
         )
 
-    def _record(self, layers: tuple[int, ...]) -> None:
-        random = WeightSet.untrained(layers, slots=NETWORKS)
-        table = np.random.default_rng(1).integers(0, NETWORKS, HASHES, np.uint32)
+    def _fused(self, layers: tuple[int, ...], count: int) -> tuple[Any, ...]:
+        """What a network's pass is made of, with so many random networks: the arguments of TileNetwork."""
+        random = WeightSet.untrained(layers, slots=count)
+        table = np.random.default_rng(1).integers(0, count, HASHES, np.uint32)
         weights = WeightSet(layers, random.slots, table)
         hashing = TileHash(self._device, self._places, SIZE, SIZE, hash_scale=weights.hash_scale)
         self._kept.callback(hashing.close)
-        shared = (self._device, weights, hashing, self._features, self._surface, self._radiance, SIZE, SIZE)
-        network = TileNetwork(*shared)
+        return (self._device, weights, hashing, self._features, self._surface, self._radiance, SIZE, SIZE)
+
+    def _drawing(self, arguments: tuple[Any, ...]) -> CommandBuffer:
+        """Commands for both passes, run already: drivers compile at the first dispatch."""
+        hashing, network = arguments[2], TileNetwork(*arguments)
         self._kept.callback(network.close)
         with self._device.commands() as commands:
             hashing.record(commands)
@@ -90,9 +104,13 @@ class Networks:
             network.record(commands)
             commands.barrier()
         self._kept.callback(commands.close)
-        self._commands[layers] = commands
-        for _ in range(2):  # drivers compile at the first dispatch
-            self._device.submit(commands)  # and the tiles are listed for what follows
+        for _ in range(2):
+            self._device.submit(commands)
+        return commands
+
+    def _record(self, layers: tuple[int, ...]) -> None:
+        shared = self._fused(layers, NETWORKS)
+        self._commands[layers] = self._drawing(shared)  # and the tiles are listed for what follows
         self._layered[layers] = {
             way: self._record_layered(LayeredNetwork(*shared, activations=way)) for way in ACTIVATIONS
         }

@@ -80,8 +80,8 @@ def _roofline(results: Mapping[str, Any]) -> Figure:
 
 
 def _ratios(results: Mapping[str, Any]) -> Figure:
-    """Times over the fused pass's: what of RATIOS is no share of a ceiling."""
-    names = [name for name in RATIOS if name in results and "share" not in name]
+    """Times of opponents over the fused pass's."""
+    names = [name for name in RATIOS if name in results and ("fused_over" in name or "over_fused" in name)]
     figure, axis = plt.subplots(figsize=(10.0, 0.45 * len(names) + 1.2))
     found = [results[name] for name in names]
     _bars(axis, [RATIOS[name] for name in names], found, OTHER)

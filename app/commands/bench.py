@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.bench.figures import short
-from app.bench.meanings import SECTIONS
+from app.bench.meanings import MEANINGS, SECTIONS
 from app.commands.options import SceneOptions, Size, debug_option, device_option
 from app.errors import BungyoError, InputError
 
@@ -21,6 +21,7 @@ Examples:
   bungyo bench --json bench.json --html bench.html
   bungyo bench --pass gbuffer --pass tile_network --size 1280x720
   bungyo bench --quick --device llvmpipe
+  bungyo bench --compare bench.json      (what has changed since, on the same machine)
 """
 
 
@@ -56,6 +57,13 @@ Examples:
     metavar="FILE",
     help="Write a page with plots here: roofline, bars per pass, bars per opponent. Needs matplotlib.",
 )
+@click.option(
+    "--compare",
+    "earlier",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Show ratios, new figures over those of this report (--json), too. Device, driver and CPU must be the same.",
+)
 @device_option
 @debug_option
 def bench(
@@ -66,6 +74,7 @@ def bench(
     quick: bool,
     report: Path | None,
     page: Path | None,
+    earlier: Path | None,
     device: str | None,
 ) -> None:
     """Measure the default view and its parts.
@@ -79,7 +88,8 @@ def bench(
     """
     from rich.console import Console
 
-    from app.bench.measure import measure_all, measure_passes
+    from app.bench.earlier import check_same, load, ratios
+    from app.bench.measure import identity, measure_all, measure_passes
     from app.pictures import check_folder
     from app.progress import counted
 
@@ -96,6 +106,9 @@ def bench(
             )
     options = SceneOptions(None, None, None, (), weights, "neural", size, device)
     rounds = 1 if quick else rounds
+    before = load(earlier) if earlier else None
+    if earlier and before:
+        check_same(before, identity(options), earlier)
     if passes:
         results = measure_passes(options, passes, rounds, counted)
     else:
@@ -103,6 +116,9 @@ def bench(
     console = Console()
     for table in _tables(results):
         console.print(table)
+    if before:
+        heading = f"new / {earlier} (min, max: what the spread of both allows; a change is what leaves 1 out)"
+        console.print(_table(heading, ratios(before, results), MEANINGS))
     if results.get("resident_mb_720"):
         click.echo(f"memory at 1280x720: {results['resident_mb_720']:.0f} MB, {results['peak_mb_720']:.0f} MB at most")
     if not results.get("mitsuba", True):

@@ -1,13 +1,18 @@
 """`bungyo demo`: the face in a window, or in files where there is no screen."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from app.commands.options import SceneOptions, debug_option, scene_options
-from app.commands.stage import open_device, open_renderer, picture_size
+from app.commands.stage import check_layout, load_weights, open_device, open_renderer, picture_size, weight_sets
 from app.errors import InputError
+
+if TYPE_CHECKING:
+    from app.network.weights import WeightSet
 
 # Without a window: the pictures that tell most, and samples a pixel for each. The renderer keeps the samples of
 # the first two, so the last shows both at once and costs nothing.
@@ -19,11 +24,12 @@ Examples:
   bungyo demo --mesh head.glb --face skin --lights rim
   bungyo demo --mesh jane.glb --weights weights/jane      (other UVs than the avatars': docs/own-face.md)
   bungyo demo --mode split --size 960x540
+  bungyo demo --weights weights/default --weights out/new      (W goes from one to the other)
 """
 
 
 @click.command(epilog=EXAMPLES)
-@scene_options()
+@scene_options(several_weights=True)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -44,6 +50,8 @@ def demo(scene: SceneOptions, out: Path, frames: int | None) -> None:
     reason = why_no_display()
     if reason:
         click.echo(f"There is no display to open a window on ({reason}): drawing pictures into {out} instead.")
+        if scene.other_weights:
+            click.echo(f"They are drawn with {scene.weights}, the first of the weight sets.")
         _draw_pictures(scene, out)
     else:
         _show(scene, out, frames)
@@ -67,8 +75,16 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
         try:
             renderer = stack.enter_context(open_renderer(options, device, size, options.mode, say))
             from app.viewer import Viewer
+            from app.weight_switch import WeightSwitch
 
-            with Viewer(window, device, renderer, out) as viewer:
+            def load(path: Path) -> "WeightSet":
+                weights = load_weights(path)
+                check_layout(replace(options, weights=path), renderer.scene, weights)
+                return weights
+
+            switch = WeightSwitch(renderer, weight_sets(options), load, window.wake)
+            stack.callback(switch.close)
+            with Viewer(window, device, renderer, out, switch) as viewer:
                 click.echo(f"Drawing on {device.info.name}. F1 lists the keys, Esc closes.")
                 viewer.run(frames)
         except _ClosedWhileLoading:

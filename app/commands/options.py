@@ -39,6 +39,7 @@ class SceneOptions:
         device: a device's number or a part of its name.
         light_samples: how often light is gathered for each point of the face, before it is blurred there.
         gbuffer: how pixels find what they show: one of app.renderer.GBUFFER_KINDS.
+        other_weights: further folders with trained networks, for who can change them.
     """
 
     mesh: Path | None
@@ -51,6 +52,7 @@ class SceneOptions:
     device: str | None
     light_samples: int = 32
     gbuffer: "GBufferKind" = "trace"
+    other_weights: tuple[Path, ...] = ()
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -139,8 +141,13 @@ def device_option(command: Command) -> Command:
     )(command)
 
 
-def scene_options(default_mode: str = "neural") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the options that say what to draw to a command, which receives them as `scene: SceneOptions`."""
+def scene_options(
+    default_mode: str = "neural", *, several_weights: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options that say what to draw to a command, which receives them as `scene: SceneOptions`.
+
+    With `several_weights`, --weights may be given several times.
+    """
     path = click.Path(path_type=Path)
     options = [
         click.option(
@@ -168,7 +175,15 @@ def scene_options(default_mode: str = "neural") -> Callable[[Callable[..., Any]]
             metavar="NAME",
             help="A material or part that is face; repeatable.  [default: those named skin or face]",
         ),
-        click.option("--weights", type=path, metavar="DIR", help="Trained networks.  [default: those in weights/]"),
+        click.option(
+            "--weights",
+            type=path,
+            multiple=several_weights,
+            metavar="DIR",
+            help="Trained networks"
+            + ("; repeatable: W goes from one to the next" if several_weights else "")
+            + ".  [default: those in weights/]",
+        ),
         click.option(
             "--mode",
             type=Mode(),
@@ -207,7 +222,7 @@ def scene_options(default_mode: str = "neural") -> Callable[[Callable[..., Any]]
             lights: Path | None,
             environment: Path | None,
             face: tuple[str, ...],
-            weights: Path | None,
+            weights: Path | tuple[Path, ...] | None,
             mode: str,
             size: tuple[int, int] | None,
             device: str | None,
@@ -215,7 +230,20 @@ def scene_options(default_mode: str = "neural") -> Callable[[Callable[..., Any]]
             gbuffer: "GBufferKind",
             **others: Any,
         ) -> Any:
-            scene = SceneOptions(mesh, lights, environment, face, weights, mode, size, device, light_samples, gbuffer)
+            sets = weights if isinstance(weights, tuple) else (weights,) if weights else ()
+            scene = SceneOptions(
+                mesh,
+                lights,
+                environment,
+                face,
+                sets[0] if sets else None,
+                mode,
+                size,
+                device,
+                light_samples,
+                gbuffer,
+                sets[1:],
+            )
             return command(scene=scene, **others)
 
         decorated: Callable[..., Any] = device_option(with_scene)

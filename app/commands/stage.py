@@ -53,6 +53,16 @@ def load_weights(folder: Path | None) -> "WeightSet":
     return WeightSet.load(folder or DEFAULT_WEIGHTS)
 
 
+def weight_sets(options: SceneOptions) -> tuple[Path, ...]:
+    """Return the weight sets to go through: those that `options` name, or all in weights/, the default one first."""
+    from app.network.weights import weight_file
+
+    if options.weights is not None:
+        return options.weights, *options.other_weights
+    others = sorted(path for path in WEIGHTS.glob("*") if path != DEFAULT_WEIGHTS and weight_file(path).is_file())
+    return DEFAULT_WEIGHTS, *others
+
+
 def check_layout(options: SceneOptions, scene: "Scene", weights: "WeightSet") -> None:
     """Warn where the face is unwrapped otherwise than the heads that the networks were trained on, and say what to do.
 

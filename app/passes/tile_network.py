@@ -1,11 +1,9 @@
 """Tile network: draws all listed tiles in one dispatch, each with the network its hash picks."""
 
-from typing import Any
-
 import numpy as np
 
 from app.errors import BungyoError
-from app.gpu import Binding, Buffer, CommandBuffer, ComputePipeline, Device, Image, Struct
+from app.gpu import Binding, BindingSet, Buffer, CommandBuffer, ComputePipeline, Device, Image, Struct
 from app.network import shader
 from app.network.schema import TILE_PIXELS, glsl
 from app.network.weights import WeightSet
@@ -45,7 +43,7 @@ class TileNetwork:
         self._tile_hash, self._dispatch = tile_hash, tile_hash.dispatch
         self._resources = (features, surface, tile_hash.tiles), radiance
         self._push = np.array(([width, height],), _PUSH.dtype)
-        self._bound: Any = None
+        self._bound: BindingSet | None = None
         self._store: WeightStore | None = None
         if isinstance(weights, WeightSet):
             self._check_scale(weights)
@@ -54,15 +52,15 @@ class TileNetwork:
             weights = self._store.current
         self.use(weights)
 
-    def use(self, weights: ResidentWeights) -> None:
-        """Draws with these from now on. Commands recorded before are stale, and the GPU must have run them."""
+    def use(self, weights: ResidentWeights) -> BindingSet | None:
+        """Draws with these from now on. Returns what commands recorded before need until they are closed."""
         self._check_scale(weights.weights)
-        if self._bound is not None:
-            self._bound.close()
+        before = self._bound
         inputs, radiance = self._resources
         resources = (*inputs, weights.table, weights.parameters, radiance)
         self._pipeline = weights.pipeline
         self._bound = self._pipeline.bind(dict(enumerate(resources)))
+        return before
 
     def _check_scale(self, weights: WeightSet) -> None:
         if weights.hash_scale != self._tile_hash.hash_scale:
@@ -79,7 +77,8 @@ class TileNetwork:
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        self._bound.close()
+        if self._bound is not None:
+            self._bound.close()
         if self._store is not None:
             self._store.close()
 

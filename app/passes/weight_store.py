@@ -102,7 +102,7 @@ class WeightStore:
         """Bring a set to where `use` makes it the current one.
 
         May run in another thread than the one that draws, though not twice at once: it touches neither the queue nor
-        what is drawn with.
+        what is drawn with, but takes the place of the set before the current one.
         """
         room, self._next = self._next, None
         if room is not None and room.fits(weights):
@@ -115,7 +115,10 @@ class WeightStore:
         return self._next
 
     def use(self, ready: ResidentWeights) -> None:
-        """Make current what `prepare` returned last. By the thread that draws; the GPU must be idle."""
+        """Make current what `prepare` returned last. By the thread that draws.
+
+        The set before may be drawn with until `prepare` is called again.
+        """
         if ready is not self._next:
             raise ValueError("only the weight set that was prepared last can be used")
         ready.bring(self._device)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,12 @@ from typing import Any
 import pytest
 
 from app.bench import convolution, layered
+from app.bench.earlier import check_same, load, ratios
 from app.bench.figures import Samples, short, spread
 from app.bench.meanings import MEANINGS, MITSUBA, TORCH
+from app.bench.measure import identity
+from app.commands.options import SceneOptions
+from app.errors import InputError
 from app.network.layers import flops
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +82,64 @@ def test_some_passes(tmp_path: Path) -> None:
     for figure in report["passes_ms"].values():
         assert_figure(figure)
     assert not set(MEANINGS) & set(report)
+
+
+def test_an_earlier_report_of_this_machine_is_compared(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    what = ("--pass=tile_hash", "--quick", "--size=80x60")
+    assert bench(*what, "--json", str(old)).returncode == 0
+    report = json.loads(old.read_text())
+    assert report["cpu"] and report["driver"]
+    report["passes_ms"]["tile_hash"] = {"median": 2e-6, "min": 1e-6, "max": 4e-6}
+    old.write_text(json.dumps(report))
+    result = bench(*what, "--compare", str(old), "--json", str(new))
+    assert result.returncode == 0, result.stderr
+    figure = json.loads(new.read_text())["passes_ms"]["tile_hash"]
+    row = [line for line in result.stdout.splitlines() if "tile_hash" in line][-1]
+    for kind, by in (("median", 2e-6), ("min", 4e-6), ("max", 1e-6)):
+        assert short(figure[kind] / by) in row
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"device": "GeForce 3"}, "the device was GeForce 3 there and is "),
+        ({"driver": "Mesa 1.0"}, "the driver was Mesa 1.0 there and is "),
+        ({"cpu": "Z80"}, "the CPU was Z80 there and is "),
+        ({"size": [81, 60]}, "the view's size was 81-60 there and is 80-60 here."),
+        ({"layers": [32, 8, 15]}, "the networks' shape was 32-8-15 there and is "),
+        ({"cpu": None}, "does not name the CPU: it was written by an older bungyo bench."),
+        ({"passes_ms": None}, "is no report of bungyo bench: it lists no passes."),
+    ],
+)
+def test_reports_of_other_machines_are_refused(change: dict[str, Any], complaint: str, tmp_path: Path) -> None:
+    options = SceneOptions(None, None, None, (), None, "neural", (80, 60), None)
+    report = {**identity(options), "passes_ms": {}, **change}
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps({key: value for key, value in report.items() if value is not None}))
+    with pytest.raises(InputError, match=re.escape(complaint)):
+        check_same(load(path), identity(options), path)
+
+
+def test_refusing_ends_with_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    work = {"device": "GeForce 3", "driver": "?", "cpu": "?", "cpu_cores": 1, "size": [80, 60], "layers": [32, 15]}
+    for text, complaint in (
+        (json.dumps({**work, "passes_ms": {}}), "the device was GeForce 3 there"),
+        ("{", "is no report of bungyo bench (Expecting"),
+    ):
+        path.write_text(text)
+        result = bench("--pass", "tile_hash", "--size", "80x60", "--compare", str(path))
+        assert result.returncode == 2 and not result.stdout
+        assert complaint in result.stderr and "Traceback" not in result.stderr
+    result = bench("--compare", str(tmp_path / "none.json"))
+    assert result.returncode == 2 and "none.json: No such file" in result.stderr
+
+
+def test_ratios_of_reports() -> None:
+    old = {"passes_ms": {"a": {"median": 2.0, "min": 1.0, "max": 4.0}}, "b": {"median": 1.0, "min": 1.0, "max": 1.0}}
+    new = {"passes_ms": {"a": {"median": 3.0, "min": 2.0, "max": 5.0}}, "c": {"median": 1.0, "min": 1.0, "max": 1.0}}
+    assert ratios(old, new) == {"a": {"median": 1.5, "min": 0.5, "max": 5.0}}
 
 
 def test_an_unknown_pass_is_named() -> None:

@@ -30,6 +30,8 @@ class Machine:
     def ask(self, question: Callable[..., Any], *args: Any) -> Any:
         if question is Networks.milliseconds:
             return 1.0, 10.0, 25.0
+        if question is Networks.resident:
+            return {1: 9.0, 2000: 18.0}[args[0]]
         if question is Networks.activations:
             return "half"
         if question is Sgemm.gflops:
@@ -66,6 +68,7 @@ def test_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
         assert found[f"conv{channels}_over_fused"] == pytest.approx(channels * 100e-6 * PIXELS / 10)
     assert found["conv32_gflops"] == pytest.approx(18 * (3 * 32 * 32 + 32 * 3) / 3200)
     assert found["hash_share"] == 0.1
+    assert (found["tile_network_ms_1"], found["tile_network_ms_2000"], found["many_over_one"]) == (9.0, 18.0, 2.0)
     assert found["fused_over_torch_batch"] == 4 and found["fused_over_torch_chunks"] == 2
     assert found["fused_over_torch_batch_reused"] == 3
     assert found["fused_over_best_cpu"] == 0.5 and found["best_cpu_gflops"] == pytest.approx(2 * gflops)

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageGrab
 
+from app.network.weights import WeightSet
 from tests.window.hand import Hand, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +159,34 @@ def test_a_session_at_the_window(display: str, hand: Hand, tmp_path: Path) -> No
         assert "turn around the head" in running.said("stdout")
         assert f"saved {tmp_path / 'screenshot_0001.png'}" in running.said("stdout")
         running.check_silence()
+
+
+def test_weight_sets_change_while_it_draws(display: str, hand: Hand, tmp_path: Path) -> None:
+    """Other widths, a file that is cut off, and back."""
+    other, broken = tmp_path / "other", tmp_path / "broken.safetensors"
+    WeightSet.untrained((32, 8, 15), slots=2500).save(other)
+    broken.write_bytes((other / "experts.safetensors").read_bytes()[:5000])
+    sets = [f"--weights={path}" for path in (ROOT / "weights" / "default", other, broken)]
+    with demo(display, hand, tmp_path, "--size", "64x48", *sets) as running:
+        running.find()
+        running.shows("default")
+        first = running.shot()
+        running.press("w")
+        wait_for(lambda: "- other -" in running.title(), "the other weights", 120.0)
+        wait_for(lambda: differ(running.shot(), first), "their picture")
+        running.press("w")
+        wait_for(lambda: "- other (broken is unusable) -" in running.title(), "the broken file's name")
+        said = running.said("stderr")
+        assert said.startswith(f"bungyo: error: Weight file {broken} is cut off")
+        assert said.endswith("The picture stays with other.\n") and said.count("\n") == 1
+        assert differ(running.shot(), first)
+        running.press("w")
+        running.shows("default")
+        wait_for(lambda: not differ(running.shot(), first), "the first picture")
+        running.press("F1", "Escape")
+        assert running.ends() == 0
+        assert "next weight set: default, other, broken" in running.said("stdout")
+        assert running.said("stderr") == said  # nothing from the validation layer either
 
 
 def test_it_closes_after_the_frames_asked_for(display: str, hand: Hand, tmp_path: Path) -> None:

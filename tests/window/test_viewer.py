@@ -1,5 +1,6 @@
 """When the viewer draws, when it rests, and what it does with windows that change; without GPU and screen."""
 
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from app.scene.camera import Camera
 from app.scene.lights import LightRig
 from app.scene.model import Scene
 from app.viewer import ENOUGH_SAMPLES, Viewer
+from app.weight_switch import WeightSwitch
 
 
 class FakeWindow:
@@ -50,7 +52,7 @@ class FakeRenderer:
     def __init__(self) -> None:
         self.mode, self.split, self.size = "neural", 0.5, (64, 48)
         self._scene = Scene((), LightRig(), None, Camera())
-        self.samples = self.rendered = 0
+        self.samples = self.rendered = self.waits = 0
         self.lights_settled = True
         self.image = object()
 
@@ -62,9 +64,10 @@ class FakeRenderer:
     def scene(self, scene: Scene) -> None:
         self._scene, self.samples = scene, 0
 
-    def render(self) -> None:
+    def render(self, *, wait: bool = True) -> None:
         self.samples += 1
         self.rendered += 1
+        self.waits += wait
 
     def resize(self, width: int, height: int) -> None:
         assert width > 0
@@ -126,11 +129,12 @@ def run(
 ) -> tuple[FakeRenderer, FakeSwapchain]:
     """The viewer on fakes, until the script or the frames are over."""
     monkeypatch.setattr(viewer_module, "Swapchain", FakeSwapchain)
-    device: Any = SimpleNamespace(commands=FakeCommands, submit=lambda commands: None, wait_idle=lambda: None)
+    device: Any = SimpleNamespace(commands=FakeCommands, submit=lambda *_, **__: None, wait_idle=lambda: None)
     renderer = FakeRenderer()
     anything: Any = renderer
     shown: Any = window
-    with Viewer(shown, device, anything, out) as viewer:
+    switch = WeightSwitch(anything, [Path("weights/default")], lambda _: pytest.fail("nothing to load"), lambda: None)
+    with closing(switch), Viewer(shown, device, anything, out, switch) as viewer:
         swapchain: Any = viewer._swapchain
         window.swapchain, window.renderer = swapchain, renderer  # type: ignore[attr-defined]
         viewer.run(frames)
@@ -149,6 +153,7 @@ def test_it_rests_when_the_picture_is_done(monkeypatch: pytest.MonkeyPatch) -> N
     window = FakeWindow(*nothing(200))
     renderer, swapchain = run(monkeypatch, window)
     assert renderer.rendered == swapchain.presented == ENOUGH_SAMPLES
+    assert renderer.waits == 1  # the first frame alone; the others are prepared while the GPU draws
     assert window.polls == ENOUGH_SAMPLES
     assert window.waits == 201 - ENOUGH_SAMPLES
     assert window.title.startswith("bungyo - neural - ")
@@ -228,7 +233,8 @@ def test_help_and_screenshot(
     keys = [lambda window: window.input.press("F1"), lambda window: window.input.press("F12")]
     run(monkeypatch, FakeWindow(*keys), out=tmp_path / "new")
     said = capsys.readouterr().out
-    for word in ("left drag", "wheel", "left right up down", "f12", "esc", "reference (path traced)"):
+    rows = ("left drag", "wheel", "left right up down", "f12", "esc", "weight set: default", "reference (path traced)")
+    for word in rows:
         assert word in said
     assert f"saved {tmp_path / 'new' / 'screenshot_0001.png'}" in said
     assert (tmp_path / "new" / "screenshot_0001.png").exists()

@@ -1,0 +1,34 @@
+"""Compiling beside the drawing where a driver compiles at the first dispatch."""
+
+import numpy as np
+
+from app.gpu import Device
+from app.network.schema import TILE_PIXELS, VECTORS
+from app.network.weights import WeightSet
+from app.passes.tile_hash import TileHash
+from app.passes.tile_network import TileNetwork
+
+
+def warm_up(device: Device, weights: WeightSet, image_format: str) -> None:
+    """Let the driver compile the tile network for these widths, so that the first frame with them need not wait for it.
+
+    CPU drivers compile in the queue, at the first dispatch, and keep the result on disk. So a device of its own, whose
+    queue nobody waits for, draws one tile. May run in any thread.
+    """
+    one = WeightSet(weights.layers, weights.slots[:1], np.zeros_like(weights.table), weights.hash_scale)
+    with (
+        Device.open(device.info.index, raytracing=False, validation=False) as other,
+        other.buffer(np.zeros(VECTORS * TILE_PIXELS * 4, np.uint32)) as features,
+        other.buffer(np.ones((TILE_PIXELS, 2), np.float32)) as surface,
+        other.buffer(np.zeros(TILE_PIXELS, np.uint32)) as places,
+        other.image(16, 16, image_format) as radiance,
+    ):
+        hashing = TileHash(other, places, 16, 16, hash_scale=one.hash_scale)
+        network = TileNetwork(other, one, hashing, features, surface, radiance, 16, 16)
+        hashing.tiles.write(np.zeros(2, np.uint32))
+        hashing.dispatch.write(np.array([1, 1, 1, 1], np.uint32))
+        with other.commands(reusable=False) as commands:
+            network.record(commands)
+        other.submit(commands)
+        for thing in (commands, network, hashing):
+            thing.close()

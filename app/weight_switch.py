@@ -1,0 +1,94 @@
+"""Weight sets that a person goes through while the demo draws: read and brought to the GPU beside the drawing."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+from app.errors import BungyoError
+from app.network.weights import WeightSet
+
+
+class Draws(Protocol):
+    """The part of app.renderer.Renderer that changes weight sets."""
+
+    def make_room(self) -> None:
+        """By the thread that draws, before `prepare`."""
+
+    def prepare(self, weights: WeightSet) -> Any:
+        """In another thread."""
+
+    def use(self, ready: Any) -> None:
+        """By the thread that draws."""
+
+
+class WeightSwitch:
+    """Goes from set to set. A set that cannot be used costs a sentence, and the one that is shown stays.
+
+    Args:
+        renderer: draws with the first set.
+        sets: their files or folders, at least one.
+        load: reads one of them; runs in another thread.
+        wake: called from another thread when `update` has something to do.
+    """
+
+    def __init__(
+        self, renderer: Draws, sets: Sequence[Path], load: Callable[[Path], WeightSet], wake: Callable[[], None]
+    ) -> None:
+        self._renderer, self._sets, self._load, self._wake = renderer, tuple(sets), load, wake
+        self._shown = self._asked = 0
+        self._unusable: int | None = None  # the set asked for, if it is
+        self._loading = 0
+        self._coming: Future[Any] | None = None
+        self._beside = ThreadPoolExecutor(1, "weights")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all sets: of the file, or of the folder that holds it."""
+        return tuple(path.stem if path.suffix == ".safetensors" else path.resolve().name for path in self._sets)
+
+    @property
+    def label(self) -> str:
+        """What is shown, and what is coming; "" where there is only one set."""
+        if len(self._sets) == 1:
+            return ""
+        asked = self.names[self._asked]
+        if self._asked == self._shown:
+            return asked
+        return f"{self.names[self._shown]} ({asked} {'is unusable' if self._unusable is not None else 'is loading'})"
+
+    def next(self) -> None:
+        """Ask for the set after the one asked for last."""
+        if len(self._sets) == 1:
+            click.echo("There is only one weight set; more can be given with --weights.")
+        self._asked, self._unusable = (self._asked + 1) % len(self._sets), None
+
+    def update(self) -> None:
+        """Use what is ready, and begin with what was asked for. By the thread that draws, between two frames."""
+        if self._coming is not None and self._coming.done():
+            coming, self._coming = self._coming, None
+            try:
+                ready = coming.result()
+            except (BungyoError, OSError, MemoryError) as error:
+                text = str(error) or "The computer's memory is not enough for it."
+                click.echo(f"bungyo: error: {text} The picture stays with {self.names[self._shown]}.", err=True)
+                if self._asked == self._loading:
+                    self._unusable = self._loading
+            else:
+                if self._asked == self._loading:
+                    self._renderer.use(ready)
+                    self._shown = self._loading
+        if self._coming is None and self._asked not in (self._shown, self._unusable):
+            self._renderer.make_room()
+            self._loading = self._asked
+            self._coming = self._beside.submit(self._bring, self._sets[self._asked])
+            self._coming.add_done_callback(lambda _: self._wake())
+
+    def close(self) -> None:
+        """Wait for what is being loaded, which nobody needs any more."""
+        self._beside.shutdown()
+
+    def _bring(self, path: Path) -> Any:
+        return self._renderer.prepare(self._load(path))

@@ -1,0 +1,104 @@
+"""Which weight set is loaded and shown when; without GPU and window."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.errors import InputError
+from app.network.weights import WeightSet
+from app.weight_switch import WeightSwitch
+
+SETS = ("a", "b", "broken", "c")
+
+
+class Drawing:
+    """Writes down what it is asked for, and in which thread."""
+
+    def __init__(self) -> None:
+        self.used: list[str] = []
+        self.threads: set[int] = set()
+        self.rooms = 0
+
+    def make_room(self) -> None:
+        self.rooms += 1
+
+    def prepare(self, weights: WeightSet) -> str:
+        self.threads.add(threading.get_ident())
+        return str(weights.metadata["name"])
+
+    def use(self, ready: str) -> None:
+        self.used.append(ready)
+
+
+class Shelf:
+    """Weight sets that are read as slowly as the test wants."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.read: list[str] = []
+
+    def load(self, path: Path) -> WeightSet:
+        self.read.append(path.name)
+        assert self.gate.wait(10.0)
+        if path.name == "broken":
+            raise InputError("The file broken is no weight file.")
+        few = WeightSet.untrained((32, 4, 15))
+        return WeightSet(few.layers, few.slots, few.table, metadata={"name": path.name})
+
+
+@contextmanager
+def switching(*names: str) -> Iterator[tuple[WeightSwitch, Drawing, Shelf, threading.Event]]:
+    drawing, shelf, woken = Drawing(), Shelf(), threading.Event()
+    switch = WeightSwitch(drawing, [Path("weights", name) for name in names], shelf.load, woken.set)
+    with closing(switch):
+        yield switch, drawing, shelf, woken
+
+
+def test_from_set_to_set(capsys: pytest.CaptureFixture[str]) -> None:
+    with switching(*SETS) as (switch, drawing, _, woken):
+        assert switch.names == SETS and switch.label == "a"
+        switch.update()
+        assert drawing.rooms == 0  # nothing was asked for
+        for label in ("b", "b (broken is unusable)", "c", "a"):
+            switch.next()
+            switch.update()
+            assert woken.wait(10.0)
+            woken.clear()
+            switch.update()
+            assert switch.label == label
+        assert drawing.used == ["b", "c", "a"]
+        assert drawing.rooms == 4
+        assert threading.get_ident() not in drawing.threads
+    assert capsys.readouterr().err == (
+        "bungyo: error: The file broken is no weight file. The picture stays with b.\n"
+    )
+
+
+def test_only_the_last_wish_counts() -> None:
+    with switching("a", "b", "c", "d") as (switch, drawing, shelf, woken):
+        shelf.gate.clear()
+        switch.next()
+        switch.update()
+        switch.next()
+        switch.next()
+        switch.update()
+        assert switch.label == "a (d is loading)"
+        shelf.gate.set()
+        for _ in range(2):  # b, which nobody wants any more, and d
+            assert woken.wait(10.0)
+            woken.clear()
+            switch.update()
+        assert switch.label == "d"
+        assert shelf.read == ["b", "d"] and drawing.used == ["d"]
+
+
+def test_a_single_set(capsys: pytest.CaptureFixture[str]) -> None:
+    with switching("a") as (switch, drawing, _, _):
+        switch.next()
+        switch.update()
+        assert switch.label == "" and not drawing.rooms
+    assert "only one weight set" in capsys.readouterr().out
