@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageGrab
 
 from app.network.weights import WeightSet
+from app.viewer import ENOUGH_SAMPLES
 from tests.window.hand import Hand, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -170,6 +171,7 @@ def test_weight_sets_change_while_it_draws(display: str, hand: Hand, tmp_path: P
     with demo(display, hand, tmp_path, "--size", "64x48", *sets) as running:
         running.find()
         running.shows("default")
+        wait_for(lambda: running.title().endswith(f" {ENOUGH_SAMPLES} samples"), "the finished picture", 120.0)
         first = running.shot()
         running.press("w")
         wait_for(lambda: "- other -" in running.title(), "the other weights", 120.0)
