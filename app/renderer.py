@@ -24,10 +24,11 @@ from app.passes.composite import MODES, VIEW_MODES, Composite, CompositeInputs, 
 from app.passes.gbuffer import GBUFFER_KINDS, GBuffer, GBufferKind
 from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
+from app.passes.network_pipeline import network_pipeline
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_hash import TileHash
-from app.passes.tile_network import TileNetwork, network_pipeline
+from app.passes.tile_network import TileNetwork
 from app.passes.upload import Upload
 from app.passes.warm_up import warm_up
 from app.passes.weight_store import ResidentWeights, WeightStore
@@ -137,7 +138,7 @@ class Renderer:
         self._buffers = SceneBuffers(device, scene)
         self._owned.append(self._buffers)
         try:
-            self._store = WeightStore(device, weights, lambda layers: network_pipeline(device, layers, FACE_RADIANCE))
+            self._store = WeightStore(device, weights, lambda some: network_pipeline(device, some, FACE_RADIANCE))
             self._owned.append(self._store)
             self._cache = LightCache(device, self._buffers, **self._cache_options)
             self._owned.append(self._cache)

@@ -4,17 +4,15 @@
 // As in the fused pass: one workgroup a tile, one thread a pixel, the layer's weights in shared memory, straight-line
 // code in blocks. Activations are tile-major as the features are, so that neighbouring threads read neighbouring words.
 
+#include "addressed.glsl"
 #include "features.glsl"
 #include "push.glsl"
 
 layout(local_size_x = THREADS) in;
 
-layout(set = 0, binding = 0, scalar) readonly buffer SurfaceBuffer { vec2 surface[]; };
-layout(set = 0, binding = 1, scalar) readonly buffer TileList { uvec2 tiles[]; }; // (tile, hash)
-layout(set = 0, binding = 2, scalar) readonly buffer SlotTable { uint slots[]; }; // hash -> slot
-layout(set = 0, binding = 3, scalar) readonly buffer ParameterBuffer { vec4 parameters[]; };
-layout(set = 0, binding = 4, IMAGE_FORMAT) uniform writeonly image2D radiance;
-layout(buffer_reference, scalar) readonly buffer Source { uvec4 vectors[]; };
+layout(set = 0, binding = 0, scalar) readonly buffer TileList { uvec2 tiles[]; }; // (tile, hash)
+layout(set = 0, binding = 1, scalar) readonly buffer SlotTable { uint slots[]; }; // hash -> slot
+layout(set = 0, binding = 2, IMAGE_FORMAT) uniform writeonly image2D radiance;
 layout(buffer_reference, scalar) writeonly buffer Target { uvec4 vectors[]; };
 layout(push_constant, scalar) uniform Push { LayerPush push; };
 
@@ -26,7 +24,7 @@ layout(push_constant, scalar) uniform Push { LayerPush push; };
 
 void write_radiance(uint tile, uint pixel, vec3 color)
 {
-    vec2 at_surface = surface[surface_index(tile, pixel)]; // depth, light_scale
+    vec2 at_surface = uintBitsToFloat(load_pair(push.surface, surface_index(tile, pixel))); // depth, light_scale
     uvec2 xy = position_of(tile, pixel, tiles_across(push.size.x));
     bool face = !isinf(at_surface.x) && !isnan(at_surface.x) && all(lessThan(xy, push.size));
     if (face) imageStore(radiance, ivec2(xy), vec4(clamp(at_surface.y * color, 0.0, 65504.0), 1.0));
@@ -39,7 +37,7 @@ void main()
     uvec2 entry = tiles[gl_WorkGroupID.x];
     uint slot = slots[entry.y];
     for (uint i = gl_LocalInvocationIndex; i < LAYER_VECTORS; i += THREADS)
-        weights[i] = parameters[slot * PARAMETER_VECTORS + LAYER_OFFSET + i];
+        weights[i] = uintBitsToFloat(load_vector(push.parameters, slot * PARAMETER_VECTORS + LAYER_OFFSET + i));
     barrier();
     run_layer(entry.x, gl_LocalInvocationIndex);
 }

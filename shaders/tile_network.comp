@@ -3,25 +3,24 @@
 // The tile's hash picks the network (one indexed read, no branch: the table is total). Its weights are copied into
 // shared memory once and read by all 256 pixels.
 //
-// On chip, for the default widths 32-32-32-3: weights 13.2 KB of shared memory (32 KB at most, see
+// On chip, for the default widths 32-32-28-15: weights 10 KB of shared memory (32 KB at most, see
 // app/network/shader.py), activations at most 32 + 32 floats a thread in registers. From memory, once a pixel: 64 bytes
 // of features and 8 of surface; written: 8 bytes of radiance.
 //
 // All threads of the workgroup take every barrier: pixels without face compute with the rest and do not write.
 
+#include "addressed.glsl"
 #include "features.glsl"
+#include "push.glsl"
 
 layout(local_size_x = THREADS) in;
 
-layout(set = 0, binding = 0, scalar) readonly buffer FeatureBuffer { uvec4 features[]; };
-layout(set = 0, binding = 1, scalar) readonly buffer SurfaceBuffer { vec2 surface[]; };
-layout(set = 0, binding = 2, scalar) readonly buffer TileList { uvec2 tiles[]; }; // (tile, hash)
-layout(set = 0, binding = 3, scalar) readonly buffer SlotTable { uint slots[]; }; // hash -> slot
-layout(set = 0, binding = 4, scalar) readonly buffer ParameterBuffer { vec4 parameters[]; };
-layout(set = 0, binding = 5, IMAGE_FORMAT) uniform writeonly image2D radiance;
-layout(push_constant, scalar) uniform Push { uvec2 size; };
+layout(set = 0, binding = 0, scalar) readonly buffer TileList { uvec2 tiles[]; }; // (tile, hash)
+layout(set = 0, binding = 1, scalar) readonly buffer SlotTable { uint slots[]; }; // hash -> slot
+layout(set = 0, binding = 2, IMAGE_FORMAT) uniform writeonly image2D radiance;
+layout(push_constant, scalar) uniform Push { TileNetworkPush push; };
 
-#define PARAMETER(i) parameters[i]
+#define PARAMETER(i) uintBitsToFloat(load_vector(push.parameters, i))
 #if SPLIT_BLOCKS
 // Execution only, nothing is exchanged: see app/network/shader.py.
 #define BLOCK_BARRIER() controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, 0, 0)
@@ -38,14 +37,15 @@ void main()
     stage_network(slot);
     // Loaded only now: the barrier that ends the staging would otherwise wait for these reads.
     uvec4 words[FEATURE_VECTORS];
-    words[0] = features[feature_index(tile, 0u, pixel)];
-    words[1] = features[feature_index(tile, 1u, pixel)];
-    words[2] = features[feature_index(tile, 2u, pixel)];
-    words[3] = features[feature_index(tile, 3u, pixel)];
+    words[0] = load_vector(push.features, feature_index(tile, 0u, pixel));
+    words[1] = load_vector(push.features, feature_index(tile, 1u, pixel));
+    words[2] = load_vector(push.features, feature_index(tile, 2u, pixel));
+    words[3] = load_vector(push.features, feature_index(tile, 3u, pixel));
     vec3 color = run_network(slot, words);
 
-    vec2 at_surface = surface[surface_index(tile, pixel)]; // depth, light_scale
-    uvec2 xy = position_of(tile, pixel, tiles_across(size.x));
-    bool face = !isinf(at_surface.x) && !isnan(at_surface.x) && all(lessThan(xy, size));
+    // depth, light_scale
+    vec2 at_surface = uintBitsToFloat(load_pair(push.surface, surface_index(tile, pixel)));
+    uvec2 xy = position_of(tile, pixel, tiles_across(push.size.x));
+    bool face = !isinf(at_surface.x) && !isnan(at_surface.x) && all(lessThan(xy, push.size));
     if (face) imageStore(radiance, ivec2(xy), vec4(clamp(at_surface.y * color, 0.0, 65504.0), 1.0));
 }

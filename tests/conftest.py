@@ -8,11 +8,21 @@ from typing import Any, TypeAlias
 import pytest
 
 from app.gpu import Device
+from app.network.shader import Variant
+from app.passes.tile_variant import OVERRIDE
 
 SHADERS = Path(__file__).parent / "gpu" / "shaders"
 
 # `keep(thing)` returns the thing and closes it after the test.
 Keep: TypeAlias = Callable[[Any], Any]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _same_tile_network() -> Iterator[None]:
+    """What the tuner once found on this machine must not decide a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(OVERRIDE, Variant().name)
+        yield
 
 
 @pytest.fixture(scope="session")

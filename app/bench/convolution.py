@@ -185,7 +185,7 @@ class ConvolutionNetwork:
                 )
                 target = between[index % 2]
                 weights = keep(device.buffer(parameters, name="kernels"))
-                addresses = [_words(buffer.address) for buffer in (source, target, weights, partial)]
+                addresses = [buffer.address_words for buffer in (source, target, weights, partial)]
                 self._steps.append((pipeline, bound[pipeline], *parameters.shape[:2], addresses))
                 source = target
         except BaseException:
@@ -211,7 +211,3 @@ class ConvolutionNetwork:
     def close(self) -> None:
         """Release everything on the GPU."""
         self._kept.close()
-
-
-def _words(address: int) -> list[int]:
-    return [address & 0xFFFF_FFFF, address >> 32]

@@ -159,7 +159,7 @@ class Costs:
                 includes={"push.glsl": _PUSH.glsl},
             )
         )
-        addresses = [[buffer.address & 0xFFFF_FFFF, buffer.address >> 32] for buffer in (source, results)]
+        addresses = [buffer.address_words for buffer in (source, results)]
         push = np.array((step.rounds, *addresses), _PUSH.dtype)
 
         def dispatch(commands: CommandBuffer) -> None:

@@ -15,8 +15,9 @@ from app.gpu import Binding, Buffer, ComputePipeline, Device, Image, Struct
 from app.gpu.commands import CommandBuffer
 from app.network.layers import COLORS, MIXED
 from app.network.schema import CHANNELS, TILE_PIXELS, channels, glsl
-from app.network.shader import BLOCK, Layer, parameter_vectors, plan
+from app.network.shader import Layer, Variant, parameter_vectors, plan
 from app.network.weights import WeightSet
+from app.passes import tile_variant
 from app.passes.tile_hash import TileHash
 
 Activations: TypeAlias = Literal["half", "float"]
@@ -28,6 +29,8 @@ _PUSH = Struct(
     [
         ("size", "uvec2"),  # of the picture, pixels
         ("features", "uvec2"),  # addresses
+        ("surface", "uvec2"),
+        ("parameters", "uvec2"),
         ("source", "uvec2"),  # activations of the layer before
         ("target", "uvec2"),
     ],
@@ -46,6 +49,7 @@ class LayeredNetwork:
         radiance: the image drawn to.
         width, height: its pixels.
         activations: how they lie in memory; arithmetic is in floats.
+        variant: that of the fused pass, of which the block is taken; None asks `tile_variant`, as that pass does.
     """
 
     def __init__(
@@ -60,7 +64,9 @@ class LayeredNetwork:
         height: int,
         *,
         activations: Activations = "half",
+        variant: Variant | None = None,
     ) -> None:
+        variant = variant or tile_variant.chosen(device.info, weights.layers)
         self._kept = ExitStack()
         self._dispatch = tile_hash.dispatch
         keep = self._kept.enter_context
@@ -72,10 +78,11 @@ class LayeredNetwork:
             between = [keep(device.buffer(size, name="activations")) for _ in range(2)]
             self._steps = []
             for layer in plan(weights.layers):
-                pipeline = keep(_pipeline(device, weights.layers, layer, radiance.format.name, activations))
-                bound = keep(pipeline.bind(dict(enumerate((surface, tile_hash.tiles, table, parameters, radiance)))))
-                buffers = (features, between[layer.index % 2], between[1 - layer.index % 2])
-                addresses = [[buffer.address & 0xFFFF_FFFF, buffer.address >> 32] for buffer in buffers]
+                text = generate(weights.layers, layer, activations, variant.block)
+                pipeline = keep(_pipeline(device, text, radiance.format.name))
+                bound = keep(pipeline.bind(dict(enumerate((tile_hash.tiles, table, radiance)))))
+                buffers = (features, surface, parameters, between[layer.index % 2], between[1 - layer.index % 2])
+                addresses = [buffer.address_words for buffer in buffers]
                 self._steps.append((pipeline, bound, np.array(([width, height], *addresses), _PUSH.dtype)))
         except BaseException:
             self._kept.close()
@@ -113,24 +120,22 @@ def _vectors(width: int, activations: Activations) -> int:
     return -(-width // _PER_VECTOR[activations])
 
 
-def _pipeline(
-    device: Device, layers: Sequence[int], layer: Layer, image_format: str, activations: Activations
-) -> ComputePipeline:
+def _pipeline(device: Device, text: str, image_format: str) -> ComputePipeline:
     return device.compute_pipeline(
         "bench_layer.comp",
-        [Binding(slot, "image" if slot == 4 else "storage") for slot in range(5)],
+        [Binding(0, "storage"), Binding(1, "storage"), Binding(2, "image")],
         push=_PUSH,
         defines={
             "THREADS": f"{TILE_PIXELS}u",
             "IMAGE_FORMAT": image_format,
             "SPLIT_BLOCKS": int(device.info.kind == "cpu"),
         },
-        includes={"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "layer.glsl": generate(layers, layer, activations)},
+        includes={"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "layer.glsl": text},
     )
 
 
-def generate(layers: Sequence[int], layer: Layer, activations: Activations) -> str:
-    """The GLSL include "layer.glsl" for one layer of a network with these widths.
+def generate(layers: Sequence[int], layer: Layer, activations: Activations, block: int) -> str:
+    """The GLSL include "layer.glsl" for one layer of a network with these widths, in blocks of so many outputs.
 
     It declares `shared vec4 weights[]` and its size and place among the parameters, and defines
     `void run_layer(uint tile, uint pixel)`, to be called by all threads when the weights are there.
@@ -148,8 +153,8 @@ def generate(layers: Sequence[int], layer: Layer, activations: Activations) -> s
     else:
         code, inputs = _load("push.source", layer.inputs, activations, "x")
     lines += code
-    for first in range(0, layer.columns, BLOCK // 4):
-        columns = range(first, min(first + BLOCK // 4, layer.columns))
+    for first in range(0, layer.columns, block // 4):
+        columns = range(first, min(first + block // 4, layer.columns))
         if first:
             lines.append("    BLOCK_BARRIER();")
         lines += [f"    vec4 y{c} = weights[{c}];" for c in columns]
@@ -165,7 +170,7 @@ def _load(address: str, width: int, activations: Activations, name: str) -> tupl
     """Lines that load a pixel's channels, and the expressions of the channels."""
     vectors = _vectors(width, activations)
     lines = [
-        f"    uvec4 {name}{k} = Source({address}).vectors[(tile * {vectors}u + {k}u) * TILE_PIXELS + pixel];"
+        f"    uvec4 {name}{k} = load_vector({address}, (tile * {vectors}u + {k}u) * TILE_PIXELS + pixel);"
         for k in range(vectors)
     ]
     if activations == "float":

@@ -72,6 +72,11 @@ class Buffer(Resource):
         """Whether the CPU reaches the memory directly; if not, `read` and `write` are copies on the queue."""
         return self._bytes is not None
 
+    @property
+    def address_words(self) -> list[int]:
+        """The address as a shader's uvec2."""
+        return [self.address & 0xFFFF_FFFF, self.address >> 32]
+
     def write(self, data: "np.ndarray | bytes", offset: int = 0) -> None:
         """Copy an array (any dtype, C order) or bytes into the buffer at a byte offset."""
         raw = as_bytes(data)

@@ -3,17 +3,12 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from app.errors import BungyoError
-from app.gpu import Buffer, ComputePipeline, Device
+from app.gpu import Buffer, Device
 from app.network.shader import parameter_vectors
 from app.network.weights import WeightSet
+from app.passes.network_pipeline import NetworkPipeline
 
-MakePipeline = Callable[[tuple[int, ...]], ComputePipeline]
-
-
-def parameter_bytes(weights: WeightSet) -> int:
-    """What the parameters of all its networks take on the GPU."""
-    return len(weights.slots) * parameter_vectors(weights.layers) * 16
+MakePipeline = Callable[[WeightSet], NetworkPipeline]
 
 
 class ResidentWeights:
@@ -26,13 +21,8 @@ class ResidentWeights:
         pipeline: draws with them; stays the store's.
     """
 
-    def __init__(self, device: Device, weights: WeightSet, pipeline: ComputePipeline) -> None:
-        size = parameter_bytes(weights)
-        if size > (limit := device.info.limits.storage_range):
-            raise BungyoError(
-                f"The {len(weights.slots)} tile networks take {size / 1e6:.0f} MB, "
-                f"but a shader on {device.info.name} can read {limit / 1e6:.0f} MB at once."
-            )
+    def __init__(self, device: Device, weights: WeightSet, pipeline: NetworkPipeline) -> None:
+        size = len(weights.slots) * parameter_vectors(weights.layers) * 16
         self.weights, self.pipeline, self._room = weights, pipeline, len(weights.slots)
         # Where the GPU's memory cannot be written to directly: what a copy will bring there.
         self._staging: list[tuple[Buffer, Buffer]] = []
@@ -81,15 +71,15 @@ class WeightStore:
     Args:
         device: an open device.
         weights: the first set.
-        make_pipeline: makes the pipeline for some widths; called once for each.
+        make_pipeline: makes the pipeline for a set's widths; called once for each.
 
     Raises:
-        BungyoError: the device cannot draw with these widths, or not with so many networks.
+        BungyoError: the device cannot draw with these widths, or has no memory for so many networks.
     """
 
     def __init__(self, device: Device, weights: WeightSet, make_pipeline: MakePipeline) -> None:
         self._device, self._make_pipeline = device, make_pipeline
-        self._pipelines: dict[tuple[int, ...], ComputePipeline] = {}
+        self._pipelines: dict[tuple[int, ...], NetworkPipeline] = {}
         self._next: ResidentWeights | None = None
         try:
             self.current = self._make(weights)
@@ -134,7 +124,7 @@ class WeightStore:
 
     def _make(self, weights: WeightSet) -> ResidentWeights:
         if weights.layers not in self._pipelines:
-            self._pipelines[weights.layers] = self._make_pipeline(weights.layers)
+            self._pipelines[weights.layers] = self._make_pipeline(weights)
         return ResidentWeights(self._device, weights, self._pipelines[weights.layers])
 
     def _close_pipelines(self) -> None:

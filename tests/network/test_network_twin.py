@@ -6,6 +6,7 @@ import pytest
 from app.network import schema, shader, twin
 from app.network.layers import MIXED, parameter_count
 from app.network.schema import channels
+from app.network.shader import Variant
 from app.network.weights import WeightSet
 
 
@@ -68,17 +69,21 @@ def test_shader_parameters_are_a_padded_transpose(layers: tuple[int, ...]) -> No
 
 
 def test_weights_stay_within_32_kilobytes_on_chip() -> None:
-    assert shader.shared_bytes((32, 32, 32, 15)) < 16 * 1024
-    assert len(shader.groups((32, 32, 32, 15))) == 1
+    floats, halves = Variant(16), Variant(16, half=True)
+    assert shader.shared_bytes((32, 32, 32, 15), floats) < 16 * 1024
+    assert len(shader.groups((32, 32, 32, 15), floats)) == 1
     widest = (32, 64, 64, 64, 64, 15)
-    assert shader.shared_bytes(widest) <= 32 * 1024
-    assert [[layer.index for layer in group] for group in shader.groups(widest)] == [[0, 1], [2], [3, 4]]
+    for variant, groups in ((floats, [[0, 1], [2], [3, 4]]), (halves, [[0, 1, 2, 3], [4]])):
+        assert shader.shared_bytes(widest, variant) <= 32 * 1024
+        assert [[layer.index for layer in group] for group in shader.groups(widest, variant)] == groups
 
 
-def test_generated_code_is_straight() -> None:
-    text = shader.generate((32, 32, 32, 15))
+@pytest.mark.parametrize(("block", "barriers"), [(4, 7 + 8 + 4), (12, 2 + 3 + 2), (16, 4), (32, 2)])
+@pytest.mark.parametrize("half", [False, True])
+def test_generated_code_is_straight(block: int, barriers: int, half: bool) -> None:
+    text = shader.generate((32, 32, 32, 15), Variant(block, half))
     body = text[text.index("vec3 run_network") :]
     assert "for" not in body and "if" not in body
-    assert body.count("BLOCK_BARRIER();") == 4
+    assert body.count("BLOCK_BARRIER();") == barriers
     # One multiplication a weight, four at a time.
     assert body.count("+=") == 32 * 8 + 32 * 8 + 32 * 4 + 4

@@ -1,0 +1,131 @@
+"""The compiled tile network for some layer widths, and the check of a variant that calculates in halves."""
+
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import BungyoError
+from app.gpu import Binding, BindingSet, Buffer, ComputePipeline, Device, Image, Struct
+from app.network import shader
+from app.network.schema import TILE_PIXELS, glsl
+from app.network.shader import Variant
+from app.network.weights import WeightSet
+from app.passes import tile_variant
+from app.passes.tile_check import HALF_TOLERANCE, CheckPicture
+
+_PUSH = Struct(
+    "TileNetworkPush",
+    [
+        ("size", "uvec2"),  # of the picture, pixels
+        ("features", "uvec2"),  # addresses
+        ("surface", "uvec2"),
+        ("parameters", "uvec2"),
+    ],
+)
+
+
+@dataclass(frozen=True)
+class NetworkPipeline:
+    """Draws with networks of some widths to images of some format.
+
+    Attributes:
+        compute: the pipeline.
+        variant: how its shader is written.
+    """
+
+    compute: ComputePipeline
+    variant: Variant
+
+    def bind(self, tiles: Buffer, table: Buffer, radiance: Image) -> BindingSet:
+        """What it reads of every tile (`TileHash.tiles`), of every hash, and where it draws to."""
+        return self.compute.bind({0: tiles, 1: table, 2: radiance})
+
+    def push(self, size: tuple[int, int], features: Buffer, surface: Buffer, parameters: Buffer) -> NDArray[np.void]:
+        """What it reads of every pixel and of the networks, by address: these must stay open while commands run."""
+        addresses = [buffer.address_words for buffer in (features, surface, parameters)]
+        pushed: NDArray[np.void] = np.array((list(size), *addresses), _PUSH.dtype)
+        return pushed
+
+    def close(self) -> None:
+        """Release the pipeline."""
+        self.compute.close()
+
+
+def network_pipeline(
+    device: Device, weights: WeightSet, image_format: str, variant: Variant | None = None
+) -> NetworkPipeline:
+    """The pipeline for networks of these widths, to images of this format. May be called in any thread.
+
+    Args:
+        device: an open device.
+        weights: the first networks of these widths that it is to draw.
+        image_format: the image's.
+        variant: how the shader is written; None asks `tile_variant`. One in halves that differs from the networks' twin
+            by more than HALF_TOLERANCE is dropped for the one in floats, with a warning.
+
+    Raises:
+        BungyoError: the layers are too wide, or the device lacks the shared memory for a tile's weights.
+        InputError: the user chose a variant that there is not (see `tile_variant.chosen`).
+    """
+    if fault := shader.check_widths(weights.layers):
+        raise BungyoError(f"The tile network {fault}.")
+    variant = variant or tile_variant.chosen(device.info, weights.layers)
+    needed = shader.shared_bytes(weights.layers, variant)
+    if needed > device.info.max_shared_memory:
+        raise BungyoError(
+            f"The tile network needs {needed} bytes of shared memory, "
+            f"but {device.info.name} has {device.info.max_shared_memory}."
+        )
+    if variant.half and not (difference := _difference(device, weights, image_format, variant)) <= HALF_TOLERANCE:
+        warnings.warn(
+            f"The tile network in halves is off by {difference:.2g} on {device.info.name} "
+            f"({HALF_TOLERANCE:.2g} is allowed): it is drawn in floats.",
+            stacklevel=2,
+        )
+        variant = replace(variant, half=False)
+    return _compile(device, weights, image_format, variant)
+
+
+def _compile(device: Device, weights: WeightSet, image_format: str, variant: Variant) -> NetworkPipeline:
+    compute = device.compute_pipeline(
+        "tile_network.comp",
+        [Binding(0, "storage"), Binding(1, "storage"), Binding(2, "image")],
+        push=_PUSH,
+        defines={
+            "THREADS": f"{TILE_PIXELS}u",
+            "IMAGE_FORMAT": image_format,
+            "SPLIT_BLOCKS": int(device.info.kind == "cpu"),
+        },
+        includes={
+            "features.glsl": glsl(),
+            "push.glsl": _PUSH.glsl,
+            "network.glsl": shader.generate(weights.layers, variant),
+        },
+    )
+    return NetworkPipeline(compute, variant)
+
+
+def _difference(device: Device, weights: WeightSet, image_format: str, variant: Variant) -> float:
+    """How far it is off on a picture of random tiles, drawn on a device of its own: the queue belongs to who draws."""
+    with (
+        Device.open(device.info.index, raytracing=False, validation=False) as other,
+        CheckPicture(other, weights, image_format) as picture,
+        other.buffer(weights.table) as table,
+        other.buffer(weights.gpu_parameters()) as parameters,
+    ):
+        pipeline = _compile(other, weights, image_format, variant)
+        bound = pipeline.bind(picture.tiles, table, picture.radiance)
+        with other.commands(reusable=False) as commands:
+            commands.clear(picture.radiance)
+            commands.barrier()
+            commands.bind(pipeline.compute, bound)
+            commands.push(pipeline.push(picture.size, picture.features, picture.surface, parameters))
+            commands.dispatch(picture.tile_count)
+            commands.barrier()
+        other.submit(commands)
+        difference = picture.difference()
+        for thing in (commands, bound, pipeline):
+            thing.close()
+    return difference
