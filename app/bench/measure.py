@@ -46,7 +46,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         without trained networks, those that count channels.
     """
     size = options.size or SMALL
-    layers, trained = _shipped(options)
+    layers, trained = shipped(options)
     frames = 1 if quick else _FRAMES
     figures, passes = Samples(), Samples()
     with ExitStack() as stack:
@@ -145,7 +145,7 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
         InputError: the view has no such pass.
     """
     size = options.size or SMALL
-    layers, trained = _shipped(options)
+    layers, trained = shipped(options)
     passes = Samples()
     moving, tracing = "light cache" in names, "reference" in names
     with Worker(View, options, size) as view:
@@ -182,7 +182,7 @@ def _run(view: Worker[View], parts: Sequence[Part], rounds: int, counted: Counte
     return description, rounds
 
 
-def _shipped(options: SceneOptions) -> tuple[tuple[int, ...], bool]:
+def shipped(options: SceneOptions) -> tuple[tuple[int, ...], bool]:
     """Widths of the networks that the view is drawn with, and whether they are trained ones."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # random ones take as long

@@ -8,7 +8,7 @@ import numpy as np
 from app.bench.layered import ACTIVATIONS, TIMER, Activations, LayeredNetwork
 from app.commands.options import SceneOptions
 from app.commands.stage import open_device
-from app.gpu import CommandBuffer
+from app.gpu import CommandBuffer, Device
 from app.network import schema
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
@@ -19,6 +19,38 @@ SIZE = 512  # pixels along an edge of the picture
 NETWORKS = 225  # different ones, random per tile
 RESIDENT = (1, 2000)  # the same with so many, to see what it costs to have more of them
 _SHOWN = 0.2  # of u and v by a tile
+
+
+class Picture:
+    """A G-buffer in which every pixel shows the face, and each tile another place of it; and an image to draw to.
+
+    Args:
+        device: an open device.
+        kept: closes everything.
+    """
+
+    def __init__(self, device: Device, kept: ExitStack) -> None:
+        generator = np.random.default_rng(0)
+        channels = generator.normal(0.0, 1.0, (SIZE, SIZE, schema.CHANNELS)).astype(np.float32)
+        step = np.arange(SIZE)
+        corner = generator.uniform(0.0, 1.0 - _SHOWN, (2, SIZE // schema.TILE, SIZE // schema.TILE))
+        inside = step % schema.TILE / schema.TILE * _SHOWN
+        u, v = corner.repeat(schema.TILE, axis=1).repeat(schema.TILE, axis=2)
+        channels[..., 0], channels[..., 1] = u + inside, v + inside[:, None]
+        features = schema.feature_buffer(schema.pack(channels))
+        surface = schema.surface_buffer(np.ones((SIZE, SIZE)), np.ones((SIZE, SIZE)))
+        keep = kept.enter_context
+        self.features = keep(device.buffer(features, name="features"))
+        self.surface = keep(device.buffer(surface, name="surface"))
+        self.places = keep(device.buffer(schema.place_buffer(features, surface), name="places"))
+        self.radiance = keep(device.image(SIZE, SIZE, "rgba16f", name="radiance"))
+
+
+def random_weights(layers: tuple[int, ...], count: int = NETWORKS) -> WeightSet:
+    """So many random networks; each hash has one of them at random."""
+    random = WeightSet.untrained(layers, slots=count)
+    table = np.random.default_rng(1).integers(0, count, HASHES, np.uint32)
+    return WeightSet(layers, random.slots, table)
 
 
 class Networks:
@@ -39,7 +71,7 @@ class Networks:
         self._quicker: dict[tuple[int, ...], list[Activations]] = {}
         try:
             self._device = self._kept.enter_context(open_device(options))
-            self._features, self._surface, self._places, self._radiance = self._picture()
+            self._picture = Picture(self._device, self._kept)
             for layers in widths:
                 self._record(layers)
             for count in RESIDENT:
@@ -66,33 +98,12 @@ class Networks:
         """How activations were stored where it was quicker, most of the times that were measured."""
         return max(ACTIVATIONS, key=self._quicker[layers].count)
 
-    def _picture(self) -> tuple[Any, Any, Any, Any]:
-        """A G-buffer in which every pixel shows the face, and each tile another place of it; and an image."""
-        generator = np.random.default_rng(0)
-        channels = generator.normal(0.0, 1.0, (SIZE, SIZE, schema.CHANNELS)).astype(np.float32)
-        step = np.arange(SIZE)
-        corner = generator.uniform(0.0, 1.0 - _SHOWN, (2, SIZE // schema.TILE, SIZE // schema.TILE))
-        inside = step % schema.TILE / schema.TILE * _SHOWN
-        u, v = corner.repeat(schema.TILE, axis=1).repeat(schema.TILE, axis=2)
-        channels[..., 0], channels[..., 1] = u + inside, v + inside[:, None]
-        features = schema.feature_buffer(schema.pack(channels))
-        surface = schema.surface_buffer(np.ones((SIZE, SIZE)), np.ones((SIZE, SIZE)))
-        make, keep = self._device.buffer, self._kept.enter_context
-        return (
-            keep(make(features, name="features")),
-            keep(make(surface, name="surface")),
-            keep(make(schema.place_buffer(features, surface), name="places")),
-            keep(self._device.image(SIZE, SIZE, "rgba16f", name="radiance")),
-        )
-
-    def _fused(self, layers: tuple[int, ...], count: int) -> tuple[Any, ...]:
+    def _fused(self, layers: tuple[int, ...], count: int = NETWORKS) -> tuple[Any, ...]:
         """What a network's pass is made of, with so many random networks: the arguments of TileNetwork."""
-        random = WeightSet.untrained(layers, slots=count)
-        table = np.random.default_rng(1).integers(0, count, HASHES, np.uint32)
-        weights = WeightSet(layers, random.slots, table)
-        hashing = TileHash(self._device, self._places, SIZE, SIZE, hash_scale=weights.hash_scale)
+        weights, picture = random_weights(layers, count), self._picture
+        hashing = TileHash(self._device, picture.places, SIZE, SIZE, hash_scale=weights.hash_scale)
         self._kept.callback(hashing.close)
-        return (self._device, weights, hashing, self._features, self._surface, self._radiance, SIZE, SIZE)
+        return (self._device, weights, hashing, picture.features, picture.surface, picture.radiance, SIZE, SIZE)
 
     def _drawing(self, arguments: tuple[Any, ...]) -> CommandBuffer:
         """Commands for both passes, run already: drivers compile at the first dispatch."""
@@ -109,7 +120,7 @@ class Networks:
         return commands
 
     def _record(self, layers: tuple[int, ...]) -> None:
-        shared = self._fused(layers, NETWORKS)
+        shared = self._fused(layers)
         self._commands[layers] = self._drawing(shared)  # and the tiles are listed for what follows
         self._layered[layers] = {
             way: self._record_layered(LayeredNetwork(*shared, activations=way)) for way in ACTIVATIONS

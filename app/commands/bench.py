@@ -22,6 +22,7 @@ Examples:
   bungyo bench --pass gbuffer --pass tile_network --size 1280x720
   bungyo bench --quick --device llvmpipe
   bungyo bench --compare bench.json      (what has changed since, on the same machine)
+  bungyo bench --tune
 """
 
 
@@ -64,6 +65,11 @@ Examples:
     metavar="FILE",
     help="Show ratios, new figures over those of this report (--json), too. Device, driver and CPU must be the same.",
 )
+@click.option(
+    "--tune",
+    is_flag=True,
+    help="Time all ways to write the tile network's shader, and keep the quickest for this device; nothing else.",
+)
 @device_option
 @debug_option
 def bench(
@@ -75,6 +81,7 @@ def bench(
     report: Path | None,
     page: Path | None,
     earlier: Path | None,
+    tune: bool,
     device: str | None,
 ) -> None:
     """Measure the default view and its parts.
@@ -93,6 +100,11 @@ def bench(
     from app.pictures import check_folder
     from app.progress import counted
 
+    if tune:
+        if passes or report or page or earlier:
+            raise InputError("--tune measures something else: --pass, --json, --html and --compare do not go with it.")
+        _tune(SceneOptions(None, None, None, (), weights, "neural", None, device))
+        return
     for path in (report, page):
         if path:
             check_folder(path.parent)
@@ -131,6 +143,20 @@ def bench(
         from app.bench.page import render
 
         _write(page, render(results))
+
+
+def _tune(options: SceneOptions) -> None:
+    from rich.console import Console
+
+    from app.bench.measure import shipped
+    from app.bench.tuning import tune
+    from app.progress import counted
+
+    layers, _ = shipped(options)
+    found = tune(options, layers, counted)
+    title = f"tile network {'-'.join(map(str, layers))}, arithmetic and outputs per block, ms"
+    Console().print(_table(title, {variant.name: spread for variant, spread in found.milliseconds.items()}, {}))
+    click.echo(f"{found.best.name} is the quickest and kept in {found.file}")
 
 
 def _tables(results: dict[str, Any]) -> "list[Table]":

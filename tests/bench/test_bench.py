@@ -179,3 +179,9 @@ def test_memory_traffic_is_counted() -> None:
 
 def test_flops_of_widths() -> None:
     assert flops((32, 32, 32, 15)) == 2 * (32 * 32 + 32 * 32 + 32 * 15 + 15)
+
+
+def test_tuning_goes_alone() -> None:
+    result = bench("--tune", "--pass", "gbuffer")
+    assert result.returncode == 2
+    assert "do not go with it" in result.stderr and "Traceback" not in result.stderr

@@ -1,0 +1,31 @@
+"""The tuner leaves what the tile network then takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.bench import networks, tuning
+from app.commands.options import SceneOptions
+from app.gpu import Device
+from app.network.shader import Variant
+from app.passes.tile_variant import OVERRIDE, chosen
+
+LAYERS = (32, 8, 15)
+
+
+def _counted(steps: int, _what: str) -> Iterator[int]:
+    return iter(range(steps))
+
+
+def test_the_quickest_is_kept(gpu: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(OVERRIDE)
+    for module in (networks, tuning):
+        monkeypatch.setattr(module, "SIZE", 64)
+    options = SceneOptions(None, None, None, (), None, "neural", None, str(gpu.info.index))
+    found = tuning.tune(options, LAYERS, _counted, rounds=2)
+    assert {Variant(8), Variant(16), Variant(32)} <= set(found.milliseconds)
+    least = {variant: spread["min"] for variant, spread in found.milliseconds.items()}
+    assert min(least.values()) == least[found.best] > 0
+    assert found.file.is_relative_to(tmp_path) and chosen(gpu.info, LAYERS) == found.best
