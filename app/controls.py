@@ -123,9 +123,7 @@ class Controls:
         environment = self._drawn.scene.environment
         if environment:
             rotation = (environment.rotation + ENVIRONMENT_STEP) % (2.0 * math.pi)
-            self._drawn.scene = replace(
-                self._drawn.scene, environment=replace(environment, rotation=rotation)
-            )
+            self._drawn.scene = replace(self._drawn.scene, environment=replace(environment, rotation=rotation))
 
 
 def dimmed(light: Light, factor: float) -> Light:

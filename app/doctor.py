@@ -19,9 +19,7 @@ MESA_NEEDED = 25  # the first whose CPU driver traces rays
 MESA_COMMAND = {
     "bookworm": f"make setup   (or, with backports set up: {APT} -t bookworm-backports mesa-vulkan-drivers)",
 }
-WINDOW_PACKAGES = (
-    "libx11-6 libx11-xcb1 libxcursor1 libxext6 libxi6 libxinerama1 libxrandr2 libxrender1 libxxf86vm1"
-)
+WINDOW_PACKAGES = "libx11-6 libx11-xcb1 libxcursor1 libxext6 libxi6 libxinerama1 libxrandr2 libxrender1 libxxf86vm1"
 RESTORE = "git checkout -- "
 
 
@@ -113,9 +111,7 @@ def _mesa(devices: Sequence[DeviceInfo]) -> Check | None:
     if not versions:
         return None
     old = all(int(version.split(".")[0]) < MESA_NEEDED for version in versions)
-    found = ", ".join(sorted(versions)) + (
-        f": {MESA_NEEDED}.0 or newer is needed to trace rays" if old else ""
-    )
+    found = ", ".join(sorted(versions)) + (f": {MESA_NEEDED}.0 or newer is needed to trace rays" if old else "")
     other = any(usable(device) for device in devices)
     return Check("Mesa", found, ok=not old, needed=not other, mend=_mesa_command() if old else "")
 

@@ -81,9 +81,7 @@ def _run(arguments: Sequence[str] | None, session: Session) -> int:
         sys.stderr.close()
         return FAILURE
     except MemoryError:
-        return _report(
-            session, "The computer's memory is not enough for this.", "Try a smaller --size.", FAILURE
-        )
+        return _report(session, "The computer's memory is not enough for this.", "Try a smaller --size.", FAILURE)
     except Exception as error:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return _report(
@@ -112,6 +110,7 @@ def _sentence(text: str) -> str:
 
 def _shown_by(session: Session) -> Callable[..., None]:
     """Return a warnings.showwarning: our own warnings as one line, those of libraries only with --debug."""
+
     def show(
         message: Warning | str,
         category: type[Warning],

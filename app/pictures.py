@@ -19,11 +19,7 @@ _CHANNELS = {1: ("Y",), 2: ("U", "V"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A
 def check_output(path: Path) -> None:
     """Raise InputError unless a picture can be written to `path`: known suffix, writable folder."""
     if path.suffix.lower() not in SUFFIXES:
-        kind = (
-            f"{path.suffix!r} is not a known picture format"
-            if path.suffix
-            else "a picture's name needs a suffix"
-        )
+        kind = f"{path.suffix!r} is not a known picture format" if path.suffix else "a picture's name needs a suffix"
         raise InputError(f"Cannot write {path}: {kind}.", f"Use one of {', '.join(SUFFIXES)}.")
     if path.is_dir():
         raise InputError(f"Cannot write {path}: it is a folder.")
@@ -33,9 +29,7 @@ def check_output(path: Path) -> None:
 def check_folder(folder: Path) -> None:
     """Raise InputError unless `folder` exists and files can be made in it."""
     if not folder.exists():
-        raise InputError(
-            f"Cannot write to {folder}: the folder does not exist.", f"Make it:  mkdir -p {folder}"
-        )
+        raise InputError(f"Cannot write to {folder}: the folder does not exist.", f"Make it:  mkdir -p {folder}")
     if not folder.is_dir():
         raise InputError(f"Cannot write to {folder}: it is not a folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -47,9 +41,7 @@ def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     from PIL import Image
 
     with beside(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(pixels[..., :3] if pixels.ndim == 3 else pixels)).save(
-            temporary, "PNG"
-        )
+        Image.fromarray(np.ascontiguousarray(pixels[..., :3] if pixels.ndim == 3 else pixels)).save(temporary, "PNG")
 
 
 def write_exr(path: Path, layers: Mapping[str, NDArray[np.float32]]) -> None:

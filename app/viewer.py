@@ -37,9 +37,7 @@ class Viewer:
         weights: the weight sets to go through; stays open as well.
     """
 
-    def __init__(
-        self, window: Window, device: Device, renderer: Renderer, out: Path, weights: WeightSwitch
-    ) -> None:
+    def __init__(self, window: Window, device: Device, renderer: Renderer, out: Path, weights: WeightSwitch) -> None:
         self._window, self._device, self._renderer, self._out = window, device, renderer, out
         self._weights = weights
         self._controls = Controls(renderer, tuple(MODES))

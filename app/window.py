@@ -166,8 +166,7 @@ class Window:
             return any(glfw.get_mouse_button(self.handle, button) == glfw.PRESS for button in buttons)
 
         shifted = any(
-            glfw.get_key(self.handle, key) == glfw.PRESS
-            for key in (glfw.KEY_LEFT_SHIFT, glfw.KEY_RIGHT_SHIFT)
+            glfw.get_key(self.handle, key) == glfw.PRESS for key in (glfw.KEY_LEFT_SHIFT, glfw.KEY_RIGHT_SHIFT)
         )
         left = down(glfw.MOUSE_BUTTON_LEFT)
         if down(glfw.MOUSE_BUTTON_RIGHT, glfw.MOUSE_BUTTON_MIDDLE) or (left and shifted):
@@ -216,9 +215,7 @@ def glfw_ready() -> Iterator[ModuleType]:
             glfw.init()
         except glfw.GLFWError as error:
             where = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
-            raise NoDisplay(
-                f"the display {where} cannot be opened ({_text(error)})", LIBRARIES_HINT
-            ) from error
+            raise NoDisplay(f"the display {where} cannot be opened ({_text(error)})", LIBRARIES_HINT) from error
     _users += 1
     try:
         yield glfw

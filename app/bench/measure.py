@@ -134,7 +134,7 @@ def identity(options: SceneOptions) -> dict[str, Any]:
     """What a report would say of the machine and the work, before anything is measured."""
     with open_device(options) as device:
         description = Description(device.info.name, device.info.driver, device.info.kind)
-    head = _head(description, *_shipped(options), 0)
+    head = _head(description, *shipped(options), 0)
     return {**head, "size": list(options.size or SMALL)}
 
 

@@ -70,9 +70,7 @@ class Composite:
         accumulated: buffer vec4 [height * width]: sum of the neural radiance, number of samples.
     """
 
-    def __init__(
-        self, device: Device, scene: SceneBuffers, inputs: CompositeInputs, width: int, height: int
-    ) -> None:
+    def __init__(self, device: Device, scene: SceneBuffers, inputs: CompositeInputs, width: int, height: int) -> None:
         self.width, self.height, self.scene, self._inputs = width, height, scene, inputs
         self.display = device.image(width, height, "rgba8", name="display")
         self.accumulated = device.buffer(np.zeros((height * width, 4), np.float32), name="accumulated")

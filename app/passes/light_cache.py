@@ -186,9 +186,7 @@ class LightCache:
 
         blurred = [*buffers(4), Binding(4, "image", len(COARSE_IMAGES))]
         self._blurs = [
-            self._own(
-                device.compute_pipeline(shader, bindings, defines={"AXIS": axis}, includes=self.includes)
-            )
+            self._own(device.compute_pipeline(shader, bindings, defines={"AXIS": axis}, includes=self.includes))
             for shader, axis, bindings in (
                 ("light_cache_blur.comp", 0, blurred),
                 ("light_cache_blur.comp", 1, blurred),

@@ -158,9 +158,7 @@ class SceneBuffers:
             jitter: shift of every ray, in pixels.
             sample_index: 0, 1, 2 ...: decides the random numbers together with `seed`.
         """
-        self.frame.write(
-            self.frame_record(camera, width, height, jitter=jitter, sample_index=sample_index, seed=seed)
-        )
+        self.frame.write(self.frame_record(camera, width, height, jitter=jitter, sample_index=sample_index, seed=seed))
 
     def frame_record(
         self, camera: Camera, width: int, height: int, *, jitter: tuple[float, float], sample_index: int, seed: int = 0

@@ -50,9 +50,7 @@ class TileHash:
         tiles_x, tiles_y = tile_grid(width, height)
         self.tile_count = tiles_x * tiles_y
         if self.tile_count > MAX_TILES:
-            raise ValueError(
-                f"{width} x {height} pixels are {self.tile_count} tiles, but {MAX_TILES} are possible"
-            )
+            raise ValueError(f"{width} x {height} pixels are {self.tile_count} tiles, but {MAX_TILES} are possible")
         self.hashes = device.buffer(self.tile_count * 4, name="tile hashes")
         self.tiles = device.buffer(self.tile_count * 8, name="tile list")
         self.dispatch = device.buffer(TILE_DISPATCH.size, name="tile dispatch")

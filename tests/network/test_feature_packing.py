@@ -59,9 +59,7 @@ def run(gpu: Device, shader: str, values: npt.NDArray[np.generic], bytes_out: in
 def hard_values() -> npt.NDArray[np.float32]:
     """Floats where rounding to half goes wrong first: ties, denormal halves, the largest, infinities, NaN."""
     halves = np.arange(0, 0x7C00, 97, dtype=np.uint16).view(np.float16).astype(np.float32)
-    middle = (
-        halves[:-1] + np.nextafter(halves[:-1].astype(np.float16), np.float16(65504)).astype(np.float32)
-    ) / 2
+    middle = (halves[:-1] + np.nextafter(halves[:-1].astype(np.float16), np.float16(65504)).astype(np.float32)) / 2
     edge = [
         0.0,
         2**-24,
@@ -78,9 +76,7 @@ def hard_values() -> npt.NDArray[np.float32]:
         np.inf,
     ]
     positive = np.concatenate([halves, middle, np.nextafter(middle, 0), np.nextafter(middle, 1e9), edge])
-    random = np.random.default_rng(2).normal(0, 1, 4000) * 10.0 ** np.random.default_rng(3).uniform(
-        -8, 5, 4000
-    )
+    random = np.random.default_rng(2).normal(0, 1, 4000) * 10.0 ** np.random.default_rng(3).uniform(-8, 5, 4000)
     return np.concatenate([positive, -positive, random, [np.nan, -np.nan]]).astype(np.float32)
 
 

@@ -150,9 +150,7 @@ def test_missing_and_broken_files(tmp_path: Path, content: bytes | str | None) -
         content = file.read_bytes()[: -100 if content == "cut" else 50]
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(
-        InputError, match="no weight file" if content is None else "cut off or not a safetensors"
-    ):
+    with pytest.raises(InputError, match="no weight file" if content is None else "cut off or not a safetensors"):
         WeightSet.load(tmp_path)
 
 

@@ -41,9 +41,7 @@ class Frame:
     def __init__(self, gbuffer: GBuffer, width: int, height: int) -> None:
         tiles = gbuffer.tiles_x * gbuffer.tiles_y
         surface = gbuffer.surface.read(np.float32, (tiles, TILE_PIXELS, 2))
-        self.words = feature_image(
-            gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4)), width, height
-        )
+        self.words = feature_image(gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4)), width, height)
         self.places = gbuffer.places.read(np.uint32)
         self.expected_places = place_buffer(gbuffer.features.read(np.uint32), surface)
         image = from_tiles(surface, width, height)

@@ -74,9 +74,7 @@ class Demo:
 
 
 @contextmanager
-def demo(
-    display: str, hand: Hand, out: Path, *options: str, command: Sequence[str] = COMMAND
-) -> Iterator[Demo]:
+def demo(display: str, hand: Hand, out: Path, *options: str, command: Sequence[str] = COMMAND) -> Iterator[Demo]:
     """Run the demo with the validation layer watching; kill it if the test leaves it running."""
     environment = {key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"}
     environment |= {"DISPLAY": display, "BUNGYO_VALIDATION": "1", "PYGLFW_LIBRARY_VARIANT": "x11"}

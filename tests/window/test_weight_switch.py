@@ -73,9 +73,7 @@ def test_from_set_to_set(capsys: pytest.CaptureFixture[str]) -> None:
         assert drawing.used == ["b", "c", "a"]
         assert drawing.rooms == 4
         assert threading.get_ident() not in drawing.threads
-    assert capsys.readouterr().err == (
-        "bungyo: error: The file broken is no weight file. The picture stays with b.\n"
-    )
+    assert capsys.readouterr().err == ("bungyo: error: The file broken is no weight file. The picture stays with b.\n")
 
 
 def test_only_the_last_wish_counts() -> None:

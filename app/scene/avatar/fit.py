@@ -1,6 +1,5 @@
 """What blending morph targets cannot do: a clean cut at the neck and lips that meet. For the lids see `lids.py`."""
 
-
 import numpy as np
 
 from app.scene.avatar.curves import smoothstep
