@@ -27,6 +27,7 @@ test: lint
 
 lint: ready-to-test
 	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
 
 setup: ready-to-run
