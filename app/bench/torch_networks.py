@@ -46,7 +46,6 @@ class TorchNetworks:
     def __init__(self, layers: Sequence[int], networks: int, pixels: int) -> None:
         import torch
 
-        torch.set_grad_enabled(False)
         self.weights = WeightSet.untrained(layers, slots=networks)
         self.rows = pixels // networks
         generator = np.random.default_rng(0)
