@@ -238,7 +238,7 @@ def test_what_is_trained_beside_the_networks(data: Dataset, tmp_path: Path, monk
         assert weights.metadata["uv_layout"] == layout
     found = json.loads((tmp_path / "more" / "learning_curve.json").read_text())
     assert found["people"] == [12, 24] and found["outlook"] in said.getvalue()
-    assert "24 people; " in said.getvalue() and "lightings: median" in said.getvalue()
+    assert "24 blocks of frames; " in said.getvalue() and "lightings: median" in said.getvalue()
     assert WeightSet.load(tmp_path / "more").metadata["uv_layout"] == layout
 
 
