@@ -1,7 +1,6 @@
 """An earlier report of `bungyo bench`: figures are compared only with those of the same machine and the same work."""
 
 import json
-import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,6 @@ from app.errors import InputError
 _MACHINE = {"device": "the device", "driver": "the driver", "cpu": "the CPU", "cpu_cores": "the number of CPU cores"}
 _WORK = {"size": "the view's size", "layers": "the networks' shape"}
 _KINDS = ("median", "min", "max")
-
-
-def cpu_model() -> str:
-    """The CPU's name, as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from app.bench.comparison import DEEP, Comparison
-from app.bench.earlier import cpu_model
 from app.bench.figures import Samples
 from app.bench.mitsuba import installed
 from app.bench.networks import NETWORKS
@@ -19,6 +18,7 @@ from app.bench.worker import Worker
 from app.commands.options import SceneOptions
 from app.commands.stage import load_weights, open_device
 from app.errors import InputError
+from app.processor import processor_name
 
 Part = Callable[[], None]  # a part's turn in a round
 Counted = Callable[[int, str], Iterator[int]]  # app.progress.counted
@@ -195,7 +195,7 @@ def _head(description: Description, layers: Sequence[int], trained: bool, rounds
         "device": description.device,
         "driver": description.driver,
         "kind": description.kind,
-        "cpu": cpu_model(),
+        "cpu": processor_name(),
         "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "layers": list(layers),
         "trained": trained,

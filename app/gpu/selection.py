@@ -23,7 +23,6 @@ class Limits:
     """Numbers of the device that layouts depend on."""
 
     push_constants: int
-    storage_range: int  # bytes of a buffer that a shader can read
     sbt_handle_size: int
     sbt_handle_alignment: int
     sbt_base_alignment: int
@@ -178,7 +177,6 @@ def _candidate(index: int, physical: Handle) -> Candidate:
         extensions=offer.extensions,
         limits=Limits(
             push_constants=properties.limits.maxPushConstantsSize,
-            storage_range=properties.limits.maxStorageBufferRange,
             sbt_handle_size=rays.shaderGroupHandleSize,
             sbt_handle_alignment=rays.shaderGroupHandleAlignment,
             sbt_base_alignment=rays.shaderGroupBaseAlignment,

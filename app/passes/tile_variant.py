@@ -7,7 +7,6 @@ in the cache folder, one small file per device, driver, processor and network sh
 import hashlib
 import json
 import os
-import platform
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,10 +15,9 @@ from app.errors import InputError
 from app.gpu import DeviceInfo, cache_folder
 from app.gpu.shader import store_atomically
 from app.network.shader import Variant, generate
+from app.processor import processor, processor_name
 
 OVERRIDE = "BUNGYO_TILE_VARIANT"  # environment variable, e.g. float-16
-
-_PROCESSOR = Path("/proc/cpuinfo")
 
 
 def chosen(device: DeviceInfo, layers: Sequence[int]) -> Variant:
@@ -48,7 +46,7 @@ def possible(device: DeviceInfo, variant: Variant) -> bool:
 
 def default(device: DeviceInfo) -> Variant:
     """A good guess: on a CPU, as many sums as its vector registers hold beside an input and a product."""
-    if device.kind == "cpu" and "avx512vl" not in _processor().get("flags", "").split():
+    if device.kind == "cpu" and "avx512vl" not in processor().get("flags", "").split():
         return Variant(12)  # 16 registers
     return Variant(16)
 
@@ -78,16 +76,6 @@ def _remembered(device: DeviceInfo, layers: Sequence[int]) -> Variant | None:
 
 def _file(device: DeviceInfo, layers: Sequence[int]) -> Path:
     """Where the choice for these widths is kept. The shader's text is part of the name: a new one is tuned anew."""
-    processor = _processor().get("model name", platform.processor()) if device.kind == "cpu" else ""
-    identity = "\n".join((device.name, device.driver, processor, generate(layers, Variant())))
+    calculates = processor_name() if device.kind == "cpu" else ""
+    identity = "\n".join((device.name, device.driver, calculates, generate(layers, Variant())))
     return cache_folder() / "tile_variants" / hashlib.sha256(identity.encode()).hexdigest()[:32]
-
-
-def _processor() -> dict[str, str]:
-    """What Linux says of the first processor, by field; nothing elsewhere. A CPU driver's name does not tell."""
-    try:
-        first = _PROCESSOR.read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in first.splitlines())
-    return {name.strip(): value.strip() for name, _, value in pairs}
