@@ -1,6 +1,7 @@
 """An earlier report of `bungyo bench`: figures are compared only with those of the same machine and the same work."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ def load(path: Path) -> dict[str, Any]:
     for key, meaning in {**_MACHINE, **_WORK}.items():
         if key not in report:
             raise InputError(f"{path} does not name {meaning}: it was written by an older bungyo bench.")
+    for name, figure in _figures(report):
+        for value in figure.values():
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise InputError(f"{path} is damaged: its {name} is {value!r}, which is no number.")
     return report
 
 
@@ -54,14 +59,14 @@ def ratios(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, dict
             "max": figure["max"] / before[name]["min"],
         }
         for name, figure in _figures(now)
-        if name in before
+        if name in before and min(*figure.values(), *before[name].values()) > 0.0
     }
 
 
 def _figures(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """Passes and figures that are above 0."""
+    """Passes and figures, each with its spread."""
     for name, figure in (*report["passes_ms"].items(), *report.items()):
-        if isinstance(figure, dict) and set(_KINDS) == set(figure) and min(figure[kind] for kind in _KINDS) > 0.0:
+        if isinstance(figure, dict) and set(_KINDS) == set(figure):
             yield name, figure
 
 

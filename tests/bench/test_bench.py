@@ -109,6 +109,10 @@ def test_an_earlier_report_of_this_machine_is_compared(tmp_path: Path) -> None:
         ({"size": [81, 60]}, "the view's size was 81-60 there and is 80-60 here."),
         ({"layers": [32, 8, 15]}, "the networks' shape was 32-8-15 there and is "),
         ({"cpu": None}, "does not name the CPU: it was written by an older bungyo bench."),
+        (
+            {"passes_ms": {"tile_hash": {"median": "x", "min": 1, "max": 2}}},
+            "damaged: its tile_hash is 'x'",
+        ),
         ({"passes_ms": None}, "is no report of bungyo bench: it lists no passes."),
     ],
 )
