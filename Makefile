@@ -7,7 +7,7 @@
 #   make clean    remove .venv and what the demo and the tests wrote
 #
 #   make demo ARGS="--mode reference --size 640x360"     options for the demo
-#   make test ARGS="-k hash"                              options for pytest
+#   make test ARGS="-k hash"                              options for pytest (-n 0: one test at a time)
 #   make test PYTHON=python3.12                           another interpreter
 #
 # The tests need torch. pip picks its CUDA build on Linux, some gigabytes; to spare them, let pip find a CPU build of the
@@ -23,7 +23,7 @@ demo: ready-to-run
 	@.venv/bin/bungyo demo $(ARGS)
 
 test: lint
-	@BUNGYO_VALIDATION=1 .venv/bin/python -m pytest $(ARGS)
+	@BUNGYO_VALIDATION=1 .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: ready-to-test
 	@.venv/bin/ruff check .
