@@ -1,5 +1,7 @@
 """What the figures of the bench's report mean, for its tables and its page; in the order in which they are shown."""
 
+from collections.abc import Collection
+
 FRAME = {
     "fps_512_traced": "frames/s at 512x512, lights at rest",
     "fps_512_raster": "frames/s at 512x512, lights at rest, G-buffer rasterised",
@@ -34,7 +36,7 @@ NETWORK = {
     "conv32_gflops": "3x3 convolutions, 32 channels, GFLOP/s",
     "conv64_gflops": "3x3 convolutions, 64 channels, GFLOP/s",
     "conv128_gflops": "3x3 convolutions, 128 channels, GFLOP/s",
-    "best_cpu_gflops": "torch, the same networks in groups, GFLOP/s",
+    "best_cpu_gflops": "quickest library on the CPU, the same networks, GFLOP/s",
 }
 RATIOS = {
     "fused_share_of_sgemm": "tile network / sgemm, GFLOP/s",
@@ -48,7 +50,13 @@ RATIOS = {
     "fused_over_torch_batch": "torch, one network at once / tile network, time",
     "fused_over_torch_batch_reused": "the same, memory is allocated once, time",
     "fused_over_torch_chunks": "torch, one network in chunks / tile network, time",
-    "fused_over_best_cpu": "torch, networks in groups / tile network, time",
+    "fused_over_torch_many": "torch, networks in groups / tile network, time",
+    "fused_over_openvino_batch": "OpenVINO, one network at once / tile network, time",
+    "fused_over_openvino_chunks": "OpenVINO, one network in chunks / tile network, time",
+    "fused_over_openvino_many": "OpenVINO, networks in groups or together / tile network, time",
+    "fused_over_ncnn_vulkan": "ncnn by Vulkan, one network / tile network, time",
+    "fused_over_ncnn_cpu": "ncnn on the CPU, one network / tile network, time",
+    "fused_over_best_cpu": "quickest library on the CPU / tile network, many networks, time",
 }
 COSTS = {
     "multiply_add_ns": "multiplication and addition in a thread, ns",
@@ -76,6 +84,16 @@ SECTIONS = {
     "share of irrelevant channels, this view": CHANNELS,
 }
 MEANINGS = {name: meaning for section in SECTIONS.values() for name, meaning in section.items()}
-MITSUBA = frozenset(name for name in FRAME if "head_samples" in name or "mitsuba" in name)
-TORCH = frozenset(name for name in MEANINGS if "torch" in name or "best_cpu" in name)
-"""Figures that are missing without that package."""
+NEEDS = {
+    "mitsuba": frozenset(name for name in FRAME if "head_samples" in name or "mitsuba" in name),
+    **{package: frozenset(name for name in MEANINGS if package in name) for package in ("torch", "openvino", "ncnn")},
+}
+"""Figures that are missing without a package."""
+BEST = frozenset(name for name in MEANINGS if "best_cpu" in name)
+"""Those that need one of the libraries that compute many networks: torch or OpenVINO."""
+
+
+def absent(present: Collection[str]) -> frozenset[str]:
+    """The figures that are missing where of app.bench.packages.PACKAGES these are present."""
+    missing = [names for package, names in NEEDS.items() if package not in present]
+    return frozenset[str]().union(*missing, () if {"torch", "openvino"} & {*present} else BEST)

@@ -10,8 +10,8 @@ from typing import Any
 
 from app.bench.comparison import DEEP, Comparison
 from app.bench.figures import Samples
-from app.bench.mitsuba import installed
 from app.bench.networks import NETWORKS
+from app.bench.packages import PACKAGES, installed
 from app.bench.skin import Painter, mitsuba_painter, reference_painter
 from app.bench.view import Description, FrameCost, View, memory
 from app.bench.worker import Worker
@@ -42,8 +42,9 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         What the report holds: names, sizes, "passes_ms" by pass, "flop_per_byte" by network (as few bytes as its
         way of working allows, for each that has a figure "*_gflops"), and the figures that app.bench.meanings
         explains, each as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell.
-        Without Mitsuba or torch, whose "mitsuba" or "torch" is then false, those that compare with them are missing;
-        without trained networks, those that count channels.
+        Without one of app.bench.packages.PACKAGES, whose name then says false, those that compare with it are missing;
+        without trained networks, those that count channels. "best_cpu" names the library and the way to use it that
+        did the most networks in the least time, if there is one.
     """
     size = options.size or SMALL
     layers, trained = shipped(options)
@@ -97,7 +98,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             figures.add("reference_samples_per_s", 1e3 * SMALL[0] * SMALL[1] / milliseconds)
 
         parts = [*comparison.parts, at_rest, either_gbuffer, moving, reference]
-        if mitsuba := installed():
+        if installed("mitsuba"):
             painters: list[Worker[Painter]] = [start(reference_painter, options), start(mitsuba_painter)]
 
             def skin() -> None:
@@ -113,18 +114,18 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             for shares in views[SMALL].ask(View.activity):
                 figures.add_all(shares)
         used = views[LARGE].ask(memory)
-        traffic, activations = comparison.traffic(), comparison.activations()
+        traffic, activations, best = comparison.traffic(), comparison.activations(), comparison.best_cpu()
     return {
         **_head(description, layers, trained, done),
         "size": list(size),
         "passes_ms": passes.spreads(),
         **figures.spreads(),
-        "mitsuba": mitsuba,
         "fused_networks": NETWORKS,
         "fused_layers_deep": list(DEEP),
         "layered_activations": activations,
         "flop_per_byte": traffic,
-        "torch": comparison.torch,
+        **{name: installed(name) for name in PACKAGES},
+        "best_cpu": best,
         "resident_mb_720": used["resident"] if used else None,
         "peak_mb_720": used["peak"] if used else None,
     }

@@ -1,5 +1,6 @@
 """Tile hash and tile network alone, on a picture that is all face; and the same networks layer by layer."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
@@ -61,9 +62,12 @@ class Networks:
     Args:
         options: their device is used.
         widths: lists of layer widths.
+        alone: lists of layer widths for which there is nothing layer by layer.
     """
 
-    def __init__(self, options: SceneOptions, *widths: tuple[int, ...]) -> None:
+    def __init__(
+        self, options: SceneOptions, widths: Sequence[tuple[int, ...]], alone: Sequence[tuple[int, ...]] = ()
+    ) -> None:
         self._kept = ExitStack()
         self._commands: dict[tuple[int, ...], CommandBuffer] = {}
         self._resident: dict[int, CommandBuffer] = {}
@@ -74,6 +78,8 @@ class Networks:
             self._picture = Picture(self._device, self._kept)
             for layers in widths:
                 self._record(layers)
+            for layers in alone:
+                self._commands[layers] = self._drawing(self._fused(layers))
             for count in RESIDENT:
                 self._resident[count] = self._drawing(self._fused(widths[0], count))
         except BaseException:
@@ -89,6 +95,10 @@ class Networks:
         took = {way: self._timed(commands)[TIMER] for way, commands in self._layered[layers].items()}
         self._quicker[layers].append(min(took, key=took.__getitem__))
         return timings["tile_hash"], timings["tile_network"], min(took.values())
+
+    def fused(self, layers: tuple[int, ...]) -> float:
+        """Draw with one of the lists of widths; return ms of the network."""
+        return self._timed(self._commands[layers])["tile_network"]
 
     def resident(self, count: int) -> float:
         """Draw with the first list of widths and one of RESIDENT; return ms of the network."""

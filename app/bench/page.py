@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from app.bench.figures import short
 from app.bench.meanings import RATIOS, SECTIONS
+from app.bench.packages import PACKAGES, absence
 
 TEMPLATE = Path(__file__).with_name("page.html")
 OWN, OTHER, CEILING = "#c0392b", "#3b6ea8", "#777777"
@@ -44,7 +45,11 @@ def render(results: Mapping[str, Any]) -> str:
     }
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        r=results, plots=plots, sections={heading: rows for heading, rows in sections.items() if rows}, short=short
+        r=results,
+        plots=plots,
+        sections={heading: rows for heading, rows in sections.items() if rows},
+        short=short,
+        missing=[absence(name) for name in PACKAGES if not results[name]],
     )
 
 

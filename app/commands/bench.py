@@ -9,6 +9,7 @@ import click
 
 from app.bench.figures import short
 from app.bench.meanings import MEANINGS, SECTIONS
+from app.bench.packages import PACKAGES, absence
 from app.commands.options import SceneOptions, Size, debug_option, device_option
 from app.errors import BungyoError, InputError
 
@@ -89,9 +90,9 @@ def bench(
     Passes are timed by the GPU's clock. Python's share of a frame is its whole time less the time in which commands
     were submitted and waited for. The tile network is measured with 225 random networks, one of them at random for
     each tile of a picture that is all face, in turn with numpy's matrix product and with its opponents: the same
-    networks layer by layer, networks of 3x3 convolutions, and torch, where it is installed. Where Mitsuba 3 is
-    installed (pip install mitsuba), it and the reference trace the same head of skin in turn. docs/claims.md says what
-    the figures tell.
+    networks layer by layer, networks of 3x3 convolutions, and what is installed of torch, OpenVINO and ncnn. Where
+    Mitsuba 3 is installed, it and the reference trace the same head of skin in turn. All
+    come with .venv/bin/pip install -c constraints.txt -e '.[bench]'. docs/claims.md says what the figures tell.
     """
     from rich.console import Console
 
@@ -133,10 +134,11 @@ def bench(
         console.print(_table(heading, ratios(before, results), MEANINGS))
     if results.get("resident_mb_720"):
         click.echo(f"memory at 1280x720: {results['resident_mb_720']:.0f} MB, {results['peak_mb_720']:.0f} MB at most")
-    if not results.get("mitsuba", True):
-        click.echo("The reference is not compared with Mitsuba 3, which is not installed (pip install mitsuba).")
-    if not results.get("torch", True):
-        click.echo("The tile network is not compared with torch, which is not installed (pip install torch).")
+    if results.get("best_cpu"):
+        click.echo(f"quickest library on the CPU for these networks: {results['best_cpu']}")
+    for name in PACKAGES:
+        if not results.get(name, True):
+            click.echo(absence(name))
     if report:
         _write(report, json.dumps(results, indent=2) + "\n")
     if page:

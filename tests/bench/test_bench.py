@@ -14,8 +14,9 @@ import pytest
 from app.bench import convolution, layered
 from app.bench.earlier import check_same, load, ratios
 from app.bench.figures import Samples, short, spread
-from app.bench.meanings import MEANINGS, MITSUBA, TORCH
+from app.bench.meanings import MEANINGS, absent
 from app.bench.measure import identity
+from app.bench.packages import PACKAGES, absence
 from app.commands.options import SceneOptions
 from app.errors import InputError
 from app.network.layers import flops
@@ -49,11 +50,14 @@ def test_everything_once(tmp_path: Path) -> None:
     report = json.loads(path.read_text())
     assert report["device"] and report["device"] in result.stdout
     assert report["rounds"] == 1 and report["size"] == [512, 512]
-    missing = {*(() if report["torch"] else TORCH), *(() if report["mitsuba"] else MITSUBA)}
+    missing = absent([name for name in PACKAGES if report[name]])
     for name in set(MEANINGS) - missing:
         assert_figure(report[name])
     assert not missing & set(report)
-    assert ("torch, which is not installed" in result.stdout) == (not report["torch"])
+    for name in PACKAGES:
+        assert (absence(name) in result.stdout.splitlines()) == (not report[name])
+    if report["best_cpu"]:
+        assert f"quickest library on the CPU for these networks: {report['best_cpu']}" in result.stdout
     assert list(report["passes_ms"])[-1] == "composite"
     for figure in report["passes_ms"].values():
         assert_figure(figure)

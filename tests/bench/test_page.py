@@ -3,6 +3,7 @@
 import base64
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Collection
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from app.bench.meanings import CHANNELS, MEANINGS, MITSUBA, TORCH
+from app.bench.meanings import CHANNELS, MEANINGS, absent
+from app.bench.packages import PACKAGES
 from app.bench.page import render
 from tests.bench.test_bench import bench
 
@@ -19,7 +21,7 @@ NETWORKS = ("fused_gflops", "fused_gflops_deep", "layered_gflops", "layered_gflo
 CONVOLUTIONS = ("conv32_gflops", "conv64_gflops", "conv128_gflops")
 
 
-def results(*missing: str) -> dict[str, Any]:
+def results(present: Collection[str], *missing: str) -> dict[str, Any]:
     figures = {
         name: {"median": 2.0 + index, "min": 1.0 + index, "max": 4.0 + index} for index, name in enumerate(MEANINGS)
     }
@@ -34,11 +36,11 @@ def results(*missing: str) -> dict[str, Any]:
         "fused_networks": 225,
         "size": [512, 512],
         "layered_activations": "half",
-        "torch": not set(missing) & TORCH,
-        "mitsuba": not set(missing) & MITSUBA,
+        **{name: name in present for name in PACKAGES},
+        "best_cpu": "a library" if present else None,
         "passes_ms": {"gbuffer": {"median": 3.0, "min": 2.0, "max": 5.0}},
         "flop_per_byte": {name: 10.0 + index for index, name in enumerate((*NETWORKS, *CONVOLUTIONS))},
-        **{name: figure for name, figure in figures.items() if name not in missing},
+        **{name: figure for name, figure in figures.items() if name not in {*missing, *absent(present)}},
     }
 
 
@@ -69,7 +71,7 @@ class Page(HTMLParser):
 
 
 def test_all_figures_are_there() -> None:
-    text = render(results())
+    text = render(results(PACKAGES))
     page = Page(text)
     assert len(page.plots) == 3 and "A &lt;fast&gt; GPU &amp; more" in text and "not installed" not in text
     rows = {tuple(row) for row in page.rows}
@@ -79,9 +81,10 @@ def test_all_figures_are_there() -> None:
 
 
 def test_what_is_missing_is_said() -> None:
-    text = render(results(*TORCH, *MITSUBA, *CHANNELS))
-    assert "Not compared with torch" in text and "Not compared with Mitsuba" in text
-    assert not any(MEANINGS[name] in text for name in (*TORCH, *CHANNELS))
+    text = render(results((), *CHANNELS))
+    assert "is not compared with torch, which is not installed (pip install torch)" in text
+    assert "is not compared with Mitsuba 3, which is not installed" in text and "The quickest library" not in text
+    assert not any(MEANINGS[name] in text for name in (*absent(()), *CHANNELS))
     assert len(Page(text).plots) == 3
 
 
