@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from app.bench import convolution
+from app.bench.compilation import Compilation, compilation
 from app.bench.costs import Costs, costs
 from app.bench.cpu_networks import HINDRANCES as WAITING
 from app.bench.cpu_networks import CpuNetworks, Library, library
@@ -22,6 +23,7 @@ from app.commands.options import SceneOptions
 from app.network.layers import flops
 
 DEEP = (32, 32, 32, 28, 15)  # widths of the networks measured besides the shipped ones
+WIDE = (32, 64, 64, 64, 64, 15)  # and of those as wide and as deep as the pass allows, for comparison with libraries
 CHANNELS = (32, 64, 128)  # of the 3x3 convolutions, in as many layers as DEEP has
 PIXELS = SIZE * SIZE
 LIBRARIES: dict[str, type[CpuNetworks]] = {"torch": TorchNetworks, "openvino": OpenvinoNetworks}
@@ -51,13 +53,16 @@ class Comparison:
     ) -> None:
         self._layers, self._figures = layers, figures
         self._products = 1 if quick else _PRODUCTS
-        self._networks: Worker[Networks] = enter(Worker(Networks, options, tuple(dict.fromkeys((layers, DEEP)))))
+        self._networks: Worker[Networks] = enter(
+            Worker(Networks, options, tuple(dict.fromkeys((layers, DEEP))), (WIDE,))
+        )
         self._sgemm: Worker[Sgemm] = enter(Worker(sgemm, without=HINDRANCES))
         self._convolutions: Worker[Convolutions] = enter(Worker(Convolutions, options, len(DEEP) - 1, *CHANNELS))
         self._costs: Worker[Costs] = enter(Worker(costs, options))
-        self.parts = [self._fused, self._convolved, self._steps]
+        self._compilation: Worker[Compilation] = enter(Worker(compilation, options))
+        self.parts = [self._fused, self._convolved, self._steps, self._wider]
         self._libraries: dict[str, Worker[Library]] = {
-            name: enter(Worker(library, kind, NETWORKS, PIXELS, layers, without=WAITING))
+            name: enter(Worker(library, kind, NETWORKS, PIXELS, layers, WIDE, without=WAITING))
             for name, kind in LIBRARIES.items()
             if installed(name)
         }
@@ -72,6 +77,11 @@ class Comparison:
         """How the shipped networks, layer by layer, stored their activations: the way that was quicker."""
         return self._networks.ask(Networks.activations, self._layers)
 
+    def compile(self) -> None:
+        """Time compiling, which takes too long for every round."""
+        for widths, suffix in ((self._layers, ""), (WIDE, "_wide")):
+            self._figures.add(f"compile_s{suffix}", self._compilation.ask(Compilation.seconds, widths))
+
     def best_cpu(self) -> str | None:
         """The library on the CPU that was quickest with many networks, and how, most of the times; None without any."""
         return max(self._quickest, key=self._quickest.count, default=None)
@@ -83,6 +93,7 @@ class Comparison:
             fused, between = memory_bytes(widths, self._networks.ask(Networks.activations, widths))
             found[f"fused_gflops{suffix}"] = flops(widths) / fused
             found[f"layered_gflops{suffix}"] = flops(widths) / (fused + between)
+        found["fused_gflops_wide"] = flops(WIDE) / memory_bytes(WIDE, "half")[0]
         for channels in CHANNELS:
             network = convolution.widths(channels, len(DEEP) - 1)
             found[f"conv{channels}_gflops"] = convolution.flops(network) / convolution.memory_bytes(network)
@@ -120,6 +131,12 @@ class Comparison:
     def _steps(self) -> None:
         for _ in range(self._products):
             self._figures.add_all(self._costs.ask(Costs.measure))
+
+    def _wider(self) -> None:
+        fused = self._networks.ask(Networks.fused, WIDE)
+        self._figures.add("fused_gflops_wide", 1e-6 * flops(WIDE) * PIXELS / fused)
+        if took := self._many(WIDE):
+            self._figures.add("fused_over_best_cpu_wide", min(took.values()) / fused)
 
     def _one_by_libraries(self) -> None:
         for _ in range(self._products):

@@ -26,11 +26,14 @@ NETWORK = {
     "tile_network_ms_full": "tile network, 512x512 all face, ms",
     "tile_network_ms_1": "the same with one network for all tiles, ms",
     "tile_network_ms_2000": "the same with 2,000 networks, ms",
+    "compile_s": "compiling the tile network for the first time, s",
+    "compile_s_wide": "compiling the wide one for the first time, s",
     "tile_hash_ms_full": "tile hash, the same picture, ms",
     "hash_share": "tile hash / tile network",
     "sgemm_gflops": "numpy's sgemm, 2048x2048, GFLOP/s",
     "fused_gflops": "tile network, GFLOP/s",
     "fused_gflops_deep": "deeper tile network, GFLOP/s",
+    "fused_gflops_wide": "wide tile network, GFLOP/s",
     "layered_gflops": "the same layer by layer, GFLOP/s",
     "layered_gflops_deep": "deeper networks layer by layer, GFLOP/s",
     "conv32_gflops": "3x3 convolutions, 32 channels, GFLOP/s",
@@ -57,6 +60,7 @@ RATIOS = {
     "fused_over_ncnn_vulkan": "ncnn by Vulkan, one network / tile network, time",
     "fused_over_ncnn_cpu": "ncnn on the CPU, one network / tile network, time",
     "fused_over_best_cpu": "quickest library on the CPU / tile network, many networks, time",
+    "fused_over_best_cpu_wide": "the same, wide networks, time",
 }
 COSTS = {
     "multiply_add_ns": "multiplication and addition in a thread, ns",

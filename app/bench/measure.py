@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from app.bench.comparison import DEEP, Comparison
+from app.bench.comparison import DEEP, WIDE, Comparison
 from app.bench.figures import Samples
 from app.bench.networks import NETWORKS
 from app.bench.packages import PACKAGES, installed
@@ -110,6 +110,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
 
             parts.append(skin)
         description, done = _run(views[SMALL], parts, rounds, counted)
+        comparison.compile()
         if trained and len(layers) > 2:
             for shares in views[SMALL].ask(View.activity):
                 figures.add_all(shares)
@@ -122,6 +123,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         **figures.spreads(),
         "fused_networks": NETWORKS,
         "fused_layers_deep": list(DEEP),
+        "fused_layers_wide": list(WIDE),
         "layered_activations": activations,
         "flop_per_byte": traffic,
         **{name: installed(name) for name in PACKAGES},

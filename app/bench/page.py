@@ -24,6 +24,7 @@ OWN, OTHER, CEILING = "#c0392b", "#3b6ea8", "#777777"
 _POINTS = {
     "fused_gflops": ("fused", (-8, 0)),
     "fused_gflops_deep": ("fused, deeper", (8, 0)),
+    "fused_gflops_wide": ("fused, wide", (8, 0)),
     "layered_gflops": ("layer by layer", (8, -7)),
     "layered_gflops_deep": ("layer by layer, deeper", (8, 7)),
     "conv32_gflops": ("3x3, 32 channels", (8, 0)),

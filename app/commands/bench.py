@@ -165,8 +165,9 @@ def _tables(results: dict[str, Any]) -> "list[Table]":
     width, height = results["size"]
     title = f"{results['device']}, CPU cores: {results['cpu_cores']}, rounds: {results['rounds']}"
     if "fused_layers_deep" in results:
-        widths, deep = ("-".join(map(str, results[key])) for key in ("layers", "fused_layers_deep"))
-        title += f"\nnetworks {widths}, deeper {deep}"
+        keys = ("layers", "fused_layers_deep", "fused_layers_wide")
+        widths, deep, wide = ("-".join(map(str, results[key])) for key in keys)
+        title += f"\nnetworks {widths}, deeper {deep}, wide {wide}"
     tables = [_table(f"{title}\npasses of the view, {width}x{height}, ms", results["passes_ms"], {})]
     for heading, meanings in SECTIONS.items():
         if known := {name: results[name] for name in meanings if name in results}:

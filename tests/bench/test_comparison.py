@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.bench import comparison
-from app.bench.comparison import CHANNELS, DEEP, PIXELS, Comparison
+from app.bench.comparison import CHANNELS, DEEP, PIXELS, WIDE, Comparison
+from app.bench.compilation import Compilation
 from app.bench.costs import Costs
 from app.bench.cpu_networks import Library
 from app.bench.figures import Samples
@@ -44,6 +45,8 @@ class Machine:
             return 50.0
         if question is Convolutions.nanoseconds:
             return 100.0 * args[0]
+        if question is Compilation.seconds:
+            return {LAYERS: 1.0, WIDE: 8.0}[args[0]]
         if question is Costs.measure:
             return dict.fromkeys(COSTS, 3.0)
         if question is NcnnNetwork.ways:
@@ -51,7 +54,8 @@ class Machine:
         if question is NcnnNetwork.milliseconds:
             return {"cpu": 70.0, "vulkan": 90.0}[args[0]]
         assert question is Library.milliseconds
-        return self._milliseconds[args[1]]
+        layers, way = args
+        return self._milliseconds[way] * (3.0 if layers == WIDE else 1.0)
 
 
 def medians(monkeypatch: pytest.MonkeyPatch, present: frozenset[str]) -> tuple[Comparison, dict[str, float]]:
@@ -62,6 +66,7 @@ def medians(monkeypatch: pytest.MonkeyPatch, present: frozenset[str]) -> tuple[C
     compared = Comparison(lambda worker: worker, options, LAYERS, figures, quick=False)
     for part in compared.parts:
         part()
+    compared.compile()
     return compared, {name: spread["median"] for name, spread in figures.spreads().items()}
 
 
@@ -85,8 +90,13 @@ def test_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["fused_over_openvino_batch"] == 5 and found["fused_over_openvino_chunks"] == 3.5
     assert found["fused_over_ncnn_cpu"] == 7 and found["fused_over_ncnn_vulkan"] == 9
     assert found["fused_over_best_cpu"] == 0.4 and found["best_cpu_gflops"] == pytest.approx(2.5 * gflops)
+    assert found["fused_over_best_cpu_wide"] == pytest.approx(1.2)  # the fused pass takes as long, here
+    assert found["fused_gflops_wide"] == pytest.approx(flops(WIDE) * PIXELS / 10e6)
+    assert found["compile_s"] == 1 and found["compile_s_wide"] == 8
     assert compared.best_cpu() == "openvino groups_32"
-    assert {name for name in found if name.endswith("_gflops") or name.endswith("_deep")} >= set(compared.traffic())
+    assert {name for name in found if name.endswith("_gflops") or name.endswith(("_deep", "_wide"))} >= set(
+        compared.traffic()
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from app.bench.packages import PACKAGES
 from app.bench.page import render
 from tests.bench.test_bench import bench
 
-NETWORKS = ("fused_gflops", "fused_gflops_deep", "layered_gflops", "layered_gflops_deep")
+NETWORKS = ("fused_gflops", "fused_gflops_deep", "fused_gflops_wide", "layered_gflops", "layered_gflops_deep")
 CONVOLUTIONS = ("conv32_gflops", "conv64_gflops", "conv128_gflops")
 
 
@@ -33,6 +33,7 @@ def results(present: Collection[str], *missing: str) -> dict[str, Any]:
         "rounds": 3,
         "layers": [32, 32, 28, 15],
         "fused_layers_deep": [32, 32, 32, 28, 15],
+        "fused_layers_wide": [32, 64, 64, 64, 64, 15],
         "fused_networks": 225,
         "size": [512, 512],
         "layered_activations": "half",
