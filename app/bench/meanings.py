@@ -10,6 +10,8 @@ FRAME = {
     "fps_720_light_moving": "frames/s at 1280x720, key light moving",
     "python_ms": "Python's share of a frame at rest, ms",
     "python_ms_light_moving": "Python's share, key light moving, ms",
+    "pygfx_fps_512": "pygfx, plain shading of the same head, frames/s at 512x512",
+    "raster_over_pygfx": "G-buffer rasterised / pygfx, frames/s",
     "gbuffer_ms_512_traced": "G-buffer and its depth pass, 512x512, ms",
     "gbuffer_ms_512_raster": "G-buffer rasterised and its pass of triangles, 512x512, ms",
     "gbuffer_raster_over_traced": "G-buffer traced / rasterised, time",
@@ -90,7 +92,10 @@ SECTIONS = {
 MEANINGS = {name: meaning for section in SECTIONS.values() for name, meaning in section.items()}
 NEEDS = {
     "mitsuba": frozenset(name for name in FRAME if "head_samples" in name or "mitsuba" in name),
-    **{package: frozenset(name for name in MEANINGS if package in name) for package in ("torch", "openvino", "ncnn")},
+    **{
+        package: frozenset(name for name in MEANINGS if package in name)
+        for package in ("torch", "openvino", "ncnn", "pygfx")
+    },
 }
 """Figures that are missing without a package."""
 BEST = frozenset(name for name in MEANINGS if "best_cpu" in name)

@@ -11,7 +11,8 @@ from typing import Any
 from app.bench.comparison import DEEP, WIDE, Comparison
 from app.bench.figures import Samples
 from app.bench.networks import NETWORKS
-from app.bench.packages import PACKAGES, installed
+from app.bench.packages import PACKAGES, absence, installed
+from app.bench.pygfx_view import PygfxView, frame, pygfx_view
 from app.bench.skin import Painter, mitsuba_painter, reference_painter
 from app.bench.view import Description, FrameCost, View, memory
 from app.bench.worker import Worker
@@ -43,8 +44,8 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         way of working allows, for each that has a figure "*_gflops"), and the figures that app.bench.meanings
         explains, each as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell.
         Without one of app.bench.packages.PACKAGES, whose name then says false, those that compare with it are missing;
-        without trained networks, those that count channels. "best_cpu" names the library and the way to use it that
-        did the most networks in the least time, if there is one.
+        without trained networks, those that count channels. "left_out" has a sentence about each such comparison,
+        "best_cpu" names the library and its way that did the most networks in the least time, if there is one.
     """
     size = options.size or SMALL
     layers, trained = shipped(options)
@@ -98,6 +99,18 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             figures.add("reference_samples_per_s", 1e3 * SMALL[0] * SMALL[1] / milliseconds)
 
         parts = [*comparison.parts, at_rest, either_gbuffer, moving, reference]
+        if installed("pygfx"):
+            theirs: Worker[PygfxView | None] = start(pygfx_view, options, SMALL)
+
+            def beside_pygfx() -> None:
+                for _ in range(frames):
+                    ours, milliseconds = rasterised.ask(View.still, "neural"), theirs.ask(frame)
+                    if milliseconds is None:
+                        continue
+                    figures.add("pygfx_fps_512", 1e3 / milliseconds)
+                    figures.add("raster_over_pygfx", milliseconds / ours.whole)
+
+            parts.append(beside_pygfx)
         if installed("mitsuba"):
             painters: list[Worker[Painter]] = [start(reference_painter, options), start(mitsuba_painter)]
 
@@ -115,6 +128,9 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             for shares in views[SMALL].ask(View.activity):
                 figures.add_all(shares)
         used = views[LARGE].ask(memory)
+        left_out = [absence(name) for name in PACKAGES if not installed(name)]
+        if installed("pygfx") and theirs.ask(frame) is None:
+            left_out.append(f"The view is not compared with pygfx, which does not find {description.device}.")
         traffic, activations, best = comparison.traffic(), comparison.activations(), comparison.best_cpu()
     return {
         **_head(description, layers, trained, done),
@@ -127,6 +143,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         "layered_activations": activations,
         "flop_per_byte": traffic,
         **{name: installed(name) for name in PACKAGES},
+        "left_out": left_out,
         "best_cpu": best,
         "resident_mb_720": used["resident"] if used else None,
         "peak_mb_720": used["peak"] if used else None,

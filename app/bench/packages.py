@@ -7,6 +7,7 @@ PACKAGES = {
     "torch": "The tile network is not compared with torch",
     "openvino": "The tile network is not compared with OpenVINO",
     "ncnn": "The tile network is not compared with ncnn",
+    "pygfx": "The view is not compared with pygfx",
 }
 """By name on PyPI, which is that of the module as well: what is missing without it, as a clause."""
 

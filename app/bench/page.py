@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 
 from app.bench.figures import short
 from app.bench.meanings import RATIOS, SECTIONS
-from app.bench.packages import PACKAGES, absence
 
 TEMPLATE = Path(__file__).with_name("page.html")
 OWN, OTHER, CEILING = "#c0392b", "#3b6ea8", "#777777"
@@ -50,7 +49,6 @@ def render(results: Mapping[str, Any]) -> str:
         plots=plots,
         sections={heading: rows for heading, rows in sections.items() if rows},
         short=short,
-        missing=[absence(name) for name in PACKAGES if not results[name]],
     )
 
 

@@ -9,7 +9,6 @@ import click
 
 from app.bench.figures import short
 from app.bench.meanings import MEANINGS, SECTIONS
-from app.bench.packages import PACKAGES, absence
 from app.commands.options import SceneOptions, Size, debug_option, device_option
 from app.errors import BungyoError, InputError
 
@@ -91,7 +90,8 @@ def bench(
     were submitted and waited for. The tile network is measured with 225 random networks, one of them at random for
     each tile of a picture that is all face, in turn with numpy's matrix product and with its opponents: the same
     networks layer by layer, networks of 3x3 convolutions, and what is installed of torch, OpenVINO and ncnn. Where
-    Mitsuba 3 is installed, it and the reference trace the same head of skin in turn. All
+    Mitsuba 3 is installed, it and the reference trace the same head of skin in turn; pygfx draws the view with plain
+    shading. All
     come with .venv/bin/pip install -c constraints.txt -e '.[bench]'. docs/claims.md says what the figures tell.
     """
     from rich.console import Console
@@ -136,9 +136,8 @@ def bench(
         click.echo(f"memory at 1280x720: {results['resident_mb_720']:.0f} MB, {results['peak_mb_720']:.0f} MB at most")
     if results.get("best_cpu"):
         click.echo(f"quickest library on the CPU for these networks: {results['best_cpu']}")
-    for name in PACKAGES:
-        if not results.get(name, True):
-            click.echo(absence(name))
+    for sentence in results.get("left_out", ()):
+        click.echo(sentence)
     if report:
         _write(report, json.dumps(results, indent=2) + "\n")
     if page:

@@ -56,6 +56,8 @@ def test_everything_once(tmp_path: Path) -> None:
     assert not missing & set(report)
     for name in PACKAGES:
         assert (absence(name) in result.stdout.splitlines()) == (not report[name])
+    if report["pygfx"]:
+        assert report["raster_over_pygfx"]["median"] > 0
     if report["best_cpu"]:
         assert f"quickest library on the CPU for these networks: {report['best_cpu']}" in result.stdout
     assert list(report["passes_ms"])[-1] == "composite"
