@@ -22,6 +22,7 @@ Examples:
   bungyo bench --pass gbuffer --pass tile_network --size 1280x720
   bungyo bench --quick --device llvmpipe
   bungyo bench --compare bench.json      (what has changed since, on the same machine)
+  bungyo bench --growth --html bench.html
   bungyo bench --tune
 """
 
@@ -66,6 +67,11 @@ Examples:
     help="Show ratios, new figures over those of this report (--json), too. Device, driver and CPU must be the same.",
 )
 @click.option(
+    "--growth",
+    is_flag=True,
+    help="Then show how every pass grows with pixels, coverage, lights, triangles and networks: some minutes on a CPU.",
+)
+@click.option(
     "--tune",
     is_flag=True,
     help="Time all ways to write the tile network's shader, and keep the quickest for this device; nothing else.",
@@ -81,6 +87,7 @@ def bench(
     report: Path | None,
     page: Path | None,
     earlier: Path | None,
+    growth: bool,
     tune: bool,
     device: str | None,
 ) -> None:
@@ -97,18 +104,21 @@ def bench(
     from rich.console import Console
 
     from app.bench.earlier import check_same, load, ratios
+    from app.bench.growth import measure_growth, with_networks
     from app.bench.measure import identity, measure_all, measure_passes
     from app.pictures import check_folder
     from app.progress import counted
 
     if tune:
-        if passes or report or page or earlier:
-            raise InputError("--tune measures something else: --pass, --json, --html and --compare do not go with it.")
+        if passes or report or page or earlier or growth:
+            raise InputError("--tune measures something else: options that show or write figures do not go with it.")
         _tune(SceneOptions(None, None, None, (), weights, "neural", None, device))
         return
     for path in (report, page):
         if path:
             check_folder(path.parent)
+    if growth and passes:
+        raise InputError("--growth shows all passes, so --pass does not go with it.")
     if page:
         if passes:
             raise InputError("A page shows everything, so --html does not go with --pass.")
@@ -126,9 +136,13 @@ def bench(
         results = measure_passes(options, passes, rounds, counted)
     else:
         results = measure_all(options, rounds, counted, quick=quick)
+        if growth:
+            results["growth"] = {**measure_growth(options, counted, quick=quick), **with_networks(results)}
     console = Console()
     for table in _tables(results):
         console.print(table)
+    for kind, grown in results.get("growth", {}).items():
+        console.print(_growth_table(kind, grown))
     if before:
         heading = f"new / {earlier} (min, max: what the spread of both allows; a change is what leaves 1 out)"
         console.print(_table(heading, ratios(before, results), MEANINGS))
@@ -183,6 +197,20 @@ def _table(title: str, figures: dict[str, dict[str, float]], meanings: dict[str,
         table.add_column(heading, justify="right")
     for name, figure in figures.items():
         table.add_row(meanings.get(name, name), *(short(figure[key]) for key in ("median", "min", "max")))
+    return table
+
+
+def _growth_table(kind: str, grown: dict[str, Any]) -> "Table":
+    from rich.table import Table
+
+    from app.bench.growth import MEANINGS as POINTS
+
+    table = Table(title=f"growth with {kind}: {POINTS[kind]}; median ms", title_justify="left", min_width=80)
+    table.add_column("", ratio=1)
+    for number in grown["at"]:
+        table.add_column(short(number) if kind == "coverage" else f"{number:,.0f}", justify="right")
+    for name, spreads in grown["ms"].items():
+        table.add_row(name, *(short(spread["median"]) for spread in spreads))
     return table
 
 

@@ -195,3 +195,9 @@ def test_tuning_goes_alone() -> None:
     result = bench("--tune", "--pass", "gbuffer")
     assert result.returncode == 2
     assert "do not go with it" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_growth_needs_all_passes() -> None:
+    result = bench("--growth", "--pass", "gbuffer")
+    assert result.returncode == 2
+    assert "--growth shows all passes" in result.stderr and "Traceback" not in result.stderr

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+from app.bench.growth import MEANINGS as GROWTH
 from app.bench.meanings import CHANNELS, MEANINGS, absent
 from app.bench.packages import PACKAGES, absence
 from app.bench.page import render
@@ -43,6 +44,11 @@ def results(present: Collection[str], *missing: str) -> dict[str, Any]:
         "flop_per_byte": {name: 10.0 + index for index, name in enumerate((*NETWORKS, *CONVOLUTIONS))},
         **{name: figure for name, figure in figures.items() if name not in {*missing, *absent(present)}},
     }
+
+
+def grown() -> dict[str, Any]:
+    spread = {"median": 2.0, "min": 1.5, "max": 3.0}
+    return {kind: {"at": [1, 4], "ms": {"G-buffer": [spread, spread]}} for kind in GROWTH}
 
 
 class Page(HTMLParser):
@@ -79,6 +85,12 @@ def test_all_figures_are_there() -> None:
     for index, meaning in enumerate(MEANINGS.values()):
         assert (meaning, *(f"{v + index:.{2 if v + index >= 10 else 3}f}" for v in (2.0, 1.0, 4.0))) in rows
     assert not re.search(r"(src|href)=\"(?!data:)", text)  # nothing from elsewhere
+
+
+def test_growth_is_plotted() -> None:
+    plots = Page(render({**results(PACKAGES), "growth": grown()})).plots
+    assert len(plots) == 4
+    assert all(f"<!-- {meaning} -->" in plots[-1] for meaning in GROWTH.values())  # matplotlib's comment on a text
 
 
 def test_what_is_missing_is_said() -> None:
