@@ -40,6 +40,7 @@ class Comparison:
         layers: widths of the shipped networks.
         figures: what is measured goes there.
         quick: measure nothing twice in a round.
+        generalist: widths of a wide network that draws all tiles, to compare with; None for none.
     """
 
     def __init__(
@@ -50,17 +51,20 @@ class Comparison:
         figures: Samples,
         *,
         quick: bool,
+        generalist: tuple[int, ...] | None = None,
     ) -> None:
-        self._layers, self._figures = layers, figures
+        self._layers, self._figures, self._generalist = layers, figures, generalist
         self._products = 1 if quick else _PRODUCTS
         self._networks: Worker[Networks] = enter(
-            Worker(Networks, options, tuple(dict.fromkeys((layers, DEEP))), (WIDE,))
+            Worker(Networks, options, tuple(dict.fromkeys((layers, DEEP))), (WIDE,), generalist)
         )
         self._sgemm: Worker[Sgemm] = enter(Worker(sgemm, without=HINDRANCES))
         self._convolutions: Worker[Convolutions] = enter(Worker(Convolutions, options, len(DEEP) - 1, *CHANNELS))
         self._costs: Worker[Costs] = enter(Worker(costs, options))
         self._compilation: Worker[Compilation] = enter(Worker(compilation, options))
         self.parts = [self._fused, self._convolved, self._steps, self._wider]
+        if generalist is not None:
+            self.parts.append(self._by_generalist)
         self._libraries: dict[str, Worker[Library]] = {
             name: enter(Worker(library, kind, NETWORKS, PIXELS, layers, WIDE, without=WAITING))
             for name, kind in LIBRARIES.items()
@@ -115,7 +119,7 @@ class Comparison:
                     add("tile_network_ms_full", drawing)
                     add("tile_hash_ms_full", hashing)
                     add("hash_share", hashing / drawing)
-                    few, many = (self._networks.ask(Networks.resident, count) for count in RESIDENT)
+                    few, many = (self._networks.ask(Networks.resident, layers, count) for count in RESIDENT)
                     add("tile_network_ms_1", few)
                     add("tile_network_ms_2000", many)
                     add("many_over_one", many / few)
@@ -137,6 +141,14 @@ class Comparison:
         self._figures.add("fused_gflops_wide", 1e-6 * flops(WIDE) * PIXELS / fused)
         if took := self._many(WIDE):
             self._figures.add("fused_over_best_cpu_wide", min(took.values()) / fused)
+
+    def _by_generalist(self) -> None:
+        assert self._generalist is not None
+        for _ in range(self._products):
+            fused = self._networks.ask(Networks.fused, self._layers)
+            took = self._networks.ask(Networks.resident, self._generalist, 1)
+            self._figures.add("wide_generalist_ms", took)
+            self._figures.add("fused_over_wide_generalist", took / fused)
 
     def _one_by_libraries(self) -> None:
         for _ in range(self._products):

@@ -28,6 +28,7 @@ NETWORK = {
     "tile_network_ms_full": "tile network, 512x512 all face, ms",
     "tile_network_ms_1": "the same with one network for all tiles, ms",
     "tile_network_ms_2000": "the same with 2,000 networks, ms",
+    "wide_generalist_ms": "the wide generalist alone, the same picture, ms",
     "compile_s": "compiling the tile network for the first time, s",
     "compile_s_wide": "compiling the wide one for the first time, s",
     "tile_hash_ms_full": "tile hash, the same picture, ms",
@@ -47,6 +48,7 @@ RATIOS = {
     "fused_share_of_sgemm": "tile network / sgemm, GFLOP/s",
     "fused_share_of_sgemm_deep": "deeper tile network / sgemm, GFLOP/s",
     "many_over_one": "tile network, 2,000 networks / one, time",
+    "fused_over_wide_generalist": "wide generalist / tile network, time",
     "fused_over_layered": "layer by layer / tile network, time",
     "fused_over_layered_deep": "the same, deeper networks, time",
     "conv32_over_fused": "convolutions, 32 channels / deeper network, time",
@@ -81,6 +83,8 @@ CHANNELS = {
     "zero_channels_experts": "experts: the same",
     "idle_channels_generalist": "generalist: zero at all pixels of a tile",
     "idle_channels_experts": "experts: the same",
+    "zero_channels_wide_generalist": "wide generalist: hidden channels zero at a pixel",
+    "idle_channels_wide_generalist": "wide generalist: zero at all pixels of a tile",
 }
 SECTIONS = {
     "frames": FRAME,
@@ -100,6 +104,10 @@ NEEDS = {
 """Figures that are missing without a package."""
 BEST = frozenset(name for name in MEANINGS if "best_cpu" in name)
 """Those that need one of the libraries that compute many networks: torch or OpenVINO."""
+
+
+WIDE_GENERALIST = frozenset(name for name in MEANINGS if "wide_generalist" in name)
+"""Those that need --wide."""
 
 
 def absent(present: Collection[str]) -> frozenset[str]:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from app.bench.comparison import DEEP, WIDE, Comparison
@@ -19,6 +20,8 @@ from app.bench.worker import Worker
 from app.commands.options import SceneOptions
 from app.commands.stage import load_weights, open_device
 from app.errors import InputError
+from app.network import shader
+from app.network.weights import WeightSet
 from app.processor import processor_name
 
 Part = Callable[[], None]  # a part's turn in a round
@@ -30,7 +33,9 @@ TIME_LIMIT = 120.0  # seconds, starting up included: no round begins that would 
 _FRAMES = 4  # how often in a round: the shortest things are what a busy machine disturbs most
 
 
-def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: bool = False) -> dict[str, Any]:
+def measure_all(
+    options: SceneOptions, rounds: int, counted: Counted, *, quick: bool = False, wide: Path | None = None
+) -> dict[str, Any]:
     """Measure everything.
 
     Args:
@@ -38,6 +43,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         rounds: how many; fewer if the time limit comes first.
         counted: shows progress.
         quick: measure nothing twice in a round.
+        wide: a weight file whose generalist is compared with.
 
     Returns:
         What the report holds: names, sizes, "passes_ms" by pass, "flop_per_byte" by network (as few bytes as its
@@ -48,7 +54,10 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         "best_cpu" names the library and its way that did the most networks in the least time, if there is one.
     """
     size = options.size or SMALL
-    layers, trained = shipped(options)
+    weights = _weights(options.weights)
+    layers, trained = weights.layers, _trained(weights)
+    generalist = WeightSet.load(wide) if wide else None
+    too_wide = shader.check_widths(generalist.layers) if generalist else ""
     frames = 1 if quick else _FRAMES
     figures, passes = Samples(), Samples()
     with ExitStack() as stack:
@@ -60,7 +69,8 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             one: start(View, options, one) for one in dict.fromkeys((SMALL, LARGE, size))
         }
         rasterised: Worker[View] = start(View, replace(options, gbuffer="raster"), SMALL)
-        comparison = Comparison(stack.enter_context, options, layers, figures, quick=quick)
+        timed = generalist.layers if generalist and not too_wide else None
+        comparison = Comparison(stack.enter_context, options, layers, figures, quick=quick, generalist=timed)
 
         def at_rest() -> None:
             for shown, view in views.items():
@@ -125,10 +135,16 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         description, done = _run(views[SMALL], parts, rounds, counted)
         comparison.compile()
         if trained and len(layers) > 2:
-            for shares in views[SMALL].ask(View.activity):
+            for shares in views[SMALL].ask(View.activity, weights):
                 figures.add_all(shares)
+        if generalist and len(generalist.layers) > 2:
+            for shares in views[SMALL].ask(View.activity, generalist):
+                for kind in ("zero", "idle"):
+                    figures.add(f"{kind}_channels_wide_generalist", shares[f"{kind}_channels_generalist"])
         used = views[LARGE].ask(memory)
         left_out = [absence(name) for name in PACKAGES if not installed(name)]
+        if too_wide:
+            left_out.append(f"The time of {wide} is not measured: the tile network {too_wide}.")
         if installed("pygfx") and theirs.ask(frame) is None:
             left_out.append(f"The view is not compared with pygfx, which does not find {description.device}.")
         traffic, activations, best = comparison.traffic(), comparison.activations(), comparison.best_cpu()
@@ -140,6 +156,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         "fused_networks": NETWORKS,
         "fused_layers_deep": list(DEEP),
         "fused_layers_wide": list(WIDE),
+        "wide_generalist_layers": list(generalist.layers) if generalist else None,
         "layered_activations": activations,
         "flop_per_byte": traffic,
         **{name: installed(name) for name in PACKAGES},
@@ -204,10 +221,18 @@ def _run(view: Worker[View], parts: Sequence[Part], rounds: int, counted: Counte
 
 def shipped(options: SceneOptions) -> tuple[tuple[int, ...], bool]:
     """Widths of the networks that the view is drawn with, and whether they are trained ones."""
+    weights = _weights(options.weights)
+    return weights.layers, _trained(weights)
+
+
+def _weights(folder: Path | None) -> WeightSet:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # random ones take as long
-        weights = load_weights(options.weights)
-    return weights.layers, bool(weights.metadata.get("trained", True))
+        return load_weights(folder)
+
+
+def _trained(weights: WeightSet) -> bool:
+    return bool(weights.metadata.get("trained", True))
 
 
 def _head(description: Description, layers: Sequence[int], trained: bool, rounds: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ Examples:
   bungyo bench --quick --device llvmpipe
   bungyo bench --compare bench.json      (what has changed since, on the same machine)
   bungyo bench --growth --html bench.html
+  bungyo bench --wide weights/mine/generalist-64.safetensors
   bungyo bench --tune
 """
 
@@ -67,6 +68,12 @@ Examples:
     help="Show ratios, new figures over those of this report (--json), too. Device, driver and CPU must be the same.",
 )
 @click.option(
+    "--wide",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A generalist-N.safetensors (bungyo train --generalist-widths N): its time, and its channels that are zero.",
+)
+@click.option(
     "--growth",
     is_flag=True,
     help="Then show how every pass grows with pixels, coverage, lights, triangles and networks: some minutes on a CPU.",
@@ -87,6 +94,7 @@ def bench(
     report: Path | None,
     page: Path | None,
     earlier: Path | None,
+    wide: Path | None,
     growth: bool,
     tune: bool,
     device: str | None,
@@ -110,15 +118,15 @@ def bench(
     from app.progress import counted
 
     if tune:
-        if passes or report or page or earlier or growth:
+        if passes or report or page or earlier or growth or wide:
             raise InputError("--tune measures something else: options that show or write figures do not go with it.")
         _tune(SceneOptions(None, None, None, (), weights, "neural", None, device))
         return
     for path in (report, page):
         if path:
             check_folder(path.parent)
-    if growth and passes:
-        raise InputError("--growth shows all passes, so --pass does not go with it.")
+    if (growth or wide) and passes:
+        raise InputError("--growth and --wide measure more than passes, so --pass does not go with them.")
     if page:
         if passes:
             raise InputError("A page shows everything, so --html does not go with --pass.")
@@ -135,7 +143,7 @@ def bench(
     if passes:
         results = measure_passes(options, passes, rounds, counted)
     else:
-        results = measure_all(options, rounds, counted, quick=quick)
+        results = measure_all(options, rounds, counted, quick=quick, wide=wide)
         if growth:
             results["growth"] = {**measure_growth(options, counted, quick=quick), **with_networks(results)}
     console = Console()
@@ -180,6 +188,8 @@ def _tables(results: dict[str, Any]) -> "list[Table]":
     if "fused_layers_deep" in results:
         keys = ("layers", "fused_layers_deep", "fused_layers_wide")
         widths, deep, wide = ("-".join(map(str, results[key])) for key in keys)
+        if generalist := results["wide_generalist_layers"]:
+            wide += f", generalist {'-'.join(map(str, generalist))}"
         title += f"\nnetworks {widths}, deeper {deep}, wide {wide}"
     tables = [_table(f"{title}\npasses of the view, {width}x{height}, ms", results["passes_ms"], {})]
     for heading, meanings in SECTIONS.items():

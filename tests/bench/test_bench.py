@@ -14,12 +14,14 @@ import pytest
 from app.bench import convolution, layered
 from app.bench.earlier import check_same, load, ratios
 from app.bench.figures import Samples, short, spread
-from app.bench.meanings import MEANINGS, absent
+from app.bench.meanings import MEANINGS, WIDE_GENERALIST, absent
 from app.bench.measure import identity
 from app.bench.packages import PACKAGES, absence
+from app.bench.view import View
 from app.commands.options import SceneOptions
 from app.errors import InputError
 from app.network.layers import flops
+from app.network.weights import WeightSet
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +52,7 @@ def test_everything_once(tmp_path: Path) -> None:
     report = json.loads(path.read_text())
     assert report["device"] and report["device"] in result.stdout
     assert report["rounds"] == 1 and report["size"] == [512, 512]
-    missing = absent([name for name in PACKAGES if report[name]])
+    missing = absent([name for name in PACKAGES if report[name]]) | WIDE_GENERALIST
     for name in set(MEANINGS) - missing:
         assert_figure(report[name])
     assert not missing & set(report)
@@ -200,4 +202,20 @@ def test_tuning_goes_alone() -> None:
 def test_growth_needs_all_passes() -> None:
     result = bench("--growth", "--pass", "gbuffer")
     assert result.returncode == 2
-    assert "--growth shows all passes" in result.stderr and "Traceback" not in result.stderr
+    assert "--growth and --wide measure more than passes" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_wide_generalist_must_be_a_weight_file(tmp_path: Path) -> None:
+    path = tmp_path / "generalist-64.safetensors"
+    result = bench("--wide", str(path))
+    assert result.returncode == 2 and f"There is no weight file {path}." in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_wide_generalists_are_counted_even_where_they_cannot_be_drawn(tmp_path: Path) -> None:
+    path = WeightSet.untrained((32, 80, 15)).save(tmp_path / "generalist-80.safetensors")
+    wide = WeightSet.load(path)
+    with View(SceneOptions(None, None, None, (), None, "neural", None, None), (96, 96)) as view:
+        for shares in view.activity(wide):
+            assert 0 < shares["idle_channels_generalist"] < shares["zero_channels_generalist"] < 1
+            assert shares["zero_channels_experts"] == shares["zero_channels_generalist"]  # it has none

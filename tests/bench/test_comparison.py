@@ -11,7 +11,7 @@ from app.bench.compilation import Compilation
 from app.bench.costs import Costs
 from app.bench.cpu_networks import Library
 from app.bench.figures import Samples
-from app.bench.meanings import COSTS, NETWORK, RATIOS, absent
+from app.bench.meanings import COSTS, NETWORK, RATIOS, WIDE_GENERALIST, absent
 from app.bench.ncnn_network import NcnnNetwork
 from app.bench.networks import Networks
 from app.bench.openvino_networks import OpenvinoNetworks
@@ -20,7 +20,7 @@ from app.bench.sgemm import Sgemm
 from app.commands.options import SceneOptions
 from app.network.layers import flops
 
-LAYERS = (32, 8, 15)
+LAYERS, GENERALIST = (32, 8, 15), (32, 48, 48, 15)
 TORCH_MS = {"batch": 40.0, "batch_reused": 30.0, "chunks": 20.0, "groups_16": 5.0, "groups_4": 8.0}
 OPENVINO_MS = {"batch": 50.0, "chunks": 35.0, "together": 9.0, "groups_32": 4.0, "groups_8": 6.0}
 ALL = frozenset({"torch", "openvino", "ncnn", "mitsuba", "pygfx"})
@@ -38,7 +38,7 @@ class Machine:
         if question is Networks.fused:
             return 10.0
         if question is Networks.resident:
-            return {1: 9.0, 2000: 18.0}[args[0]]
+            return {(LAYERS, 1): 9.0, (LAYERS, 2000): 18.0, (GENERALIST, 1): 30.0}[args]
         if question is Networks.activations:
             return "half"
         if question is Sgemm.gflops:
@@ -58,12 +58,14 @@ class Machine:
         return self._milliseconds[way] * (3.0 if layers == WIDE else 1.0)
 
 
-def medians(monkeypatch: pytest.MonkeyPatch, present: frozenset[str]) -> tuple[Comparison, dict[str, float]]:
+def medians(
+    monkeypatch: pytest.MonkeyPatch, present: frozenset[str], generalist: tuple[int, ...] | None = None
+) -> tuple[Comparison, dict[str, float]]:
     monkeypatch.setattr(comparison, "Worker", Machine)
     monkeypatch.setattr(comparison, "installed", present.__contains__)
     figures = Samples()
     options = SceneOptions(None, None, None, (), None, "neural", None, None)
-    compared = Comparison(lambda worker: worker, options, LAYERS, figures, quick=False)
+    compared = Comparison(lambda worker: worker, options, LAYERS, figures, quick=False, generalist=generalist)
     for part in compared.parts:
         part()
     compared.compile()
@@ -71,7 +73,7 @@ def medians(monkeypatch: pytest.MonkeyPatch, present: frozenset[str]) -> tuple[C
 
 
 def test_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
-    compared, found = medians(monkeypatch, ALL)
+    compared, found = medians(monkeypatch, ALL, GENERALIST)
     assert set(found) == {*NETWORK, *RATIOS, *COSTS}
     assert found["fused_over_layered"] == found["fused_over_layered_deep"] == 2.5
     gflops = flops(LAYERS) * PIXELS / 10e6
@@ -92,6 +94,7 @@ def test_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["fused_over_best_cpu"] == 0.4 and found["best_cpu_gflops"] == pytest.approx(2.5 * gflops)
     assert found["fused_over_best_cpu_wide"] == pytest.approx(1.2)  # the fused pass takes as long, here
     assert found["fused_gflops_wide"] == pytest.approx(flops(WIDE) * PIXELS / 10e6)
+    assert found["wide_generalist_ms"] == 30 and found["fused_over_wide_generalist"] == 3
     assert found["compile_s"] == 1 and found["compile_s_wide"] == 8
     assert compared.best_cpu() == "openvino groups_32"
     assert set(found) >= set(compared.traffic())
@@ -102,5 +105,5 @@ def test_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_without_libraries(present: Collection[str], best: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     compared, found = medians(monkeypatch, frozenset(present))
-    assert set(found) == {*NETWORK, *RATIOS, *COSTS} - absent(present)
+    assert set(found) == {*NETWORK, *RATIOS, *COSTS} - absent(present) - WIDE_GENERALIST
     assert ("fused_over_best_cpu" in found) == (best is not None) and compared.best_cpu() == best

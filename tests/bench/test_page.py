@@ -34,6 +34,7 @@ def results(present: Collection[str], *missing: str) -> dict[str, Any]:
         "rounds": 3,
         "layers": [32, 32, 28, 15],
         "fused_layers_deep": [32, 32, 32, 28, 15],
+        "wide_generalist_layers": [32, 48, 48, 15],
         "fused_layers_wide": [32, 64, 64, 64, 64, 15],
         "fused_networks": 225,
         "size": [512, 512],
