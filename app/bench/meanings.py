@@ -12,6 +12,8 @@ FRAME = {
     "python_ms_light_moving": "Python's share, key light moving, ms",
     "pygfx_fps_512": "pygfx, plain shading of the same head, frames/s at 512x512",
     "raster_over_pygfx": "G-buffer rasterised / pygfx, frames/s",
+    "key_to_picture_ms": "from a key to the picture in another mode, 512x512, ms",
+    "key_to_reference_ms": "from a key to the reference's first picture, 512x512, ms",
     "gbuffer_ms_512_traced": "G-buffer and its depth pass, 512x512, ms",
     "gbuffer_ms_512_raster": "G-buffer rasterised and its pass of triangles, 512x512, ms",
     "gbuffer_raster_over_traced": "G-buffer traced / rasterised, time",
@@ -106,6 +108,8 @@ BEST = frozenset(name for name in MEANINGS if "best_cpu" in name)
 """Those that need one of the libraries that compute many networks: torch or OpenVINO."""
 
 
+KEYS = frozenset(name for name in MEANINGS if name.startswith("key_to"))
+"""Those that need a display."""
 WIDE_GENERALIST = frozenset(name for name in MEANINGS if "wide_generalist" in name)
 """Those that need --wide."""
 

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.bench import key_to_picture
 from app.bench.comparison import DEEP, WIDE, Comparison
 from app.bench.figures import Samples
+from app.bench.key_to_picture import KeyView, key_view
 from app.bench.networks import NETWORKS
 from app.bench.packages import PACKAGES, absence, installed
 from app.bench.pygfx_view import PygfxView, frame, pygfx_view
@@ -50,8 +52,8 @@ def measure_all(
         way of working allows, for each that has a figure "*_gflops"), and the figures that app.bench.meanings
         explains, each as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell.
         Without one of app.bench.packages.PACKAGES, whose name then says false, those that compare with it are missing;
-        without trained networks, those that count channels. "left_out" has a sentence about each such comparison,
-        "best_cpu" names the library and its way that did the most networks in the least time, if there is one.
+        without trained networks, those that count channels; without a display, those of keys. "left_out" has a sentence
+        about each, "best_cpu" names the library and its way that did the most networks in the least time, if any did.
     """
     size = options.size or SMALL
     weights = _weights(options.weights)
@@ -109,6 +111,12 @@ def measure_all(
             figures.add("reference_samples_per_s", 1e3 * SMALL[0] * SMALL[1] / milliseconds)
 
         parts = [*comparison.parts, at_rest, either_gbuffer, moving, reference]
+        keys: Worker[KeyView | str] = start(key_view, options, SMALL, without=key_to_picture.HINDRANCES)
+
+        def key_pressed() -> None:
+            for mode in ("tiles", "neural"):
+                figures.add("key_to_picture_ms", keys.ask(key_to_picture.milliseconds, mode))
+
         if installed("pygfx"):
             theirs: Worker[PygfxView | None] = start(pygfx_view, options, SMALL)
 
@@ -132,8 +140,12 @@ def measure_all(
                 figures.add("noise_cost_over_mitsuba", ours.noise_cost / theirs.noise_cost)
 
             parts.append(skin)
+        if not (no_window := keys.ask(key_to_picture.absence)):
+            parts.append(key_pressed)
         description, done = _run(views[SMALL], parts, rounds, counted)
         comparison.compile()
+        if not no_window:
+            figures.add("key_to_reference_ms", keys.ask(key_to_picture.milliseconds, "reference"))
         if trained and len(layers) > 2:
             for shares in views[SMALL].ask(View.activity, weights):
                 figures.add_all(shares)
@@ -143,6 +155,8 @@ def measure_all(
                     figures.add(f"{kind}_channels_wide_generalist", shares[f"{kind}_channels_generalist"])
         used = views[LARGE].ask(memory)
         left_out = [absence(name) for name in PACKAGES if not installed(name)]
+        if no_window:
+            left_out.append(f"The time from a key to its picture is not measured: {no_window}.")
         if too_wide:
             left_out.append(f"The time of {wide} is not measured: the tile network {too_wide}.")
         if installed("pygfx") and theirs.ask(frame) is None:

@@ -5,7 +5,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import pytest
 
-from app.bench import measure
+from app.bench import key_to_picture, measure
 from app.bench.packages import PACKAGES, absence
 from app.bench.pygfx_view import frame
 from app.bench.view import Description, FrameCost, View, memory
@@ -22,7 +22,7 @@ Part = TypeVar("Part")
 class Machine(Generic[Part]):
     """Answers for a view: a frame takes what its kind of G-buffer takes."""
 
-    def __init__(self, _: type[View], options: SceneOptions, *__: Any) -> None:
+    def __init__(self, _: Any, options: SceneOptions, *__: Any, **___: Any) -> None:
         self._still = {"trace": TRACED, "raster": RASTER}[options.gbuffer]
 
     def ask(self, question: Callable[..., Any], *args: Any) -> Any:
@@ -34,6 +34,10 @@ class Machine(Generic[Part]):
             return FrameCost(1e3, 1.0, {"reference": 900.0}) if args == ("reference",) else self._still
         if question is frame:
             return 32.0
+        if question is key_to_picture.absence:
+            return ""
+        if question is key_to_picture.milliseconds:
+            return {"tiles": 90.0, "neural": 110.0, "reference": 2000.0}[args[0]]
         assert question in (View.activity, memory)
         return []
 
@@ -78,5 +82,6 @@ def test_kinds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["gbuffer_ms_512_traced"] == 50.0 and found["gbuffer_ms_512_raster"] == 20.0
     assert found["gbuffer_raster_over_traced"] == 2.5 and found["face_triangles_ms_512"] == 5.0
     assert found["pygfx_fps_512"] == 1e3 / 32.0 and found["raster_over_pygfx"] == 0.5
+    assert found["key_to_picture_ms"] == 100.0 and found["key_to_reference_ms"] == 2000.0
     assert report["left_out"] == [absence(name) for name in PACKAGES if name != "pygfx"]
     assert set(report["passes_ms"]) == set(TRACED.passes)
