@@ -44,7 +44,7 @@ FRAMES = ("", "RIGHT", "")  # keys pressed before a point's frames in a sweep; t
 _SWEEPS = 2
 _LIGHT_CACHE, _WHOLE = "light cache", "whole frame"
 _PASSES = {  # by the GPU's timers that they are made of
-    "G-buffer": ("face depth", "gbuffer"),
+    "G-buffer": ("face depth", "face triangles", "gbuffer"),  # one of the first two
     "background": ("background",),
     "tile hash": ("tile_hash",),
     "tile network": ("tile_network",),
@@ -194,4 +194,4 @@ def _frame(renderer: Renderer, controls: Controls, key: str) -> dict[str, float]
     timings = renderer.timings()
     if key:
         return {_LIGHT_CACHE: timings["light cache"]}
-    return {**{name: sum(timings[one] for one in timers) for name, timers in _PASSES.items()}, _WHOLE: whole}
+    return {**{name: sum(timings.get(one, 0.0) for one in timers) for name, timers in _PASSES.items()}, _WHOLE: whole}
