@@ -11,7 +11,7 @@ from app.bench.cpu_networks import HINDRANCES as WAITING
 from app.bench.cpu_networks import CpuNetworks, Library, library
 from app.bench.figures import Samples
 from app.bench.layered import Activations, memory_bytes
-from app.bench.ncnn_network import NcnnNetwork, ncnn_network
+from app.bench.ncnn_network import VULKAN, NcnnNetwork, ncnn_network
 from app.bench.networks import NETWORKS, RESIDENT, SIZE, Networks
 from app.bench.openvino_networks import OpenvinoNetworks
 from app.bench.opponents import Convolutions
@@ -73,8 +73,9 @@ class Comparison:
         self._quickest: list[str] = []
         if self._libraries:
             self.parts += [self._one_by_libraries, self._many_by_libraries]
+        self._ncnn: Worker[NcnnNetwork] | None = None
         if installed("ncnn"):
-            self._ncnn: Worker[NcnnNetwork] = enter(Worker(ncnn_network, options, layers, SIZE, without=WAITING))
+            self._ncnn = enter(Worker(ncnn_network, options, layers, SIZE, without=WAITING))
             self.parts.append(self._by_ncnn)
 
     def activations(self) -> Activations:
@@ -89,6 +90,10 @@ class Comparison:
     def best_cpu(self) -> str | None:
         """The library on the CPU that was quickest with many networks, and how, most of the times; None without any."""
         return max(self._quickest, key=self._quickest.count, default=None)
+
+    def ncnn_misses_device(self) -> bool:
+        """Whether ncnn is there, but cannot draw on the bench's device."""
+        return self._ncnn is not None and VULKAN not in self._ncnn.ask(NcnnNetwork.ways)
 
     def traffic(self) -> dict[str, float]:
         """FLOP a byte from or to memory, by the name of a figure "*_gflops", if nothing is moved twice."""
@@ -179,6 +184,7 @@ class Comparison:
         }
 
     def _by_ncnn(self) -> None:
+        assert self._ncnn is not None
         for way in self._ncnn.ask(NcnnNetwork.ways):
             fused = self._networks.ask(Networks.fused, self._layers)
             took = self._ncnn.ask(NcnnNetwork.milliseconds, way)

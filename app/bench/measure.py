@@ -110,19 +110,19 @@ def measure_all(
             figures.add("reference_ms_512", milliseconds)
             figures.add("reference_samples_per_s", 1e3 * SMALL[0] * SMALL[1] / milliseconds)
 
-        parts = [*comparison.parts, at_rest, either_gbuffer, moving, reference]
         keys: Worker[KeyView | str] = start(key_view, options, SMALL, without=key_to_picture.HINDRANCES)
 
         def key_pressed() -> None:
-            for mode in ("tiles", "neural"):
+            for mode in ("tiles", "neural") if not keys.ask(key_to_picture.absence) else ():
                 figures.add("key_to_picture_ms", keys.ask(key_to_picture.milliseconds, mode))
 
+        parts = [*comparison.parts, at_rest, either_gbuffer, moving, reference, key_pressed]
         if installed("pygfx"):
-            theirs: Worker[PygfxView | None] = start(pygfx_view, options, SMALL)
+            pygfx: Worker[PygfxView | None] = start(pygfx_view, options, SMALL)
 
             def beside_pygfx() -> None:
                 for _ in range(frames):
-                    ours, milliseconds = rasterised.ask(View.still, "neural"), theirs.ask(frame)
+                    ours, milliseconds = rasterised.ask(View.still, "neural"), pygfx.ask(frame)
                     if milliseconds is None:
                         continue
                     figures.add("pygfx_fps_512", 1e3 / milliseconds)
@@ -140,11 +140,9 @@ def measure_all(
                 figures.add("noise_cost_over_mitsuba", ours.noise_cost / theirs.noise_cost)
 
             parts.append(skin)
-        if not (no_window := keys.ask(key_to_picture.absence)):
-            parts.append(key_pressed)
         description, done = _run(views[SMALL], parts, rounds, counted)
         comparison.compile()
-        if not no_window:
+        if not (no_window := keys.ask(key_to_picture.absence)):
             figures.add("key_to_reference_ms", keys.ask(key_to_picture.milliseconds, "reference"))
         if trained and len(layers) > 2:
             for shares in views[SMALL].ask(View.activity, weights):
@@ -159,8 +157,10 @@ def measure_all(
             left_out.append(f"The time from a key to its picture is not measured: {no_window}.")
         if too_wide:
             left_out.append(f"The time of {wide} is not measured: the tile network {too_wide}.")
-        if installed("pygfx") and theirs.ask(frame) is None:
+        if installed("pygfx") and pygfx.ask(frame) is None:
             left_out.append(f"The view is not compared with pygfx, which does not find {description.device}.")
+        if comparison.ncnn_misses_device():
+            left_out.append(f"ncnn is measured on the CPU alone: it does not find {description.device}.")
         traffic, activations, best = comparison.traffic(), comparison.activations(), comparison.best_cpu()
     return {
         **_head(description, layers, trained, done),

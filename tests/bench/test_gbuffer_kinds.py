@@ -65,6 +65,9 @@ class NoComparison:
     def best_cpu(self) -> None:
         return None
 
+    def ncnn_misses_device(self) -> bool:
+        return True
+
     def compile(self) -> None:
         pass
 
@@ -83,5 +86,6 @@ def test_kinds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["gbuffer_raster_over_traced"] == 2.5 and found["face_triangles_ms_512"] == 5.0
     assert found["pygfx_fps_512"] == 1e3 / 32.0 and found["raster_over_pygfx"] == 0.5
     assert found["key_to_picture_ms"] == 100.0 and found["key_to_reference_ms"] == 2000.0
-    assert report["left_out"] == [absence(name) for name in PACKAGES if name != "pygfx"]
+    missing = [absence(name) for name in PACKAGES if name != "pygfx"]
+    assert report["left_out"] == [*missing, "ncnn is measured on the CPU alone: it does not find a GPU."]
     assert set(report["passes_ms"]) == set(TRACED.passes)
