@@ -14,6 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from app.bench.figures import short
 from app.bench.growth import MEANINGS
@@ -122,6 +123,10 @@ def _growth(growth: Mapping[str, Any]) -> Figure:
                 grown["at"], medians, _whiskers(spreads), marker="o", capsize=2, color=colors[name], label=name
             )
         axis.set(xscale="log", yscale="log", xlabel=MEANINGS[kind], ylabel="ms")
+        axis.set_xticks(grown["at"], [f"{at:,.0f}" if at >= 1 else f"{at:.2f}" for at in grown["at"]])
+        axis.xaxis.set_minor_locator(NullLocator())
+        low, high = axis.get_ylim()
+        axis.set_ylim(min(low, high / 10.0), high)  # what hardly changes is to look so
         axis.grid(alpha=0.3)
     for axis in axes.flat[len(growth) :]:
         axis.set_axis_off()
