@@ -106,8 +106,8 @@ def bench(
     each tile of a picture that is all face, in turn with numpy's matrix product and with its opponents: the same
     networks layer by layer, networks of 3x3 convolutions, and what is installed of torch, OpenVINO and ncnn. Where
     Mitsuba 3 is installed, it and the reference trace the same head of skin in turn; pygfx draws the view with plain
-    shading. Where there is a display, a window opens and is sent keys. All
-    come with .venv/bin/pip install -c constraints.txt -e '.[bench]'. docs/claims.md says what the figures tell.
+    shading. All of these come with .venv/bin/pip install -c constraints.txt -e '.[bench]'. Where there is a display, a
+    window opens and is sent keys. docs/claims.md says what the figures tell.
     """
     from rich.console import Console
 
