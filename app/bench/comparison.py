@@ -1,31 +1,33 @@
 """The fused pass and its opponents, asked in turn: every ratio is of two times taken one after the other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from app.bench import convolution, torch_networks
+from app.bench import convolution
+from app.bench.compilation import Compilation, compilation
 from app.bench.costs import Costs, costs
+from app.bench.cpu_networks import HINDRANCES as WAITING
+from app.bench.cpu_networks import CpuNetworks, Library, library
 from app.bench.figures import Samples
 from app.bench.layered import Activations, memory_bytes
+from app.bench.ncnn_network import VULKAN, NcnnNetwork, ncnn_network
 from app.bench.networks import NETWORKS, RESIDENT, SIZE, Networks
+from app.bench.openvino_networks import OpenvinoNetworks
 from app.bench.opponents import Convolutions
+from app.bench.packages import installed
 from app.bench.sgemm import HINDRANCES, Sgemm, sgemm
-from app.bench.torch_networks import MANY, TorchNetworks
+from app.bench.torch_networks import TorchNetworks
 from app.bench.worker import Worker
 from app.commands.options import SceneOptions
 from app.network.layers import flops
 
 DEEP = (32, 32, 32, 28, 15)  # widths of the networks measured besides the shipped ones
+WIDE = (32, 64, 64, 64, 64, 15)  # and of those as wide and as deep as the pass allows, for comparison with libraries
 CHANNELS = (32, 64, 128)  # of the 3x3 convolutions, in as many layers as DEEP has
 PIXELS = SIZE * SIZE
-TORCH_WAYS = {
-    "fused_over_torch_batch": ("batch",),
-    "fused_over_torch_batch_reused": ("batch_reused",),
-    "fused_over_torch_chunks": ("chunks",),
-    "fused_over_best_cpu": MANY,
-}
-"""By figure, the ways of which the quickest counts."""
+LIBRARIES: dict[str, type[CpuNetworks]] = {"torch": TorchNetworks, "openvino": OpenvinoNetworks}
+"""By package, what computes the same networks on the CPU."""
 _PRODUCTS = 5  # how often in a round. Short things are measured more often: they are what a busy machine disturbs most
 
 
@@ -38,6 +40,7 @@ class Comparison:
         layers: widths of the shipped networks.
         figures: what is measured goes there.
         quick: measure nothing twice in a round.
+        generalist: widths of a wide network that draws all tiles, to compare with; None for none.
     """
 
     def __init__(
@@ -48,24 +51,49 @@ class Comparison:
         figures: Samples,
         *,
         quick: bool,
+        generalist: tuple[int, ...] | None = None,
     ) -> None:
-        self._layers, self._figures = layers, figures
+        self._layers, self._figures, self._generalist = layers, figures, generalist
         self._products = 1 if quick else _PRODUCTS
-        self._networks: Worker[Networks] = enter(Worker(Networks, options, *dict.fromkeys((layers, DEEP))))
+        self._networks: Worker[Networks] = enter(
+            Worker(Networks, options, tuple(dict.fromkeys((layers, DEEP))), (WIDE,), generalist)
+        )
         self._sgemm: Worker[Sgemm] = enter(Worker(sgemm, without=HINDRANCES))
         self._convolutions: Worker[Convolutions] = enter(Worker(Convolutions, options, len(DEEP) - 1, *CHANNELS))
         self._costs: Worker[Costs] = enter(Worker(costs, options))
-        self.parts = [self._fused, self._convolved, self._steps]
-        self.torch = torch_networks.installed()
-        if self.torch:
-            self._torch: Worker[TorchNetworks] = enter(
-                Worker(torch_networks.torch_networks, layers, NETWORKS, PIXELS, without=torch_networks.HINDRANCES)
-            )
-            self.parts.append(self._by_torch)
+        self._compilation: Worker[Compilation] = enter(Worker(compilation, options))
+        self.parts = [self._fused, self._convolved, self._steps, self._wider]
+        if generalist is not None:
+            self.parts.append(self._by_generalist)
+        self._libraries: dict[str, Worker[Library]] = {
+            name: enter(Worker(library, kind, NETWORKS, PIXELS, layers, WIDE, without=WAITING))
+            for name, kind in LIBRARIES.items()
+            if installed(name)
+        }
+        self._quickest: list[str] = []
+        if self._libraries:
+            self.parts += [self._one_by_libraries, self._many_by_libraries]
+        self._ncnn: Worker[NcnnNetwork] | None = None
+        if installed("ncnn"):
+            self._ncnn = enter(Worker(ncnn_network, options, layers, SIZE, without=WAITING))
+            self.parts.append(self._by_ncnn)
 
     def activations(self) -> Activations:
         """How the shipped networks, layer by layer, stored their activations: the way that was quicker."""
         return self._networks.ask(Networks.activations, self._layers)
+
+    def compile(self) -> None:
+        """Time compiling, which takes too long for every round."""
+        for widths, suffix in ((self._layers, ""), (WIDE, "_wide")):
+            self._figures.add(f"compile_s{suffix}", self._compilation.ask(Compilation.seconds, widths))
+
+    def best_cpu(self) -> str | None:
+        """The library on the CPU that was quickest with many networks, and how, most of the times; None without any."""
+        return max(self._quickest, key=self._quickest.count, default=None)
+
+    def ncnn_misses_device(self) -> bool:
+        """Whether ncnn is there, but cannot draw on the bench's device."""
+        return self._ncnn is not None and VULKAN not in self._ncnn.ask(NcnnNetwork.ways)
 
     def traffic(self) -> dict[str, float]:
         """FLOP a byte from or to memory, by the name of a figure "*_gflops", if nothing is moved twice."""
@@ -74,6 +102,7 @@ class Comparison:
             fused, between = memory_bytes(widths, self._networks.ask(Networks.activations, widths))
             found[f"fused_gflops{suffix}"] = flops(widths) / fused
             found[f"layered_gflops{suffix}"] = flops(widths) / (fused + between)
+        found["fused_gflops_wide"] = flops(WIDE) / memory_bytes(WIDE, "half")[0]
         for channels in CHANNELS:
             network = convolution.widths(channels, len(DEEP) - 1)
             found[f"conv{channels}_gflops"] = convolution.flops(network) / convolution.memory_bytes(network)
@@ -95,14 +124,14 @@ class Comparison:
                     add("tile_network_ms_full", drawing)
                     add("tile_hash_ms_full", hashing)
                     add("hash_share", hashing / drawing)
-                    few, many = (self._networks.ask(Networks.resident, count) for count in RESIDENT)
+                    few, many = (self._networks.ask(Networks.resident, layers, count) for count in RESIDENT)
                     add("tile_network_ms_1", few)
                     add("tile_network_ms_2000", many)
                     add("many_over_one", many / few)
 
     def _convolved(self) -> None:
         for channels in (*[CHANNELS[0]] * (self._products - 1), *CHANNELS):
-            _, fused, _ = self._networks.ask(Networks.milliseconds, DEEP)
+            fused = self._networks.ask(Networks.fused, DEEP)
             nanoseconds = self._convolutions.ask(Convolutions.nanoseconds, channels)
             work = convolution.flops(convolution.widths(channels, len(DEEP) - 1))
             self._figures.add(f"conv{channels}_gflops", work / nanoseconds)
@@ -112,15 +141,51 @@ class Comparison:
         for _ in range(self._products):
             self._figures.add_all(self._costs.ask(Costs.measure))
 
-    def _by_torch(self) -> None:
-        for _ in range(self._products):
-            for name, ways in TORCH_WAYS.items():
-                fused, best = self._ratio(ways)
-                self._figures.add(name, best / fused)
-                if ways == MANY:
-                    self._figures.add("best_cpu_gflops", 1e-6 * flops(self._layers) * PIXELS / best)
+    def _wider(self) -> None:
+        fused = self._networks.ask(Networks.fused, WIDE)
+        self._figures.add("fused_gflops_wide", 1e-6 * flops(WIDE) * PIXELS / fused)
+        if took := self._many(WIDE):
+            self._figures.add("fused_over_best_cpu_wide", min(took.values()) / fused)
 
-    def _ratio(self, ways: Sequence[str]) -> tuple[float, float]:
-        """Milliseconds of the fused pass and of torch in the quickest of these ways."""
-        _, fused, _ = self._networks.ask(Networks.milliseconds, self._layers)
-        return fused, min(self._torch.ask(TorchNetworks.milliseconds, way) for way in ways)
+    def _by_generalist(self) -> None:
+        assert self._generalist is not None
+        for _ in range(self._products):
+            fused = self._networks.ask(Networks.fused, self._layers)
+            took = self._networks.ask(Networks.resident, self._generalist, 1)
+            self._figures.add("wide_generalist_ms", took)
+            self._figures.add("fused_over_wide_generalist", took / fused)
+
+    def _one_by_libraries(self) -> None:
+        for _ in range(self._products):
+            for name, worker in self._libraries.items():
+                for way in LIBRARIES[name].single:
+                    fused = self._networks.ask(Networks.fused, self._layers)
+                    took = worker.ask(Library.milliseconds, self._layers, way)
+                    self._figures.add(f"fused_over_{name}_{way}", took / fused)
+
+    def _many_by_libraries(self) -> None:
+        for _ in range(self._products):
+            fused = self._networks.ask(Networks.fused, self._layers)
+            took = self._many(self._layers)
+            for name in self._libraries:
+                least = min(time for (library, _), time in took.items() if library == name)
+                self._figures.add(f"fused_over_{name}_many", least / fused)
+            best = min(took, key=took.__getitem__)
+            self._quickest.append(" ".join(best))
+            self._figures.add("best_cpu_gflops", 1e-6 * flops(self._layers) * PIXELS / took[best])
+            self._figures.add("fused_over_best_cpu", took[best] / fused)
+
+    def _many(self, layers: tuple[int, ...]) -> dict[tuple[str, str], float]:
+        """Milliseconds by library and way, of all that compute many networks."""
+        return {
+            (name, way): worker.ask(Library.milliseconds, layers, way)
+            for name, worker in self._libraries.items()
+            for way in LIBRARIES[name].many
+        }
+
+    def _by_ncnn(self) -> None:
+        assert self._ncnn is not None
+        for way in self._ncnn.ask(NcnnNetwork.ways):
+            fused = self._networks.ask(Networks.fused, self._layers)
+            took = self._ncnn.ask(NcnnNetwork.milliseconds, way)
+            self._figures.add(f"fused_over_ncnn_{way}", took / fused)

@@ -6,18 +6,24 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from app.bench.comparison import DEEP, Comparison
+from app.bench import key_to_picture
+from app.bench.comparison import DEEP, WIDE, Comparison
 from app.bench.figures import Samples
-from app.bench.mitsuba import installed
+from app.bench.key_to_picture import KeyView, key_view
 from app.bench.networks import NETWORKS
+from app.bench.packages import PACKAGES, absence, installed
+from app.bench.pygfx_view import PygfxView, frame, pygfx_view
 from app.bench.skin import Painter, mitsuba_painter, reference_painter
 from app.bench.view import Description, FrameCost, View, memory
 from app.bench.worker import Worker
 from app.commands.options import SceneOptions
 from app.commands.stage import load_weights, open_device
 from app.errors import InputError
+from app.network import shader
+from app.network.weights import WeightSet
 from app.processor import processor_name
 
 Part = Callable[[], None]  # a part's turn in a round
@@ -29,7 +35,9 @@ TIME_LIMIT = 120.0  # seconds, starting up included: no round begins that would 
 _FRAMES = 4  # how often in a round: the shortest things are what a busy machine disturbs most
 
 
-def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: bool = False) -> dict[str, Any]:
+def measure_all(
+    options: SceneOptions, rounds: int, counted: Counted, *, quick: bool = False, wide: Path | None = None
+) -> dict[str, Any]:
     """Measure everything.
 
     Args:
@@ -37,16 +45,21 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
         rounds: how many; fewer if the time limit comes first.
         counted: shows progress.
         quick: measure nothing twice in a round.
+        wide: a weight file whose generalist is compared with.
 
     Returns:
         What the report holds: names, sizes, "passes_ms" by pass, "flop_per_byte" by network (as few bytes as its
         way of working allows, for each that has a figure "*_gflops"), and the figures that app.bench.meanings
         explains, each as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell.
-        Without Mitsuba or torch, whose "mitsuba" or "torch" is then false, those that compare with them are missing;
-        without trained networks, those that count channels.
+        Without one of app.bench.packages.PACKAGES, whose name then says false, those that compare with it are missing;
+        without trained networks, those that count channels; without a display, those of keys. "left_out" has a sentence
+        about each, "best_cpu" names the library and its way that did the most networks in the least time, if any did.
     """
     size = options.size or SMALL
-    layers, trained = shipped(options)
+    weights = _weights(options.weights)
+    layers, trained = weights.layers, _trained(weights)
+    generalist = WeightSet.load(wide) if wide else None
+    too_wide = shader.check_widths(generalist.layers) if generalist else ""
     frames = 1 if quick else _FRAMES
     figures, passes = Samples(), Samples()
     with ExitStack() as stack:
@@ -58,7 +71,8 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             one: start(View, options, one) for one in dict.fromkeys((SMALL, LARGE, size))
         }
         rasterised: Worker[View] = start(View, replace(options, gbuffer="raster"), SMALL)
-        comparison = Comparison(stack.enter_context, options, layers, figures, quick=quick)
+        timed = generalist.layers if generalist and not too_wide else None
+        comparison = Comparison(stack.enter_context, options, layers, figures, quick=quick, generalist=timed)
 
         def at_rest() -> None:
             for shown, view in views.items():
@@ -96,8 +110,26 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             figures.add("reference_ms_512", milliseconds)
             figures.add("reference_samples_per_s", 1e3 * SMALL[0] * SMALL[1] / milliseconds)
 
-        parts = [*comparison.parts, at_rest, either_gbuffer, moving, reference]
-        if mitsuba := installed():
+        keys: Worker[KeyView | str] = start(key_view, options, SMALL, without=key_to_picture.HINDRANCES)
+
+        def key_pressed() -> None:
+            for mode in ("tiles", "neural") if not keys.ask(key_to_picture.absence) else ():
+                figures.add("key_to_picture_ms", keys.ask(key_to_picture.milliseconds, mode))
+
+        parts = [*comparison.parts, at_rest, either_gbuffer, moving, reference, key_pressed]
+        if installed("pygfx"):
+            pygfx: Worker[PygfxView | None] = start(pygfx_view, options, SMALL)
+
+            def beside_pygfx() -> None:
+                for _ in range(frames):
+                    ours, milliseconds = rasterised.ask(View.still, "neural"), pygfx.ask(frame)
+                    if milliseconds is None:
+                        continue
+                    figures.add("pygfx_fps_512", 1e3 / milliseconds)
+                    figures.add("raster_over_pygfx", milliseconds / ours.whole)
+
+            parts.append(beside_pygfx)
+        if installed("mitsuba"):
             painters: list[Worker[Painter]] = [start(reference_painter, options), start(mitsuba_painter)]
 
             def skin() -> None:
@@ -109,22 +141,41 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
 
             parts.append(skin)
         description, done = _run(views[SMALL], parts, rounds, counted)
+        comparison.compile()
+        if not (no_window := keys.ask(key_to_picture.absence)):
+            figures.add("key_to_reference_ms", keys.ask(key_to_picture.milliseconds, "reference"))
         if trained and len(layers) > 2:
-            for shares in views[SMALL].ask(View.activity):
+            for shares in views[SMALL].ask(View.activity, weights):
                 figures.add_all(shares)
+        if generalist and len(generalist.layers) > 2:
+            for shares in views[SMALL].ask(View.activity, generalist):
+                for kind in ("zero", "idle"):
+                    figures.add(f"{kind}_channels_wide_generalist", shares[f"{kind}_channels_generalist"])
         used = views[LARGE].ask(memory)
-        traffic, activations = comparison.traffic(), comparison.activations()
+        left_out = [absence(name) for name in PACKAGES if not installed(name)]
+        if no_window:
+            left_out.append(f"The time from a key to its picture is not measured: {no_window}.")
+        if too_wide:
+            left_out.append(f"The time of {wide} is not measured: the tile network {too_wide}.")
+        if installed("pygfx") and pygfx.ask(frame) is None:
+            left_out.append(f"The view is not compared with pygfx, which does not find {description.device}.")
+        if comparison.ncnn_misses_device():
+            left_out.append(f"ncnn is measured on the CPU alone: it does not find {description.device}.")
+        traffic, activations, best = comparison.traffic(), comparison.activations(), comparison.best_cpu()
     return {
         **_head(description, layers, trained, done),
         "size": list(size),
         "passes_ms": passes.spreads(),
         **figures.spreads(),
-        "mitsuba": mitsuba,
         "fused_networks": NETWORKS,
         "fused_layers_deep": list(DEEP),
+        "fused_layers_wide": list(WIDE),
+        "wide_generalist_layers": list(generalist.layers) if generalist else None,
         "layered_activations": activations,
         "flop_per_byte": traffic,
-        "torch": comparison.torch,
+        **{name: installed(name) for name in PACKAGES},
+        "left_out": left_out,
+        "best_cpu": best,
         "resident_mb_720": used["resident"] if used else None,
         "peak_mb_720": used["peak"] if used else None,
     }
@@ -184,10 +235,18 @@ def _run(view: Worker[View], parts: Sequence[Part], rounds: int, counted: Counte
 
 def shipped(options: SceneOptions) -> tuple[tuple[int, ...], bool]:
     """Widths of the networks that the view is drawn with, and whether they are trained ones."""
+    weights = _weights(options.weights)
+    return weights.layers, _trained(weights)
+
+
+def _weights(folder: Path | None) -> WeightSet:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # random ones take as long
-        weights = load_weights(options.weights)
-    return weights.layers, bool(weights.metadata.get("trained", True))
+        return load_weights(folder)
+
+
+def _trained(weights: WeightSet) -> bool:
+    return bool(weights.metadata.get("trained", True))
 
 
 def _head(description: Description, layers: Sequence[int], trained: bool, rounds: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Mitsuba is needed by tests and comparisons only and imported where it is used; `
 cores.
 """
 
-import importlib.util
 import math
 from typing import Any
 
@@ -24,11 +23,6 @@ SIMPLE_INTEGRATOR, SKIN_INTEGRATOR = "path", "volpathmis"
 # the survivors' weights grow without limit, and rare bright paths carry the light. Paths are left to end outside.
 ROULETTE_DEPTH = 100_000
 _BLACK = {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}
-
-
-def installed() -> bool:
-    """Whether there is a Mitsuba to import."""
-    return importlib.util.find_spec("mitsuba") is not None
 
 
 def load(

@@ -1,5 +1,6 @@
 """Tile hash and tile network alone, on a picture that is all face; and the same networks layer by layer."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
@@ -61,12 +62,20 @@ class Networks:
     Args:
         options: their device is used.
         widths: lists of layer widths.
+        alone: lists of layer widths for which there is nothing layer by layer.
+        single: layer widths of a network that draws all tiles.
     """
 
-    def __init__(self, options: SceneOptions, *widths: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        options: SceneOptions,
+        widths: Sequence[tuple[int, ...]],
+        alone: Sequence[tuple[int, ...]] = (),
+        single: tuple[int, ...] | None = None,
+    ) -> None:
         self._kept = ExitStack()
         self._commands: dict[tuple[int, ...], CommandBuffer] = {}
-        self._resident: dict[int, CommandBuffer] = {}
+        self._resident: dict[tuple[tuple[int, ...], int], CommandBuffer] = {}
         self._layered: dict[tuple[int, ...], dict[Activations, CommandBuffer]] = {}
         self._quicker: dict[tuple[int, ...], list[Activations]] = {}
         try:
@@ -74,8 +83,11 @@ class Networks:
             self._picture = Picture(self._device, self._kept)
             for layers in widths:
                 self._record(layers)
-            for count in RESIDENT:
-                self._resident[count] = self._drawing(self._fused(widths[0], count))
+            for layers in alone:
+                self._commands[layers] = self._drawing(self._fused(layers))
+            counted = [(widths[0], count) for count in RESIDENT]
+            for layers, count in counted if single is None else [*counted, (single, 1)]:
+                self._resident[layers, count] = self._drawing(self._fused(layers, count))
         except BaseException:
             self._kept.close()
             raise
@@ -90,9 +102,13 @@ class Networks:
         self._quicker[layers].append(min(took, key=took.__getitem__))
         return timings["tile_hash"], timings["tile_network"], min(took.values())
 
-    def resident(self, count: int) -> float:
-        """Draw with the first list of widths and one of RESIDENT; return ms of the network."""
-        return self._timed(self._resident[count])["tile_network"]
+    def fused(self, layers: tuple[int, ...]) -> float:
+        """Draw with one of the lists of widths; return ms of the network."""
+        return self._timed(self._commands[layers])["tile_network"]
+
+    def resident(self, layers: tuple[int, ...], count: int) -> float:
+        """Draw with so many networks (RESIDENT of the first widths, 1 of `single`); return ms of the network."""
+        return self._timed(self._resident[layers, count])["tile_network"]
 
     def activations(self, layers: tuple[int, ...]) -> Activations:
         """How activations were stored where it was quicker, most of the times that were measured."""

@@ -13,8 +13,11 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from app.bench.figures import short
+from app.bench.growth import MEANINGS
 from app.bench.meanings import RATIOS, SECTIONS
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -23,6 +26,7 @@ OWN, OTHER, CEILING = "#c0392b", "#3b6ea8", "#777777"
 _POINTS = {
     "fused_gflops": ("fused", (-8, 0)),
     "fused_gflops_deep": ("fused, deeper", (8, 0)),
+    "fused_gflops_wide": ("fused, wide", (8, 0)),
     "layered_gflops": ("layer by layer", (8, -7)),
     "layered_gflops_deep": ("layer by layer, deeper", (8, 7)),
     "conv32_gflops": ("3x3, 32 channels", (8, 0)),
@@ -38,13 +42,18 @@ def render(results: Mapping[str, Any]) -> str:
         "ratios": _embedded(_ratios(results)),
         "passes": _embedded(_passes(results)),
     }
+    if "growth" in results:
+        plots["growth"] = _embedded(_growth(results["growth"]))
     sections = {
         heading: [(meaning, results[name]) for name, meaning in meanings.items() if name in results]
         for heading, meanings in SECTIONS.items()
     }
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        r=results, plots=plots, sections={heading: rows for heading, rows in sections.items() if rows}, short=short
+        r=results,
+        plots=plots,
+        sections={heading: rows for heading, rows in sections.items() if rows},
+        short=short,
     )
 
 
@@ -97,6 +106,32 @@ def _passes(results: Mapping[str, Any]) -> Figure:
     _bars(axis, list(passes), list(passes.values()), OTHER)
     width, height = results["size"]
     axis.set(xlabel=f"ms, view of {width}x{height}, lights at rest")
+    return figure
+
+
+def _growth(growth: Mapping[str, Any]) -> Figure:
+    """A small plot for each thing that grows, with a line for each pass."""
+    columns = 3
+    rows = -(-len(growth) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(12.0, 3.6 * rows), squeeze=False)
+    names = list(dict.fromkeys(name for grown in growth.values() for name in grown["ms"]))
+    colors = {name: f"C{index}" for index, name in enumerate(names)}
+    for axis, (kind, grown) in zip(axes.flat, growth.items(), strict=False):
+        for name, spreads in grown["ms"].items():
+            medians = [spread["median"] for spread in spreads]
+            axis.errorbar(
+                grown["at"], medians, _whiskers(spreads), marker="o", capsize=2, color=colors[name], label=name
+            )
+        axis.set(xscale="log", yscale="log", xlabel=MEANINGS[kind], ylabel="ms")
+        axis.set_xticks(grown["at"], [f"{at:,.0f}" if at >= 1 else f"{at:.2f}" for at in grown["at"]])
+        axis.xaxis.set_minor_locator(NullLocator())
+        low, high = axis.get_ylim()
+        axis.set_ylim(min(low, high / 10.0), high)  # what hardly changes is to look so
+        axis.grid(alpha=0.3)
+    for axis in axes.flat[len(growth) :]:
+        axis.set_axis_off()
+    handles = [Line2D([], [], color=color, marker="o", label=name) for name, color in colors.items()]
+    axes.flat[-1].legend(handles=handles, loc="center", fontsize=9)
     return figure
 
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from app.bench.activity import zero_shares
 from app.commands.options import SceneOptions
-from app.commands.stage import load_weights, open_device, open_renderer
+from app.commands.stage import open_device, open_renderer
 from app.controls import Controls
 from app.network.schema import TILE_PIXELS, VECTORS, WORDS, unpack
+from app.network.weights import WeightSet
 from app.renderer import MODES
 
 _TURNS = (-0.15, 0.0, 0.15)  # of half a turn: cameras from which channels are counted
@@ -64,7 +65,6 @@ class View:
 
     def __init__(self, options: SceneOptions, size: tuple[int, int]) -> None:
         self._kept = ExitStack()
-        self._options = options
         try:
             self._device = self._kept.enter_context(open_device(options))
             with warnings.catch_warnings():
@@ -94,11 +94,8 @@ class View:
         self._renderer.mode = "neural"
         return self._frame("RIGHT")
 
-    def activity(self) -> list[dict[str, float]]:
-        """Count the zero channels from a few cameras: see app.bench.activity.zero_shares."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said before
-            weights = load_weights(self._options.weights)
+    def activity(self, weights: WeightSet) -> list[dict[str, float]]:
+        """Count the zero channels of these networks from a few cameras: see app.bench.activity.zero_shares."""
         self._renderer.mode = "neural"
         scene, found = self._renderer.scene, []
         for turn in _TURNS:

@@ -22,6 +22,8 @@ Examples:
   bungyo bench --pass gbuffer --pass tile_network --size 1280x720
   bungyo bench --quick --device llvmpipe
   bungyo bench --compare bench.json      (what has changed since, on the same machine)
+  bungyo bench --growth --html bench.html
+  bungyo bench --wide weights/mine/generalist-64.safetensors
   bungyo bench --tune
 """
 
@@ -66,6 +68,17 @@ Examples:
     help="Show ratios, new figures over those of this report (--json), too. Device, driver and CPU must be the same.",
 )
 @click.option(
+    "--wide",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A generalist-N.safetensors (bungyo train --generalist-widths N): its time, and its channels that are zero.",
+)
+@click.option(
+    "--growth",
+    is_flag=True,
+    help="Then show how every pass grows with pixels, coverage, lights, triangles and networks: some minutes on a CPU.",
+)
+@click.option(
     "--tune",
     is_flag=True,
     help="Time all ways to write the tile network's shader, and keep the quickest for this device; nothing else.",
@@ -81,6 +94,8 @@ def bench(
     report: Path | None,
     page: Path | None,
     earlier: Path | None,
+    wide: Path | None,
+    growth: bool,
     tune: bool,
     device: str | None,
 ) -> None:
@@ -89,25 +104,29 @@ def bench(
     Passes are timed by the GPU's clock. Python's share of a frame is its whole time less the time in which commands
     were submitted and waited for. The tile network is measured with 225 random networks, one of them at random for
     each tile of a picture that is all face, in turn with numpy's matrix product and with its opponents: the same
-    networks layer by layer, networks of 3x3 convolutions, and torch, where it is installed. Where Mitsuba 3 is
-    installed (pip install mitsuba), it and the reference trace the same head of skin in turn. docs/claims.md says what
-    the figures tell.
+    networks layer by layer, networks of 3x3 convolutions, and what is installed of torch, OpenVINO and ncnn. Where
+    Mitsuba 3 is installed, it and the reference trace the same head of skin in turn; pygfx draws the view with plain
+    shading. All of these come with .venv/bin/pip install -c constraints.txt -e '.[bench]'. Where there is a display, a
+    window opens and is sent keys. docs/claims.md says what the figures tell.
     """
     from rich.console import Console
 
     from app.bench.earlier import check_same, load, ratios
+    from app.bench.growth import measure_growth, with_networks
     from app.bench.measure import identity, measure_all, measure_passes
     from app.pictures import check_folder
     from app.progress import counted
 
     if tune:
-        if passes or report or page or earlier:
-            raise InputError("--tune measures something else: --pass, --json, --html and --compare do not go with it.")
+        if passes or report or page or earlier or growth or wide:
+            raise InputError("--tune measures something else: options that show or write figures do not go with it.")
         _tune(SceneOptions(None, None, None, (), weights, "neural", None, device))
         return
     for path in (report, page):
         if path:
             check_folder(path.parent)
+    if (growth or wide) and passes:
+        raise InputError("--growth and --wide measure more than passes, so --pass does not go with them.")
     if page:
         if passes:
             raise InputError("A page shows everything, so --html does not go with --pass.")
@@ -124,19 +143,23 @@ def bench(
     if passes:
         results = measure_passes(options, passes, rounds, counted)
     else:
-        results = measure_all(options, rounds, counted, quick=quick)
+        results = measure_all(options, rounds, counted, quick=quick, wide=wide)
+        if growth:
+            results["growth"] = {**measure_growth(options, counted, quick=quick), **with_networks(results)}
     console = Console()
     for table in _tables(results):
         console.print(table)
+    for kind, grown in results.get("growth", {}).items():
+        console.print(_growth_table(kind, grown))
     if before:
         heading = f"new / {earlier} (min, max: what the spread of both allows; a change is what leaves 1 out)"
         console.print(_table(heading, ratios(before, results), MEANINGS))
     if results.get("resident_mb_720"):
         click.echo(f"memory at 1280x720: {results['resident_mb_720']:.0f} MB, {results['peak_mb_720']:.0f} MB at most")
-    if not results.get("mitsuba", True):
-        click.echo("The reference is not compared with Mitsuba 3, which is not installed (pip install mitsuba).")
-    if not results.get("torch", True):
-        click.echo("The tile network is not compared with torch, which is not installed (pip install torch).")
+    if results.get("best_cpu"):
+        click.echo(f"quickest library on the CPU for these networks: {results['best_cpu']}")
+    for sentence in results.get("left_out", ()):
+        click.echo(sentence)
     if report:
         _write(report, json.dumps(results, indent=2) + "\n")
     if page:
@@ -163,8 +186,11 @@ def _tables(results: dict[str, Any]) -> "list[Table]":
     width, height = results["size"]
     title = f"{results['device']}, CPU cores: {results['cpu_cores']}, rounds: {results['rounds']}"
     if "fused_layers_deep" in results:
-        widths, deep = ("-".join(map(str, results[key])) for key in ("layers", "fused_layers_deep"))
-        title += f"\nnetworks {widths}, deeper {deep}"
+        keys = ("layers", "fused_layers_deep", "fused_layers_wide")
+        widths, deep, wide = ("-".join(map(str, results[key])) for key in keys)
+        if generalist := results["wide_generalist_layers"]:
+            wide += f", generalist {'-'.join(map(str, generalist))}"
+        title += f"\nnetworks {widths}, deeper {deep}, wide {wide}"
     tables = [_table(f"{title}\npasses of the view, {width}x{height}, ms", results["passes_ms"], {})]
     for heading, meanings in SECTIONS.items():
         if known := {name: results[name] for name in meanings if name in results}:
@@ -181,6 +207,20 @@ def _table(title: str, figures: dict[str, dict[str, float]], meanings: dict[str,
         table.add_column(heading, justify="right")
     for name, figure in figures.items():
         table.add_row(meanings.get(name, name), *(short(figure[key]) for key in ("median", "min", "max")))
+    return table
+
+
+def _growth_table(kind: str, grown: dict[str, Any]) -> "Table":
+    from rich.table import Table
+
+    from app.bench.growth import MEANINGS as POINTS
+
+    table = Table(title=f"growth with {kind}: {POINTS[kind]}; median ms", title_justify="left", min_width=80)
+    table.add_column("", ratio=1)
+    for number in grown["at"]:
+        table.add_column(short(number) if kind == "coverage" else f"{number:,.0f}", justify="right")
+    for name, spreads in grown["ms"].items():
+        table.add_row(name, *(short(spread["median"]) for spread in spreads))
     return table
 
 

@@ -14,12 +14,16 @@ import pytest
 from app.bench import convolution, layered
 from app.bench.earlier import check_same, load, ratios
 from app.bench.figures import Samples, short, spread
-from app.bench.meanings import MEANINGS, MITSUBA, TORCH
+from app.bench.meanings import KEYS, MEANINGS, WIDE_GENERALIST, absent
 from app.bench.measure import identity
+from app.bench.packages import PACKAGES, absence
+from app.bench.view import View
 from app.commands.options import SceneOptions
 from app.errors import InputError
 from app.network.layers import flops
+from app.network.weights import WeightSet
 
+SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")  # tests open no windows on a person's screen
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,7 +35,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=400,
         cwd=ROOT,
-        env={**os.environ, "COLUMNS": "120"},
+        env={name: value for name, value in os.environ.items() if name not in SCREENS} | {"COLUMNS": "120"},
     )
 
 
@@ -49,11 +53,17 @@ def test_everything_once(tmp_path: Path) -> None:
     report = json.loads(path.read_text())
     assert report["device"] and report["device"] in result.stdout
     assert report["rounds"] == 1 and report["size"] == [512, 512]
-    missing = {*(() if report["torch"] else TORCH), *(() if report["mitsuba"] else MITSUBA)}
+    missing = absent([name for name in PACKAGES if report[name]]) | WIDE_GENERALIST | KEYS
     for name in set(MEANINGS) - missing:
         assert_figure(report[name])
     assert not missing & set(report)
-    assert ("torch, which is not installed" in result.stdout) == (not report["torch"])
+    for name in PACKAGES:
+        assert (absence(name) in result.stdout.splitlines()) == (not report[name])
+    assert "The time from a key to its picture is not measured: neither DISPLAY nor" in " ".join(report["left_out"])
+    if report["pygfx"]:
+        assert report["raster_over_pygfx"]["median"] > 0
+    if report["best_cpu"]:
+        assert f"quickest library on the CPU for these networks: {report['best_cpu']}" in result.stdout
     assert list(report["passes_ms"])[-1] == "composite"
     for figure in report["passes_ms"].values():
         assert_figure(figure)
@@ -189,3 +199,25 @@ def test_tuning_goes_alone() -> None:
     result = bench("--tune", "--pass", "gbuffer")
     assert result.returncode == 2
     assert "do not go with it" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_growth_needs_all_passes() -> None:
+    result = bench("--growth", "--pass", "gbuffer")
+    assert result.returncode == 2
+    assert "--growth and --wide measure more than passes" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_wide_generalist_must_be_a_weight_file(tmp_path: Path) -> None:
+    path = tmp_path / "generalist-64.safetensors"
+    result = bench("--wide", str(path))
+    assert result.returncode == 2 and f"There is no weight file {path}." in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_wide_generalists_are_counted_even_where_they_cannot_be_drawn(tmp_path: Path) -> None:
+    path = WeightSet.untrained((32, 80, 15)).save(tmp_path / "generalist-80.safetensors")
+    wide = WeightSet.load(path)
+    with View(SceneOptions(None, None, None, (), None, "neural", None, None), (96, 96)) as view:
+        for shares in view.activity(wide):
+            assert 0 < shares["idle_channels_generalist"] < shares["zero_channels_generalist"] < 1
+            assert shares["zero_channels_experts"] == shares["zero_channels_generalist"]  # it has none

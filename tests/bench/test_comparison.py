@@ -1,63 +1,80 @@
-"""Ratios of the fused pass and its opponents are the right way up, and torch may be missing."""
+"""Ratios of the fused pass and its opponents are the right way up, and libraries may be missing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
 
-from app.bench import comparison, torch_networks
-from app.bench.comparison import CHANNELS, DEEP, PIXELS, Comparison
+from app.bench import comparison
+from app.bench.comparison import CHANNELS, DEEP, PIXELS, WIDE, Comparison
+from app.bench.compilation import Compilation
 from app.bench.costs import Costs
+from app.bench.cpu_networks import Library
 from app.bench.figures import Samples
-from app.bench.meanings import COSTS, NETWORK, RATIOS, TORCH
+from app.bench.meanings import COSTS, NETWORK, RATIOS, WIDE_GENERALIST, absent
+from app.bench.ncnn_network import NcnnNetwork
 from app.bench.networks import Networks
+from app.bench.openvino_networks import OpenvinoNetworks
 from app.bench.opponents import Convolutions
 from app.bench.sgemm import Sgemm
-from app.bench.torch_networks import TorchNetworks
 from app.commands.options import SceneOptions
 from app.network.layers import flops
 
-LAYERS = (32, 8, 15)
+LAYERS, GENERALIST = (32, 8, 15), (32, 48, 48, 15)
 TORCH_MS = {"batch": 40.0, "batch_reused": 30.0, "chunks": 20.0, "groups_16": 5.0, "groups_4": 8.0}
+OPENVINO_MS = {"batch": 50.0, "chunks": 35.0, "together": 9.0, "groups_32": 4.0, "groups_8": 6.0}
+ALL = frozenset({"torch", "openvino", "ncnn", "mitsuba", "pygfx"})
 
 
 class Machine:
     """Answers for all workers: the fused pass takes 10 ms, layer by layer 25, convolutions 100 ns per channel."""
 
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
+    def __init__(self, *arguments: Any, **_: Any) -> None:
+        self._milliseconds = OPENVINO_MS if OpenvinoNetworks in arguments else TORCH_MS
 
     def ask(self, question: Callable[..., Any], *args: Any) -> Any:
         if question is Networks.milliseconds:
             return 1.0, 10.0, 25.0
+        if question is Networks.fused:
+            return 10.0
         if question is Networks.resident:
-            return {1: 9.0, 2000: 18.0}[args[0]]
+            return {(LAYERS, 1): 9.0, (LAYERS, 2000): 18.0, (GENERALIST, 1): 30.0}[args]
         if question is Networks.activations:
             return "half"
         if question is Sgemm.gflops:
             return 50.0
         if question is Convolutions.nanoseconds:
             return 100.0 * args[0]
+        if question is Compilation.seconds:
+            return {LAYERS: 1.0, WIDE: 8.0}[args[0]]
         if question is Costs.measure:
             return dict.fromkeys(COSTS, 3.0)
-        assert question is TorchNetworks.milliseconds
-        return TORCH_MS[args[0]]
+        if question is NcnnNetwork.ways:
+            return "cpu", "vulkan"
+        if question is NcnnNetwork.milliseconds:
+            return {"cpu": 70.0, "vulkan": 90.0}[args[0]]
+        assert question is Library.milliseconds
+        layers, way = args
+        return self._milliseconds[way] * (3.0 if layers == WIDE else 1.0)
 
 
-def medians(monkeypatch: pytest.MonkeyPatch, *, torch: bool) -> tuple[Comparison, dict[str, float]]:
+def medians(
+    monkeypatch: pytest.MonkeyPatch, present: frozenset[str], generalist: tuple[int, ...] | None = None
+) -> tuple[Comparison, dict[str, float]]:
     monkeypatch.setattr(comparison, "Worker", Machine)
-    monkeypatch.setattr(torch_networks, "installed", lambda: torch)
+    monkeypatch.setattr(comparison, "installed", present.__contains__)
     figures = Samples()
     options = SceneOptions(None, None, None, (), None, "neural", None, None)
-    compared = Comparison(lambda worker: worker, options, LAYERS, figures, quick=False)
+    compared = Comparison(lambda worker: worker, options, LAYERS, figures, quick=False, generalist=generalist)
     for part in compared.parts:
         part()
+    compared.compile()
     return compared, {name: spread["median"] for name, spread in figures.spreads().items()}
 
 
 def test_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
-    compared, found = medians(monkeypatch, torch=True)
-    assert compared.torch and set(found) == {*NETWORK, *RATIOS, *COSTS}
+    compared, found = medians(monkeypatch, ALL, GENERALIST)
+    assert set(found) == {*NETWORK, *RATIOS, *COSTS}
     assert found["fused_over_layered"] == found["fused_over_layered_deep"] == 2.5
     gflops = flops(LAYERS) * PIXELS / 10e6
     assert found["fused_gflops"] == pytest.approx(gflops)
@@ -71,10 +88,22 @@ def test_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found["tile_network_ms_1"], found["tile_network_ms_2000"], found["many_over_one"]) == (9.0, 18.0, 2.0)
     assert found["fused_over_torch_batch"] == 4 and found["fused_over_torch_chunks"] == 2
     assert found["fused_over_torch_batch_reused"] == 3
-    assert found["fused_over_best_cpu"] == 0.5 and found["best_cpu_gflops"] == pytest.approx(2 * gflops)
-    assert {name for name in found if name.endswith("_gflops") or name.endswith("_deep")} >= set(compared.traffic())
+    assert found["fused_over_torch_many"] == 0.5 and found["fused_over_openvino_many"] == 0.4
+    assert found["fused_over_openvino_batch"] == 5 and found["fused_over_openvino_chunks"] == 3.5
+    assert found["fused_over_ncnn_cpu"] == 7 and found["fused_over_ncnn_vulkan"] == 9
+    assert found["fused_over_best_cpu"] == 0.4 and found["best_cpu_gflops"] == pytest.approx(2.5 * gflops)
+    assert found["fused_over_best_cpu_wide"] == pytest.approx(1.2)  # the fused pass takes as long, here
+    assert found["fused_gflops_wide"] == pytest.approx(flops(WIDE) * PIXELS / 10e6)
+    assert found["wide_generalist_ms"] == 30 and found["fused_over_wide_generalist"] == 3
+    assert found["compile_s"] == 1 and found["compile_s_wide"] == 8
+    assert compared.best_cpu() == "openvino groups_32" and not compared.ncnn_misses_device()
+    assert set(found) >= set(compared.traffic())
 
 
-def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    compared, found = medians(monkeypatch, torch=False)
-    assert not compared.torch and set(found) == {*NETWORK, *RATIOS, *COSTS} - TORCH
+@pytest.mark.parametrize(
+    ("present", "best"), [({"torch"}, "torch groups_16"), ({"openvino", "ncnn"}, "openvino groups_32"), ((), None)]
+)
+def test_without_libraries(present: Collection[str], best: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared, found = medians(monkeypatch, frozenset(present))
+    assert set(found) == {*NETWORK, *RATIOS, *COSTS} - absent(present) - WIDE_GENERALIST
+    assert ("fused_over_best_cpu" in found) == (best is not None) and compared.best_cpu() == best

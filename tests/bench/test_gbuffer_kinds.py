@@ -5,7 +5,9 @@ from typing import Any, Generic, Self, TypeVar
 
 import pytest
 
-from app.bench import measure
+from app.bench import key_to_picture, measure
+from app.bench.packages import PACKAGES, absence
+from app.bench.pygfx_view import frame
 from app.bench.view import Description, FrameCost, View, memory
 from app.commands.options import SceneOptions
 
@@ -20,7 +22,7 @@ Part = TypeVar("Part")
 class Machine(Generic[Part]):
     """Answers for a view: a frame takes what its kind of G-buffer takes."""
 
-    def __init__(self, _: type[View], options: SceneOptions, *__: Any) -> None:
+    def __init__(self, _: Any, options: SceneOptions, *__: Any, **___: Any) -> None:
         self._still = {"trace": TRACED, "raster": RASTER}[options.gbuffer]
 
     def ask(self, question: Callable[..., Any], *args: Any) -> Any:
@@ -30,6 +32,12 @@ class Machine(Generic[Part]):
             return MOVING
         if question is View.still:
             return FrameCost(1e3, 1.0, {"reference": 900.0}) if args == ("reference",) else self._still
+        if question is frame:
+            return 32.0
+        if question is key_to_picture.absence:
+            return ""
+        if question is key_to_picture.milliseconds:
+            return {"tiles": 90.0, "neural": 110.0, "reference": 2000.0}[args[0]]
         assert question in (View.activity, memory)
         return []
 
@@ -44,7 +52,6 @@ class NoComparison:
     """Measures no networks."""
 
     parts: tuple[()] = ()
-    torch = False
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
@@ -55,11 +62,20 @@ class NoComparison:
     def activations(self) -> str:
         return "half"
 
+    def best_cpu(self) -> None:
+        return None
+
+    def ncnn_misses_device(self) -> bool:
+        return True
+
+    def compile(self) -> None:
+        pass
+
 
 def test_kinds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "Worker", Machine)
     monkeypatch.setattr(measure, "Comparison", NoComparison)
-    monkeypatch.setattr(measure, "installed", lambda: False)
+    monkeypatch.setattr(measure, "installed", lambda name: name == "pygfx")
     options = SceneOptions(None, None, None, (), None, "neural", None, None)
     report = measure.measure_all(options, 2, lambda count, _: iter(range(count)))
     found = {
@@ -68,4 +84,8 @@ def test_kinds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["fps_512_traced"] == 10.0 and found["fps_512_raster"] == 1e3 / 64.0
     assert found["gbuffer_ms_512_traced"] == 50.0 and found["gbuffer_ms_512_raster"] == 20.0
     assert found["gbuffer_raster_over_traced"] == 2.5 and found["face_triangles_ms_512"] == 5.0
+    assert found["pygfx_fps_512"] == 1e3 / 32.0 and found["raster_over_pygfx"] == 0.5
+    assert found["key_to_picture_ms"] == 100.0 and found["key_to_reference_ms"] == 2000.0
+    missing = [absence(name) for name in PACKAGES if name != "pygfx"]
+    assert report["left_out"] == [*missing, "ncnn is measured on the CPU alone: it does not find a GPU."]
     assert set(report["passes_ms"]) == set(TRACED.passes)

@@ -3,6 +3,7 @@
 import base64
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Collection
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,17 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from app.bench.meanings import CHANNELS, MEANINGS, MITSUBA, TORCH
+from app.bench.growth import MEANINGS as GROWTH
+from app.bench.meanings import CHANNELS, MEANINGS, absent
+from app.bench.packages import PACKAGES, absence
 from app.bench.page import render
 from tests.bench.test_bench import bench
 
-NETWORKS = ("fused_gflops", "fused_gflops_deep", "layered_gflops", "layered_gflops_deep")
+NETWORKS = ("fused_gflops", "fused_gflops_deep", "fused_gflops_wide", "layered_gflops", "layered_gflops_deep")
 CONVOLUTIONS = ("conv32_gflops", "conv64_gflops", "conv128_gflops")
 
 
-def results(*missing: str) -> dict[str, Any]:
+def results(present: Collection[str], *missing: str) -> dict[str, Any]:
     figures = {
         name: {"median": 2.0 + index, "min": 1.0 + index, "max": 4.0 + index} for index, name in enumerate(MEANINGS)
     }
@@ -31,15 +34,22 @@ def results(*missing: str) -> dict[str, Any]:
         "rounds": 3,
         "layers": [32, 32, 28, 15],
         "fused_layers_deep": [32, 32, 32, 28, 15],
+        "wide_generalist_layers": [32, 48, 48, 15],
+        "fused_layers_wide": [32, 64, 64, 64, 64, 15],
         "fused_networks": 225,
         "size": [512, 512],
         "layered_activations": "half",
-        "torch": not set(missing) & TORCH,
-        "mitsuba": not set(missing) & MITSUBA,
+        "left_out": [absence(name) for name in PACKAGES if name not in present],
+        "best_cpu": "a library" if present else None,
         "passes_ms": {"gbuffer": {"median": 3.0, "min": 2.0, "max": 5.0}},
         "flop_per_byte": {name: 10.0 + index for index, name in enumerate((*NETWORKS, *CONVOLUTIONS))},
-        **{name: figure for name, figure in figures.items() if name not in missing},
+        **{name: figure for name, figure in figures.items() if name not in {*missing, *absent(present)}},
     }
+
+
+def grown() -> dict[str, Any]:
+    spread = {"median": 2.0, "min": 1.5, "max": 3.0}
+    return {kind: {"at": [1, 4], "ms": {"G-buffer": [spread, spread]}} for kind in GROWTH}
 
 
 class Page(HTMLParser):
@@ -69,7 +79,7 @@ class Page(HTMLParser):
 
 
 def test_all_figures_are_there() -> None:
-    text = render(results())
+    text = render(results(PACKAGES))
     page = Page(text)
     assert len(page.plots) == 3 and "A &lt;fast&gt; GPU &amp; more" in text and "not installed" not in text
     rows = {tuple(row) for row in page.rows}
@@ -78,10 +88,17 @@ def test_all_figures_are_there() -> None:
     assert not re.search(r"(src|href)=\"(?!data:)", text)  # nothing from elsewhere
 
 
+def test_growth_is_plotted() -> None:
+    plots = Page(render({**results(PACKAGES), "growth": grown()})).plots
+    assert len(plots) == 4
+    assert all(f"<!-- {meaning} -->" in plots[-1] for meaning in GROWTH.values())  # matplotlib's comment on a text
+
+
 def test_what_is_missing_is_said() -> None:
-    text = render(results(*TORCH, *MITSUBA, *CHANNELS))
-    assert "Not compared with torch" in text and "Not compared with Mitsuba" in text
-    assert not any(MEANINGS[name] in text for name in (*TORCH, *CHANNELS))
+    text = render(results((), *CHANNELS))
+    assert "is not compared with torch, which is not installed (pip install torch)" in text
+    assert "is not compared with Mitsuba 3, which is not installed" in text and "The quickest library" not in text
+    assert not any(MEANINGS[name] in text for name in (*absent(()), *CHANNELS))
     assert len(Page(text).plots) == 3
 
 

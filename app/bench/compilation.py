@@ -1,0 +1,55 @@
+"""How long a driver takes to compile a tile network that it has never seen."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.commands.options import SceneOptions
+from app.commands.stage import open_device
+from app.gpu import Device
+from app.network.weights import WeightSet
+from app.passes.warm_up import warm_up
+
+# Where drivers and bungyo itself keep what is compiled: Mesa and we follow the first, NVIDIA's driver the second.
+_CACHES = ("XDG_CACHE_HOME", "__GL_SHADER_DISK_CACHE_PATH")
+
+
+class Compilation:
+    """Compiles on a device as on the first day of a machine."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def seconds(self, layers: tuple[int, ...]) -> float:
+        """Compile networks of these widths and draw a tile; less the time of doing so again."""
+        weights = WeightSet.untrained(layers)
+        took = []
+        with tempfile.TemporaryDirectory() as empty, _environment(dict.fromkeys(_CACHES, empty)):
+            for _ in range(2):
+                start = time.perf_counter()
+                warm_up(self._device, weights, "rgba16f")
+                took.append(time.perf_counter() - start)
+        return took[0] - took[1]
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def compilation(options: SceneOptions) -> Iterator[Compilation]:
+    """For a `Worker`: on the device that `options` name."""
+    with open_device(options) as device:
+        yield Compilation(device)

@@ -1,0 +1,49 @@
+"""Growth: what should change at a point does, and nothing else is left changed."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from app.bench.growth import FRAMES, Growth, divided, with_networks
+from app.commands.options import SceneOptions
+from app.scene.default import default_scene
+
+OPTIONS = SceneOptions(None, None, None, (), None, "neural", None, None)
+
+
+@pytest.fixture(scope="module")
+def growth() -> Iterator[Growth]:
+    with Growth(OPTIONS, 64) as made:
+        yield made
+
+
+def test_points(growth: Growth) -> None:
+    base = growth.measure("coverage", 1.0)
+    assert len(base.frames) == len(FRAMES) and "light cache" in base.frames[1]
+    for frame in (base.frames[0], base.frames[2]):
+        assert all(value > 0 for value in frame.values())
+        assert sum(value for name, value in frame.items() if name != "whole frame") < frame["whole frame"]
+    assert growth.measure("coverage", 0.5).at < 0.5 * base.at < base.at < growth.measure("coverage", 1.5).at
+    assert growth.measure("pixels", 96).at == 96 * 96
+    assert growth.measure("lights", 8).at == 8
+    count = growth.measure("triangles", 0).at
+    assert growth.measure("triangles", 1).at == 4 * count
+    assert growth.measure("coverage", 1.0).at == base.at  # all is as it was
+
+
+def test_divided_triangles_keep_the_shape() -> None:
+    scene = default_scene()
+    finer = divided(scene, 1)
+    for before, after in zip(scene.parts, finer.parts, strict=True):
+        triangles = len(before.mesh.triangles)
+        assert len(after.mesh.triangles) == (4 * triangles if before.face else triangles)
+        np.testing.assert_allclose(after.bounds(), before.bounds(), atol=1e-6)
+        np.testing.assert_allclose(np.linalg.norm(after.mesh.normals, axis=1), 1.0, atol=1e-5)
+        assert after.mesh.uvs.min() == before.mesh.uvs.min() and after.mesh.uvs.max() == before.mesh.uvs.max()
+
+
+def test_networks_come_from_what_was_measured() -> None:
+    spreads = {f"tile_network_ms_{name}": {"median": value} for name, value in (("1", 3), ("full", 4), ("2000", 5))}
+    grown = with_networks(spreads)["networks"]
+    assert grown["at"] == [1, 225, 2000] and [one["median"] for one in grown["ms"]["tile network"]] == [3, 4, 5]
