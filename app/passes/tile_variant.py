@@ -69,8 +69,12 @@ def matrices(device: DeviceInfo) -> list[Variant]:
 
 
 def candidates(device: DeviceInfo, layers: Sequence[int]) -> list[Variant]:
-    """What is worth timing for networks of these widths."""
-    blocks = [Variant(block, half) for half in (False, True) for block in BLOCKS]
+    """What is worth timing for networks of these widths.
+
+    On a CPU no halves in blocks: a driver takes minutes to compile them, and they never were the quickest.
+    """
+    halves = (False,) if device.kind == "cpu" else (False, True)
+    blocks = [Variant(block, half) for half in halves for block in BLOCKS]
     room = device.max_shared_memory
     return [
         *(one for one in blocks if not lacks(device, one)),

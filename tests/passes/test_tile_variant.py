@@ -77,6 +77,15 @@ def test_matrices_are_those_the_device_has(multiplier: DeviceInfo) -> None:
     assert not matrices(replace(multiplier, matrices=(MatrixProduct(16, 4, 16, "half", "float"),)))
 
 
+def test_halves_in_blocks_are_not_timed_on_a_cpu(multiplier: DeviceInfo) -> None:
+    for kind, timed in (("cpu", False), ("discrete", True)):
+        found = candidates(replace(multiplier, kind=kind), LAYERS)
+        assert {Variant(block) for block in BLOCKS} < set(found)
+        assert (Variant(8, half=True) in found) is timed
+    without = replace(multiplier, kind="discrete", features=frozenset())
+    assert candidates(without, LAYERS) == [Variant(block) for block in BLOCKS]
+
+
 def test_matrices_are_refused_where_there_are_none(
     info: DeviceInfo, multiplier: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
