@@ -71,7 +71,7 @@ def matrices(device: DeviceInfo) -> list[Variant]:
 def candidates(device: DeviceInfo, layers: Sequence[int]) -> list[Variant]:
     """What is worth timing for networks of these widths.
 
-    On a CPU no halves in blocks: a driver takes minutes to compile them, and they never were the quickest.
+    On a CPU no halves in blocks: lavapipe with LLVM 19 takes minutes to compile them, and they never were the quickest.
     """
     halves = (False,) if device.kind == "cpu" else (False, True)
     blocks = [Variant(block, half) for half in halves for block in BLOCKS]
