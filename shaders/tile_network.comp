@@ -32,7 +32,7 @@ layout(push_constant, scalar) uniform Push { TileNetworkPush push; };
 void main()
 {
     uvec2 entry = tiles[gl_WorkGroupID.x];
-    uint tile = entry.x, pixel = gl_LocalInvocationIndex;
+    uint tile = entry.x, pixel = own_pixel();
     uint slot = slots[entry.y];
     stage_network(slot);
     // Loaded only now: the barrier that ends the staging would otherwise wait for these reads.

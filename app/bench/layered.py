@@ -14,8 +14,9 @@ import numpy as np
 from app.gpu import Binding, Buffer, ComputePipeline, Device, Image, Struct
 from app.gpu.commands import CommandBuffer
 from app.network.layers import COLORS, MIXED
+from app.network.parameters import Layer, parameter_vectors, plan
 from app.network.schema import CHANNELS, TILE_PIXELS, channels, glsl
-from app.network.shader import Layer, Variant, parameter_vectors, plan
+from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes import tile_variant
 from app.passes.tile_hash import TileHash

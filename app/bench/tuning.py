@@ -11,7 +11,7 @@ from app.bench.networks import SIZE, Picture, random_weights
 from app.commands.options import SceneOptions
 from app.commands.stage import open_device
 from app.gpu import CommandBuffer, Device
-from app.network.shader import BLOCKS, Variant
+from app.network.shader import Variant
 from app.passes import tile_variant
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
@@ -36,7 +36,7 @@ def tune(
 ) -> Tuned:
     """Time all variants for networks of these widths, in turn, and keep the quickest.
 
-    Variants in halves take part where the device calculates with them and they agree with the twin.
+    Variants in halves or matrices take part where the device calculates with them and they agree with the twin.
 
     Args:
         options: device; nothing else is looked at.
@@ -74,11 +74,10 @@ def _record(
         listing.barrier()
     device.submit(listing)
     listing.close()
-    known = [Variant(block, half) for half in (False, True) for block in BLOCKS]
-    variants = [one for one in known if tile_variant.possible(device.info, one)]
+    variants = tile_variant.candidates(device.info, layers)
     recorded: dict[Variant, CommandBuffer] = {}
     for step in counted(len(variants), "compiling"):
-        with warnings.catch_warnings(record=True):  # halves that are dropped: then there is nothing to time
+        with warnings.catch_warnings(record=True):  # what is dropped: then there is nothing to time
             network = TileNetwork(
                 device,
                 weights,

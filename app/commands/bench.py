@@ -177,7 +177,7 @@ def _tune(options: SceneOptions) -> None:
 
     layers, _ = shipped(options)
     found = tune(options, layers, counted)
-    title = f"tile network {'-'.join(map(str, layers))}, arithmetic and outputs per block, ms"
+    title = f"tile network {'-'.join(map(str, layers))}, arithmetic and outputs per block or sizes of matrices, ms"
     Console().print(_table(title, {variant.name: spread for variant, spread in found.milliseconds.items()}, {}))
     click.echo(f"{found.best.name} is the quickest and kept in {found.file}")
 

@@ -32,6 +32,7 @@ class CommandBuffer(DrawRecorder):
 
     _timers: Timers | None = None
     _pending = False  # the fence will be signalled
+    _submitted = False  # at least once
 
     def __init__(self, device: "Device", *, reusable: bool = True, overlapping: bool = False) -> None:
         super().__init__(device, reusable=reusable, overlapping=overlapping)
@@ -164,8 +165,12 @@ class CommandBuffer(DrawRecorder):
 
     def timings(self) -> dict[str, float]:
         """GPU milliseconds of the last submit by timer name, once it has completed; empty without timers."""
+        if self._timers is None:
+            return {}
+        if not self._submitted:  # queries that were never reset may not even be asked
+            raise ValueError("timings() needs commands that were submitted")
         self.wait()
-        return self._timers.read() if self._timers else {}
+        return self._timers.read()
 
     def submit(self, before: "Sequence[CommandBuffer]" = (), *, wait: bool) -> None:
         """Run `before` one after the other, then these; see `Device.submit`."""
@@ -187,7 +192,7 @@ class CommandBuffer(DrawRecorder):
             check(vk.vkQueueSubmit2(device.queue, 1, info, self._fence[0]), "submit commands")
             self._pending = True
             for one in together:
-                one._last = self
+                one._last, one._submitted = self, True
         if wait:
             self.wait()
 

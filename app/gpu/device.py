@@ -15,7 +15,7 @@ from app.gpu.binding import Handle, ffi, make, vk
 from app.gpu.bindings import Binding
 from app.gpu.buffer import Buffer, as_bytes
 from app.gpu.commands import CommandBuffer
-from app.gpu.features import RAYTRACING_EXTENSIONS, enable_chain
+from app.gpu.features import RAYTRACING_EXTENSIONS, enable_chain, optional_extensions
 from app.gpu.graphics import DrawState, GraphicsPipeline, VertexLayout
 from app.gpu.image import Image, Sampler
 from app.gpu.instance import Instance as VulkanInstance
@@ -165,6 +165,7 @@ class Device:
         lacking = [name for name in extensions if name not in candidate.offer.extensions]
         if lacking:
             raise BungyoError(f"The GPU {self.info.name} lacks {', '.join(lacking)}.")
+        extensions += optional_extensions(candidate.offer)
         self._logical = _Logical(self.ledger, candidate, extensions, raytracing=self.raytracing)
         self.handle: Handle = self._logical.handle
         self.queue: Handle = self._logical.queue
@@ -231,10 +232,15 @@ class Device:
         defines: Mapping[str, str | int] | None = None,
         includes: Mapping[str, str] | None = None,
         constants: Mapping[int, int | float] | None = None,
+        full_subgroups: bool = False,
     ) -> ComputePipeline:
-        """A compute pipeline; ShaderError says where the shader is wrong."""
+        """A compute pipeline; ShaderError says where the shader is wrong.
+
+        `full_subgroups`: no subgroup lacks threads (feature computeFullSubgroups); workgroups are a multiple of any
+        subgroup's size.
+        """
         text = Text(defines or {}, includes or {}, constants or {})
-        return ComputePipeline(self, shader, bindings, push, text)
+        return ComputePipeline(self, shader, bindings, push, text, full_subgroups)
 
     def raytracing_pipeline(
         self,

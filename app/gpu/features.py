@@ -12,6 +12,7 @@ _V12 = "VkPhysicalDeviceVulkan12Features"
 _V13 = "VkPhysicalDeviceVulkan13Features"
 _AS = "VkPhysicalDeviceAccelerationStructureFeaturesKHR"
 _RT = "VkPhysicalDeviceRayTracingPipelineFeaturesKHR"
+_MATRIX = "VkPhysicalDeviceCooperativeMatrixFeaturesKHR"
 
 # Without these nothing runs. Field -> what to call it in an error.
 REQUIRED: dict[str, dict[str, str]] = {
@@ -72,7 +73,10 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
         "shaderTerminateInvocation",
         "shaderZeroInitializeWorkgroupMemory",
     ),
+    _MATRIX: ("cooperativeMatrix",),
 }
+# Those of OPTIONAL that belong to an extension, which is switched on where it is offered.
+OPTIONAL_EXTENSIONS = {"VK_KHR_cooperative_matrix": _MATRIX}
 
 RAYTRACING_EXTENSIONS = (
     "VK_KHR_acceleration_structure",
@@ -116,7 +120,7 @@ def query(physical: Handle, api_version: int) -> Offer:
         return Offer((f"Vulkan 1.3 (it has {version})",), (), frozenset(), frozenset())
     extensions = extension_names(physical)
     lacking_extensions = tuple(name for name in RAYTRACING_EXTENSIONS if name not in extensions)
-    structs, head = _chain(raytracing=not lacking_extensions)
+    structs, head = _chain(extensions, raytracing=not lacking_extensions)
     vk.vkGetPhysicalDeviceFeatures2(physical, head)
     missing = tuple(
         words
@@ -131,14 +135,17 @@ def query(physical: Handle, api_version: int) -> Offer:
         if not getattr(structs[name], field)
     )
     optional = frozenset(
-        field for name, fields in OPTIONAL.items() for field in fields if getattr(structs[name], field)
+        field
+        for name, fields in OPTIONAL.items()
+        for field in fields
+        if name in structs and getattr(structs[name], field)
     )
     return Offer(missing, missing_raytracing, optional, extensions)
 
 
 def enable_chain(offer: Offer, *, raytracing: bool) -> Handle:
     """A VkPhysicalDeviceFeatures2 chain that switches on all that is required and the offered optional features."""
-    structs, head = _chain(raytracing=raytracing)
+    structs, head = _chain(offer.extensions, raytracing=raytracing)
     wanted = {**REQUIRED, **(REQUIRED_RAYTRACING if raytracing else {})}
     for name, fields in wanted.items():
         for field in fields:
@@ -150,11 +157,20 @@ def enable_chain(offer: Offer, *, raytracing: bool) -> Handle:
     return head
 
 
-def _chain(*, raytracing: bool) -> tuple[dict[str, Any], Handle]:
-    """Zeroed feature structs by name, and the VkPhysicalDeviceFeatures2 that leads to them."""
+def optional_extensions(offer: Offer) -> list[str]:
+    """Those of OPTIONAL_EXTENSIONS that are offered."""
+    return [name for name in OPTIONAL_EXTENSIONS if name in offer.extensions]
+
+
+def _chain(extensions: frozenset[str], *, raytracing: bool) -> tuple[dict[str, Any], Handle]:
+    """Zeroed feature structs by name, and the VkPhysicalDeviceFeatures2 that leads to them.
+
+    Structs of extensions may be chained only where the extension exists.
+    """
     following: Handle = None
     structs: dict[str, Any] = {}
-    for name in (_V11, _V12, _V13, *((_AS, _RT) if raytracing else ())):
+    optional = [struct for name, struct in OPTIONAL_EXTENSIONS.items() if name in extensions]
+    for name in (_V11, _V12, _V13, *((_AS, _RT) if raytracing else ()), *optional):
         following = structs[name] = make(name, pNext=following)
     head = make("VkPhysicalDeviceFeatures2", pNext=following)
     structs[_CORE] = head.features

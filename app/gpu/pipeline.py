@@ -75,7 +75,7 @@ class Pipeline(Resource):
         self.handle = self.own("VkPipeline", pipeline, lambda: vk.vkDestroyPipeline(device.handle, pipeline, ffi.NULL))
 
     @contextmanager
-    def _stages(self, shaders: Sequence[tuple[str, int]], text: Text) -> Iterator[list[Handle]]:
+    def _stages(self, shaders: Sequence[tuple[str, int]], text: Text, flags: int = 0) -> Iterator[list[Handle]]:
         """VkPipelineShaderStageCreateInfos of (shader, VkShaderStageFlagBits); their modules live in the block."""
         device = self._device.handle
         modules: list[Handle] = []
@@ -91,6 +91,7 @@ class Pipeline(Resource):
                 stages.append(
                     make(
                         "VkPipelineShaderStageCreateInfo",
+                        flags=flags,
                         stage=stage,
                         module=out[0],
                         pName="main",
@@ -129,11 +130,18 @@ class ComputePipeline(Pipeline):
     """A compute pipeline, made by `Device.compute_pipeline`."""
 
     def __init__(
-        self, device: "Device", shader: str, bindings: Sequence[Binding], push: Struct | None, text: Text
+        self,
+        device: "Device",
+        shader: str,
+        bindings: Sequence[Binding],
+        push: Struct | None,
+        text: Text,
+        full_subgroups: bool = False,
     ) -> None:
         self.bind_point = vk.VK_PIPELINE_BIND_POINT_COMPUTE
         super().__init__(device, shader, bindings, push, vk.VK_SHADER_STAGE_COMPUTE_BIT)
-        with self.building(), self._stages([(shader, vk.VK_SHADER_STAGE_COMPUTE_BIT)], text) as stages:
+        flags = vk.VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT if full_subgroups else 0
+        with self.building(), self._stages([(shader, vk.VK_SHADER_STAGE_COMPUTE_BIT)], text, flags) as stages:
             info = make("VkComputePipelineCreateInfo", stage=stages[0], layout=self.layout)
             out = array("VkPipeline", 1)
             cache = device.pipeline_cache

@@ -8,6 +8,7 @@ from app.gpu.binding import Handle, ffi, make, vk
 from app.gpu.features import Offer, query
 from app.gpu.instance import Instance
 from app.gpu.lifetime import Ledger
+from app.gpu.matrices import MatrixProduct, matrix_products
 
 # Best first.
 KINDS = ("discrete", "integrated", "virtual", "cpu", "other")
@@ -39,6 +40,8 @@ class DeviceInfo:
     `kind` is one of discrete, integrated, virtual, cpu, other. `missing` says in words what the renderer needs and
     the driver lacks (empty = usable); `missing_raytracing` is the part of it that only ray tracing needs.
     `features` are optional Vulkan features that are switched on ("shaderFloat16", "storageBuffer16BitAccess" ...).
+    `min_subgroup_size` is the least a driver may take; `matrices` are products a subgroup can work out, none where
+    "cooperativeMatrix" is not among the features.
     `timestamp_period_ns` is 0 where the device has no timestamps. Sizes are in bytes.
     """
 
@@ -49,6 +52,7 @@ class DeviceInfo:
     api_version: str
     raytracing: bool
     subgroup_size: int
+    min_subgroup_size: int
     max_shared_memory: int
     timestamp_period_ns: float
     memory_bytes: int
@@ -57,6 +61,7 @@ class DeviceInfo:
     features: frozenset[str] = field(repr=False)
     extensions: frozenset[str] = field(repr=False)
     limits: Limits = field(repr=False)
+    matrices: tuple[MatrixProduct, ...] = field(repr=False)
 
     def lacks(self, raytracing: bool) -> list[str]:
         """What stands in the way of opening this device, with or without ray tracing."""
@@ -88,7 +93,7 @@ def list_devices() -> list[DeviceInfo]:
 
 def candidates(instance: Instance) -> list[Candidate]:
     """All physical devices of an instance, in the loader's order."""
-    return [_candidate(index, physical) for index, physical in enumerate(instance.physical_devices())]
+    return [_candidate(instance, index, physical) for index, physical in enumerate(instance.physical_devices())]
 
 
 def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: bool) -> Candidate:
@@ -133,7 +138,7 @@ def _selected(found: Sequence[Candidate], usable: Sequence[Candidate], select: s
     return next((candidate for candidate in matches if candidate in usable), matches[0] if matches else None)
 
 
-def _candidate(index: int, physical: Handle) -> Candidate:
+def _candidate(instance: Instance, index: int, physical: Handle) -> Candidate:
     core = make("VkPhysicalDeviceProperties2")
     vk.vkGetPhysicalDeviceProperties2(physical, core)
     properties = core.properties
@@ -145,8 +150,9 @@ def _candidate(index: int, physical: Handle) -> Candidate:
     structures = make("VkPhysicalDeviceAccelerationStructurePropertiesKHR", pNext=rays)
     v11 = make("VkPhysicalDeviceVulkan11Properties", pNext=structures if raytracing else None)
     v12 = make("VkPhysicalDeviceVulkan12Properties", pNext=v11)
+    v13 = make("VkPhysicalDeviceVulkan13Properties", pNext=v12)
     if modern:
-        core = make("VkPhysicalDeviceProperties2", pNext=v12)
+        core = make("VkPhysicalDeviceProperties2", pNext=v13)
         vk.vkGetPhysicalDeviceProperties2(physical, core)
         properties = core.properties
     family, timestamp_bits = _queue_family(physical)
@@ -168,6 +174,7 @@ def _candidate(index: int, physical: Handle) -> Candidate:
         api_version=f"{version >> 22 & 0x7F}.{version >> 12 & 0x3FF}.{version & 0xFFF}",
         raytracing=raytracing and not missing,
         subgroup_size=v11.subgroupSize,
+        min_subgroup_size=v13.minSubgroupSize,
         max_shared_memory=properties.limits.maxComputeSharedMemorySize,
         timestamp_period_ns=properties.limits.timestampPeriod if timestamp_bits else 0.0,
         memory_bytes=_memory_bytes(physical),
@@ -185,6 +192,7 @@ def _candidate(index: int, physical: Handle) -> Candidate:
             anisotropy=properties.limits.maxSamplerAnisotropy,
             timestamp_bits=timestamp_bits,
         ),
+        matrices=matrix_products(instance.handle, physical) if "cooperativeMatrix" in offer.optional else (),
     )
     return Candidate(physical, info, offer, family)
 

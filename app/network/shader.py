@@ -1,4 +1,4 @@
-"""The fused tile network as GLSL, generated for its layer widths, and the order of parameters it reads.
+"""The fused tile network as GLSL, generated for its layer widths.
 
 Why generated text. A driver that compiles for a CPU reads a weight from shared memory as one scalar,
 broadcast into the multiplication, but only where the address is a constant and no branch or loop surrounds
@@ -13,11 +13,8 @@ there, so it is a barrier of execution only: one with memory semantics costs ten
 each). A GPU needs none of this (macro BLOCK_BARRIER).
 
 How large a block is best depends on the registers, which hold a running sum per output, and so does the
-arithmetic: both make a `Variant` (docs/tile-network.md has times).
-
-Order of parameters, as vec4 (widths padded to multiples of 4 with zeros), layer after layer: the bias, then
-for each input the weights towards all outputs. An input is thus multiplied into 16 running sums while it is
-in a register.
+arithmetic: both make a `Variant` (docs/tile-network.md has times). Where a device multiplies whole matrices, the layers
+can be products of these instead: see app/network/matrix_shader.py.
 
 On chip. The weights of as many whole layers as fit into 32 KB of shared memory are staged together; a
 network that does not fit is staged group of layers by group. The widest layer, 64 to 64, takes 16.6 KB.
@@ -27,13 +24,11 @@ Activations are registers.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-
-import numpy as np
-import numpy.typing as npt
 
 from app.errors import InputError
 from app.network.layers import COLORS, MIXED, check_layers
+from app.network.matrix_shader import Matrix, MatrixShader
+from app.network.parameters import Layer, parameter_vectors, plan
 from app.network.schema import CHANNELS, channels
 
 SHARED_BYTES = 32 * 1024  # for a tile's weights: what every desktop GPU has, and lavapipe
@@ -48,10 +43,13 @@ class Variant:
     Attributes:
         block: outputs computed between two block barriers; a multiple of 4 up to MAX_WIDTH.
         half: weights, sums and activations are halves; only the mixing is in floats.
+        matrix: layers are products of cooperative matrices of these sizes, if any; weights and activations are then
+            halves in any case, and there are no blocks.
     """
 
     block: int = 16
     half: bool = False
+    matrix: Matrix | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.block <= MAX_WIDTH or self.block % 4:
@@ -59,19 +57,32 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """As `parse` reads it: arithmetic and block, e.g. "float-16"."""
+        """As `parse` reads it: arithmetic and block, or the sizes of matrices: "float-16", "matrix-16x16x16"."""
+        if self.matrix:
+            return f"{'half-' if self.half else ''}matrix-{self.matrix}"
         return f"{'half' if self.half else 'float'}-{self.block}"
 
     @classmethod
     def parse(cls, name: str) -> "Variant":
         """The variant of this name; InputError, a clause without its subject, if there is none."""
-        match = re.fullmatch(r"(float|half)-([0-9]{1,3})", name, re.ASCII)
-        if not match:
-            raise InputError(f"is {name!r}, but must be float or half and a block's outputs, like float-16")
+        blocks = re.fullmatch(r"(float|half)-([0-9]{1,3})", name, re.ASCII)
+        matrices = re.fullmatch(r"(half-)?matrix-([0-9]{1,3})x([0-9]{1,3})x([0-9]{1,3})", name, re.ASCII)
         try:
-            return cls(int(match[2]), match[1] == "half")
+            if blocks:
+                return cls(int(blocks[2]), blocks[1] == "half")
+            if matrices:
+                rows, columns, depth = map(int, matrices.groups()[1:])
+                return cls(half=bool(matrices[1]), matrix=Matrix(rows, columns, depth))
         except ValueError as error:
             raise InputError(f"is {name!r}: {error}") from None
+        raise InputError(
+            f"is {name!r}, but must be float or half and a block's outputs, like float-16, or like matrix-16x16x16"
+        )
+
+    @property
+    def rounds(self) -> bool:
+        """Weights and activations are rounded to halves."""
+        return self.half or self.matrix is not None
 
     @property
     def vector_bytes(self) -> int:
@@ -79,45 +90,9 @@ class Variant:
         return 8 if self.half else 16
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One layer's place among the parameters, in vec4.
-
-    Attributes:
-        index: 0 for the first.
-        inputs, outputs: widths as trained.
-        offset: of its bias from the start of the network's parameters; the weights follow.
-        columns: vec4 that hold all outputs.
-    """
-
-    index: int
-    inputs: int
-    outputs: int
-    offset: int
-
-    @property
-    def columns(self) -> int:
-        """Vectors of four outputs."""
-        return -(-self.outputs // 4)
-
-    @property
-    def vectors(self) -> int:
-        """Parameters of this layer in vec4."""
-        return (self.inputs + 1) * self.columns
-
-
 def check_widths(layers: Sequence[int]) -> str:
     """Says in a clause why the shader cannot run these widths, or returns "" if it can."""
     return check_layers(layers, MAX_WIDTH)
-
-
-def plan(layers: Sequence[int]) -> list[Layer]:
-    """The layers of a network with these widths and where their parameters lie."""
-    result: list[Layer] = []
-    for index, (inputs, outputs) in enumerate(pairwise(layers)):
-        offset = result[-1].offset + result[-1].vectors if result else 0
-        result.append(Layer(index, inputs, outputs, offset))
-    return result
 
 
 def groups(layers: Sequence[int], variant: Variant) -> list[list[Layer]]:
@@ -131,38 +106,11 @@ def groups(layers: Sequence[int], variant: Variant) -> list[list[Layer]]:
     return result
 
 
-def parameter_vectors(layers: Sequence[int]) -> int:
-    """Length of one network's parameters in vec4."""
-    last = plan(layers)[-1]
-    return last.offset + last.vectors
-
-
 def shared_bytes(layers: Sequence[int], variant: Variant) -> int:
     """Shared memory a tile's workgroup needs."""
+    if variant.matrix:
+        return _matrices(layers, variant, variant.matrix).shared_bytes
     return max(map(_count, groups(layers, variant))) * variant.vector_bytes
-
-
-def arrange(layers: Sequence[int], slots: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Parameters in the shader's order.
-
-    Args:
-        layers: widths. slots: (slots, parameters) float32 as in the weight file: weight[out][in] row-major,
-        then bias, per layer.
-
-    Returns:
-        (slots, 4 * parameter_vectors) float32.
-    """
-    result = np.zeros((len(slots), parameter_vectors(layers), 4), np.float32)
-    start = 0
-    for layer in plan(layers):
-        middle = start + layer.inputs * layer.outputs
-        weight = slots[:, start:middle].reshape(-1, layer.outputs, layer.inputs)
-        rows = np.zeros((len(slots), layer.inputs + 1, layer.columns * 4), np.float32)
-        rows[:, 0, : layer.outputs] = slots[:, middle : middle + layer.outputs]
-        rows[:, 1:, : layer.outputs] = weight.swapaxes(1, 2)
-        result[:, layer.offset : layer.offset + layer.vectors] = rows.reshape(len(slots), -1, 4)
-        start = middle + layer.outputs
-    return result.reshape(len(slots), -1)
 
 
 def generate(layers: Sequence[int], variant: Variant) -> str:
@@ -171,15 +119,48 @@ def generate(layers: Sequence[int], variant: Variant) -> str:
     It declares the shared `weights[]` and defines
 
         void stage_network(uint slot)                        // call first; ends with a barrier
+        uint own_pixel()                                     // of the tile: this thread's
         vec3 run_network(uint slot, uvec4 words[4])          // packed features -> radiance over light_scale
 
     to be called by all threads of the workgroup, and needs the macros PARAMETER(i) (vec4 i of all
     parameters), THREADS (of the workgroup) and BLOCK_BARRIER() beforehand.
     """
-    parts, vector = groups(layers, variant), _vector(variant)
+    if variant.matrix:
+        matrices = _matrices(layers, variant, variant.matrix)
+        declared, (code, weights) = matrices.declarations(), matrices.body()
+    else:
+        declared, (code, weights) = _staging(layers, variant), _blocks(layers, variant)
     lines = [
         f"// Generated by app/network/shader.py for the widths {'-'.join(map(str, layers))}, {variant.name}.",
         f"const uint PARAMETER_VECTORS = {parameter_vectors(layers)}u; // vec4 of one network",
+        *declared,
+        "",
+        "vec3 run_network(uint slot, uvec4 words[4]) {",
+    ]
+    for word in range(CHANNELS // 2):
+        lines.append(f"    vec2 x{word} = unpackHalf2x16(words[{word // 4}].{'xyzw'[word % 4]});")
+    lines += code
+    lines.append("    // Red, green and blue of each light feature have a weight of their own.")
+    for index, name in enumerate(MIXED):
+        colors, light = weights[COLORS * index : COLORS * (index + 1)], _FEATURES[channels(name)]
+        sign = "+=" if index else "="
+        kind = "" if index else "vec3 "
+        lines.append(f"    {kind}color {sign} vec3({', '.join(colors)}) * vec3({', '.join(light)});")
+    lines += ["    return max(color, vec3(0.0));", "}", ""]
+    return "\n".join(lines)
+
+
+_FEATURES = [f"x{channel // 2}.{'xy'[channel % 2]}" for channel in range(CHANNELS)]
+
+
+def _matrices(layers: Sequence[int], variant: Variant, matrix: Matrix) -> MatrixShader:
+    return MatrixShader(layers, matrix, variant.half, SHARED_BYTES)
+
+
+def _staging(layers: Sequence[int], variant: Variant) -> list[str]:
+    """Declarations of the variants in blocks."""
+    parts, vector = groups(layers, variant), _vector(variant)
+    return [
         f"shared {vector} weights[{max(map(_count, parts))}];",
         "",
         "void stage_layers(uint slot, uint first, uint count) {",
@@ -188,18 +169,19 @@ def generate(layers: Sequence[int], variant: Variant) -> str:
         "    barrier();",
         "}",
         f"void stage_network(uint slot) {{ stage_layers(slot, 0u, {_count(parts[0])}u); }}",
-        "",
-        "vec3 run_network(uint slot, uvec4 words[4]) {",
+        "uint own_pixel() { return gl_LocalInvocationIndex; }",
     ]
-    for word in range(CHANNELS // 2):
-        lines.append(f"    vec2 x{word} = unpackHalf2x16(words[{word // 4}].{'xyzw'[word % 4]});")
-    features = [f"x{channel // 2}.{'xy'[channel % 2]}" for channel in range(CHANNELS)]
-    values, last = features, len(layers) - 2
+
+
+def _blocks(layers: Sequence[int], variant: Variant) -> tuple[list[str], list[str]]:
+    """Lines that run the network in blocks, and the expressions of its outputs."""
+    lines: list[str] = []
+    values, last = _FEATURES, len(layers) - 2
     if variant.half:
         for word in range(CHANNELS // 2):
             lines.append(f"    f16vec2 h{word} = unpackFloat2x16(words[{word // 4}].{'xyzw'[word % 4]});")
         values = [f"h{channel // 2}.{'xy'[channel % 2]}" for channel in range(CHANNELS)]
-    for number, group in enumerate(parts):
+    for number, group in enumerate(groups(layers, variant)):
         if number:
             lines += [
                 "    barrier(); // all threads are done with the weights staged before",
@@ -209,14 +191,7 @@ def generate(layers: Sequence[int], variant: Variant) -> str:
             # The first block follows the staging and the loads; its own barrier would only cost.
             code, values = _layer(layer, group[0].offset, values, variant, hidden=layer.index < last)
             lines += code
-    lines.append("    // Red, green and blue of each light feature have a weight of their own.")
-    for index, name in enumerate(MIXED):
-        weights, light = values[COLORS * index : COLORS * (index + 1)], features[channels(name)]
-        sign = "+=" if index else "="
-        declared = "" if index else "vec3 "
-        lines.append(f"    {declared}color {sign} vec3({', '.join(weights)}) * vec3({', '.join(light)});")
-    lines += ["    return max(color, vec3(0.0));", "}", ""]
-    return "\n".join(lines)
+    return lines, values
 
 
 def _count(group: Sequence[Layer]) -> int:

@@ -27,8 +27,8 @@ from safetensors.numpy import save_file
 
 from app.errors import InputError
 from app.network.layers import OUTPUTS, check_layers, parameter_count
+from app.network.parameters import arrange
 from app.network.schema import SCHEMA_VERSION
-from app.network.shader import arrange
 from app.network.tile_hash import HASH_SCALE, HASHES
 
 FORMAT = "bungyo-experts"

@@ -1,7 +1,8 @@
-"""The compiled tile network for some layer widths, and the check of a variant that calculates in halves."""
+"""The compiled tile network for some layer widths, and the check of a variant that rounds to halves."""
 
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +63,8 @@ def network_pipeline(
         device: an open device.
         weights: the first networks of these widths that it is to draw.
         image_format: the image's.
-        variant: how the shader is written; None asks `tile_variant`. One in halves that differs from the networks' twin
-            by more than HALF_TOLERANCE is dropped for the one in floats, with a warning.
+        variant: how the shader is written; None asks `tile_variant`. One that rounds to halves and differs from the
+            networks' twin by more than HALF_TOLERANCE is dropped for one in floats, with a warning.
 
     Raises:
         BungyoError: the layers are too wide, or the device lacks the shared memory for a tile's weights.
@@ -78,14 +79,24 @@ def network_pipeline(
             f"The tile network needs {needed} bytes of shared memory, "
             f"but {device.info.name} has {device.info.max_shared_memory}."
         )
-    if variant.half and not (difference := _difference(device, weights, image_format, variant)) <= HALF_TOLERANCE:
+    if variant.rounds and not (difference := _difference(device, weights, image_format, variant)) <= HALF_TOLERANCE:
         warnings.warn(
-            f"The tile network in halves is off by {difference:.2g} on {device.info.name} "
-            f"({HALF_TOLERANCE:.2g} is allowed): it is drawn in floats.",
+            f"The tile network in {'matrices' if variant.matrix else 'halves'} is off by {difference:.2g} on "
+            f"{device.info.name} ({HALF_TOLERANCE:.2g} is allowed): it is drawn in floats.",
             stacklevel=2,
         )
-        variant = replace(variant, half=False)
+        variant = tile_variant.default(device.info) if variant.matrix else Variant(variant.block)
     return _compile(device, weights, image_format, variant)
+
+
+def defines(image_format: str, kind: str) -> dict[str, str | int]:
+    """Macros of tile_network.comp for images of this format and devices of this kind (`DeviceInfo.kind`)."""
+    return {"THREADS": f"{TILE_PIXELS}u", "IMAGE_FORMAT": image_format, "SPLIT_BLOCKS": int(kind == "cpu")}
+
+
+def includes(layers: Sequence[int], variant: Variant) -> dict[str, str]:
+    """Generated includes of tile_network.comp."""
+    return {"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "network.glsl": shader.generate(layers, variant)}
 
 
 def _compile(device: Device, weights: WeightSet, image_format: str, variant: Variant) -> NetworkPipeline:
@@ -93,16 +104,9 @@ def _compile(device: Device, weights: WeightSet, image_format: str, variant: Var
         "tile_network.comp",
         [Binding(0, "storage"), Binding(1, "storage"), Binding(2, "image")],
         push=_PUSH,
-        defines={
-            "THREADS": f"{TILE_PIXELS}u",
-            "IMAGE_FORMAT": image_format,
-            "SPLIT_BLOCKS": int(device.info.kind == "cpu"),
-        },
-        includes={
-            "features.glsl": glsl(),
-            "push.glsl": _PUSH.glsl,
-            "network.glsl": shader.generate(weights.layers, variant),
-        },
+        defines=defines(image_format, device.info.kind),
+        includes=includes(weights.layers, variant),
+        full_subgroups=variant.matrix is not None,
     )
     return NetworkPipeline(compute, variant)
 

@@ -9,15 +9,18 @@ import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from app.errors import InputError
 from app.gpu import DeviceInfo, cache_folder
 from app.gpu.shader import store_atomically
-from app.network.shader import Variant, generate
+from app.network.matrix_shader import Matrix
+from app.network.shader import BLOCKS, Variant, generate, shared_bytes
 from app.processor import processor, processor_name
 
 OVERRIDE = "BUNGYO_TILE_VARIANT"  # environment variable, e.g. float-16
+_FOR_MATRICES = ("cooperativeMatrix", "vulkanMemoryModel", "shaderFloat16", "computeFullSubgroups")
 
 
 def chosen(device: DeviceInfo, layers: Sequence[int]) -> Variant:
@@ -33,15 +36,50 @@ def chosen(device: DeviceInfo, layers: Sequence[int]) -> Variant:
             variant = Variant.parse(name)
         except InputError as error:
             raise InputError(f"{OVERRIDE} {error.message}.") from None
-        if not possible(device, variant):
-            raise InputError(f"{OVERRIDE} is {name!r}, but {device.name} does not calculate with halves.")
+        if fault := lacks(device, variant):
+            raise InputError(f"{OVERRIDE} is {name!r}, but {device.name} {fault}.")
         return variant
     return _remembered(device, layers) or default(device)
 
 
-def possible(device: DeviceInfo, variant: Variant) -> bool:
-    """The device can run it."""
-    return not variant.half or "shaderFloat16" in device.features
+def lacks(device: DeviceInfo, variant: Variant) -> str:
+    """Says in a clause why the device cannot run a variant, or returns "" if it can."""
+    if variant.matrix:
+        offered = matrices(device)
+        if not offered:
+            return "has no cooperative matrices for it"
+        names = " and ".join(one.name for one in offered)
+        return "" if variant in offered else f"has cooperative matrices for {names} only"
+    return "does not calculate with halves" if variant.half and "shaderFloat16" not in device.features else ""
+
+
+def matrices(device: DeviceInfo) -> list[Variant]:
+    """The variants in cooperative matrices that the device can run."""
+    if not device.features.issuperset(_FOR_MATRICES):
+        return []
+    result = []
+    for product in device.matrices:
+        # A subgroup's pixels are whole matrices, however many threads the driver gives it.
+        if product.factors != "half" or product.sums == "other" or device.min_subgroup_size % product.rows:
+            continue
+        with suppress(ValueError):  # other sizes than a network can be made of
+            sizes = Matrix(product.rows, product.columns, product.depth)
+            result.append(Variant(half=product.sums == "half", matrix=sizes))
+    return result
+
+
+def candidates(device: DeviceInfo, layers: Sequence[int]) -> list[Variant]:
+    """What is worth timing for networks of these widths.
+
+    On a CPU no halves in blocks: lavapipe with LLVM 19 takes minutes to compile them, and they never were the quickest.
+    """
+    halves = (False,) if device.kind == "cpu" else (False, True)
+    blocks = [Variant(block, half) for half in halves for block in BLOCKS]
+    room = device.max_shared_memory
+    return [
+        *(one for one in blocks if not lacks(device, one)),
+        *(one for one in matrices(device) if shared_bytes(layers, one) <= room),
+    ]
 
 
 def default(device: DeviceInfo) -> Variant:
@@ -71,11 +109,12 @@ def _remembered(device: DeviceInfo, layers: Sequence[int]) -> Variant | None:
     except (ValueError, LookupError, TypeError, InputError):
         warnings.warn(f"{path} is damaged and ignored: bungyo bench --tune makes a new one.", stacklevel=3)
         return None
-    return variant if possible(device, variant) else None
+    return None if lacks(device, variant) else variant
 
 
 def _file(device: DeviceInfo, layers: Sequence[int]) -> Path:
     """Where the choice for these widths is kept. The shader's text is part of the name: a new one is tuned anew."""
     calculates = processor_name() if device.kind == "cpu" else ""
-    identity = "\n".join((device.name, device.driver, calculates, generate(layers, Variant())))
+    texts = [generate(layers, variant) for variant in (Variant(), *matrices(device))]
+    identity = "\n".join((device.name, device.driver, calculates, *texts))
     return cache_folder() / "tile_variants" / hashlib.sha256(identity.encode()).hexdigest()[:32]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from app.gpu import Buffer, Device
-from app.network.shader import parameter_vectors
+from app.network.parameters import parameter_vectors
 from app.network.weights import WeightSet
 from app.passes.network_pipeline import NetworkPipeline
 

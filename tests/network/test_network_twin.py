@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.network import schema, shader, twin
+from app.network import parameters, schema, shader, twin
 from app.network.layers import MIXED, parameter_count
 from app.network.schema import channels
 from app.network.shader import Variant
@@ -59,9 +59,9 @@ def test_shader_parameters_are_a_padded_transpose(layers: tuple[int, ...]) -> No
     weights = WeightSet.untrained(layers, slots=2)
     assert weights.slots.shape == (2, parameter_count(layers))
     vectors = weights.gpu_parameters().reshape(2, -1, 4)
-    assert vectors.shape[1] == shader.parameter_vectors(layers)
+    assert vectors.shape[1] == parameters.parameter_vectors(layers)
     for slot in range(2):
-        for layer, (weight, bias) in zip(shader.plan(layers), weights.matrices(slot), strict=True):
+        for layer, (weight, bias) in zip(parameters.plan(layers), weights.matrices(slot), strict=True):
             block = vectors[slot, layer.offset : layer.offset + layer.vectors].reshape(layer.inputs + 1, -1)
             np.testing.assert_array_equal(block[0, : layer.outputs], bias)
             np.testing.assert_array_equal(block[1:, : layer.outputs], weight.T)

@@ -7,10 +7,14 @@ import pytest
 
 from app.errors import InputError
 from app.gpu import Device, DeviceInfo
+from app.gpu.matrices import MatrixProduct
+from app.network.matrix_shader import Matrix
 from app.network.shader import BLOCKS, Variant
-from app.passes.tile_variant import OVERRIDE, chosen, default, remember
+from app.passes.tile_variant import OVERRIDE, candidates, chosen, default, matrices, remember
 
 LAYERS = (32, 32, 28, 15)
+WIDE = (32, 64, 64, 15)
+FLOAT_SUMS = MatrixProduct(16, 8, 16, "half", "float")
 
 
 @pytest.fixture
@@ -19,6 +23,14 @@ def info(gpu: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv(OVERRIDE)
     return replace(gpu.info, features=gpu.info.features | {"shaderFloat16"})
+
+
+@pytest.fixture
+def multiplier(info: DeviceInfo) -> DeviceInfo:
+    """As a GPU that multiplies matrices describes itself."""
+    features = info.features | {"cooperativeMatrix", "vulkanMemoryModel", "computeFullSubgroups"}
+    products = (FLOAT_SUMS, MatrixProduct(16, 16, 16, "half", "half"), MatrixProduct(16, 16, 32, "other", "other"))
+    return replace(info, features=features, matrices=products, min_subgroup_size=32, max_shared_memory=32768)
 
 
 def test_the_quickest_is_remembered_for_its_device_and_widths(info: DeviceInfo) -> None:
@@ -53,8 +65,53 @@ def test_the_environment_overrides(info: DeviceInfo, monkeypatch: pytest.MonkeyP
         chosen(replace(info, features=frozenset()), LAYERS)
 
 
+def test_matrices_are_those_the_device_has(multiplier: DeviceInfo) -> None:
+    both = [Variant(matrix=Matrix(16, 8, 16)), Variant(half=True, matrix=Matrix(16, 16, 16))]
+    assert matrices(multiplier) == both
+    assert set(both) < set(candidates(multiplier, LAYERS))
+    assert not set(both) & set(candidates(multiplier, WIDE))  # more shared memory than it has
+    for feature in ("cooperativeMatrix", "vulkanMemoryModel", "computeFullSubgroups", "shaderFloat16"):
+        assert not matrices(replace(multiplier, features=multiplier.features - {feature}))
+    # Half a matrix of a subgroup's own pixels, and one that no network is made of.
+    assert not matrices(replace(multiplier, min_subgroup_size=8))
+    assert not matrices(replace(multiplier, matrices=(MatrixProduct(16, 4, 16, "half", "float"),)))
+
+
+def test_halves_in_blocks_are_not_timed_on_a_cpu(multiplier: DeviceInfo) -> None:
+    for kind, timed in (("cpu", False), ("discrete", True)):
+        found = candidates(replace(multiplier, kind=kind), LAYERS)
+        assert {Variant(block) for block in BLOCKS} < set(found)
+        assert (Variant(8, half=True) in found) is timed
+    without = replace(multiplier, kind="discrete", features=frozenset())
+    assert candidates(without, LAYERS) == [Variant(block) for block in BLOCKS]
+
+
+def test_matrices_are_refused_where_there_are_none(
+    info: DeviceInfo, multiplier: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(OVERRIDE, "matrix-16x8x16")
+    assert chosen(multiplier, LAYERS) == Variant(matrix=Matrix(16, 8, 16))
+    with pytest.raises(InputError, match=r"^BUNGYO_TILE_VARIANT is 'matrix-16x8x16', but .* has no cooperative matr"):
+        chosen(replace(info, features=frozenset()), LAYERS)
+    monkeypatch.setenv(OVERRIDE, "matrix-16x16x16")
+    with pytest.raises(InputError, match=r"cooperative matrices for matrix-16x8x16 and half-matrix-16x16x16 only\.$"):
+        chosen(multiplier, LAYERS)
+
+
+def test_matrices_remembered_are_not_for_a_device_without(multiplier: DeviceInfo) -> None:
+    remember(multiplier, LAYERS, {Variant(matrix=Matrix(16, 8, 16)): 1.0, Variant(12): 2.0})
+    assert chosen(multiplier, LAYERS) == Variant(matrix=Matrix(16, 8, 16))
+    other = replace(multiplier, matrices=(replace(FLOAT_SUMS, rows=32),))
+    assert chosen(other, LAYERS) == default(other)
+
+
 @pytest.mark.parametrize(
-    "name", ["16", "float-7", "float-0", "float-68", "double-16", "float-", "float-16 ", "float--8"]
+    "name",
+    [
+        *("16", "float-7", "float-0", "float-68", "double-16", "float-", "float-16 ", "float--8"),
+        *("matrix", "matrix-8", "matrix-8x8", "matrix-8x8x7", "matrix-7x8x8", "matrix-8x4x8", "float-matrix-8x8x8"),
+        *("matrix-0x8x8", "matrix-8x8x8x8", "matrix-1024x8x8", "matrix-8x8x-8"),
+    ],
 )
 def test_absurd_overrides_are_refused(info: DeviceInfo, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(OVERRIDE, name)
@@ -63,5 +120,7 @@ def test_absurd_overrides_are_refused(info: DeviceInfo, monkeypatch: pytest.Monk
 
 
 def test_names() -> None:
-    for variant in [Variant(block, half) for block in BLOCKS for half in (False, True)]:
-        assert Variant.parse(variant.name) == variant
+    for half in (False, True):
+        for variant in (*(Variant(block, half) for block in BLOCKS), Variant(half=half, matrix=Matrix(16, 8, 32))):
+            assert Variant.parse(variant.name) == variant
+    assert Variant.parse("matrix-16x8x32").name == "matrix-16x8x32"
