@@ -55,7 +55,7 @@ def measure_all(options: SceneOptions, rounds: int, counted: Counted, *, quick: 
             return stack.enter_context(Worker(*arguments, **named))
 
         views: dict[tuple[int, int], Worker[View]] = {
-            one: start(View, options, one) for one in dict.fromkeys((SMALL, LARGE, size))
+            one: start(View, replace(options, gbuffer="trace"), one) for one in dict.fromkeys((SMALL, LARGE, size))
         }
         rasterised: Worker[View] = start(View, replace(options, gbuffer="raster"), SMALL)
         comparison = Comparison(stack.enter_context, options, layers, figures, quick=quick)
