@@ -48,8 +48,7 @@ class Caches:
         cache = self._kinds[kind]
         sums = cache.visibility.read(np.float32).reshape(-1, len(self.fine))
         samples = SAMPLES if kind == "maps" else SAMPLES - 1  # rays leave the first update out
-        shares: NDArray[np.float32] = sums[:, self.fine["traced"] > 0] / np.float32(samples)
-        return shares
+        return (sums[:, self.fine["traced"] > 0] / samples).astype(np.float32)
 
     def image(self, kind: LightKind, name: str) -> NDArray[np.float32]:
         """A cache image's texels that are on the face, (n, 4)."""
