@@ -75,11 +75,6 @@ def examine() -> Report:
     return Report(tuple(check for check in checks if check), tuple(devices))
 
 
-def usable(device: DeviceInfo) -> bool:
-    """The renderer runs on this device."""
-    return not device.missing
-
-
 def _loader() -> Check:
     from app.gpu.instance import loader_version
 
@@ -97,11 +92,14 @@ def _devices() -> tuple[Sequence[DeviceInfo], Check]:
         devices = list_devices()
     except BungyoError as error:
         return [], Check("GPU", error.message, ok=False, mend=mend)
-    fit = [device for device in devices if usable(device)]
+    fit = [device for device in devices if device.usable]
     if not fit:
         lacks = "; ".join(f"{device.name} lacks {', '.join(device.missing)}" for device in devices)
         return devices, Check("GPU", lacks, ok=False, mend=mend)
-    names = ", ".join(device.name for device in fit)
+    names = ", ".join(
+        device.name if device.raytracing else f"{device.name} (no ray tracing: raster only, and no reference)"
+        for device in fit
+    )
     return devices, Check("GPU", f"{len(fit)} of {len(devices)} can run the renderer: {names}")
 
 
@@ -112,7 +110,7 @@ def _mesa(devices: Sequence[DeviceInfo]) -> Check | None:
         return None
     old = all(int(version.split(".")[0]) < MESA_NEEDED for version in versions)
     found = ", ".join(sorted(versions)) + (f": {MESA_NEEDED}.0 or newer is needed to trace rays" if old else "")
-    other = any(usable(device) for device in devices)
+    other = any(device.usable for device in devices)
     return Check("Mesa", found, ok=not old, needed=not other, mend=_mesa_command() if old else "")
 
 

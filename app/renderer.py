@@ -34,10 +34,10 @@ from app.passes.warm_up import warm_up
 from app.passes.weight_store import ResidentWeights, WeightStore
 from app.scene.model import Scene
 
-__all__ = ["AOVS", "GBUFFER_KINDS", "MODES", "Renderer"]
+__all__ = ["AOVS", "GBUFFER_KINDS", "MODES", "NEEDS_REFERENCE", "Renderer"]
 
 AOVS = tuple(name for name in VIEW_MODES if name != "tiles")  # what read_aov knows
-_NEEDS_REFERENCE = ("reference", "split", "difference")
+NEEDS_REFERENCE = ("reference", "split", "difference")
 _UNDER_WAY = 2  # frames at most: one that the GPU draws, one that is ready for it
 _CENTER = (0.0, 0.0)
 FACE_RADIANCE = "rgba16f"
@@ -58,7 +58,7 @@ class _Passes:
     tile_hash: TileHash
     tile_network: TileNetwork
     background: Background
-    reference: Reference
+    reference: Reference | None  # without ray tracing there is none
     face_radiance: Image
     composite: Composite
 
@@ -67,7 +67,8 @@ class _Passes:
             self.composite, self.reference, self.background, self.tile_network, self.tile_hash, self.gbuffer,
             self.face_radiance,
         ):  # fmt: skip
-            thing.close()
+            if thing is not None:
+                thing.close()
 
 
 @dataclass
@@ -91,18 +92,20 @@ class Renderer:
     antialiasing of all modes. The first sample of a neural picture goes through the pixels' centres.
 
     Args:
-        device: an open device with ray tracing; stays the caller's.
+        device: an open device; stays the caller's. Without ray tracing the G-buffer is rasterised, light is gathered
+            by depth maps, and there are no modes with a reference.
         scene: what is drawn; at least one part is face.
         weights: the tile networks.
         size: width and height in pixels.
         mode: one of MODES.
         cache_size: texels along the light cache's UV square.
         cache_samples: samples a point of the light cache gets before it rests.
-        gbuffer: how pixels find what they show: see GBuffer.
+        gbuffer: how pixels find what they show: see GBuffer. None: by rays where the device traces them.
         seed: of all random numbers.
 
     Raises:
-        InputError: no face in the scene, or an unknown mode.
+        InputError: no face in the scene, an unknown mode, or a mode or kind of G-buffer that needs ray tracing, which
+            the device lacks.
     """
 
     def __init__(
@@ -115,13 +118,16 @@ class Renderer:
         *,
         cache_size: int = 256,
         cache_samples: int = 32,
-        gbuffer: GBufferKind = "trace",
+        gbuffer: GBufferKind | None = None,
         seed: int = 0,
     ) -> None:
         if not scene.face_parts:
             raise InputError("The scene has no face: name the part that is one with --face.")
+        self.device, self._seed = device, seed
         self.mode = mode
-        self.device, self._gbuffer, self._seed = device, gbuffer, seed
+        self._gbuffer: GBufferKind = gbuffer or ("trace" if device.raytracing else "raster")
+        if self._gbuffer == "trace":
+            self._need_raytracing("A traced G-buffer")
         self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split = 0.5
         self._scene = scene
@@ -160,6 +166,8 @@ class Renderer:
     def mode(self, mode: str) -> None:
         if mode not in MODES:
             raise InputError(f"Unknown mode {mode!r}; choose from {', '.join(MODES)}.")
+        if mode in NEEDS_REFERENCE:
+            self._need_raytracing("The reference")
         self._mode = mode
 
     @property
@@ -183,7 +191,8 @@ class Renderer:
                 self._cache.lights_changed()
                 p = self._passes
                 for stale in (p.gbuffer, p.background, p.reference, p.composite):
-                    stale.lights_changed()
+                    if stale is not None:
+                        stale.lights_changed()
                 self._record()
             self._cache.restart()
             self._restart()
@@ -234,7 +243,7 @@ class Renderer:
         """Samples accumulated in the picture that `mode` shows (for two pictures, the fewer)."""
         if self._mode == "reference":
             return self._reference_samples
-        if self._mode in _NEEDS_REFERENCE:
+        if self._mode in NEEDS_REFERENCE:
             return min(self._neural_samples, self._reference_samples)
         return self._neural_samples
 
@@ -256,7 +265,7 @@ class Renderer:
         With `wait` the GPU is idle afterwards. Without, it still draws this frame, and this call has waited for the one
         before the last: what else runs on the queue (`image.read`, a blit) comes after the frame by itself.
         """
-        neural, reference = self._mode != "reference", self._mode in _NEEDS_REFERENCE
+        neural = self._mode != "reference"
         turn = self._turns[self._frames % _UNDER_WAY]
         turn.composite.wait()
         run: list[CommandBuffer] = []
@@ -272,12 +281,13 @@ class Renderer:
             turn.neural.write(self._frame_record(self._neural_samples, jitter), shown)
             run += (turn.neural.commands, self._neural_command, self._network_command)
             self._neural_samples += 1
-        if reference:
+        if self._mode in NEEDS_REFERENCE:
+            clear, reference = self._reference_commands
             turn.reference.write(self._frame_record(self._reference_samples, _CENTER), shown)
             run.append(turn.reference.commands)
             if self._reference_samples == 0:
-                run.append(self._passes.reference.clear)
-            run.append(self._reference_command)
+                run.append(clear)
+            run.append(reference)
             self._reference_samples += 1
         run.append(turn.composite)
         self.device.submit(*run, wait=wait)
@@ -318,7 +328,7 @@ class Renderer:
     def read_radiance(self) -> NDArray[np.float32]:
         """Linear radiance of the picture, (H, W, 3): the reference's in reference mode, else the neural one."""
         self._finish()
-        if self._mode == "reference":
+        if self._mode == "reference" and self._passes.reference is not None:
             return self._passes.reference.read()
         return self._passes.composite.read_radiance()
 
@@ -362,12 +372,12 @@ class Renderer:
                 TileNetwork(device, self._store.current, hashing, features, surface, face_radiance, width, height)
             )
             background = keep(Background(device, scene, cache, width, height))
-            reference = keep(Reference(device, scene, width, height))
+            reference = keep(Reference(device, scene, width, height)) if device.raytracing else None
             inputs = CompositeInputs(
                 gbuffer.features,
                 gbuffer.surface,
                 hashing.hashes,
-                reference.radiance,
+                reference.radiance if reference is not None else None,
                 face_radiance,
                 background.radiance,
                 background.depth,
@@ -389,11 +399,13 @@ class Renderer:
             p.tile_hash.record(neural)
             neural.barrier()
         self._commands.append(neural)
-        with device.commands(overlapping=True) as reference:
-            p.reference.record(reference)
-            reference.barrier()
-        self._commands.append(reference)
-        self._neural_command, self._reference_command = neural, reference
+        self._neural_command = neural
+        if p.reference is not None:
+            with device.commands(overlapping=True) as reference:
+                p.reference.record(reference)
+                reference.barrier()
+            self._commands.append(reference)
+            self._reference_commands = p.reference.clear, reference
         self._record_network()
         self._turns = [self._make_turn() for _ in range(_UNDER_WAY)]
 
@@ -411,6 +423,10 @@ class Renderer:
             self._passes.composite.record(composite)
             composite.barrier()
         return _Turn(light, neural, reference, composite)
+
+    def _need_raytracing(self, what: str) -> None:
+        if not self.device.raytracing:
+            raise InputError(f"{what} needs ray tracing, which {self.device.info.name} has not.")
 
     def _frame_record(self, sample: int, jitter: tuple[float, float]) -> NDArray[Any]:
         return self._buffers.frame_record(

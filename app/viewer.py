@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from app.controls import Controls
-from app.errors import BungyoError
+from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Swapchain
 from app.interruption import uninterrupted
 from app.pictures import first_free, write_png
@@ -152,7 +152,10 @@ class Viewer:
         elif name == "W":
             self._weights.next()
         else:
-            return self._controls.press(name)
+            try:
+                return self._controls.press(name)
+            except InputError as error:  # this device cannot show that
+                click.echo(f"bungyo: warning: {error}", err=True)
         return True
 
     def orbit(self, dx: float, dy: float) -> None:

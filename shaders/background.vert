@@ -26,8 +26,9 @@ void main()
     out_position = v.position;
     out_normal = v.normal;
     out_uv = v.uv;
-    out_irradiance = (light.lights + light.reflected) * n + light.environment;
+    float around = 1.0 / max(light.looks, 1e-6);
+    out_irradiance = light.lights * n + light.reflected * around + light.environment;
     out_environment = light.environment;
-    out_ambient_visibility = light.ambient_visibility * n;
+    out_ambient_visibility = light.ambient_visibility * around;
     gl_Position = frame.view_projection * vec4(v.position, 1.0);
 }

@@ -17,10 +17,13 @@ BlurredLight load_light(uint at)
 #if AXIS == 0
     GatheredLight g = gathered[at];
     float n = 1.0 / float(state.first_sample + state.samples);
+    float around = 1.0 / max(g.looks, 1e-6), inward = 1.0 / max(g.looks_inward, 1.0);
     // Of what is open on average, less what chance made of it: nothing is left to chance where all is open.
-    float visibility = g.ambient_visibility * n;
-    vec3 opening = (g.open - visibility * visibility * g.looked) * n;
-    return BlurredLight(g.reflected * n, visibility, g.thickness * n, g.moment * n, g.transmission * n, opening, (g.lights + g.reflected) * n + g.environment);
+    float visibility = g.ambient_visibility * around;
+    vec3 opening = (g.open - visibility * visibility * g.looked) * around;
+    vec3 reflected = g.reflected * around;
+    float thickness = g.looks_inward > 0.0 ? g.thickness * inward : THICKNESS_MAX;
+    return BlurredLight(reflected, visibility, thickness, g.moment * n, g.transmission * inward, opening, g.lights * n + reflected + g.environment);
 #else
     return half_blurred[at];
 #endif

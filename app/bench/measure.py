@@ -68,7 +68,7 @@ def measure_all(
             return stack.enter_context(Worker(*arguments, **named))
 
         views: dict[tuple[int, int], Worker[View]] = {
-            one: start(View, options, one) for one in dict.fromkeys((SMALL, LARGE, size))
+            one: start(View, replace(options, gbuffer="trace"), one) for one in dict.fromkeys((SMALL, LARGE, size))
         }
         rasterised: Worker[View] = start(View, replace(options, gbuffer="raster"), SMALL)
         timed = generalist.layers if generalist and not too_wide else None

@@ -45,7 +45,7 @@ def tune(
         rounds: how often each is timed.
     """
     with ExitStack() as kept:
-        device = kept.enter_context(open_device(options))
+        device = kept.enter_context(open_device(options, raytracing=False))
         recorded = _record(device, layers, kept, counted)
         times = Samples()
         least: dict[Variant, float] = {}

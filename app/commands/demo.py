@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from app.commands.options import SceneOptions, debug_option, scene_options
-from app.commands.stage import check_layout, load_weights, open_device, open_renderer, picture_size, weight_sets
+from app.commands.stage import (
+    check_layout,
+    load_weights,
+    needs_rays,
+    open_device,
+    open_renderer,
+    picture_size,
+    weight_sets,
+)
 from app.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +70,7 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
 
     with ExitStack() as stack:
         stack.enter_context(glfw_ready())  # a device for windows asks it what it needs
-        device = stack.enter_context(open_device(options, window=True))
+        device = stack.enter_context(open_device(options, window=True, raytracing=needs_rays(options)))
         size = picture_size(options, device)
         window = stack.enter_context(Window(size, "bungyo"))
 
@@ -98,6 +106,7 @@ class _ClosedWhileLoading(Exception):
 def _draw_pictures(options: SceneOptions, out: Path) -> None:
     from app.pictures import check_folder, write_png
     from app.progress import counted
+    from app.renderer import NEEDS_REFERENCE
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -105,9 +114,11 @@ def _draw_pictures(options: SceneOptions, out: Path) -> None:
         raise InputError(f"Cannot make the folder {out}: {error.strerror}.") from error
     check_folder(out)
     pictures = PICTURES | ({} if options.mode in PICTURES else {options.mode: 16})
-    with open_device(options) as device:
+    with open_device(options, raytracing=needs_rays(options)) as device:
         size = picture_size(options, device)
         click.echo(f"Drawing on {device.info.name}.")
+        if not device.raytracing:
+            pictures = {mode: samples for mode, samples in pictures.items() if mode not in NEEDS_REFERENCE}
         with open_renderer(options, device, size, options.mode) as renderer:
             renderer.settle_lights()
             for mode, samples in pictures.items():

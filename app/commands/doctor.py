@@ -44,7 +44,7 @@ def _as_json(report: "Report") -> str:
         | {
             "features": sorted(device.features),
             "extensions": sorted(device.extensions),
-            "usable": not device.missing,
+            "usable": device.usable,
         }
         for device in report.devices
     ]
@@ -71,6 +71,8 @@ def _print(report: "Report") -> None:
             ]
             lacks = escape(", ".join(device.missing))
             needs.append(f"[red]lacks {lacks}[/]" if lacks else f"{YES} all features")
+            if device.usable and not device.raytracing:
+                needs.append("no ray tracing: raster only")
             who = escape(f"{device.name}\n{device.driver}")
             table.add_row(str(device.index), who, device.kind, device.api_version, "\n".join(needs))
         console.print(table)

@@ -38,7 +38,8 @@ class SceneOptions:
         size: (width, height) in pixels, 1..MAX_SIZE each; None means one that suits the device.
         device: a device's number or a part of its name.
         light_samples: how often light is gathered for each point of the face, before it is blurred there.
-        gbuffer: how pixels find what they show: one of app.renderer.GBUFFER_KINDS.
+        gbuffer: how pixels find what they show: one of app.renderer.GBUFFER_KINDS; None: by rays where the device
+            traces them.
         other_weights: further folders with trained networks, for who can change them.
     """
 
@@ -51,7 +52,7 @@ class SceneOptions:
     size: tuple[int, int] | None
     device: str | None
     light_samples: int = 32
-    gbuffer: "GBufferKind" = "trace"
+    gbuffer: "GBufferKind | None" = None
     other_weights: tuple[Path, ...] = ()
 
 
@@ -209,9 +210,8 @@ def scene_options(
         click.option(
             "--gbuffer",
             type=GBuffer(),
-            default=SceneOptions.gbuffer,
-            show_default=True,
-            help="How pixels find what they show of the face: trace, by a ray each, or raster, which is quicker.",
+            help="How pixels find what they show of the face: trace, by a ray each, or raster, which is quicker."
+            "  [default: trace, on a GPU without ray tracing raster]",
         ),
     ]
 
@@ -227,7 +227,7 @@ def scene_options(
             size: tuple[int, int] | None,
             device: str | None,
             light_samples: int,
-            gbuffer: "GBufferKind",
+            gbuffer: "GBufferKind | None",
             **others: Any,
         ) -> Any:
             sets = weights if isinstance(weights, tuple) else (weights,) if weights else ()

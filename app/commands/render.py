@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.commands.options import Aov, SceneOptions, debug_option, scene_options
-from app.commands.stage import open_device, open_renderer, picture_size
+from app.commands.stage import needs_rays, open_device, open_renderer, picture_size
 from app.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def render(scene: SceneOptions, out: Path, spp: int | None, frames: int, aovs: t
     check_output(out)
     if len(aovs) > 1 and out.suffix.lower() == ".png":
         raise InputError("A .png holds one --aov only.", "Write several into an .exr.")
-    with open_device(scene) as device:
+    with open_device(scene, raytracing=needs_rays(scene)) as device:
         size = picture_size(scene, device)
         draws_networks = scene.mode in ("neural", "split", "difference") and (not aovs or out.suffix.lower() == ".exr")
         with open_renderer(scene, device, size, scene.mode, draws_networks=draws_networks) as renderer:

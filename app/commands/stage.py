@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from app.commands.options import SceneOptions
 from app.errors import InputError
@@ -33,14 +33,32 @@ def picture_size(options: SceneOptions, device: "Device") -> tuple[int, int]:
 
 
 @contextmanager
-def open_device(options: SceneOptions, *, window: bool = False) -> Iterator["Device"]:
-    """Yield the device that `options` name; the validation layer's complaints come as warnings at the end."""
+def open_device(options: SceneOptions, *, window: bool = False, raytracing: bool | None = True) -> Iterator["Device"]:
+    """Yield the device that `options` name; the validation layer's complaints come as warnings at the end.
+
+    Args:
+        window: prepare for a window.
+        raytracing: as in Device.open; where None finds none, a warning says what becomes of the picture.
+    """
     from app.gpu import Device
 
-    with Device.open(options.device, window=window) as device:
+    with Device.open(options.device, window=window, raytracing=raytracing) as device:
+        if raytracing is None and not device.raytracing:
+            warnings.warn(
+                f"{device.info.name} has no ray tracing: the G-buffer is rasterised, shadows come from depth maps, and"
+                " there is no reference.",
+                stacklevel=1,
+            )
         yield device
     for message in device.validation_messages:
         warnings.warn(message, stacklevel=1)
+
+
+def needs_rays(options: SceneOptions) -> Literal[True] | None:
+    """Return what `open_device` is to be told for a picture: True if it needs ray tracing, None if it may have it."""
+    from app.renderer import NEEDS_REFERENCE
+
+    return True if options.gbuffer == "trace" or options.mode in NEEDS_REFERENCE else None
 
 
 def load_weights(folder: Path | None) -> "WeightSet":

@@ -89,21 +89,20 @@ class Device:
         *,
         window: bool,
         validation: bool,
-        raytracing: bool,
+        raytracing: bool | None,
         shader_folders: Sequence[Path],
         extensions: Sequence[str],
     ) -> None:
         self.ledger = Ledger()
         self.validation = validation
         self.validation_messages: list[str] = []
-        self.raytracing = raytracing
         self.shaders = ShaderCompiler([*shader_folders, SHADER_FOLDER])
         self._closed = False
         self._instance: VulkanInstance | None = None
         self._logical: _Logical | None = None
         self._cache: PipelineCache | None = None
         try:
-            self._open(select, window, list(extensions))
+            self._open(select, window, raytracing, list(extensions))
         except BaseException:
             self.close()
             raise
@@ -115,7 +114,7 @@ class Device:
         *,
         window: bool = False,
         validation: bool | None = None,
-        raytracing: bool = True,
+        raytracing: bool | None = True,
         shader_folders: Sequence[Path] = (),
         extensions: Sequence[str] = (),
     ) -> "Device":
@@ -125,12 +124,13 @@ class Device:
             select: index or part of the name as `list_devices` gives them; None takes the best one.
             window: prepare for a swapchain (GLFW must be initialised).
             validation: run under the validation layer; None asks the environment (BUNGYO_VALIDATION=1).
-            raytracing: switch on ray tracing, and take only devices that have it.
+            raytracing: switch on ray tracing, and take only devices that have it; None: switch it on where there is
+                any, and take others as well.
             shader_folders: searched for shaders before the project's own folder.
             extensions: further Vulkan device extensions to switch on.
 
         Raises:
-            InputError: `select` matches no usable device.
+            InputError: `select` matches no usable device, or only the ray tracing that is asked for is missing.
             BungyoError: no loader, no driver, no usable device, or the driver fails.
         """
         if validation is None:
@@ -144,7 +144,7 @@ class Device:
             extensions=extensions,
         )
 
-    def _open(self, select: str | int | None, window: bool, extensions: list[str]) -> None:
+    def _open(self, select: str | int | None, window: bool, raytracing: bool | None, extensions: list[str]) -> None:
         instance_extensions: list[str] = []
         if window:
             instance_extensions = window_extensions()
@@ -156,8 +156,9 @@ class Device:
             messages=self.validation_messages,
         )
         self.instance: Handle = self._instance.handle
-        candidate = choose(candidates(self._instance), select, raytracing=self.raytracing)
+        candidate = choose(candidates(self._instance), select, raytracing=raytracing)
         self.info: DeviceInfo = candidate.info
+        self.raytracing = self.info.raytracing if raytracing is None else raytracing
         self.physical: Handle = candidate.physical
         self.queue_family = candidate.queue_family
         if self.raytracing:

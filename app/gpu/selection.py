@@ -1,7 +1,8 @@
 """Which GPUs there are, what each lacks, and which one to take."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.errors import BungyoError, InputError
 from app.gpu.binding import Handle, ffi, make, vk
@@ -12,6 +13,9 @@ from app.gpu.matrices import MatrixProduct, matrix_products
 
 # Best first.
 KINDS = ("discrete", "integrated", "virtual", "cpu", "other")
+
+# Set to anything but 0, it makes all devices ones without ray tracing, so that those can be tried on any machine.
+NO_RAY_TRACING = "BUNGYO_NO_RAY_TRACING"
 
 _NO_RAYTRACING_HINT = (
     "The software driver traces rays from Mesa 25.0 on: on Debian 12 install it with "
@@ -37,8 +41,9 @@ class Limits:
 class DeviceInfo:
     """One GPU, as `list_devices` and `Device.info` describe it.
 
-    `kind` is one of discrete, integrated, virtual, cpu, other. `missing` says in words what the renderer needs and
-    the driver lacks (empty = usable); `missing_raytracing` is the part of it that only ray tracing needs.
+    `kind` is one of discrete, integrated, virtual, cpu, other. `missing` says in words what the driver lacks of all
+    that the renderer can use (empty = everything is there); `missing_raytracing` is the part of it that only ray
+    tracing needs, without which the neural picture is drawn all the same.
     `features` are optional Vulkan features that are switched on ("shaderFloat16", "storageBuffer16BitAccess" ...).
     `min_subgroup_size` is the least a driver may take; `matrices` are products a subgroup can work out, none where
     "cooperativeMatrix" is not among the features.
@@ -63,11 +68,16 @@ class DeviceInfo:
     limits: Limits = field(repr=False)
     matrices: tuple[MatrixProduct, ...] = field(repr=False)
 
-    def lacks(self, raytracing: bool) -> list[str]:
-        """What stands in the way of opening this device, with or without ray tracing."""
+    def lacks(self, raytracing: bool | None) -> list[str]:
+        """What stands in the way of opening this device, with ray tracing or (False, None) without."""
         if raytracing:
             return self.missing
         return [entry for entry in self.missing if entry not in self.missing_raytracing]
+
+    @property
+    def usable(self) -> bool:
+        """Whether the renderer runs on it, if only without ray tracing."""
+        return not self.lacks(raytracing=False)
 
     @property
     def description(self) -> str:
@@ -96,16 +106,17 @@ def candidates(instance: Instance) -> list[Candidate]:
     return [_candidate(instance, index, physical) for index, physical in enumerate(instance.physical_devices())]
 
 
-def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: bool) -> Candidate:
+def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: bool | None) -> Candidate:
     """The device to open.
 
     Args:
         found: what `candidates` returned.
         select: an index, part of a name (upper and lower case are the same), or None for the best one.
-        raytracing: it must trace rays.
+        raytracing: it must trace rays; None: among devices of a kind, those that do are better.
 
     Raises:
-        InputError: `select` matches nothing, or what it matches cannot run the renderer.
+        InputError: `select` matches nothing, or what it matches cannot run the renderer, or it must trace rays and
+            all that can run the renderer cannot.
         BungyoError: nothing was selected and no device can run the renderer.
     """
     usable = [candidate for candidate in found if not candidate.info.lacks(raytracing)]
@@ -115,12 +126,16 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
             reasons = "; ".join(
                 f"{candidate.info.name} lacks {', '.join(candidate.info.lacks(raytracing))}" for candidate in found
             )
+            if any(candidate.info.usable for candidate in found):
+                raise InputError(f"This needs ray tracing, which no GPU here offers: {reasons}.", _NO_RAYTRACING_HINT)
             raise BungyoError(f"No GPU here can run the renderer: {reasons}.", _NO_RAYTRACING_HINT)
-        return min(usable, key=lambda candidate: KINDS.index(candidate.info.kind))
+        return min(usable, key=lambda one: (KINDS.index(one.info.kind), not one.info.raytracing))
     chosen = _selected(found, usable, select)
     if chosen is None:
         raise InputError(f"There is no GPU '{select}'; there are: {listing}.")
     lacking = chosen.info.lacks(raytracing)
+    if lacking and chosen.info.usable:
+        raise InputError(f"This needs ray tracing, but the GPU {chosen.info.name} lacks {', '.join(lacking)}.")
     if lacking:
         hint = _NO_RAYTRACING_HINT if chosen.info.kind == "cpu" else ""
         raise InputError(f"The GPU {chosen.info.name} lacks {', '.join(lacking)}.", hint)
@@ -143,6 +158,8 @@ def _candidate(instance: Instance, index: int, physical: Handle) -> Candidate:
     vk.vkGetPhysicalDeviceProperties2(physical, core)
     properties = core.properties
     offer = query(physical, properties.apiVersion)
+    if os.environ.get(NO_RAY_TRACING, "") not in ("", "0"):
+        offer = replace(offer, missing_raytracing=(f"ray tracing ({NO_RAY_TRACING} is set)",))
     modern = properties.apiVersion >= vk.VK_API_VERSION_1_3
     raytracing = modern and not offer.missing_raytracing
     # Property structs of extensions may be chained only where the extension exists.

@@ -49,7 +49,7 @@ class CompositeInputs:
     features: Buffer
     surface: Buffer
     hashes: Buffer  # uint per tile
-    reference: Buffer  # vec4 per pixel: sums and number of samples
+    reference: Buffer | None  # vec4 per pixel: sums and number of samples; None: modes that show it are not used
     face_radiance: Image
     background_radiance: Image
     background_depth: Image
@@ -100,8 +100,8 @@ class Composite:
             self._bound.close()
         i, first = self._inputs, FIRST_PASS_SLOT
         values: tuple[Bound, ...] = (
-            i.features, i.surface, i.hashes, i.reference, self.state, i.face_radiance, i.background_radiance,
-            (i.background_depth, self._sampler), self.accumulated, self.display,
+            i.features, i.surface, i.hashes, i.reference or self.accumulated, self.state, i.face_radiance,
+            i.background_radiance, (i.background_depth, self._sampler), self.accumulated, self.display,
         )  # fmt: skip
         self._bound = self._pipeline.bind(
             {**self.scene.resources(), **{first + k: value for k, value in enumerate(values)}}

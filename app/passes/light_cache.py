@@ -1,4 +1,4 @@
-"""Light in the face's own UV space: traced once a texel, blurred along the skin, independent of the camera.
+"""Light in the face's own UV space: looked for once a texel, blurred along the skin, independent of the camera.
 
 What a pixel needs to know of the light around it (the rule of the talk: put it into the pixel) does not depend on the
 camera. So it is gathered per texel of the face's UV square, and per vertex of everything else, when lights or meshes
@@ -7,15 +7,16 @@ does not depend on the size of the screen.
 """
 
 import math
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-from app.gpu import Binding, Device, HitGroup, Struct
+from app.gpu import Binding, CommandBuffer, Device, Struct
+from app.passes.light_maps import LightMaps
+from app.passes.light_points import CACHE_POINT, face_texels, gathering_points
+from app.passes.light_rays import LightRays
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR, SCENE_INCLUDES
-from app.scene.uv_raster import gutter_sources, rasterize_uv
+from app.passes.scene_layout import FIRST_PASS_SLOT
 
 # The Gaussians' widths in (diffuse) mean free paths, channel by channel: measured so, how far light spreads below the
 # skin is nearly the same curve for all colours and all skins.
@@ -29,31 +30,15 @@ THICKNESS_MAX = 0.1  # metres; beyond this no light comes through
 THICKNESS_MIN = 0.0015  # metres; no part of a face is thinner
 BLUR_TAPS = 16  # texels a side, at most
 BLUR_REACH = 3.3  # deviations; less than 0.1% of a Gaussian lies beyond
-# Metres from brows, lashes and beards within which light rays meet them. Elsewhere they hide next to nothing, and as
-# rays through thin strands are slow, they would double the cost.
-SPARSE_HAIR_REACH = 0.012
 # Lights and the environment are looked for at texels so many times as fine: shadows have sharp edges, and skin blurs
 # them by less than a texel in blue and green. Only from the second update on: light that moves needs to be quick.
 FINE_SCALE = 2
 COARSE_SHARE = 0.5  # how much samples of the texel around count for the share of the environment seen at a fine one
 COARSE_IMAGES = ("NARROW", "WIDE", "MOMENT", "TRANSMISSION", "OPENING")
 CACHE_IMAGES = (*COARSE_IMAGES, "LIGHTS")  # the last of fine texels
+LightKind: TypeAlias = Literal["trace", "maps"]
+LIGHT_KINDS: tuple[LightKind, ...] = get_args(LightKind)
 
-CACHE_POINT = Struct(
-    "CachePoint",
-    [
-        ("position", "vec3"),
-        ("area", "float"),  # m2 of skin that a texel stands for; 0 in the gutter and for vertices
-        ("normal", "vec3"),
-        ("traced", "uint"),
-        ("geometric_normal", "vec3"),
-        ("face", "uint"),
-        ("material", "uint"),
-        ("mean_free_path", "vec3"),  # metres
-        ("spread", "float"),  # metres by which rays' origins are shifted at random, against patterns of fine shadows
-        ("ray_mask", "uint"),  # what hides light
-    ],
-)
 GATHERED_LIGHT = Struct(
     "GatheredLight",  # sums over samples, but for `environment`
     [
@@ -68,6 +53,8 @@ GATHERED_LIGHT = Struct(
         ("environment", "vec3"),  # irradiance from the environment: seen / whole of what would arrive without obstacles
         ("looked", "vec3"),  # all directions over the hemisphere that were tried, each as long as 1
         ("open", "vec3"),  # those of them in which nothing is in the way
+        ("looks", "float"),  # how many directions over the hemisphere were tried, by weight
+        ("looks_inward", "float"),  # the same of those inwards that came to something
     ],
 )
 BLURRED_LIGHT = Struct(
@@ -120,11 +107,12 @@ class LightCache:
     """The light gathered so far, as images over the face's UV square and sums per background vertex.
 
     Args:
-        device: an open device with ray tracing.
+        device: an open device; for "trace" with ray tracing.
         scene: the scene on the GPU.
         size: texels along the UV square.
         samples: how many a point gets in all; `samples_per_update` of them each time `command` runs.
         background: whether light is gathered for everything else as well, without which `Background` draws nothing.
+        kind: what tells whether light is hidden: rays, or depth maps; None: rays where the device traces them.
 
     Attributes:
         images: CACHE_IMAGES as (image, sampler); sampled at uv, v = 0 in row 0.
@@ -144,6 +132,7 @@ class LightCache:
         samples_per_update: int = 1,
         seed: int = 0,
         background: bool = True,
+        kind: LightKind | None = None,
     ) -> None:
         self._background = background
         self.device, self.scene, self.size, self._fine_size = device, scene, size, FINE_SCALE * size
@@ -163,23 +152,12 @@ class LightCache:
             (self._own(device.image(across, across, "rgba16f", name=f"cache {name.lower()}")), self.sampler)
             for name, across in ((name, size if name in COARSE_IMAGES else fine) for name in CACHE_IMAGES)
         ]
-        first = FIRST_PASS_SLOT
-        names = ("POINTS", "GATHERED", "VISIBILITY", "FINE", "STATE", "CACHE")
-        slots = {name: first + i for i, name in enumerate(names)}
-        self._trace = self._own(
-            device.raytracing_pipeline(
-                "light_cache.rgen",
-                ["miss.rmiss"],
-                [HitGroup("hit.rchit")],
-                [
-                    *scene.bindings(),
-                    *(Binding(first + i, "storage") for i in range(5)),
-                    Binding(first + 5, "textures", len(CACHE_IMAGES)),
-                ],
-                defines={f"SLOT_{name}": slot for name, slot in slots.items()},
-                includes={**SCENE_INCLUDES, **self.includes},
-            )
-        )
+        self._gatherer: LightRays | LightMaps
+        if (kind or ("trace" if device.raytracing else "maps")) == "trace":
+            self._gatherer = LightRays(device, scene, self.includes, len(CACHE_IMAGES))
+        else:
+            self._gatherer = LightMaps(device, scene, self.includes, len(CACHE_IMAGES), samples_per_update)
+        self._own(self._gatherer)
 
         def buffers(count: int) -> list[Binding]:
             return [Binding(i, "storage") for i in range(count)]
@@ -209,9 +187,9 @@ class LightCache:
     def set_scene(self, scene: SceneBuffers) -> None:
         """Gathers another scene's light from now on. The GPU must be idle."""
         self.scene = scene
-        gathering, self.vertex_offsets = self._points()
+        gathering, self.vertex_offsets = gathering_points(scene, self.size, background=self._background)
         self.point_count = len(gathering)
-        places = self._texels(self._fine_size)
+        places = face_texels(scene, self._fine_size)
         # Every fine texel has a texel around it that gathers: the first update needs it.
         around = gathering["traced"][: self.size**2].reshape(self.size, self.size)
         places["traced"] &= around.repeat(FINE_SCALE, axis=0).repeat(FINE_SCALE, axis=1).ravel()
@@ -241,30 +219,20 @@ class LightCache:
         lights = max(1, self.scene.light_count)
         places = self._fine_size**2
         self.visibility = self.device.buffer(4 * lights * places, name="light visibility")
-        first = FIRST_PASS_SLOT
-        bound = self._trace.bind(
-            {
-                **self.scene.resources(),
-                first: self._points_buffer,
-                first + 1: self.gathered,
-                first + 2: self.visibility,
-                first + 3: self._fine,
-                first + 4: self.state,
-                first + 5: self.images,
-            }
-        )
-        self._commands = [self._record(bound, self.point_count + count) for count in (0, places)]
-        self.command = self._commands[0]
-        self._bound = [self.visibility, bound, *self._commands]
+        gathered = (self._points_buffer, self.gathered, self.visibility, self._fine, self.state, self.images)
+        self._gatherer.bind(self.scene, {FIRST_PASS_SLOT + i: thing for i, thing in enumerate(gathered)})
+        later = self._record(self.point_count + places)
+        start = later if self._gatherer.fine_from_the_start else self._record(self.point_count)
+        self._commands = [start, later]
+        self.command = start
+        self._bound = [self.visibility, *dict.fromkeys(self._commands)]
         self._gathered_samples = 0
 
-    def _record(self, bound: Any, points: int) -> Any:
+    def _record(self, points: int) -> CommandBuffer:
         """Commands that gather at so many points and blur."""
-        columns, coarse, fine = 1024, self.size**2, self._fine_size**2
+        coarse, fine = self.size**2, self._fine_size**2
         with self.device.commands(overlapping=True) as command, command.timer("light cache"):
-            command.bind(self._trace, bound)
-            command.trace(columns, -(-points // columns))
-            command.barrier()
+            self._gatherer.record(command, points)
             counts = (coarse, coarse, fine, fine, fine)
             for blur, resources, count in zip(self._blurs, self._blur_sets, counts, strict=True):
                 command.bind(blur, resources)
@@ -284,7 +252,7 @@ class LightCache:
         samples = min(self.samples_per_update, self.samples - self._gathered_samples)
         state["point_count"], state["first_sample"] = self.point_count, self._gathered_samples
         state["samples"], state["seed"] = samples, self._seed
-        first_update = min(self.samples_per_update, self.samples)
+        first_update = 0 if self._gatherer.fine_from_the_start else min(self.samples_per_update, self.samples)
         state["first_fine"] = max(self._gathered_samples - first_update, 0)
         level = self.scene.light_level
         state["unit"] = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
@@ -326,68 +294,3 @@ class LightCache:
         structs = (CACHE_POINT, GATHERED_LIGHT, BLURRED_LIGHT, FINE_LIGHT, CACHE_STATE)
         defines = (f"#define {name} {value}" for name, value in constants.items())
         return "\n".join([*defines, *(struct.glsl for struct in structs), _FINE_TEXELS])
-
-    def _texels(self, size: int) -> Any:
-        """Points at the middles of size * size texels of the UV square."""
-        texels = np.zeros((size, size), CACHE_POINT.dtype)
-        for index, (part, mesh) in enumerate(zip(self.scene.parts, self.scene.meshes, strict=True)):
-            if not part.face:
-                continue
-            raster = rasterize_uv(mesh.uvs, mesh.triangles, size)
-            rows, columns, wanted = gutter_sources(raster.covered)
-            if not raster.covered.any():
-                continue
-            triangle = mesh.triangles[raster.triangle[rows, columns]]
-            w = raster.barycentric[rows, columns]
-            weights = np.concatenate([1.0 - w.sum(axis=-1, keepdims=True), w], axis=-1)[..., None]
-            corners = mesh.positions[triangle]
-            position = (weights * corners).sum(axis=2)
-            normals = mesh.normals[triangle]
-            normal = (weights * normals).sum(axis=2)
-            normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
-            cross = np.cross(corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :])
-            length = np.linalg.norm(cross, axis=-1)
-            geometric = cross / np.maximum(length, 1e-20)[..., None]
-            geometric *= np.where((geometric * normal).sum(axis=-1) < 0.0, -1.0, 1.0)[..., None]
-            # Lift the point onto the smooth surface, as shaders/include/surface.glsl does (Hanika 2021).
-            below = np.minimum(((position[..., None, :] - corners) * normals).sum(axis=-1), 0.0)
-            lifted = position - (weights * below[..., None] * normals).sum(axis=2)
-            uv = mesh.uvs[triangle]
-            d1, d2 = uv[..., 1, :] - uv[..., 0, :], uv[..., 2, :] - uv[..., 0, :]
-            uv_area = np.abs(d1[..., 0] * d2[..., 1] - d1[..., 1] * d2[..., 0])
-            area = length / np.maximum(uv_area, 1e-12) / (size * size)
-            texels["position"][wanted] = lifted[wanted]
-            texels["normal"][wanted], texels["geometric_normal"][wanted] = normal[wanted], geometric[wanted]
-            texels["area"][wanted] = np.where(raster.covered, area, 0.0)[wanted]
-            texels["traced"][wanted] = texels["face"][wanted] = 1
-            texels["material"][wanted] = index
-            texels["mean_free_path"][wanted] = np.array(part.material.mean_free_path) * 1e-3
-        texels["ray_mask"] = MASK_FACE | MASK_SOLID
-        parts = zip(self.scene.parts, self.scene.meshes, strict=True)
-        hairs = [mesh.positions for part, mesh in parts if part.sparse_hair]
-        if hairs:
-            tree = cKDTree(np.concatenate(hairs))
-            shaded = texels["traced"] > 0
-            distance = tree.query(texels["position"][shaded], distance_upper_bound=SPARSE_HAIR_REACH)[0]
-            near = np.zeros(texels.shape, bool)
-            near[shaded] = np.isfinite(distance)
-            texels["ray_mask"][near] |= MASK_SPARSE_HAIR
-            texels["spread"][near] = np.sqrt(texels["area"][near])
-        return texels.ravel()
-
-    def _points(self) -> tuple[Any, dict[int, int]]:
-        """Points to gather light at, and where each background part's vertices start among them."""
-        groups = [self._texels(self.size)]
-        offsets: dict[int, int] = {}
-        count = self.size * self.size
-        for index, (part, mesh) in enumerate(zip(self.scene.parts, self.scene.meshes, strict=True)):
-            if part.face or not self._background:
-                continue
-            points = np.zeros(len(mesh.positions), CACHE_POINT.dtype)
-            points["position"], points["normal"] = mesh.positions, mesh.normals
-            points["geometric_normal"], points["traced"] = mesh.normals, 1
-            points["ray_mask"] = MASK_FACE | MASK_SOLID
-            offsets[index] = count
-            count += len(points)
-            groups.append(points)
-        return np.concatenate(groups), offsets

@@ -43,15 +43,14 @@ class SceneBuffers:
     `frame` is the buffer of FRAME; who has several frames under way copies `frame_record` there by commands.
 
     Args:
-        device: an open device.
+        device: an open device; with ray tracing, acceleration structures are built.
         scene: parts are baked into world space. At least one part.
-        raytracing: build acceleration structures (the device must offer ray tracing).
 
     Raises:
         InputError: too many textures.
     """
 
-    def __init__(self, device: Device, scene: Scene, *, raytracing: bool = True) -> None:
+    def __init__(self, device: Device, scene: Scene) -> None:
         self.device = device
         self._textures: list[Image] = []
         self._texture_slots: dict[int, int] = {}
@@ -94,7 +93,7 @@ class SceneBuffers:
         self._clip_from_world: NDArray[np.float64] = np.eye(4)
         self.tlas: Tlas | None = None
         self._primitives: Buffer | None = None
-        if raytracing:
+        if device.raytracing:
             built = build(device, self.parts, meshes, self.vertices)
             for thing in (built.primitives, *built.blas, built.tlas):
                 self._own(thing)
@@ -197,6 +196,11 @@ class SceneBuffers:
             self._environment, self._maps.alias, self._ggx, self._boundaries, self.frame, textures, levels,
         )  # fmt: skip
         return {slot: value for slot, value in enumerate(values) if value is not None}
+
+    @property
+    def has_environment(self) -> bool:
+        """Whether light comes from all around."""
+        return self._pixels is not None
 
     def close(self) -> None:
         """Releases everything on the GPU."""

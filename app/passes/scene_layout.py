@@ -111,6 +111,7 @@ _CONSTANTS = "\n".join(
         "#define LIGHT_AREA 2u",
         f"#define MASK_FACE {MASK_FACE}u",
         f"#define MASK_SOLID {MASK_SOLID}u",
+        f"#define MASK_SPARSE_HAIR {MASK_SPARSE_HAIR}u",
         f"#define MASK_CLEAR {MASK_CLEAR}u",
         f"#define MASK_ALL {MASK_ALL}u",
     ]

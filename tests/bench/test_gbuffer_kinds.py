@@ -23,7 +23,7 @@ class Machine(Generic[Part]):
     """Answers for a view: a frame takes what its kind of G-buffer takes."""
 
     def __init__(self, _: Any, options: SceneOptions, *__: Any, **___: Any) -> None:
-        self._still = {"trace": TRACED, "raster": RASTER}[options.gbuffer]
+        self._still = RASTER if options.gbuffer == "raster" else TRACED
 
     def ask(self, question: Callable[..., Any], *args: Any) -> Any:
         if question is View.describe:

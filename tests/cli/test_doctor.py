@@ -10,6 +10,7 @@ from app import doctor
 from app.doctor import Check, Report
 from app.errors import BungyoError
 from app.gpu import DeviceInfo, list_devices
+from app.gpu.selection import NO_RAY_TRACING
 from app.main import main
 
 
@@ -61,7 +62,8 @@ def test_old_mesa(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo) -> None:
     old = replace(
         device,
         driver="llvmpipe Mesa 22.3.6 (LLVM 15.0.6)",
-        missing=["ray-tracing pipelines"],
+        missing=["maintenance4", "ray-tracing pipelines"],
+        missing_raytracing=["ray-tracing pipelines"],
         raytracing=False,
     )
     monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"VERSION_CODENAME": "bookworm"})
@@ -69,7 +71,7 @@ def test_old_mesa(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo) -> None:
     assert not report.ready
     gpu, mesa = check_of(report, "GPU"), check_of(report, "Mesa")
     assert not gpu.ok
-    assert "lacks ray-tracing pipelines" in gpu.found
+    assert "lacks maintenance4, ray-tracing pipelines" in gpu.found
     assert not mesa.ok
     assert "22.3.6: 25.0 or newer is needed" in mesa.found
     assert "-t bookworm-backports mesa-vulkan-drivers" in mesa.mend
@@ -78,6 +80,18 @@ def test_old_mesa(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo) -> None:
     mesa = check_of(with_devices(monkeypatch, old, good), "Mesa")
     assert not mesa.ok
     assert not mesa.needed
+
+
+def test_without_ray_tracing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(NO_RAY_TRACING, "1")
+    gpu = check_of(doctor.examine(), "GPU")
+    assert gpu.ok
+    assert "(no ray tracing: raster only, and no reference)" in gpu.found
+    main(["doctor"])
+    assert "no ray tracing" in capsys.readouterr().out
+    main(["doctor", "--json"])
+    device = json.loads(capsys.readouterr().out)["devices"][0]
+    assert device["usable"] and not device["raytracing"]
 
 
 def test_no_driver_and_no_loader(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 from app.errors import BungyoError, InputError
 from app.gpu import Binding, Device, Geometry, HitGroup, Instance, ShaderError, list_devices, live_objects
 from app.gpu.features import Offer
-from app.gpu.selection import Candidate, choose
+from app.gpu.selection import NO_RAY_TRACING, Candidate, choose
 from tests.conftest import SHADERS, Keep
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +53,8 @@ def test_choice_of_device() -> None:
     assert choose(found, None, raytracing=True) is discrete
     assert choose(found[:-1], None, raytracing=True) is integrated
     assert choose(found[:-1], None, raytracing=False) is plain
+    assert choose(found, None, raytracing=None) is discrete  # better than another of its kind
+    assert choose(found[:-1], None, raytracing=None) is plain  # but any of a better kind is better
     assert choose(found, 0, raytracing=True) is choose(found, "LLVM", raytracing=True) is cpu
     assert choose(found, "1", raytracing=True) is choose(found, " igpu", raytracing=True) is integrated
     assert choose(found, "gpu", raytracing=True) is integrated  # the first that can
@@ -63,6 +65,8 @@ def test_choice_of_device() -> None:
             choose(found, select, raytracing=True)
     with pytest.raises(InputError, match="Plain GPU lacks VK_KHR_ray_tracing_pipeline"):
         choose(found, "plain", raytracing=True)
+    with pytest.raises(InputError, match="needs ray tracing, which no GPU here offers: Plain GPU lacks VK_KHR_ray"):
+        choose([plain], None, raytracing=True)
     with pytest.raises(InputError, match=r"Old GPU lacks Vulkan 1\.3"):
         choose(found, "old", raytracing=False)
     with pytest.raises(BungyoError, match=r"No GPU here can run the renderer: Old GPU lacks Vulkan 1\.3") as caught:
@@ -203,6 +207,27 @@ def test_without_raytracing() -> None:
             with pytest.raises(BungyoError, match="without ray tracing"):
                 device.tlas([])
     assert device.validation_messages == []
+
+
+def test_a_device_taken_for_one_without_ray_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the environment: it is opened without, where that will do, and refused where it will not."""
+    assert list_devices()[0].raytracing
+    monkeypatch.setenv(NO_RAY_TRACING, "1")
+    info = list_devices()[0]
+    assert info.usable and not info.raytracing and info.limits.sbt_handle_size == 0
+    with Device.open(raytracing=None, validation=True) as device:
+        assert not device.raytracing
+        with pytest.raises(BungyoError, match="without ray tracing"):
+            device.tlas([])
+    assert device.validation_messages == []
+    for select in (None, 0):
+        with pytest.raises(
+            InputError, match=rf"This needs ray tracing.* lacks ray tracing \({NO_RAY_TRACING} is set\)"
+        ):
+            Device.open(select)
+    monkeypatch.setenv(NO_RAY_TRACING, "0")
+    with Device.open(raytracing=None) as device:
+        assert device.raytracing
 
 
 def test_validation_finds_hazards() -> None:

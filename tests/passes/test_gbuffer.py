@@ -21,7 +21,7 @@ from app.network.schema import (
 )
 from app.passes.gbuffer import GBuffer
 from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_table
-from app.passes.light_cache import INWARD_CONE, SIGMA_NARROW, THICKNESS_MAX, LightCache
+from app.passes.light_cache import INWARD_CONE, LIGHT_KINDS, SIGMA_NARROW, THICKNESS_MAX, LightCache, LightKind
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.environment import Environment
@@ -66,6 +66,7 @@ def draw(
     samples: int = 16,
     jitter: tuple[float, float] = (0.0, 0.0),
     texels: int = 64,
+    kind: LightKind = "trace",
 ) -> Frame:
     sphere = Part(
         "sphere",
@@ -78,7 +79,7 @@ def draw(
     scene = Scene((sphere, *others), LightRig(lights), environment, camera)
     width, height = SIZE
     buffers = SceneBuffers(gpu, scene)
-    cache = LightCache(gpu, buffers, size=texels, samples=samples, samples_per_update=samples // 2)
+    cache = LightCache(gpu, buffers, size=texels, samples=samples, samples_per_update=samples // 2, kind=kind)
     gbuffer = GBuffer(gpu, buffers, cache, width, height)
     buffers.set_frame(camera, width, height, jitter=jitter, sample_index=0)
     while not cache.converged:
@@ -106,6 +107,7 @@ def entering(cosine: ArrayLike, roughness: float, f0: float = 0.028, f90: float 
     return result
 
 
+both_kinds = pytest.mark.parametrize("kind", LIGHT_KINDS)
 SUN = DirectionalLight((0.0, 0.0, -1.0), irradiance=2.0, angular_radius=0.0)
 
 
@@ -158,8 +160,9 @@ def test_places_are_the_uv_of_the_face(gpu: Device) -> None:
     assert (frame.places != NO_FACE).sum() == frame.face.sum() > 0
 
 
-def test_sun_gives_cosine_irradiance(gpu: Device) -> None:
-    frame = draw(gpu, (SUN,))
+@both_kinds
+def test_sun_gives_cosine_irradiance(gpu: Device, kind: LightKind) -> None:
+    frame = draw(gpu, (SUN,), kind=kind)
     cosine = frame.features["normal"][..., 2][frame.face]
     lit = cosine > 0.25  # nearer to the terminator, 64 texels are coarse
     reflected = 2.0 * np.clip(cosine, 0.0, 1.0)[:, None] * np.array(ALBEDO) / np.pi
@@ -172,8 +175,9 @@ def test_sun_gives_cosine_irradiance(gpu: Device) -> None:
     assert np.allclose(frame.light("light_direction")[lit], [0.0, 0.0, toward], atol=0.005)
 
 
-def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device) -> None:
-    frame = draw(gpu, environment=Environment.constant((0.5, 1.0, 2.0)))
+@both_kinds
+def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device, kind: LightKind) -> None:
+    frame = draw(gpu, environment=Environment.constant((0.5, 1.0, 2.0)), kind=kind)
     expected = np.array(ALBEDO) * [0.5, 1.0, 2.0]
     for name in ("diffuse", "diffuse_narrow", "diffuse_wide"):
         error = frame.light(name) / expected - 1.0
@@ -182,10 +186,11 @@ def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device)
     assert np.allclose(frame.features["ambient_visibility"][frame.face], 1.0, atol=2e-3)
 
 
-def test_point_and_small_area_light_follow_the_inverse_square(gpu: Device) -> None:
-    point = draw(gpu, (PointLight((0.0, 0.0, 0.6), intensity=0.5, radius=0.0),))
+@both_kinds
+def test_point_and_small_area_light_follow_the_inverse_square(gpu: Device, kind: LightKind) -> None:
+    point = draw(gpu, (PointLight((0.0, 0.0, 0.6), intensity=0.5, radius=0.0),), kind=kind)
     area = AreaLight.facing((0.0, 0.0, 0.6), (0.0, 0.0, 0.0), 0.02, 0.02, radiance=0.5 / 0.02**2)
-    small = draw(gpu, (area,))
+    small = draw(gpu, (area,), kind=kind)
     center = point.face & (point.features["normal"][..., 2] > 0.99)
     expected = 0.5 / 0.5**2 * np.array(ALBEDO) / np.pi * entering(np.float32(1.0), 0.4)
     for frame in (point, small):
@@ -193,9 +198,10 @@ def test_point_and_small_area_light_follow_the_inverse_square(gpu: Device) -> No
         assert np.allclose(value, expected, rtol=0.04)
 
 
-def test_a_plate_before_the_light_casts_a_shadow(gpu: Device) -> None:
+@both_kinds
+def test_a_plate_before_the_light_casts_a_shadow(gpu: Device, kind: LightKind) -> None:
     plate = Part("plate", quad((0.0, 0.25, 0.3), (0.5, 0.0, 0.0), (0.0, 0.25, 0.0)), Material("card"))
-    frame = draw(gpu, (SUN,), others=(plate,), samples=8)
+    frame = draw(gpu, (SUN,), others=(plate,), samples=8, kind=kind)
     y = frame.features["normal"][..., 1][frame.face]
     light = frame.light("diffuse")[:, 0]
     assert light[y > 0.1].max() < 0.02
@@ -205,12 +211,13 @@ def test_a_plate_before_the_light_casts_a_shadow(gpu: Device) -> None:
     assert frame.light("diffuse_wide")[:, 0][np.abs(y) < 0.02].max() > 0.04  # light bleeds across the edge
 
 
-def test_the_edge_of_a_shadow_is_blurred_by_what_the_skin_scatters_alone(gpu: Device) -> None:
+@both_kinds
+def test_the_edge_of_a_shadow_is_blurred_by_what_the_skin_scatters_alone(gpu: Device, kind: LightKind) -> None:
     """Across a straight edge, narrow light is the integral of a Gaussian, in every colour; sharp light is a step."""
     black = Material("card", albedo=(0.0, 0.0, 0.0))
     plate = Part("plate", quad((0.0, 0.25, 0.3), (0.5, 0.0, 0.0), (0.0, 0.25, 0.0)), black)
     camera = Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), fov_y=math.radians(2.0))
-    frame = draw(gpu, (SUN,), others=(plate,), camera=camera, samples=2, texels=256)
+    frame = draw(gpu, (SUN,), others=(plate,), camera=camera, samples=2, texels=256, kind=kind)
     below = -hit_points(camera)[0][..., 1].ravel()
     lit = 2.0 * np.array(ALBEDO) / np.pi * entering(np.float32(1.0), 0.4)
     texel = math.pi * RADIUS / 256
@@ -228,16 +235,17 @@ def test_the_edge_of_a_shadow_is_blurred_by_what_the_skin_scatters_alone(gpu: De
 CARD_AT, CARD_HALF = 0.15, 2.0  # metres
 
 
-def beside_a_card(gpu: Device, samples: int = 64) -> Frame:
+def beside_a_card(gpu: Device, kind: LightKind, samples: int = 64) -> Frame:
     """The sphere in white surroundings, of which a black card hides most of what lies towards +x."""
     mesh = quad((CARD_AT, 0.0, 0.0), (0.0, 0.0, CARD_HALF), (0.0, CARD_HALF, 0.0))
     card = Part("card", mesh, Material("card", albedo=(0.0, 0.0, 0.0)))
-    return draw(gpu, environment=Environment.constant((1.0, 1.0, 1.0)), others=(card,), samples=samples)
+    return draw(gpu, environment=Environment.constant((1.0, 1.0, 1.0)), others=(card,), samples=samples, kind=kind)
 
 
-def test_surroundings_light_what_can_see_them(gpu: Device) -> None:
+@both_kinds
+def test_surroundings_light_what_can_see_them(gpu: Device, kind: LightKind) -> None:
     """Against sums over many directions: what of white surroundings a card leaves to every place."""
-    frame = beside_a_card(gpu)
+    frame = beside_a_card(gpu, kind)
     normal = frame.features["normal"][frame.face].astype(np.float64)
     chosen = normal[:, 2] > 0.3
     normal = normal[chosen]
@@ -258,8 +266,9 @@ def test_surroundings_light_what_can_see_them(gpu: Device) -> None:
     assert np.quantile(np.abs(measured[:, 0] - share), 0.99) < 0.12
 
 
-def test_a_mirrored_view_of_what_is_hidden_shows_no_surroundings(gpu: Device) -> None:
-    frame = beside_a_card(gpu)
+@both_kinds
+def test_a_mirrored_view_of_what_is_hidden_shows_no_surroundings(gpu: Device, kind: LightKind) -> None:
+    frame = beside_a_card(gpu, kind)
     normal, view = (frame.features[name][frame.face] for name in ("normal", "view"))
     towards_card = (2.0 * (normal * view).sum(-1, keepdims=True) * normal - view)[:, 0]
     gloss = frame.light("specular")[:, 0]
@@ -268,9 +277,10 @@ def test_a_mirrored_view_of_what_is_hidden_shows_no_surroundings(gpu: Device) ->
     assert towards.mean() < 0.35 * away.mean()
 
 
-def test_thickness_and_light_behind(gpu: Device) -> None:
+@both_kinds
+def test_thickness_and_light_behind(gpu: Device, kind: LightKind) -> None:
     """Through a ball of 20 cm no light comes; its thickness is the mean of chords, capped at 10 cm."""
-    frame = draw(gpu, (DirectionalLight((0.0, 0.0, 1.0), irradiance=5.0, angular_radius=0.0),))
+    frame = draw(gpu, (DirectionalLight((0.0, 0.0, 1.0), irradiance=5.0, angular_radius=0.0),), kind=kind)
     center = frame.face & (frame.features["normal"][..., 2] > 0.99)
     cosines = np.linspace(1.0 - INWARD_CONE, 1.0, 100)
     chords = np.minimum(2.0 * RADIUS * cosines, THICKNESS_MAX)
@@ -285,15 +295,16 @@ LIGHTS = (
 )
 
 
-def test_doubling_all_lights_doubles_exactly(gpu: Device) -> None:
+@both_kinds
+def test_doubling_all_lights_doubles_exactly(gpu: Device, kind: LightKind) -> None:
     sky = Environment.constant((0.2, 0.3, 0.4))
     bright = (
         replace(LIGHTS[0], irradiance=3.0),
         replace(LIGHTS[1], intensity=0.6),
         replace(LIGHTS[2], radiance=8.0),
     )
-    one = draw(gpu, LIGHTS, sky, samples=8)
-    two = draw(gpu, bright, replace(sky, intensity=2.0), samples=8)
+    one = draw(gpu, LIGHTS, sky, samples=8, kind=kind)
+    two = draw(gpu, bright, replace(sky, intensity=2.0), samples=8, kind=kind)
     assert np.array_equal(one.words[one.face], two.words[two.face])
     assert np.array_equal(two.scale[two.face], 2.0 * one.scale[one.face])
 
@@ -327,8 +338,9 @@ def test_turning_head_lights_and_camera_together_changes_nothing(gpu: Device) ->
         assert np.quantile(difference, 0.99) < 0.03, feature.name
 
 
-def test_no_lights_at_all_is_black_and_finite(gpu: Device) -> None:
-    frame = draw(gpu, samples=2)
+@both_kinds
+def test_no_lights_at_all_is_black_and_finite(gpu: Device, kind: LightKind) -> None:
+    frame = draw(gpu, samples=2, kind=kind)
     assert frame.face.any()
     for feature in FEATURES:
         assert np.isfinite(frame.features[feature.name][frame.face]).all(), feature.name

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from app import viewer as viewer_module
+from app.controls import Controls
+from app.errors import InputError
 from app.renderer import Renderer
 from app.scene.camera import Camera
 from app.scene.lights import LightRig
@@ -142,6 +144,20 @@ def run(
     assert swapchain.closed
     assert window.input is None
     return renderer, swapchain
+
+
+def test_a_mode_that_the_device_lacks_is_a_line_and_the_window_stays(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise InputError("The reference needs ray tracing, which this GPU has not.")
+
+    monkeypatch.setattr(Controls, "_show", refuse)
+    window = FakeWindow(lambda window: window.input.press("R"), *nothing(5))
+    renderer, swapchain = run(monkeypatch, window)
+    assert "The reference needs ray tracing" in capsys.readouterr().err
+    assert renderer.mode == "neural"
+    assert swapchain.presented > 4
 
 
 def nothing(count: int) -> list[None]:

@@ -1,0 +1,235 @@
+"""How the light cache finds what hides light from its points without rays: by depth maps.
+
+A map shows the scene from one place on a light, or from one direction of the sky or around. All points look into it, so
+directions are shared where rays would have their own. From all around two maps tell more: behind what is seen first,
+the nearest back of the face is where light leaves that has entered there, and what places below it see that way.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gpu import Binding, CommandBuffer, Device, Struct
+from app.passes.light_rays import GATHERING_SLOTS, gathering_bindings
+from app.passes.scene_acceleration import group_mask
+from app.passes.scene_buffers import SceneBuffers
+from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR, SCENE_INCLUDES
+
+MAP_SIZE = 1024  # texels along an edge; over a head, a third of a millimetre each
+MAP_BIAS = 0.5  # texels by which what hides a place is nearer to the light, at least
+MAP_SLOPE = 60.0  # texels by which a place's plane is followed to the middle of a texel, at most; beyond this
+MAP_BIAS_GRAZING = 30.0  # is the bias, and where a facet faces away from light that the smooth surface is to get
+MAP_WIDEST = 4.0  # tangent of half the angle that a lamp's view has at most; what lies beside it lies in its light
+# Views a sample, besides one for each light. More of them cost maps; fewer show as steps in soft shadows.
+SKY_LOOKS = 2
+AROUND_LOOKS = 4  # even: they come in pairs of opposites
+SHOWN_REACH = 2.0  # radii of the face around its middle that maps show; what lies beyond neither casts nor has shadows
+
+_VIEW_KINDS = ("LIGHT", "SKY", "AROUND")
+_MAPS = ("FIRST", "SPARSE_HAIR", "BACKS")
+_SLOTS = (*GATHERING_SLOTS, "VIEWS", "DEPTHS", "SURFACES")
+LIGHT_VIEW = Struct(
+    "LightView",
+    [
+        ("origin", "vec3"),
+        ("forward", "vec3"),  # unit, away from the light
+        ("right", "vec3"),  # half of the map's width, in metres; with perspective, 1 m before the origin
+        ("up", "vec3"),
+        ("near", "float"),
+        ("far", "float"),
+        ("perspective", "uint"),
+        ("kind", "uint"),
+        ("light", "uint"),
+        ("xi", "vec2"),  # which place on the light
+        ("radiance", "vec3"),  # from the sky, by the density of such views
+    ],
+)
+VIEWS_PUSH = Struct(
+    "ViewsPush",
+    [
+        ("center", "vec3"),
+        ("radius", "float"),  # of what the maps show
+        ("reach", "float"),  # from the centre to the end of the scene
+        ("sky_looks", "uint"),
+    ],
+)
+MAP_PUSH = Struct("MapPush", [("view", "uint"), ("part", "uint")])
+GATHER_PUSH = Struct(
+    "GatherPush",
+    [
+        ("view", "uint"),
+        ("of_update", "uint"),  # which of the update's samples
+        ("first", "uint"),  # whether it is the update's first view
+        ("last", "uint"),
+    ],
+)
+
+
+class LightMaps:
+    """For every sample draws maps, one view after the other, and lets all points look into them.
+
+    Args:
+        device: an open device.
+        scene: the scene on the GPU.
+        includes: the light cache's generated declarations.
+        images: how many images the cache has.
+        samples: the most that an update takes of each point.
+    """
+
+    fine_from_the_start = True
+
+    def __init__(
+        self, device: Device, scene: SceneBuffers, includes: Mapping[str, str], images: int, samples: int
+    ) -> None:
+        self._device, self._samples = device, samples
+        self._owned: list[Any] = []
+        self._bound: list[Any] = []
+        self._sampler = self._own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
+        self._depths, self._surfaces = (
+            [self._own(device.image(MAP_SIZE, MAP_SIZE, kind, name=f"light map {name.lower()}")) for name in _MAPS]
+            for kind in ("d32", "rg32u")
+        )
+        slots = {f"SLOT_{name}": self._slot(name) for name in _SLOTS}
+        views = Binding(self._slot("VIEWS"), "storage")
+        bindings = [
+            *scene.bindings(),
+            *gathering_bindings(images),
+            views,
+            *(Binding(self._slot(name), "textures", len(_MAPS)) for name in ("DEPTHS", "SURFACES")),
+        ]
+        text: dict[str, Any] = {"includes": {**SCENE_INCLUDES, **includes, "light_views.glsl": _declarations()}}
+        self._choose = self._own(
+            device.compute_pipeline("light_views.comp", bindings, push=VIEWS_PUSH, defines=slots, **text)
+        )
+        self._gather = self._own(
+            device.compute_pipeline("light_cache.comp", bindings, push=GATHER_PUSH, defines=slots, **text)
+        )
+
+        def drawing(fragment: str, backs: int, colors: list[str]) -> Any:
+            return self._own(
+                device.graphics_pipeline(
+                    "light_map.vert",
+                    fragment,
+                    [*scene.bindings(), views],
+                    push=MAP_PUSH,
+                    defines={**slots, "SURFACES": len(colors), "BACKS": backs},
+                    color_formats=colors,
+                    depth_format="d32",
+                    cull="none",
+                    **text,
+                )
+            )
+
+        self._depth_only = drawing("face_depth.frag", 0, [])
+        self._fronts, self._backs = (drawing("light_map.frag", backs, ["rg32u"]) for backs in (0, 1))
+
+    def bind(self, scene: SceneBuffers, resources: Mapping[int, Any]) -> None:
+        """Gathers this scene's light into `resources` (by slot) from now on. Commands recorded before are stale."""
+        self._release()
+        self._scene = scene
+        masks = [group_mask(part) for part in scene.parts]
+        self._solid, self._hair, self._face = (
+            [index for index, mask in enumerate(masks) if mask & wanted]
+            for wanted in (MASK_FACE | MASK_SOLID, MASK_SPARSE_HAIR, MASK_FACE)
+        )
+        sky_looks = SKY_LOOKS if scene.has_environment else 0
+        self._kinds = ["LIGHT"] * scene.light_count + ["SKY"] * sky_looks + ["AROUND"] * AROUND_LOOKS
+        self._framing = _framing(scene)
+        self._framing["sky_looks"] = sky_looks
+        views = self._device.buffer(LIGHT_VIEW.size * len(self._kinds) * self._samples, name="light views")
+        self._bound.append(views)
+        shown = {self._slot("VIEWS"): views}
+        looked_into = {
+            self._slot(name): [(image, self._sampler) for image in images]
+            for name, images in (("DEPTHS", self._depths), ("SURFACES", self._surfaces))
+        }
+        self._looking = self._gather.bind({**scene.resources(), **resources, **shown, **looked_into})
+        self._drawing = self._depth_only.bind({**scene.resources(), **shown})
+        self._bound += [self._looking, self._drawing]
+
+    def record(self, command: CommandBuffer, points: int) -> None:
+        """Records an update of the first `points` points; how many of its samples count, the cache's state says."""
+        command.bind(self._choose, self._looking)
+        command.push(self._framing)
+        command.dispatch(-(-len(self._kinds) * self._samples // 64))
+        command.barrier()
+        gather = np.zeros((), GATHER_PUSH.dtype)
+        for view, kind in enumerate(self._kinds * self._samples):
+            sample, of_sample = divmod(view, len(self._kinds))
+            self._draw_maps(command, view, surfaces=kind == "AROUND")
+            command.barrier()
+            gather["view"], gather["of_update"] = view, sample
+            gather["first"], gather["last"] = view == 0, of_sample == len(self._kinds) - 1
+            command.bind(self._gather, self._looking)
+            command.push(gather)
+            command.dispatch(-(-points // 64))
+            command.barrier()
+
+    def _draw_maps(self, command: CommandBuffer, view: int, *, surfaces: bool) -> None:
+        """Draws what the view shows; with `surfaces` also which places of which colour these are, and backs."""
+        first = self._fronts if surfaces else self._depth_only
+        shown = [(_MAPS.index("FIRST"), first, self._solid)]
+        if self._hair:
+            shown.append((_MAPS.index("SPARSE_HAIR"), first, self._hair))
+        if surfaces:
+            shown.append((_MAPS.index("BACKS"), self._backs, self._face))
+        for index, pipeline, parts in shown:
+            color = [self._surfaces[index]] if surfaces else []
+            with command.rendering(color=color, depth=self._depths[index], clear_depth=1.0):
+                command.bind(pipeline, self._drawing)
+                command.index_buffer(self._scene.indices)
+                for part in parts:
+                    push = np.zeros((), MAP_PUSH.dtype)
+                    push["view"], push["part"] = view, part
+                    command.push(push)
+                    count = 3 * len(self._scene.meshes[part].triangles)
+                    command.draw_indexed(count, first=int(self._scene.first_indices[part]))
+
+    def close(self) -> None:
+        """Releases everything on the GPU."""
+        self._release()
+        for thing in reversed(self._owned):
+            thing.close()
+        self._owned = []
+
+    def _release(self) -> None:
+        for thing in reversed(self._bound):
+            thing.close()
+        self._bound = []
+
+    def _own(self, thing: Any) -> Any:
+        self._owned.append(thing)
+        return thing
+
+    @staticmethod
+    def _slot(name: str) -> int:
+        return FIRST_PASS_SLOT + _SLOTS.index(name)
+
+
+def _framing(scene: SceneBuffers) -> NDArray[Any]:
+    """A record of VIEWS_PUSH: maps show the face and what is around it, as deep as the scene is."""
+    meshes = zip(scene.parts, scene.meshes, strict=True)
+    face = np.concatenate([mesh.positions for part, mesh in meshes if part.face] or [scene.meshes[0].positions])
+    center = (face.min(axis=0) + face.max(axis=0)) / 2.0
+    reach = max(float(np.linalg.norm(mesh.positions - center, axis=-1).max()) for mesh in scene.meshes)
+    push = np.zeros((), VIEWS_PUSH.dtype)
+    push["center"], push["reach"] = center, reach
+    push["radius"] = min(SHOWN_REACH * float(np.linalg.norm(face - center, axis=-1).max()), reach)
+    return push
+
+
+def _declarations() -> str:
+    constants = {
+        **{f"VIEW_{name}": f"{i}u" for i, name in enumerate(_VIEW_KINDS)},
+        **{f"MAP_{name}": f"{i}u" for i, name in enumerate(_MAPS)},
+        "MAP_SIZE": MAP_SIZE,
+        "MAP_BIAS": MAP_BIAS,
+        "MAP_BIAS_GRAZING": MAP_BIAS_GRAZING,
+        "MAP_SLOPE": MAP_SLOPE,
+        "MAP_WIDEST": MAP_WIDEST,
+        "AROUND_LOOKS": f"{AROUND_LOOKS}u",
+    }
+    structs = (LIGHT_VIEW, VIEWS_PUSH, MAP_PUSH, GATHER_PUSH)
+    return "\n".join([*(f"#define {name} {value}" for name, value in constants.items()), *(s.glsl for s in structs)])

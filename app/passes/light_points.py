@@ -1,0 +1,99 @@
+"""The points at which light is gathered: texels of the face's UV square, and the vertices of everything else."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from app.gpu import Struct
+from app.passes.scene_buffers import SceneBuffers
+from app.passes.scene_layout import MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR
+from app.scene.uv_raster import gutter_sources, rasterize_uv
+
+# Metres from brows, lashes and beards within which light rays meet them. Elsewhere they hide next to nothing, and as
+# rays through thin strands are slow, they would double the cost.
+SPARSE_HAIR_REACH = 0.012
+
+CACHE_POINT = Struct(
+    "CachePoint",
+    [
+        ("position", "vec3"),
+        ("area", "float"),  # m2 of skin that a texel stands for; 0 in the gutter and for vertices
+        ("normal", "vec3"),
+        ("traced", "uint"),
+        ("geometric_normal", "vec3"),
+        ("face", "uint"),
+        ("material", "uint"),
+        ("mean_free_path", "vec3"),  # metres
+        ("spread", "float"),  # metres by which rays' origins are shifted at random, against patterns of fine shadows
+        ("ray_mask", "uint"),  # what hides light
+    ],
+)
+
+
+def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
+    """Points at the middles of size * size texels of the UV square."""
+    texels = np.zeros((size, size), CACHE_POINT.dtype)
+    for index, (part, mesh) in enumerate(zip(scene.parts, scene.meshes, strict=True)):
+        if not part.face:
+            continue
+        raster = rasterize_uv(mesh.uvs, mesh.triangles, size)
+        rows, columns, wanted = gutter_sources(raster.covered)
+        if not raster.covered.any():
+            continue
+        triangle = mesh.triangles[raster.triangle[rows, columns]]
+        w = raster.barycentric[rows, columns]
+        weights = np.concatenate([1.0 - w.sum(axis=-1, keepdims=True), w], axis=-1)[..., None]
+        corners = mesh.positions[triangle]
+        position = (weights * corners).sum(axis=2)
+        normals = mesh.normals[triangle]
+        normal = (weights * normals).sum(axis=2)
+        normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
+        cross = np.cross(corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :])
+        length = np.linalg.norm(cross, axis=-1)
+        geometric = cross / np.maximum(length, 1e-20)[..., None]
+        geometric *= np.where((geometric * normal).sum(axis=-1) < 0.0, -1.0, 1.0)[..., None]
+        # Lift the point onto the smooth surface, as shaders/include/surface.glsl does (Hanika 2021).
+        below = np.minimum(((position[..., None, :] - corners) * normals).sum(axis=-1), 0.0)
+        lifted = position - (weights * below[..., None] * normals).sum(axis=2)
+        uv = mesh.uvs[triangle]
+        d1, d2 = uv[..., 1, :] - uv[..., 0, :], uv[..., 2, :] - uv[..., 0, :]
+        uv_area = np.abs(d1[..., 0] * d2[..., 1] - d1[..., 1] * d2[..., 0])
+        area = length / np.maximum(uv_area, 1e-12) / (size * size)
+        texels["position"][wanted] = lifted[wanted]
+        texels["normal"][wanted], texels["geometric_normal"][wanted] = normal[wanted], geometric[wanted]
+        texels["area"][wanted] = np.where(raster.covered, area, 0.0)[wanted]
+        texels["traced"][wanted] = texels["face"][wanted] = 1
+        texels["material"][wanted] = index
+        texels["mean_free_path"][wanted] = np.array(part.material.mean_free_path) * 1e-3
+    texels["ray_mask"] = MASK_FACE | MASK_SOLID
+    parts = zip(scene.parts, scene.meshes, strict=True)
+    hairs = [mesh.positions for part, mesh in parts if part.sparse_hair]
+    if hairs:
+        tree = cKDTree(np.concatenate(hairs))
+        shaded = texels["traced"] > 0
+        distance = tree.query(texels["position"][shaded], distance_upper_bound=SPARSE_HAIR_REACH)[0]
+        near = np.zeros(texels.shape, bool)
+        near[shaded] = np.isfinite(distance)
+        texels["ray_mask"][near] |= MASK_SPARSE_HAIR
+        texels["spread"][near] = np.sqrt(texels["area"][near])
+    return texels.ravel()
+
+
+def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> tuple[NDArray[Any], dict[int, int]]:
+    """Points to gather light at, and where each background part's vertices start among them."""
+    groups = [face_texels(scene, size)]
+    offsets: dict[int, int] = {}
+    count = size * size
+    for index, (part, mesh) in enumerate(zip(scene.parts, scene.meshes, strict=True)):
+        if part.face or not background:
+            continue
+        points = np.zeros(len(mesh.positions), CACHE_POINT.dtype)
+        points["position"], points["normal"] = mesh.positions, mesh.normals
+        points["geometric_normal"], points["traced"] = mesh.normals, 1
+        points["ray_mask"] = MASK_FACE | MASK_SOLID
+        offsets[index] = count
+        count += len(points)
+        groups.append(points)
+    return np.concatenate(groups), offsets

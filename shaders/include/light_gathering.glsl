@@ -1,0 +1,98 @@
+// What a point sums up of the light that arrives there, and what becomes of the sums: shared by light_cache.rgen, which asks
+// rays what hides the light, and light_cache.comp, which asks depth maps. Include scene.glsl and light_cache.glsl before.
+
+layout(set = 0, binding = SLOT_POINTS, scalar) readonly buffer Points { CachePoint points[]; };
+layout(set = 0, binding = SLOT_GATHERED, scalar) buffer Gathered { GatheredLight gathered[]; };
+layout(set = 0, binding = SLOT_VISIBILITY, scalar) buffer Visibility { float visibility[]; };
+layout(set = 0, binding = SLOT_FINE, scalar) buffer Fine { FineLight fine[]; };
+layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CacheState state; };
+layout(set = 0, binding = SLOT_CACHE) uniform sampler2D cache[CACHE_IMAGES];
+
+vec3 narrow_light(vec2 uv)
+{
+    return state.unit * (textureLod(cache[CACHE_NARROW], uv, 0.0).rgb + textureLod(cache[CACHE_LIGHTS], uv, 0.0).rgb);
+}
+
+// Additive recurrence of Roberts 2018 ("R2"): evenly spread over any run of indices; a random start decorrelates points.
+vec2 spread(uint index, vec2 start)
+{
+    return fract(start + float(index) * vec2(0.7548776662466927, 0.5698402909980532));
+}
+
+GatheredLight no_light()
+{
+    vec3 none = vec3(0.0);
+    return GatheredLight(none, none, 0.0, none, 0.0, none, none, none, none, none, none, 0.0, 0.0);
+}
+
+// The sums of a fine texel, as far as it has them.
+GatheredLight fine_sums(uint place)
+{
+    FineLight before = fine[place];
+    GatheredLight sum = no_light();
+    sum.lights = before.lights;
+    sum.seen = before.seen;
+    sum.whole = before.whole;
+    return sum;
+}
+
+// Skin takes in less of what arrives at grazing angles. Its roughness may be a map: a middling value will do.
+Lobe boundary_of(CachePoint point)
+{
+    Lobe boundary;
+    boundary.f0 = vec3(materials[point.material].f0);
+    boundary.f90 = clamp(50.0 * boundary.f0.x, 0.0, 1.0);
+    boundary.alpha = 0.25;
+    boundary.base = vec3(1.0);
+    return boundary;
+}
+
+void add_light(inout GatheredLight sum, vec3 direction, vec3 radiance, float cosine, float entering)
+{
+    sum.lights += radiance * (cosine * entering);
+    sum.moment += luminance(radiance) * direction;
+}
+
+// A direction drawn by the brightness of the environment; `weighted`: its radiance by its pdf.
+void add_sky(inout GatheredLight sum, vec3 direction, vec3 weighted, float cosine, float entering, bool hidden)
+{
+    sum.whole += weighted * cosine;
+    if (hidden) return;
+    sum.seen += weighted * (cosine * entering);
+    sum.moment += luminance(weighted) * direction;
+}
+
+// A direction over the hemisphere. `weight`: what it counts for, 1 where directions are drawn by their cosine; `sky`: what
+// the environment sends from there, `reflected`: what the surface there does, if one hides the environment.
+void add_around(
+    inout GatheredLight sum, vec3 direction, float weight, vec3 sky, vec3 reflected, float cosine, float entering, bool hidden)
+{
+    sum.whole += sky * (PI * weight);
+    sum.looks += weight;
+    sum.looked += weight * direction;
+    if (!hidden) {
+        sum.ambient_visibility += weight;
+        sum.open += weight * direction;
+        sum.seen += sky * (PI * entering * weight);
+    } else {
+        sum.reflected += reflected * (PI * entering * weight);
+    }
+    sum.moment += luminance(hidden ? reflected : sky) * (PI * weight / max(cosine, 1e-3)) * direction;
+}
+
+// A look inwards that comes out again after `thickness`, where `arriving` light falls on the skin, or comes out nowhere.
+void add_through(inout GatheredLight sum, vec3 mean_free_path, float thickness, vec3 arriving)
+{
+    sum.looks_inward += 1.0;
+    sum.thickness += thickness;
+    // What is left of light that scatters on its way through, and of what comes in from the sides.
+    vec3 attenuation = exp(-thickness / max(TRANSMISSION_REACH * mean_free_path, vec3(1e-5)));
+    sum.transmission += attenuation * arriving;
+}
+
+// What all of the environment would bring is known: the samples only say which share of it is seen. Where nothing hides it,
+// there is no noise at all.
+vec3 share_seen(GatheredLight sum, vec3 whole)
+{
+    return whole * min(sum.seen / max(sum.whole, 1e-4 * whole + 1e-20), vec3(1.5));
+}

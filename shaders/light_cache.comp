@@ -1,0 +1,105 @@
+// Gathers the light that arrives at every cache point from one direction, or from one place on a light: what light_cache.rgen
+// asks rays, this asks the depth maps of that view. All points share a view, so that a map serves them all.
+
+#include "random.glsl"
+#include "scene.glsl"
+#include "light_cache.glsl"
+#include "light_gathering.glsl"
+#include "light_maps.glsl"
+
+layout(local_size_x = 64) in;
+
+layout(push_constant, scalar) uniform PushConstants { GatherPush push; };
+
+// What the view shows first; the same of brows, lashes and beards; the face's nearest back.
+layout(set = 0, binding = SLOT_DEPTHS) uniform sampler2D depths[3];
+layout(set = 0, binding = SLOT_SURFACES) uniform usampler2D surfaces[3];
+
+float depth_at(LightView view, uint map, ivec2 texel)
+{
+    return map_depth(view, texelFetch(depths[map], texel, 0).r);
+}
+
+void main()
+{
+    uint i = gl_GlobalInvocationID.x;
+    bool gathers = i < state.point_count;
+    uint place = i - state.point_count;
+    if (!gathers && place >= FINE_TEXELS || push.of_update >= state.samples) return;
+    CachePoint point = points[i];
+    if (point.traced == 0u) return;
+    LightView view = views[push.view];
+
+    GatheredLight sum = no_light();
+    if (state.first_sample > 0u || push.first == 0u) {
+        if (gathers) sum = gathered[i];
+        else sum = fine_sums(place);
+    } else if (!gathers) {
+        for (uint light = 0u; light < frame.light_count; ++light) visibility[fine_index(light, place)] = 0.0;
+    }
+
+    vec3 direction = -view.forward, radiance = view.radiance;
+    if (view.kind == VIEW_LIGHT) {
+        LightSample light = sample_light(lights[view.light], point.position, view.xi);
+        radiance = light.radiance;
+        direction = view.perspective != 0u ? normalize(view.origin - point.position) : light.direction;
+    }
+    float cosine = dot(direction, point.normal);
+    if (cosine > 0.0) {
+        bool skin = point.face != 0u;
+        float entering = skin ? base_enter(boundary_of(point), cosine).x : 1.0;
+        vec3 from = point.position;
+        if (point.spread > 0.0) {
+            seed_random(i, push.view, state.seed + state.first_sample);
+            from += basis_around(point.geometric_normal) * vec3(point.spread * (random_vec2() - 0.5), 0.0);
+        }
+        Spot spot = spot_of(view, from, point.geometric_normal);
+        float nearer = spot.depth - spot.bias;
+        float first = spot.inside ? depth_at(view, MAP_FIRST, spot.texel) : -1.0;
+        bool hidden = first >= 0.0 && first < nearer;
+        bool by_hair = false;
+        if (spot.inside && !hidden && (point.ray_mask & MASK_SPARSE_HAIR) != 0u) {
+            float hair = depth_at(view, MAP_SPARSE_HAIR, spot.texel);
+            hidden = by_hair = hair >= 0.0 && hair < nearer;
+        }
+        if (view.kind == VIEW_LIGHT) {
+            if (!hidden) {
+                if (!gathers) visibility[fine_index(view.light, place)] += 1.0;
+                add_light(sum, direction, radiance, cosine, entering);
+            }
+        } else if (view.kind == VIEW_SKY) {
+            add_sky(sum, direction, radiance, cosine, entering, hidden);
+        } else {
+            // The view shows the way in and the first way out behind it; the place is one or lies below both.
+            float back = spot.inside ? depth_at(view, MAP_BACKS, spot.texel) : -1.0;
+            bool below = back >= 0.0 && back < nearer;
+            vec3 reflected = vec3(0.0);
+            if (hidden && gathers && state.first_sample > 0u) {
+                uvec2 other = texelFetch(surfaces[below ? MAP_BACKS : by_hair ? MAP_SPARSE_HAIR : MAP_FIRST], spot.texel, 0).rg;
+                vec3 albedo = unpackUnorm4x8(other.y).rgb;
+                // What is not face (hair, eyes, teeth) is near, and lit about as this place is. So is what lies between a
+                // place within the head, as in the mouth, and the head's outside, which is all that the map shows there.
+                vec3 there = sum.lights / float(state.first_sample + push.of_update + 1u) + sum.reflected / max(sum.looks, 1e-6)
+                           + sum.environment;
+                if (below) there = narrow_light(unpackHalf2x16(other.x));
+                reflected = albedo * there * (state.bounce_gain / PI);
+            }
+            add_around(sum, direction, 4.0 * cosine / AROUND_LOOKS, radiance, reflected, cosine, entering, hidden);
+            if (gathers && skin && cosine >= 1.0 - INWARD_CONE && !below) {
+                // Rays pass over a way out as near as this, and hardly ever find another one.
+                float thickness = back - spot.depth < THICKNESS_MIN ? THICKNESS_MAX : min(back - spot.depth, THICKNESS_MAX);
+                vec3 arriving = vec3(0.0);
+                if (thickness < THICKNESS_MAX && state.first_sample > 0u)
+                    arriving = narrow_light(unpackHalf2x16(texelFetch(surfaces[MAP_BACKS], spot.texel, 0).r));
+                add_through(sum, point.mean_free_path, thickness, arriving);
+            }
+        }
+    }
+    if (gathers) {
+        if (push.last != 0u && push.of_update + 1u == state.samples)
+            sum.environment = share_seen(sum, environment_irradiance(point.normal));
+        gathered[i] = sum;
+    } else {
+        fine[place] = FineLight(sum.lights, sum.seen, sum.whole, environment_irradiance(point.normal));
+    }
+}

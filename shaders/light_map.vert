@@ -1,0 +1,23 @@
+// What a light sees: a part of the scene in one of the views that light_views.comp has chosen.
+
+#include "scene.glsl"
+#include "light_maps.glsl"
+
+layout(push_constant, scalar) uniform PushConstants { MapPush push; };
+
+#if SURFACES
+layout(location = 0) out vec3 position;
+layout(location = 1) out vec3 normal;
+layout(location = 2) out vec2 uv;
+#endif
+
+void main()
+{
+    Vertex v = vertices[gl_VertexIndex];
+    gl_Position = map_position(views[push.view], v.position);
+#if SURFACES
+    position = v.position;
+    normal = v.normal;
+    uv = v.uv;
+#endif
+}

@@ -1,0 +1,128 @@
+"""The renderer on a device without ray tracing, against the picture that rays give."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.controls import Controls
+from app.errors import InputError
+from app.gpu import Device
+from app.gpu.selection import NO_RAY_TRACING
+from app.main import main
+from app.network.weights import WeightSet
+from app.renderer import MODES, NEEDS_REFERENCE, Renderer
+from app.scene.default import default_scene
+from app.scene.lights import LightRig
+from app.scene.model import Scene
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = (128, 128)
+# What networks are given, and the least ratio of its own square to the squared error, in dB: transmission is the one
+# that differs, in the ears.
+LEAST = {
+    "diffuse": 22.0,
+    "diffuse_narrow": 22.0,
+    "diffuse_wide": 22.0,
+    "specular": 24.0,
+    "thickness": 28.0,
+    "transmission": 7.0,
+    "ambient_visibility": 22.0,
+}
+
+
+@pytest.fixture(scope="module")
+def weights() -> WeightSet:
+    """The networks that ship."""
+    return WeightSet.load(ROOT / "weights" / "default")
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Device]:
+    """The same GPU, opened without ray tracing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(NO_RAY_TRACING, "1")
+        device = Device.open(raytracing=None, validation=True)
+    with device:
+        yield device
+        assert "VkAccelerationStructureKHR" not in device.objects_made
+    assert not device.validation_messages
+
+
+def draw(renderer: Renderer) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
+    """A settled picture and layers."""
+    renderer.settle_lights()
+    for _ in range(4):
+        renderer.render()
+    return renderer.read(), {name: renderer.read_aov(name) for name in ("face", *LEAST)}
+
+
+def test_the_picture_is_that_of_a_traced_one(gpu: Device, plain: Device, weights: WeightSet) -> None:
+    found = []
+    scene = default_scene(lights="rim", aspect=1.0)
+    for device in (gpu, plain):
+        with Renderer(device, scene, weights, SIZE, cache_size=96, cache_samples=12) as renderer:
+            found.append(draw(renderer))
+    (traced, traced_layers), (picture, layers) = found
+    face = (traced_layers["face"] > 0.0) & (layers["face"] > 0.0)
+    assert (traced_layers["face"] != layers["face"]).sum() <= 4
+    error = (picture.astype(float) - traced)[..., :3] / 255.0
+    assert -10.0 * np.log10((error[face] ** 2).mean()) > 32.0
+    assert -10.0 * np.log10((error[~face] ** 2).mean()) > 36.0  # eyes, brows, lashes
+    for name, least in LEAST.items():
+        there, here = traced_layers[name][face], layers[name][face]
+        assert 10.0 * np.log10((there**2).mean() / ((there - here) ** 2).mean()) > least, name
+
+
+def test_it_moves_and_says_what_it_cannot(plain: Device, weights: WeightSet) -> None:
+    scene: Scene = default_scene(aspect=1.0)
+    before = plain.live_objects
+    with Renderer(plain, scene, weights, (48, 40), cache_size=64, cache_samples=3) as renderer:
+        controls = Controls(renderer, tuple(MODES))
+        renderer.render()
+        made = plain.objects_made
+        for key in ("LEFT", "UP", "+", "E", "HOME", "T", "G", "N"):
+            controls.press(key)
+            renderer.render()
+        assert plain.objects_made == made
+        first = draw(renderer)[0]
+        assert first[..., :3].std() > 1.0
+        for mode in NEEDS_REFERENCE:
+            with pytest.raises(InputError, match=r"^The reference needs ray tracing, which .* has not\.$"):
+                renderer.mode = mode
+        assert renderer.mode == "neural"
+        renderer.scene = replace(renderer.scene, lights=LightRig(), environment=None)
+        assert draw(renderer)[0][..., :3].max() == 0
+        renderer.resize(32, 33)
+        assert draw(renderer)[0].shape == (33, 32, 4)
+    assert plain.live_objects == before
+    with pytest.raises(InputError, match="A traced G-buffer needs ray tracing"):
+        Renderer(plain, scene, weights, (48, 40), gbuffer="trace")
+    assert plain.live_objects == before
+
+
+def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures come with one warning; what needs rays is refused in one sentence, before anything is drawn."""
+    monkeypatch.setenv(NO_RAY_TRACING, "1")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    quick = ["--size", "32x24", "--light-samples", "1"]
+    assert main(["render", *quick, "--spp", "1", "--out", str(tmp_path / "face.png")]) == 0
+    assert capsys.readouterr().err.count("has no ray tracing: the G-buffer is rasterised") == 1
+    assert main(["demo", *quick, "--out", str(tmp_path / "demo")]) == 0
+    assert [path.name for path in (tmp_path / "demo").iterdir()] == ["neural.png"]
+    capsys.readouterr()
+    out = str(tmp_path / "x.png")
+    for arguments in (
+        ["render", "--mode", "reference", "--out", out],
+        ["render", "--gbuffer", "trace", "--out", out],
+        ["demo", "--mode", "split"],
+        ["dataset", "--out", str(tmp_path / "data"), "--frames", "1"],
+        ["avatar", "--seed", "1", "--out", out],
+    ):
+        assert main(arguments) == 2, arguments
+        assert "This needs ray tracing" in capsys.readouterr().err
+    assert not (tmp_path / "x.png").exists()
