@@ -9,26 +9,22 @@ of its own, so that Python prepares a frame while the GPU draws the one before.
 """
 
 import math
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InputError
+from app.frame_passes import FACE_RADIANCE, FramePasses, make_frame_passes
 from app.gpu import CommandBuffer, Device, Image
 from app.network.weights import WeightSet
-from app.passes.background import Background
-from app.passes.composite import MODES, VIEW_MODES, Composite, CompositeInputs, composite_state
-from app.passes.gbuffer import GBUFFER_KINDS, GBuffer, GBufferKind
+from app.passes.composite import MODES, VIEW_MODES, composite_state
+from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
 from app.passes.network_pipeline import network_pipeline
-from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.tile_hash import TileHash
-from app.passes.tile_network import TileNetwork
 from app.passes.upload import Upload
 from app.passes.warm_up import warm_up
 from app.passes.weight_store import ResidentWeights, WeightStore
@@ -40,35 +36,6 @@ AOVS = tuple(name for name in VIEW_MODES if name != "tiles")  # what read_aov kn
 NEEDS_REFERENCE = ("reference", "split", "difference")
 _UNDER_WAY = 2  # frames at most: one that the GPU draws, one that is ready for it
 _CENTER = (0.0, 0.0)
-FACE_RADIANCE = "rgba16f"
-
-
-class _Closes(Protocol):
-    def close(self) -> None: ...
-
-
-_Closable = TypeVar("_Closable", bound=_Closes)
-
-
-@dataclass
-class _Passes:
-    """Everything whose size is the picture's."""
-
-    gbuffer: GBuffer
-    tile_hash: TileHash
-    tile_network: TileNetwork
-    background: Background
-    reference: Reference | None  # without ray tracing there is none
-    face_radiance: Image
-    composite: Composite
-
-    def close(self) -> None:
-        for thing in (
-            self.composite, self.reference, self.background, self.tile_network, self.tile_hash, self.gbuffer,
-            self.face_radiance,
-        ):  # fmt: skip
-            if thing is not None:
-                thing.close()
 
 
 @dataclass
@@ -189,10 +156,7 @@ class Renderer:
             self._finish()
             if self._buffers.set_lights(scene):
                 self._cache.lights_changed()
-                p = self._passes
-                for stale in (p.gbuffer, p.background, p.reference, p.composite):
-                    if stale is not None:
-                        stale.lights_changed()
+                self._passes.lights_changed()
                 self._record()
             self._cache.restart()
             self._restart()
@@ -356,35 +320,10 @@ class Renderer:
 
     # Wiring
 
-    def _make_passes(self) -> _Passes:
-        device, scene, cache, (width, height) = self.device, self._buffers, self._cache, self._size
-        with ExitStack() as undo:  # what is made is let go of again, should a later pass fail
-
-            def keep(thing: _Closable) -> _Closable:
-                undo.callback(thing.close)
-                return thing
-
-            gbuffer = keep(GBuffer(device, scene, cache, width, height, self._gbuffer))
-            hashing = keep(TileHash(device, gbuffer.places, width, height, hash_scale=self.weights.hash_scale))
-            face_radiance = keep(device.image(width, height, FACE_RADIANCE, name="face radiance"))
-            features, surface = gbuffer.features, gbuffer.surface
-            network = keep(
-                TileNetwork(device, self._store.current, hashing, features, surface, face_radiance, width, height)
-            )
-            background = keep(Background(device, scene, cache, width, height))
-            reference = keep(Reference(device, scene, width, height)) if device.raytracing else None
-            inputs = CompositeInputs(
-                gbuffer.features,
-                gbuffer.surface,
-                hashing.hashes,
-                reference.radiance if reference is not None else None,
-                face_radiance,
-                background.radiance,
-                background.depth,
-            )
-            composite = keep(Composite(device, scene, inputs, width, height))
-            undo.pop_all()
-        return _Passes(gbuffer, hashing, network, background, reference, face_radiance, composite)
+    def _make_passes(self) -> FramePasses:
+        return make_frame_passes(
+            self.device, self._buffers, self._cache, self._store.current, self._size, self._gbuffer
+        )
 
     def _record(self, weights: ResidentWeights | None = None) -> None:
         """Records everything; with other networks from now on, if there are any."""

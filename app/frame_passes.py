@@ -1,0 +1,91 @@
+"""The passes of a frame whose resources have the picture's size: made together, and bound to each other."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from app.gpu import Device, Image
+from app.passes.background import Background
+from app.passes.composite import Composite, CompositeInputs
+from app.passes.gbuffer import GBuffer, GBufferKind
+from app.passes.light_cache import LightCache
+from app.passes.reference import Reference
+from app.passes.scene_buffers import SceneBuffers
+from app.passes.tile_hash import TileHash
+from app.passes.tile_network import TileNetwork
+from app.passes.weight_store import ResidentWeights
+
+FACE_RADIANCE = "rgba16f"
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+_Closable = TypeVar("_Closable", bound=_Closes)
+
+
+@dataclass
+class FramePasses:
+    """What draws one frame after the light cache; without ray tracing there is no reference."""
+
+    gbuffer: GBuffer
+    tile_hash: TileHash
+    tile_network: TileNetwork
+    background: Background
+    reference: Reference | None
+    face_radiance: Image
+    composite: Composite
+
+    def lights_changed(self) -> None:
+        """Bind the lights anew, where the passes see them."""
+        for stale in (self.gbuffer, self.background, self.reference, self.composite):
+            if stale is not None:
+                stale.lights_changed()
+
+    def close(self) -> None:
+        """Release everything."""
+        for thing in (
+            self.composite, self.reference, self.background, self.tile_network, self.tile_hash, self.gbuffer,
+            self.face_radiance,
+        ):  # fmt: skip
+            if thing is not None:
+                thing.close()
+
+
+def make_frame_passes(
+    device: Device,
+    scene: SceneBuffers,
+    cache: LightCache,
+    weights: ResidentWeights,
+    size: tuple[int, int],
+    gbuffer_kind: GBufferKind,
+) -> FramePasses:
+    """Make all passes for a picture of `size` (width, height); what is made is let go of, should a later one fail."""
+    width, height = size
+    with ExitStack() as undo:
+
+        def keep(thing: _Closable) -> _Closable:
+            undo.callback(thing.close)
+            return thing
+
+        gbuffer = keep(GBuffer(device, scene, cache, width, height, gbuffer_kind))
+        hashing = keep(TileHash(device, gbuffer.places, width, height, hash_scale=weights.weights.hash_scale))
+        face_radiance = keep(device.image(width, height, FACE_RADIANCE, name="face radiance"))
+        network = keep(
+            TileNetwork(device, weights, hashing, gbuffer.features, gbuffer.surface, face_radiance, width, height)
+        )
+        background = keep(Background(device, scene, cache, width, height))
+        reference = keep(Reference(device, scene, width, height)) if device.raytracing else None
+        inputs = CompositeInputs(
+            gbuffer.features,
+            gbuffer.surface,
+            hashing.hashes,
+            reference.radiance if reference is not None else None,
+            face_radiance,
+            background.radiance,
+            background.depth,
+        )
+        composite = keep(Composite(device, scene, inputs, width, height))
+        undo.pop_all()
+    return FramePasses(gbuffer, hashing, network, background, reference, face_radiance, composite)
