@@ -30,6 +30,7 @@ from app.network.layers import OUTPUTS, check_layers
 from app.network.schema import CHANNELS
 from app.network.tile_hash import HASHES
 from app.network.weights import FILE_NAME, WeightSet
+from app.training.augmentation import displaced, mirrored
 from app.training.checkpoint import Checkpoint
 from app.training.coverage import Coverage, coverage
 from app.training.dataset import Dataset
@@ -77,6 +78,8 @@ class Options:
         threads: torch's; the order of summation, hence the last bits, depend on it.
         device: one of DEVICES; "auto" takes CUDA if there is one.
         steps, batch, rate: the generalist's Adam steps, pixels a step and first learning rate (cosine).
+        decay: the generalist's weight decay (AdamW: Loshchilov & Hutter 2019).
+        place_noise: deviation of the noise that is added to uv while the generalist trains.
         experts: how the experts are trained; with 0 steps there are none.
         widths: of hidden layers, of further generalists, trained as long as the first, to compare with.
         learning_curve: whether to train on fewer people as well, to see what more data would bring.
@@ -89,6 +92,8 @@ class Options:
     steps: int = 20_000
     batch: int = 8192
     rate: float = 4e-3
+    decay: float = 0.1
+    place_noise: float = 0.03
     experts: ExpertOptions = field(default_factory=ExpertOptions)
     widths: tuple[int, ...] = ()
     learning_curve: bool = False
@@ -106,10 +111,12 @@ class Options:
                 raise InputError(f"Training needs a {name} above 0, not {value}.")
         for name, value in (
             ("seed", self.seed),
+            ("weight decay", self.decay),
+            ("noise of places", self.place_noise),
             ("number of steps", min(self.steps, self.experts.steps)),
             ("number of neighbours", self.experts.neighbors),
         ):
-            if value < 0:
+            if math.isnan(value) or value < 0:
                 raise InputError(f"Training needs a {name} of 0 or more, not {value}.")
         for name, choice, known in (("device", self.device, DEVICES), ("experts' part", self.experts.trains, TRAINS)):
             if choice not in known:
@@ -198,7 +205,8 @@ def train(
         if train_pixels.kept < 1.0:
             console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
         metadata = _metadata(data, options, covered, len(train_pixels))
-        run = _Run(options, judge_pixels.to(device), state, display, engine or Here())
+        symmetric = bool(data.people)  # a mesh of its own may have its halves anywhere in the texture square
+        run = _Run(options, symmetric, judge_pixels.to(device), state, display, engine or Here())
         result = _train_main(run, data, out, train_pixels.to(device), metadata)
         if not result.interrupted:
             try:
@@ -307,6 +315,7 @@ class _Run:
     """What the trainings of a run share. Each has a name, under which it can be taken up again."""
 
     options: Options
+    symmetric: bool  # the faces' halves lie mirrored in the texture square
     judge: Pixels
     state: Checkpoint
     display: Display
@@ -334,7 +343,7 @@ class _Run:
         options, state = self.options, self.state
         torch.manual_seed(self.seed(name, "weights"))
         net = untrained(layers, pixels, self.generator(name, "scales"))
-        optimizer = torch.optim.Adam(net.parameters(), lr=options.rate, fused=True)
+        optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=options.decay, fused=True)
         reached = state.generalists.get(name, {"step": 0, "best_db": -math.inf, "best": net.state_dict()})
         if reached["step"]:
             net.load_state_dict(reached["net"])
@@ -350,7 +359,8 @@ class _Run:
                 for step in range(first, last):
                     set_rate(optimizer, options.rate, step / steps)
                     index = torch.randint(len(pixels), (options.batch,), generator=generator)
-                    features, scale, target = tinted(pixels.draw(index, generator), generator)
+                    batch = displaced(tinted(pixels.draw(index, generator), generator), options.place_noise, generator)
+                    features, scale, target = mirrored(batch, generator) if self.symmetric else batch
                     descend(optimizer, weighted_error(net(features) * scale, target).mean())
                 with torch.no_grad():
                     drawn = net(jury.features) * jury.scale
