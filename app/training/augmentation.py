@@ -1,6 +1,7 @@
 """What keeps a generalist from learning its few dozen people by heart: pixels of mirrored heads, and of places nearby.
 
-Both are for the generalist alone. An expert knows one place of the face, and mirrored pixels belong to another.
+Both are for generalists of many people alone: one fixed face is to be known by heart (on 256 frames of the default
+head, noise cost 0.3 to 0.8 dB). An expert knows one place of the face, and mirrored pixels belong to another.
 """
 
 import torch

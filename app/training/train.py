@@ -78,8 +78,8 @@ class Options:
         threads: torch's; the order of summation, hence the last bits, depend on it.
         device: one of DEVICES; "auto" takes CUDA if there is one.
         steps, batch, rate: the generalist's Adam steps, pixels a step and first learning rate (cosine).
-        decay: the generalist's weight decay (AdamW: Loshchilov & Hutter 2019).
-        place_noise: deviation of the noise that is added to uv while the generalist trains.
+        decay: the generalist's weight decay (AdamW: Loshchilov & Hutter 2019), where there are many people.
+        place_noise: deviation of the noise that is added to uv while it trains, where there are many people.
         experts: how the experts are trained; with 0 steps there are none.
         widths: of hidden layers, of further generalists, trained as long as the first, to compare with.
         learning_curve: whether to train on fewer people as well, to see what more data would bring.
@@ -205,8 +205,7 @@ def train(
         if train_pixels.kept < 1.0:
             console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
         metadata = _metadata(data, options, covered, len(train_pixels))
-        symmetric = bool(data.people)  # a mesh of its own may have its halves anywhere in the texture square
-        run = _Run(options, symmetric, judge_pixels.to(device), state, display, engine or Here())
+        run = _Run(options, bool(data.people), judge_pixels.to(device), state, display, engine or Here())
         result = _train_main(run, data, out, train_pixels.to(device), metadata)
         if not result.interrupted:
             try:
@@ -315,7 +314,7 @@ class _Run:
     """What the trainings of a run share. Each has a name, under which it can be taken up again."""
 
     options: Options
-    symmetric: bool  # the faces' halves lie mirrored in the texture square
+    people: bool  # many, not to be learnt by heart; else one face, whose places are to be known
     judge: Pixels
     state: Checkpoint
     display: Display
@@ -343,7 +342,8 @@ class _Run:
         options, state = self.options, self.state
         torch.manual_seed(self.seed(name, "weights"))
         net = untrained(layers, pixels, self.generator(name, "scales"))
-        optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=options.decay, fused=True)
+        decay = options.decay if self.people else 0.0
+        optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=decay, fused=True)
         reached = state.generalists.get(name, {"step": 0, "best_db": -math.inf, "best": net.state_dict()})
         if reached["step"]:
             net.load_state_dict(reached["net"])
@@ -359,8 +359,10 @@ class _Run:
                 for step in range(first, last):
                     set_rate(optimizer, options.rate, step / steps)
                     index = torch.randint(len(pixels), (options.batch,), generator=generator)
-                    batch = displaced(tinted(pixels.draw(index, generator), generator), options.place_noise, generator)
-                    features, scale, target = mirrored(batch, generator) if self.symmetric else batch
+                    batch = tinted(pixels.draw(index, generator), generator)
+                    if self.people:
+                        batch = mirrored(displaced(batch, options.place_noise, generator), generator)
+                    features, scale, target = batch
                     descend(optimizer, weighted_error(net(features) * scale, target).mean())
                 with torch.no_grad():
                     drawn = net(jury.features) * jury.scale

@@ -38,8 +38,6 @@ QUICK = Options(
     threads=1,
     steps=600,
     batch=1024,
-    decay=0.0,
-    place_noise=0.0,  # there is but one face, whose places are to be known
     experts=ExpertOptions(steps=100, batch=256, rate=4e-3, group=8, min_pixels=1500, judge_pixels=2048, checks=4),
 )
 # Just enough of everything to be interrupted in the middle.
