@@ -95,11 +95,13 @@ void main()
             }
         }
     }
+    // All of the environment is looked at once an update: by its last view.
+    bool complete = push.last != 0u && push.of_update + 1u == state.samples;
+    vec3 sky = complete ? environment_irradiance(point.normal) : vec3(0.0);
     if (gathers) {
-        if (push.last != 0u && push.of_update + 1u == state.samples)
-            sum.environment = share_seen(sum, environment_irradiance(point.normal));
+        if (complete) sum.environment = share_seen(sum, sky);
         gathered[i] = sum;
     } else {
-        fine[place] = FineLight(sum.lights, sum.seen, sum.whole, environment_irradiance(point.normal));
+        fine[place] = FineLight(sum.lights, sum.seen, sum.whole, sky);
     }
 }

@@ -115,8 +115,7 @@ class Background:
             push["opacity"], push["alpha_cutoff"] = material.opacity, _cutoff(material)
             push["passed"] = self._passed.get(part, 1.0)
             command.push(push)
-            count = 3 * len(self.scene.meshes[part].triangles)
-            command.draw_indexed(count, first=int(self.scene.first_indices[part]))
+            self.scene.draw_part(command, part)
 
     def close(self) -> None:
         """Releases everything on the GPU."""

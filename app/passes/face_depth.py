@@ -48,8 +48,7 @@ class FaceDepth:
             command.index_buffer(self.scene.indices)
             for index, part in enumerate(self.scene.parts):
                 if part.face:
-                    count = 3 * len(self.scene.meshes[index].triangles)
-                    command.draw_indexed(count, first=int(self.scene.first_indices[index]))
+                    self.scene.draw_part(command, index)
 
     def close(self) -> None:
         """Releases everything on the GPU."""

@@ -184,8 +184,7 @@ class LightMaps:
                     push = np.zeros((), MAP_PUSH.dtype)
                     push["view"], push["part"] = view, part
                     command.push(push)
-                    count = 3 * len(self._scene.meshes[part].triangles)
-                    command.draw_indexed(count, first=int(self._scene.first_indices[part]))
+                    self._scene.draw_part(command, part)
 
     def close(self) -> None:
         """Releases everything on the GPU."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InputError
-from app.gpu import Binding, Buffer, Device, Image, Sampler, Tlas
+from app.gpu import Binding, Buffer, CommandBuffer, Device, Image, Sampler, Tlas
 from app.gpu.bindings import BindingKind
 from app.network.schema import tile_grid
 from app.passes.dielectric_table import DIELECTRIC_FLOATS, dielectric_table
@@ -201,6 +201,10 @@ class SceneBuffers:
     def has_environment(self) -> bool:
         """Whether light comes from all around."""
         return self._pixels is not None
+
+    def draw_part(self, command: CommandBuffer, part: int) -> None:
+        """Records the draw of all triangles of a part; `indices` must be bound."""
+        command.draw_indexed(3 * len(self.meshes[part].triangles), first=int(self.first_indices[part]))
 
     def close(self) -> None:
         """Releases everything on the GPU."""
