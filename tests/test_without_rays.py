@@ -79,6 +79,9 @@ def test_the_picture_is_that_of_a_traced_one(gpu: Device, plain: Device, weights
 
 def test_it_moves_and_says_what_it_cannot(plain: Device, weights: WeightSet) -> None:
     scene: Scene = default_scene(aspect=1.0)
+    with plain.image(4, 4, "rgba8") as tiny:  # makes the staging buffers, which the device keeps
+        tiny.upload(np.zeros((4, 4, 4), np.uint8))
+        tiny.read()
     before = plain.live_objects
     with Renderer(plain, scene, weights, (48, 40), cache_size=64, cache_samples=3) as renderer:
         controls = Controls(renderer, tuple(MODES))
