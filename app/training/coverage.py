@@ -80,9 +80,9 @@ class Coverage:
 
 def coverage(pixels: Pixels, min_pixels: int, min_people: int = 1, *, unit: str = "people") -> Coverage:
     """Measure training pixels, where an expert needs `min_pixels` of them, of `min_people` (named `unit`)."""
-    present = [tile_hash for tile_hash in pixels.runs if pixels.count(tile_hash)]
+    present = pixels.hashes
     enough = pixels.with_enough(min_pixels, min_people)
-    tiles = [pixels.tiles[tile_hash].numpy() for tile_hash in enough]
+    tiles = [pixels.sources(tile_hash).numpy() for tile_hash in enough]
     return Coverage(
         hashes=len(present),
         enough=len(enough),

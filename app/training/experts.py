@@ -203,9 +203,9 @@ class Sampler:
         self._generator = generator
         foreign = round(options.batch * options.neighbor_share) if options.neighbors else 0
         self._sizes = (options.batch - foreign, foreign)
-        present = [h for h in pixels.runs if pixels.count(h)]
-        own = [[pixels.runs[h]] for h in group]
-        near = [[pixels.runs[n] for n in neighbors(h, present, options.neighbors)] for h in group]
+        present = pixels.hashes
+        own = [pixels.ranges(h) for h in group]
+        near = [[ends for n in neighbors(h, present, options.neighbors) for ends in pixels.ranges(n)] for h in group]
         # Pixels that come first mix more lights (`Pixels.draw`): own and foreign ones must not lie apart.
         self._order = torch.randperm(options.batch, generator=generator)
         self._tables = [_table(own), _table([n or o for n, o in zip(near, own, strict=True)])]
@@ -254,8 +254,8 @@ class Jury:
         counts = [min(judge.count(h), most) for h in group]
         index = torch.zeros(len(group), max(counts), dtype=torch.int64)
         for row, (tile_hash, count) in enumerate(zip(group, counts, strict=True)):
-            first, stop = judge.runs[tile_hash]
-            index[row, :count] = first + torch.randperm(stop - first, generator=generator)[:count]
+            all_of_it = torch.cat([torch.arange(*ends) for ends in judge.ranges(tile_hash)])
+            index[row, :count] = all_of_it[torch.randperm(len(all_of_it), generator=generator)[:count]]
         present = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
         self._people = int(judge.person.max()) + 1
         with torch.no_grad():

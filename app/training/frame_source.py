@@ -28,7 +28,7 @@ from app.training.frames import TileSelection
 from app.training.manifest import PersonInfo, TileBatch
 from app.training.people import People
 
-CACHE_SAMPLES = 16  # the demo's 32 would teach little more: the blur averages over many texels
+LIGHT_SAMPLES = 16  # of a point of the light cache; the demo's 32 would double what a frame costs
 SAMPLES_PER_SUBMIT = 8  # keeps a submission short enough for drivers that watch the clock
 
 
@@ -42,10 +42,13 @@ class GpuFrameSource:
         head: a scene with one fixed head, whose lights, environment and camera are replaced from frame to frame; or
             whoever makes the heads that `show` wants.
         cache_size: texels along the light cache's UV square.
+        light_samples: of each of its points.
     """
 
-    def __init__(self, device: Device, head: Scene | People, *, cache_size: int = 256) -> None:
-        self.device, self._cache_size = device, cache_size
+    def __init__(
+        self, device: Device, head: Scene | People, *, cache_size: int = 256, light_samples: int = LIGHT_SAMPLES
+    ) -> None:
+        self.device, self._cache_size, self._light_samples = device, cache_size, light_samples
         self._size = (0, 0)
         self._sized: list[Any] = []
         self._person: PersonInfo | None = None
@@ -69,7 +72,7 @@ class GpuFrameSource:
     def description(self) -> dict[str, Any]:
         """The people, or sizes and a digest that tell one fixed head from another."""
         head = _description(self._scene) if self._people is None else {"people": self._people.description}
-        return {**head, "cache_size": self._cache_size, "cache_samples": CACHE_SAMPLES}
+        return {**head, "cache_size": self._cache_size, "cache_samples": self._light_samples}
 
     def show(self, person: PersonInfo) -> None:
         """See `frames.FrameSource`."""
@@ -155,8 +158,8 @@ class GpuFrameSource:
                 self.device,
                 self._buffers,
                 size=self._cache_size,
-                samples=CACHE_SAMPLES,
-                samples_per_update=CACHE_SAMPLES // 4,
+                samples=self._light_samples,
+                samples_per_update=max(self._light_samples // 4, 1),
                 background=False,
             )
         else:
@@ -231,17 +234,23 @@ class OpenSource:
         device: a device's number or a part of its name. None: the workers spread over the devices of the best kind.
         mesh: a mesh file, for one fixed face; None for random people.
         face: the names of its parts or materials that are face.
+        light_samples: of each point of the light cache.
     """
 
     device: str | None = None
     mesh: Path | None = None
     face: tuple[str, ...] = ()
+    light_samples: int = LIGHT_SAMPLES
 
     @contextmanager
     def __call__(self, number: int, count: int) -> Iterator[GpuFrameSource]:
         """Open worker number `number` of `count`."""
-        with Device.open(self._device(number)) as device, GpuFrameSource(device, self.head()) as source:
+        with Device.open(self._device(number)) as device, self.on(device) as source:
             yield source
+
+    def on(self, device: Device) -> GpuFrameSource:
+        """The source on a device that is open."""
+        return GpuFrameSource(device, self.head(), light_samples=self.light_samples)
 
     def head(self) -> Scene | People:
         """The fixed face's scene, or whoever makes people."""

@@ -41,7 +41,7 @@ class Judge:
 
     def __init__(self, pixels: Pixels, index: Tensor, draw: Draw, present: Tensor | None = None) -> None:
         self.features, self.scale, self._target = pixels.take(index)
-        self._person = pixels.person[index.to(pixels.person.device)].to(pixels.device).long()
+        self._person = pixels.shown(index)
         self._variance, self._present = pixels.noise(index), present
         self.refer_to(draw(self.features, self.scale))
 
@@ -125,19 +125,18 @@ def judge(weights: WeightSet, pixels: Pixels, reference: WeightSet, most: int, s
     people = int(pixels.person.max()) + 1
     errors = {model: np.zeros(people) for model in ("generalist", "experts")}
     counts = np.zeros(people)
-    for tile_hash, (start, stop) in pixels.runs.items():
-        if start == stop:
-            continue
-        chosen = np.random.default_rng([seed, tile_hash]).permutation(stop - start)[:most]
-        jury = Judge(pixels, torch.from_numpy(start + chosen)[None], _draw(reference, 0))
+    for tile_hash in pixels.hashes:
+        index = torch.cat([torch.arange(*ends) for ends in pixels.ranges(tile_hash)])
+        chosen = np.random.default_rng([seed, tile_hash]).permutation(len(index))[:most]
+        jury = Judge(pixels, index[torch.from_numpy(chosen)][None], _draw(reference, 0))
         drawn = {"generalist": _draw(weights, 0)(jury.features, jury.scale)}
         drawn["experts"] = drawn["generalist"]
         if weights.table[tile_hash]:
             drawn["experts"] = _draw(weights, tile_hash)(jury.features, jury.scale)
         for model, radiance in drawn.items():
             sums, found = jury.by_person(radiance, people)
-            errors[model] += sums[0].numpy() * ((stop - start) / len(chosen))
-        counts += found[0].numpy() * ((stop - start) / len(chosen))
+            errors[model] += sums[0].numpy() * (len(index) / len(chosen))
+        counts += found[0].numpy() * (len(index) / len(chosen))
     present = counts > 0
     return Judgement({model: error[present] for model, error in errors.items()}, counts[present])
 

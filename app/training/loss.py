@@ -10,6 +10,9 @@ from app.scene.tonemap import FRESNEL_OFFSET, START_COMPRESSION
 SHADOW = 0.01
 # Highlights keep this share of their weight: a prediction that is far too bright must find its way back.
 LEAST_HIGHLIGHT = 0.05
+# An error as large as from black to white. Beyond, it is a firefly's, and weighs as if it rose evenly: one pixel in two
+# thousand has such a target, and those would be half of all squared errors. What light they stand for is lost.
+FULL_RANGE = 1.0
 
 
 def display_slope(radiance: Tensor) -> Tensor:
@@ -34,8 +37,9 @@ def display_slope(radiance: Tensor) -> Tensor:
 
 def weighted_error(prediction: Tensor, target: Tensor) -> Tensor:
     """The training loss (..., 3): squared error weighed by the slope at the prediction, which counts as a
-    constant.
+    constant; beyond the display's full range the error counts evenly (Huber 1964).
 
-    Its gradient is linear in `target`, so the noise of an unbiased target averages out.
+    Below that its gradient is linear in `target`, so the noise of an unbiased target averages out.
     """
-    return (display_slope(prediction.detach()) * (prediction - target)).square()
+    error = (display_slope(prediction.detach()) * (prediction - target)).abs()
+    return torch.where(error <= FULL_RANGE, error.square(), FULL_RANGE * (2.0 * error - FULL_RANGE))

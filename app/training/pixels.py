@@ -7,6 +7,9 @@ lights A and B would under a*A + b*B have the light features and the target a*(A
 by light_scale, which is linear itself. Training frames come as several lightings of one view; every time such
 a pixel is drawn, it gets another mixture of them. A few lightings a pixel thus teach what thousands would, and
 the targets' noise, which is independent from frame to frame, stays unbiased.
+
+Mirrored heads. Every pixel of an avatar is also one of the mirrored head under mirrored light. Indices from n on mean
+these: nothing is stored twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,6 +25,7 @@ from app.errors import InputError
 from app.network.schema import CHANNELS, TILE_PIXELS
 from app.training.dataset import Dataset
 from app.training.manifest import CAMERAS, block_of
+from app.training.mirroring import mirrored, mirrored_hash
 
 MAX_PIXELS = 60_000_000  # 94 bytes each: 5.6 GB
 
@@ -46,10 +50,11 @@ class Pixels:
         variance: (n, 3) half, variance of the target's noise; infinite where nothing is known about it.
         sibling: (n,) int32, index of the same point of the same view under the next lighting; these make rings.
         person: (n,) int32, whom the pixel shows, see `people_of`.
-        runs: hash -> (start, stop) of its pixels, for every hash of the data set.
+        runs: hash -> (start, stop) of its stored pixels, for every hash of the data set.
         kept: share of the split's pixels that was loaded; below 1 if they did not fit.
         tiles: hash -> (n, 2) int64: number of the lighting and of the person of each of its tiles.
         device: where the networks are. The pixels themselves lie there, too, or on the host.
+        twofold: whether indices n to 2n stand for the pixels' mirrored twins.
     """
 
     features: Tensor
@@ -62,6 +67,7 @@ class Pixels:
     kept: float
     tiles: dict[int, Tensor] = field(default_factory=dict)
     device: torch.device = CPU
+    twofold: bool = False
 
     @staticmethod
     def of(
@@ -75,21 +81,43 @@ class Pixels:
         return Pixels(features, scale, target, variance, sibling, person, runs, kept, tiles)
 
     def __len__(self) -> int:
-        return len(self.scale)
+        return len(self.scale) * (2 if self.twofold else 1)
+
+    def with_mirrored(self) -> "Pixels":
+        """The same pixels and their mirrored twins, which belong to the mirrored hashes."""
+        return replace(self, twofold=True)
+
+    @property
+    def hashes(self) -> list[int]:
+        """The hashes with any pixels, ascending."""
+        present = {h for h, (start, stop) in self.runs.items() if start < stop}
+        return sorted(present | {mirrored_hash(h) for h in present} if self.twofold else present)
+
+    def ranges(self, tile_hash: int) -> list[tuple[int, int]]:
+        """Where a hash has its pixels: (start, stop) of its own, then of mirrored ones; none of them empty."""
+        found = [self.runs.get(tile_hash, (0, 0))]
+        if self.twofold:
+            start, stop = self.runs.get(mirrored_hash(tile_hash), (0, 0))
+            found.append((len(self.scale) + start, len(self.scale) + stop))
+        return [(start, stop) for start, stop in found if start < stop]
 
     def count(self, tile_hash: int) -> int:
         """How many pixels a hash has."""
-        start, stop = self.runs.get(tile_hash, (0, 0))
-        return stop - start
+        return sum(stop - start for start, stop in self.ranges(tile_hash))
+
+    def sources(self, tile_hash: int) -> Tensor:
+        """Numbers of the lighting and of the person (n, 2) of each of a hash's tiles, mirrored ones included."""
+        hashes = (tile_hash, mirrored_hash(tile_hash)) if self.twofold else (tile_hash,)
+        return torch.cat([self.tiles[h] for h in hashes if h in self.tiles] or [torch.empty(0, 2, dtype=torch.int64)])
 
     def people_seen(self, tile_hash: int) -> int:
         """How many people the tiles of a hash show."""
-        return len(np.unique(self.tiles[tile_hash][:, 1].numpy())) if tile_hash in self.tiles else 0
+        return len(np.unique(self.sources(tile_hash)[:, 1].numpy()))
 
     def with_enough(self, pixels: int, people: int) -> list[int]:
         """The hashes with so many pixels, of so many people or of a quarter of all there are."""
         people = min(people, -(-(int(self.person.max()) + 1) // 4)) if len(self.person) else people
-        return [h for h in self.runs if self.count(h) >= pixels and self.people_seen(h) >= people]
+        return [h for h in self.hashes if self.count(h) >= pixels and self.people_seen(h) >= people]
 
     def of_people(self, count: int) -> "Pixels":
         """A copy of the pixels that show the first `count` people."""
@@ -110,12 +138,18 @@ class Pixels:
 
     def noise(self, index: Tensor) -> Tensor:
         """Variance (..., 3) of the targets at `index` (...), float32."""
-        return self.variance[index.to(self.variance.device)].to(self.device).float()
+        return self.variance[self._stored(index, self.variance)].to(self.device).float()
+
+    def shown(self, index: Tensor) -> Tensor:
+        """The person (...) at `index` (...)."""
+        return self.person[self._stored(index, self.person)].to(self.device).long()
 
     def take(self, index: Tensor) -> Batch:
         """Features (..., C), scale (..., 1) and target (..., 3) of the pixels at `index` (...), float32."""
-        flat, shape = index.reshape(-1).to(self.features.device), index.shape
+        shape, flat = index.shape, self._stored(index, self.features).reshape(-1)
         features = self.features.index_select(0, flat).to(self.device).float().reshape(*shape, -1)
+        if self.twofold:
+            features = mirrored(features, (index >= len(self.scale)).to(self.device))
         scale = self.scale.index_select(0, flat).to(self.device).reshape(*shape, 1)
         return features, scale, self.target.index_select(0, flat).to(self.device).reshape(*shape, 3)
 
@@ -141,9 +175,16 @@ class Pixels:
                 scale[here] += more_scale
                 features[here] += more_scale * more_features
                 target[here] += strength * more_target
-            index = self.sibling.index_select(0, index.reshape(-1)).long().reshape(index.shape)
+            stored = self._stored(index, self.sibling)
+            following = self.sibling.index_select(0, stored.reshape(-1)).long().reshape(index.shape)
+            index = following + (index - stored)  # a mirrored pixel's siblings are mirrored
         # Strengths are those of exposed pictures: divided by their sum, the mixture is an exposed picture, too.
         return features / scale.clamp_min(1e-30), scale / strengths, target / strengths
+
+    def _stored(self, index: Tensor, where: Tensor) -> Tensor:
+        """Where in a stored tensor the pixels at `index` are, on its device."""
+        index = index.to(where.device)
+        return index % len(self.scale) if self.twofold else index
 
 
 TENSORS = ("features", "scale", "target", "variance", "sibling", "person")

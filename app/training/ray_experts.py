@@ -86,11 +86,12 @@ class _Packed(NamedTuple):
     arrays: list[npt.NDArray[np.generic]]
     runs: dict[int, tuple[int, int]]
     kept: float
+    twofold: bool
 
     @staticmethod
     def of(pixels: Pixels) -> "_Packed":
         arrays = [getattr(pixels, name).cpu().numpy() for name in TENSORS]
-        return _Packed(arrays, pixels.runs, pixels.kept)
+        return _Packed(arrays, pixels.runs, pixels.kept, pixels.twofold)
 
     @property
     def bytes(self) -> int:
@@ -99,7 +100,8 @@ class _Packed(NamedTuple):
     def unpacked(self) -> Pixels:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch fears that we might write to what is shared: nobody does
-            return Pixels.of(self.arrays, self.runs, self.kept, {})
+            stored = Pixels.of(self.arrays, self.runs, self.kept, {})
+        return stored.with_mirrored() if self.twofold else stored
 
 
 def _train(

@@ -30,10 +30,10 @@ from app.network.layers import OUTPUTS, check_layers
 from app.network.schema import CHANNELS
 from app.network.tile_hash import HASHES
 from app.network.weights import FILE_NAME, WeightSet
-from app.training.augmentation import displaced, mirrored
 from app.training.checkpoint import Checkpoint
 from app.training.coverage import Coverage, coverage
 from app.training.dataset import Dataset
+from app.training.displacement import displaced
 from app.training.display import Display
 from app.training.evaluate import Evaluation, evaluate
 from app.training.experts import (
@@ -199,6 +199,8 @@ def train(
             if not len(pixels):
                 hint = "It needs at least ten frames that show a face."
                 raise InputError(f"The data set {data.path} has no {name} pixels.", hint)
+        if data.people:
+            train_pixels, judge_pixels = train_pixels.with_mirrored(), judge_pixels.with_mirrored()
         unit = "people" if data.people else "blocks of frames"  # of one face
         covered = coverage(train_pixels, options.experts.min_pixels, options.experts.min_people, unit=unit)
         console.print(str(covered), highlight=False)
@@ -361,7 +363,7 @@ class _Run:
                     index = torch.randint(len(pixels), (options.batch,), generator=generator)
                     batch = tinted(pixels.draw(index, generator), generator)
                     if self.people:
-                        batch = mirrored(displaced(batch, options.place_noise, generator), generator)
+                        batch = displaced(batch, options.place_noise, generator)
                     features, scale, target = batch
                     descend(optimizer, weighted_error(net(features) * scale, target).mean())
                 with torch.no_grad():

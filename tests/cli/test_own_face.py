@@ -21,7 +21,6 @@ from app.scene.default import default_scene
 from app.scene.meshes import load_mesh
 from app.scene.model import Scene
 from app.scene.uv_layout import UvLayout, canonical_layout
-from app.training import frame_source
 from tests.scene.foreign_head import foreign_head, write_foreign_head
 
 TURN = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 1]])
@@ -129,7 +128,6 @@ def test_from_a_foreign_mesh_to_a_picture(
 ) -> None:
     """The demo names three commands; these make networks for a head that the avatar generator did not."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(frame_source, "CACHE_SAMPLES", 4)  # half the time
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     write_foreign_head(Path("jane.glb"), eyes=True)
@@ -142,7 +140,10 @@ def test_from_a_foreign_mesh_to_a_picture(
     assert "bungyo: warning: jane.glb: its UVs are not those that the networks in avatars know" in warning
     dataset, train, demo = (shlex.split(line)[1:] for line in warning.splitlines() if line.startswith("  bungyo "))
 
-    assert main([*dataset, "--frames", "25", "--size", "48x48", "--spp", "2", "--env", "studio"]) == 0
+    assert (
+        main([*dataset, "--frames", "25", "--size", "48x48", "--spp", "2", "--env", "studio", "--light-samples", "4"])
+        == 0
+    )
     assert main([*train, "--steps", "300", "--expert-steps", "2"]) == 0
     capsys.readouterr()
     assert main([*demo, *small, "--out", "after"]) == 0

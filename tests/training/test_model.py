@@ -9,7 +9,7 @@ from app.network.tile_hash import HASHES
 from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
-from app.training.loss import display_slope, weighted_error
+from app.training.loss import FULL_RANGE, display_slope, weighted_error
 from app.training.model import Experts, Generalist, Scales
 
 
@@ -81,18 +81,28 @@ def test_what_an_expert_may_change(hidden: bool) -> None:
     assert changed == [hidden, True, hidden, True, True, True]  # weights and biases of two hidden layers and the last
 
 
+def gradient(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    (result,) = torch.autograd.grad(weighted_error(prediction, target).sum(), prediction)
+    return result
+
+
 def test_the_gradient_is_linear_in_the_noisy_target() -> None:
     """The mean gradient over noisy targets is the gradient for their mean: noise averages out, whatever its shape."""
-    prediction = torch.rand(50, 3, dtype=torch.float64, requires_grad=True)
+    prediction = (0.2 + 0.3 * torch.rand(50, 3, dtype=torch.float64)).requires_grad_()
+    room = FULL_RANGE / display_slope(prediction.detach()).max()  # for how far off a target may be
     rng = np.random.default_rng(0)
-    targets = torch.from_numpy(rng.gamma(0.1, 3.0, (200, 50, 3)))  # skewed: most are near 0, a few are huge
+    skewed = rng.gamma(0.1, 3.0, (200, 50, 3)).clip(0.0, 4.0)  # most are near 0, a few are large
+    targets = prediction.detach() + room * (torch.from_numpy(skewed) / 2.0 - 1.0)
+    mean = torch.stack([gradient(prediction, target) for target in targets]).mean(0)
+    torch.testing.assert_close(mean, gradient(prediction, targets.mean(0)))
 
-    def gradient(target: torch.Tensor) -> torch.Tensor:
-        (result,) = torch.autograd.grad(weighted_error(prediction, target).sum(), prediction)
-        return result
 
-    mean = torch.stack([gradient(target) for target in targets]).mean(0)
-    torch.testing.assert_close(mean, gradient(targets.mean(0)))
+def test_fireflies_pull_no_harder_than_white_at_black() -> None:
+    prediction = torch.full((1, 3), 0.1, requires_grad=True)
+    furthest = prediction.detach() + FULL_RANGE / display_slope(prediction.detach())
+    limit = gradient(prediction, furthest)
+    torch.testing.assert_close(gradient(prediction, 1e4 * furthest), limit)
+    assert (gradient(prediction, 0.9 * furthest).abs() < limit.abs()).all()
 
 
 def test_slope_follows_the_display() -> None:

@@ -110,7 +110,7 @@ def test_noise_averages_out(trained: tuple[Result, Path], data: Dataset) -> None
 
 def test_heavy_noise_makes_nothing_darker(tmp_path: Path) -> None:
     """Trained on exponentially distributed targets, a network is on average as bright as one trained on the truth."""
-    options = replace(QUICK, steps=300, experts=replace(QUICK.experts, steps=0))
+    options = replace(QUICK, steps=600, experts=replace(QUICK.experts, steps=0))
     brightness = []
     for noise in (0.0, 2.0):
         path = tmp_path / f"noise {noise}"
