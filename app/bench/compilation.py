@@ -51,5 +51,5 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 @contextmanager
 def compilation(options: SceneOptions) -> Iterator[Compilation]:
     """For a `Worker`: on the device that `options` name."""
-    with open_device(options) as device:
+    with open_device(options, raytracing=False) as device:
         yield Compilation(device)

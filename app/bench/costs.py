@@ -196,7 +196,7 @@ class Costs:
 @contextmanager
 def costs(options: SceneOptions) -> Iterator[Costs]:
     """For a `Worker`: on the device that `options` name."""
-    with open_device(options) as device, Costs(device) as made:
+    with open_device(options, raytracing=False) as device, Costs(device) as made:
         yield made
 
 

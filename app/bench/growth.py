@@ -73,9 +73,9 @@ class Growth:
         self._edge = edge
         self._renderers: dict[int, Renderer] = {}
         try:
-            self._device = self._kept.enter_context(open_device(options))
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # random networks take as long
+                warnings.simplefilter("ignore")  # random networks take as long; the report says what rays are missing
+                self._device = self._kept.enter_context(open_device(options, raytracing=None))
                 self._weights = load_weights(options.weights)
             self._scene = default_scene()
         except BaseException:

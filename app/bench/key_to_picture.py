@@ -8,6 +8,7 @@ import os
 import random
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -144,7 +145,9 @@ def key_view(options: SceneOptions, size: tuple[int, int]) -> Iterator[KeyView |
             reason = error.message
         else:
             stack.callback(typist.close)
-            device = stack.enter_context(open_device(options, window=True))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of missing rays the report speaks
+                device = stack.enter_context(open_device(options, window=True, raytracing=None))
             settings = replace(options, light_samples=1)
             renderer = stack.enter_context(open_renderer(settings, device, size, "neural"))
             sets = (options.weights or DEFAULT_WEIGHTS,)

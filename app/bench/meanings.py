@@ -5,6 +5,7 @@ from collections.abc import Collection
 FRAME = {
     "fps_512_traced": "frames/s at 512x512, lights at rest",
     "fps_512_raster": "frames/s at 512x512, lights at rest, G-buffer rasterised",
+    "fps_720_raster": "frames/s at 1280x720, lights at rest, G-buffer rasterised",
     "fps_720_traced": "frames/s at 1280x720, lights at rest",
     "fps_512_light_moving": "frames/s at 512x512, key light moving",
     "fps_720_light_moving": "frames/s at 1280x720, key light moving",
@@ -110,6 +111,10 @@ BEST = frozenset(name for name in MEANINGS if "best_cpu" in name)
 
 KEYS = frozenset(name for name in MEANINGS if name.startswith("key_to"))
 """Those that need a display."""
+RAYS = frozenset(name for name in FRAME if any(what in name for what in ("traced", "reference", "mitsuba")))
+"""Those that need ray tracing."""
+NO_RAYS = frozenset({"fps_720_raster"})
+"""Those that are there only without it, in place of traced ones."""
 WIDE_GENERALIST = frozenset(name for name in MEANINGS if "wide_generalist" in name)
 """Those that need --wide."""
 

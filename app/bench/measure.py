@@ -52,8 +52,9 @@ def measure_all(
         way of working allows, for each that has a figure "*_gflops"), and the figures that app.bench.meanings
         explains, each as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell.
         Without one of app.bench.packages.PACKAGES, whose name then says false, those that compare with it are missing;
-        without trained networks, those that count channels; without a display, those of keys. "left_out" has a sentence
-        about each, "best_cpu" names the library and its way that did the most networks in the least time, if any did.
+        without trained networks, those that count channels; without a display, those of keys; without ray tracing,
+        those of traced frames and of the reference. "left_out" has a sentence about each, "best_cpu" names the library
+        and its way that did the most networks in the least time, if any did.
     """
     size = options.size or SMALL
     weights = _weights(options.weights)
@@ -62,17 +63,24 @@ def measure_all(
     too_wide = shader.check_widths(generalist.layers) if generalist else ""
     frames = 1 if quick else _FRAMES
     figures, passes = Samples(), Samples()
+    rays = _has_rays(options)
+    kind = "traced" if rays else "raster"
     with ExitStack() as stack:
 
         def start(*arguments: Any, **named: Any) -> Worker[Any]:
             return stack.enter_context(Worker(*arguments, **named))
 
         views: dict[tuple[int, int], Worker[View]] = {
-            one: start(View, replace(options, gbuffer="trace"), one) for one in dict.fromkeys((SMALL, LARGE, size))
+            one: start(View, replace(options, gbuffer="trace" if rays else "raster"), one)
+            for one in dict.fromkeys((SMALL, LARGE, size))
         }
-        rasterised: Worker[View] = start(View, replace(options, gbuffer="raster"), SMALL)
+        rasterised = start(View, replace(options, gbuffer="raster"), SMALL) if rays else views[SMALL]
         timed = generalist.layers if generalist and not too_wide else None
         comparison = Comparison(stack.enter_context, options, layers, figures, quick=quick, generalist=timed)
+
+        def rasterised_gbuffer(cost: FrameCost) -> None:
+            figures.add("gbuffer_ms_512_raster", cost.gbuffer)
+            figures.add("face_triangles_ms_512", cost.passes["face triangles"])
 
         def at_rest() -> None:
             for shown, view in views.items():
@@ -80,9 +88,11 @@ def measure_all(
                 for _ in range(frames):
                     cost = view.ask(View.still, "neural")
                     if shown in FPS:
-                        figures.add(f"fps_{FPS[shown]}_traced", 1e3 / cost.whole)
+                        figures.add(f"fps_{FPS[shown]}_{kind}", 1e3 / cost.whole)
                     if shown == SMALL:
                         figures.add("python_ms", cost.python)
+                        if not rays:
+                            rasterised_gbuffer(cost)
                     if shown == size:
                         passes.add_all(cost.passes)
 
@@ -94,8 +104,7 @@ def measure_all(
             for traced, raster in zip(*costs, strict=True):
                 figures.add("fps_512_raster", 1e3 / raster.whole)
                 figures.add("gbuffer_ms_512_traced", traced.gbuffer)
-                figures.add("gbuffer_ms_512_raster", raster.gbuffer)
-                figures.add("face_triangles_ms_512", raster.passes["face triangles"])
+                rasterised_gbuffer(raster)
                 figures.add("gbuffer_raster_over_traced", traced.gbuffer / raster.gbuffer)
 
         def moving() -> None:
@@ -116,7 +125,7 @@ def measure_all(
             for mode in ("tiles", "neural") if not keys.ask(key_to_picture.absence) else ():
                 figures.add("key_to_picture_ms", keys.ask(key_to_picture.milliseconds, mode))
 
-        parts = [*comparison.parts, at_rest, either_gbuffer, moving, reference, key_pressed]
+        parts = [*comparison.parts, at_rest, moving, key_pressed, *((either_gbuffer, reference) if rays else ())]
         if installed("pygfx"):
             pygfx: Worker[PygfxView | None] = start(pygfx_view, options, SMALL)
 
@@ -129,7 +138,7 @@ def measure_all(
                     figures.add("raster_over_pygfx", milliseconds / ours.whole)
 
             parts.append(beside_pygfx)
-        if installed("mitsuba"):
+        if rays and installed("mitsuba"):
             painters: list[Worker[Painter]] = [start(reference_painter, options), start(mitsuba_painter)]
 
             def skin() -> None:
@@ -142,7 +151,7 @@ def measure_all(
             parts.append(skin)
         description, done = _run(views[SMALL], parts, rounds, counted)
         comparison.compile()
-        if not (no_window := keys.ask(key_to_picture.absence)):
+        if not (no_window := keys.ask(key_to_picture.absence)) and rays:
             figures.add("key_to_reference_ms", keys.ask(key_to_picture.milliseconds, "reference"))
         if trained and len(layers) > 2:
             for shares in views[SMALL].ask(View.activity, weights):
@@ -153,6 +162,8 @@ def measure_all(
                     figures.add(f"{kind}_channels_wide_generalist", shares[f"{kind}_channels_generalist"])
         used = views[LARGE].ask(memory)
         left_out = [absence(name) for name in PACKAGES if not installed(name)]
+        if not rays:
+            left_out.append(f"Nothing is traced: {description.device} has no ray tracing.")
         if no_window:
             left_out.append(f"The time from a key to its picture is not measured: {no_window}.")
         if too_wide:
@@ -183,7 +194,7 @@ def measure_all(
 
 def identity(options: SceneOptions) -> dict[str, Any]:
     """What a report would say of the machine and the work, before anything is measured."""
-    with open_device(options) as device:
+    with open_device(options, raytracing=False) as device:
         description = Description(device.info.name, device.info.driver, device.info.kind)
     head = _head(description, *shipped(options), 0)
     return {**head, "size": list(options.size or SMALL)}
@@ -200,7 +211,7 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
     passes = Samples()
     moving, tracing = "light cache" in names, "reference" in names
     with Worker(View, options, size) as view:
-        known = [*view.ask(View.still, "neural").passes, "light cache", "reference"]
+        known = [*view.ask(View.still, "neural").passes, "light cache", *(["reference"] if _has_rays(options) else [])]
         for name in names:
             if name not in known:
                 raise InputError(f"There is no pass {name!r}; choose from {', '.join(known)}.")
@@ -231,6 +242,13 @@ def _run(view: Worker[View], parts: Sequence[Part], rounds: int, counted: Counte
             return description, done
         parts[part]()
     return description, rounds
+
+
+def _has_rays(options: SceneOptions) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the report says what is missing for it
+        with open_device(options, raytracing=None) as device:
+            return device.raytracing
 
 
 def shipped(options: SceneOptions) -> tuple[tuple[int, ...], bool]:

@@ -98,7 +98,7 @@ def _description(layers: Sequence[int]) -> str:
 @contextmanager
 def ncnn_network(options: SceneOptions, layers: tuple[int, ...], size: int) -> Iterator[NcnnNetwork]:
     """For a `Worker`: on the device that `options` name. ncnn lists devices on stderr; the terminal is spared that."""
-    with open_device(options) as device:
+    with open_device(options, raytracing=False) as device:
         name = device.info.name
     terminal = os.dup(2)
     silence = os.open(os.devnull, os.O_WRONLY)

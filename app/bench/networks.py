@@ -79,7 +79,7 @@ class Networks:
         self._layered: dict[tuple[int, ...], dict[Activations, CommandBuffer]] = {}
         self._quicker: dict[tuple[int, ...], list[Activations]] = {}
         try:
-            self._device = self._kept.enter_context(open_device(options))
+            self._device = self._kept.enter_context(open_device(options, raytracing=False))
             self._picture = Picture(self._device, self._kept)
             for layers in widths:
                 self._record(layers)

@@ -27,7 +27,7 @@ class Convolutions:
         self._kept = ExitStack()
         self._commands: dict[int, CommandBuffer] = {}
         try:
-            device = self._device = self._kept.enter_context(open_device(options))
+            device = self._device = self._kept.enter_context(open_device(options, raytracing=False))
             picture = np.random.default_rng(0).normal(0.0, 1.0, (SIZE, SIZE, CHANNELS)).astype(np.float32)
             radiance = self._kept.enter_context(device.image(SIZE, SIZE, "rgba16f", name="radiance"))
             for count in channels:

@@ -171,7 +171,7 @@ def _color(linear: Any) -> tuple[float, float, float]:
 @contextmanager
 def pygfx_view(options: SceneOptions, size: tuple[int, int]) -> Iterator[PygfxView | None]:
     """For a `Worker`: the default view on the device that `options` name; None where pygfx does not find that."""
-    with open_device(options) as device:
+    with open_device(options, raytracing=False) as device:
         name = device.info.name
     yield PygfxView(default_scene(aspect=size[0] / size[1]), size, name) if finds(name) else None
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from app.bench.activity import zero_shares
 from app.commands.options import SceneOptions
-from app.commands.stage import open_device, open_renderer
+from app.commands.stage import needs_rays, open_device, open_renderer
 from app.controls import Controls
 from app.network.schema import TILE_PIXELS, VECTORS, WORDS, unpack
 from app.network.weights import WeightSet
@@ -66,9 +66,9 @@ class View:
     def __init__(self, options: SceneOptions, size: tuple[int, int]) -> None:
         self._kept = ExitStack()
         try:
-            self._device = self._kept.enter_context(open_device(options))
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what there is to say about the scene, the asking process says
+                warnings.simplefilter("ignore")  # what there is to say about scene and device, the asking process says
+                self._device = self._kept.enter_context(open_device(options, raytracing=needs_rays(options)))
                 self._renderer = self._kept.enter_context(
                     open_renderer(replace(options, light_samples=1), self._device, size, options.mode)
                 )

@@ -14,7 +14,7 @@ import pytest
 from app.bench import convolution, layered
 from app.bench.earlier import check_same, load, ratios
 from app.bench.figures import Samples, short, spread
-from app.bench.meanings import KEYS, MEANINGS, WIDE_GENERALIST, absent
+from app.bench.meanings import KEYS, MEANINGS, NO_RAYS, WIDE_GENERALIST, absent
 from app.bench.measure import identity
 from app.bench.packages import PACKAGES, absence
 from app.bench.view import View
@@ -53,7 +53,7 @@ def test_everything_once(tmp_path: Path) -> None:
     report = json.loads(path.read_text())
     assert report["device"] and report["device"] in result.stdout
     assert report["rounds"] == 1 and report["size"] == [512, 512]
-    missing = absent([name for name in PACKAGES if report[name]]) | WIDE_GENERALIST | KEYS
+    missing = absent([name for name in PACKAGES if report[name]]) | WIDE_GENERALIST | KEYS | NO_RAYS
     for name in set(MEANINGS) - missing:
         assert_figure(report[name])
     assert not missing & set(report)
