@@ -225,8 +225,9 @@ def test_the_edge_of_a_shadow_is_blurred_by_what_the_skin_scatters_alone(gpu: De
     black = Material("card", albedo=(0.0, 0.0, 0.0))
     plate = Part("plate", quad((0.0, 0.25, 0.3), (0.5, 0.0, 0.0), (0.0, 0.25, 0.0)), black)
     camera = Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), fov_y=math.radians(2.0))
-    fine = {"texels": 256, "map_size": light_maps.MAP_SIZE}
-    frame = draw(gpu, (SUN,), others=(plate,), camera=camera, samples=2, kind=kind, **fine)
+    frame = draw(
+        gpu, (SUN,), others=(plate,), camera=camera, samples=2, texels=256, map_size=light_maps.MAP_SIZE, kind=kind
+    )
     below = -hit_points(camera)[0][..., 1].ravel()
     lit = 2.0 * np.array(ALBEDO) / np.pi * entering(np.float32(1.0), 0.4)
     texel = math.pi * RADIUS / 256
