@@ -49,6 +49,26 @@ def gpu(session_device: Device) -> Iterator[Device]:
         yield session_device
 
 
+@contextmanager
+def coarsely_lit() -> Iterator[None]:
+    """Renderers and data sets gather light at 64x64 texels where nothing else is wished: a tenth of the work."""
+    from app.renderer import Renderer
+    from app.training.frame_source import GpuFrameSource
+
+    with pytest.MonkeyPatch.context() as patch:
+        for maker in (Renderer.__init__, GpuFrameSource.__init__):
+            assert maker.__kwdefaults__ is not None
+            patch.setitem(maker.__kwdefaults__, "cache_size", 64)
+        yield
+
+
+@pytest.fixture
+def coarse_light() -> Iterator[None]:
+    """The test is `coarsely_lit`."""
+    with coarsely_lit():
+        yield
+
+
 @pytest.fixture
 def keep(gpu: Device) -> Iterator[Keep]:
     """Closes what a test makes on the GPU, last first: `buffer = keep(gpu.buffer(100))`."""

@@ -125,14 +125,11 @@ def picture(name: str) -> NDArray[np.float64]:
 
 
 def test_from_a_foreign_mesh_to_a_picture(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    coarse_light: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The demo names three commands; these make networks for a head that the avatar generator did not."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(frame_source, "CACHE_SAMPLES", 4)  # with fewer texels, a quarter of the time
-    defaults = frame_source.GpuFrameSource.__init__.__kwdefaults__
-    assert defaults is not None
-    monkeypatch.setitem(defaults, "cache_size", 64)
+    monkeypatch.setattr(frame_source, "CACHE_SAMPLES", 4)
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     write_foreign_head(Path("jane.glb"), eyes=True)
