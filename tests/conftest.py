@@ -1,7 +1,7 @@
 """Fixtures for all tests: one real GPU (or lavapipe) for the session, watched by the validation layer."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,13 +33,40 @@ def session_device() -> Iterator[Device]:
         yield device
 
 
+@contextmanager
+def watched(device: Device) -> Iterator[Device]:
+    """The device; at the end the validation layer must have nothing to say about what was done meanwhile."""
+    before = len(device.validation_messages)
+    yield device
+    messages = device.validation_messages[before:]
+    assert not messages, "\n".join(messages)
+
+
 @pytest.fixture
 def gpu(session_device: Device) -> Iterator[Device]:
     """The session's device; after the test the validation layer must have nothing to say about it."""
-    before = len(session_device.validation_messages)
-    yield session_device
-    messages = session_device.validation_messages[before:]
-    assert not messages, "\n".join(messages)
+    with watched(session_device):
+        yield session_device
+
+
+@contextmanager
+def coarsely_lit() -> Iterator[None]:
+    """Renderers and data sets gather light at 64x64 texels where nothing else is wished: a tenth of the work."""
+    from app.renderer import Renderer
+    from app.training.frame_source import GpuFrameSource
+
+    with pytest.MonkeyPatch.context() as patch:
+        for maker in (Renderer.__init__, GpuFrameSource.__init__):
+            assert maker.__kwdefaults__ is not None
+            patch.setitem(maker.__kwdefaults__, "cache_size", 64)
+        yield
+
+
+@pytest.fixture
+def coarse_light() -> Iterator[None]:
+    """The test is `coarsely_lit`."""
+    with coarsely_lit():
+        yield
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The whole frame: what is drawn, what is kept between frames, what is left behind."""
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from app.scene.model import Material, Part, Scene
 from app.scene.primitives import quad
 from app.scene.tonemap import tonemap
 from tests import golden
+from tests.conftest import watched
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (119, 101)
@@ -42,6 +44,21 @@ def make(gpu: Device, scene: Scene, weights: WeightSet, mode: str = "neural") ->
     return Renderer(gpu, scene, weights, SIZE, mode, cache_size=64, cache_samples=4)
 
 
+@pytest.fixture(scope="module")
+def kept_renderer(session_device: Device, face: Scene, weights: WeightSet) -> Iterator[Renderer]:
+    with watched(session_device) as gpu, make(gpu, face, weights) as renderer:
+        yield renderer
+
+
+@pytest.fixture
+def renderer(gpu: Device, kept_renderer: Renderer, face: Scene) -> Renderer:
+    """One for several tests, as it begins; a start takes seconds. That nothing of the past shows, tests of it say."""
+    kept_renderer.scene = face.with_camera(face.camera.orbit(0.1, 0.0))  # accumulation starts over
+    kept_renderer.scene, kept_renderer.mode, kept_renderer.split = face, "neural", 0.5
+    kept_renderer.resize(*SIZE)
+    return kept_renderer
+
+
 def settled(renderer: Renderer, samples: int = 1) -> NDArray[np.uint8]:
     renderer.settle_lights()
     for _ in range(samples):
@@ -49,96 +66,94 @@ def settled(renderer: Renderer, samples: int = 1) -> NDArray[np.uint8]:
     return renderer.read()
 
 
-def test_modes_show_what_they_say(gpu: Device, face: Scene, weights: WeightSet) -> None:
-    with make(gpu, face, weights) as renderer:
-        neural = settled(renderer, 2)
-        assert np.abs(neural[..., :3] / 255.0 - tonemap(renderer.read_radiance(), face.lights.exposure)).max() < 0.01
-        renderer.mode = "reference"
-        reference = settled(renderer, 2)
-        expected = tonemap(renderer.read_radiance(), face.lights.exposure)
-        assert np.abs(reference[..., :3] / 255.0 - expected).max() < 0.01
-        renderer.mode, renderer.split = "split", 0.5
-        split = settled(renderer)
-        middle = SIZE[0] // 2
-        assert split.shape == neural.shape
-        assert (split[:, middle] == 255).all()  # the line
-        renderer.mode = "difference"
-        assert settled(renderer).max() > 0
-        for mode in MODES:
-            renderer.mode = mode
-            picture = settled(renderer)
-            assert picture[..., :3].std() > 1.0, f"{mode} is blank"
+def test_modes_show_what_they_say(renderer: Renderer, face: Scene) -> None:
+    neural = settled(renderer, 2)
+    assert np.abs(neural[..., :3] / 255.0 - tonemap(renderer.read_radiance(), face.lights.exposure)).max() < 0.01
+    renderer.mode = "reference"
+    reference = settled(renderer, 2)
+    expected = tonemap(renderer.read_radiance(), face.lights.exposure)
+    assert np.abs(reference[..., :3] / 255.0 - expected).max() < 0.01
+    renderer.mode, renderer.split = "split", 0.5
+    split = settled(renderer)
+    middle = SIZE[0] // 2
+    assert split.shape == neural.shape
+    assert (split[:, middle] == 255).all()  # the line
+    renderer.mode = "difference"
+    assert settled(renderer).max() > 0
+    for mode in MODES:
+        renderer.mode = mode
+        picture = settled(renderer)
+        assert picture[..., :3].std() > 1.0, f"{mode} is blank"
 
 
-def test_layers_hold_what_they_say(gpu: Device, face: Scene, weights: WeightSet) -> None:
-    with make(gpu, face, weights) as renderer:
-        settled(renderer)
-        mask = renderer.read_aov("face") > 0.0
-        assert 0.1 < mask.mean() < 0.6
-        for name in AOVS:
-            layer = renderer.read_aov(name)
-            assert layer.shape[:2] == (SIZE[1], SIZE[0]), name
-            assert np.isfinite(layer).all(), name
-            assert np.abs(layer).max() < HALF_MAX, name
-            assert (layer[~mask] == 0.0).all(), name
-        length = np.linalg.norm(renderer.read_aov("normal")[mask], axis=-1)
-        outside = length > 0.0  # skin seen from within, through a hole in the mesh, has no features
-        assert outside.mean() > 0.95
-        assert np.allclose(length[outside], 1.0, atol=2e-3)
-        depth = renderer.read_aov("depth")[mask]
-        camera = np.linalg.norm(face.camera.position)
-        assert camera - 0.25 < depth.min() < depth.max() < camera + 0.25
-        with pytest.raises(InputError, match="Unknown AOV 'nose'"):
-            renderer.read_aov("nose")
+def test_layers_hold_what_they_say(renderer: Renderer, face: Scene) -> None:
+    settled(renderer)
+    mask = renderer.read_aov("face") > 0.0
+    assert 0.1 < mask.mean() < 0.6
+    for name in AOVS:
+        layer = renderer.read_aov(name)
+        assert layer.shape[:2] == (SIZE[1], SIZE[0]), name
+        assert np.isfinite(layer).all(), name
+        assert np.abs(layer).max() < HALF_MAX, name
+        assert (layer[~mask] == 0.0).all(), name
+    length = np.linalg.norm(renderer.read_aov("normal")[mask], axis=-1)
+    outside = length > 0.0  # skin seen from within, through a hole in the mesh, has no features
+    assert outside.mean() > 0.95
+    assert np.allclose(length[outside], 1.0, atol=2e-3)
+    depth = renderer.read_aov("depth")[mask]
+    camera = np.linalg.norm(face.camera.position)
+    assert camera - 0.25 < depth.min() < depth.max() < camera + 0.25
+    with pytest.raises(InputError, match="Unknown AOV 'nose'"):
+        renderer.read_aov("nose")
 
 
-def test_same_seed_gives_the_same_picture(gpu: Device, face: Scene, weights: WeightSet) -> None:
-    pictures = []
-    for _ in range(2):
-        with make(gpu, face, weights) as renderer:
-            pictures.append(settled(renderer, 3))
-    assert np.array_equal(pictures[0], pictures[1])
+def test_same_seed_gives_the_same_picture(gpu: Device, renderer: Renderer, face: Scene, weights: WeightSet) -> None:
+    """As a renderer that has drawn other things before."""
+    settled(renderer)
+    renderer.scene = replace(face, lights=LightRig(), environment=None)
+    settled(renderer)
+    renderer.scene = face
+    with make(gpu, face, weights) as other:
+        assert np.array_equal(settled(other, 3), settled(renderer, 3))
 
 
-def test_a_moved_camera_starts_over_and_comes_back_the_same(gpu: Device, face: Scene, weights: WeightSet) -> None:
-    with make(gpu, face, weights) as renderer:
-        first = settled(renderer, 2)
-        assert renderer.samples == 2
-        renderer.scene = face.with_camera(face.camera.orbit(0.4, 0.1))
-        assert renderer.samples == 0
-        moved = settled(renderer, 2)
-        assert np.abs(moved.astype(int) - first.astype(int)).max() > 50
-        renderer.scene = face.with_camera(face.camera)
-        assert np.array_equal(settled(renderer, 2), first)
+def test_a_moved_camera_starts_over_and_comes_back_the_same(renderer: Renderer, face: Scene) -> None:
+    first = settled(renderer, 2)
+    assert renderer.samples == 2
+    renderer.scene = face.with_camera(face.camera.orbit(0.4, 0.1))
+    assert renderer.samples == 0
+    moved = settled(renderer, 2)
+    assert np.abs(moved.astype(int) - first.astype(int)).max() > 50
+    renderer.scene = face.with_camera(face.camera)
+    assert np.array_equal(settled(renderer, 2), first)
 
 
-def test_lights_change_the_picture_and_darkness_is_dark(gpu: Device, face: Scene, weights: WeightSet) -> None:
-    with make(gpu, face, weights) as renderer:
-        first = settled(renderer)
-        renderer.scene = replace(face, lights=LightRig(), environment=None)
-        assert not renderer.lights_settled
-        assert settled(renderer)[..., :3].max() == 0
-        side = LightRig((DirectionalLight((-1.0, 0.0, 0.0), irradiance=3.0),))
-        renderer.scene = replace(face, lights=side, environment=None)
-        lit = settled(renderer)[..., :3].astype(float).sum(axis=(0, 2))
-        assert lit[SIZE[0] // 2 :].sum() > 1.5 * lit[: SIZE[0] // 2].sum()
-        renderer.scene = face
-        assert np.array_equal(settled(renderer), first)
+def test_lights_change_the_picture_and_darkness_is_dark(renderer: Renderer, face: Scene) -> None:
+    first = settled(renderer)
+    renderer.scene = replace(face, lights=LightRig(), environment=None)
+    assert not renderer.lights_settled
+    assert settled(renderer)[..., :3].max() == 0
+    side = LightRig((DirectionalLight((-1.0, 0.0, 0.0), irradiance=3.0),))
+    renderer.scene = replace(face, lights=side, environment=None)
+    lit = settled(renderer)[..., :3].astype(float).sum(axis=(0, 2))
+    assert lit[SIZE[0] // 2 :].sum() > 1.5 * lit[: SIZE[0] // 2].sum()
+    renderer.scene = face
+    assert np.array_equal(settled(renderer), first)
 
 
-def test_doubling_the_lights_doubles_the_neural_picture(gpu: Device, face: Scene, weights: WeightSet) -> None:
+def test_doubling_the_lights_doubles_the_neural_picture(renderer: Renderer, face: Scene) -> None:
     sun = DirectionalLight((0.3, -0.4, -1.0), irradiance=1.0)
     one = replace(face, lights=LightRig((sun,)), environment=None)
     two = replace(face, lights=LightRig((replace(sun, irradiance=2.0),)), environment=None)
-    with make(gpu, one, weights) as renderer:
-        settled(renderer)
-        dim, mask = renderer.read_radiance(), renderer.read_aov("face") > 0.0
-        renderer.scene = two
-        settled(renderer)
-        # Exact but for the half floats of the image; the smallest of them have fewer bits.
-        bright = mask & (dim.min(axis=-1) > 1e-3)
-        assert bright.sum() > 500
-        assert np.allclose(renderer.read_radiance()[bright], 2.0 * dim[bright], rtol=2e-3)
+    renderer.scene = one
+    settled(renderer)
+    dim, mask = renderer.read_radiance(), renderer.read_aov("face") > 0.0
+    renderer.scene = two
+    settled(renderer)
+    # Exact but for the half floats of the image; the smallest of them have fewer bits.
+    bright = mask & (dim.min(axis=-1) > 1e-3)
+    assert bright.sum() > 500
+    assert np.allclose(renderer.read_radiance()[bright], 2.0 * dim[bright], rtol=2e-3)
 
 
 def test_what_stands_before_the_face_hides_it(gpu: Device, face: Scene, weights: WeightSet) -> None:
@@ -171,14 +186,13 @@ def test_a_rasterised_face_looks_as_a_traced_one(gpu: Device, face: Scene, weigh
         assert error.mean() < 0.05
 
 
-def test_resize(gpu: Device, face: Scene, weights: WeightSet) -> None:
-    with make(gpu, face, weights) as renderer:
-        settled(renderer)
-        before = gpu.live_objects
-        for width, height in ((33, 17), (16, 16), (1, 1), SIZE):
-            renderer.resize(width, height)
-            assert settled(renderer).shape == (height, width, 4)
-        assert gpu.live_objects == before
+def test_resize(gpu: Device, renderer: Renderer) -> None:
+    settled(renderer)
+    before = gpu.live_objects
+    for width, height in ((33, 17), (16, 16), (1, 1), SIZE):
+        renderer.resize(width, height)
+        assert settled(renderer).shape == (height, width, 4)
+    assert gpu.live_objects == before
 
 
 def test_frames_make_nothing(gpu: Device, face: Scene, weights: WeightSet) -> None:
@@ -258,27 +272,53 @@ def test_nothing_is_left_behind(gpu: Device, face: Scene, weights: WeightSet) ->
     assert gpu.live_objects == before
 
 
+@pytest.fixture(scope="module")
+def portraits() -> dict[str, Scene]:
+    """The default face in several lights."""
+    scenes = {lights: default_scene(lights=lights, aspect=1.0) for lights in ("studio", "rim", "outdoor")}
+    return {lights: replace(scene, parts=scenes["studio"].parts) for lights, scene in scenes.items()}
+
+
+@pytest.fixture(scope="module")
+def kept_portrait(session_device: Device, portraits: dict[str, Scene], weights: WeightSet) -> Iterator[Renderer]:
+    with (
+        watched(session_device) as gpu,
+        Renderer(gpu, portraits["studio"], weights, (192, 192), cache_size=128, cache_samples=4) as renderer,
+    ):
+        yield renderer
+
+
+@pytest.fixture
+def portrait(gpu: Device, kept_portrait: Renderer, portraits: dict[str, Scene]) -> Callable[..., Renderer]:
+    """One renderer for all golden images: as it would begin with this size, mode and lights."""
+
+    def shown(size: int, mode: str, lights: str = "studio") -> Renderer:
+        scene = portraits[lights]
+        kept_portrait.scene = scene.with_camera(scene.camera.orbit(0.1, 0.0))  # accumulation starts over
+        kept_portrait.scene = scene
+        kept_portrait.resize(size, size)
+        kept_portrait.mode = mode
+        return kept_portrait
+
+    return shown
+
+
 @pytest.mark.parametrize("lights", ["studio", "rim", "outdoor"])
-def test_golden_neural(gpu: Device, weights: WeightSet, lights: str) -> None:
-    scene = default_scene(lights=lights, aspect=1.0)
-    with Renderer(gpu, scene, weights, (192, 192), cache_size=128, cache_samples=4) as renderer:
-        golden.compare(f"neural-{lights}", settled(renderer, 4))
+def test_golden_neural(portrait: Callable[..., Renderer], lights: str) -> None:
+    golden.compare(f"neural-{lights}", settled(portrait(192, "neural", lights), 4))
 
 
 @pytest.mark.parametrize("mode", ["tiles", "normal", "albedo", "diffuse_wide", "specular", "transmission"])
-def test_golden_views(gpu: Device, weights: WeightSet, mode: str) -> None:
-    scene = default_scene(aspect=1.0)
-    with Renderer(gpu, scene, weights, (128, 128), mode, cache_size=128, cache_samples=4) as renderer:
-        golden.compare(f"view-{mode}", settled(renderer))
+def test_golden_views(portrait: Callable[..., Renderer], mode: str) -> None:
+    golden.compare(f"view-{mode}", settled(portrait(128, mode)))
 
 
-def test_golden_reference(gpu: Device, weights: WeightSet) -> None:
+def test_golden_reference(portrait: Callable[..., Renderer]) -> None:
     """A fixed seed makes the noise itself repeatable."""
-    scene = default_scene(aspect=1.0)
-    with Renderer(gpu, scene, weights, (96, 96), "reference") as renderer:
-        for _ in range(4):
-            renderer.render()
-        golden.compare("reference", renderer.read())
+    renderer = portrait(96, "reference")
+    for _ in range(4):
+        renderer.render()
+    golden.compare("reference", renderer.read())
 
 
 def test_every_mode_is_described() -> None:

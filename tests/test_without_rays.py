@@ -107,7 +107,9 @@ def test_it_moves_and_says_what_it_cannot(plain: Device, weights: WeightSet) -> 
     assert plain.live_objects == before
 
 
-def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands(
+    coarse_light: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Pictures come with one warning; what needs rays is refused in one sentence, before anything is drawn."""
     monkeypatch.setenv(NO_RAY_TRACING, "1")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):

@@ -197,8 +197,12 @@ class ConvolutionNetwork:
         for buffer in self._between:
             command.fill(buffer)
 
-    def record(self, command: CommandBuffer) -> None:
-        """Record all layers, with barriers between; the picture is visible after the next barrier."""
+    def record(self, command: CommandBuffer, *, groups: tuple[int, int] | None = None) -> None:
+        """Record all layers, with barriers between; the picture is visible after the next barrier.
+
+        `groups`: so many workgroups along the picture's edges instead of all, which draw nothing of use.
+        """
+        across, down = groups or self._groups
         with command.timer(TIMER):
             for index, (pipeline, bound, blocks, chunks, addresses) in enumerate(self._steps):
                 command.bind(pipeline, bound)
@@ -206,7 +210,7 @@ class ConvolutionNetwork:
                     if index or chunk:
                         command.barrier()
                     command.push(np.array((self._size, chunk, chunks, *addresses), _PUSH.dtype))
-                    command.dispatch(*self._groups, blocks)
+                    command.dispatch(across, down, blocks)
 
     def close(self) -> None:
         """Release everything on the GPU."""

@@ -31,6 +31,7 @@ Counted = Callable[[int, str], Iterator[int]]  # app.progress.counted
 
 SMALL, LARGE = (512, 512), (1280, 720)  # pixels of the views whose frames are counted
 FPS = {SMALL: "512", LARGE: "720"}  # their names in the report
+PASSES = ("face depth", "gbuffer", "background", "tile_hash", "tile_network", "composite")  # of a traced view at rest
 TIME_LIMIT = 120.0  # seconds, starting up included: no round begins that would probably end later
 _FRAMES = 4  # how often in a round: the shortest things are what a busy machine disturbs most
 
@@ -206,15 +207,17 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
     Raises:
         InputError: the view has no such pass.
     """
+    known = (
+        (*PASSES, "light cache", "reference") if _has_rays(options) else ("face triangles", *PASSES[1:], "light cache")
+    )
+    for name in names:
+        if name not in known:
+            raise InputError(f"There is no pass {name!r}; choose from {', '.join(known)}.")
     size = options.size or SMALL
     layers, trained = shipped(options)
     passes = Samples()
     moving, tracing = "light cache" in names, "reference" in names
     with Worker(View, options, size) as view:
-        known = [*view.ask(View.still, "neural").passes, "light cache", *(["reference"] if _has_rays(options) else [])]
-        for name in names:
-            if name not in known:
-                raise InputError(f"There is no pass {name!r}; choose from {', '.join(known)}.")
 
         def note(frames: int, question: Callable[..., FrameCost], *arguments: str) -> None:
             for _ in range(frames):

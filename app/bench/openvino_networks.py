@@ -36,8 +36,6 @@ class OpenvinoNetworks(CpuNetworks):
         }
         for way, count in GROUPS.items():
             self._ways[way] = _requests(stacked, self.features, self._outputs, count, weights_as_inputs=True)
-        for way in self._ways:
-            self.run(way)
 
     def run(self, way: str) -> F32:
         """See `CpuNetworks.run`."""

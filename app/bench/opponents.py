@@ -35,12 +35,13 @@ class Convolutions:
                 self._kept.callback(network.close)
                 with device.commands(reusable=False) as once:
                     network.clear(once)
+                    once.barrier()
+                    network.record(once, groups=(1, 1))  # drivers compile at the first dispatch
                 device.submit(once)
                 once.close()
                 with device.commands() as commands:
                     network.record(commands)
                 self._kept.callback(commands.close)
-                device.submit(commands)  # drivers compile at the first dispatch
                 self._commands[count] = commands
         except BaseException:
             self._kept.close()

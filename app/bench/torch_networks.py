@@ -33,8 +33,6 @@ class TorchNetworks(CpuNetworks):
         self._first = [(weight[0].T.contiguous(), bias[0, 0]) for weight, bias in self._layers]  # as torch.nn has it
         self._outputs = torch.empty((networks, self.rows, layers[-1]))
         self._between = [torch.empty(networks * self.rows * width) for width in layers[1:-1]]
-        for way in (*self.single, *self.many):
-            self.run(way)
 
     def run(self, way: str) -> npt.NDArray[np.float32]:
         """See `CpuNetworks.run`."""

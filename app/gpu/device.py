@@ -23,6 +23,7 @@ from app.gpu.lifetime import Ledger, Resource
 from app.gpu.memory import MemoryKind, MemoryTypes
 from app.gpu.pipeline import ComputePipeline, Text
 from app.gpu.pipeline_cache import PipelineCache
+from app.gpu.ray_programs import RayPrograms
 from app.gpu.raytracing import HitGroup, RayTracingPipeline
 from app.gpu.results import DeviceLost, check
 from app.gpu.selection import Candidate, DeviceInfo, candidates, choose
@@ -101,6 +102,7 @@ class Device:
         self._instance: VulkanInstance | None = None
         self._logical: _Logical | None = None
         self._cache: PipelineCache | None = None
+        self._programs: RayPrograms | None = None
         try:
             self._open(select, window, raytracing, list(extensions))
         except BaseException:
@@ -184,6 +186,7 @@ class Device:
         )
         # Built once: a barrier struct costs more than the rest of recording it.
         self.full_barrier = make("VkDependencyInfo", memoryBarrierCount=1, pMemoryBarriers=[barrier])
+        self.ray_programs = self._programs = RayPrograms(self)
         self.transfer = Transfer(self)
 
     # Making things.
@@ -316,13 +319,13 @@ class Device:
 
     @property
     def live_objects(self) -> dict[str, int]:
-        """Vulkan objects made and not destroyed, by kind; empty after close()."""
+        """Vulkan objects made and not destroyed, by kind, but for `ray_programs`; empty after close()."""
         return {kind: count for kind, count in self.ledger.counts.copy().items() if count}
 
     @property
     def objects_made(self) -> dict[str, int]:
         """Vulkan objects made so far, by kind, destroyed ones included ("VkDeviceMemory": allocations)."""
-        return dict(self.ledger.made)
+        return dict(self.ledger.made + self.ray_programs.ledger.made)
 
     def close(self) -> None:
         """Wait for the GPU and destroy everything. With validation, what the caller left open is reported as a leak."""
@@ -341,7 +344,7 @@ class Device:
                 self.validation_messages.append(f"Leak: {resource!r} was still open when the device closed.")
             with suppress(DeviceLost):  # it cannot be waited for, and is destroyed all the same
                 resource.close()
-        for owner in reversed(own):
+        for owner in (self._programs, *reversed(own)):
             if owner is not None:
                 owner.close()
 

@@ -74,16 +74,27 @@ class Pipeline(Resource):
         pipeline, device = out[0], self._device
         self.handle = self.own("VkPipeline", pipeline, lambda: vk.vkDestroyPipeline(device.handle, pipeline, ffi.NULL))
 
+    def _compile(self, names: Sequence[str], text: Text) -> list[bytes]:
+        """The shaders' SPIR-V."""
+        compile = self._device.shaders.compile
+        return [compile(name, includes=text.includes, defines=text.defines) for name in names]
+
     @contextmanager
     def _stages(self, shaders: Sequence[tuple[str, int]], text: Text, flags: int = 0) -> Iterator[list[Handle]]:
         """VkPipelineShaderStageCreateInfos of (shader, VkShaderStageFlagBits); their modules live in the block."""
+        codes = self._compile([name for name, _ in shaders], text)
+        with self._modules([(*shader, code) for shader, code in zip(shaders, codes, strict=True)], text, flags) as made:
+            yield made
+
+    @contextmanager
+    def _modules(self, shaders: Sequence[tuple[str, int, bytes]], text: Text, flags: int = 0) -> Iterator[list[Handle]]:
+        """The same of (shader, VkShaderStageFlagBits, SPIR-V)."""
         device = self._device.handle
         modules: list[Handle] = []
         special = specialisation(text.constants)
         try:
             stages = []
-            for name, stage in shaders:
-                code = self._device.shaders.compile(name, includes=text.includes, defines=text.defines)
+            for name, stage, code in shaders:
                 info = make("VkShaderModuleCreateInfo", codeSize=len(code), pCode=code)
                 out = ffi.new("VkShaderModule *")
                 check(vk.vkCreateShaderModule(device, info, ffi.NULL, out), f"load shader {name}")

@@ -28,6 +28,7 @@ class HitGroup:
 class RayTracingPipeline(Pipeline):
     """A ray-tracing pipeline with its shader binding table, made by `Device.raytracing_pipeline`.
 
+    Those of the same shaders share what the driver has compiled, which the device keeps.
     Miss index i is the i-th of `misses`; hit group i is the i-th of `hits`.
     """
 
@@ -61,21 +62,33 @@ class RayTracingPipeline(Pipeline):
             for hit in hits:
                 names += [name for name in (hit.closest, hit.any) if name is not None]
             names = list(dict.fromkeys(names))  # a shader used twice is compiled once
-            with self._stages([(name, kinds[name.rsplit(".", 1)[-1]]) for name in names], text) as stages:
-                groups = self._groups(names, raygen, misses, hits)
-                info = make(
-                    "VkRayTracingPipelineCreateInfoKHR",
-                    stageCount=len(stages),
-                    pStages=stages,
-                    groupCount=len(groups),
-                    pGroups=groups,
-                    maxPipelineRayRecursionDepth=recursion,
-                    layout=self.layout,
-                )
-                out = array("VkPipeline", 1)
-                create = device_function(device.handle, "vkCreateRayTracingPipelinesKHR")
-                cache = device.pipeline_cache
-                self._adopt(create(device.handle, ffi.NULL, cache, 1, info, ffi.NULL, out), out)
+            codes = self._compile(names, text)
+            groups = self._groups(names, raygen, misses, hits)
+
+            def compile() -> Handle:
+                shaders = [
+                    (name, kinds[name.rsplit(".", 1)[-1]], code) for name, code in zip(names, codes, strict=True)
+                ]
+                with self._modules(shaders, text) as stages:
+                    info = make(
+                        "VkRayTracingPipelineCreateInfoKHR",
+                        stageCount=len(stages),
+                        pStages=stages,
+                        groupCount=len(groups),
+                        pGroups=groups,
+                        maxPipelineRayRecursionDepth=recursion,
+                        layout=self.layout,
+                    )
+                    out = array("VkPipeline", 1)
+                    create = device_function(device.handle, "vkCreateRayTracingPipelinesKHR")
+                    cache = device.pipeline_cache
+                    check(create(device.handle, ffi.NULL, cache, 1, info, ffi.NULL, out), f"make pipeline {raygen}")
+                return out[0]
+
+            # All that goes into the pipeline; bindings without the names that errors call them by.
+            slots = tuple((binding.slot, binding.kind, binding.count) for binding in bindings)
+            shapes = (tuple(names), raygen, tuple(misses), tuple(hits), recursion, slots, self.push_size)
+            self.handle = device.ray_programs.get((tuple(codes), repr(dict(text.constants)), shapes), compile)
             self._make_table(len(misses), len(hits))
 
     @staticmethod
@@ -141,7 +154,7 @@ class RayTracingPipeline(Pipeline):
         self.trace_rays = device_function(device.handle, "vkCmdTraceRaysKHR")
 
     def close(self) -> None:
-        """Destroy the pipeline and its table."""
+        """Destroy the layout and the table."""
         super().close()
         if self._table is not None:
             self._table.close()

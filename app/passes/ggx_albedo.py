@@ -1,5 +1,7 @@
 """Directional albedo of the GGX lobe, tabulated once: what the specular lobe reflects, the base does not get."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,7 @@ TABLE_SIZE = 32
 _MIN_ROUGHNESS = 0.02  # as shaders/include/surface.glsl clamps it
 
 
+@cache
 def ggx_albedo_table() -> NDArray[np.float32]:
     """Directional and mean albedo of a GGX lobe with separable Smith masking.
 
@@ -25,7 +28,9 @@ def ggx_albedo_table() -> NDArray[np.float32]:
     a, b = np.meshgrid((np.arange(cells) + 0.5) / cells, (np.arange(cells) + 0.5) / cells)
     table = _reflected(roughness**2, cosine, a.ravel(), b.ravel())
     mean = np.trapezoid(table * grid[None, :, None] * 2.0, grid, axis=1)
-    return np.concatenate([table.reshape(-1, 2), mean]).astype(np.float32)
+    result = np.concatenate([table.reshape(-1, 2), mean]).astype(np.float32)
+    result.setflags(write=False)
+    return result
 
 
 def _reflected(

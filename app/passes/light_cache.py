@@ -152,6 +152,11 @@ class LightCache:
             (self._own(device.image(across, across, "rgba16f", name=f"cache {name.lower()}")), self.sampler)
             for name, across in ((name, size if name in COARSE_IMAGES else fine) for name in CACHE_IMAGES)
         ]
+        with device.commands(reusable=False) as command:  # look-ups reach into texels beside the face, which stay so
+            for image, _ in self.images:
+                command.clear(image)
+        device.submit(command)
+        command.close()
         self._gatherer: LightRays | LightMaps
         if (kind or ("trace" if device.raytracing else "maps")) == "trace":
             self._gatherer = LightRays(device, scene, self.includes, len(CACHE_IMAGES))

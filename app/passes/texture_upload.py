@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from app.gpu import Device, Image
 from app.scene.model import Texture
 
+_POWER = 2.2  # near enough to sRGB's curve to average in, and undone by the same power
+
 
 def upload_texture(device: Device, texture: Texture) -> Image:
     """Uploads a texture: one channel as r8, colours as rgba8 (sRGB-decoded when sampled), floats as rgba32f."""
@@ -32,24 +34,39 @@ def _to_rgba(pixels: NDArray[Any]) -> NDArray[Any]:
     channels = pixels.shape[2]
     if channels == 4:
         return pixels
-    color = pixels if channels == 3 else np.repeat(pixels[..., :1], 3, axis=2)
-    opacity = np.full((*pixels.shape[:2], 1), 255 if pixels.dtype == np.uint8 else 1.0, pixels.dtype)
-    return np.concatenate([color, pixels[..., 1:] if channels == 2 else opacity], axis=2)
+    rgba = np.empty((*pixels.shape[:2], 4), pixels.dtype)
+    rgba[..., :3] = pixels if channels == 3 else pixels[..., :1]
+    rgba[..., 3] = pixels[..., 1] if channels == 2 else 255 if pixels.dtype == np.uint8 else 1.0
+    return rgba
 
 
 def _mip_chain(pixels: NDArray[Any], srgb: bool) -> list[NDArray[Any]]:
     """Halves an image until one side is 1, averaging in linear light."""
     levels = [np.ascontiguousarray(pixels)]
     full = 255.0 if pixels.dtype == np.uint8 else 1.0
-    value = pixels.astype(np.float32) / full
-    if srgb:
-        value[..., :3] **= 2.2  # near enough to sRGB to average in, and undone by the same power
+    value = _linear(pixels, srgb)
     while min(value.shape[:2]) > 1:
         v = value[: value.shape[0] // 2 * 2, : value.shape[1] // 2 * 2]
         value = (v[0::2, 0::2] + v[1::2, 0::2] + v[0::2, 1::2] + v[1::2, 1::2]) * 0.25
-        stored = value.copy()
-        if srgb:
-            stored[..., :3] **= 1.0 / 2.2
-        stored *= full
-        levels.append(np.ascontiguousarray((stored + 0.5).astype(np.uint8) if full == 255.0 else stored))
+        stored = _without_opacity(value, 1.0 / _POWER) if srgb else value
+        levels.append((stored * full + 0.5).astype(np.uint8) if full == 255.0 else np.ascontiguousarray(stored))
     return levels
+
+
+def _linear(pixels: NDArray[Any], srgb: bool) -> NDArray[np.float32]:
+    """The image in float, 0..1 for bytes, decoded if it is sRGB."""
+    value: NDArray[np.float32]
+    if pixels.dtype != np.uint8:
+        value = pixels.astype(np.float32)
+        return _without_opacity(value, _POWER) if srgb else value
+    plain = np.arange(256, dtype=np.float32) / 255.0  # there are but 256 bytes
+    value = (plain**_POWER if srgb else plain)[pixels]
+    value[..., 3:] = plain[pixels[..., 3:]]
+    return value
+
+
+def _without_opacity(value: NDArray[np.float32], exponent: float) -> NDArray[np.float32]:
+    """Colours to a power; opacity as it is."""
+    result: NDArray[np.float32] = value**exponent
+    result[..., 3:] = value[..., 3:]
+    return result

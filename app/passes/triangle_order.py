@@ -28,29 +28,35 @@ def triangle_order(corners: NDArray[np.floating]) -> NDArray[np.intp]:
     count = len(corners)
     low, high = corners.min(axis=1).astype(np.float32), corners.max(axis=1).astype(np.float32)
     center = (low.astype(np.float64) + high) * 0.5
+    sides = np.concatenate([high, -low], axis=1).T.copy()  # (6,N): the greatest of each are a run's box
     directions = _DIRECTIONS if count <= _MAX_TRIANGLES_FOR_ALL else _DIRECTIONS[:3]
-    keys = []
+    # A word holds run, place along the direction and number of a triangle: words sort faster than indices do.
+    bits = max(1, (count - 1).bit_length())
+    numbers, number_mask = np.arange(count, dtype=np.uint64), np.uint64((1 << bits) - 1)
+    last_place = 2.0 ** min(31, 64 - 2 * bits) - 1.0
+    words = []
     for direction in directions:
         along = center @ direction
         along -= along.min()
-        keys.append((along * (2.0**31 / max(float(along.max()), 1e-30))).astype(np.uint64))
+        place = (along * (last_place / max(float(along.max()), 1e-30))).astype(np.uint64)
+        words.append(place << np.uint64(bits) | numbers)
     order = np.arange(count)
     starts = np.array([0, count])  # of the runs, and the end
+    run_word = np.zeros(count, np.uint64)
+    trials = np.empty((len(words), count), np.intp)
     while np.diff(starts).max() > 2:
         lengths = np.diff(starts)
         middles = (starts[:-1] + starts[1:] + 1) // 2
         halves = np.unique(np.concatenate([starts, middles]))
-        run = np.repeat(np.arange(len(lengths), dtype=np.uint64), lengths)
-        best = np.full(len(lengths), np.inf)
-        chosen = order
-        for key in keys:
-            trial = order[np.argsort(run << np.uint64(32) | key[order])]
-            size = np.maximum.reduceat(high[trial], halves[:-1]) - np.minimum.reduceat(low[trial], halves[:-1])
-            area = size[:, 0] * size[:, 1] + size[:, 1] * size[:, 2] + size[:, 2] * size[:, 0]
-            owner = np.searchsorted(starts, halves[:-1], side="right") - 1
-            cost = np.bincount(owner, area * np.diff(halves), len(lengths))
-            better = cost < best
-            best = np.where(better, cost, best)
-            chosen = np.where(better[run.astype(np.intp)], trial, chosen)
-        order, starts = chosen, halves
+        run = np.repeat(np.arange(len(lengths)), lengths)
+        run_word[order] = run.astype(np.uint64) << np.uint64(64 - bits)
+        owner = np.searchsorted(starts, halves[:-1], side="right") - 1
+        costs = []
+        for trial, word in zip(trials, words, strict=True):
+            trial[:] = np.sort(run_word | word) & number_mask
+            reach = [np.maximum.reduceat(side[trial], halves[:-1]) for side in sides]
+            x, y, z = (reach[axis] + reach[axis + 3] for axis in range(3))
+            costs.append(np.bincount(owner, (x * y + y * z + z * x) * np.diff(halves), len(lengths)))
+        best = np.argmin(costs, axis=0)
+        order, starts = trials[best[run], np.arange(count)], halves
     return order

@@ -41,7 +41,8 @@ class Scales(nn.Module):
     def measure(features: Tensor) -> "Scales":
         """Measure on a sample of pixels (n, 32)."""
         # A few huge values (a highlight, a firefly) must not squeeze all others together.
-        low, high = features.quantile(0.001, dim=0), features.quantile(0.999, dim=0)
+        shares = torch.tensor([0.001, 0.999], dtype=features.dtype, device=features.device)
+        low, high = features.T.contiguous().quantile(shares, dim=1)
         clipped = features.clamp(low, high)
         deviation = clipped.std(dim=0)
         # A channel that never changes tells nothing, and must not explode once it does.

@@ -15,7 +15,7 @@ from app.bench import convolution, layered
 from app.bench.earlier import check_same, load, ratios
 from app.bench.figures import Samples, short, spread
 from app.bench.meanings import KEYS, MEANINGS, NO_RAYS, WIDE_GENERALIST, absent
-from app.bench.measure import identity
+from app.bench.measure import PASSES, identity
 from app.bench.packages import PACKAGES, absence
 from app.bench.view import View
 from app.commands.options import SceneOptions
@@ -64,7 +64,7 @@ def test_everything_once(tmp_path: Path) -> None:
         assert report["raster_over_pygfx"]["median"] > 0
     if report["best_cpu"]:
         assert f"quickest library on the CPU for these networks: {report['best_cpu']}" in result.stdout
-    assert list(report["passes_ms"])[-1] == "composite"
+    assert set(report["passes_ms"]) == set(PASSES) and list(report["passes_ms"])[-1] == "composite"
     for figure in report["passes_ms"].values():
         assert_figure(figure)
     assert 50 < report["resident_mb_720"] <= report["peak_mb_720"]
@@ -82,27 +82,43 @@ def test_everything_once(tmp_path: Path) -> None:
     assert math.isclose(report["fused_gflops"]["median"], work / report["tile_network_ms_full"]["median"], rel_tol=1e-6)
 
 
-def test_some_passes(tmp_path: Path) -> None:
-    path = tmp_path / "bench.json"
-    names = ("tile_hash", "light cache")
-    result = bench(*(f"--pass={name}" for name in names), "--quick", "--size=80x60", "--json", str(path))
+SOME = ("tile_hash", "light cache")
+
+
+@pytest.fixture(scope="module")
+def some_passes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A report of SOME passes."""
+    path = tmp_path_factory.mktemp("some passes") / "bench.json"
+    result = bench(*(f"--pass={name}" for name in SOME), "--quick", "--size=80x60", "--json", str(path))
     assert result.returncode == 0, result.stderr
-    report = json.loads(path.read_text())
-    assert set(report["passes_ms"]) == set(names) and report["size"] == [80, 60]
-    for figure in report["passes_ms"].values():
+    report: dict[str, Any] = json.loads(path.read_text())
+    return report
+
+
+def test_some_passes(some_passes: dict[str, Any]) -> None:
+    assert set(some_passes["passes_ms"]) == set(SOME) and some_passes["size"] == [80, 60]
+    for figure in some_passes["passes_ms"].values():
         assert_figure(figure)
-    assert not set(MEANINGS) & set(report)
+    assert not set(MEANINGS) & set(some_passes)
 
 
-def test_an_earlier_report_of_this_machine_is_compared(tmp_path: Path) -> None:
+def test_passes_without_ray_tracing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUNGYO_NO_RAY_TRACING", "1")
+    path = tmp_path / "bench.json"
+    what = ("--pass=face triangles", "--pass=gbuffer", "--quick", "--size=80x60")
+    result = bench(*what, "--json", str(path))
+    assert result.returncode == 0, result.stderr
+    assert set(json.loads(path.read_text())["passes_ms"]) == {"face triangles", "gbuffer"}
+    result = bench("--pass=reference")
+    assert result.returncode == 2 and "There is no pass 'reference'; choose from face triangles, " in result.stderr
+
+
+def test_an_earlier_report_of_this_machine_is_compared(some_passes: dict[str, Any], tmp_path: Path) -> None:
     old, new = tmp_path / "old.json", tmp_path / "new.json"
-    what = ("--pass=tile_hash", "--quick", "--size=80x60")
-    assert bench(*what, "--json", str(old)).returncode == 0
-    report = json.loads(old.read_text())
-    assert report["cpu"] and report["driver"]
-    report["passes_ms"]["tile_hash"] = {"median": 2e-6, "min": 1e-6, "max": 4e-6}
-    old.write_text(json.dumps(report))
-    result = bench(*what, "--compare", str(old), "--json", str(new))
+    assert some_passes["cpu"] and some_passes["driver"]
+    earlier = {"tile_hash": {"median": 2e-6, "min": 1e-6, "max": 4e-6}}
+    old.write_text(json.dumps({**some_passes, "passes_ms": earlier}))
+    result = bench("--pass=tile_hash", "--quick", "--size=80x60", "--compare", str(old), "--json", str(new))
     assert result.returncode == 0, result.stderr
     figure = json.loads(new.read_text())["passes_ms"]["tile_hash"]
     row = [line for line in result.stdout.splitlines() if "tile_hash" in line][-1]

@@ -8,13 +8,14 @@ import pytest
 from app.bench.growth import FRAMES, Growth, divided, with_networks
 from app.commands.options import SceneOptions
 from app.scene.default import default_scene
+from tests.conftest import coarsely_lit
 
 OPTIONS = SceneOptions(None, None, None, (), None, "neural", None, None)
 
 
 @pytest.fixture(scope="module")
 def growth() -> Iterator[Growth]:
-    with Growth(OPTIONS, 64) as made:
+    with coarsely_lit(), Growth(OPTIONS, 64) as made:
         yield made
 
 

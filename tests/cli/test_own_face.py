@@ -124,7 +124,7 @@ def picture(name: str) -> NDArray[np.float64]:
 
 
 def test_from_a_foreign_mesh_to_a_picture(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    coarse_light: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The demo names three commands; these make networks for a head that the avatar generator did not."""
     monkeypatch.chdir(tmp_path)

@@ -10,6 +10,8 @@ from PIL import Image
 
 from app.main import main
 
+pytestmark = pytest.mark.usefixtures("coarse_light")
+
 QUICK = ("render", "--size", "48x40", "--light-samples", "2", "--spp", "2")
 SMALL = (*QUICK, "--mode", "reference")
 

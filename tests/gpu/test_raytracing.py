@@ -116,6 +116,45 @@ def test_instances_transforms_masks_and_hit_groups(gpu: Device, keep: Keep, pipe
     assert np.allclose(image[inside][:, 2], distance[inside], atol=1e-5)
 
 
+def test_pipelines_of_the_same_shaders_are_compiled_once(gpu: Device, keep: Keep) -> None:
+    """Drivers may take seconds for it. Whichever of them is closed, the others go on."""
+    tlas = keep(gpu.tlas([Instance(blas_of(gpu, keep, CORNERS), custom_index=5)]))
+    dark = (gpu.shaders.folders[-1] / "dark.rmiss").read_text()
+
+    def made(sky: float, *, misses: int = 1, constant: int | float = 0) -> RayTracingPipeline:
+        return gpu.raytracing_pipeline(
+            "rays.rgen",
+            ["one.rmiss", "dark.rmiss"][:misses],
+            [HitGroup("seen.rchit")],
+            [Binding(0, "tlas", name="another name"), BINDINGS[1]],
+            push=PUSH,
+            includes={"one.rmiss": dark.replace("-2", str(sky))},
+            constants={7: constant},
+        )
+
+    first = made(-3.5)
+    compiled, alive = gpu.objects_made["VkPipeline"], gpu.live_objects
+    second = made(-3.5)
+    assert second.handle == first.handle and gpu.objects_made["VkPipeline"] == compiled
+    others = [
+        keep(made(-4.5)),
+        keep(made(-3.5, misses=2)),
+        keep(made(-3.5, constant=1)),
+        keep(made(-3.5, constant=1.0)),
+    ]
+    assert len({str(one.handle) for one in (first, *others)}) == 5
+    assert gpu.objects_made["VkPipeline"] == compiled + 4
+    first.close()
+    outside = ~expected(CORNERS)[0]
+    assert (trace(gpu, keep, second, tlas)[outside] == -3.5).all()
+    assert (trace(gpu, keep, others[0], tlas)[outside] == -4.5).all()
+    second.close()
+    again = keep(made(-3.5))
+    assert (trace(gpu, keep, again, tlas)[outside] == -3.5).all()
+    assert gpu.objects_made["VkPipeline"] == compiled + 4
+    assert gpu.live_objects.get("VkPipeline") == alive.get("VkPipeline")  # the device's own count as nobody's
+
+
 def test_tlas_update_keeps_bindings(gpu: Device, keep: Keep, pipeline: RayTracingPipeline) -> None:
     blas = blas_of(gpu, keep, CORNERS)
     tlas = keep(gpu.tlas([Instance(blas)], capacity=2))

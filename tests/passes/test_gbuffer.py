@@ -19,6 +19,7 @@ from app.network.schema import (
     split,
     unpack,
 )
+from app.passes import light_maps
 from app.passes.gbuffer import GBuffer
 from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_table
 from app.passes.light_cache import INWARD_CONE, LIGHT_KINDS, SIGMA_NARROW, THICKNESS_MAX, LightCache, LightKind
@@ -29,10 +30,13 @@ from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, Point
 from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Part, Scene
 from app.scene.primitives import quad, uv_sphere
 from app.training.metrics import LUMINANCE
+from tests.conftest import watched
 
 RADIUS = 0.1
 ALBEDO = (0.6, 0.4, 0.3)
 SIZE = (75, 53)  # neither is a multiple of a tile
+RINGS = (48, 64)  # triangles of the sphere from pole to pole and around, where only light counts
+MAP_SIZE = 512  # texels along a light map's edge: more take minutes, and show no more of a sphere
 
 
 class Frame:
@@ -67,10 +71,12 @@ def draw(
     jitter: tuple[float, float] = (0.0, 0.0),
     texels: int = 64,
     kind: LightKind = "trace",
+    rings: tuple[int, int] = RINGS,
+    map_size: int = MAP_SIZE,
 ) -> Frame:
     sphere = Part(
         "sphere",
-        uv_sphere(RADIUS, 96, 128),
+        uv_sphere(RADIUS, *rings),
         Material("skin", albedo=ALBEDO, roughness=0.4, subsurface=1.0),
         face=True,
         transform=np.eye(4) if transform is None else transform,
@@ -79,7 +85,9 @@ def draw(
     scene = Scene((sphere, *others), LightRig(lights), environment, camera)
     width, height = SIZE
     buffers = SceneBuffers(gpu, scene)
-    cache = LightCache(gpu, buffers, size=texels, samples=samples, samples_per_update=samples // 2, kind=kind)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(light_maps, "MAP_SIZE", map_size)
+        cache = LightCache(gpu, buffers, size=texels, samples=samples, samples_per_update=samples // 2, kind=kind)
     gbuffer = GBuffer(gpu, buffers, cache, width, height)
     buffers.set_frame(camera, width, height, jitter=jitter, sample_index=0)
     while not cache.converged:
@@ -128,7 +136,7 @@ def hit_points(camera: Camera, jitter: tuple[float, float] = (0.0, 0.0)) -> tupl
 @pytest.mark.parametrize("jitter", [(0.0, 0.0), (0.37, -0.41)])
 def test_geometry(gpu: Device, jitter: tuple[float, float]) -> None:
     camera = Camera((0.3, 0.2, 0.9), (0.01, 0.0, 0.0), fov_y=math.radians(16.0))
-    frame = draw(gpu, (SUN,), camera=camera, jitter=jitter, samples=2)
+    frame = draw(gpu, (SUN,), camera=camera, jitter=jitter, samples=2, rings=(96, 128))
     points, depth = hit_points(camera, jitter)
     # The mesh is a polyhedron inside the sphere: silhouettes may differ by a pixel's width, insides by the sagitta.
     exact = np.isfinite(depth)
@@ -162,7 +170,7 @@ def test_places_are_the_uv_of_the_face(gpu: Device) -> None:
 
 @both_kinds
 def test_sun_gives_cosine_irradiance(gpu: Device, kind: LightKind) -> None:
-    frame = draw(gpu, (SUN,), kind=kind)
+    frame = draw(gpu, (SUN,), samples=4, kind=kind)
     cosine = frame.features["normal"][..., 2][frame.face]
     lit = cosine > 0.25  # nearer to the terminator, 64 texels are coarse
     reflected = 2.0 * np.clip(cosine, 0.0, 1.0)[:, None] * np.array(ALBEDO) / np.pi
@@ -188,9 +196,9 @@ def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device,
 
 @both_kinds
 def test_point_and_small_area_light_follow_the_inverse_square(gpu: Device, kind: LightKind) -> None:
-    point = draw(gpu, (PointLight((0.0, 0.0, 0.6), intensity=0.5, radius=0.0),), kind=kind)
+    point = draw(gpu, (PointLight((0.0, 0.0, 0.6), intensity=0.5, radius=0.0),), samples=4, kind=kind)
     area = AreaLight.facing((0.0, 0.0, 0.6), (0.0, 0.0, 0.0), 0.02, 0.02, radiance=0.5 / 0.02**2)
-    small = draw(gpu, (area,), kind=kind)
+    small = draw(gpu, (area,), samples=8, kind=kind)
     center = point.face & (point.features["normal"][..., 2] > 0.99)
     expected = 0.5 / 0.5**2 * np.array(ALBEDO) / np.pi * entering(np.float32(1.0), 0.4)
     for frame in (point, small):
@@ -217,7 +225,9 @@ def test_the_edge_of_a_shadow_is_blurred_by_what_the_skin_scatters_alone(gpu: De
     black = Material("card", albedo=(0.0, 0.0, 0.0))
     plate = Part("plate", quad((0.0, 0.25, 0.3), (0.5, 0.0, 0.0), (0.0, 0.25, 0.0)), black)
     camera = Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), fov_y=math.radians(2.0))
-    frame = draw(gpu, (SUN,), others=(plate,), camera=camera, samples=2, texels=256, kind=kind)
+    frame = draw(
+        gpu, (SUN,), others=(plate,), camera=camera, samples=2, texels=256, map_size=light_maps.MAP_SIZE, kind=kind
+    )
     below = -hit_points(camera)[0][..., 1].ravel()
     lit = 2.0 * np.array(ALBEDO) / np.pi * entering(np.float32(1.0), 0.4)
     texel = math.pi * RADIUS / 256
@@ -235,17 +245,19 @@ def test_the_edge_of_a_shadow_is_blurred_by_what_the_skin_scatters_alone(gpu: De
 CARD_AT, CARD_HALF = 0.15, 2.0  # metres
 
 
-def beside_a_card(gpu: Device, kind: LightKind, samples: int = 64) -> Frame:
+@pytest.fixture(scope="module", params=LIGHT_KINDS)
+def beside_a_card(session_device: Device, request: pytest.FixtureRequest) -> Frame:
     """The sphere in white surroundings, of which a black card hides most of what lies towards +x."""
     mesh = quad((CARD_AT, 0.0, 0.0), (0.0, 0.0, CARD_HALF), (0.0, CARD_HALF, 0.0))
     card = Part("card", mesh, Material("card", albedo=(0.0, 0.0, 0.0)))
-    return draw(gpu, environment=Environment.constant((1.0, 1.0, 1.0)), others=(card,), samples=samples, kind=kind)
+    white = Environment.constant((1.0, 1.0, 1.0))
+    with watched(session_device) as gpu:
+        return draw(gpu, environment=white, others=(card,), samples=64, kind=request.param)
 
 
-@both_kinds
-def test_surroundings_light_what_can_see_them(gpu: Device, kind: LightKind) -> None:
+def test_surroundings_light_what_can_see_them(beside_a_card: Frame) -> None:
     """Against sums over many directions: what of white surroundings a card leaves to every place."""
-    frame = beside_a_card(gpu, kind)
+    frame = beside_a_card
     normal = frame.features["normal"][frame.face].astype(np.float64)
     chosen = normal[:, 2] > 0.3
     normal = normal[chosen]
@@ -266,9 +278,8 @@ def test_surroundings_light_what_can_see_them(gpu: Device, kind: LightKind) -> N
     assert np.quantile(np.abs(measured[:, 0] - share), 0.99) < 0.12
 
 
-@both_kinds
-def test_a_mirrored_view_of_what_is_hidden_shows_no_surroundings(gpu: Device, kind: LightKind) -> None:
-    frame = beside_a_card(gpu, kind)
+def test_a_mirrored_view_of_what_is_hidden_shows_no_surroundings(beside_a_card: Frame) -> None:
+    frame = beside_a_card
     normal, view = (frame.features[name][frame.face] for name in ("normal", "view"))
     towards_card = (2.0 * (normal * view).sum(-1, keepdims=True) * normal - view)[:, 0]
     gloss = frame.light("specular")[:, 0]
@@ -280,7 +291,7 @@ def test_a_mirrored_view_of_what_is_hidden_shows_no_surroundings(gpu: Device, ki
 @both_kinds
 def test_thickness_and_light_behind(gpu: Device, kind: LightKind) -> None:
     """Through a ball of 20 cm no light comes; its thickness is the mean of chords, capped at 10 cm."""
-    frame = draw(gpu, (DirectionalLight((0.0, 0.0, 1.0), irradiance=5.0, angular_radius=0.0),), kind=kind)
+    frame = draw(gpu, (DirectionalLight((0.0, 0.0, 1.0), irradiance=5.0, angular_radius=0.0),), samples=8, kind=kind)
     center = frame.face & (frame.features["normal"][..., 2] > 0.99)
     cosines = np.linspace(1.0 - INWARD_CONE, 1.0, 100)
     chords = np.minimum(2.0 * RADIUS * cosines, THICKNESS_MAX)
@@ -303,8 +314,8 @@ def test_doubling_all_lights_doubles_exactly(gpu: Device, kind: LightKind) -> No
         replace(LIGHTS[1], intensity=0.6),
         replace(LIGHTS[2], radiance=8.0),
     )
-    one = draw(gpu, LIGHTS, sky, samples=8, kind=kind)
-    two = draw(gpu, bright, replace(sky, intensity=2.0), samples=8, kind=kind)
+    one = draw(gpu, LIGHTS, sky, samples=4, kind=kind)
+    two = draw(gpu, bright, replace(sky, intensity=2.0), samples=4, kind=kind)
     assert np.array_equal(one.words[one.face], two.words[two.face])
     assert np.array_equal(two.scale[two.face], 2.0 * one.scale[one.face])
 

@@ -56,6 +56,13 @@ def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_module, "CHUNK", 20)
 
 
+@pytest.fixture(autouse=True)
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matplotlib takes longer than a short training; `trained` comes before, with its plots."""
+    for name in ("plot_curves", "plot_uv"):
+        monkeypatch.setattr(train_module, name, lambda path, what: None)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     path = tmp_path_factory.mktemp("data") / "set"
