@@ -28,6 +28,7 @@ from app.training.ablation import (
 )
 from app.training.dataset import Dataset
 from app.training.pixels import people_of
+from app.training.recipe import recipe
 from app.training.screen_space import TAPS
 from app.training.train import Options as TrainOptions
 
@@ -94,8 +95,8 @@ def page(
     face = scores[FACE]
     layers = "-".join(map(str, options.layers))
     complete = f" --screen {names[2]}" if len(names) > 2 else ""
-    recipes = [_recipe(data, names[1])] + ([_recipe(screen.data, names[2])] if isinstance(screen, Screen) else [])
-    recipe = "\n".join(f"    {line}" for line in recipes)
+    recipes = [recipe(data, names[1])] + ([recipe(screen.data, names[2])] if isinstance(screen, Screen) else [])
+    commands = "\n".join(f"    {line}" for line in recipes)
     full = TrainOptions()
     learned = options.steps * options.batch / (full.steps * full.batch)
     seeds = "1 seed" if options.seeds == 1 else f"mean of {options.seeds} seeds"
@@ -111,7 +112,7 @@ Every feature of the structured input ([formats.md](formats.md)) is dropped in t
 never had it are trained and judged beside one that has everything. `bungyo ablation` measures and writes all of this
 page:
 
-{recipe}
+{commands}
     bungyo ablation --data {names[1]}{complete} --steps {options.steps} --seeds {options.seeds} --out {names[0]}
 
 {_wrapped(about)}
@@ -325,13 +326,3 @@ def _described(data: Dataset) -> str:
         f"{len(data.frames)} frames of {width}x{height}, {whom}: {counts[0]} to learn from, {counts[1]} to judge by, "
         f"{data.spec.spp} samples a pixel in training frames"
     )
-
-
-def _recipe(data: Dataset, name: Path) -> str:
-    """The command that makes a data set like this one."""
-    (width, height), scene = data.spec.size, data.spec.scene
-    options = [f"--frames {len(data.frames)} --spp {data.spec.spp} --seed {data.spec.seed} --size {width}x{height}"]
-    options += [f"--tiles {scene['tile_fraction']:g}"] if "tile_fraction" in scene else []
-    options += [f"--people {scene['people_limit']}"] if "people_limit" in scene else []
-    options += [] if data.people else ["--mesh FILE"]
-    return f"bungyo dataset --out {name} {' '.join(options)}"

@@ -19,6 +19,7 @@ from app.training.dataset import Dataset
 from app.training.face_image import F32, FaceImage
 from app.training.manifest import block_of
 from app.training.orbit import FRAMES, ORBITS, SIZE, SPP, STEP
+from app.training.recipe import recipe
 from app.training.seams import LEVELS
 
 FIGURE = 1.1  # the highest ratio, of seams and of flicker, at which nobody can tell
@@ -131,7 +132,7 @@ def page(
 Neighbouring tiles may be drawn by different networks. This page says whether that shows, what could be done about
 it, and what it would cost. `bungyo seams` measures and writes all of it:
 
-    {_recipe(data, names[1])}
+    {recipe(data, names[1])}
     bungyo seams --weights {names[0]} --data {names[1]}{orbits} --out {names[2]}
 
 Measured on {_frames(data)}. The networks: {len(weights.hashes)}
@@ -207,17 +208,6 @@ def _orbits(effect: Effect) -> str:
   {SIZE[0]}x{SIZE[1]}, {SPP} samples a pixel in two halves. The reference changes by
   {flicker.reference:.2f}, the error of the networks as they are by {flicker.error:.2f}; of second differences in time
   their ratio is {_doubtful(flicker.second_ratio, flicker.second_deviation)}."""
-
-
-def _recipe(data: Dataset, name: Path) -> str:
-    """The command that makes a data set like this one."""
-    (width, height), scene = data.spec.size, data.spec.scene
-    options = [f"--frames {len(data.frames)} --spp {data.spec.spp} --seed {data.spec.seed}"]
-    options += [f"--size {width}x{height} --tiles 1"]
-    options += ["--held-out"] if scene.get("held_out") else []
-    options += [f"--people {scene['people_limit']}"] if "people_limit" in scene else []
-    options += [] if data.people else ["--mesh FILE"]
-    return f"bungyo dataset --out {name} {' '.join(options)}"
 
 
 def _doubtful(value: float, deviation: float) -> str:
