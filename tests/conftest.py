@@ -1,5 +1,6 @@
 """Fixtures for all tests: one real GPU (or lavapipe) for the session, watched by the validation layer."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +16,12 @@ SHADERS = Path(__file__).parent / "gpu" / "shaders"
 
 # `keep(thing)` returns the thing and closes it after the test.
 Keep: TypeAlias = Callable[[Any], Any]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_comes() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that the tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
