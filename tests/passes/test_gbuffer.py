@@ -252,7 +252,7 @@ def beside_a_card(session_device: Device, request: pytest.FixtureRequest) -> Fra
     card = Part("card", mesh, Material("card", albedo=(0.0, 0.0, 0.0)))
     white = Environment.constant((1.0, 1.0, 1.0))
     with watched(session_device) as gpu:
-        return draw(gpu, environment=white, others=(card,), samples=64, kind=request.param)
+        return draw(gpu, environment=white, others=(card,), samples=128, kind=request.param)
 
 
 def test_surroundings_light_what_can_see_them(beside_a_card: Frame) -> None:
