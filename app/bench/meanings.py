@@ -111,10 +111,8 @@ BEST = frozenset(name for name in MEANINGS if "best_cpu" in name)
 
 KEYS = frozenset(name for name in MEANINGS if name.startswith("key_to"))
 """Those that need a display."""
-RAYS = frozenset(name for name in FRAME if any(what in name for what in ("traced", "reference", "mitsuba")))
-"""Those that need ray tracing."""
 NO_RAYS = frozenset({"fps_720_raster"})
-"""Those that are there only without it, in place of traced ones."""
+"""Those that are there only without ray tracing, in place of traced ones."""
 WIDE_GENERALIST = frozenset(name for name in MEANINGS if "wide_generalist" in name)
 """Those that need --wide."""
 

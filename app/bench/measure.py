@@ -22,6 +22,7 @@ from app.bench.worker import Worker
 from app.commands.options import SceneOptions
 from app.commands.stage import load_weights, open_device
 from app.errors import InputError
+from app.gpu import DeviceInfo
 from app.network import shader
 from app.network.weights import WeightSet
 from app.processor import processor_name
@@ -64,7 +65,7 @@ def measure_all(
     too_wide = shader.check_widths(generalist.layers) if generalist else ""
     frames = 1 if quick else _FRAMES
     figures, passes = Samples(), Samples()
-    rays = _has_rays(options)
+    rays = _device_info(options).raytracing
     kind = "traced" if rays else "raster"
     with ExitStack() as stack:
 
@@ -195,9 +196,8 @@ def measure_all(
 
 def identity(options: SceneOptions) -> dict[str, Any]:
     """What a report would say of the machine and the work, before anything is measured."""
-    with open_device(options, raytracing=False) as device:
-        description = Description(device.info.name, device.info.driver, device.info.kind)
-    head = _head(description, *shipped(options), 0)
+    info = _device_info(options)
+    head = _head(Description(info.name, info.driver, info.kind), *shipped(options), 0)
     return {**head, "size": list(options.size or SMALL)}
 
 
@@ -207,9 +207,9 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
     Raises:
         InputError: the view has no such pass.
     """
-    known = (
-        (*PASSES, "light cache", "reference") if _has_rays(options) else ("face triangles", *PASSES[1:], "light cache")
-    )
+    known: tuple[str, ...] = (*PASSES, "light cache", "reference")
+    if not _device_info(options).raytracing:
+        known = ("face triangles", *PASSES[1:], "light cache")
     for name in names:
         if name not in known:
             raise InputError(f"There is no pass {name!r}; choose from {', '.join(known)}.")
@@ -247,11 +247,9 @@ def _run(view: Worker[View], parts: Sequence[Part], rounds: int, counted: Counte
     return description, rounds
 
 
-def _has_rays(options: SceneOptions) -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the report says what is missing for it
-        with open_device(options, raytracing=None) as device:
-            return device.raytracing
+def _device_info(options: SceneOptions) -> DeviceInfo:
+    with open_device(options, raytracing=False) as device:
+        return device.info
 
 
 def shipped(options: SceneOptions) -> tuple[tuple[int, ...], bool]:

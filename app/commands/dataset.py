@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,10 +94,8 @@ Examples:
 @click.option(
     "--light-samples",
     type=click.IntRange(1, 1024),
-    default=16,
-    show_default=True,
     metavar="N",
-    help="How often light is gathered for each point of the face; the demo's 32 costs twice the time.",
+    help="How often light is gathered for each point of the face; the demo's 32 costs twice the time.  [default: 16]",
 )
 @click.option(
     "--held-out", is_flag=True, help="A set for scores only (bungyo evaluate): complete light set-ups, other cameras."
@@ -134,7 +133,7 @@ def dataset(
     mesh: Path | None,
     face: tuple[str, ...],
     environments: tuple[str, ...],
-    light_samples: int,
+    light_samples: int | None,
     held_out: bool,
     engine: str,
     workers: int | None,
@@ -166,7 +165,9 @@ def dataset(
     layout = None if mesh is None else _layout(mesh, face)
     plan = Plan(spp, seed, size, tiles, tuple(maps), held_out=held_out, people=people, uv_layout=layout)
     plan.check()
-    opens = OpenSource(device, mesh, face, light_samples)
+    opens = OpenSource(device, mesh, face)
+    if light_samples is not None:
+        opens = replace(opens, light_samples=light_samples)
     with open_engine(engine, opens, workers, address) as makes, counter(frames, "frames") as show:
         try:
             added = generate(makes, out, plan, frames, progress=lambda done, _wanted, _tiles: show(done))

@@ -42,7 +42,7 @@ class Coverage:
         share: of all pixels, those in such hashes.
         people: how many different ones, over all hashes; of a set with one fixed face, blocks of frames, each with
             cameras and lights of its own.
-        tiles: traced tiles of a hash.
+        tiles: traced tiles of a hash; those of mirrored heads count as well, here and everywhere.
         lightings: different set-ups of lights under which a hash was seen.
         seen: different people of whom a hash has tiles; or blocks.
         unit: what `people` and `seen` count, for sentences.

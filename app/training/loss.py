@@ -10,8 +10,8 @@ from app.scene.tonemap import FRESNEL_OFFSET, START_COMPRESSION
 SHADOW = 0.01
 # Highlights keep this share of their weight: a prediction that is far too bright must find its way back.
 LEAST_HIGHLIGHT = 0.05
-# An error as large as from black to white. Beyond, it is a firefly's, and weighs as if it rose evenly: one pixel in two
-# thousand has such a target, and those would be half of all squared errors. What light they stand for is lost.
+# An error as large as from black to white. Beyond, it is a firefly's, and counts evenly: one value in
+# 1,600 has one, and squared they would be more than half of all errors. Their light is lost (docs/training.md).
 FULL_RANGE = 1.0
 
 
