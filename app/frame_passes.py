@@ -75,7 +75,7 @@ def make_frame_passes(
         network = keep(
             TileNetwork(device, weights, hashing, gbuffer.features, gbuffer.surface, face_radiance, width, height)
         )
-        background = keep(Background(device, scene, cache, width, height))
+        background = keep(Background(device, scene, cache, width, height, gbuffer.face_depth))
         reference = keep(Reference(device, scene, width, height)) if device.raytracing else None
         inputs = CompositeInputs(
             gbuffer.features,
@@ -84,7 +84,6 @@ def make_frame_passes(
             reference.radiance if reference is not None else None,
             face_radiance,
             background.radiance,
-            background.depth,
         )
         composite = keep(Composite(device, scene, inputs, width, height))
         undo.pop_all()

@@ -19,7 +19,7 @@ from app.errors import InputError
 from app.frame_passes import FACE_RADIANCE, FramePasses, make_frame_passes
 from app.gpu import CommandBuffer, Device, Image
 from app.network.weights import WeightSet
-from app.passes.composite import MODES, VIEW_MODES, composite_state
+from app.passes.composite import MODES, NEEDS_REFERENCE, VIEW_MODES, composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
@@ -33,7 +33,6 @@ from app.scene.model import Scene
 __all__ = ["AOVS", "GBUFFER_KINDS", "MODES", "NEEDS_REFERENCE", "Renderer"]
 
 AOVS = tuple(name for name in VIEW_MODES if name != "tiles")  # what read_aov knows
-NEEDS_REFERENCE = ("reference", "split", "difference")
 _UNDER_WAY = 2  # frames at most: one that the GPU draws, one that is ready for it
 _CENTER = (0.0, 0.0)
 

@@ -35,11 +35,13 @@ vec3 seen_through(vec3 position, vec3 direction)
         vec4 clip = frame.view_projection * vec4(reached, 1.0);
         vec2 next = clip.xy / clip.w * 0.5 + 0.5;
         float found = texture(opaque_depth, next).r;
-        if (any(notEqual(next, clamp(next, 0.0, 1.0))) || found >= 1.0 || view_depth(found) < start) break;
+        bool nothing = found >= 1.0 || texture(opaque_radiance, next).a < 0.5; // or face
+        if (any(notEqual(next, clamp(next, 0.0, 1.0))) || nothing || view_depth(found) < start) break;
         at = next;
         d = found;
     }
-    return push.passed * texture(opaque_radiance, at).rgb;
+    vec4 found = texture(opaque_radiance, at);
+    return push.passed * found.rgb / max(found.a, 0.01); // beside face and nothing: the share that is something
 }
 #endif
 
@@ -47,8 +49,10 @@ void main()
 {
     bool hidden = false; // discarded at the end: derivatives need the neighbours
 #if CLEAR
-    // There is no depth target, whose values could not be read at the same time.
-    hidden = gl_FragCoord.z > texelFetch(opaque_depth, ivec2(gl_FragCoord.xy), 0).r;
+    // There is no depth target, whose values could not be read at the same time. What has depth but no radiance is face.
+    float behind_it = texelFetch(opaque_depth, ivec2(gl_FragCoord.xy), 0).r;
+    bool face = behind_it < 1.0 && texelFetch(opaque_radiance, ivec2(gl_FragCoord.xy), 0).a == 0.0;
+    hidden = face || gl_FragCoord.z > behind_it;
 #endif
     Material m = materials[parts[push.part].material];
     vec2 st = vec2(uv.x, 1.0 - uv.y);

@@ -20,7 +20,7 @@ layout(location = 5) out float out_ambient_visibility;
 void main()
 {
     // Vertices are fetched, not fed: the same buffer serves the ray tracer.
-    Vertex v = vertices[gl_VertexIndex];
+    Vertex v = load_vertex(uint(gl_VertexIndex));
     GatheredLight light = gathered[uint(gl_VertexIndex) - push.first_vertex + push.first_point];
     float n = 1.0 / float(state.first_sample + state.samples);
     out_position = v.position;

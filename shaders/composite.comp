@@ -1,4 +1,4 @@
-// One picture from all passes: face and background by depth, accumulation of jittered frames, tone map, views.
+// One picture from all passes: face and background, accumulation of jittered frames, tone map, views.
 
 #include "scene.glsl"
 #include "features.glsl"
@@ -15,14 +15,13 @@ layout(set = 0, binding = SLOT_REFERENCE, scalar) readonly buffer Reference { ve
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CompositeState state; };
 layout(set = 0, binding = SLOT_FACE_RADIANCE, rgba16f) uniform readonly image2D face_radiance;
 layout(set = 0, binding = SLOT_BACKGROUND_RADIANCE, rgba16f) uniform readonly image2D background_radiance;
-layout(set = 0, binding = SLOT_BACKGROUND_DEPTH) uniform sampler2D background_depth;
 layout(set = 0, binding = SLOT_ACCUMULATED, scalar) buffer Accumulated { vec4 accumulated[]; };
 layout(set = 0, binding = SLOT_DISPLAY, rgba8) uniform writeonly image2D display;
 
-bool face_in_front(uvec2 xy, vec2 at_surface)
+// The background leaves out what the face hides.
+bool face_in_front(vec2 at_surface, vec4 background)
 {
-    float d = texelFetch(background_depth, ivec2(xy), 0).r;
-    return !isinf(at_surface.x) && (d >= 1.0 || at_surface.x <= view_depth(d));
+    return !isinf(at_surface.x) && background.a == 0.0;
 }
 
 vec3 hash_color(uint hash)
@@ -40,9 +39,8 @@ float feature_channel(uint tile, uint pixel, uint channel)
 }
 
 // A view of the G-buffer, as display colour.
-vec3 view(uvec2 xy, uint tile, uint pixel, vec2 at_surface, vec3 neural)
+vec3 view(uvec2 xy, uint tile, uint pixel, vec2 at_surface, bool face, vec3 neural)
 {
-    bool face = face_in_front(xy, at_surface);
     if (state.mode == MODE_TILES) {
         vec3 color = tonemap(neural, frame.exposure);
         uint hash = hashes[tile];
@@ -70,18 +68,21 @@ void main()
     uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy);
     vec2 at_surface = surface[surface_index(tile, pixel)];
 
+    vec4 background = imageLoad(background_radiance, ivec2(xy));
+    bool face = face_in_front(at_surface, background);
+
     vec3 neural = vec3(0.0);
     if (state.neural_drawn != 0u) {
-        vec4 behind = imageLoad(background_radiance, ivec2(xy));
-        if (face_in_front(xy, at_surface)) neural = imageLoad(face_radiance, ivec2(xy)).rgb;
-        else if (behind.a > 0.0) neural = behind.rgb;
+        if (face) neural = imageLoad(face_radiance, ivec2(xy)).rgb;
+        else if (background.a > 0.0) neural = background.rgb;
         else neural = backdrop(normalize(camera_ray(vec2(xy) + 0.5 + frame.jitter)));
         vec4 sum = vec4(neural, 1.0);
         if (state.first_neural == 0u) sum += accumulated[at];
         accumulated[at] = sum;
     }
     neural = accumulated[at].rgb / max(accumulated[at].a, 1.0);
-    vec3 path_traced = reference[at].rgb / max(reference[at].a, 1.0);
+    vec3 path_traced = vec3(0.0);
+    if (state.shows_reference != 0u) path_traced = reference[at].rgb / max(reference[at].a, 1.0);
 
     vec3 color;
     if (state.mode == MODE_NEURAL) color = tonemap(neural, frame.exposure);
@@ -92,6 +93,6 @@ void main()
         if (abs(float(xy.x) + 0.5 - line) < 1.0) color = vec3(1.0);
     } else if (state.mode == MODE_DIFFERENCE) {
         color = DIFFERENCE_GAIN * abs(tonemap(neural, frame.exposure) - tonemap(path_traced, frame.exposure));
-    } else color = view(xy, tile, pixel, at_surface, neural);
+    } else color = view(xy, tile, pixel, at_surface, face, neural);
     imageStore(display, ivec2(xy), vec4(clamp(color, 0.0, 1.0), 1.0));
 }

@@ -4,5 +4,5 @@
 
 void main()
 {
-    gl_Position = frame.view_projection * vec4(vertices[gl_VertexIndex].position, 1.0);
+    gl_Position = frame.view_projection * vec4(vertex_position(uint(gl_VertexIndex)), 1.0);
 }

@@ -13,5 +13,5 @@ void main()
 {
     uint corner = uint(gl_VertexIndex);
     triangle = (corner - parts[push.part].first_index) / 3u;
-    gl_Position = frame.view_projection * vec4(vertices[indices[corner]].position, 1.0);
+    gl_Position = frame.view_projection * vec4(vertex_position(indices[corner]), 1.0);
 }

@@ -12,8 +12,8 @@ layout(set = 0, binding = SLOT_FACE) uniform usampler2D face_triangles;
 vec2 barycentric_seen(uint part, uint triangle, vec3 ray, out float depth)
 {
     uint at = parts[part].first_index + 3u * triangle;
-    vec3 a = vertices[indices[at]].position;
-    vec3 edge1 = vertices[indices[at + 1u]].position - a, edge2 = vertices[indices[at + 2u]].position - a;
+    vec3 a = vertex_position(indices[at]);
+    vec3 edge1 = vertex_position(indices[at + 1u]) - a, edge2 = vertex_position(indices[at + 2u]) - a;
     vec3 towards = a - frame.camera_origin, across = cross(ray, edge2);
     float volume = dot(edge1, across);
     vec2 barycentric = vec2(-dot(towards, across), dot(ray, cross(edge1, towards))) / (volume == 0.0 ? 1e-30 : volume);

@@ -13,7 +13,7 @@ layout(location = 2) out vec2 uv;
 
 void main()
 {
-    Vertex v = vertices[gl_VertexIndex];
+    Vertex v = load_vertex(uint(gl_VertexIndex));
     gl_Position = map_position(views[push.view], v.position);
 #if SURFACES
     position = v.position;

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from app.errors import BungyoError
 from app.gpu.acceleration import Tlas
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.buffer import Buffer
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from app.gpu.device import Device
     from app.gpu.pipeline import Pipeline
 
-BindingKind: TypeAlias = Literal["storage", "uniform", "image", "texture", "textures", "tlas"]
+BindingKind: TypeAlias = Literal["storage", "uniform", "texels", "image", "texture", "textures", "tlas"]
+TEXEL_BYTES = 16  # of a buffer's texel: four floats
 Texture: TypeAlias = tuple[Image, Sampler]
 Bound: TypeAlias = "Buffer | Image | Texture | Tlas | Sequence[Buffer | Image | Texture]"
 
@@ -26,8 +28,9 @@ class Binding:
 
     Args:
         slot: the binding number.
-        kind: "storage" and "uniform" buffers, storage "image", sampled "texture", "textures" (an array of sampled
-            images, partially bound, indexed non-uniformly) or "tlas".
+        kind: "storage" and "uniform" buffers, "texels" (a buffer that is read four floats at a time, as samplerBuffer),
+            storage "image", sampled "texture", "textures" (an array of sampled images, partially bound, indexed
+            non-uniformly) or "tlas".
         count: length of the array in the shader (1 = no array).
         name: for error messages.
     """
@@ -49,6 +52,7 @@ class Binding:
             {
                 "storage": vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
                 "uniform": vk.VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER,
+                "texels": vk.VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER,
                 "image": vk.VK_DESCRIPTOR_TYPE_STORAGE_IMAGE,
                 "texture": vk.VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER,
                 "textures": vk.VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER,
@@ -146,6 +150,8 @@ class BindingSet(Resource):
         fields: dict[str, Any]
         if binding.kind in ("storage", "uniform"):
             fields = {"pBufferInfo": [self._buffer(binding, item) for item in items]}
+        elif binding.kind == "texels":
+            fields = {"pTexelBufferView": array("VkBufferView", [self._texels(binding, item) for item in items])}
         elif binding.kind == "tlas":
             if not isinstance(items[0], Tlas):
                 raise self._wrong(binding, items[0], "a Tlas")
@@ -171,6 +177,25 @@ class BindingSet(Resource):
         if not isinstance(item, Buffer):
             raise self._wrong(binding, item, "a Buffer")
         return make("VkDescriptorBufferInfo", buffer=item.handle, offset=0, range=vk.VK_WHOLE_SIZE)
+
+    def _texels(self, binding: Binding, item: Any) -> Handle:
+        if not isinstance(item, Buffer):
+            raise self._wrong(binding, item, "a Buffer")
+        device, most = self._device, self._device.info.limits.texel_elements
+        if item.size > most * TEXEL_BYTES:
+            count = item.size // TEXEL_BYTES
+            raise BungyoError(f"{item.name} are {count} texels, of which {device.info.name} reads {most} at most.")
+        info = make(
+            "VkBufferViewCreateInfo",
+            buffer=item.handle,
+            format=vk.VK_FORMAT_R32G32B32A32_SFLOAT,
+            offset=0,
+            range=item.size // TEXEL_BYTES * TEXEL_BYTES,
+        )
+        out = ffi.new("VkBufferView *")
+        check(vk.vkCreateBufferView(device.handle, info, ffi.NULL, out), f"make {self.name}")
+        view = out[0]
+        return self.own("VkBufferView", view, lambda: vk.vkDestroyBufferView(device.handle, view, ffi.NULL))
 
     def _image(self, binding: Binding, item: Any) -> Handle:
         general = vk.VK_IMAGE_LAYOUT_GENERAL

@@ -28,6 +28,7 @@ class Limits:
     """Numbers of the device that layouts depend on."""
 
     push_constants: int
+    texel_elements: int
     sbt_handle_size: int
     sbt_handle_alignment: int
     sbt_base_alignment: int
@@ -201,6 +202,7 @@ def _candidate(instance: Instance, index: int, physical: Handle) -> Candidate:
         extensions=offer.extensions,
         limits=Limits(
             push_constants=properties.limits.maxPushConstantsSize,
+            texel_elements=properties.limits.maxTexelBufferElements,
             sbt_handle_size=rays.shaderGroupHandleSize,
             sbt_handle_alignment=rays.shaderGroupHandleAlignment,
             sbt_base_alignment=rays.shaderGroupBaseAlignment,

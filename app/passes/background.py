@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from app.gpu import Binding, CommandBuffer, Device, Struct
+from app.gpu import Binding, CommandBuffer, Device, Image, Struct
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
@@ -25,7 +25,9 @@ PUSH = Struct(
 
 
 class Background:
-    """Draws the parts that are not face into `radiance` (alpha 0 = nothing there) and `depth` (0..1, 1 = nothing).
+    """Draws what the camera sees of all that is not face into `radiance`: alpha 0 = nothing, or the face hides it.
+
+    `depth` (0..1, 1 = nothing) begins as the face's, so that nothing behind that is shaded.
 
     Clear parts (material.transmission > 0) come last: they refract the picture of the opaque ones, one layer deep, and
     leave its depth alone. So a clear part shows in front of what is drawn here and of the backdrop, not of the face.
@@ -40,10 +42,19 @@ class Background:
         scene: the scene on the GPU.
         cache: holds the light gathered at the vertices.
         width, height: pixels.
+        face_depth: d32 image of that size with the same jitter, drawn before; None: no face hides anything.
     """
 
-    def __init__(self, device: Device, scene: SceneBuffers, cache: LightCache, width: int, height: int) -> None:
-        self.scene, self.cache = scene, cache
+    def __init__(
+        self,
+        device: Device,
+        scene: SceneBuffers,
+        cache: LightCache,
+        width: int,
+        height: int,
+        face_depth: Image | None = None,
+    ) -> None:
+        self.scene, self.cache, self._face_depth = scene, cache, face_depth
         self._owned: list[Any] = []
         self._bound: list[Any] = []
         self.radiance = self._own(device.image(width, height, "rgba16f", name="background radiance"))
@@ -92,8 +103,14 @@ class Background:
     def record(self, command: CommandBuffer) -> None:
         """Records the pass; results are visible after the next barrier."""
         with command.timer("background"):
+            if self._face_depth is not None:
+                command.copy(self._face_depth, self.depth)
+                command.barrier()
             with command.rendering(
-                color=[self.radiance], depth=self.depth, clear_color=(0.0, 0.0, 0.0, 0.0), clear_depth=1.0
+                color=[self.radiance],
+                depth=self.depth,
+                clear_color=(0.0, 0.0, 0.0, 0.0),
+                clear_depth=1.0 if self._face_depth is None else None,
             ):
                 command.bind(self._pipeline, self._bound[0])
                 self._draw(command, self._solid)

@@ -1,4 +1,4 @@
-"""One picture from all passes: face and background by depth, accumulation, tone mapping, and the views."""
+"""One picture from all passes: face and background, accumulation, tone mapping, and the views."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,8 @@ from app.scene.tonemap import DESATURATION, FRESNEL_OFFSET, START_COMPRESSION
 
 DIFFERENCE_GAIN = 5.0  # small errors must be seen
 
-PICTURE_MODES = ("neural", "reference", "split", "difference")
+NEEDS_REFERENCE = ("reference", "split", "difference")
+PICTURE_MODES = ("neural", *NEEDS_REFERENCE)
 VIEW_MODES = ("tiles", "face", "hash", "depth", *(feature.name for feature in FEATURES))
 MODES = PICTURE_MODES + VIEW_MODES
 
@@ -25,6 +26,7 @@ COMPOSITE_STATE = Struct(
     "CompositeState",
     [
         ("mode", "uint"),
+        ("shows_reference", "uint"),
         ("neural_drawn", "uint"),  # this frame drew the neural picture: accumulate it
         ("first_neural", "uint"),  # and it is the first one: forget what was accumulated
         ("split", "float"),  # 0..1 from the left
@@ -36,8 +38,8 @@ COMPOSITE_STATE = Struct(
     ],
 )
 _SLOTS = (
-    "FEATURES", "SURFACE", "HASHES", "REFERENCE", "STATE", "FACE_RADIANCE", "BACKGROUND_RADIANCE", "BACKGROUND_DEPTH",
-    "ACCUMULATED", "DISPLAY",
+    "FEATURES", "SURFACE", "HASHES", "REFERENCE", "STATE", "FACE_RADIANCE", "BACKGROUND_RADIANCE", "ACCUMULATED",
+    "DISPLAY",
 )  # fmt: skip
 _IMAGES = ("FACE_RADIANCE", "BACKGROUND_RADIANCE", "DISPLAY")
 
@@ -51,8 +53,7 @@ class CompositeInputs:
     hashes: Buffer  # uint per tile
     reference: Buffer | None  # vec4 per pixel: sums and number of samples; None: modes that show it are not used
     face_radiance: Image
-    background_radiance: Image
-    background_depth: Image
+    background_radiance: Image  # alpha 0: nothing there, or the face hides it
 
 
 class Composite:
@@ -75,9 +76,8 @@ class Composite:
         self.display = device.image(width, height, "rgba8", name="display")
         self.accumulated = device.buffer(np.zeros((height * width, 4), np.float32), name="accumulated")
         self.state = device.buffer(COMPOSITE_STATE.size, name="composite state")
-        self._sampler = device.sampler("nearest", wrap_u="clamp", wrap_v="clamp")
         first = FIRST_PASS_SLOT
-        kinds: dict[str, BindingKind] = {**dict.fromkeys(_IMAGES, "image"), "BACKGROUND_DEPTH": "texture"}
+        kinds: dict[str, BindingKind] = dict.fromkeys(_IMAGES, "image")
         constants: dict[str, str | int] = {
             **{f"MODE_{name.upper()}": f"{i}u" for i, name in enumerate(_FIXED)},
             "DIFFERENCE_GAIN": str(DIFFERENCE_GAIN),
@@ -101,7 +101,7 @@ class Composite:
         i, first = self._inputs, FIRST_PASS_SLOT
         values: tuple[Bound, ...] = (
             i.features, i.surface, i.hashes, i.reference or self.accumulated, self.state, i.face_radiance,
-            i.background_radiance, (i.background_depth, self._sampler), self.accumulated, self.display,
+            i.background_radiance, self.accumulated, self.display,
         )  # fmt: skip
         self._bound = self._pipeline.bind(
             {**self.scene.resources(), **{first + k: value for k, value in enumerate(values)}}
@@ -120,7 +120,7 @@ class Composite:
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in (self._bound, self._pipeline, self._sampler, self.state, self.accumulated, self.display):
+        for thing in (self._bound, self._pipeline, self.state, self.accumulated, self.display):
             thing.close()
 
 
@@ -138,6 +138,7 @@ def composite_state(
     """
     state = np.zeros((), COMPOSITE_STATE.dtype)
     state["mode"] = _FIXED.index(mode) if mode in _FIXED else len(_FIXED)
+    state["shows_reference"] = mode in NEEDS_REFERENCE
     state["neural_drawn"], state["first_neural"] = neural_drawn, first_neural
     state["split"], state["depth_range"] = split, depth_range
     for feature in FEATURES:

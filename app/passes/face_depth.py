@@ -7,12 +7,13 @@ its interval a third of one that does not (docs/results.md).
 from typing import Any
 
 from app.gpu import CommandBuffer, Device
+from app.passes.scene_acceleration import group_mask
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import SCENE_INCLUDES
+from app.passes.scene_layout import MASK_FACE, SCENE_INCLUDES
 
 
 class FaceDepth:
-    """Draws the face parts into `image` (d32, 1 where there is no face) with the frame's jitter.
+    """Draws the face parts into `depth` (d32, 1 where there is no face) with the frame's jitter.
 
     Args:
         device: an open device.
@@ -22,7 +23,7 @@ class FaceDepth:
 
     def __init__(self, device: Device, scene: SceneBuffers, width: int, height: int) -> None:
         self.scene = scene
-        self.image = device.image(width, height, "d32", name="face depth")
+        self.depth = device.image(width, height, "d32", name="face depth")
         self._pipeline = device.graphics_pipeline(
             "face_depth.vert",
             "face_depth.frag",
@@ -43,14 +44,14 @@ class FaceDepth:
 
     def record(self, command: CommandBuffer) -> None:
         """Records the pass; the depth is visible after the next barrier."""
-        with command.timer("face depth"), command.rendering(color=[], depth=self.image, clear_depth=1.0):
+        with command.timer("face depth"), command.rendering(color=[], depth=self.depth, clear_depth=1.0):
             command.bind(self._pipeline, self._bound)
             command.index_buffer(self.scene.indices)
             for index, part in enumerate(self.scene.parts):
-                if part.face:
+                if group_mask(part) == MASK_FACE:  # what is clear shows the face behind it
                     self.scene.draw_part(command, index)
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in (self._bound, self._pipeline, self.image):
+        for thing in (self._bound, self._pipeline, self.depth):
             thing.close()

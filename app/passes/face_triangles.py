@@ -18,7 +18,8 @@ FACE_TRIANGLES_INCLUDES = {"face_triangles.glsl": f"#define NO_PART {NO_PART:#x}
 
 
 class FaceTriangles:
-    """Draws the face parts with the frame's jitter into `image`: (part, triangle) as rg32u, NO_PART beside the face.
+    """Draws the face parts with the frame's jitter into `image`, (part, triangle) as rg32u, NO_PART beside the face,
+    and into `depth` (d32, 1 there).
 
     Args:
         device: an open device.
@@ -29,7 +30,7 @@ class FaceTriangles:
     def __init__(self, device: Device, scene: SceneBuffers, width: int, height: int) -> None:
         self.scene = scene
         self.image = device.image(width, height, "rg32u", name="face triangles")
-        self._depth = device.image(width, height, "d32", name="depth of face triangles")
+        self.depth = device.image(width, height, "d32", name="depth of face triangles")
         self._pipeline = device.graphics_pipeline(
             "face_triangles.vert",
             "face_triangles.frag",
@@ -54,7 +55,7 @@ class FaceTriangles:
         clear = (float(NO_PART), 0.0, 0.0, 0.0)
         with (
             command.timer("face triangles"),
-            command.rendering(color=[self.image], depth=self._depth, clear_color=clear, clear_depth=1.0),
+            command.rendering(color=[self.image], depth=self.depth, clear_color=clear, clear_depth=1.0),
         ):
             command.bind(self._pipeline, self._bound)
             for index, part in enumerate(self.scene.parts):
@@ -67,5 +68,5 @@ class FaceTriangles:
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in (self._bound, self._pipeline, self._depth, self.image):
+        for thing in (self._bound, self._pipeline, self.depth, self.image):
             thing.close()

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, TypeAlias, get_args
 
-from app.gpu import Binding, CommandBuffer, ComputePipeline, Device, HitGroup, RayTracingPipeline
+from app.gpu import Binding, CommandBuffer, ComputePipeline, Device, HitGroup, Image, RayTracingPipeline
 from app.network.schema import TILE, TILE_PIXELS, VECTORS, glsl, tile_grid
 from app.passes.face_depth import FaceDepth
 from app.passes.face_triangles import FACE_TRIANGLES_INCLUDES, FaceTriangles
@@ -82,9 +82,14 @@ class GBuffer:
                 first + 3: self.cache.visibility,
                 first + 4: self.cache.state,
                 first + 5: self.cache.images,
-                first + 6: (self._face.image, self._sampler),
+                first + 6: (self._face.depth if isinstance(self._face, FaceDepth) else self._face.image, self._sampler),
             }
         )
+
+    @property
+    def face_depth(self) -> Image:
+        """What the raster pass before it leaves: d32, 1 beside the face. `record` has a barrier after that pass."""
+        return self._face.depth
 
     def record(self, command: CommandBuffer) -> None:
         """Records the pass; results are visible after the next barrier."""

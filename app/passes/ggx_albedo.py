@@ -33,6 +33,12 @@ def ggx_albedo_table() -> NDArray[np.float32]:
     return result
 
 
+def ggx_albedo_texels() -> NDArray[np.float32]:
+    """The table as shaders read it: every entry, and after it the next one, (TABLE_SIZE**2 + TABLE_SIZE, 4)."""
+    table = ggx_albedo_table()
+    return np.hstack([table, np.roll(table, -1, axis=0)])
+
+
 def _reflected(
     alpha: NDArray[np.float64], cosine: NDArray[np.float64], xi: NDArray[np.float64], eta: NDArray[np.float64]
 ) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from app.gpu.bindings import BindingKind
 from app.network.schema import tile_grid
 from app.passes.dielectric_table import DIELECTRIC_FLOATS, dielectric_table
 from app.passes.environment_maps import EnvironmentMaps
-from app.passes.ggx_albedo import ggx_albedo_table
+from app.passes.ggx_albedo import ggx_albedo_texels
 from app.passes.scene_acceleration import build
 from app.passes.scene_layout import (
     ENVIRONMENT,
@@ -85,7 +85,7 @@ class SceneBuffers:
         self.indices = self._own(device.buffer(indices, name="indices"))
         self._parts_buffer = self._own(device.buffer(parts, name="parts"))
         self._materials = self._own(device.buffer(materials, name="materials"))
-        self._ggx = self._own(device.buffer(ggx_albedo_table(), name="ggx albedo"))
+        self._ggx = self._own(device.buffer(ggx_albedo_texels(), name="ggx albedo"))
         self._boundaries = self._own(device.buffer(np.concatenate(tables), name="dielectrics"))
         self.frame = self._own(device.buffer(FRAME.size, memory="upload", name="frame"))
         self._view: tuple[Camera, int, int] | None = None  # of the last frame record
@@ -177,7 +177,10 @@ class SceneBuffers:
 
     def bindings(self) -> list[Binding]:
         """The scene's slots, for a pipeline."""
-        kinds: dict[str, BindingKind] = {"TLAS": "tlas", "TEXTURES": "textures", "ENVIRONMENT_LEVELS": "textures"}
+        kinds: dict[str, BindingKind] = {
+            "TLAS": "tlas", "VERTICES": "texels", "GGX_ALBEDO": "texels", "TEXTURES": "textures",
+            "ENVIRONMENT_LEVELS": "textures",
+        }  # fmt: skip
         counts = {"TEXTURES": MAX_TEXTURES, "ENVIRONMENT_LEVELS": ENVIRONMENT_LEVELS}
         return [
             Binding(slot, kinds.get(name, "storage"), counts.get(name, 1), name.lower())

@@ -20,7 +20,8 @@ vec2 ggx_albedo_lookup(float cosine, float roughness)
     ivec2 i = min(ivec2(p), ivec2(n - 2));
     vec2 f = p - vec2(i);
     int at = i.y * n + i.x;
-    return mix(mix(ggx_albedo[at], ggx_albedo[at + 1], f.x), mix(ggx_albedo[at + n], ggx_albedo[at + n + 1], f.x), f.y);
+    vec4 low = texelFetch(ggx_albedo, at), high = texelFetch(ggx_albedo, at + n); // a texel holds its right neighbour, too
+    return mix(mix(low.xy, low.zw, f.x), mix(high.xy, high.zw, f.x), f.y);
 }
 
 vec2 ggx_mean_albedo_lookup(float roughness)
@@ -28,7 +29,8 @@ vec2 ggx_mean_albedo_lookup(float roughness)
     const int n = GGX_TABLE_SIZE;
     float p = clamp(roughness, 0.0, 1.0) * float(n - 1);
     int i = min(int(p), n - 2);
-    return mix(ggx_albedo[n * n + i], ggx_albedo[n * n + i + 1], p - float(i));
+    vec4 row = texelFetch(ggx_albedo, n * n + i);
+    return mix(row.xy, row.zw, p - float(i));
 }
 
 vec3 specular_albedo(Lobe lobe, float cosine)

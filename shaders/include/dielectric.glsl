@@ -108,7 +108,7 @@ float clear_transmittance(uint part_index, uint triangle, vec2 barycentric, vec3
     Part part = parts[part_index];
     Material m = materials[part.material];
     uint at = part.first_index + 3u * triangle;
-    vec3 a = vertices[indices[at]].normal, b = vertices[indices[at + 1u]].normal, c = vertices[indices[at + 2u]].normal;
+    vec3 a = load_vertex(indices[at]).normal, b = load_vertex(indices[at + 1u]).normal, c = load_vertex(indices[at + 2u]).normal;
     float cosine = dot(direction, normalize((1.0 - barycentric.x - barycentric.y) * a + barycentric.x * b + barycentric.y * c));
     float narrowing = cosine > 0.0 ? 1.0 / (m.ior * m.ior) : m.ior * m.ior;
     return m.transmission * (1.0 - fresnel_dielectric(abs(cosine), m.ior)) * narrowing;

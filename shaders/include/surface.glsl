@@ -26,7 +26,7 @@ Surface load_surface(uint part_index, uint triangle, vec2 barycentric, float foo
 {
     Part part = parts[part_index];
     uint at = part.first_index + 3u * triangle;
-    Vertex a = vertices[indices[at]], b = vertices[indices[at + 1u]], c = vertices[indices[at + 2u]];
+    Vertex a = load_vertex(indices[at]), b = load_vertex(indices[at + 1u]), c = load_vertex(indices[at + 2u]);
     vec3 w = vec3(1.0 - barycentric.x - barycentric.y, barycentric);
 
     Surface s;

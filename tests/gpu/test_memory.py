@@ -1,10 +1,13 @@
 """Buffers, images and samplers: what goes in comes out, and wrong sizes are named."""
 
+import re
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pytest
 
+from app.errors import BungyoError
 from app.gpu import FORMATS, Binding, Device
 from app.gpu.binding import vk
 from app.gpu.memory import MemoryKind, MemoryTypes
@@ -103,6 +106,46 @@ def test_mips(gpu: Device, keep: Keep) -> None:
         gpu.image(8, 4, "r8", mips=5)
     with pytest.raises(ValueError, match="no image format 'rgb8'"):
         gpu.image(8, 4, "rgb8")
+
+
+FETCH = """
+layout(local_size_x = 4) in;
+layout(set = 0, binding = 0) uniform samplerBuffer texels;
+layout(set = 0, binding = 1, scalar) writeonly buffer Target { vec4 target[]; };
+
+void main() {
+    uint i = gl_GlobalInvocationID.x;
+    target[i] = texelFetch(texels, 3 - int(i));
+}
+"""
+
+
+def test_texels_of_a_buffer(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = np.arange(18, dtype=np.float32)  # the last two are no whole texel
+    texels, target = keep(gpu.buffer(numbers, name="numbers")), keep(gpu.buffer(64))
+    pipeline = keep(
+        gpu.compute_pipeline(
+            "fetch.comp", [Binding(0, "texels"), Binding(1, "storage")], includes={"fetch.comp": FETCH}
+        )
+    )
+    before = gpu.live_objects
+    with pipeline.bind({0: texels, 1: target}) as bound:
+        with gpu.commands() as cmd:
+            cmd.bind(pipeline, bound)
+            cmd.dispatch(1)
+        gpu.submit(cmd)
+        cmd.close()
+    assert gpu.live_objects == before
+    assert (target.read(np.float32, (4, 4)) == numbers[:16].reshape(4, 4)[::-1]).all()
+    image = keep(gpu.image(1, 1, "r8"))
+    before = gpu.live_objects
+    with pytest.raises(TypeError, match=r"fetch\.comp: slot 0 \(texels\) takes a Buffer, not Image"):
+        pipeline.bind({0: image, 1: target})
+    few = replace(gpu.info, limits=replace(gpu.info.limits, texel_elements=3))
+    monkeypatch.setattr(gpu, "info", few)
+    with pytest.raises(BungyoError, match=f"numbers are 4 texels, of which {re.escape(few.name)} reads 3 at most"):
+        pipeline.bind({0: texels, 1: target})
+    assert gpu.live_objects == before
 
 
 SAMPLE = """

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.gpu import Device
 from app.passes.background import Background
+from app.passes.face_depth import FaceDepth
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
@@ -38,8 +39,8 @@ def a_scene(*parts: Part, lights: LightRig | None = None, environment: Environme
 
 
 @contextmanager
-def drawn(gpu: Device, scene: Scene, frames: int = 1) -> Iterator[tuple[F32, F32]]:
-    """Mean of some frames' radiance (SIZE,SIZE,4), and the last one's depth (SIZE,SIZE)."""
+def drawn(gpu: Device, scene: Scene, frames: int = 1, *, with_face: bool = False) -> Iterator[tuple[F32, F32]]:
+    """Mean of some frames' radiance (SIZE,SIZE,4), and the last one's depth (SIZE,SIZE); behind the face, if wanted."""
     with ExitStack() as kept:
 
         def keep(thing: Any) -> Any:
@@ -48,8 +49,12 @@ def drawn(gpu: Device, scene: Scene, frames: int = 1) -> Iterator[tuple[F32, F32
 
         buffers = keep(SceneBuffers(gpu, scene))
         cache = keep(LightCache(gpu, buffers, size=16, samples=32, samples_per_update=32))
-        background = keep(Background(gpu, buffers, cache, SIZE, SIZE))
+        face = keep(FaceDepth(gpu, buffers, SIZE, SIZE)) if with_face else None
+        background = keep(Background(gpu, buffers, cache, SIZE, SIZE, face.depth if face is not None else None))
         with gpu.commands() as command:
+            if face is not None:
+                face.record(command)
+                command.barrier()
             background.record(command)
             command.barrier()
         kept.callback(command.close)
@@ -151,6 +156,45 @@ class TestClear:
             assert (depth == 1.0).all()
         assert np.allclose(picture[28:36, 28:36, :3], 0.25, rtol=0.03)
         assert (picture[28:36, 28:36, 3] == 1.0).all() and (picture[:4, :, 3] == 0.0).all()
+
+
+class TestFace:
+    """What the face hides is not drawn; what stands before it is."""
+
+    # The left half of the picture.
+    SKIN = Part("face", quad((-0.05, 0, 0.1), (0.05, 0, 0), (0, 0.2, 0)), Material("skin"), face=True)
+
+    def _scene(self, *parts: Part) -> Scene:
+        return Scene((self.SKIN, *parts), LightRig(), GREY, FRONT)
+
+    def test_it_hides_what_is_behind_and_nothing_else(self, gpu: Device) -> None:
+        card = replace(WALL, name="card", mesh=quad((0, 0, 0.2), (0.2, 0, 0), (0, 0.02, 0)))
+        scene = self._scene(WALL, card)
+        with drawn(gpu, scene) as (everything, depth_of_all), drawn(gpu, scene, with_face=True) as (seen, depth):
+            hidden = np.zeros((SIZE, SIZE), bool)
+            hidden[:, : SIZE // 2] = True
+            hidden[24:40] = False  # the card stands before it, 10 pixels or so high
+            assert (seen[hidden] == 0.0).all()
+            assert np.array_equal(seen[:, SIZE // 2 + 1 :], everything[:, SIZE // 2 + 1 :])
+            assert np.array_equal(seen[28:36], everything[28:36]) and (seen[28:36, :, 3] == 1.0).all()
+            assert (depth[hidden] < depth_of_all[hidden]).all()  # the face's, nearer than the wall
+
+    def test_glass_before_it_is_not_drawn(self, gpu: Device) -> None:
+        """Clear parts show before the background and the backdrop, not before the face."""
+        pane = clear(box((-0.06, -0.06, 0.2), (0.06, 0.06, 0.21)))
+        with drawn(gpu, self._scene(pane), with_face=True) as (seen, _):
+            assert (seen[:, : SIZE // 2 - 1] == 0.0).all()
+            assert (seen[28:36, SIZE // 2 + 1 : SIZE // 2 + 10, 3] == 1.0).all()
+
+    def test_glass_beside_it_does_not_refract_what_is_not_there(self, gpu: Device) -> None:
+        """Behind the edge of a pane that bends the view towards the face there is no radiance of it to take."""
+        tilt = np.eye(4)
+        tilt[:3, :3] = [[0.8, 0.0, 0.6], [0.0, 1.0, 0.0], [-0.6, 0.0, 0.8]]
+        tilt[:3, 3] = 0.04, 0.0, 0.15
+        pane = clear(box((-0.05, -0.05, -0.02), (0.05, 0.05, 0.02)).with_transform(tilt), 1.8)
+        with drawn(gpu, self._scene(WALL, pane), with_face=True) as (seen, _):
+            beside = seen[28:36, SIZE // 2 + 2 : SIZE // 2 + 24, 1]
+            assert beside.min() > 0.8 * beside.max()  # it bends the view of 13 of these columns there
 
 
 class TestAlpha:

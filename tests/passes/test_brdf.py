@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Binding, Device, Struct
-from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_table
+from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_texels
 
 F64 = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ SHADER = f"""
 layout(local_size_x = 64) in;
 layout(set = 0, binding = 0, scalar) readonly buffer Queries {{ Query queries[]; }};
 layout(set = 0, binding = 1, scalar) writeonly buffer Answers {{ Answer answers[]; }};
-layout(set = 0, binding = 2, scalar) readonly buffer GgxAlbedo {{ vec2 ggx_albedo[]; }};
+layout(set = 0, binding = 2) uniform samplerBuffer ggx_albedo;
 layout(push_constant, scalar) uniform PushBlock {{ Push push; }};
 #include "sampling.glsl"
 #include "brdf.glsl"
@@ -52,10 +52,10 @@ class Surface:
 
     def __init__(self, gpu: Device) -> None:
         self.gpu = gpu
-        self.table = gpu.buffer(ggx_albedo_table())
+        self.table = gpu.buffer(ggx_albedo_texels())
         self.pipeline = gpu.compute_pipeline(
             "brdf_test.comp",
-            [Binding(slot, "storage") for slot in range(3)],
+            [Binding(0, "storage"), Binding(1, "storage"), Binding(2, "texels")],
             push=PUSH,
             includes={"brdf_test.comp": SHADER},
         )

@@ -205,7 +205,7 @@ class TestTwin:
         layout(set = 0, binding = 0, scalar) readonly buffer Queries {{ Query queries[]; }};
         layout(set = 0, binding = 1, scalar) writeonly buffer Answers {{ Answer answers[]; }};
         layout(set = 0, binding = 2, scalar) readonly buffer Dielectrics {{ float dielectrics[]; }};
-        layout(set = 0, binding = 3, scalar) readonly buffer GgxAlbedo {{ vec2 ggx_albedo[]; }};
+        layout(set = 0, binding = 3) uniform samplerBuffer ggx_albedo;
         #define ENERGY_COMPENSATION 1
         #include "sampling.glsl"
         #include "random.glsl"
@@ -222,7 +222,7 @@ class TestTwin:
         with (
             gpu.compute_pipeline(
                 "medium_test.comp",
-                [Binding(slot, "storage") for slot in range(4)],
+                [*(Binding(slot, "storage") for slot in range(3)), Binding(3, "texels")],
                 includes={**SCENE_INCLUDES, "medium_test.comp": shader},
             ) as pipeline,
             gpu.buffer(queries) as asked,
