@@ -1,7 +1,8 @@
 """What every feature is worth: networks that go without it, trained side by side with one that has everything.
 
 All variants are networks of the same widths, with the same first weights, on the same pixels under the same mixtures of
-light; they differ in what they see alone. A batch of `Experts` trains all of them at once. They are judged on people,
+light; they differ in what they see alone. A batch of `Experts` trains all of them at once, as `bungyo train` does its
+generalist: many people's heads are mirrored as well, places are uncertain and weights decay. They are judged on people,
 cameras and lights that training did not see, against the truth (`metrics.TruthError`).
 
 Every variant has a unit of light of its own, made of the light features that it has. The renderer's `light_scale` is a
@@ -23,6 +24,7 @@ from app.errors import BungyoError, InputError
 from app.network.layers import MIXED
 from app.network.schema import CHANNELS, FEATURES, LIGHT_CHANNELS, channels, unpack
 from app.training.dataset import TILE_DTYPE, Dataset
+from app.training.displacement import displaced
 from app.training.experts import descend, set_rate
 from app.training.loss import weighted_error
 from app.training.metrics import KEY_LUMINANCE, LUMINANCE, TruthError, psnr
@@ -82,6 +84,7 @@ class Options:
     Attributes:
         layers: widths from input to output.
         steps, batch, rate: Adam steps, pixels a step and first learning rate (cosine).
+        decay, place_noise: where there are many people, as in `train.Options`.
         seeds: how often everything is trained, each time from other first weights and on other pixels.
         threads: torch's.
     """
@@ -90,6 +93,8 @@ class Options:
     steps: int = 4000
     batch: int = 4096
     rate: float = TrainOptions.rate
+    decay: float = TrainOptions.decay
+    place_noise: float = TrainOptions.place_noise
     seeds: int = 2
     threads: int = 2
 
@@ -189,7 +194,8 @@ def compare(sets: Sequence[Dataset], compared: Sequence[Variant], options: Optio
 
 def _load(data: Dataset, stage: Stage) -> Pixels:
     with stage(len(data.hashes), "folders read") as show:
-        return load_pixels(data, "train", max_pixels=TRAIN_PIXELS, progress=lambda done, _: show(done))
+        pixels = load_pixels(data, "train", max_pixels=TRAIN_PIXELS, progress=lambda done, _: show(done))
+    return pixels.with_mirrored() if data.people else pixels
 
 
 def train_together(
@@ -202,7 +208,7 @@ def train_together(
     """Train all variants from the same first weights on the same pixels.
 
     Args:
-        sources: sets of the same pixels, which may differ in their features.
+        sources: sets of the same pixels, which may differ in their features; with mirrored heads: of many people.
         compared: the variants.
         options: how.
         seed: decides first weights and pixels.
@@ -218,10 +224,11 @@ def train_together(
     scales = [Scales.measure(seen) for seen in _draw(sources, SCALE_PIXELS, compared, generator)[0]]
     mean, deviation = torch.stack([one.mean for one in scales]), torch.stack([one.deviation for one in scales])
     networks.scales = Scales(mean[:, None], deviation[:, None])  # every variant its own
-    optimizer = torch.optim.Adam(networks.parameters(), lr=options.rate, fused=True)
+    decay, noise = (options.decay, options.place_noise) if sources[0].twofold else (0.0, 0.0)
+    optimizer = torch.optim.AdamW(networks.parameters(), lr=options.rate, weight_decay=decay, fused=True)
     for step in range(options.steps):
         set_rate(optimizer, options.rate, step / options.steps)
-        features, unit, target = _draw(sources, options.batch, compared, generator)
+        features, unit, target = _draw(sources, options.batch, compared, generator, noise)
         loss = weighted_error(networks(features) * unit, target).mean(dim=(1, 2)).sum()
         descend(optimizer, loss)
         if step % 50 == 49 or step == options.steps - 1:
@@ -254,15 +261,15 @@ def inputs(features: Sequence[Tensor], scale: Tensor, compared: Sequence[Variant
 
 
 def _draw(
-    sources: Sequence[Pixels], count: int, compared: Sequence[Variant], generator: torch.Generator
+    sources: Sequence[Pixels], count: int, compared: Sequence[Variant], generator: torch.Generator, noise: float = 0.0
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`inputs` of random pixels, and their targets (n, 3)."""
+    """`inputs` of random pixels, whose places are uncertain by `noise`, and their targets (n, 3)."""
     index = torch.randint(len(sources[0]), (count,), generator=generator)
     before = generator.get_state()
     features = []
     for source in sources:
         generator.set_state(before)  # the same lights are mixed and tinted, whatever the features
-        seen, scale, target = tinted(source.draw(index, generator), generator)
+        seen, scale, target = displaced(tinted(source.draw(index, generator), generator), noise, generator)
         features.append(seen)
     return *inputs(features, scale, compared), target
 

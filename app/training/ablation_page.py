@@ -104,7 +104,7 @@ def page(
         f"Data: {_described(data)}. One network {layers} for the whole face (no experts) a row, {options.steps:,} "
         f"steps of {options.batch:,} pixels, {seeds}; all rows with the same first weights, on the same pixels, under "
         f"the same mixtures of light. That is {learned:.1%} of what `bungyo train` gives a generalist: compare rows "
-        "with each other, not with other pages."
+        "with each other, not with other pages. All else is as there, mirrored heads included."
     )
     return f"""# What the features are worth
 

@@ -1,6 +1,6 @@
 """What features are worth where that is known: skin that is made of some of them and of nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from app import main as command_line
+from app.errors import BungyoError
 from app.network.layers import OUTPUTS
 from app.network.schema import CHANNELS, channels
 from app.training.ablation import (
@@ -28,6 +29,7 @@ from app.training.ablation_page import PLACES, Costs, _choice, limit, verdict
 from app.training.dataset import Dataset
 from app.training.frames import Plan
 from app.training.generate import Here, generate
+from app.training.pixels import Pixels
 from tests.training import judged_sphere
 from tests.training.sphere_source import SpherePeople, SphereSource
 
@@ -108,6 +110,24 @@ def test_equal_features_lose_nothing(sphere: Dataset) -> None:
     scores = compare([sphere, Dataset(sphere.path)], compared, options, silent)[FACE]
     np.testing.assert_allclose(scores.lost, 0.0, atol=1e-3)
     assert np.isnan(scores.between_seeds)
+
+
+def test_heads_are_mirrored_where_there_are_many(
+    sphere: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `bungyo train` does it: one fixed face is to be known by heart."""
+    generate(Here(SphereSource(people=SpherePeople())), tmp_path / "people", Plan(16, 1, (64, 64), 1.0), 16)
+    mirrored = []
+
+    def see(sources: Sequence[Pixels], *_: object) -> None:
+        mirrored.append(sources[0].twofold)
+        raise BungyoError("Seen enough.")
+
+    monkeypatch.setattr("app.training.ablation.train_together", see)
+    for data in (sphere, Dataset(tmp_path / "people")):
+        with pytest.raises(BungyoError, match="Seen enough"):
+            compare([data], variants(), Options(seeds=1), silent)
+    assert mirrored == [False, True]
 
 
 def test_doubt_is_what_other_frames_would_say() -> None:
