@@ -99,7 +99,9 @@ class LightMaps:
             views,
             *(Binding(self._slot(name), "textures", len(_MAPS)) for name in ("DEPTHS", "SURFACES")),
         ]
-        text: dict[str, Any] = {"includes": {**SCENE_INCLUDES, **includes, "light_views.glsl": _declarations()}}
+        text: dict[str, Any] = {
+            "includes": {**SCENE_INCLUDES, **includes, "light_views.glsl": light_view_declarations()}
+        }
         self._choose = self._own(
             device.compute_pipeline("light_views.comp", bindings, push=VIEWS_PUSH, defines=slots, **text)
         )
@@ -219,7 +221,8 @@ def _framing(scene: SceneBuffers) -> NDArray[Any]:
     return push
 
 
-def _declarations() -> str:
+def light_view_declarations() -> str:
+    """Return what shaders include as light_views.glsl: constants and structs of views and maps."""
     constants = {
         **{f"VIEW_{name}": f"{i}u" for i, name in enumerate(_VIEW_KINDS)},
         **{f"MAP_{name}": f"{i}u" for i, name in enumerate(_MAPS)},
