@@ -28,6 +28,7 @@ from app.passes.scene_buffers import SceneBuffers
 from app.passes.upload import Upload
 from app.passes.warm_up import warm_up
 from app.passes.weight_store import ResidentWeights, WeightStore
+from app.scene.lights import brightness, same_shadows
 from app.scene.model import Scene
 
 __all__ = ["AOVS", "GBUFFER_KINDS", "MODES", "NEEDS_REFERENCE", "Renderer"]
@@ -157,7 +158,8 @@ class Renderer:
                 self._cache.lights_changed()
                 self._passes.lights_changed()
                 self._record()
-            self._cache.restart()
+            elif scene.lights.lights != old.lights.lights or scene.environment is not old.environment:
+                self._cache.restart(_moved(old, scene))
             self._restart()
         elif scene.camera != old.camera:
             self._restart()
@@ -411,6 +413,17 @@ class Renderer:
         for thing in reversed(self._owned):
             thing.close()
         self._owned = []
+
+
+def _moved(old: Scene, new: Scene) -> list[int] | None:
+    """The lights of as many that can have other shadows; None where that is not all that has changed.
+
+    Lights that all have become brighter count as that, so that the picture becomes brighter by exactly as much.
+    """
+    lights = list(zip(old.lights.lights, new.lights.lights, strict=True))
+    if old.environment is not new.environment or all(brightness(a) != brightness(b) for a, b in lights):
+        return None
+    return [index for index, (a, b) in enumerate(lights) if not same_shadows(a, b)]
 
 
 def _jitter(sample: int) -> tuple[float, float]:

@@ -27,7 +27,7 @@ void main()
     out_normal = v.normal;
     out_uv = v.uv;
     float around = 1.0 / max(light.looks, 1e-6);
-    out_irradiance = light.lights * n + light.reflected * around + light.environment;
+    out_irradiance = light.lights * n + light.reflected * (state.kept != 0u ? n : around) + light.environment;
     out_environment = light.environment;
     out_ambient_visibility = light.ambient_visibility * around;
     gl_Position = frame.view_projection * vec4(v.position, 1.0);

@@ -35,7 +35,7 @@ void main()
         if (gathers) sum = gathered[i];
         else sum = fine_sums(place);
     } else if (!gathers) {
-        for (uint light = 0u; light < frame.light_count; ++light) visibility[fine_index(light, place)] = 0.0;
+        for (uint light = 0u; light < frame.light_count; ++light) visibility[fine_index(light, place, state.point_count)] = 0.0;
     }
 
     vec3 direction = -view.forward, radiance = view.radiance;
@@ -64,7 +64,7 @@ void main()
         }
         if (view.kind == VIEW_LIGHT) {
             if (!hidden) {
-                if (!gathers) visibility[fine_index(view.light, place)] += 1.0;
+                if (!gathers) visibility[fine_index(view.light, place, state.point_count)] += 1.0;
                 add_light(sum, direction, radiance, cosine, entering);
             }
         } else if (view.kind == VIEW_SKY) {

@@ -21,9 +21,12 @@ BlurredLight load_light(uint at)
     // Of what is open on average, less what chance made of it: nothing is left to chance where all is open.
     float visibility = g.ambient_visibility * around;
     vec3 opening = (g.open - visibility * visibility * g.looked) * around;
-    vec3 reflected = g.reflected * around;
+    // Looks that were kept saw nothing of what moved lights bring.
+    vec3 reflected = g.reflected * (state.kept != 0u ? n : around);
+    vec3 transmission = g.transmission * (state.kept != 0u ? n : inward);
+    vec3 moment = g.moment * n + g.sky_moment * around;
     float thickness = g.looks_inward > 0.0 ? g.thickness * inward : THICKNESS_MAX;
-    return BlurredLight(reflected, visibility, thickness, g.moment * n, g.transmission * inward, opening, g.lights * n + reflected + g.environment);
+    return BlurredLight(reflected, visibility, thickness, moment, transmission, opening, g.lights * n + reflected + g.environment);
 #else
     return half_blurred[at];
 #endif
@@ -32,7 +35,7 @@ BlurredLight load_light(uint at)
 void main()
 {
     uint i = gl_GlobalInvocationID.x;
-    if (i >= CACHE_SIZE * CACHE_SIZE || points[i].traced == 0u) return;
+    if (i >= TEXELS || points[i].traced == 0u) return;
     ivec2 here = ivec2(i % CACHE_SIZE, i / CACHE_SIZE);
     vec3 p = points[i].position;
 

@@ -18,8 +18,10 @@ void main()
     FineLight f = fine[i];
     // A fine texel's own samples are few, and some of them lie below its horizon.
     GatheredLight around = gathered[texel_around(i)];
-    f.seen += COARSE_SHARE * around.seen;
-    f.whole += COARSE_SHARE * around.whole;
+    float share_of_coarse = COARSE_SHARE;
+    if (state.kept != 0u) share_of_coarse *= float(state.first_sample + state.samples) / max(around.looks, 1.0);
+    f.seen += share_of_coarse * around.seen;
+    f.whole += share_of_coarse * around.whole;
     vec3 share = min(f.seen / max(f.whole, vec3(1e-20)), vec3(1.5));
     means[i] = vec4(f.lights / float(state.first_fine + state.samples) + f.sky * share, dot(share, vec3(1.0 / 3.0)));
 }

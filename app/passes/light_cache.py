@@ -7,6 +7,7 @@ does not depend on the size of the screen.
 """
 
 import math
+from collections.abc import Collection
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -36,6 +37,7 @@ FINE_SCALE = 2
 COARSE_SHARE = 0.5  # how much samples of the texel around count for the share of the environment seen at a fine one
 COARSE_IMAGES = ("NARROW", "WIDE", "MOMENT", "TRANSMISSION", "OPENING")
 CACHE_IMAGES = (*COARSE_IMAGES, "LIGHTS")  # the last of fine texels
+_KNOWN_LIGHTS = 32  # bits of CACHE_STATE's masks
 LightKind: TypeAlias = Literal["trace", "maps"]
 LIGHT_KINDS: tuple[LightKind, ...] = get_args(LightKind)
 
@@ -48,7 +50,8 @@ GATHERED_LIGHT = Struct(
         ("seen", "vec3"),  # irradiance from what is seen of the environment, weighed likewise
         ("thickness", "float"),  # metres
         ("whole", "vec3"),  # irradiance from all of the environment, as if nothing hid it
-        ("moment", "vec3"),  # first moment of the arriving luminance
+        ("moment", "vec3"),  # first moment of the arriving luminance of lights, and of what surfaces reflect
+        ("sky_moment", "vec3"),  # the same of the environment
         ("transmission", "vec3"),
         ("environment", "vec3"),  # irradiance from the environment: seen / whole of what would arrive without obstacles
         ("looked", "vec3"),  # all directions over the hemisphere that were tried, each as long as 1
@@ -86,6 +89,16 @@ CACHE_STATE = Struct(
         ("first_fine", "uint"),  # the same of fine texels: the first update leaves them to the texels around
         ("samples", "uint"),
         ("seed", "uint"),
+        # After lights have moved and nothing else, what the sums tell of the environment and of shapes still holds.
+        ("kept", "uint"),  # whether it does: these sums stand for more samples than the others, which begin anew
+        ("planned", "uint"),  # samples that a point gets in all; what is kept counts as so many at most
+        (
+            "known_lights",
+            "uint",
+        ),  # bits of lights that are looked for no more: shares in place of sums
+        ("new_known_lights", "uint"),  # those of them whose shares are still sums, of so many samples:
+        ("known_samples", "uint"),  # of fine texels
+        ("known_samples_of_vertices", "uint"),
         ("unit", "float"),  # of light in the images: a power of two, so that halves neither overflow nor lose bits
         ("bounce_gain", "float"),  # for the first update, which knows nothing of the light that surfaces reflect
     ],
@@ -93,7 +106,10 @@ CACHE_STATE = Struct(
 
 
 _FINE_TEXELS = """
-uint fine_index(uint light, uint texel) { return light * FINE_TEXELS + texel; } // in sums of visibility
+const uint TEXELS = CACHE_SIZE * CACHE_SIZE;
+// In sums of visibility: a light's fine texels, then the vertices of what is not face.
+uint fine_index(uint light, uint texel, uint points) { return light * (FINE_TEXELS + points - TEXELS) + texel; }
+bool has_bit(uint mask, uint light) { return light < 32u && (mask >> light & 1u) != 0u; }
 uint texel_around(uint fine) { return fine / FINE_SIZE / FINE_SCALE * CACHE_SIZE + fine % FINE_SIZE / FINE_SCALE; }
 uint fine_within(uint texel, uint k) // k < FINE_SCALE * FINE_SCALE
 {
@@ -118,7 +134,8 @@ class LightCache:
         images: CACHE_IMAGES as (image, sampler); sampled at uv, v = 0 in row 0.
         gathered: buffer of GATHERED_LIGHT: size * size texels, then the background's vertices in order of the parts.
         command: what the last update ran, or the next one runs after `advance`; overlapping.
-        visibility: buffer of float, sums [light][fine texel], FINE_SCALE * size of them along the square.
+        visibility: buffer of float [light][fine texels, FINE_SCALE * size of them along the square; then the vertices]:
+            sums over samples, or shares of lights that are known (`restart`).
         state: buffer of CACHE_STATE; first_sample + samples is the number that sums stand for.
     """
 
@@ -137,6 +154,9 @@ class LightCache:
         self._background = background
         self.device, self.scene, self.size, self._fine_size = device, scene, size, FINE_SCALE * size
         self.samples, self.samples_per_update, self._seed = samples, samples_per_update, seed
+        # What `restart` has kept: see CACHE_STATE.
+        self._kept, self._known, self._new_known = False, 0, 0
+        self._known_samples = self._known_samples_of_vertices = self._gathered_samples = 0
         self._owned: list[Any] = []
         self._of_scene: list[Any] = []
         self._bound: list[Any] = []
@@ -181,12 +201,34 @@ class LightCache:
         self.set_scene(scene)
 
     @property
+    def _first_update(self) -> int:
+        """How many samples fine texels leave to the texels around them."""
+        return 0 if self._gatherer.fine_from_the_start else min(self.samples_per_update, self.samples)
+
+    @property
     def converged(self) -> bool:
         """Whether every point has all its samples."""
         return self._gathered_samples >= self.samples
 
-    def restart(self) -> None:
-        """Starts gathering over: lights have moved."""
+    def restart(self, moved: Collection[int] | None = None) -> None:
+        """Starts gathering over: lights have changed.
+
+        Args:
+            moved: the lights that are elsewhere, by number, where nothing but lights has changed and these alone can
+                have other shadows. What the sums tell of the environment and of shapes is then kept, and lights that
+                stay and have all their samples are looked for no more. None: anything may be different.
+        """
+        begun = self._gathered_samples > 0
+        if moved is None or not self._gatherer.keeps or not (begun or self._kept):
+            self._kept, self._known, self._new_known = False, 0, 0
+        else:
+            gone = sum(1 << light for light in moved)
+            if begun:
+                known = (1 << min(self.scene.light_count, _KNOWN_LIGHTS)) - 1 if self.converged else self._known
+                self._new_known, self._known = known & ~self._known, known
+                self._known_samples = self._gathered_samples - self._first_update or self._gathered_samples
+                self._known_samples_of_vertices = self._gathered_samples
+            self._kept, self._known, self._new_known = True, self._known & ~gone, self._new_known & ~gone
         self._gathered_samples = 0
 
     def set_scene(self, scene: SceneBuffers) -> None:
@@ -214,7 +256,6 @@ class LightCache:
         )
         self._blur_sets = [blur.bind(bound) for blur, bound in zip(self._blurs, resources, strict=True)]
         self._of_scene = [self._points_buffer, self.gathered, *self._blur_sets]
-        self._gathered_samples = 0
         self.lights_changed()
 
     def lights_changed(self) -> None:
@@ -223,7 +264,8 @@ class LightCache:
             thing.close()
         lights = max(1, self.scene.light_count)
         places = self._fine_size**2
-        self.visibility = self.device.buffer(4 * lights * places, name="light visibility")
+        shares = lights * (places + self.point_count - self.size**2)
+        self.visibility = self.device.buffer(4 * shares, name="light visibility")
         gathered = (self._points_buffer, self.gathered, self.visibility, self._fine, self.state, self.images)
         self._gatherer.bind(self.scene, {FIRST_PASS_SLOT + i: thing for i, thing in enumerate(gathered)})
         later = self._record(self.point_count + places)
@@ -231,7 +273,8 @@ class LightCache:
         self._commands = [start, later]
         self.command = start
         self._bound = [self.visibility, *dict.fromkeys(self._commands)]
-        self._gathered_samples = 0
+        self._kept, self._gathered_samples = False, 0
+        self.restart()
 
     def _record(self, points: int) -> CommandBuffer:
         """Commands that gather at so many points and blur."""
@@ -257,8 +300,11 @@ class LightCache:
         samples = min(self.samples_per_update, self.samples - self._gathered_samples)
         state["point_count"], state["first_sample"] = self.point_count, self._gathered_samples
         state["samples"], state["seed"] = samples, self._seed
-        first_update = 0 if self._gatherer.fine_from_the_start else min(self.samples_per_update, self.samples)
-        state["first_fine"] = max(self._gathered_samples - first_update, 0)
+        state["first_fine"] = max(self._gathered_samples - self._first_update, 0)
+        state["kept"], state["planned"] = self._kept, self.samples
+        state["known_lights"], state["new_known_lights"] = self._known, self._new_known
+        state["known_samples"] = self._known_samples
+        state["known_samples_of_vertices"] = self._known_samples_of_vertices
         level = self.scene.light_level
         state["unit"] = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
         state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)

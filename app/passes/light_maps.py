@@ -79,6 +79,7 @@ class LightMaps:
     """
 
     fine_from_the_start = True
+    keeps = False
 
     def __init__(
         self, device: Device, scene: SceneBuffers, includes: Mapping[str, str], images: int, samples: int

@@ -28,6 +28,7 @@ class LightRays:
     """
 
     fine_from_the_start = False  # whether fine texels are looked at in the first update as well
+    keeps = True  # whether sums can be kept when lights move
 
     def __init__(self, device: Device, scene: SceneBuffers, includes: Mapping[str, str], images: int) -> None:
         self._pipeline = device.raytracing_pipeline(

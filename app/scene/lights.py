@@ -6,7 +6,7 @@ Rec.709 colour. With exposure 0, radiance 1 is white.
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -132,6 +132,25 @@ class AreaLight:
 
 
 Light: TypeAlias = DirectionalLight | PointLight | AreaLight
+
+_BRIGHTNESS: dict[type[Light], str] = {
+    DirectionalLight: "irradiance",
+    PointLight: "intensity",
+    AreaLight: "radiance",
+}
+
+
+def brightness(light: Light) -> tuple[Vec3, float]:
+    """Colour and irradiance, intensity or radiance."""
+    return light.color, getattr(light, _BRIGHTNESS[type(light)])
+
+
+def same_shadows(one: Light, other: Light) -> bool:
+    """Whether two lights differ in nothing but brightness."""
+    if type(one) is not type(other):
+        return False
+    equally_bright: dict[str, Any] = {"color": other.color, _BRIGHTNESS[type(one)]: brightness(other)[1]}
+    return replace(one, **equally_bright) == other
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,9 @@ Texels texels_at(vec2 uv)
 
 float light_visibility(uint light, Texels t)
 {
-    uint base = fine_index(light, 0u);
+    uint base = fine_index(light, 0u, state.point_count);
     vec4 v = vec4(visibility[base + t.index.x], visibility[base + t.index.y], visibility[base + t.index.z], visibility[base + t.index.w]);
-    return dot(v, t.weight) / float(state.first_fine + state.samples);
+    return dot(v, t.weight) / (has_bit(state.known_lights, light) ? 1.0 : float(state.first_fine + state.samples));
 }
 
 // Schlick's approximation leaves out up to a fifth of what skin's boundary reflects.

@@ -22,7 +22,24 @@ vec2 spread(uint index, vec2 start)
 GatheredLight no_light()
 {
     vec3 none = vec3(0.0);
-    return GatheredLight(none, none, 0.0, none, 0.0, none, none, none, none, none, none, 0.0, 0.0);
+    return GatheredLight(none, none, 0.0, none, 0.0, none, none, none, none, none, none, none, 0.0, 0.0);
+}
+
+// What is left of the sums when lights have moved. It weighs no more than the samples to come.
+GatheredLight without_lights(GatheredLight sum)
+{
+    float weight = min(1.0, float(state.planned) / max(sum.looks, 1.0));
+    sum.lights = sum.reflected = sum.moment = sum.transmission = vec3(0.0);
+    sum.ambient_visibility *= weight;
+    sum.seen *= weight;
+    sum.thickness *= weight;
+    sum.whole *= weight;
+    sum.sky_moment *= weight;
+    sum.looked *= weight;
+    sum.open *= weight;
+    sum.looks *= weight;
+    sum.looks_inward *= weight;
+    return sum;
 }
 
 // The sums of a fine texel, as far as it has them.
@@ -59,7 +76,7 @@ void add_sky(inout GatheredLight sum, vec3 direction, vec3 weighted, float cosin
     sum.whole += weighted * cosine;
     if (hidden) return;
     sum.seen += weighted * (cosine * entering);
-    sum.moment += luminance(weighted) * direction;
+    sum.sky_moment += luminance(weighted) * direction;
 }
 
 // A direction over the hemisphere. `weight`: what it counts for, 1 where directions are drawn by their cosine; `sky`: what
@@ -77,7 +94,9 @@ void add_around(
     } else {
         sum.reflected += reflected * (PI * entering * weight);
     }
-    sum.moment += luminance(hidden ? reflected : sky) * (PI * weight / max(cosine, 1e-3)) * direction;
+    vec3 toward = (PI * weight / max(cosine, 1e-3)) * direction;
+    if (hidden) sum.moment += luminance(reflected) * toward;
+    else sum.sky_moment += luminance(sky) * toward;
 }
 
 // A look inwards that comes out again after `thickness`, where `arriving` light falls on the skin, or comes out nowhere.

@@ -49,7 +49,8 @@ class Caches:
     def visibility(self, kind: LightKind) -> NDArray[np.float32]:
         """Share of each light (L, fine texels) that is seen from there; of fine texels that are on the face."""
         cache = self._kinds[kind]
-        sums = cache.visibility.read(np.float32).reshape(-1, len(self.fine))
+        lights = max(1, self._buffers.light_count)  # then come the vertices of what is not face
+        sums = cache.visibility.read(np.float32).reshape(lights, -1)[:, : len(self.fine)]
         samples = SAMPLES if kind == "maps" else SAMPLES - 1  # rays leave the first update out
         return (sums[:, self.fine["traced"] > 0] / samples).astype(np.float32)
 

@@ -1,0 +1,160 @@
+"""A light that moves: what the light cache knew of the others, of the environment and of shapes is used again."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.gpu import Device
+from app.passes.light_cache import CACHE_IMAGES, FINE_SCALE, GATHERED_LIGHT, LightCache
+from app.passes.light_points import face_texels
+from app.passes.scene_buffers import SceneBuffers
+from app.scene.default import default_scene
+from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
+from tests.conftest import watched
+
+SIZE, SAMPLES = 64, 16
+F32 = NDArray[np.float32]
+
+SUN = DirectionalLight((0.5, -0.7, -0.6), irradiance=2.0, angular_radius=0.0)  # looked for once a fine texel
+BULB = PointLight((-0.35, 0.1, 0.25), intensity=0.3, radius=0.03)
+LAMP = AreaLight.facing((0.4, 0.5, -0.6), (0.0, 0.0, 0.0), 0.3, 0.3, radiance=9.0)
+LIGHTS: tuple[Light, ...] = (SUN, BULB, LAMP)
+OTHER_BULB = replace(BULB, position=(0.2, -0.1, 0.4))
+OTHER_SUN = replace(SUN, direction=(-0.6, -0.3, -0.6))
+
+
+class Cache:
+    """A light cache of the default face, under lights that change."""
+
+    def __init__(self, gpu: Device) -> None:
+        self.scene = default_scene(lights="outdoor", aspect=1.0)
+        self.scene = replace(self.scene, lights=replace(self.scene.lights, lights=LIGHTS))
+        self._buffers = SceneBuffers(gpu, self.scene)
+        self._cache = LightCache(gpu, self._buffers, size=SIZE, samples=SAMPLES)
+        fine = face_texels(self._buffers, FINE_SCALE * SIZE)["traced"] > 0
+        self._fine, self._coarse = fine, fine.reshape(SIZE, FINE_SCALE, SIZE, FINE_SCALE).all(axis=(1, 3))
+
+    def begin(self, lights: Sequence[Light], moved: Sequence[int] | None) -> None:
+        rig = replace(self.scene.lights, lights=tuple(lights))
+        assert not self._buffers.set_lights(replace(self.scene, lights=rig))
+        self._cache.restart(moved)
+
+    def update(self, times: int = SAMPLES) -> None:
+        for _ in range(times):
+            self._buffers.set_frame(self.scene.camera, 64, 64, jitter=(0.0, 0.0), sample_index=0)
+            self._cache.update()
+
+    def fresh(self, lights: Sequence[Light]) -> dict[str, F32]:
+        self.begin(lights, None)
+        self.update()
+        return self.images()
+
+    def images(self, samples: int = SAMPLES) -> dict[str, F32]:
+        """The cache's images where the face is, and light gathered at vertices by so many samples since the start."""
+        found = {}
+        for name, (image, _) in zip(CACHE_IMAGES, self._cache.images, strict=True):
+            texels = image.read().astype(np.float32)
+            found[name] = texels[self._coarse if len(texels) == SIZE else self._fine.reshape(texels.shape[:2])]
+        vertices = self._cache.gathered.read(GATHERED_LIGHT.dtype)[SIZE**2 :]
+        found["vertices"] = vertices["environment"] + vertices["lights"] / samples
+        return found
+
+    def shares(self, known: Sequence[int], samples: int = SAMPLES - 1) -> F32:
+        """How much of each light (L, fine texels on the face) is seen; the first update leaves out fine texels."""
+        values = self._cache.visibility.read(np.float32).reshape(len(LIGHTS), -1)[:, : len(self._fine)]
+        counts = np.array([1 if light in known else samples for light in range(len(LIGHTS))], np.float32)
+        return np.asarray(values[:, self._fine] / counts[:, None], np.float32)
+
+    def close(self) -> None:
+        self._cache.close()
+        self._buffers.close()
+
+
+@pytest.fixture(scope="module")
+def kept_cache(session_device: Device) -> Iterator[Cache]:
+    with watched(session_device) as gpu:
+        cache = Cache(gpu)
+        yield cache
+        cache.close()
+
+
+@pytest.fixture
+def cache(gpu: Device, kept_cache: Cache) -> Cache:
+    """The cache; after the test the validation layer must have nothing to say."""
+    return kept_cache
+
+
+def off(one: dict[str, F32], other: dict[str, F32], name: str) -> float:
+    """Mean difference, over the mean."""
+    a, b = one[name].astype(np.float64), other[name].astype(np.float64)
+    return float(np.abs(a - b).mean() / np.abs(b).mean())
+
+
+def test_one_light_moves(cache: Cache) -> None:
+    before = cache.fresh(LIGHTS)
+    shares = cache.shares(())
+    moved = (SUN, OTHER_BULB, LAMP)
+    expected, expected_shares = cache.fresh(moved), cache.shares(())
+    assert off(expected, before, "LIGHTS") > 0.1  # it matters
+    cache.begin(moved, None)
+    cache.update(1)
+    restarted = cache.images(1)
+
+    cache.fresh(LIGHTS)
+    cache.begin(moved, [1])
+    cache.update(1)
+    at_once = cache.images(1)
+    assert np.array_equal(cache.shares((0, 2), 1)[[0, 2]], shares[[0, 2]])
+    # All that is noisy is the bulb. Of what surfaces reflect, an update that begins knows nothing either way.
+    for name, better in (("LIGHTS", 0.6), ("WIDE", 0.6), ("OPENING", 0.5), ("vertices", 0.6)):
+        assert off(at_once, expected, name) < better * off(restarted, expected, name), name
+    cache.update()
+    after = cache.images()
+    assert np.array_equal(cache.shares((0, 2)), np.stack([shares[0], expected_shares[1], shares[2]]))
+    for name in ("LIGHTS", "WIDE", "NARROW", "MOMENT", "TRANSMISSION", "vertices"):
+        # As far from it as another sixteen samples would be, or less.
+        assert off(after, expected, name) < (0.02 if name in ("LIGHTS", "WIDE", "vertices") else 0.1), name
+        assert after[name].mean() == pytest.approx(expected[name].mean(), rel=0.02), name
+
+
+def test_one_after_the_other(cache: Cache) -> None:
+    """A known light moves before it was looked for again; two move between two updates; one comes back."""
+    cache.fresh(LIGHTS)
+    shares = cache.shares(())
+    cache.begin((OTHER_SUN, BULB, LAMP), [0])
+    cache.update(2)
+    cache.begin((OTHER_SUN, OTHER_BULB, LAMP), [1])
+    cache.begin((SUN, OTHER_BULB, LAMP), [0])
+    cache.update()
+    found = cache.images()
+    assert np.array_equal(cache.shares((2,))[2], shares[2])
+    expected = cache.fresh((SUN, OTHER_BULB, LAMP))
+    assert np.array_equal(cache.shares(())[0], shares[0])
+    for name in ("LIGHTS", "WIDE", "vertices"):
+        assert off(found, expected, name) < 0.02, name
+
+
+def test_brightness_alone_asks_no_ray(cache: Cache) -> None:
+    cache.fresh(LIGHTS)
+    shares = cache.shares(())
+    dim = (SUN, replace(BULB, intensity=0.1), LAMP)
+    cache.begin(dim, [])
+    cache.update()
+    found = cache.images()
+    assert np.array_equal(cache.shares((0, 1, 2)), shares)
+    expected = cache.fresh(dim)
+    for name in ("LIGHTS", "WIDE", "vertices"):
+        assert off(found, expected, name) < 0.02, name
+
+
+def test_what_was_never_gathered_is_not_kept(cache: Cache) -> None:
+    expected = cache.fresh(LIGHTS)
+    cache.begin((OTHER_SUN, BULB, LAMP), None)
+    cache.begin(LIGHTS, [0])  # nothing was gathered in between
+    cache.update()
+    found = cache.images()
+    for name, values in expected.items():
+        assert np.array_equal(found[name], values), name
