@@ -1,48 +1,36 @@
-// Turns gathered sums into the cache images: means, blurred along the skin by Gaussians of two widths.
-// One axis of the texture square a call. The weights use distances in space and the area a texel stands for, so that
-// the width is in metres of skin wherever the UV map stretches; it is wider in colours that travel further below the skin.
+// Makes the cache images: means blurred along the skin by Gaussians of two widths, one axis of the texture square a call.
+// The weights use distances in space and the area a texel stands for, so that the width is in metres of skin wherever the
+// UV map stretches; it is wider in colours that travel further below the skin.
 
 #include "light_cache.glsl"
 
 layout(local_size_x = 64) in;
 
 layout(set = 0, binding = 0, scalar) readonly buffer Points { CachePoint points[]; };
-layout(set = 0, binding = 1, scalar) readonly buffer Gathered { GatheredLight gathered[]; };
-layout(set = 0, binding = 2, scalar) buffer HalfBlurred { BlurredLight half_blurred[]; };
-layout(set = 0, binding = 3, scalar) readonly buffer State { CacheState state; };
-layout(set = 0, binding = 4, rgba16f) uniform writeonly image2D cache_images[COARSE_IMAGES];
-
-BlurredLight load_light(uint at)
-{
+layout(set = 0, binding = 1) uniform samplerBuffer places;
+layout(set = 0, binding = 2) uniform samplerBuffer source; // planes, as light_cache_means.comp makes them
 #if AXIS == 0
-    GatheredLight g = gathered[at];
-    float n = 1.0 / float(state.first_sample + state.samples);
-    float around = 1.0 / max(g.looks, 1e-6), inward = 1.0 / max(g.looks_inward, 1.0);
-    // Of what is open on average, less what chance made of it: nothing is left to chance where all is open.
-    float visibility = g.ambient_visibility * around;
-    vec3 opening = (g.open - visibility * visibility * g.looked) * around;
-    // Looks that were kept saw nothing of what moved lights bring.
-    vec3 reflected = g.reflected * (state.kept != 0u ? n : around);
-    vec3 transmission = g.transmission * (state.kept != 0u ? n : inward);
-    vec3 moment = g.moment * n + g.sky_moment * around;
-    float thickness = g.looks_inward > 0.0 ? g.thickness * inward : THICKNESS_MAX;
-    return BlurredLight(reflected, visibility, thickness, moment, transmission, opening, g.lights * n + reflected + g.environment);
+layout(set = 0, binding = 3, scalar) writeonly buffer Target { vec4 target[]; };
 #else
-    return half_blurred[at];
+layout(set = 0, binding = 3, rgba16f) uniform writeonly image2D target[COARSE_IMAGES];
+layout(set = 0, binding = 4, scalar) readonly buffer State { CacheState state; };
 #endif
-}
+
+vec4 plane(uint image, uint at) { return texelFetch(source, int(image * TEXELS + at)); }
 
 void main()
 {
     uint i = gl_GlobalInvocationID.x;
-    if (i >= TEXELS || points[i].traced == 0u) return;
+    if (i >= TEXELS) return;
+    vec4 place = texelFetch(places, int(i));
+    if (place.w < 0.0) return;
     ivec2 here = ivec2(i % CACHE_SIZE, i / CACHE_SIZE);
-    vec3 p = points[i].position;
 
     vec3 path = max(points[i].mean_free_path, vec3(1e-5));
     vec3 narrow_falloff = -0.5 / (SIGMA_NARROW * SIGMA_NARROW * path * path);
     vec3 wide_falloff = -0.5 / (SIGMA_WIDE * SIGMA_WIDE * path * path);
-    BlurredLight sum = BlurredLight(vec3(0.0), 0.0, 0.0, vec3(0.0), vec3(0.0), vec3(0.0), vec3(0.0));
+    vec4 sums[COARSE_IMAGES];
+    for (uint image = 0u; image < COARSE_IMAGES; ++image) sums[image] = vec4(0.0);
     vec3 narrow_total = vec3(0.0), wide_total = vec3(0.0);
     float reach = BLUR_REACH * SIGMA_WIDE * max(path.r, max(path.g, path.b));
     for (int side = 0; side < 2; ++side) {
@@ -51,44 +39,42 @@ void main()
             there[AXIS] += side == 0 ? step : -step;
             if (there[AXIS] < 0 || there[AXIS] >= CACHE_SIZE) break;
             uint at = uint(there.y) * CACHE_SIZE + uint(there.x);
-            if (points[at].traced == 0u) continue;
-            vec3 d = points[at].position - p;
+            vec4 other = texelFetch(places, int(at));
+            if (other.w < 0.0) continue;
+            vec3 d = other.xyz - place.xyz;
             float d2 = dot(d, d);
             if (d2 > reach * reach) break;
-            vec3 wide = points[at].area * exp(d2 * wide_falloff);
-            vec3 narrow = points[at].area * exp(d2 * narrow_falloff);
-            BlurredLight light = load_light(at);
+            vec3 wide = other.w * exp(d2 * wide_falloff);
+            vec3 narrow = other.w * exp(d2 * narrow_falloff);
             wide_total += wide;
-            sum.wide += wide * light.wide;
             narrow_total += narrow;
-            sum.narrow += narrow * light.narrow;
             // What has no colour spreads as red does.
-            sum.ambient_visibility += narrow.r * light.ambient_visibility;
-            sum.thickness += narrow.r * light.thickness;
-            sum.moment += narrow.r * light.moment;
-            sum.transmission += narrow.r * light.transmission;
-            sum.opening += narrow.r * light.opening;
+            sums[CACHE_NARROW] += vec4(narrow, narrow.r) * plane(CACHE_NARROW, at);
+            sums[CACHE_WIDE] += vec4(wide, narrow.r) * plane(CACHE_WIDE, at);
+            sums[CACHE_MOMENT] += narrow.r * plane(CACHE_MOMENT, at);
+            sums[CACHE_TRANSMISSION] += narrow.r * plane(CACHE_TRANSMISSION, at);
+            sums[CACHE_OPENING] += narrow.r * plane(CACHE_OPENING, at);
         }
     }
-    if (points[i].area <= 0.0 && any(lessThanEqual(narrow_total, 1e-4 * wide_total))) { // in the gutter, far from the island
-        sum = load_light(i);
+    if (place.w <= 0.0 && any(lessThanEqual(narrow_total, 1e-4 * wide_total))) { // in the gutter, far from the island
+        for (uint image = 0u; image < COARSE_IMAGES; ++image) sums[image] = plane(image, i);
         narrow_total = wide_total = vec3(1.0);
     }
-    sum.narrow /= narrow_total;
-    sum.wide /= wide_total;
+    sums[CACHE_NARROW] /= vec4(narrow_total, narrow_total.r);
+    sums[CACHE_WIDE] /= vec4(wide_total, narrow_total.r);
     float n = 1.0 / narrow_total.r;
-    sum.ambient_visibility *= n;
-    sum.thickness *= n;
-    sum.moment *= n;
-    sum.transmission *= n;
-    sum.opening *= n;
+    sums[CACHE_MOMENT] *= n;
+    sums[CACHE_TRANSMISSION] *= n;
+    sums[CACHE_OPENING] *= n;
 #if AXIS == 0
-    half_blurred[i] = sum;
+    for (uint image = 0u; image < COARSE_IMAGES; ++image) target[image * TEXELS + i] = sums[image];
 #else
-    imageStore(cache_images[CACHE_NARROW], here, vec4(sum.narrow / state.unit, sum.ambient_visibility));
-    imageStore(cache_images[CACHE_WIDE], here, vec4(sum.wide / state.unit, sum.thickness));
-    imageStore(cache_images[CACHE_MOMENT], here, vec4(sum.moment / state.unit, 0.0));
-    imageStore(cache_images[CACHE_TRANSMISSION], here, vec4(sum.transmission / state.unit, 0.0));
-    imageStore(cache_images[CACHE_OPENING], here, vec4(sum.opening, 0.0));
+    float per_unit = 1.0 / state.unit; // of all but the shares and lengths in the fourth channel, and the directions
+    vec4 unit = vec4(vec3(per_unit), 1.0);
+    imageStore(target[CACHE_NARROW], here, unit * sums[CACHE_NARROW]);
+    imageStore(target[CACHE_WIDE], here, unit * sums[CACHE_WIDE]);
+    imageStore(target[CACHE_MOMENT], here, unit * sums[CACHE_MOMENT]);
+    imageStore(target[CACHE_TRANSMISSION], here, unit * sums[CACHE_TRANSMISSION]);
+    imageStore(target[CACHE_OPENING], here, sums[CACHE_OPENING]);
 #endif
 }

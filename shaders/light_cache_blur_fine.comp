@@ -7,23 +7,25 @@
 layout(local_size_x = 64) in;
 
 layout(set = 0, binding = 0, scalar) readonly buffer Points { CachePoint points[]; };
-layout(set = 0, binding = 1, scalar) readonly buffer State { CacheState state; };
-layout(set = 0, binding = 2, scalar) readonly buffer Source { vec4 source[]; };
+layout(set = 0, binding = 1) uniform samplerBuffer places;
+layout(set = 0, binding = 2) uniform samplerBuffer source;
 #if AXIS == 0
 layout(set = 0, binding = 3, scalar) writeonly buffer Target { vec4 target[]; };
 #else
 layout(set = 0, binding = 3, rgba16f) uniform writeonly image2D target[1];
 #endif
+layout(set = 0, binding = 4, scalar) readonly buffer State { CacheState state; };
 
 void main()
 {
     uint i = gl_GlobalInvocationID.x;
     if (i >= FINE_TEXELS) return;
-    CachePoint point = points[state.point_count + i];
-    if (point.traced == 0u) return;
+    uint first = state.point_count; // of fine texels among the places
+    vec4 place = texelFetch(places, int(first + i));
+    if (place.w < 0.0) return;
     ivec2 here = ivec2(i % FINE_SIZE, i / FINE_SIZE);
 
-    vec3 path = max(point.mean_free_path, vec3(1e-5));
+    vec3 path = max(points[first + i].mean_free_path, vec3(1e-5));
     vec3 falloff = -0.5 / (SIGMA_NARROW * SIGMA_NARROW * path * path);
     float reach = BLUR_REACH * SIGMA_NARROW * max(path.r, max(path.g, path.b));
     vec4 sum = vec4(0.0);
@@ -33,20 +35,20 @@ void main()
             ivec2 there = here;
             there[AXIS] += side == 0 ? step : -step;
             if (there[AXIS] < 0 || there[AXIS] >= FINE_SIZE) break;
-            uint at = uint(there.y) * FINE_SIZE + uint(there.x);
-            CachePoint other = points[state.point_count + at];
-            if (other.traced == 0u) continue;
-            vec3 d = other.position - point.position;
+            int at = there.y * FINE_SIZE + there.x;
+            vec4 other = texelFetch(places, int(first) + at);
+            if (other.w < 0.0) continue;
+            vec3 d = other.xyz - place.xyz;
             float d2 = dot(d, d);
             if (d2 > reach * reach) break;
-            vec3 weight = other.area * exp(d2 * falloff);
+            vec3 weight = other.w * exp(d2 * falloff);
             total += weight;
-            sum += vec4(weight, min(weight.r, min(weight.g, weight.b))) * source[at];
+            sum += vec4(weight, min(weight.r, min(weight.g, weight.b))) * texelFetch(source, at);
         }
     }
     float most = max(total.r, max(total.g, total.b));
-    bool beside = point.area <= 0.0 && any(lessThanEqual(total, vec3(1e-4 * most))); // in the gutter, far from the island
-    sum = beside ? source[i] : sum / vec4(total, min(total.r, min(total.g, total.b)));
+    bool beside = place.w <= 0.0 && any(lessThanEqual(total, vec3(1e-4 * most))); // in the gutter, far from the island
+    sum = beside ? texelFetch(source, int(i)) : sum / vec4(total, min(total.r, min(total.g, total.b)));
 #if AXIS == 0
     target[i] = sum;
 #else

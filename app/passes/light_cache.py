@@ -60,18 +60,6 @@ GATHERED_LIGHT = Struct(
         ("looks_inward", "float"),  # the same of those inwards that came to something
     ],
 )
-BLURRED_LIGHT = Struct(
-    "BlurredLight",
-    [
-        ("narrow", "vec3"),  # of what other surfaces reflect; the rest is blurred at fine texels
-        ("ambient_visibility", "float"),
-        ("thickness", "float"),
-        ("moment", "vec3"),
-        ("transmission", "vec3"),
-        ("opening", "vec3"),  # mean of the open directions
-        ("wide", "vec3"),
-    ],
-)
 FINE_LIGHT = Struct(
     "FineLight",  # sums over samples; without what other surfaces reflect
     [
@@ -161,7 +149,10 @@ class LightCache:
         self._of_scene: list[Any] = []
         self._bound: list[Any] = []
         self.includes = {"light_cache.glsl": self._declarations()}
-        self._half = self._own(device.buffer(BLURRED_LIGHT.size * size * size, name="half-blurred light"))
+        planes = 16 * len(COARSE_IMAGES) * size * size
+        self._means, self._half = (
+            self._own(device.buffer(planes, name=name)) for name in ("means of light", "half-blurred light")
+        )
         fine = self._fine_size
         self._fine = self._own(device.buffer(FINE_LIGHT.size * fine * fine, name="fine light"))
         self._fine_means = self._own(device.buffer(16 * fine * fine, name="means of fine light"))
@@ -187,15 +178,16 @@ class LightCache:
         def buffers(count: int) -> list[Binding]:
             return [Binding(i, "storage") for i in range(count)]
 
-        blurred = [*buffers(4), Binding(4, "image", len(COARSE_IMAGES))]
+        sources, state = [Binding(0, "storage"), Binding(1, "texels"), Binding(2, "texels")], Binding(4, "storage")
         self._blurs = [
             self._own(device.compute_pipeline(shader, bindings, defines={"AXIS": axis}, includes=self.includes))
             for shader, axis, bindings in (
-                ("light_cache_blur.comp", 0, blurred),
-                ("light_cache_blur.comp", 1, blurred),
+                ("light_cache_means.comp", 0, buffers(4)),
+                ("light_cache_blur.comp", 0, [*sources, Binding(3, "storage")]),
+                ("light_cache_blur.comp", 1, [*sources, Binding(3, "image", len(COARSE_IMAGES)), state]),
                 ("light_cache_fine.comp", 0, buffers(5)),
-                ("light_cache_blur_fine.comp", 0, buffers(4)),
-                ("light_cache_blur_fine.comp", 1, [*buffers(3), Binding(3, "image", 1)]),
+                ("light_cache_blur_fine.comp", 0, [*sources, Binding(3, "storage"), state]),
+                ("light_cache_blur_fine.comp", 1, [*sources, Binding(3, "image", 1), state]),
             )
         ]
         self.set_scene(scene)
@@ -242,20 +234,24 @@ class LightCache:
         places["traced"] &= around.repeat(FINE_SCALE, axis=0).repeat(FINE_SCALE, axis=1).ravel()
         for thing in reversed(self._of_scene):
             thing.close()
-        self._points_buffer = self.device.buffer(np.concatenate([gathering, places]), name="cache points")
+        points = np.concatenate([gathering, places])
+        self._points_buffer = self.device.buffer(points, name="cache points")
+        # Blurs see of a point where it is and the area that it stands for, -1 where there is none.
+        seen = np.column_stack([points["position"], np.where(points["traced"] > 0, points["area"], -1.0)])
+        self._places = self.device.buffer(seen.astype(np.float32), name="places of cache points")
         self.gathered = self.device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light")
         *images, fine_image = (image for image, _ in self.images)
-        points, state = self._points_buffer, self.state
-        blurred = {0: points, 1: self.gathered, 2: self._half, 3: state, 4: images}
-        resources = (
-            blurred,
-            blurred,
-            {0: points, 1: self.gathered, 2: self._fine, 3: state, 4: self._fine_means},
-            {0: points, 1: state, 2: self._fine_means, 3: self._half_fine},
-            {0: points, 1: state, 2: self._half_fine, 3: [fine_image]},
+        known, state = {0: self._points_buffer, 1: self._places}, self.state
+        resources: tuple[dict[int, Any], ...] = (
+            {0: self._points_buffer, 1: self.gathered, 2: state, 3: self._means},
+            {**known, 2: self._means, 3: self._half},
+            {**known, 2: self._half, 3: images, 4: state},
+            {0: self._points_buffer, 1: self.gathered, 2: self._fine, 3: state, 4: self._fine_means},
+            {**known, 2: self._fine_means, 3: self._half_fine, 4: state},
+            {**known, 2: self._half_fine, 3: [fine_image], 4: state},
         )
         self._blur_sets = [blur.bind(bound) for blur, bound in zip(self._blurs, resources, strict=True)]
-        self._of_scene = [self._points_buffer, self.gathered, *self._blur_sets]
+        self._of_scene = [self._points_buffer, self._places, self.gathered, *self._blur_sets]
         self.lights_changed()
 
     def lights_changed(self) -> None:
@@ -281,7 +277,7 @@ class LightCache:
         coarse, fine = self.size**2, self._fine_size**2
         with self.device.commands(overlapping=True) as command, command.timer("light cache"):
             self._gatherer.record(command, points)
-            counts = (coarse, coarse, fine, fine, fine)
+            counts = (coarse, coarse, coarse, fine, fine, fine)
             for blur, resources, count in zip(self._blurs, self._blur_sets, counts, strict=True):
                 command.bind(blur, resources)
                 command.dispatch(-(-count // 64))
@@ -342,6 +338,6 @@ class LightCache:
             "FINE_SCALE": f"{FINE_SCALE}u",
             "FINE_BLUR_TAPS": FINE_SCALE * BLUR_TAPS,
         }
-        structs = (CACHE_POINT, GATHERED_LIGHT, BLURRED_LIGHT, FINE_LIGHT, CACHE_STATE)
+        structs = (CACHE_POINT, GATHERED_LIGHT, FINE_LIGHT, CACHE_STATE)
         defines = (f"#define {name} {value}" for name, value in constants.items())
         return "\n".join([*defines, *(struct.glsl for struct in structs), _FINE_TEXELS])

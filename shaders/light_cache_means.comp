@@ -1,0 +1,32 @@
+// Means of what was gathered at texels, in the planes that light_cache_blur.comp blurs.
+
+#include "light_cache.glsl"
+
+layout(local_size_x = 64) in;
+
+layout(set = 0, binding = 0, scalar) readonly buffer Points { CachePoint points[]; };
+layout(set = 0, binding = 1, scalar) readonly buffer Gathered { GatheredLight gathered[]; };
+layout(set = 0, binding = 2, scalar) readonly buffer State { CacheState state; };
+layout(set = 0, binding = 3, scalar) writeonly buffer Means { vec4 means[]; };
+
+void main()
+{
+    uint i = gl_GlobalInvocationID.x;
+    if (i >= TEXELS || points[i].traced == 0u) return;
+    GatheredLight g = gathered[i];
+    float n = 1.0 / float(state.first_sample + state.samples);
+    float around = 1.0 / max(g.looks, 1e-6), inward = 1.0 / max(g.looks_inward, 1.0);
+    // Of what is open on average, less what chance made of it: nothing is left to chance where all is open.
+    float visibility = g.ambient_visibility * around;
+    vec3 opening = (g.open - visibility * visibility * g.looked) * around;
+    // Looks that were kept saw nothing of what moved lights bring.
+    vec3 reflected = g.reflected * (state.kept != 0u ? n : around);
+    vec3 transmission = g.transmission * (state.kept != 0u ? n : inward);
+    vec3 moment = g.moment * n + g.sky_moment * around;
+    float thickness = g.looks_inward > 0.0 ? g.thickness * inward : THICKNESS_MAX;
+    means[CACHE_NARROW * TEXELS + i] = vec4(reflected, visibility); // the rest of it is blurred at fine texels
+    means[CACHE_WIDE * TEXELS + i] = vec4(g.lights * n + reflected + g.environment, thickness);
+    means[CACHE_MOMENT * TEXELS + i] = vec4(moment, 0.0);
+    means[CACHE_TRANSMISSION * TEXELS + i] = vec4(transmission, 0.0);
+    means[CACHE_OPENING * TEXELS + i] = vec4(opening, 0.0);
+}
