@@ -85,8 +85,9 @@ CACHE_STATE = Struct(
             "uint",
         ),  # bits of lights that are looked for no more: shares in place of sums
         ("new_known_lights", "uint"),  # those of them whose shares are still sums, of so many samples:
-        ("known_samples", "uint"),  # of fine texels
-        ("known_samples_of_vertices", "uint"),
+        ("known_samples", "uint"),  # of fine texels; of vertices `samples_before`
+        ("samples_before", "uint"),  # that the sums stood for when lights moved
+        ("second_update", "uint"),  # whether this is the one after that in which lights moved
         ("unit", "float"),  # of light in the images: a power of two, so that halves neither overflow nor lose bits
         ("bounce_gain", "float"),  # for the first update, which knows nothing of the light that surfaces reflect
     ],
@@ -144,7 +145,7 @@ class LightCache:
         self.samples, self.samples_per_update, self._seed = samples, samples_per_update, seed
         # What `restart` has kept: see CACHE_STATE.
         self._kept, self._known, self._new_known = False, 0, 0
-        self._known_samples = self._known_samples_of_vertices = self._gathered_samples = 0
+        self._known_samples = self._samples_before = self._gathered_samples = 0
         self._owned: list[Any] = []
         self._of_scene: list[Any] = []
         self._bound: list[Any] = []
@@ -219,7 +220,7 @@ class LightCache:
                 known = (1 << min(self.scene.light_count, _KNOWN_LIGHTS)) - 1 if self.converged else self._known
                 self._new_known, self._known = known & ~self._known, known
                 self._known_samples = self._gathered_samples - self._first_update or self._gathered_samples
-                self._known_samples_of_vertices = self._gathered_samples
+                self._samples_before = self._gathered_samples
             self._kept, self._known, self._new_known = True, self._known & ~gone, self._new_known & ~gone
         self._gathered_samples = 0
 
@@ -300,7 +301,8 @@ class LightCache:
         state["kept"], state["planned"] = self._kept, self.samples
         state["known_lights"], state["new_known_lights"] = self._known, self._new_known
         state["known_samples"] = self._known_samples
-        state["known_samples_of_vertices"] = self._known_samples_of_vertices
+        state["samples_before"] = self._samples_before
+        state["second_update"] = self._kept and 0 < self._gathered_samples <= self.samples_per_update
         level = self.scene.light_level
         state["unit"] = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
         state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)
