@@ -291,10 +291,9 @@ def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float
         record["position"], record["radius"] = light.position, light.radius
         record["color"] = color * light.intensity
         return float(record["color"] @ LUMINANCE) / max(float(((light.position - center) ** 2).sum()), 1e-6)
-    cross = np.cross(light.edge_u, light.edge_v)
-    area = 4.0 * float(np.linalg.norm(cross))
+    area = light.area
     record["position"], record["edge_u"], record["edge_v"] = light.center, light.edge_u, light.edge_v
-    record["direction"], record["area"] = cross / np.linalg.norm(cross), area
+    record["direction"], record["area"] = light.normal, area
     record["color"] = color * light.radiance
     to = center - np.array(light.center)
     distance2 = max(float(to @ to), 1e-6)
