@@ -20,6 +20,7 @@ FRAME = {
     "gbuffer_raster_over_traced": "G-buffer traced / rasterised, time",
     "face_triangles_ms_512": "the pass of triangles alone, 512x512, ms",
     "light_cache_ms": "light cache, ms a sample of all points",
+    "light_cache_ms_moving": "light cache, ms a sample while the key light moves",
     "reference_ms_512": "reference, ms a sample of all pixels, 512x512",
     "reference_samples_per_s": "reference, path samples/s",
     "reference_head_samples_per_s": "reference, samples/s that hit a head of skin",

@@ -113,7 +113,8 @@ def measure_all(
             for shown, name in FPS.items():
                 cost = views[shown].ask(View.moving)
                 figures.add(f"fps_{name}_light_moving", 1e3 / cost.whole)
-                figures.add("light_cache_ms", cost.passes["light cache"])
+                figures.add("light_cache_ms_moving", cost.passes["light cache"])
+                figures.add("light_cache_ms", views[shown].ask(View.gathering).passes["light cache"])
                 figures.add("python_ms_light_moving", cost.python)
 
         def reference() -> None:
@@ -216,7 +217,7 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
     size = options.size or SMALL
     layers, trained = shipped(options)
     passes = Samples()
-    moving, tracing = "light cache" in names, "reference" in names
+    gathering, tracing = "light cache" in names, "reference" in names
     with Worker(View, options, size) as view:
 
         def note(frames: int, question: Callable[..., FrameCost], *arguments: str) -> None:
@@ -225,10 +226,10 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
                 passes.add_all({name: cost.passes[name] for name in names if name in cost.passes})
 
         parts: list[Part] = []
-        if len(set(names)) > moving + tracing:
+        if len(set(names)) > gathering + tracing:
             parts.append(lambda: note(_FRAMES, View.still, "neural"))
-        if moving:
-            parts.append(lambda: note(1, View.moving))
+        if gathering:
+            parts.append(lambda: note(1, View.gathering))
         if tracing:
             parts.append(lambda: note(1, View.still, "reference"))
         description, done = _run(view, parts, rounds, counted)

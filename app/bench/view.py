@@ -94,6 +94,12 @@ class View:
         self._renderer.mode = "neural"
         return self._frame("RIGHT")
 
+    def gathering(self) -> FrameCost:
+        """Draw a neural frame for which all light is gathered anew, as when the surroundings have turned."""
+        self._renderer.mode = "neural"
+        self._renderer._cache.restart()
+        return self._frame("")
+
     def activity(self, weights: WeightSet) -> list[dict[str, float]]:
         """Count the zero channels of these networks from a few cameras: see app.bench.activity.zero_shares."""
         self._renderer.mode = "neural"
