@@ -270,7 +270,6 @@ class LightCache:
         self._commands = [start, later]
         self.command = start
         self._bound = [self.visibility, *dict.fromkeys(self._commands)]
-        self._kept, self._gathered_samples = False, 0
         self.restart()
 
     def _record(self, points: int) -> CommandBuffer:
