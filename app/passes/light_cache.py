@@ -79,7 +79,6 @@ CACHE_STATE = Struct(
         ("seed", "uint"),
         # After lights have moved and nothing else, what the sums tell of the environment and of shapes still holds.
         ("kept", "uint"),  # whether it does: these sums stand for more samples than the others, which begin anew
-        ("planned", "uint"),  # samples that a point gets in all; what is kept counts as so many at most
         (
             "known_lights",
             "uint",
@@ -87,7 +86,6 @@ CACHE_STATE = Struct(
         ("new_known_lights", "uint"),  # those of them whose shares are still sums, of so many samples:
         ("known_samples", "uint"),  # of fine texels; of vertices `samples_before`
         ("samples_before", "uint"),  # that the sums stood for when lights moved
-        ("second_update", "uint"),  # whether this is the one after that in which lights moved
         ("unit", "float"),  # of light in the images: a power of two, so that halves neither overflow nor lose bits
         ("bounce_gain", "float"),  # for the first update, which knows nothing of the light that surfaces reflect
     ],
@@ -99,6 +97,12 @@ const uint TEXELS = CACHE_SIZE * CACHE_SIZE;
 // In sums of visibility: a light's fine texels, then the vertices of what is not face.
 uint fine_index(uint light, uint texel, uint points) { return light * (FINE_TEXELS + points - TEXELS) + texel; }
 bool has_bit(uint mask, uint light) { return light < 32u && (mask >> light & 1u) != 0u; }
+
+// What was kept when lights moved are looks that saw nothing of what surfaces reflect since.
+vec3 mean_reflected(GatheredLight light, uint kept, uint samples)
+{
+    return light.reflected / (kept != 0u ? float(samples) : max(light.looks, 1e-6));
+}
 uint texel_around(uint fine) { return fine / FINE_SIZE / FINE_SCALE * CACHE_SIZE + fine % FINE_SIZE / FINE_SCALE; }
 uint fine_within(uint texel, uint k) // k < FINE_SCALE * FINE_SCALE
 {
@@ -297,11 +301,10 @@ class LightCache:
         state["point_count"], state["first_sample"] = self.point_count, self._gathered_samples
         state["samples"], state["seed"] = samples, self._seed
         state["first_fine"] = max(self._gathered_samples - self._first_update, 0)
-        state["kept"], state["planned"] = self._kept, self.samples
+        state["kept"] = self._kept
         state["known_lights"], state["new_known_lights"] = self._known, self._new_known
         state["known_samples"] = self._known_samples
         state["samples_before"] = self._samples_before
-        state["second_update"] = self._kept and 0 < self._gathered_samples <= self.samples_per_update
         level = self.scene.light_level
         state["unit"] = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
         state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)

@@ -25,23 +25,13 @@ GatheredLight no_light()
     return GatheredLight(none, none, 0.0, none, 0.0, none, none, none, none, none, none, none, 0.0, 0.0);
 }
 
-// What is left of the sums when lights have moved. It weighs no more than the samples to come. What surfaces reflect and
-// let through is as it was, for the frame until it is gathered anew: it changes less than it would if it vanished.
+// What is left of the sums when lights have moved. What surfaces reflect and let through is as it was, for the frame until
+// it is gathered anew: it changes less than it would if it vanished.
 GatheredLight without_lights(GatheredLight sum)
 {
-    float weight = min(1.0, float(state.planned) / max(sum.looks, 1.0));
     sum.lights = sum.moment = vec3(0.0);
     sum.reflected *= float(state.samples) / float(state.samples_before);
     sum.transmission *= float(state.samples) / float(state.samples_before);
-    sum.ambient_visibility *= weight;
-    sum.seen *= weight;
-    sum.thickness *= weight;
-    sum.whole *= weight;
-    sum.sky_moment *= weight;
-    sum.looked *= weight;
-    sum.open *= weight;
-    sum.looks *= weight;
-    sum.looks_inward *= weight;
     return sum;
 }
 
