@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.commands.options import SceneOptions, debug_option, device_option
+from app.commands.packages import need
 from app.errors import BungyoError, InputError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def ablation(data: Path, screen: Path | None, out: Path, steps: int, seeds: int,
     """
     if out.suffix != ".md":
         raise InputError(f"The page is Markdown, so {out} must end in .md.")
+    need("An ablation", "torch", "matplotlib")
     from app.pictures import beside, check_folder
     from app.progress import counter
     from app.training import ablation_page

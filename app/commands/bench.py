@@ -1,7 +1,6 @@
 """`bungyo bench`: how fast this machine is, with the spread of every figure."""
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ import click
 from app.bench.figures import short
 from app.bench.meanings import MEANINGS, SECTIONS
 from app.commands.options import SceneOptions, Size, debug_option, device_option
-from app.errors import BungyoError, InputError
+from app.commands.packages import need
+from app.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -130,11 +130,7 @@ def bench(
     if page:
         if passes:
             raise InputError("A page shows everything, so --html does not go with --pass.")
-        if find_spec("matplotlib") is None or find_spec("jinja2") is None:
-            raise BungyoError(
-                "A page needs matplotlib and jinja2, which are not installed.",
-                "Install them with:  .venv/bin/pip install -c constraints.txt -e '.[train]'",
-            )
+        need("A page", "matplotlib", "jinja2")
     options = SceneOptions(None, None, None, (), weights, "neural", size, device)
     rounds = 1 if quick else rounds
     before = load(earlier) if earlier else None

@@ -1,13 +1,13 @@
 """`bungyo evaluate`: how well networks draw what no training step has seen."""
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from app.commands.options import debug_option, device_option
+from app.commands.packages import need
 from app.errors import BungyoError, InputError
 
 if TYPE_CHECKING:
@@ -58,11 +58,7 @@ def evaluate(
 
     SSIM, FLIP, seams and pictures need a set with all tiles of its frames (bungyo dataset --held-out --tiles 1).
     """
-    if find_spec("skimage") is None or find_spec("matplotlib") is None:
-        raise BungyoError(
-            "Judging needs scikit-image and matplotlib, which are not installed.",
-            "Install them with:  .venv/bin/pip install -c constraints.txt -e '.[train]'",
-        )
+    need("Judging", "skimage", "matplotlib")
     from app.commands.stage import DEFAULT_WEIGHTS
     from app.network.weights import WeightSet
     from app.pictures import beside, check_folder

@@ -1,14 +1,14 @@
 """`bungyo train`: one generalist, then an expert for every hash."""
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
 from app.commands.options import debug_option
-from app.errors import BungyoError, InputError
+from app.commands.packages import need
+from app.errors import InputError
 
 EXAMPLES = """\b
 Examples:
@@ -148,11 +148,7 @@ def train(
         raise InputError("--workers and --address are those of Ray: give --engine ray as well.")
     if address is not None and workers is not None:
         raise InputError("On a running cluster all of it works: leave --workers out.")
-    if find_spec("torch") is None:
-        raise BungyoError(
-            "Training needs torch, which is not installed.",
-            "Install it with:  .venv/bin/pip install -c constraints.txt -e '.[train]'",
-        )
+    need("Training", "torch")
     from app.network.layers import OUTPUTS
     from app.network.schema import CHANNELS
     from app.training.dataset import Dataset

@@ -1,0 +1,24 @@
+"""Packages that only some commands need, and the one sentence where they are missing."""
+
+from importlib.util import find_spec
+
+from app.errors import BungyoError
+
+_NAMES = {"skimage": "scikit-image"}  # of packages that are not called like their modules
+
+
+def need(who: str, *modules: str) -> None:
+    """Raise BungyoError, with the command that mends it, if a module of the optional group `train` is not installed.
+
+    Args:
+        who: what needs them, to begin the sentence with.
+        modules: all that it needs.
+    """
+    if all(find_spec(module) is not None for module in modules):
+        return
+    several = len(modules) > 1
+    raise BungyoError(
+        f"{who} needs {' and '.join(_NAMES.get(module, module) for module in modules)}, "
+        f"which {'are' if several else 'is'} not installed.",
+        f"Install {'them' if several else 'it'} with:  .venv/bin/pip install -c constraints.txt -e '.[train]'",
+    )
