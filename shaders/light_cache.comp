@@ -49,9 +49,9 @@ void main()
         bool skin = point.face != 0u;
         float entering = skin ? base_enter(boundary_of(point), cosine).x : 1.0;
         vec3 from = point.position;
-        if (point.spread > 0.0) {
+        if (point.anywhere != 0u) {
             seed_random(i, push.view, state.seed + state.first_sample);
-            from += basis_around(point.geometric_normal) * vec3(point.spread * (random_vec2() - 0.5), 0.0);
+            from += within_texel(i, point, random_vec2() - 0.5);
         }
         Spot spot = spot_of(view, from, point.geometric_normal);
         float nearer = spot.depth - spot.bias;

@@ -12,8 +12,9 @@ from app.passes.scene_layout import MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR
 from app.scene.uv_raster import gutter_sources, rasterize_uv
 
 # Metres from brows, lashes and beards within which light rays meet them. Elsewhere they hide next to nothing, and as
-# rays through thin strands are slow, they would double the cost.
-SPARSE_HAIR_REACH = 0.012
+# rays through thin strands are slow, they would double the cost. Hair that keeps within it of the skin is short.
+HAIR_REACH = 0.012
+_HAIR_PLACES = 500  # along the list of a part's vertices, that say whether it is short
 
 CACHE_POINT = Struct(
     "CachePoint",
@@ -26,7 +27,7 @@ CACHE_POINT = Struct(
         ("face", "uint"),
         ("material", "uint"),
         ("mean_free_path", "vec3"),  # metres
-        ("spread", "float"),  # metres by which rays' origins are shifted at random, against patterns of fine shadows
+        ("anywhere", "uint"),  # whether rays start anywhere in the texel, against patterns of fine shadows
         ("ray_mask", "uint"),  # what hides light
     ],
 )
@@ -68,17 +69,30 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
         texels["material"][wanted] = index
         texels["mean_free_path"][wanted] = np.array(part.material.mean_free_path) * 1e-3
     texels["ray_mask"] = MASK_FACE | MASK_SOLID
-    parts = zip(scene.parts, scene.meshes, strict=True)
-    hairs = [mesh.positions for part, mesh in parts if part.sparse_hair]
-    if hairs:
-        tree = cKDTree(np.concatenate(hairs))
-        shaded = texels["traced"] > 0
-        distance = tree.query(texels["position"][shaded], distance_upper_bound=SPARSE_HAIR_REACH)[0]
-        near = np.zeros(texels.shape, bool)
-        near[shaded] = np.isfinite(distance)
-        texels["ray_mask"][near] |= MASK_SPARSE_HAIR
-        texels["spread"][near] = np.sqrt(texels["area"][near])
+    hairs = [(part, mesh.positions) for part, mesh in zip(scene.parts, scene.meshes, strict=True) if part.hair]
+    sparse = [positions for part, positions in hairs if part.sparse_hair]
+    texels["ray_mask"][_near(texels, sparse)] |= MASK_SPARSE_HAIR
+    # Single hairs shade less than a texel, long hair more than one: what lies below it is not what is seen beside it.
+    short = [positions for part, positions in hairs if part.sparse_hair or _is_short(positions, texels)]
+    texels["anywhere"][_near(texels, short)] = 1
     return texels.ravel()
+
+
+def _near(texels: NDArray[Any], hairs: list[NDArray[Any]]) -> NDArray[np.bool_]:
+    """Which texels lie within HAIR_REACH of hairs."""
+    near = np.zeros(texels.shape, bool)
+    if hairs:
+        shaded = texels["traced"] > 0
+        tree = cKDTree(np.concatenate(hairs))
+        near[shaded] = np.isfinite(tree.query(texels["position"][shaded], distance_upper_bound=HAIR_REACH)[0])
+    return near
+
+
+def _is_short(hair: NDArray[Any], texels: NDArray[Any]) -> bool:
+    """Whether most of the hair lies within HAIR_REACH of the skin."""
+    skin = cKDTree(texels["position"][texels["traced"] > 0])
+    distance = skin.query(hair[:: max(len(hair) // _HAIR_PLACES, 1)])[0]
+    return bool(np.quantile(distance, 0.9) < HAIR_REACH)
 
 
 def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> tuple[NDArray[Any], dict[int, int]]:

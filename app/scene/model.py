@@ -23,6 +23,7 @@ DEFAULT_ALBEDO: Vec3 = (0.5, 0.5, 0.5)
 DEFAULT_ROUGHNESS = 0.5
 DEFAULT_IOR = 1.5
 _SPARSE_HAIR = re.compile("brow|lash|beard|stubble", re.IGNORECASE)
+_HAIR = re.compile("hair|" + _SPARSE_HAIR.pattern, re.IGNORECASE)
 _SHARES = (
     "roughness", "second_roughness", "second_weight", "metallic", "subsurface", "transmission", "opacity",
     "alpha_cutoff",
@@ -233,6 +234,11 @@ class Part:
     def sparse_hair(self) -> bool:
         """Whether these are brows, lashes or a beard, as names say: hair too sparse to shade the skin noticeably."""
         return not self.face and _SPARSE_HAIR.search(f"{self.name} {self.material.name}") is not None
+
+    @property
+    def hair(self) -> bool:
+        """Whether these are hairs of any kind, as names say."""
+        return not self.face and _HAIR.search(f"{self.name} {self.material.name}") is not None
 
     def bounds(self) -> F64:
         """Return (2,3), read-only: the lowest and the highest corner in world space."""

@@ -19,6 +19,33 @@ vec2 spread(uint index, vec2 start)
     return fract(start + float(index) * vec2(0.7548776662466927, 0.5698402909980532));
 }
 
+// The same, of another sequence ("R4", the first two numbers), around 0: where in a texel a ray starts, which must not go with
+// where it leads to.
+vec2 shift(uint index, vec2 start)
+{
+    return fract(start + float(index) * vec2(0.8566748838545029, 0.7338918566271260)) - 0.5;
+}
+
+// From the middle of point i's texel to a place within it, `away` by -0.5..0.5 texels: along its tangent, or along the
+// skin where that rises above it, so that rays in folds do not start below.
+vec3 within_texel(uint i, CachePoint point, vec2 away)
+{
+    uint size = i < TEXELS ? uint(CACHE_SIZE) : uint(FINE_SIZE), first = i < TEXELS ? 0u : state.point_count;
+    uvec2 here = uvec2((i - first) % size, (i - first) / size);
+    vec3 moved = vec3(0.0);
+    for (uint axis = 0u; axis < 2u; ++axis) {
+        uvec2 there = here;
+        there[axis] += away[axis] < 0.0 ? -1u : 1u;
+        if (there[axis] >= size) continue;
+        uint other = first + there.y * size + there.x;
+        vec3 step = points[other].position - point.position;
+        if (points[other].traced == 0u || dot(step, step) > 16.0 * point.area) continue; // it lies beyond a seam
+        step -= min(dot(step, point.normal), 0.0) * point.normal;
+        moved += abs(away[axis]) * step;
+    }
+    return moved;
+}
+
 GatheredLight no_light()
 {
     vec3 none = vec3(0.0);

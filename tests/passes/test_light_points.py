@@ -1,0 +1,125 @@
+"""Where the light cache's rays start: from the middle of a texel, or, near short hair, from anywhere in it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.gpu import Device
+from app.passes.light_cache import FINE_SCALE, LightCache
+from app.passes.light_points import HAIR_REACH, face_texels
+from app.passes.scene_buffers import SceneBuffers
+from app.passes.scene_layout import MASK_SPARSE_HAIR
+from app.scene.camera import Camera
+from app.scene.lights import DirectionalLight, LightRig
+from app.scene.model import Material, Mesh, Part, Scene
+
+F64 = NDArray[np.float64]
+SIZE, SAMPLES = 32, 33  # the first sample leaves out fine texels
+FINE = FINE_SCALE * SIZE
+EDGE = 1e-3 * FINE  # of the skin: fine texels of a millimetre
+BAR, SPACING = 0.4e-3, 1.7e-3
+NOON = DirectionalLight((0.0, -1.0, 0.0), irradiance=1.0, angular_radius=0.0)
+
+
+def skin(height: F64 | None = None) -> Part:
+    """A sheet facing up: u along x, v along z; `height` at evenly spaced x."""
+    height = np.zeros(2) if height is None else height
+    x = np.linspace(0.0, EDGE, len(height))
+    positions = np.array([(a, h, z) for z in (0.0, EDGE) for a, h in zip(x, height, strict=True)])
+    n = len(height)
+    left = np.arange(n - 1)
+    triangles = np.concatenate(
+        [np.stack(t, 1) for t in ((left, left + n, left + 1), (left + 1, left + n, left + n + 1))]
+    )
+    slope = np.gradient(height, x)
+    normals = np.stack([-slope, np.ones(n), np.zeros(n)], axis=-1) / np.hypot(1.0, slope)[:, None]
+    uvs = np.stack([positions[:, 0], positions[:, 2]], axis=-1) / EDGE
+    return Part("skin", Mesh.of(positions, triangles, np.tile(normals, (2, 1)), uvs), Material(), face=True)
+
+
+def bars(name: str, height: float, along: float = EDGE) -> Part:
+    """Bars of hair's width along z, `height` above the skin."""
+    first = np.arange(0.5e-3, EDGE - BAR, SPACING)
+    ends = np.linspace(0.0, along, 1 + int(np.ceil(along / HAIR_REACH)))  # hair is looked for at its vertices
+    pieces = [(x, *z) for x in first for z in pairwise(ends)]
+    positions = np.array([(a, height, z) for x, *zs in pieces for z in zs for a in (x, x + BAR)])
+    triangles = np.concatenate([4 * k + np.array([(0, 2, 1), (1, 2, 3)]) for k in range(len(pieces))])
+    return Part(name, Mesh.of(positions, triangles), Material())
+
+
+def open_share() -> F64:
+    """Which share of each fine texel along x no bar lies above."""
+    edges = np.arange(FINE + 1) * 1e-3
+    first = np.arange(0.5e-3, EDGE - BAR, SPACING)[:, None]
+    covered = np.clip(np.minimum(edges[1:], first + BAR) - np.maximum(edges[:-1], first), 0.0, None).sum(axis=0)
+    return np.asarray(1.0 - covered / 1e-3, np.float64)
+
+
+@contextmanager
+def buffers(gpu: Device, *parts: Part) -> Iterator[SceneBuffers]:
+    scene = SceneBuffers(gpu, Scene(parts, lights=LightRig((NOON,))))
+    try:
+        yield scene
+    finally:
+        scene.close()
+
+
+def seen(gpu: Device, *parts: Part) -> F64:
+    """Which share of the samples of a fine texel [v, u] sees the sun."""
+    with buffers(gpu, *parts) as scene:
+        cache = LightCache(gpu, scene, size=SIZE, samples=SAMPLES, background=False)
+        scene.set_frame(Camera(), 64, 64, jitter=(0.0, 0.0), sample_index=0)
+        while not cache.converged:
+            cache.update()
+        sums = cache.visibility.read(np.float32)[: FINE * FINE].reshape(FINE, FINE)
+        cache.close()
+    return sums.astype(np.float64) / (SAMPLES - 1)
+
+
+@pytest.mark.parametrize("name", ["hair", "brows"])
+def test_short_hair_shades_texels_by_the_share_it_covers(gpu: Device, name: str) -> None:
+    expected, inner = open_share(), np.s_[2:-2, 2:-2]
+    share = seen(gpu, skin(), bars(name, 2e-3))[inner]
+    # All texels of a column have the same above them. Places spread evenly over a texel do better than chance.
+    assert np.abs(share.mean(axis=0) - expected[2:-2]).max() < 4.0 * 0.5 / np.sqrt((SAMPLES - 1) * len(share))
+    chance = (expected * (1.0 - expected) / (SAMPLES - 1))[2:-2]
+    assert np.square(share - expected[2:-2]).mean() < 0.6 * chance.mean()
+
+
+def test_what_is_no_hair_is_looked_at_from_the_middle(gpu: Device) -> None:
+    share = seen(gpu, skin(), bars("fence", 2e-3))
+    assert set(np.unique(share)) == {0.0, 1.0}
+    assert np.abs(share.mean(axis=0) - open_share()).max() > 0.5
+
+
+def test_rays_in_a_fold_start_on_the_skin(gpu: Device) -> None:
+    """The sun above a steep valley is seen from everywhere, also where hair lets rays start anywhere."""
+    valley = np.abs(np.linspace(-1.0, 1.0, 5)) * EDGE
+    # Hair below the skin, which shades nothing, along the fold.
+    z = np.arange(0.0, EDGE, 4e-3)
+    corners = np.stack([np.full_like(z, EDGE / 2.0), np.full_like(z, -2e-3), z], axis=-1)
+    positions = (corners[:, None] + 1e-4 * np.eye(3)).reshape(-1, 3)
+    hair = Part("brows", Mesh.of(positions, np.arange(len(positions)).reshape(-1, 3)), Material())
+    with buffers(gpu, skin(valley), hair) as scene:
+        anywhere = face_texels(scene, FINE)["anywhere"].reshape(FINE, FINE)
+    fold = np.s_[2:-2, FINE // 2 - 3 : FINE // 2 + 3]
+    assert anywhere[fold].all()
+    assert (seen(gpu, skin(valley), hair)[fold] == 1.0).all()
+
+
+def test_long_hair_and_what_is_far_from_short_hair_leave_texels_alone(gpu: Device) -> None:
+    short, shorter = EDGE / 4.0, EDGE / 32.0
+    with buffers(gpu, skin(), bars("hair", 2e-3, along=short), bars("lashes", 1e-3, along=shorter)) as scene:
+        column = face_texels(scene, FINE).reshape(FINE, FINE)[:, FINE // 2]
+    z = column["position"][:, 2]
+    assert column["anywhere"][z < short].all()
+    assert not column["anywhere"][z > short + HAIR_REACH].any()
+    lashes = (column["ray_mask"] & MASK_SPARSE_HAIR) > 0
+    assert lashes[z < shorter].all() and not lashes[z > shorter + HAIR_REACH].any()
+
+    with buffers(gpu, skin(), bars("hair", 2.0 * HAIR_REACH)) as scene:  # long: it ends far from the skin
+        assert not face_texels(scene, FINE)["anywhere"].any()
