@@ -70,11 +70,11 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
         texels["mean_free_path"][wanted] = np.array(part.material.mean_free_path) * 1e-3
     texels["ray_mask"] = MASK_FACE | MASK_SOLID
     hairs = [(part, mesh.positions) for part, mesh in zip(scene.parts, scene.meshes, strict=True) if part.hair]
-    sparse = [positions for part, positions in hairs if part.sparse_hair]
-    texels["ray_mask"][_near(texels, sparse)] |= MASK_SPARSE_HAIR
+    near = _near(texels, [positions for part, positions in hairs if part.sparse_hair])
+    texels["ray_mask"][near] |= MASK_SPARSE_HAIR
     # Single hairs shade less than a texel, long hair more than one: what lies below it is not what is seen beside it.
-    short = [positions for part, positions in hairs if part.sparse_hair or _is_short(positions, texels)]
-    texels["anywhere"][_near(texels, short)] = 1
+    others = [positions for part, positions in hairs if not part.sparse_hair and _is_short(positions, texels)]
+    texels["anywhere"] = near | _near(texels, others)
     return texels.ravel()
 
 
@@ -90,7 +90,8 @@ def _near(texels: NDArray[Any], hairs: list[NDArray[Any]]) -> NDArray[np.bool_]:
 
 def _is_short(hair: NDArray[Any], texels: NDArray[Any]) -> bool:
     """Whether most of the hair lies within HAIR_REACH of the skin."""
-    skin = cKDTree(texels["position"][texels["traced"] > 0])
+    some = texels[::4, ::4]
+    skin = cKDTree(some["position"][some["traced"] > 0])
     distance = skin.query(hair[:: max(len(hair) // _HAIR_PLACES, 1)])[0]
     return bool(np.quantile(distance, 0.9) < HAIR_REACH)
 
