@@ -14,7 +14,10 @@ from app.scene.uv_raster import gutter_sources, rasterize_uv
 # Metres from brows, lashes and beards within which light rays meet them. Elsewhere they hide next to nothing, and as
 # rays through thin strands are slow, they would double the cost. Hair that keeps within it of the skin is short.
 HAIR_REACH = 0.012
-_HAIR_PLACES = 500  # along the list of a part's vertices, that say whether it is short
+# Places along the list of a part's vertices, and rows of texels of skin, that say whether hair is short. So few that it
+# takes no time, but not fewer: were texels far apart, all hair would seem to be far from them.
+_HAIR_PLACES = 500
+_SKIN_ROWS = 256
 
 CACHE_POINT = Struct(
     "CachePoint",
@@ -90,7 +93,8 @@ def _near(texels: NDArray[Any], hairs: list[NDArray[Any]]) -> NDArray[np.bool_]:
 
 def _is_short(hair: NDArray[Any], texels: NDArray[Any]) -> bool:
     """Whether most of the hair lies within HAIR_REACH of the skin."""
-    some = texels[::4, ::4]
+    step = max(len(texels) // _SKIN_ROWS, 1)
+    some = texels[::step, ::step]
     skin = cKDTree(some["position"][some["traced"] > 0])
     distance = skin.query(hair[:: max(len(hair) // _HAIR_PLACES, 1)])[0]
     return bool(np.quantile(distance, 0.9) < HAIR_REACH)

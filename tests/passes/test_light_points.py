@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -123,3 +124,12 @@ def test_long_hair_and_what_is_far_from_short_hair_leave_texels_alone(gpu: Devic
 
     with buffers(gpu, skin(), bars("hair", 2.0 * HAIR_REACH)) as scene:  # long: it ends far from the skin
         assert not face_texels(scene, FINE)["anywhere"].any()
+
+
+def test_how_fine_texels_are_does_not_decide_which_hair_is_short(gpu: Device) -> None:
+    """On a metre of skin a row of 64 texels would lie too far from hair 8 mm above it."""
+    scale = 1.0 / EDGE
+    parts = [skin(), bars("hair", 8e-3 / scale)]
+    with buffers(gpu, *(replace(part, transform=np.diag([scale, scale, scale, 1.0])) for part in parts)) as scene:
+        for size in (256, 512):
+            assert face_texels(scene, size)["anywhere"].any(), size
