@@ -2,7 +2,8 @@
 // adds up, to 4 * COLUMNS channels a workgroup in z (host side, layouts and reasons: app/bench/convolution.py).
 //
 // A workgroup draws 16x16 pixels, a thread ROWS of a column. A weight that is read from shared memory is thus used ROWS
-// times, an activation up to 3 * 4 * COLUMNS times, and the running sums stay in registers. All weights have constant
+// times, an activation up to 3 * 4 * COLUMNS times, and the running sums stay in registers. With PACED the threads wait for
+// each other after every two inputs. All weights have constant
 // addresses in straight-line code: see app/network/shader.py for what else a CPU driver makes of them.
 
 #include "push.glsl"
@@ -55,6 +56,9 @@ void main()
     [[unroll]] for (uint r = 0u; r < ROWS; r++)
         [[unroll]] for (uint c = 0u; c < COLUMNS; c++) sum[r][c] = weights[c];
     [[unroll]] for (uint pair = 0u; pair < PAIRS; pair++) {
+#if PACED
+        if (pair > 0u) barrier();
+#endif
         [[unroll]] for (uint x = 0u; x < 3u; x++) {
             vec2 value[ROWS + 2u];
             [[unroll]] for (uint r = 0u; r < ROWS + 2u; r++) {

@@ -82,6 +82,10 @@ class Comparison:
         """How the shipped networks, layer by layer, stored their activations: the way that was quicker."""
         return self._networks.ask(Networks.activations, self._layers)
 
+    def convolution_shape(self) -> str:
+        """What a thread of the 3x3 convolutions adds up: the quickest of some on this device."""
+        return self._convolutions.ask(Convolutions.shape)
+
     def compile(self) -> None:
         """Time compiling, which takes too long for every round."""
         for widths, suffix in ((self._layers, ""), (WIDE, "_wide")):

@@ -8,7 +8,8 @@ is done here (app/bench/layered.py has the same for 1x1 layers):
   neighbouring words and no pixel is a special case. The input comes in this form; nobody is charged for making it.
   Memory is read by address: a CPU driver checks every word of a bound buffer against its size, which takes three times
   as long.
-* Register tiles: a thread adds up ROWS pixels of 4 * COLUMNS channels. Arithmetic is in floats.
+* Register tiles: a thread adds up a few pixels of a few channels (`Shape`). Arithmetic is in floats. Which tile is the
+  quickest is tried on the device (app/bench/opponents.py), as the tile network's text is chosen by its tuner.
 * Weights in shared memory, read at constant addresses in straight-line code (app/network/shader.py says why). A text
   of that form for all inputs of a wide layer would take a compiler minutes, so a dispatch takes INPUTS of them, and
   sums go on through memory from dispatch to dispatch. So two short texts serve all widths.
@@ -32,8 +33,6 @@ from app.gpu.commands import CommandBuffer
 from app.network.layers import COLORS
 from app.network.schema import CHANNELS, to_half
 
-ROWS = 4  # pixels a thread
-COLUMNS = 2  # vec4 of outputs a thread; 1 in the last layer
 INPUTS = 32  # channels a dispatch adds up: a text that compiles in a second
 EDGE = 16  # pixels along a workgroup's edge
 TIMER = "convolution"
@@ -51,6 +50,29 @@ _PUSH = Struct(
         ("partial", "uvec2"),  # sums over the chunks so far
     ],
 )
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a thread adds up, and how.
+
+    Attributes:
+        rows: pixels, below each other.
+        columns: vec4 of outputs; 1 in the last layer, which has a colour's.
+        paced: whether the threads of a workgroup wait for each other after every two inputs. Then they read the same
+            weights and neighbouring activations at the same time, and a CPU driver's compiler, which moves nothing
+            across a barrier, has fewer values to keep at once.
+    """
+
+    rows: int
+    columns: int
+    paced: bool
+
+    def __str__(self) -> str:
+        return f"{self.rows} pixels x {4 * self.columns} channels a thread{', paced' if self.paced else ''}"
+
+
+SHAPES = tuple(Shape(*tile, paced) for tile in ((2, 1), (2, 2), (4, 2)) for paced in (False, True))
 
 
 @dataclass(frozen=True)
@@ -124,6 +146,7 @@ class ConvolutionNetwork:
         kernels: the layers; hidden widths in multiples of `chunk`.
         picture: (H, W, 32) float32, H and W multiples of EDGE.
         radiance: the image drawn to, of that size.
+        shape: what a thread adds up.
         staged: whether activations are staged in shared memory; by default as the device's kind wants it.
         chunk: channels that a dispatch adds up.
 
@@ -138,6 +161,7 @@ class ConvolutionNetwork:
         picture: F32,
         radiance: Image,
         *,
+        shape: Shape,
         staged: bool | None = None,
         chunk: int = INPUTS,
     ) -> None:
@@ -152,7 +176,8 @@ class ConvolutionNetwork:
         self._kept = ExitStack()
         keep = self._kept.enter_context
         defines: dict[str, str | int] = {
-            "ROWS": f"{ROWS}u",
+            "ROWS": f"{shape.rows}u",
+            "PACED": int(shape.paced),
             "INPUTS": f"{chunk}u",
             "IMAGE_FORMAT": radiance.format.name,
             "STAGED": int(device.info.kind != "cpu" if staged is None else staged),
@@ -174,14 +199,14 @@ class ConvolutionNetwork:
                         includes={"push.glsl": _PUSH.glsl},
                     )
                 )
-                for final, columns in ((0, COLUMNS), (1, 1))
+                for final, columns in ((0, shape.columns), (1, 1))
             )
             bound = {pipeline: keep(pipeline.bind({0: radiance})) for pipeline in (hidden, last)}
             self._steps = []
             for index, kernel in enumerate(kernels):
                 final = index == len(kernels) - 1
                 pipeline, parameters = (
-                    (last, arrange(kernel, 1, chunk)) if final else (hidden, arrange(kernel, COLUMNS, chunk))
+                    (last, arrange(kernel, 1, chunk)) if final else (hidden, arrange(kernel, shape.columns, chunk))
                 )
                 target = between[index % 2]
                 weights = keep(device.buffer(parameters, name="kernels"))

@@ -176,6 +176,7 @@ def measure_all(
         if comparison.ncnn_misses_device():
             left_out.append(f"ncnn is measured on the CPU alone: it does not find {description.device}.")
         traffic, activations, best = comparison.traffic(), comparison.activations(), comparison.best_cpu()
+        shape = comparison.convolution_shape()
     return {
         **_head(description, layers, trained, done),
         "size": list(size),
@@ -186,6 +187,7 @@ def measure_all(
         "fused_layers_wide": list(WIDE),
         "wide_generalist_layers": list(generalist.layers) if generalist else None,
         "layered_activations": activations,
+        "convolution_shape": shape,
         "flop_per_byte": traffic,
         **{name: installed(name) for name in PACKAGES},
         "left_out": left_out,

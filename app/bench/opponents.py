@@ -4,14 +4,53 @@ from contextlib import ExitStack
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
-from app.bench.convolution import TIMER, ConvolutionNetwork, random_kernels, widths
+from app.bench.convolution import SHAPES, TIMER, ConvolutionNetwork, Shape, random_kernels, widths
 from app.commands.options import SceneOptions
 from app.commands.stage import open_device
-from app.gpu import CommandBuffer
+from app.gpu import CommandBuffer, Device
 from app.network.schema import CHANNELS
 
 SIZE = 256  # pixels along an edge of the picture: the widest network takes seconds for more
+_TRIED = (SIZE // 2, 3, 9)  # of the picture that shapes are tried on; layers of 32 channels; rounds
+
+
+def quickest(device: Device) -> Shape:
+    """The shape that draws with 32 channels the soonest: all draw in turn, and the least of a few times counts."""
+    size, layers, rounds = _TRIED
+    with ExitStack() as kept:
+        picture, kernels = _picture(size), random_kernels(widths(CHANNELS, layers))
+        radiance = kept.enter_context(device.image(size, size, "rgba16f", name="radiance"))
+        commands = {}
+        for shape in SHAPES:
+            network = ConvolutionNetwork(device, kernels, picture, radiance, shape=shape)
+            kept.callback(network.close)
+            commands[shape] = _recorded(device, network, kept)
+        least = dict.fromkeys(SHAPES, float("inf"))
+        for _ in range(rounds):
+            for shape, drawing in commands.items():
+                device.submit(drawing)
+                least[shape] = min(least[shape], drawing.timings()[TIMER])
+    return min(SHAPES, key=least.__getitem__)
+
+
+def _picture(size: int) -> npt.NDArray[np.float32]:
+    return np.random.default_rng(0).normal(0.0, 1.0, (size, size, CHANNELS)).astype(np.float32)
+
+
+def _recorded(device: Device, network: ConvolutionNetwork, kept: ExitStack) -> CommandBuffer:
+    """The network's commands, for a picture that is ready to be drawn."""
+    with device.commands(reusable=False) as once:
+        network.clear(once)
+        once.barrier()
+        network.record(once, groups=(1, 1))  # drivers compile at the first dispatch
+    device.submit(once)
+    once.close()
+    with device.commands() as commands:
+        network.record(commands)
+    kept.callback(commands.close)
+    return commands
 
 
 class Convolutions:
@@ -28,24 +67,20 @@ class Convolutions:
         self._commands: dict[int, CommandBuffer] = {}
         try:
             device = self._device = self._kept.enter_context(open_device(options, raytracing=False))
-            picture = np.random.default_rng(0).normal(0.0, 1.0, (SIZE, SIZE, CHANNELS)).astype(np.float32)
+            picture, self._shape = _picture(SIZE), quickest(device)
             radiance = self._kept.enter_context(device.image(SIZE, SIZE, "rgba16f", name="radiance"))
             for count in channels:
-                network = ConvolutionNetwork(device, random_kernels(widths(count, layers)), picture, radiance)
+                kernels = random_kernels(widths(count, layers))
+                network = ConvolutionNetwork(device, kernels, picture, radiance, shape=self._shape)
                 self._kept.callback(network.close)
-                with device.commands(reusable=False) as once:
-                    network.clear(once)
-                    once.barrier()
-                    network.record(once, groups=(1, 1))  # drivers compile at the first dispatch
-                device.submit(once)
-                once.close()
-                with device.commands() as commands:
-                    network.record(commands)
-                self._kept.callback(commands.close)
-                self._commands[count] = commands
+                self._commands[count] = _recorded(device, network, self._kept)
         except BaseException:
             self._kept.close()
             raise
+
+    def shape(self) -> str:
+        """What a thread adds up: the quickest of some, tried on this device."""
+        return str(self._shape)
 
     def nanoseconds(self, channels: int) -> float:
         """Draw once with the network of so many channels; return ns a pixel."""

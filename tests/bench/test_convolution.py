@@ -7,10 +7,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.bench.convolution import ConvolutionNetwork, Kernel, arrange, flops, planes, random_kernels, widths
+from app.bench.convolution import (
+    SHAPES,
+    ConvolutionNetwork,
+    Kernel,
+    Shape,
+    arrange,
+    flops,
+    planes,
+    random_kernels,
+    widths,
+)
 from app.gpu import Device
 
 F32 = npt.NDArray[np.float32]
+SHAPE = Shape(4, 2, paced=False)
 
 
 def twin(kernels: Sequence[Kernel], picture: F32) -> F32:
@@ -27,7 +38,7 @@ def twin(kernels: Sequence[Kernel], picture: F32) -> F32:
 def draw(gpu: Device, keep: Callable[[Any], Any], kernels: Sequence[Kernel], picture: F32, **how: Any) -> F32:
     height, width = picture.shape[:2]
     image = keep(gpu.image(width, height, "rgba32f"))
-    network = keep(ConvolutionNetwork(gpu, kernels, picture, image, **how))
+    network = keep(ConvolutionNetwork(gpu, kernels, picture, image, **{"shape": SHAPE, **how}))
     with gpu.commands() as commands:
         network.clear(commands)
         commands.barrier()
@@ -58,6 +69,16 @@ def test_draws_what_numpy_draws(
     assert error.max() < tolerance * np.abs(wanted).max()
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_draws_the_same_in_every_shape(gpu: Device, keep: Callable[[Any], Any], shape: Shape) -> None:
+    """Sums are added up in the same order whatever a thread keeps of them."""
+    picture = np.random.default_rng(5).normal(0, 1, (32, 16, 32)).astype(np.float32)
+    kernels = random_kernels((32, 16, 3))
+    how: dict[str, Any] = {"staged": False, "chunk": 8}
+    wanted = draw(gpu, keep, kernels, picture, shape=SHAPE, **how)
+    np.testing.assert_array_equal(draw(gpu, keep, kernels, picture, shape=shape, **how), wanted)
+
+
 def test_every_weight_is_where_it_belongs(gpu: Device, keep: Callable[[Any], Any]) -> None:
     """A single weight of one moves a channel by one pixel, exactly; the border shifts in zeros."""
     picture = np.random.default_rng(4).integers(-50, 50, (16, 32, 32)).astype(np.float32)
@@ -84,9 +105,9 @@ def test_layouts() -> None:
 def test_sizes_that_do_not_fit(gpu: Device, keep: Callable[[Any], Any]) -> None:
     image = keep(gpu.image(16, 16, "rgba32f"))
     with pytest.raises(ValueError, match="24 x 16 pixels"):
-        ConvolutionNetwork(gpu, random_kernels((32, 3)), np.zeros((16, 24, 32), np.float32), image)
+        ConvolutionNetwork(gpu, random_kernels((32, 3)), np.zeros((16, 24, 32), np.float32), image, shape=SHAPE)
     with pytest.raises(ValueError, match=r"\[32, 24\] inputs"):
-        ConvolutionNetwork(gpu, random_kernels((32, 24, 3)), np.zeros((16, 16, 32), np.float32), image)
+        ConvolutionNetwork(gpu, random_kernels((32, 24, 3)), np.zeros((16, 16, 32), np.float32), image, shape=SHAPE)
 
 
 def test_work() -> None:
