@@ -65,6 +65,9 @@ class NoComparison:
     def activations(self) -> str:
         return "half"
 
+    def convolution_shape(self) -> str:
+        return "2 pixels x 8 channels a thread"
+
     def best_cpu(self) -> None:
         return None
 
