@@ -2,9 +2,9 @@
 // adds up, to 4 * COLUMNS channels a workgroup in z (host side, layouts and reasons: app/bench/convolution.py).
 //
 // A workgroup draws 16x16 pixels, a thread ROWS of a column. A weight that is read from shared memory is thus used ROWS
-// times, an activation up to 3 * 4 * COLUMNS times, and the running sums stay in registers. With PACED the threads wait for
-// each other after every two inputs. All weights have constant
-// addresses in straight-line code: see app/network/shader.py for what else a CPU driver makes of them.
+// times, an activation up to 3 * 4 * COLUMNS times, and the running sums stay in registers. With PACED the threads wait
+// for each other after every two inputs. All weights have constant addresses in straight-line code: see
+// app/network/shader.py for what else a CPU driver makes of them.
 
 #include "push.glsl"
 

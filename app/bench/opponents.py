@@ -13,22 +13,21 @@ from app.gpu import CommandBuffer, Device
 from app.network.schema import CHANNELS
 
 SIZE = 256  # pixels along an edge of the picture: the widest network takes seconds for more
-_TRIED = (SIZE // 2, 3, 9)  # of the picture that shapes are tried on; layers of 32 channels; rounds
+_TRIAL_SIZE, _TRIAL_LAYERS, _TRIAL_ROUNDS = SIZE // 2, 3, 9  # enough to tell shapes apart
 
 
 def quickest(device: Device) -> Shape:
     """The shape that draws with 32 channels the soonest: all draw in turn, and the least of a few times counts."""
-    size, layers, rounds = _TRIED
     with ExitStack() as kept:
-        picture, kernels = _picture(size), random_kernels(widths(CHANNELS, layers))
-        radiance = kept.enter_context(device.image(size, size, "rgba16f", name="radiance"))
+        picture, kernels = _picture(_TRIAL_SIZE), random_kernels(widths(CHANNELS, _TRIAL_LAYERS))
+        radiance = kept.enter_context(device.image(_TRIAL_SIZE, _TRIAL_SIZE, "rgba16f", name="radiance"))
         commands = {}
         for shape in SHAPES:
             network = ConvolutionNetwork(device, kernels, picture, radiance, shape=shape)
             kept.callback(network.close)
             commands[shape] = _recorded(device, network, kept)
         least = dict.fromkeys(SHAPES, float("inf"))
-        for _ in range(rounds):
+        for _ in range(_TRIAL_ROUNDS):
             for shape, drawing in commands.items():
                 device.submit(drawing)
                 least[shape] = min(least[shape], drawing.timings()[TIMER])
