@@ -29,6 +29,7 @@ class Drawn(Protocol):
     scene: Scene
     mode: str
     split: float
+    antialias_motion: bool
 
 
 class Key(NamedTuple):
@@ -63,6 +64,7 @@ class Controls:
             Key(("LEFT", "RIGHT", "UP", "DOWN"), "move the key light around the head", self._turn_light),
             Key(("+", "-"), "key light brighter, darker", self._dim_light),
             Key(("E",), "turn the environment", lambda _: self._turn_environment()),
+            Key(("A",), "antialiasing of what moves, on and off", lambda _: self._toggle_antialiasing()),
             Key(("HOME",), "back to the first view", lambda _: self._move(self._home)),
         )
         self._by_name = {name: key for key in self.keys for name in key.names}
@@ -102,6 +104,9 @@ class Controls:
     def _move_split(self, key: str) -> None:
         step = -SPLIT_STEP if key == "[" else SPLIT_STEP
         self._drawn.split = min(max(self._drawn.split + step, 0.0), 1.0)
+
+    def _toggle_antialiasing(self) -> None:
+        self._drawn.antialias_motion = not self._drawn.antialias_motion
 
     def _turn_light(self, key: str) -> None:
         yaw = {"LEFT": -LIGHT_STEP, "RIGHT": LIGHT_STEP}.get(key, 0.0)

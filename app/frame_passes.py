@@ -10,6 +10,7 @@ from app.passes.composite import Composite, CompositeInputs
 from app.passes.gbuffer import GBuffer, GBufferKind
 from app.passes.light_cache import LightCache
 from app.passes.reference import Reference
+from app.passes.reprojection import Reprojection
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
@@ -36,18 +37,19 @@ class FramePasses:
     reference: Reference | None
     face_radiance: Image
     composite: Composite
+    reprojection: Reprojection
 
     def lights_changed(self) -> None:
         """Bind the lights anew, where the passes see them."""
-        for stale in (self.gbuffer, self.background, self.reference, self.composite):
+        for stale in (self.gbuffer, self.background, self.reference, self.composite, self.reprojection):
             if stale is not None:
                 stale.lights_changed()
 
     def close(self) -> None:
         """Release everything."""
         for thing in (
-            self.composite, self.reference, self.background, self.tile_network, self.tile_hash, self.gbuffer,
-            self.face_radiance,
+            self.reprojection, self.composite, self.reference, self.background, self.tile_network, self.tile_hash,
+            self.gbuffer, self.face_radiance,
         ):  # fmt: skip
             if thing is not None:
                 thing.close()
@@ -86,5 +88,6 @@ def make_frame_passes(
             background.radiance,
         )
         composite = keep(Composite(device, scene, inputs, width, height))
+        reprojection = keep(Reprojection(device, scene, composite, background.depth))
         undo.pop_all()
-    return FramePasses(gbuffer, hashing, network, background, reference, face_radiance, composite)
+    return FramePasses(gbuffer, hashing, network, background, reference, face_radiance, composite, reprojection)

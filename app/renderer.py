@@ -4,7 +4,7 @@ A frame is one submit. What changes from frame to frame is copied by its first c
 of its own, so that Python prepares a frame while the GPU draws the one before.
 
     light cache -> G-buffer -> tile hash -> tile network \\
-                                    background ----------- composite -> display image
+                                    background ----------- (reprojection) -> composite -> display image
                                      reference ----------/
 """
 
@@ -24,6 +24,7 @@ from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
 from app.passes.network_pipeline import network_pipeline
+from app.passes.reprojection import History
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.upload import Upload
 from app.passes.warm_up import warm_up
@@ -57,6 +58,14 @@ class Renderer:
 
     Each `render` adds one sample, shifted inside the pixel, to what is accumulated for this view: this is the
     antialiasing of all modes. The first sample of a neural picture goes through the pixels' centres.
+
+    With `antialias_motion` a neural picture of another view, or in other light, does not start from nothing: what was
+    drawn before is moved to where it belongs now, counts as HISTORY_SAMPLES at most, and as one less with every sample
+    that comes. So a picture that rests for so many frames is that of its own samples alone.
+
+    Attributes:
+        antialias_motion: see above. False at first: pictures know nothing of those before.
+        split: where the line of the split mode is, 0..1 from the left.
 
     Args:
         device: an open device; stays the caller's. Without ray tracing the G-buffer is rasterised, light is gathered
@@ -97,6 +106,7 @@ class Renderer:
             self._need_raytracing("A traced G-buffer")
         self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split = 0.5
+        self.antialias_motion = False
         self._scene = scene
         self._size = size
         self._owned: list[Any] = []
@@ -121,6 +131,7 @@ class Renderer:
             self._close_all()
             raise
         self._neural_samples = self._reference_samples = 0
+        self._history = History()
 
     # What is shown
 
@@ -239,13 +250,18 @@ class Renderer:
             turn.light.write(self._frame_record(0, _CENTER), state)
             run += (turn.light.commands, self._cache.command)
             self._neural_samples = 0
-        shown = self._composite_record(neural)
+        history, keeps = self._history, neural and self.antialias_motion and not self._shows_layer
         if neural:
-            view = self._mode in VIEW_MODES and self._mode != "tiles"
-            jitter = _CENTER if view else _jitter(self._neural_samples)
-            turn.neural.write(self._frame_record(self._neural_samples, jitter), shown)
+            history.begin(self._neural_samples, keeps)
+        shown = self._composite_record(neural, keeps)
+        if neural:
+            jitter = _CENTER if self._shows_layer else _jitter(history.position)
+            turn.neural.write(self._frame_record(history.position, jitter), shown)
             run += (turn.neural.commands, self._neural_command, self._network_command)
+            if history.reprojects:
+                run.append(self._reprojection_command)
             self._neural_samples += 1
+            history.end(keeps, self._scene.camera, self._buffers.clip_from_world)
         if self._mode in NEEDS_REFERENCE:
             clear, reference = self._reference_commands
             turn.reference.write(self._frame_record(self._reference_samples, _CENTER), shown)
@@ -270,6 +286,7 @@ class Renderer:
         if (width, height) == self._size:
             return
         self._size = (width, height)
+        self._history.forget()
         self._close_commands()
         self._passes.close()
         self._passes = self._make_passes()
@@ -338,8 +355,11 @@ class Renderer:
             neural.barrier()
             p.tile_hash.record(neural)
             neural.barrier()
-        self._commands.append(neural)
-        self._neural_command = neural
+        with device.commands(overlapping=True) as reprojection:
+            p.reprojection.record(reprojection)
+            reprojection.barrier()
+        self._commands += (neural, reprojection)
+        self._neural_command, self._reprojection_command = neural, reprojection
         if p.reference is not None:
             with device.commands(overlapping=True) as reference:
                 p.reference.record(reference)
@@ -373,18 +393,28 @@ class Renderer:
             self._scene.camera, *self._size, jitter=jitter, sample_index=sample, seed=self._seed
         )
 
-    def _composite_record(self, neural: bool) -> NDArray[Any]:
+    @property
+    def _shows_layer(self) -> bool:
+        """Whether the mode shows the G-buffer, which is not a picture that samples could be added to."""
+        return self._mode in VIEW_MODES and self._mode != "tiles"
+
+    def _composite_record(self, neural: bool, keeps_history: bool) -> NDArray[Any]:
         """What the composite pass is told; made anew where something has changed."""
-        camera = self._scene.camera
-        shown = (self._mode, neural, self._neural_samples == 0, self.split, camera.position)
+        camera, before = self._scene.camera, self._history
+        samples = before.samples if neural else 0
+        starts_over = self._neural_samples == 0
+        shown = (self._mode, neural, starts_over, self.split, camera, keeps_history, samples, before.camera)
         if shown != self._shown:
             depth = math.dist(camera.position, self._face_center)
             self._composite_state = composite_state(
                 self._mode,
                 neural_drawn=neural,
-                first_neural=self._neural_samples == 0,
+                first_neural=starts_over,
                 split=self.split,
                 depth_range=(max(0.0, depth - 0.15), depth + 0.15),
+                keeps_history=keeps_history,
+                history_samples=samples,
+                view_projection_before=before.view,
             )
             self._shown = shown
         return self._composite_state

@@ -5,24 +5,18 @@
 #include "random.glsl"
 #include "tonemap.glsl"
 #include "composite.glsl"
+#include "composed.glsl"
 
 layout(local_size_x = 16, local_size_y = 16) in;
 
 layout(set = 0, binding = SLOT_FEATURES, scalar) readonly buffer FeatureBuffer { uvec4 features[]; };
-layout(set = 0, binding = SLOT_SURFACE, scalar) readonly buffer SurfaceBuffer { vec2 surface[]; };
 layout(set = 0, binding = SLOT_HASHES, scalar) readonly buffer Hashes { uint hashes[]; };
 layout(set = 0, binding = SLOT_REFERENCE, scalar) readonly buffer Reference { vec4 reference[]; };
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CompositeState state; };
-layout(set = 0, binding = SLOT_FACE_RADIANCE, rgba16f) uniform readonly image2D face_radiance;
-layout(set = 0, binding = SLOT_BACKGROUND_RADIANCE, rgba16f) uniform readonly image2D background_radiance;
 layout(set = 0, binding = SLOT_ACCUMULATED, scalar) buffer Accumulated { vec4 accumulated[]; };
 layout(set = 0, binding = SLOT_DISPLAY, rgba8) uniform writeonly image2D display;
-
-// The background leaves out what the face hides.
-bool face_in_front(vec2 at_surface, vec4 background)
-{
-    return !isinf(at_surface.x) && background.a == 0.0;
-}
+layout(set = 0, binding = SLOT_RESOLVED, rgba16f) uniform writeonly image2D resolved;
+layout(set = 0, binding = SLOT_HISTORY, rgba16f) uniform readonly image2D history;
 
 vec3 hash_color(uint hash)
 {
@@ -71,16 +65,19 @@ void main()
     vec4 background = imageLoad(background_radiance, ivec2(xy));
     bool face = face_in_front(at_surface, background);
 
-    vec3 neural = vec3(0.0);
+    vec4 sum = vec4(0.0);
+    if (state.first_neural == 0u) sum = accumulated[at];
     if (state.neural_drawn != 0u) {
-        if (face) neural = imageLoad(face_radiance, ivec2(xy)).rgb;
-        else if (background.a > 0.0) neural = background.rgb;
-        else neural = backdrop(normalize(camera_ray(vec2(xy) + 0.5 + frame.jitter)));
-        vec4 sum = vec4(neural, 1.0);
-        if (state.first_neural == 0u) sum += accumulated[at];
+        sum += vec4(composed(xy, at_surface, background), 1.0);
         accumulated[at] = sum;
     }
-    neural = accumulated[at].rgb / max(accumulated[at].a, 1.0);
+    if (state.history_samples > 0.0) {
+        vec4 before = imageLoad(history, ivec2(xy));
+        float samples = min(before.a, state.history_samples);
+        sum += vec4(before.rgb * samples, samples);
+    }
+    vec3 neural = sum.rgb / max(sum.a, 1.0);
+    if (state.keeps_history != 0u) imageStore(resolved, ivec2(xy), vec4(min(neural, vec3(HALF_MAX)), sum.a));
     vec3 path_traced = vec3(0.0);
     if (state.shows_reference != 0u) path_traced = reference[at].rgb / max(reference[at].a, 1.0);
 

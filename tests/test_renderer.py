@@ -199,6 +199,7 @@ def test_frames_make_nothing(gpu: Device, face: Scene, weights: WeightSet) -> No
     """After the first frame of a kind no memory is allocated and nothing is compiled, whatever moves."""
     with Renderer(gpu, face, weights, (48, 40), cache_size=64, cache_samples=4) as renderer:
         controls = Controls(renderer, tuple(MODES))
+        renderer.antialias_motion = True
         renderer.render()
         before = gpu.objects_made
         assert before["VkDeviceMemory"] and before["VkPipeline"]
@@ -207,7 +208,7 @@ def test_frames_make_nothing(gpu: Device, face: Scene, weights: WeightSet) -> No
             controls.orbit(0.1, 0.05)
             renderer.render()
             renderer.timings()
-        for change in ("LEFT", "UP", "+", "E", "S", "]", "D", "R", "N", "HOME"):
+        for change in ("LEFT", "UP", "+", "E", "S", "]", "D", "R", "N", "HOME", "A", "UP"):
             controls.press(change)
             renderer.render()
         assert gpu.objects_made == before

@@ -90,6 +90,7 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
                 check_layout(replace(options, weights=path), renderer.scene, weights)
                 return weights
 
+            renderer.antialias_motion = True
             switch = WeightSwitch(renderer, weight_sets(options), load, window.wake)
             stack.callback(switch.close)
             with Viewer(window, device, renderer, out, switch) as viewer:

@@ -227,7 +227,7 @@ _GLSL_FUNCTIONS = """
 // float -> half as the host rounds it: beyond the largest half is clamped, NaN is 0 (tested on its bits,
 // because a compiler may assume that there is no NaN).
 float half_range(float x) {
-    return (floatBitsToUint(x) & 0x7fffffffu) > 0x7f800000u ? 0.0 : clamp(x, -65504.0, 65504.0);
+    return (floatBitsToUint(x) & 0x7fffffffu) > 0x7f800000u ? 0.0 : clamp(x, -HALF_MAX, HALF_MAX);
 }
 uint pack_pair(float low, float high) {
     return packHalf2x16(vec2(half_range(low), half_range(high)));
@@ -263,6 +263,7 @@ def glsl() -> str:
         "#define FEATURES_GLSL",
         f"const uint SCHEMA_VERSION = {SCHEMA_VERSION}u;",
         f"const uint HASH_BINS = {HASH_BINS}u;",
+        f"const float HALF_MAX = {HALF_MAX};",
         f"const uint TILE = {TILE}u;",
         f"const uint TILE_PIXELS = {TILE_PIXELS}u;",
         f"const uint FEATURE_CHANNELS = {CHANNELS}u;",

@@ -29,6 +29,9 @@ COMPOSITE_STATE = Struct(
         ("shows_reference", "uint"),
         ("neural_drawn", "uint"),  # this frame drew the neural picture: accumulate it
         ("first_neural", "uint"),  # and it is the first one: forget what was accumulated
+        ("keeps_history", "uint"),  # write the picture down for the frame after this
+        ("history_samples", "float"),  # as how many the history counts at most
+        ("view_projection_before", "mat4"),  # of the frame before, without jitter
         ("split", "float"),  # 0..1 from the left
         ("depth_range", "vec2"),  # metres shown from white to black
         ("first_channel", "uint"),  # of the feature shown
@@ -37,11 +40,13 @@ COMPOSITE_STATE = Struct(
         ("scales_with_light", "uint"),
     ],
 )
+COMPOSITE_INCLUDES = {"composite.glsl": COMPOSITE_STATE.glsl}
+
 _SLOTS = (
     "FEATURES", "SURFACE", "HASHES", "REFERENCE", "STATE", "FACE_RADIANCE", "BACKGROUND_RADIANCE", "ACCUMULATED",
-    "DISPLAY",
+    "DISPLAY", "RESOLVED", "HISTORY",
 )  # fmt: skip
-_IMAGES = ("FACE_RADIANCE", "BACKGROUND_RADIANCE", "DISPLAY")
+_IMAGES = ("FACE_RADIANCE", "BACKGROUND_RADIANCE", "DISPLAY", "RESOLVED", "HISTORY")
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,16 @@ class Composite:
         state: buffer of COMPOSITE_STATE, see `composite_state`; the caller copies it there before the pass.
         display: the picture.
         accumulated: buffer vec4 [height * width]: sum of the neural radiance, number of samples.
+        resolved: rgba16f: the neural picture's radiance, history included, and of how many samples it is.
+        history: the same of frames before, moved to this view (Reprojection); only read where the state says so.
     """
 
     def __init__(self, device: Device, scene: SceneBuffers, inputs: CompositeInputs, width: int, height: int) -> None:
-        self.width, self.height, self.scene, self._inputs = width, height, scene, inputs
+        self.width, self.height, self.scene, self.inputs = width, height, scene, inputs
         self.display = device.image(width, height, "rgba8", name="display")
         self.accumulated = device.buffer(np.zeros((height * width, 4), np.float32), name="accumulated")
+        self.resolved = device.image(width, height, "rgba16f", name="resolved picture")
+        self.history = device.image(width, height, "rgba16f", name="history")
         self.state = device.buffer(COMPOSITE_STATE.size, name="composite state")
         first = FIRST_PASS_SLOT
         kinds: dict[str, BindingKind] = dict.fromkeys(_IMAGES, "image")
@@ -89,7 +98,7 @@ class Composite:
             "composite.comp",
             [*scene.bindings(), *(Binding(first + i, kinds.get(n, "storage")) for i, n in enumerate(_SLOTS))],
             defines={**{f"SLOT_{n}": first + i for i, n in enumerate(_SLOTS)}, **constants},
-            includes={**SCENE_INCLUDES, "features.glsl": glsl(), "composite.glsl": COMPOSITE_STATE.glsl},
+            includes={**SCENE_INCLUDES, **COMPOSITE_INCLUDES, "features.glsl": glsl()},
         )
         self._bound: Any = None
         self.lights_changed()
@@ -98,10 +107,10 @@ class Composite:
         """Binds the scene anew. Commands recorded before are stale."""
         if self._bound is not None:
             self._bound.close()
-        i, first = self._inputs, FIRST_PASS_SLOT
+        i, first = self.inputs, FIRST_PASS_SLOT
         values: tuple[Bound, ...] = (
             i.features, i.surface, i.hashes, i.reference or self.accumulated, self.state, i.face_radiance,
-            i.background_radiance, self.accumulated, self.display,
+            i.background_radiance, self.accumulated, self.display, self.resolved, self.history,
         )  # fmt: skip
         self._bound = self._pipeline.bind(
             {**self.scene.resources(), **{first + k: value for k, value in enumerate(values)}}
@@ -120,12 +129,22 @@ class Composite:
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in (self._bound, self._pipeline, self.state, self.accumulated, self.display):
+        for thing in (
+            self._bound, self._pipeline, self.state, self.accumulated, self.display, self.resolved, self.history,
+        ):  # fmt: skip
             thing.close()
 
 
 def composite_state(
-    mode: str, *, neural_drawn: bool, first_neural: bool, split: float, depth_range: tuple[float, float]
+    mode: str,
+    *,
+    neural_drawn: bool,
+    first_neural: bool,
+    split: float,
+    depth_range: tuple[float, float],
+    keeps_history: bool = False,
+    history_samples: float = 0.0,
+    view_projection_before: NDArray[np.float64] | None = None,
 ) -> NDArray[Any]:
     """What a submission shows, as a record of COMPOSITE_STATE.
 
@@ -135,12 +154,18 @@ def composite_state(
         first_neural: start the accumulation over.
         split: position of the line in split mode, 0..1.
         depth_range: nearest and furthest depth in the depth view, metres.
+        keeps_history: leave the picture in `resolved`.
+        history_samples: as how many samples `history` counts at most; 0: it does not.
+        view_projection_before: (4, 4) column-vector matrix for Reprojection, if that comes before.
     """
     state = np.zeros((), COMPOSITE_STATE.dtype)
     state["mode"] = _FIXED.index(mode) if mode in _FIXED else len(_FIXED)
     state["shows_reference"] = mode in NEEDS_REFERENCE
     state["neural_drawn"], state["first_neural"] = neural_drawn, first_neural
     state["split"], state["depth_range"] = split, depth_range
+    state["keeps_history"], state["history_samples"] = keeps_history, history_samples
+    if view_projection_before is not None:
+        state["view_projection_before"] = view_projection_before.T
     for feature in FEATURES:
         if feature.name == mode:
             place = channels(mode)

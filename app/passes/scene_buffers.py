@@ -41,6 +41,7 @@ class SceneBuffers:
     """GPU copy of a scene. `set_lights` and `set_frame` change it; new meshes need a new one.
 
     `frame` is the buffer of FRAME; who has several frames under way copies `frame_record` there by commands.
+    `clip_from_world` is the view of the last of those, a (4,4) column-vector matrix without jitter.
 
     Args:
         device: an open device; with ray tracing, acceleration structures are built.
@@ -90,7 +91,7 @@ class SceneBuffers:
         self.frame = self._own(device.buffer(FRAME.size, memory="upload", name="frame"))
         self._view: tuple[Camera, int, int] | None = None  # of the last frame record
         self._record: NDArray[Any] = np.zeros((), FRAME.dtype)
-        self._clip_from_world: NDArray[np.float64] = np.eye(4)
+        self.clip_from_world: NDArray[np.float64] = np.eye(4)
         self.tlas: Tlas | None = None
         self._primitives: Buffer | None = None
         if device.raytracing:
@@ -165,11 +166,11 @@ class SceneBuffers:
         """What `set_frame` writes, for `frame`; valid until the next call."""
         view = (camera, width, height)
         if view != self._view:
-            self._view, self._clip_from_world = view, camera.projection(width, height) @ camera.view()
+            self._view, self.clip_from_world = view, camera.projection(width, height) @ camera.view()
             self._record = _fill_camera(camera, width, height)
             self._record["head_from_world"] = self._head_from_world.T
         frame = self._record
-        frame["view_projection"] = (camera.shift(width, height, jitter) @ self._clip_from_world).T
+        frame["view_projection"] = (camera.shift(width, height, jitter) @ self.clip_from_world).T
         frame["exposure"], frame["light_level"] = self.exposure, self.light_level
         frame["light_count"] = self.light_count
         frame["sample_index"], frame["seed"], frame["jitter"] = sample_index, seed, jitter

@@ -181,8 +181,8 @@ the generalist's, times {AMPLIFIED:.0f} around grey. Left the reference, whose n
 - **Blending** evaluates the networks of all tiles near a border, only where they differ. Out to {TILE // 2} pixels it
   is bilinear interpolation between the centres of tiles: the same picture as blending everywhere, for less.
 - **Shifted grids** cost nothing for a picture at rest, which is a mean of frames anyway: the grid would have to move by
-  whole pixels from frame to frame. In motion they need a history that follows the surface, which the renderer does not
-  have; the flicker here is with one, whose own blur lowers it. Without one, borders would crawl.
+  whole pixels from frame to frame. In motion they need a history that follows the surface, as the demo has one; without
+  it, borders would crawl. The flicker here is with such a history, whose own blur lowers it.
 - **Interpolating the parameters** for every pixel is no cure: from four sets of {parameter_count(layers):,} it takes
   {2 * 4 * parameter_count(layers):,} operations before the network's own {total:,}.
 - **Shared first layers** would make blending cheap: were the last layer alone an expert's own, each further network

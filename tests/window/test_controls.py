@@ -33,6 +33,7 @@ class Drawn:
     )
     mode: str = "neural"
     split: float = 0.5
+    antialias_motion: bool = True
 
 
 @pytest.fixture
@@ -72,6 +73,12 @@ def test_keys_without_meaning(controls: Controls, drawn: Drawn) -> None:
     assert not controls.press("Q")
     assert not controls.press("ä")
     assert drawn.scene is before
+
+
+def test_antialiasing_goes_on_and_off(controls: Controls, drawn: Drawn) -> None:
+    for expected in (False, True):
+        assert controls.press("A")
+        assert drawn.antialias_motion is expected
 
 
 def test_split_stays_in_the_picture(controls: Controls, drawn: Drawn) -> None:

@@ -1,0 +1,115 @@
+"""Temporal antialiasing: the last picture, moved to where the camera sees it now."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.gpu import Binding, CommandBuffer, Device, Image
+from app.gpu.bindings import BindingKind, Bound
+from app.network.schema import glsl, tile_grid
+from app.passes.composite import COMPOSITE_INCLUDES, Composite
+from app.passes.scene_buffers import SceneBuffers
+from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+from app.scene.camera import Camera
+
+HISTORY_SAMPLES = 4  # as how many samples at most all frames before count together
+# How far, in standard deviations of the colours around a pixel, what was drawn before may lie from their mean: at rest,
+# and where the picture moves by FAST pixels a frame or more. Figures: docs/architecture.md, "What moves".
+CLIP_AT_REST, CLIP_FAST, FAST = 1.0, 0.5, 1.0
+EDGE_PIXELS = 8.0  # a step in depth between neighbours that is deeper than so many pixels are wide is an edge
+
+_KINDS: dict[str, BindingKind] = {
+    "SURFACE": "storage", "FACE_RADIANCE": "image", "BACKGROUND_RADIANCE": "image", "STATE": "storage",
+    "DEPTH": "texture", "RESOLVED": "texture", "HISTORY": "image",
+}  # fmt: skip
+
+
+class Reprojection:
+    """Fills a composite's `history` from its `resolved`, for the first frame of another view or in other light.
+
+    Nothing of the scene moves but the camera, so depth says where in the last picture a point was (Karis 2014, "High
+    Quality Temporal Supersampling"). What was hidden then, or has changed its colour, is held to the colours that this
+    frame has around the pixel (Salvi 2016, "An Excursion in Temporal Supersampling").
+
+    Args:
+        device: an open device.
+        scene: the scene on the GPU.
+        composite: made for the same passes; its state has the view before.
+        depth: d32 image of all that is drawn, 1 where nothing is.
+    """
+
+    def __init__(self, device: Device, scene: SceneBuffers, composite: Composite, depth: Image) -> None:
+        self.scene, self._composite, self._depth = scene, composite, depth
+        self._nearest = device.sampler("nearest", wrap_u="clamp", wrap_v="clamp")
+        self._linear = device.sampler("linear", wrap_u="clamp", wrap_v="clamp")
+        slots = {name: FIRST_PASS_SLOT + i for i, name in enumerate(_KINDS)}
+        constants = {"CLIP_AT_REST": CLIP_AT_REST, "CLIP_FAST": CLIP_FAST, "FAST": FAST, "EDGE_PIXELS": EDGE_PIXELS}
+        self._pipeline = device.compute_pipeline(
+            "reproject.comp",
+            [*scene.bindings(), *(Binding(slots[name], kind) for name, kind in _KINDS.items())],
+            defines={
+                **{f"SLOT_{name}": slot for name, slot in slots.items()},
+                **{name: str(value) for name, value in constants.items()},
+            },
+            includes={**SCENE_INCLUDES, **COMPOSITE_INCLUDES, "features.glsl": glsl()},
+        )
+        self._bound: Any = None
+        self.lights_changed()
+
+    def lights_changed(self) -> None:
+        """Binds the scene anew. Commands recorded before are stale."""
+        if self._bound is not None:
+            self._bound.close()
+        c = self._composite
+        values: tuple[Bound, ...] = (
+            c.inputs.surface, c.inputs.face_radiance, c.inputs.background_radiance, c.state,
+            (self._depth, self._nearest), (c.resolved, self._linear), c.history,
+        )  # fmt: skip
+        self._bound = self._pipeline.bind(
+            {**self.scene.resources(), **{FIRST_PASS_SLOT + i: value for i, value in enumerate(values)}}
+        )
+
+    def record(self, command: CommandBuffer) -> None:
+        """Records the pass; the composite's history is visible after the next barrier."""
+        with command.timer("reprojection"):
+            command.bind(self._pipeline, self._bound)
+            command.dispatch(*tile_grid(self._composite.width, self._composite.height))
+
+    def close(self) -> None:
+        """Releases everything on the GPU."""
+        for thing in (self._bound, self._pipeline, self._linear, self._nearest):
+            thing.close()
+
+
+class History:
+    """What becomes of pictures when the accumulation starts over: whose view was kept, and how much it still counts.
+
+    Attributes:
+        reprojects: whether this frame needs Reprojection.
+        samples: as how many samples the composite's history counts in it.
+        position: of this frame in sequences of jitter and random numbers, 0 for a picture without a past.
+        camera, view: of the picture in `resolved`, its view a (4, 4) matrix world -> clip space; None: there is none.
+    """
+
+    def __init__(self) -> None:
+        self.reprojects, self.samples, self.position = False, 0, 0
+        self.camera: Camera | None = None
+        self.view: NDArray[np.float64] | None = None
+        self._counts = False  # since the accumulation started over
+
+    def begin(self, sample: int, keeps: bool) -> None:
+        """A neural frame begins: how many samples the accumulation has, and whether the frame takes part in this."""
+        if sample == 0:
+            self._counts = keeps and self.camera is not None
+        self.reprojects = sample == 0 and self._counts
+        self.samples = max(0, HISTORY_SAMPLES - sample) if keeps and self._counts else 0
+        self.position = self.position + 1 if sample > 0 or self._counts else 0
+
+    def end(self, keeps: bool, camera: Camera, view: NDArray[np.float64]) -> None:
+        """The frame is drawn with this view."""
+        self.camera, self.view = (camera, view) if keeps else (None, None)
+
+    def forget(self) -> None:
+        """What was kept is no more."""
+        self.camera = self.view = None

@@ -1,0 +1,310 @@
+"""Temporal antialiasing against a numpy twin, and what it does for a renderer's pictures."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.gpu import Device
+from app.network.schema import surface_buffer, tile_grid
+from app.network.weights import WeightSet
+from app.passes.composite import Composite, CompositeInputs, composite_state
+from app.passes.reprojection import CLIP_AT_REST, CLIP_FAST, EDGE_PIXELS, FAST, HISTORY_SAMPLES, Reprojection
+from app.passes.scene_buffers import SceneBuffers
+from app.renderer import Renderer
+from app.scene.camera import Camera
+from app.scene.default import default_scene
+from app.scene.environment import Environment
+from app.scene.lights import LightRig
+from app.scene.model import Material, Part, Scene
+from app.scene.primitives import quad
+from app.scene.tonemap import tonemap
+
+F64 = NDArray[np.float64]
+ROOT = Path(__file__).resolve().parents[2]
+GREY = 0.25  # of the backdrop
+CAMERA = Camera((0.1, 0.05, 0.8), (0.0, 0.0, 0.0))
+AWAY = replace(CAMERA, target=(0.2, 0.1, 1.6))
+FACE = Part("face", quad((0, 0, 0), (0.01, 0, 0), (0, 0.01, 0)), Material("skin"), face=True)
+
+YCOCG = np.array([[0.25, 0.5, 0.25], [0.5, 0.0, -0.5], [-0.25, 0.5, -0.25]])
+RGB = np.array([[1.0, 1.0, -1.0], [1.0, 0.0, 1.0], [1.0, -1.0, -1.0]])
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the passes before leave, (H, W) or (H, W, channels), and the picture before."""
+
+    face: NDArray[np.bool_]
+    face_radiance: NDArray[np.float16]
+    background: NDArray[np.float16]
+    depth: NDArray[np.float32]
+    resolved: NDArray[np.float16]
+    jitter: tuple[float, float]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.face.shape[1], self.face.shape[0]
+
+
+def made_up(width: int, height: int, jitter: tuple[float, float] = (0.3, -0.2)) -> Frame:
+    """Patches of face, of things before it and of nothing, at depths with steps and slopes, in colours up to 20."""
+    rng = np.random.default_rng(width)
+    patch = np.kron(rng.integers(0, 3, (height // 5 + 1, width // 7 + 1)), np.ones((5, 7), int))[:height, :width]
+    y, x = np.mgrid[:height, :width]
+    metres = 0.75 + 0.0004 * x + 0.0002 * y + 0.05 * (patch == 1)
+    near, far = CAMERA.near, CAMERA.far
+    depth = np.where(patch == 2, 1.0, (far - near * far / metres) / (far - near)).astype(np.float32)
+    waves = 0.5 + 0.5 * np.sin(x * 0.7 + 0.3 * y)[..., None] * np.sin(np.arange(3) + 0.2 * y[..., None])
+
+    def colours() -> Any:
+        return (np.exp(rng.normal(-1.0, 1.0, (height, width, 3))) * 0.3 + waves).astype(np.float16)
+
+    background = np.zeros((height, width, 4), np.float16)
+    background[patch == 0] = np.dstack([colours(), np.ones((height, width))])[patch == 0]
+    samples = rng.integers(1, 9, (height, width)).astype(np.float16)
+    return Frame(
+        patch == 1,
+        np.dstack([colours(), np.ones((height, width), np.float16)]),
+        background,
+        depth,
+        np.dstack([colours() * np.float16(20.0 if width > 50 else 1.0), samples]),
+        jitter,
+    )
+
+
+def moved(gpu: Device, frame: Frame, before: Camera) -> NDArray[np.float16]:
+    """History by the shader, (H, W, 4)."""
+    width, height = frame.size
+    tiles = int(np.prod(tile_grid(width, height)))
+    sky = Environment(np.full((8, 16, 3), GREY, np.float32))
+    with ExitStack() as kept:
+
+        def keep(thing: Any) -> Any:
+            kept.callback(thing.close)
+            return thing
+
+        scene = keep(SceneBuffers(gpu, Scene((FACE,), LightRig(), sky, CAMERA)))
+        nothing = keep(gpu.buffer(tiles * 16, name="nothing"))
+        metres = np.where(frame.face, 1.0, np.inf).astype(np.float32)
+        surface = keep(gpu.buffer(surface_buffer(metres, np.ones_like(metres)), name="surface"))
+        face = keep(gpu.image(width, height, "rgba16f"))
+        background = keep(gpu.image(width, height, "rgba16f"))
+        depth = keep(gpu.image(width, height, "d32"))
+        inputs = CompositeInputs(nothing, surface, nothing, None, face, background)
+        composite = keep(Composite(gpu, scene, inputs, width, height))
+        reprojection = keep(Reprojection(gpu, scene, composite, depth))
+        face.upload(frame.face_radiance)
+        background.upload(frame.background)
+        depth.upload(frame.depth)
+        composite.resolved.upload(frame.resolved)
+        scene.set_frame(CAMERA, width, height, jitter=frame.jitter, sample_index=0)
+        view = before.projection(width, height) @ before.view()
+        composite.state.write(
+            composite_state(
+                "neural",
+                neural_drawn=True,
+                first_neural=True,
+                split=0.5,
+                depth_range=(0.0, 1.0),
+                keeps_history=True,
+                history_samples=HISTORY_SAMPLES,
+                view_projection_before=view,
+            )
+        )
+        with gpu.commands() as command:
+            reprojection.record(command)
+        kept.callback(command.close)
+        gpu.submit(command)
+        result: NDArray[np.float16] = composite.history.read()
+        return result
+
+
+def catmull_rom(image: F64, at: F64) -> F64:
+    """Cubic interpolation without the four corners of sixteen texels, as five bilinear look-ups do it."""
+    height, width = image.shape[:2]
+    middle = np.floor(at - 0.5)
+    f = at - 0.5 - middle
+    weights = np.stack(
+        [
+            f * (-0.5 + f * (1.0 - 0.5 * f)),
+            1.0 + f * f * (-2.5 + 1.5 * f),
+            f * (0.5 + f * (2.0 - 1.5 * f)),
+            f * f * (-0.5 + 0.5 * f),
+        ]
+    )
+    total, norm = np.zeros((*at.shape[:-1], 3)), np.zeros((*at.shape[:-1], 1))
+    for j in range(4):
+        for i in range(4):
+            if i in (0, 3) and j in (0, 3):
+                continue
+            x = np.clip(middle[..., 0] - 1 + i, 0, width - 1).astype(int)
+            y = np.clip(middle[..., 1] - 1 + j, 0, height - 1).astype(int)
+            w = (weights[i, ..., 0] * weights[j, ..., 1])[..., None]
+            total, norm = total + w * image[y, x, :3], norm + w
+    return np.asarray(np.maximum(total / norm, 0.0))
+
+
+def twin(frame: Frame, before: Camera) -> F64:
+    """What `moved` should be."""
+    width, height = frame.size
+    jitter = np.array(frame.jitter)
+    colour = np.where(frame.face[..., None], frame.face_radiance[..., :3], GREY).astype(float)
+    colour = np.where(frame.background[..., 3:] > 0.0, frame.background[..., :3], colour).astype(float)
+    compressed = colour / (1.0 + colour.max(axis=-1, keepdims=True)) @ YCOCG.T
+    around = np.pad(compressed, ((1, 1), (1, 1), (0, 0)), "edge")
+    depths = np.pad(frame.depth.astype(float), 1, "edge")
+    offsets = [(x, y) for y in range(3) for x in range(3)]
+    box = np.stack([around[y : y + height, x : x + width] for x, y in offsets])
+    depth = np.stack([depths[y : y + height, x : x + width] for x, y in offsets])
+    near, far = CAMERA.near, CAMERA.far
+    metres = near * far / (far - depth * (far - near))
+    nearest = depth.argmin(axis=0)
+    pixel = 2.0 * np.tan(CAMERA.fov_y / 2.0) / height * metres[4]
+    step = metres[4] - np.take_along_axis(metres, nearest[None], 0)[0]
+    nearest = np.where((depth[4] < 1.0) & (step < EDGE_PIXELS * pixel), 4, nearest)
+    d, z = (np.take_along_axis(a, nearest[None], 0)[0] for a in (depth, metres))
+    y, x = np.mgrid[:height, :width] + 0.5
+    centre = np.stack([x, y], -1)
+    now = centre + np.array(offsets)[nearest] - 1.0 + jitter
+    basis = CAMERA.basis(width, height)
+    s = now / (width, height) * 2.0 - 1.0
+    ray = basis.forward + s[..., :1] * basis.right - s[..., 1:] * basis.up
+    there = (d < 1.0)[..., None]
+    point = np.concatenate([np.where(there, basis.origin + ray * z[..., None], ray), there], -1)
+    clip = point @ (before.projection(width, height) @ before.view()).T
+    place = np.where(clip[..., 3:] > 0.0, (clip[..., :2] / clip[..., 3:] * 0.5 + 0.5) * (width, height), -1e6)
+    at = centre + place - now
+    speed = np.linalg.norm(place - now, axis=-1, keepdims=True)
+    mean, deviation = box.mean(axis=0), box.std(axis=0)
+    half = (CLIP_AT_REST + (CLIP_FAST - CLIP_AT_REST) * np.minimum(speed / FAST, 1.0)) * deviation
+    old = catmull_rom(frame.resolved.astype(float), at)
+    from_mean = old / (1.0 + old.max(axis=-1, keepdims=True)) @ YCOCG.T - mean
+    beyond = (np.abs(from_mean) / np.maximum(half, 1e-5)).max(axis=-1, keepdims=True)
+    clipped = np.clip(mean + from_mean / np.maximum(beyond, 1.0), box.min(axis=0), box.max(axis=0)) @ RGB.T
+    radiance = clipped / np.maximum(1.0 - clipped.max(axis=-1, keepdims=True), 1e-3)
+    inside = np.clip(at.astype(int), 0, (width - 1, height - 1))
+    samples = frame.resolved[inside[..., 1], inside[..., 0], 3:]
+    seen = ((at >= 0.0) & (at <= (width, height))).all(axis=-1, keepdims=True)
+    tiles = np.kron(np.ones(tile_grid(width, height)[::-1]), np.ones((16, 16)))[:height, :width]
+    empty = np.zeros_like(tiles, bool)  # tiles that show nothing, nor does anything beside them
+    for top in range(0, height, 16):
+        for left in range(0, width, 16):
+            empty[top : top + 16, left : left + 16] = (depths[top : top + 18, left : left + 18] == 1.0).all()
+    return np.where(seen & ~empty[..., None], np.concatenate([radiance, samples], -1), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("size", "before"),
+    [
+        ((32, 32), CAMERA),
+        ((33, 47), CAMERA.orbit(0.02, 0.01)),
+        ((61, 35), CAMERA.pan(0.05, -0.3)),
+        ((40, 21), CAMERA.zoom(0.9)),
+        ((17, 16), replace(CAMERA, position=(0.0, 0.0, 0.3))),
+        ((16, 18), AWAY),
+    ],
+    ids=["rest", "orbit", "pan", "zoom", "near", "behind"],
+)
+def test_history_is_the_twins(gpu: Device, size: tuple[int, int], before: Camera) -> None:
+    frame = made_up(*size)
+    got, expected = moved(gpu, frame, before).astype(float), twin(frame, before)
+    scale = np.maximum(np.abs(expected), 0.02)
+    wrong = (np.abs(got - expected) > 0.01 * scale).any(axis=-1)
+    assert wrong.mean() < 0.005  # a place on the line between two texels or two depths falls to either side
+    assert (expected[..., 3] > 0.0).any() == (before != AWAY)
+
+
+SIZE = (119, 101)
+
+
+@pytest.fixture(scope="module")
+def head() -> Scene:
+    """The default face under the studio's lights."""
+    return default_scene(aspect=SIZE[0] / SIZE[1])
+
+
+@pytest.fixture
+def renderer(gpu: Device, head: Scene) -> Iterator[Renderer]:
+    weights = WeightSet.load(ROOT / "weights" / "default")
+    with Renderer(gpu, head, weights, SIZE, cache_size=64, cache_samples=2, gbuffer="raster") as made:
+        made.settle_lights()
+        yield made
+
+
+def orbit(renderer: Renderer, head: Scene, frames: int, samples: int = 1) -> F64:
+    """Pictures while the camera goes around the head, (frames, H, W, 3), 0..1."""
+    pictures = []
+    for index in range(frames):
+        renderer.scene = head.with_camera(head.camera.orbit(0.01 * index, 0.004 * index))
+        for _ in range(samples):
+            renderer.render()
+        pictures.append(renderer.read()[..., :3] / 255.0)
+    return np.array(pictures)
+
+
+def test_a_moving_picture_is_nearer_to_the_antialiased_one(renderer: Renderer, head: Scene) -> None:
+    truth, plain = orbit(renderer, head, 8, samples=32), orbit(renderer, head, 8)
+    renderer.antialias_motion = True
+    smooth = orbit(renderer, head, 8)
+    squared = [((pictures[4:] - truth[4:]) ** 2).mean() for pictures in (plain, smooth)]
+    crawl = [(np.diff(pictures[4:] - truth[4:], axis=0) ** 2).mean() for pictures in (plain, smooth)]
+    assert squared[1] < 0.6 * squared[0]
+    assert crawl[1] < 0.4 * crawl[0]
+
+
+def test_at_rest_the_past_is_forgotten(renderer: Renderer, head: Scene) -> None:
+    """The picture is then that of its own samples alone."""
+    renderer.antialias_motion = True
+    orbit(renderer, head, 4)
+    differences = []
+    for _ in range(HISTORY_SAMPLES + 2):
+        own = tonemap(renderer.read_radiance(), head.lights.exposure)
+        differences.append(np.abs(renderer.read()[..., :3] / 255.0 - own).max())
+        renderer.render()
+    assert differences[0] > 0.05
+    assert max(differences[HISTORY_SAMPLES:]) < 0.01
+
+
+def test_light_that_settles_does_not_hide_the_antialiasing(renderer: Renderer, head: Scene) -> None:
+    """Every sample of the light cache starts the accumulation over."""
+    renderer.scene = replace(head, lights=LightRig(head.lights.lights[:1]), environment=None)
+    renderer.settle_lights()
+    for _ in range(32):
+        renderer.render()
+    truth, errors = renderer.read()[..., :3] / 255.0, []
+    for smooth in (False, True):
+        renderer.antialias_motion = smooth
+        renderer._history.forget()
+        for _ in range(6):
+            renderer._restart()
+            renderer.render()
+        errors.append(((renderer.read()[..., :3] / 255.0 - truth) ** 2).mean())
+    assert errors[1] < 0.3 * errors[0]
+
+
+def test_layers_and_other_sizes_have_no_past(renderer: Renderer, head: Scene) -> None:
+    """A view of the G-buffer is that of its own frame, and so is the first picture after it or of another size."""
+    renderer.antialias_motion = True
+    orbit(renderer, head, 3)
+    renderer.mode = "normal"
+    renderer.scene = head
+    renderer.render()
+    assert "reprojection" not in renderer.timings()
+    renderer.mode = "neural"
+    renderer.scene = head.with_camera(head.camera.orbit(0.1, 0.0))
+    renderer.render()
+    assert "reprojection" not in renderer.timings()
+    renderer.scene = head
+    renderer.render()
+    assert "reprojection" in renderer.timings()
+    renderer.resize(60, 50)
+    renderer.render()
+    assert "reprojection" not in renderer.timings()
+    own = tonemap(renderer.read_radiance(), head.lights.exposure)
+    assert np.abs(renderer.read()[..., :3] / 255.0 - own).max() < 0.01
