@@ -45,6 +45,15 @@ vec3 seen_through(vec3 position, vec3 direction)
 }
 #endif
 
+// How opaque a fragment must be to show, 0..1: evenly spread over a pixel's neighbours (interleaved gradient noise: Jimenez 2014)
+// and over its frames (golden ratio), so that few of either come near the mean; each part by thresholds of its own.
+float threshold()
+{
+    float spread = fract(52.9829189 * fract(dot(floor(gl_FragCoord.xy), vec2(0.06711056, 0.00583715))));
+    uint turns = frame.sample_index * 2654435769u + pcg_hash(frame.seed + push.part + 1u); // in 2^-32
+    return fract(spread + float(turns >> 8) * (1.0 / 16777216.0));
+}
+
 void main()
 {
     bool hidden = false; // discarded at the end: derivatives need the neighbours
@@ -65,9 +74,7 @@ void main()
         opacity *= texel.a;
     }
     if (push.alpha_cutoff > 1.0) {
-        uvec2 xy = uvec2(gl_FragCoord.xy);
-        seed_random(xy.y * frame.size.x + xy.x, frame.sample_index, frame.seed + push.part + 1u);
-        hidden = hidden || random_float() >= opacity;
+        hidden = hidden || threshold() >= opacity;
     } else if (opacity < push.alpha_cutoff) {
         hidden = true;
     }
