@@ -34,9 +34,9 @@ class Background:
     An open mesh (a cornea) is one boundary, and what lies behind it is inside: light that comes out spreads, and only
     1 / ior^2 of it goes each way. A closed mesh has the light going in and out again.
 
-    Blended parts leave out pixels, others in every frame (the idea of Wyman & McGuire 2017, "Hashed Alpha Testing", with
-    thresholds that are spread evenly instead of at random): the frames' mean is right, in any order of drawing, and what
-    is behind keeps its depth. They shade as if opaque.
+    Blended parts leave out pixels, others in every frame (the idea of Wyman & McGuire 2017, "Hashed Alpha Testing", but
+    with thresholds that are spread evenly): the frames' mean is right, in any order of drawing, and what is behind
+    keeps its depth. They shade as if opaque.
 
     Args:
         device: an open device.
