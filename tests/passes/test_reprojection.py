@@ -14,7 +14,7 @@ from app.gpu import Device
 from app.network.schema import surface_buffer, tile_grid
 from app.network.weights import WeightSet
 from app.passes.composite import Composite, CompositeInputs, composite_state
-from app.passes.reprojection import CLIP_AT_REST, CLIP_FAST, EDGE_PIXELS, FAST, HISTORY_SAMPLES, Reprojection
+from app.passes.reprojection import CLIP_AT_REST, CLIP_FAST, EDGE_PIXELS, FAST, HISTORY_SAMPLES, History, Reprojection
 from app.passes.scene_buffers import SceneBuffers
 from app.renderer import Renderer
 from app.scene.camera import Camera
@@ -218,6 +218,26 @@ def test_history_is_the_twins(gpu: Device, size: tuple[int, int], before: Camera
     wrong = (np.abs(got - expected) > 0.01 * scale).any(axis=-1)
     assert wrong.mean() < 0.005  # a place on the line between two texels or two depths falls to either side
     assert (expected[..., 3] > 0.0).any() == (before != AWAY)
+
+
+def test_history_counts_less_with_every_sample() -> None:
+    history, view = History(), np.eye(4)
+
+    def frame(sample: int, keeps: bool = True) -> tuple[bool, int, int]:
+        history.begin(sample, keeps)
+        history.end(keeps, CAMERA, view)
+        return history.reprojects, history.samples, history.position
+
+    assert [frame(0), frame(1)] == [(False, 0, 0), (False, 0, 1)]  # a picture without a past
+    assert [frame(0), frame(0)] == [(True, HISTORY_SAMPLES, 2), (True, HISTORY_SAMPLES, 3)]
+    at_rest = [frame(sample) for sample in range(1, HISTORY_SAMPLES + 2)]
+    assert [samples for _, samples, _ in at_rest] == [*range(HISTORY_SAMPLES - 1, -1, -1), 0]
+    assert not any(reprojects for reprojects, _, _ in at_rest)
+    assert frame(0, keeps=False) == (False, 0, 0)
+    assert history.camera is None and history.view is None
+    assert frame(0) == (False, 0, 0)
+    history.forget()
+    assert frame(0) == (False, 0, 0)
 
 
 SIZE = (119, 101)
