@@ -77,7 +77,9 @@ void main()
         sum += vec4(before.rgb * samples, samples);
     }
     vec3 neural = sum.rgb / max(sum.a, 1.0);
-    if (state.keeps_history != 0u) imageStore(resolved, ivec2(xy), vec4(min(neural, vec3(HALF_MAX)), sum.a));
+    if (state.keeps_history != 0u) { // what is not a number would spread from picture to picture
+        imageStore(resolved, ivec2(xy), vec4(half_range(neural.r), half_range(neural.g), half_range(neural.b), sum.a));
+    }
     vec3 path_traced = vec3(0.0);
     if (state.shows_reference != 0u) path_traced = reference[at].rgb / max(reference[at].a, 1.0);
 

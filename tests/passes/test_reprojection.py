@@ -1,7 +1,7 @@
 """Temporal antialiasing against a numpy twin, and what it does for a renderer's pictures."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
-from app.network.schema import surface_buffer, tile_grid
+from app.network.schema import HALF_MAX, surface_buffer, tile_grid
 from app.network.weights import WeightSet
 from app.passes.composite import Composite, CompositeInputs, composite_state
 from app.passes.reprojection import CLIP_AT_REST, CLIP_FAST, EDGE_PIXELS, FAST, HISTORY_SAMPLES, History, Reprojection
@@ -78,8 +78,9 @@ def made_up(width: int, height: int, jitter: tuple[float, float] = (0.3, -0.2)) 
     )
 
 
-def moved(gpu: Device, frame: Frame, before: Camera) -> NDArray[np.float16]:
-    """History by the shader, (H, W, 4)."""
+@contextmanager
+def passes(gpu: Device, frame: Frame, before: Camera) -> Iterator[tuple[Composite, Reprojection]]:
+    """Both passes, with a frame before them that another one preceded."""
     width, height = frame.size
     tiles = int(np.prod(tile_grid(width, height)))
     sky = Environment(np.full((8, 16, 3), GREY, np.float32))
@@ -117,10 +118,16 @@ def moved(gpu: Device, frame: Frame, before: Camera) -> NDArray[np.float16]:
                 view_projection_before=view,
             )
         )
+        yield composite, reprojection
+
+
+def moved(gpu: Device, frame: Frame, before: Camera) -> NDArray[np.float16]:
+    """History by the shader, (H, W, 4)."""
+    with passes(gpu, frame, before) as (composite, reprojection):
         with gpu.commands() as command:
             reprojection.record(command)
-        kept.callback(command.close)
         gpu.submit(command)
+        command.close()
         result: NDArray[np.float16] = composite.history.read()
         return result
 
@@ -218,6 +225,23 @@ def test_history_is_the_twins(gpu: Device, size: tuple[int, int], before: Camera
     wrong = (np.abs(got - expected) > 0.01 * scale).any(axis=-1)
     assert wrong.mean() < 0.005  # a place on the line between two texels or two depths falls to either side
     assert (expected[..., 3] > 0.0).any() == (before != AWAY)
+
+
+def test_what_is_not_a_number_is_not_kept(gpu: Device) -> None:
+    """It would spread from picture to picture."""
+    frame = made_up(32, 32)
+    frame.background[..., 3] = 0.0
+    frame.face[:] = True
+    expected = frame.face_radiance[..., :3].copy()
+    for x, (bad, kept) in enumerate(((np.nan, 0.0), (np.inf, HALF_MAX), (-np.inf, -HALF_MAX))):
+        frame.face_radiance[5, x, :3], expected[5, x] = bad, kept
+    with passes(gpu, frame, CAMERA) as (composite, _):
+        composite.history.upload(np.zeros((32, 32, 4), np.float16))
+        with gpu.commands() as command:
+            composite.record(command)
+        gpu.submit(command)
+        command.close()
+        assert np.array_equal(composite.resolved.read()[..., :3], expected)
 
 
 def test_history_counts_less_with_every_sample() -> None:
