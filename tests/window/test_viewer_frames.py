@@ -30,6 +30,7 @@ def test_frames_of_the_window_make_nothing(on_screen: str, tmp_path: Path) -> No
         renderer = stack.enter_context(
             Renderer(device, scene, weights, window.framebuffer_size, cache_size=32, cache_samples=8)
         )
+        renderer.antialias_motion = True  # as the demo has it
         switch = stack.enter_context(closing(WeightSwitch(renderer, [tmp_path], WeightSet.load, window.wake)))
         viewer = stack.enter_context(Viewer(window, device, renderer, tmp_path, switch))
         viewer.run(8)  # the window system has three or four images
@@ -41,4 +42,5 @@ def test_frames_of_the_window_make_nothing(on_screen: str, tmp_path: Path) -> No
             viewer.press(key)
             viewer.run(2)
         assert device.objects_made == made
+    assert device.validation_messages == []
     assert live_objects() == before
