@@ -63,10 +63,6 @@ class Renderer:
     drawn before is moved to where it belongs now, counts as HISTORY_SAMPLES at most, and as one less with every sample
     that comes. So a picture that rests for so many frames is that of its own samples alone.
 
-    Attributes:
-        antialias_motion: see above. False at first: pictures know nothing of those before.
-        split: where the line of the split mode is, 0..1 from the left.
-
     Args:
         device: an open device; stays the caller's. Without ray tracing the G-buffer is rasterised, light is gathered
             by depth maps, and there are no modes with a reference.
@@ -78,6 +74,10 @@ class Renderer:
         cache_samples: samples a point of the light cache gets before it rests.
         gbuffer: how pixels find what they show: see GBuffer. None: by rays where the device traces them.
         seed: of all random numbers.
+
+    Attributes:
+        antialias_motion: see above. False at first: pictures know nothing of those before.
+        split: where the line of the split mode is, 0..1 from the left.
 
     Raises:
         InputError: no face in the scene, an unknown mode, or a mode or kind of G-buffer that needs ray tracing, which

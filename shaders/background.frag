@@ -46,7 +46,7 @@ vec3 seen_through(vec3 position, vec3 direction)
 #endif
 
 // How opaque a fragment must be to show, 0..1: evenly spread over a pixel's neighbours (interleaved gradient noise: Jimenez 2014)
-// and over its frames (golden ratio), so that few of either come near the mean; each part by thresholds of its own.
+// and over its frames (golden ratio), so that the mean of a few of either is nearly right; each part has its own.
 float threshold()
 {
     float spread = fract(52.9829189 * fract(dot(floor(gl_FragCoord.xy), vec2(0.06711056, 0.00583715))));

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gpu import Binding, Buffer, CommandBuffer, Device, Image, Struct
-from app.gpu.bindings import BindingKind, Bound
+from app.gpu import Buffer, CommandBuffer, Device, Image, Struct
 from app.network.schema import FEATURES, channels, glsl, tile_grid
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+from app.passes.scene_pass import ScenePass
 from app.scene.tonemap import DESATURATION, FRESNEL_OFFSET, START_COMPRESSION
 
 DIFFERENCE_GAIN = 5.0  # small errors must be seen
@@ -41,12 +40,6 @@ COMPOSITE_STATE = Struct(
     ],
 )
 COMPOSITE_INCLUDES = {"composite.glsl": COMPOSITE_STATE.glsl}
-
-_SLOTS = (
-    "FEATURES", "SURFACE", "HASHES", "REFERENCE", "STATE", "FACE_RADIANCE", "BACKGROUND_RADIANCE", "ACCUMULATED",
-    "DISPLAY", "RESOLVED", "HISTORY",
-)  # fmt: skip
-_IMAGES = ("FACE_RADIANCE", "BACKGROUND_RADIANCE", "DISPLAY", "RESOLVED", "HISTORY")
 
 
 @dataclass(frozen=True)
@@ -79,14 +72,12 @@ class Composite:
     """
 
     def __init__(self, device: Device, scene: SceneBuffers, inputs: CompositeInputs, width: int, height: int) -> None:
-        self.width, self.height, self.scene, self.inputs = width, height, scene, inputs
+        self.width, self.height, self.inputs = width, height, inputs
         self.display = device.image(width, height, "rgba8", name="display")
         self.accumulated = device.buffer(np.zeros((height * width, 4), np.float32), name="accumulated")
         self.resolved = device.image(width, height, "rgba16f", name="resolved picture")
         self.history = device.image(width, height, "rgba16f", name="history")
         self.state = device.buffer(COMPOSITE_STATE.size, name="composite state")
-        first = FIRST_PASS_SLOT
-        kinds: dict[str, BindingKind] = dict.fromkeys(_IMAGES, "image")
         constants: dict[str, str | int] = {
             **{f"MODE_{name.upper()}": f"{i}u" for i, name in enumerate(_FIXED)},
             "DIFFERENCE_GAIN": str(DIFFERENCE_GAIN),
@@ -94,33 +85,34 @@ class Composite:
             "START_COMPRESSION": str(START_COMPRESSION),
             "DESATURATION": str(DESATURATION),
         }
-        self._pipeline = device.compute_pipeline(
+        self._pass = ScenePass(
+            device,
+            scene,
             "composite.comp",
-            [*scene.bindings(), *(Binding(first + i, kinds.get(n, "storage")) for i, n in enumerate(_SLOTS))],
-            defines={**{f"SLOT_{n}": first + i for i, n in enumerate(_SLOTS)}, **constants},
-            includes={**SCENE_INCLUDES, **COMPOSITE_INCLUDES, "features.glsl": glsl()},
+            {
+                "FEATURES": inputs.features,
+                "SURFACE": inputs.surface,
+                "HASHES": inputs.hashes,
+                "REFERENCE": inputs.reference or self.accumulated,
+                "STATE": self.state,
+                "FACE_RADIANCE": inputs.face_radiance,
+                "BACKGROUND_RADIANCE": inputs.background_radiance,
+                "ACCUMULATED": self.accumulated,
+                "DISPLAY": self.display,
+                "RESOLVED": self.resolved,
+                "HISTORY": self.history,
+            },
+            defines=constants,
+            includes={**COMPOSITE_INCLUDES, "features.glsl": glsl()},
         )
-        self._bound: Any = None
-        self.lights_changed()
 
     def lights_changed(self) -> None:
         """Binds the scene anew. Commands recorded before are stale."""
-        if self._bound is not None:
-            self._bound.close()
-        i, first = self.inputs, FIRST_PASS_SLOT
-        values: tuple[Bound, ...] = (
-            i.features, i.surface, i.hashes, i.reference or self.accumulated, self.state, i.face_radiance,
-            i.background_radiance, self.accumulated, self.display, self.resolved, self.history,
-        )  # fmt: skip
-        self._bound = self._pipeline.bind(
-            {**self.scene.resources(), **{first + k: value for k, value in enumerate(values)}}
-        )
+        self._pass.lights_changed()
 
     def record(self, command: CommandBuffer) -> None:
         """Records the pass; the display image is visible after the next barrier."""
-        with command.timer("composite"):
-            command.bind(self._pipeline, self._bound)
-            command.dispatch(*tile_grid(self.width, self.height))
+        self._pass.record(command, tile_grid(self.width, self.height))
 
     def read_radiance(self) -> NDArray[np.float32]:
         """The accumulated neural picture as (H, W, 3) linear radiance."""
@@ -129,9 +121,7 @@ class Composite:
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in (
-            self._bound, self._pipeline, self.state, self.accumulated, self.display, self.resolved, self.history,
-        ):  # fmt: skip
+        for thing in (self._pass, self.state, self.accumulated, self.display, self.resolved, self.history):
             thing.close()
 
 

@@ -1,16 +1,13 @@
 """Temporal antialiasing: the last picture, moved to where the camera sees it now."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gpu import Binding, CommandBuffer, Device, Image
-from app.gpu.bindings import BindingKind, Bound
+from app.gpu import CommandBuffer, Device, Image
 from app.network.schema import glsl, tile_grid
 from app.passes.composite import COMPOSITE_INCLUDES, Composite
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+from app.passes.scene_pass import ScenePass
 from app.scene.camera import Camera
 
 HISTORY_SAMPLES = 4  # as how many samples at most all frames before count together
@@ -18,11 +15,6 @@ HISTORY_SAMPLES = 4  # as how many samples at most all frames before count toget
 # and where the picture moves by FAST pixels a frame or more. Figures: docs/architecture.md, "What moves".
 CLIP_AT_REST, CLIP_FAST, FAST = 1.0, 0.5, 1.0
 EDGE_PIXELS = 8.0  # a step in depth between neighbours that is deeper than so many pixels are wide is an edge
-
-_KINDS: dict[str, BindingKind] = {
-    "SURFACE": "storage", "FACE_RADIANCE": "image", "BACKGROUND_RADIANCE": "image", "STATE": "storage",
-    "DEPTH": "texture", "RESOLVED": "texture", "HISTORY": "image",
-}  # fmt: skip
 
 
 class Reprojection:
@@ -40,45 +32,38 @@ class Reprojection:
     """
 
     def __init__(self, device: Device, scene: SceneBuffers, composite: Composite, depth: Image) -> None:
-        self.scene, self._composite, self._depth = scene, composite, depth
+        self._groups = tile_grid(composite.width, composite.height)
         self._nearest = device.sampler("nearest", wrap_u="clamp", wrap_v="clamp")
         self._linear = device.sampler("linear", wrap_u="clamp", wrap_v="clamp")
-        slots = {name: FIRST_PASS_SLOT + i for i, name in enumerate(_KINDS)}
         constants = {"CLIP_AT_REST": CLIP_AT_REST, "CLIP_FAST": CLIP_FAST, "FAST": FAST, "EDGE_PIXELS": EDGE_PIXELS}
-        self._pipeline = device.compute_pipeline(
-            "reproject.comp",
-            [*scene.bindings(), *(Binding(slots[name], kind) for name, kind in _KINDS.items())],
-            defines={
-                **{f"SLOT_{name}": slot for name, slot in slots.items()},
-                **{name: str(value) for name, value in constants.items()},
+        self._pass = ScenePass(
+            device,
+            scene,
+            "reprojection.comp",
+            {
+                "SURFACE": composite.inputs.surface,
+                "FACE_RADIANCE": composite.inputs.face_radiance,
+                "BACKGROUND_RADIANCE": composite.inputs.background_radiance,
+                "STATE": composite.state,
+                "DEPTH": (depth, self._nearest),
+                "RESOLVED": (composite.resolved, self._linear),
+                "HISTORY": composite.history,
             },
-            includes={**SCENE_INCLUDES, **COMPOSITE_INCLUDES, "features.glsl": glsl()},
+            defines={name: str(value) for name, value in constants.items()},
+            includes={**COMPOSITE_INCLUDES, "features.glsl": glsl()},
         )
-        self._bound: Any = None
-        self.lights_changed()
 
     def lights_changed(self) -> None:
         """Binds the scene anew. Commands recorded before are stale."""
-        if self._bound is not None:
-            self._bound.close()
-        c = self._composite
-        values: tuple[Bound, ...] = (
-            c.inputs.surface, c.inputs.face_radiance, c.inputs.background_radiance, c.state,
-            (self._depth, self._nearest), (c.resolved, self._linear), c.history,
-        )  # fmt: skip
-        self._bound = self._pipeline.bind(
-            {**self.scene.resources(), **{FIRST_PASS_SLOT + i: value for i, value in enumerate(values)}}
-        )
+        self._pass.lights_changed()
 
     def record(self, command: CommandBuffer) -> None:
         """Records the pass; the composite's history is visible after the next barrier."""
-        with command.timer("reprojection"):
-            command.bind(self._pipeline, self._bound)
-            command.dispatch(*tile_grid(self._composite.width, self._composite.height))
+        self._pass.record(command, self._groups)
 
     def close(self) -> None:
         """Releases everything on the GPU."""
-        for thing in (self._bound, self._pipeline, self._linear, self._nearest):
+        for thing in (self._pass, self._linear, self._nearest):
             thing.close()
 
 
@@ -99,7 +84,7 @@ class History:
         self._counts = False  # since the accumulation started over
 
     def begin(self, sample: int, keeps: bool) -> None:
-        """A neural frame begins: how many samples the accumulation has, and whether the frame takes part in this."""
+        """A neural frame begins: the accumulation has `sample` samples, its picture will be kept or not."""
         if sample == 0:
             self._counts = keeps and self.camera is not None
         self.reprojects = sample == 0 and self._counts

@@ -324,7 +324,6 @@ def test_light_that_settles_does_not_hide_the_antialiasing(renderer: Renderer, h
     truth, errors = renderer.read()[..., :3] / 255.0, []
     for smooth in (False, True):
         renderer.antialias_motion = smooth
-        renderer._history.forget()
         for _ in range(6):
             renderer._restart()
             renderer.render()
