@@ -9,7 +9,7 @@ from app.passes.background import Background
 from app.passes.composite import Composite, CompositeInputs
 from app.passes.gbuffer import GBuffer, GBufferKind
 from app.passes.light_cache import LightCache
-from app.passes.reference import Reference
+from app.passes.progressive_reference import ProgressiveReference
 from app.passes.reprojection import Reprojection
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_hash import TileHash
@@ -34,7 +34,7 @@ class FramePasses:
     tile_hash: TileHash
     tile_network: TileNetwork
     background: Background
-    reference: Reference | None
+    reference: ProgressiveReference | None
     face_radiance: Image
     composite: Composite
     reprojection: Reprojection
@@ -62,6 +62,8 @@ def make_frame_passes(
     weights: ResidentWeights,
     size: tuple[int, int],
     gbuffer_kind: GBufferKind,
+    *,
+    interleaves_reference: bool,
 ) -> FramePasses:
     """Make all passes for a picture of `size` (width, height); what is made is let go of, should a later one fail."""
     width, height = size
@@ -78,12 +80,14 @@ def make_frame_passes(
             TileNetwork(device, weights, hashing, gbuffer.features, gbuffer.surface, face_radiance, width, height)
         )
         background = keep(Background(device, scene, cache, width, height, gbuffer.face_depth))
-        reference = keep(Reference(device, scene, width, height)) if device.raytracing else None
+        reference = None
+        if device.raytracing:
+            reference = keep(ProgressiveReference(device, scene, width, height, interleaved=interleaves_reference))
         inputs = CompositeInputs(
             gbuffer.features,
             gbuffer.surface,
             hashing.hashes,
-            reference.radiance if reference is not None else None,
+            reference.reference.radiance if reference is not None else None,
             face_radiance,
             background.radiance,
         )

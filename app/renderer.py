@@ -24,6 +24,7 @@ from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
 from app.passes.network_pipeline import network_pipeline
+from app.passes.progressive_reference import ProgressiveReference
 from app.passes.reprojection import History
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.upload import Upload
@@ -37,6 +38,7 @@ __all__ = ["AOVS", "GBUFFER_KINDS", "MODES", "NEEDS_REFERENCE", "Renderer"]
 AOVS = tuple(name for name in VIEW_MODES if name != "tiles")  # what read_aov knows
 _UNDER_WAY = 2  # frames at most: one that the GPU draws, one that is ready for it
 _CENTER = (0.0, 0.0)
+_ENOUGH_BESIDE = 64  # samples of a neural picture beside the reference: all time after that is the reference's
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Renderer:
 
     Attributes:
         antialias_motion: see above. False at first: pictures know nothing of those before.
-        split: where the line of the split mode is, 0..1 from the left.
+        split: where the line of the split mode is, 0..1 from the left; the reference is traced on its right alone.
 
     Raises:
         InputError: no face in the scene, an unknown mode, or a mode or kind of G-buffer that needs ray tracing, which
@@ -106,7 +108,7 @@ class Renderer:
             self._need_raytracing("A traced G-buffer")
         self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split = 0.5
-        self.antialias_motion = False
+        self.antialias_motion = self._interleaves_reference = False
         self._scene = scene
         self._size = size
         self._owned: list[Any] = []
@@ -130,7 +132,7 @@ class Renderer:
         except BaseException:
             self._close_all()
             raise
-        self._neural_samples = self._reference_samples = 0
+        self._neural_samples = 0
         self._history = History()
 
     # What is shown
@@ -217,11 +219,27 @@ class Renderer:
     @property
     def samples(self) -> int:
         """Samples accumulated in the picture that `mode` shows (for two pictures, the fewer)."""
-        if self._mode == "reference":
-            return self._reference_samples
-        if self._mode in NEEDS_REFERENCE:
-            return min(self._neural_samples, self._reference_samples)
-        return self._neural_samples
+        reference = self._reference_shown
+        if reference is None:
+            return self._neural_samples
+        alone = self._mode == "reference" or self._neural_samples >= _ENOUGH_BESIDE
+        return reference.samples if alone else min(self._neural_samples, reference.samples)
+
+    @property
+    def interleaves_reference(self) -> bool:
+        """Whether a `render` traces but a pixel of every block, so that a sample of the reference takes several.
+
+        False at first. For windows on devices where a sample of all pixels takes long; to assign another value starts
+        the reference over.
+        """
+        return self._interleaves_reference
+
+    @interleaves_reference.setter
+    def interleaves_reference(self, interleaves: bool) -> None:
+        self._interleaves_reference = interleaves
+        if self._passes.reference is not None:
+            self._finish()
+            self._passes.reference.interleaved = interleaves
 
     @property
     def lights_settled(self) -> bool:
@@ -241,7 +259,9 @@ class Renderer:
         With `wait` the GPU is idle afterwards. Without, it still draws this frame, and this call has waited for the one
         before the last: what else runs on the queue (`image.read`, a blit) comes after the frame by itself.
         """
-        neural = self._mode != "reference"
+        reference = self._reference_shown
+        enough = reference is not None and self._neural_samples >= _ENOUGH_BESIDE and self._cache.converged
+        neural = self._mode != "reference" and not enough
         turn = self._turns[self._frames % _UNDER_WAY]
         turn.composite.wait()
         run: list[CommandBuffer] = []
@@ -262,14 +282,14 @@ class Renderer:
                 run.append(self._reprojection_command)
             self._neural_samples += 1
             history.end(keeps, self._scene.camera, self._buffers.clip_from_world)
-        if self._mode in NEEDS_REFERENCE:
-            clear, reference = self._reference_commands
-            turn.reference.write(self._frame_record(self._reference_samples, _CENTER), shown)
-            run.append(turn.reference.commands)
-            if self._reference_samples == 0:
-                run.append(clear)
-            run.append(reference)
-            self._reference_samples += 1
+        if reference is not None:
+            first = int(self.split * self._size[0]) if self._mode == "split" else 0
+            if not reference.starts_at(first):
+                self._finish()
+                reference.start_at(first)
+            sample, commands = reference.next()
+            turn.reference.write(self._frame_record(sample, _CENTER), shown)
+            run += (turn.reference.commands, *commands)
         run.append(turn.composite)
         self.device.submit(*run, wait=wait)
         self._ran, self._frames = run, self._frames + 1
@@ -311,7 +331,7 @@ class Renderer:
         """Linear radiance of the picture, (H, W, 3): the reference's in reference mode, else the neural one."""
         self._finish()
         if self._mode == "reference" and self._passes.reference is not None:
-            return self._passes.reference.read()
+            return self._passes.reference.reference.read()
         return self._passes.composite.read_radiance()
 
     def read_aov(self, name: str) -> NDArray[np.float32]:
@@ -340,8 +360,9 @@ class Renderer:
 
     def _make_passes(self) -> FramePasses:
         return make_frame_passes(
-            self.device, self._buffers, self._cache, self._store.current, self._size, self._gbuffer
-        )
+            self.device, self._buffers, self._cache, self._store.current, self._size, self._gbuffer,
+            interleaves_reference=self._interleaves_reference,
+        )  # fmt: skip
 
     def _record(self, weights: ResidentWeights | None = None) -> None:
         """Records everything; with other networks from now on, if there are any."""
@@ -360,12 +381,6 @@ class Renderer:
             reprojection.barrier()
         self._commands += (neural, reprojection)
         self._neural_command, self._reprojection_command = neural, reprojection
-        if p.reference is not None:
-            with device.commands(overlapping=True) as reference:
-                p.reference.record(reference)
-                reference.barrier()
-            self._commands.append(reference)
-            self._reference_commands = p.reference.clear, reference
         self._record_network()
         self._turns = [self._make_turn() for _ in range(_UNDER_WAY)]
 
@@ -392,6 +407,11 @@ class Renderer:
         return self._buffers.frame_record(
             self._scene.camera, *self._size, jitter=jitter, sample_index=sample, seed=self._seed
         )
+
+    @property
+    def _reference_shown(self) -> ProgressiveReference | None:
+        """The reference, in modes that show it."""
+        return self._passes.reference if self._mode in NEEDS_REFERENCE else None
 
     @property
     def _shows_layer(self) -> bool:
@@ -425,7 +445,9 @@ class Renderer:
             turn.composite.wait()
 
     def _restart(self) -> None:
-        self._neural_samples = self._reference_samples = 0
+        self._neural_samples = 0
+        if self._passes.reference is not None:
+            self._passes.reference.restart()
 
     def _close_commands(self) -> None:
         for turn in self._turns:

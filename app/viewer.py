@@ -41,6 +41,7 @@ class Viewer:
         self._window, self._device, self._renderer, self._out = window, device, renderer, out
         self._weights = weights
         self._controls = Controls(renderer, tuple(MODES))
+        renderer.interleaves_reference = device.info.kind == "cpu"  # else input waits for seconds
         self._milliseconds = 0.0
         self._last_frame: float | None = None  # when it was handed over; None after a rest
         self._drawn_state: tuple[Any, ...] = ()

@@ -32,6 +32,18 @@ float feature_channel(uint tile, uint pixel, uint channel)
     return channel % 2u == 0u ? pair.x : pair.y;
 }
 
+// The reference's radiance. Where it is interleaved and has just begun, that of the nearest pixel up and to the left
+// that has a sample.
+vec3 path_traced(uvec2 xy)
+{
+    for (uint block = 1u; block <= INTERLEAVE; block *= 2u) {
+        uvec2 traced = xy / block * block;
+        vec4 sum = reference[traced.y * frame.size.x + traced.x];
+        if (sum.a > 0.0) return sum.rgb / sum.a;
+    }
+    return vec3(0.0);
+}
+
 // A view of the G-buffer, as display colour.
 vec3 view(uvec2 xy, uint tile, uint pixel, vec2 at_surface, bool face, vec3 neural)
 {
@@ -80,18 +92,17 @@ void main()
     if (state.keeps_history != 0u) { // what is not a number would spread from picture to picture
         imageStore(resolved, ivec2(xy), vec4(half_range(neural.r), half_range(neural.g), half_range(neural.b), sum.a));
     }
-    vec3 path_traced = vec3(0.0);
-    if (state.shows_reference != 0u) path_traced = reference[at].rgb / max(reference[at].a, 1.0);
+    vec3 truth = state.shows_reference != 0u ? path_traced(xy) : vec3(0.0);
 
     vec3 color;
     if (state.mode == MODE_NEURAL) color = tonemap(neural, frame.exposure);
-    else if (state.mode == MODE_REFERENCE) color = tonemap(path_traced, frame.exposure);
+    else if (state.mode == MODE_REFERENCE) color = tonemap(truth, frame.exposure);
     else if (state.mode == MODE_SPLIT) {
         float line = state.split * float(frame.size.x);
-        color = tonemap(float(xy.x) < line ? neural : path_traced, frame.exposure);
+        color = tonemap(float(xy.x) < line ? neural : truth, frame.exposure);
         if (abs(float(xy.x) + 0.5 - line) < 1.0) color = vec3(1.0);
     } else if (state.mode == MODE_DIFFERENCE) {
-        color = DIFFERENCE_GAIN * abs(tonemap(neural, frame.exposure) - tonemap(path_traced, frame.exposure));
+        color = DIFFERENCE_GAIN * abs(tonemap(neural, frame.exposure) - tonemap(truth, frame.exposure));
     } else color = view(xy, tile, pixel, at_surface, face, neural);
     imageStore(display, ivec2(xy), vec4(clamp(color, 0.0, 1.0), 1.0));
 }

@@ -15,6 +15,7 @@ from app.gpu import Device
 from app.network.schema import FEATURES, HALF_MAX
 from app.network.weights import WeightSet
 from app.passes.gbuffer import GBufferKind
+from app.passes.progressive_reference import INTERLEAVE
 from app.renderer import AOVS, GBUFFER_KINDS, MODES, Renderer
 from app.scene.default import default_scene
 from app.scene.lights import DirectionalLight, LightRig
@@ -56,6 +57,7 @@ def renderer(gpu: Device, kept_renderer: Renderer, face: Scene) -> Renderer:
     kept_renderer.scene = face.with_camera(face.camera.orbit(0.1, 0.0))  # accumulation starts over
     kept_renderer.scene, kept_renderer.mode, kept_renderer.split = face, "neural", 0.5
     kept_renderer.resize(*SIZE)
+    kept_renderer.interleaves_reference = False
     return kept_renderer
 
 
@@ -84,6 +86,52 @@ def test_modes_show_what_they_say(renderer: Renderer, face: Scene) -> None:
         renderer.mode = mode
         picture = settled(renderer)
         assert picture[..., :3].std() > 1.0, f"{mode} is blank"
+
+
+def test_an_interleaved_reference_shows_blocks_until_all_pixels_have_a_sample(renderer: Renderer) -> None:
+    renderer.mode = "reference"
+    whole = settled(renderer)
+    renderer.interleaves_reference = True
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+    for frame in range(INTERLEAVE**2):
+        assert renderer.samples == 0
+        renderer.render()
+        if frame in (0, 3):  # every pixel shows that of its block which has a sample
+            block = 4 if frame == 0 else 2
+            picture = renderer.read()
+            assert np.array_equal(picture, picture[y // block * block, x // block * block])
+            assert np.array_equal(picture[::block, ::block], whole[::block, ::block])
+    assert renderer.samples == 1
+    assert np.array_equal(renderer.read(), whole)
+    renderer.resize(64, 48)
+    renderer.render()
+    assert renderer.samples == 0, "another size changes nothing about it"
+    renderer.interleaves_reference = False
+    renderer.render()
+    assert renderer.samples == 1
+
+
+def test_a_split_picture_traces_what_it_shows(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer.mode, renderer.split = "split", 0.5
+    settled(renderer, 2)
+    renderer.mode = "reference"
+    assert renderer.samples == 2
+    radiance = renderer.read_radiance()
+    middle = SIZE[0] // 2 // 16 * 16
+    assert not radiance[:, :middle].any() and radiance[:, middle:].any(axis=-1).mean() > 0.95
+    renderer.render()
+    assert renderer.samples == 1, "the left has but one"
+    assert renderer.read_radiance()[:, :middle].any(axis=-1).mean() > 0.95
+
+    monkeypatch.setattr("app.renderer._ENOUGH_BESIDE", 3)
+    renderer.mode = "split"
+    renderer.render()
+    neural = renderer.read_radiance()
+    assert "tile network" in renderer.timings() or "tile_network" in renderer.timings()
+    renderer.render()
+    assert not {"tile network", "tile_network"} & set(renderer.timings()), "enough of the neural picture"
+    assert np.array_equal(renderer.read_radiance(), neural)
+    assert renderer.samples == 3
 
 
 def test_layers_hold_what_they_say(renderer: Renderer, face: Scene) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from app.gpu import Buffer, CommandBuffer, Device, Image, Struct
 from app.network.schema import FEATURES, channels, glsl, tile_grid
+from app.passes.progressive_reference import INTERLEAVE
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pass import ScenePass
 from app.scene.tonemap import DESATURATION, FRESNEL_OFFSET, START_COMPRESSION
@@ -80,6 +81,7 @@ class Composite:
         self.state = device.buffer(COMPOSITE_STATE.size, name="composite state")
         constants: dict[str, str | int] = {
             **{f"MODE_{name.upper()}": f"{i}u" for i, name in enumerate(_FIXED)},
+            "INTERLEAVE": f"{INTERLEAVE}u",
             "DIFFERENCE_GAIN": str(DIFFERENCE_GAIN),
             "FRESNEL_OFFSET": str(FRESNEL_OFFSET),
             "START_COMPRESSION": str(START_COMPRESSION),

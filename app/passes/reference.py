@@ -13,11 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gpu import Binding, CommandBuffer, Device, HitGroup, Struct
-from app.network.schema import tile_grid
+from app.network.schema import TILE, tile_grid
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
 
-PUSH = Struct("ReferencePush", [("samples", "uint"), ("antialias", "uint"), ("face_only", "uint")])
+PUSH = Struct(
+    "ReferencePush",
+    [
+        ("samples", "uint"),
+        ("antialias", "uint"),
+        ("face_only", "uint"),
+        ("stride", "uint"),
+        ("offset", "uvec2"),
+    ],
+)
 WALK_STEPS = 1 << 17
 WALK_STEPS_WITHOUT_ROULETTE = 4
 LIGHT_CANDIDATES = 4  # places on lights looked at for every ray towards one
@@ -87,6 +96,7 @@ class Reference:
             "SLOT_SQUARES": first + 1,
             "SLOT_TILES": first + 2,
             "SLOT_POOL": first + 3,
+            "TILE": f"{TILE}u",
             "MAX_BOUNCES": f"{max_bounces}u",
             "SUBSURFACE": int(subsurface),
             "SAMPLING": SAMPLING[sampling],
@@ -138,19 +148,30 @@ class Reference:
         self._tiles.write(np.concatenate([[len(chosen)], chosen]).astype(np.uint32))
 
     def record(
-        self, command: CommandBuffer, samples: int = 1, *, antialias: bool = True, face_only: bool = False
+        self,
+        command: CommandBuffer,
+        samples: int = 1,
+        *,
+        antialias: bool = True,
+        face_only: bool = False,
+        stride: int = 1,
+        offset: tuple[int, int] = (0, 0),
     ) -> None:
-        """Records the pass: adds `samples` to every pixel of the chosen tiles. What follows needs a barrier.
+        """Records the pass: adds `samples` to pixels of the chosen tiles. What follows needs a barrier.
 
         Args:
             samples: how many, >= 1.
             antialias: spread the samples evenly over the pixel (a box filter). False: all go through the one point that
                 the frame's jitter says, as the G-buffer's rays do.
             face_only: only pixels that show face get samples: nobody will see what hair, say, hides of the face.
+            stride: every how manyth pixel along x and y gets them; a divisor of 16.
+            offset: x and y of the first of these, 0..stride - 1.
         """
+        if stride < 1 or TILE % stride or not all(0 <= start < stride for start in offset):
+            raise ValueError(f"stride must divide {TILE}, and offset lie below it")
         push = np.zeros((), PUSH.dtype)
         push["samples"], push["antialias"] = samples, antialias
-        push["face_only"] = face_only
+        push["face_only"], push["stride"], push["offset"] = face_only, stride, offset
         with command.timer("reference"):
             command.fill(self._pool)
             command.barrier()

@@ -131,7 +131,9 @@ def run(
 ) -> tuple[FakeRenderer, FakeSwapchain]:
     """The viewer on fakes, until the script or the frames are over."""
     monkeypatch.setattr(viewer_module, "Swapchain", FakeSwapchain)
-    device: Any = SimpleNamespace(commands=FakeCommands, submit=lambda *_, **__: None, wait_idle=lambda: None)
+    device: Any = SimpleNamespace(
+        commands=FakeCommands, submit=lambda *_, **__: None, wait_idle=lambda: None, info=SimpleNamespace(kind="cpu")
+    )
     renderer = FakeRenderer()
     anything: Any = renderer
     shown: Any = window

@@ -1,0 +1,115 @@
+"""The reference over the frames of a demo: where it traces in each, and how many samples its picture has by now."""
+
+import numpy as np
+
+from app.gpu import CommandBuffer, Device
+from app.network.schema import TILE
+from app.passes.reference import Reference
+from app.passes.scene_buffers import SceneBuffers
+
+INTERLEAVE = 4  # an interleaved frame traces one pixel of every so many along x and y; a power of two
+
+
+def _dither_order() -> tuple[tuple[int, int], ...]:
+    """Places (x, y) in a block of INTERLEAVE pixels, as in a dither matrix: every second one first, and so on."""
+    corners = ((0, 0), (1, 1), (1, 0), (0, 1))
+    order, step = [(0, 0)], INTERLEAVE
+    while step > 1:
+        step //= 2
+        order = [(x + step * i, y + step * j) for i, j in corners for x, y in order]
+    return tuple(order)
+
+
+_ALL = ((0, 0),)
+_ORDER = _dither_order()
+
+
+class ProgressiveReference:
+    """Traces the reference's picture over frames that follow each other.
+
+    A frame adds one sample to all pixels, or, `interleaved`, to one in every block of INTERLEAVE x INTERLEAVE, each
+    time another: so pictures come often where a sample of all pixels takes seconds. After one frame all blocks have a
+    pixel that is traced, after four all blocks of half the size.
+
+    Args:
+        device: an open device with ray tracing.
+        scene: the scene on the GPU.
+        width, height: pixels.
+        interleaved: see above.
+
+    Attributes:
+        reference: the pass.
+    """
+
+    def __init__(
+        self, device: Device, scene: SceneBuffers, width: int, height: int, *, interleaved: bool = False
+    ) -> None:
+        self.reference = Reference(device, scene, width, height)
+        self._device, self._interleaved = device, interleaved
+        self._commands: list[CommandBuffer] = []
+        self._first_column = 0  # of tiles
+        self._frames = self._frames_before = 0  # since the start; of these, before tiles were added
+        self._record()
+
+    @property
+    def interleaved(self) -> bool:
+        """See above. To assign another value starts over; the GPU must be idle."""
+        return self._interleaved
+
+    @interleaved.setter
+    def interleaved(self, interleaved: bool) -> None:
+        if interleaved != self._interleaved:
+            self._interleaved = interleaved
+            self.restart()
+            self._record()
+
+    @property
+    def samples(self) -> int:
+        """How many samples those pixels have that have the fewest, where tiles are traced."""
+        return (self._frames - self._frames_before) // len(self._commands)
+
+    def lights_changed(self) -> None:
+        """Binds the lights anew. The GPU must be idle."""
+        self.reference.lights_changed()
+        self._record()
+
+    def restart(self) -> None:
+        """Forgets all samples: the commands of the next frame clear them."""
+        self._frames = self._frames_before = 0
+
+    def starts_at(self, x: int) -> bool:
+        """Whether the tiles that are traced are those that reach column `x` of the pixels or lie to the right of it."""
+        return self._first_column == x // TILE
+
+    def start_at(self, x: int) -> None:
+        """Traces these tiles alone; what pixels of others have they keep. The GPU must be idle."""
+        column, (width, height) = x // TILE, (self.reference.tiles_x, self.reference.tiles_y)
+        self.reference.set_tiles(np.flatnonzero(np.arange(width * height) % width >= column))
+        if column < self._first_column:  # the new ones start with less than the others have
+            self._frames_before = self._frames
+        self._first_column = column
+
+    def next(self) -> tuple[int, list[CommandBuffer]]:
+        """Returns the sample index of the next frame, for its frame record, and its commands."""
+        frame, count = self._frames, len(self._commands)
+        self._frames += 1
+        clear = [self.reference.clear] if frame == 0 else []
+        return frame // count, [*clear, self._commands[frame % count]]
+
+    def close(self) -> None:
+        """Releases everything on the GPU."""
+        self._forget_commands()
+        self.reference.close()
+
+    def _record(self) -> None:
+        self._forget_commands()
+        for offset in _ORDER if self._interleaved else _ALL:
+            with self._device.commands(overlapping=True) as commands:
+                self.reference.record(commands, stride=INTERLEAVE if self._interleaved else 1, offset=offset)
+                commands.barrier()
+            self._commands.append(commands)
+
+    def _forget_commands(self) -> None:
+        for commands in self._commands:
+            commands.close()
+        self._commands = []
