@@ -39,11 +39,11 @@ class FramePasses:
     composite: Composite
     reprojection: Reprojection
 
-    def lights_changed(self) -> None:
-        """Bind the lights anew, where the passes see them."""
+    def bind(self, scene: SceneBuffers) -> None:
+        """Draw this scene from now on, as the cache is bound to it already. The GPU must be idle."""
         for stale in (self.gbuffer, self.background, self.reference, self.composite, self.reprojection):
             if stale is not None:
-                stale.lights_changed()
+                stale.bind(scene)
 
     def close(self) -> None:
         """Release everything."""

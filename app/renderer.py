@@ -168,8 +168,8 @@ class Renderer:
         if scene.lights != old.lights or scene.environment is not old.environment:
             self._finish()
             if self._buffers.set_lights(scene):
-                self._cache.lights_changed()
-                self._passes.lights_changed()
+                self._cache.bind(self._buffers)
+                self._passes.bind(self._buffers)
                 self._record()
             elif scene.lights.lights != old.lights.lights or scene.environment is not old.environment:
                 self._cache.restart(_moved(old, scene))

@@ -1,14 +1,16 @@
 """Everything that is not face, rasterised conventionally: eyes, teeth, brows, lashes, hair, clothes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from app.gpu import Binding, CommandBuffer, Device, Image, Struct
+from app.gpu import CommandBuffer, Device, Image, Struct
 from app.passes.light_cache import LightCache
+from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+from app.passes.scene_pipeline import Resources, ScenePipeline
 from app.scene.model import Material, Mesh
 
 PUSH = Struct(
@@ -24,7 +26,7 @@ PUSH = Struct(
 )
 
 
-class Background:
+class Background(Owner):
     """Draws what the camera sees of all that is not face into `radiance`: alpha 0 = nothing, or the face hides it.
 
     `depth` (0..1, 1 = nothing) begins as the face's, so that nothing behind that is shaded.
@@ -55,54 +57,55 @@ class Background:
         height: int,
         face_depth: Image | None = None,
     ) -> None:
-        self.scene, self.cache, self._face_depth = scene, cache, face_depth
-        self._owned: list[Any] = []
-        self._bound: list[Any] = []
-        self.radiance = self._own(device.image(width, height, "rgba16f", name="background radiance"))
-        self.depth = self._own(device.image(width, height, "d32", name="background depth"))
-        clear = [index for index in cache.vertex_offsets if scene.parts[index].material.transmission > 0.0]
-        self._clear = tuple(clear)
-        self._solid = tuple(index for index in cache.vertex_offsets if index not in clear)
-        self._passed = {
-            part: 1.0 if _closed(scene.meshes[part]) else scene.parts[part].material.ior ** -2 for part in clear
-        }
-        first = FIRST_PASS_SLOT
-        bindings = [*scene.bindings(), Binding(first, "storage"), Binding(first + 1, "storage")]
-        slots = {name: first + i for i, name in enumerate(("GATHERED", "STATE", "OPAQUE", "OPAQUE_DEPTH"))}
-        options: dict[str, Any] = {
-            "push": PUSH,
-            "includes": {**SCENE_INCLUDES, **cache.includes, "background.glsl": PUSH.glsl},
-            "color_formats": ["rgba16f"],
-        }
-        defines = {f"SLOT_{name}": slot for name, slot in slots.items()}
-        shaders = ("background.vert", "background.frag")
-        self._pipeline = self._own(
-            device.graphics_pipeline(
-                *shaders, bindings, defines={**defines, "CLEAR": 0}, depth_format="d32", cull="none", **options
-            )
-        )
-        if self._clear:
-            bindings += [Binding(first + 2, "texture"), Binding(first + 3, "texture")]
-            self._clear_pipeline = self._own(
-                device.graphics_pipeline(*shaders, bindings, defines={**defines, "CLEAR": 1}, cull="back", **options)
-            )
-            self._opaque = self._own(device.image(width, height, "rgba16f", name="opaque background"))
-            self._linear = self._own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
-            self._nearest = self._own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
-        self.lights_changed()
+        super().__init__()
+        self._device, self._cache, self._size, self._face_depth = device, cache, (width, height), face_depth
+        with self.building():
+            self.radiance = self.own(device.image(width, height, "rgba16f", name="background radiance"))
+            self.depth = self.own(device.image(width, height, "d32", name="background depth"))
+            self._pipeline = self._make_pipeline(scene, self._gathered, clear=0, depth_format="d32", cull="none")
+            self._clear_pipeline: ScenePipeline | None = None
+            self._tell_parts_apart(scene)
 
-    def lights_changed(self) -> None:
-        """Binds the light buffers anew. Commands recorded before are stale."""
-        self._close_bound()
-        first = FIRST_PASS_SLOT
-        resources = {**self.scene.resources(), first: self.cache.gathered, first + 1: self.cache.state}
-        self._bound = [self._pipeline.bind(resources)]
-        if self._clear:
-            seen = {first + 2: (self._opaque, self._linear), first + 3: (self.depth, self._nearest)}
-            self._bound.append(self._clear_pipeline.bind({**resources, **seen}))
+    def bind(self, scene: SceneBuffers) -> None:
+        """Draw this scene from now on, as the cache is bound to it already. Commands recorded before are stale."""
+        another = scene is not self._pipeline.scene
+        for pipeline in (self._pipeline, self._clear_pipeline):
+            if pipeline is not None:
+                pipeline.bind(scene)
+        if another:
+            self._tell_parts_apart(scene)
+
+    def _tell_parts_apart(self, scene: SceneBuffers) -> None:
+        """Which parts are clear; makes what draws them once there are any."""
+        offsets, parts = self._cache.vertex_offsets, scene.parts
+        self._clear = tuple(index for index in offsets if parts[index].material.transmission > 0.0)
+        self._solid = tuple(index for index in offsets if index not in self._clear)
+        self._passed = {
+            part: 1.0 if _closed(scene.meshes[part]) else parts[part].material.ior ** -2 for part in self._clear
+        }
+        if self._clear and self._clear_pipeline is None:
+            self._opaque = self.own(self._device.image(*self._size, "rgba16f", name="opaque background"))
+            self._linear = self.own(self._device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
+            self._nearest = self.own(self._device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
+            self._clear_pipeline = self._make_pipeline(scene, self._seen_through, clear=1, cull="back")
+
+    def _make_pipeline(
+        self, scene: SceneBuffers, resources: Callable[[], Resources], *, clear: int, **state: Any
+    ) -> ScenePipeline:
+        shaders = ("background.vert", "background.frag")
+        make = partial(self._device.graphics_pipeline, *shaders, color_formats=["rgba16f"], **state)
+        includes = {**self._cache.includes, "background.glsl": PUSH.glsl}
+        return self.own(ScenePipeline(make, scene, resources, push=PUSH, defines={"CLEAR": clear}, includes=includes))
+
+    def _gathered(self) -> Resources:
+        return {"GATHERED": self._cache.gathered, "STATE": self._cache.state}
+
+    def _seen_through(self) -> Resources:
+        opaque = {"OPAQUE": (self._opaque, self._linear), "OPAQUE_DEPTH": (self.depth, self._nearest)}
+        return {**self._gathered(), **opaque}
 
     def record(self, command: CommandBuffer) -> None:
-        """Records the pass; results are visible after the next barrier."""
+        """Record the pass; results are visible after the next barrier."""
         with command.timer("background"):
             if self._face_depth is not None:
                 command.copy(self._face_depth, self.depth)
@@ -113,43 +116,28 @@ class Background:
                 clear_color=(0.0, 0.0, 0.0, 0.0),
                 clear_depth=1.0 if self._face_depth is None else None,
             ):
-                command.bind(self._pipeline, self._bound[0])
+                self._pipeline.use(command)
                 self._draw(command, self._solid)
-            if self._clear:
+            if self._clear and self._clear_pipeline is not None:
                 command.barrier()
                 command.copy(self.radiance, self._opaque)
                 command.barrier()
                 with command.rendering(color=[self.radiance], clear_color=None):
-                    command.bind(self._clear_pipeline, self._bound[1])
+                    self._clear_pipeline.use(command)
                     self._draw(command, self._clear)
 
     def _draw(self, command: CommandBuffer, parts: Iterable[int]) -> None:
-        command.index_buffer(self.scene.indices)
+        scene = self._pipeline.scene
+        command.index_buffer(scene.indices)
         for part in parts:
             push = np.zeros((), PUSH.dtype)
-            push["part"], push["first_point"] = part, self.cache.vertex_offsets[part]
-            push["first_vertex"] = self.scene.first_vertices[part]
-            material = self.scene.parts[part].material
+            push["part"], push["first_point"] = part, self._cache.vertex_offsets[part]
+            push["first_vertex"] = scene.first_vertices[part]
+            material = scene.parts[part].material
             push["opacity"], push["alpha_cutoff"] = material.opacity, _cutoff(material)
             push["passed"] = self._passed.get(part, 1.0)
             command.push(push)
-            self.scene.draw_part(command, part)
-
-    def close(self) -> None:
-        """Releases everything on the GPU."""
-        self._close_bound()
-        for thing in reversed(self._owned):
-            thing.close()
-        self._owned = []
-
-    def _close_bound(self) -> None:
-        for thing in self._bound:
-            thing.close()
-        self._bound = []
-
-    def _own(self, thing: Any) -> Any:
-        self._owned.append(thing)
-        return thing
+            scene.draw_part(command, part)
 
 
 def _cutoff(material: Material) -> float:

@@ -1,6 +1,7 @@
 """One picture from all passes: face and background, accumulation, tone mapping, and the views."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,10 @@ from numpy.typing import NDArray
 
 from app.gpu import Buffer, CommandBuffer, Device, Image, Struct
 from app.network.schema import FEATURES, channels, glsl, tile_grid
+from app.passes.owner import Owner
 from app.passes.progressive_reference import INTERLEAVE
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_pass import ScenePass
+from app.passes.scene_pipeline import Resources, ScenePipeline
 from app.scene.tonemap import DESATURATION, FRESNEL_OFFSET, START_COMPRESSION
 
 DIFFERENCE_GAIN = 5.0  # small errors must be seen
@@ -55,7 +57,7 @@ class CompositeInputs:
     background_radiance: Image  # alpha 0: nothing there, or the face hides it
 
 
-class Composite:
+class Composite(Owner):
     """Makes the display image (rgba8, sRGB-encoded) and keeps the accumulated neural radiance.
 
     Args:
@@ -73,12 +75,8 @@ class Composite:
     """
 
     def __init__(self, device: Device, scene: SceneBuffers, inputs: CompositeInputs, width: int, height: int) -> None:
+        super().__init__()
         self.width, self.height, self.inputs = width, height, inputs
-        self.display = device.image(width, height, "rgba8", name="display")
-        self.accumulated = device.buffer(np.zeros((height * width, 4), np.float32), name="accumulated")
-        self.resolved = device.image(width, height, "rgba16f", name="resolved picture")
-        self.history = device.image(width, height, "rgba16f", name="history")
-        self.state = device.buffer(COMPOSITE_STATE.size, name="composite state")
         constants: dict[str, str | int] = {
             **{f"MODE_{name.upper()}": f"{i}u" for i, name in enumerate(_FIXED)},
             "INTERLEAVE": f"{INTERLEAVE}u",
@@ -87,44 +85,47 @@ class Composite:
             "START_COMPRESSION": str(START_COMPRESSION),
             "DESATURATION": str(DESATURATION),
         }
-        self._pass = ScenePass(
-            device,
-            scene,
-            "composite.comp",
-            {
-                "FEATURES": inputs.features,
-                "SURFACE": inputs.surface,
-                "HASHES": inputs.hashes,
-                "REFERENCE": inputs.reference or self.accumulated,
-                "STATE": self.state,
-                "FACE_RADIANCE": inputs.face_radiance,
-                "BACKGROUND_RADIANCE": inputs.background_radiance,
-                "ACCUMULATED": self.accumulated,
-                "DISPLAY": self.display,
-                "RESOLVED": self.resolved,
-                "HISTORY": self.history,
-            },
-            defines=constants,
-            includes={**COMPOSITE_INCLUDES, "features.glsl": glsl()},
-        )
+        includes = {**COMPOSITE_INCLUDES, "features.glsl": glsl()}
+        make = partial(device.compute_pipeline, "composite.comp")
+        with self.building():
+            self.display = self.own(device.image(width, height, "rgba8", name="display"))
+            nothing = np.zeros((height * width, 4), np.float32)
+            self.accumulated = self.own(device.buffer(nothing, name="accumulated"))
+            self.resolved = self.own(device.image(width, height, "rgba16f", name="resolved picture"))
+            self.history = self.own(device.image(width, height, "rgba16f", name="history"))
+            self.state = self.own(device.buffer(COMPOSITE_STATE.size, name="composite state"))
+            self._pipeline = self.own(ScenePipeline(make, scene, self._resources, defines=constants, includes=includes))
 
-    def lights_changed(self) -> None:
-        """Binds the scene anew. Commands recorded before are stale."""
-        self._pass.lights_changed()
+    def _resources(self) -> Resources:
+        inputs = self.inputs
+        return {
+            "FEATURES": inputs.features,
+            "SURFACE": inputs.surface,
+            "HASHES": inputs.hashes,
+            "REFERENCE": inputs.reference or self.accumulated,
+            "STATE": self.state,
+            "FACE_RADIANCE": inputs.face_radiance,
+            "BACKGROUND_RADIANCE": inputs.background_radiance,
+            "ACCUMULATED": self.accumulated,
+            "DISPLAY": self.display,
+            "RESOLVED": self.resolved,
+            "HISTORY": self.history,
+        }
+
+    def bind(self, scene: SceneBuffers) -> None:
+        """See this scene from now on, with the buffers that it has now. Commands recorded before are stale."""
+        self._pipeline.bind(scene)
 
     def record(self, command: CommandBuffer) -> None:
-        """Records the pass; the display image is visible after the next barrier."""
-        self._pass.record(command, tile_grid(self.width, self.height))
+        """Record the pass; the display image is visible after the next barrier."""
+        with command.timer("composite"):
+            self._pipeline.use(command)
+            command.dispatch(*tile_grid(self.width, self.height))
 
     def read_radiance(self) -> NDArray[np.float32]:
         """The accumulated neural picture as (H, W, 3) linear radiance."""
         sums: NDArray[np.float32] = self.accumulated.read(np.float32, (self.height, self.width, 4))
         return (sums[..., :3] / np.maximum(sums[..., 3:], 1.0)).astype(np.float32)
-
-    def close(self) -> None:
-        """Releases everything on the GPU."""
-        for thing in (self._pass, self.state, self.accumulated, self.display, self.resolved, self.history):
-            thing.close()
 
 
 def composite_state(

@@ -8,16 +8,19 @@ does not depend on the size of the screen.
 
 import math
 from collections.abc import Collection
+from contextlib import closing
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from app.gpu import Binding, CommandBuffer, Device, Struct
+from app.gpu.bindings import Bound
 from app.passes.light_maps import LightMaps
 from app.passes.light_points import CACHE_POINT, face_texels, gathering_points
 from app.passes.light_rays import LightRays
+from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import FIRST_PASS_SLOT
+from app.passes.scene_pipeline import Resources
 
 # The Gaussians' widths in (diffuse) mean free paths, channel by channel: measured so, how far light spreads below the
 # skin is nearly the same curve for all colours and all skins.
@@ -112,7 +115,7 @@ uint fine_within(uint texel, uint k) // k < FINE_SCALE * FINE_SCALE
 """
 
 
-class LightCache:
+class LightCache(Owner):
     """The light gathered so far, as images over the face's UV square and sums per background vertex.
 
     Args:
@@ -144,48 +147,59 @@ class LightCache:
         background: bool = True,
         kind: LightKind | None = None,
     ) -> None:
+        super().__init__()
         self._background = background
         self.device, self.scene, self.size, self._fine_size = device, scene, size, FINE_SCALE * size
         self.samples, self.samples_per_update, self._seed = samples, samples_per_update, seed
         # What `restart` has kept: see CACHE_STATE.
         self._kept, self._known, self._new_known = False, 0, 0
         self._known_samples = self._samples_before = self._gathered_samples = 0
-        self._owned: list[Any] = []
-        self._of_scene: list[Any] = []
-        self._bound: list[Any] = []
         self.includes = {"light_cache.glsl": self._declarations()}
+        with self.building():
+            self._make_images()
+            self._of_scene, self._of_lights = self.own(Owner()), self.own(Owner())
+            self._make_points()
+            self._make_visibility()
+            self._gatherer: LightRays | LightMaps
+            if (kind or ("trace" if device.raytracing else "maps")) == "trace":
+                self._gatherer = LightRays(device, scene, self.includes, self._resources)
+            else:
+                self._gatherer = LightMaps(device, scene, self.includes, self._resources, samples_per_update)
+            self.own(self._gatherer)
+            self._make_blurs()
+            self._bind_blurs()
+            self._recorded = self.own(Owner())
+            self._record()
+        self.restart()
+
+    def _make_images(self) -> None:
+        device, size, fine = self.device, self.size, self._fine_size
         planes = 16 * len(COARSE_IMAGES) * size * size
         self._means, self._half = (
-            self._own(device.buffer(planes, name=name)) for name in ("means of light", "half-blurred light")
+            self.own(device.buffer(planes, name=name)) for name in ("means of light", "half-blurred light")
         )
-        fine = self._fine_size
-        self._fine = self._own(device.buffer(FINE_LIGHT.size * fine * fine, name="fine light"))
-        self._fine_means = self._own(device.buffer(16 * fine * fine, name="means of fine light"))
-        self._half_fine = self._own(device.buffer(16 * fine * fine, name="half-blurred fine light"))
-        self.state = self._own(device.buffer(CACHE_STATE.size, memory="upload", name="cache state"))
-        self.sampler = self._own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
+        self._fine = self.own(device.buffer(FINE_LIGHT.size * fine * fine, name="fine light"))
+        self._fine_means = self.own(device.buffer(16 * fine * fine, name="means of fine light"))
+        self._half_fine = self.own(device.buffer(16 * fine * fine, name="half-blurred fine light"))
+        self.state = self.own(device.buffer(CACHE_STATE.size, memory="upload", name="cache state"))
+        self.sampler = self.own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
         self.images = [
-            (self._own(device.image(across, across, "rgba16f", name=f"cache {name.lower()}")), self.sampler)
+            (self.own(device.image(across, across, "rgba16f", name=f"cache {name.lower()}")), self.sampler)
             for name, across in ((name, size if name in COARSE_IMAGES else fine) for name in CACHE_IMAGES)
         ]
         with device.commands(reusable=False) as command:  # look-ups reach into texels beside the face, which stay so
             for image, _ in self.images:
                 command.clear(image)
-        device.submit(command)
-        command.close()
-        self._gatherer: LightRays | LightMaps
-        if (kind or ("trace" if device.raytracing else "maps")) == "trace":
-            self._gatherer = LightRays(device, scene, self.includes, len(CACHE_IMAGES))
-        else:
-            self._gatherer = LightMaps(device, scene, self.includes, len(CACHE_IMAGES), samples_per_update)
-        self._own(self._gatherer)
+        with closing(command):
+            device.submit(command)
 
+    def _make_blurs(self) -> None:
         def buffers(count: int) -> list[Binding]:
             return [Binding(i, "storage") for i in range(count)]
 
         sources, state = [Binding(0, "storage"), Binding(1, "texels"), Binding(2, "texels")], Binding(4, "storage")
         self._blurs = [
-            self._own(device.compute_pipeline(shader, bindings, defines={"AXIS": axis}, includes=self.includes))
+            self.own(self.device.compute_pipeline(shader, bindings, defines={"AXIS": axis}, includes=self.includes))
             for shader, axis, bindings in (
                 ("light_cache_means.comp", 0, buffers(4)),
                 ("light_cache_blur.comp", 0, [*sources, Binding(3, "storage")]),
@@ -195,7 +209,6 @@ class LightCache:
                 ("light_cache_blur_fine.comp", 1, [*sources, Binding(3, "image", 1), state]),
             )
         ]
-        self.set_scene(scene)
 
     @property
     def _first_update(self) -> int:
@@ -208,7 +221,7 @@ class LightCache:
         return self._gathered_samples >= self.samples
 
     def restart(self, moved: Collection[int] | None = None) -> None:
-        """Starts gathering over: lights have changed.
+        """Start gathering over: lights have changed.
 
         Args:
             moved: the lights that are elsewhere, by number, where nothing but lights has changed and these alone can
@@ -228,55 +241,75 @@ class LightCache:
             self._kept, self._known, self._new_known = True, self._known & ~gone, self._new_known & ~gone
         self._gathered_samples = 0
 
-    def set_scene(self, scene: SceneBuffers) -> None:
-        """Gathers another scene's light from now on. The GPU must be idle."""
-        self.scene = scene
-        gathering, self.vertex_offsets = gathering_points(scene, self.size, background=self._background)
+    def bind(self, scene: SceneBuffers) -> None:
+        """Gather this scene's light from now on, with the buffers it has now; start over. The GPU must be idle."""
+        another, self.scene = scene is not self.scene, scene
+        self._recorded.close()
+        if another:
+            self._make_points()
+            self._bind_blurs()
+        self._make_visibility()
+        self._gatherer.bind(scene)
+        self._record()
+        self.restart()
+
+    def _make_points(self) -> None:
+        """Where light is gathered; nothing of the scene before is left."""
+        gathering, self.vertex_offsets = gathering_points(self.scene, self.size, background=self._background)
         self.point_count = len(gathering)
-        places = face_texels(scene, self._fine_size)
+        places = face_texels(self.scene, self._fine_size)
         # Every fine texel has a texel around it that gathers: the first update needs it.
         around = gathering["traced"][: self.size**2].reshape(self.size, self.size)
         places["traced"] &= around.repeat(FINE_SCALE, axis=0).repeat(FINE_SCALE, axis=1).ravel()
-        for thing in reversed(self._of_scene):
-            thing.close()
+        self._of_scene.close()
+        own, device = self._of_scene.own, self.device
         points = np.concatenate([gathering, places])
-        self._points_buffer = self.device.buffer(points, name="cache points")
+        self._points = own(device.buffer(points, name="cache points"))
         # Blurs see of a point where it is and the area that it stands for, -1 where there is none.
         seen = np.column_stack([points["position"], np.where(points["traced"] > 0, points["area"], -1.0)])
-        self._places = self.device.buffer(seen.astype(np.float32), name="places of cache points")
-        self.gathered = self.device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light")
+        self._places = own(device.buffer(seen.astype(np.float32), name="places of cache points"))
+        self.gathered = own(device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light"))
+
+    def _bind_blurs(self) -> None:
         *images, fine_image = (image for image, _ in self.images)
-        known, state = {0: self._points_buffer, 1: self._places}, self.state
-        resources: tuple[dict[int, Any], ...] = (
-            {0: self._points_buffer, 1: self.gathered, 2: state, 3: self._means},
+        known, state = {0: self._points, 1: self._places}, self.state
+        resources: tuple[dict[int, Bound], ...] = (
+            {0: self._points, 1: self.gathered, 2: state, 3: self._means},
             {**known, 2: self._means, 3: self._half},
             {**known, 2: self._half, 3: images, 4: state},
-            {0: self._points_buffer, 1: self.gathered, 2: self._fine, 3: state, 4: self._fine_means},
+            {0: self._points, 1: self.gathered, 2: self._fine, 3: state, 4: self._fine_means},
             {**known, 2: self._fine_means, 3: self._half_fine, 4: state},
             {**known, 2: self._half_fine, 3: [fine_image], 4: state},
         )
-        self._blur_sets = [blur.bind(bound) for blur, bound in zip(self._blurs, resources, strict=True)]
-        self._of_scene = [self._points_buffer, self._places, self.gathered, *self._blur_sets]
-        self.lights_changed()
+        self._blur_sets = [
+            self._of_scene.own(blur.bind(bound)) for blur, bound in zip(self._blurs, resources, strict=True)
+        ]
 
-    def lights_changed(self) -> None:
-        """Binds the lights anew and starts over."""
-        for thing in reversed(self._bound):
-            thing.close()
+    def _make_visibility(self) -> None:
         lights = max(1, self.scene.light_count)
-        places = self._fine_size**2
-        shares = lights * (places + self.point_count - self.size**2)
-        self.visibility = self.device.buffer(4 * shares, name="light visibility")
-        gathered = (self._points_buffer, self.gathered, self.visibility, self._fine, self.state, self.images)
-        self._gatherer.bind(self.scene, {FIRST_PASS_SLOT + i: thing for i, thing in enumerate(gathered)})
-        later = self._record(self.point_count + places)
-        start = later if self._gatherer.fine_from_the_start else self._record(self.point_count)
-        self._commands = [start, later]
-        self.command = start
-        self._bound = [self.visibility, *dict.fromkeys(self._commands)]
-        self.restart()
+        shares = lights * (self._fine_size**2 + self.point_count - self.size**2)
+        self._of_lights.close()
+        self.visibility = self._of_lights.own(self.device.buffer(4 * shares, name="light visibility"))
 
-    def _record(self, points: int) -> CommandBuffer:
+    def _resources(self) -> Resources:
+        """What shaders/include/light_gathering.glsl reads and writes."""
+        return {
+            "POINTS": self._points,
+            "GATHERED": self.gathered,
+            "VISIBILITY": self.visibility,
+            "FINE": self._fine,
+            "STATE": self.state,
+            "CACHE": self.images,
+        }
+
+    def _record(self) -> None:
+        """The first update's commands, and those of the later ones."""
+        later = self._record_update(self.point_count + self._fine_size**2)
+        start = later if self._gatherer.fine_from_the_start else self._record_update(self.point_count)
+        self._commands = (start, later)
+        self.command = start
+
+    def _record_update(self, points: int) -> CommandBuffer:
         """Commands that gather at so many points and blur."""
         coarse, fine = self.size**2, self._fine_size**2
         with self.device.commands(overlapping=True) as command, command.timer("light cache"):
@@ -286,16 +319,16 @@ class LightCache:
                 command.bind(blur, resources)
                 command.dispatch(-(-count // 64))
                 command.barrier()
-        return command
+        return self._recorded.own(command)
 
     def update(self) -> None:
-        """Gathers the next few samples; does nothing once converged. The GPU is idle afterwards."""
+        """Gather the next few samples; does nothing once converged. The GPU is idle afterwards."""
         if not self.converged:
             self.state.write(self.advance())
             self.device.submit(self.command)
 
     def advance(self) -> Any:
-        """Chooses the next few samples, which must be left: `command` gathers them once the result is in `state`."""
+        """Choose the next few samples, which must be left: `command` gathers them once the result is in `state`."""
         state = np.zeros((), CACHE_STATE.dtype)
         samples = min(self.samples_per_update, self.samples - self._gathered_samples)
         state["point_count"], state["first_sample"] = self.point_count, self._gathered_samples
@@ -311,16 +344,6 @@ class LightCache:
         self.command = self._commands[1 if self._gathered_samples else 0]
         self._gathered_samples += samples
         return state
-
-    def close(self) -> None:
-        """Releases everything on the GPU."""
-        for thing in [*reversed(self._bound), *reversed(self._of_scene), *reversed(self._owned)]:
-            thing.close()
-        self._bound, self._of_scene, self._owned = [], [], []
-
-    def _own(self, thing: Any) -> Any:
-        self._owned.append(thing)
-        return thing
 
     def _declarations(self) -> str:
         constants = {

@@ -5,17 +5,19 @@ directions are shared where rays would have their own. From all around two maps 
 the nearest back of the face is where light leaves that has entered there, and what places below it see that way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gpu import Binding, CommandBuffer, Device, Struct
-from app.passes.light_rays import GATHERING_SLOTS, gathering_bindings
+from app.gpu import CommandBuffer, Device, Struct
+from app.passes.owner import Owner
 from app.passes.scene_acceleration import group_mask
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import FIRST_PASS_SLOT, MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR, SCENE_INCLUDES
+from app.passes.scene_layout import MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR
+from app.passes.scene_pipeline import Resources, ScenePipeline
 
 MAP_SIZE = 1024  # texels along an edge; over a head, a third of a millimetre each
 MAP_BIAS = 0.5  # texels by which what hides a place is nearer to the light, at least
@@ -29,7 +31,6 @@ SHOWN_REACH = 2.0  # radii of the face around its middle that maps show; what li
 
 _VIEW_KINDS = ("LIGHT", "SKY", "AROUND")
 _MAPS = ("FIRST", "SPARSE_HAIR", "BACKS")
-_SLOTS = (*GATHERING_SLOTS, "VIEWS", "DEPTHS", "SURFACES")
 LIGHT_VIEW = Struct(
     "LightView",
     [
@@ -67,14 +68,14 @@ GATHER_PUSH = Struct(
 )
 
 
-class LightMaps:
+class LightMaps(Owner):
     """For every sample draws maps, one view after the other, and lets all points look into them.
 
     Args:
         device: an open device.
         scene: the scene on the GPU.
         includes: the light cache's generated declarations.
-        images: how many images the cache has.
+        gathered: tells what shaders/include/light_gathering.glsl reads and writes of the cache.
         samples: the most that an update takes of each point.
     """
 
@@ -82,56 +83,48 @@ class LightMaps:
     keeps = False
 
     def __init__(
-        self, device: Device, scene: SceneBuffers, includes: Mapping[str, str], images: int, samples: int
+        self,
+        device: Device,
+        scene: SceneBuffers,
+        includes: Mapping[str, str],
+        gathered: Callable[[], Resources],
+        samples: int,
     ) -> None:
-        self._device, self._samples = device, samples
-        self._owned: list[Any] = []
-        self._bound: list[Any] = []
-        self._sampler = self._own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
-        self._depths, self._surfaces = (
-            [self._own(device.image(MAP_SIZE, MAP_SIZE, kind, name=f"light map {name.lower()}")) for name in _MAPS]
-            for kind in ("d32", "rg32u")
-        )
-        slots = {f"SLOT_{name}": self._slot(name) for name in _SLOTS}
-        views = Binding(self._slot("VIEWS"), "storage")
-        bindings = [
-            *scene.bindings(),
-            *gathering_bindings(images),
-            views,
-            *(Binding(self._slot(name), "textures", len(_MAPS)) for name in ("DEPTHS", "SURFACES")),
-        ]
-        text: dict[str, Any] = {
-            "includes": {**SCENE_INCLUDES, **includes, "light_views.glsl": light_view_declarations()}
-        }
-        self._choose = self._own(
-            device.compute_pipeline("light_views.comp", bindings, push=VIEWS_PUSH, defines=slots, **text)
-        )
-        self._gather = self._own(
-            device.compute_pipeline("light_cache.comp", bindings, push=GATHER_PUSH, defines=slots, **text)
-        )
+        super().__init__()
+        self._device, self._samples, self._gathered = device, samples, gathered
+        includes = {**includes, "light_views.glsl": light_view_declarations()}
 
-        def drawing(fragment: str, backs: int, colors: list[str]) -> Any:
-            return self._own(
-                device.graphics_pipeline(
-                    "light_map.vert",
-                    fragment,
-                    [*scene.bindings(), views],
-                    push=MAP_PUSH,
-                    defines={**slots, "SURFACES": len(colors), "BACKS": backs},
-                    color_formats=colors,
-                    depth_format="d32",
-                    cull="none",
-                    **text,
-                )
+        def looking(shader: str, push: Struct) -> ScenePipeline:
+            make = partial(device.compute_pipeline, shader)
+            return self.own(ScenePipeline(make, scene, self._looked_into, push=push, includes=includes))
+
+        def drawing(fragment: str, backs: int, colors: list[str]) -> ScenePipeline:
+            shaders = ("light_map.vert", fragment)
+            make = partial(device.graphics_pipeline, *shaders, color_formats=colors, depth_format="d32", cull="none")
+            defines = {"SURFACES": len(colors), "BACKS": backs}
+            return self.own(ScenePipeline(make, scene, self._shown, push=MAP_PUSH, defines=defines, includes=includes))
+
+        with self.building():
+            self._sampler = self.own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
+            self._depths, self._surfaces = (
+                [self.own(device.image(MAP_SIZE, MAP_SIZE, kind, name=f"light map {name.lower()}")) for name in _MAPS]
+                for kind in ("d32", "rg32u")
             )
+            self._of_scene = self.own(Owner())
+            self._choose_views(scene)
+            self._choose = looking("light_views.comp", VIEWS_PUSH)
+            self._gather = looking("light_cache.comp", GATHER_PUSH)
+            self._depth_only = drawing("face_depth.frag", 0, [])
+            self._fronts, self._backs = (drawing("light_map.frag", backs, ["rg32u"]) for backs in (0, 1))
 
-        self._depth_only = drawing("face_depth.frag", 0, [])
-        self._fronts, self._backs = (drawing("light_map.frag", backs, ["rg32u"]) for backs in (0, 1))
+    def bind(self, scene: SceneBuffers) -> None:
+        """Gather this scene's light from now on, into what the cache has now. Commands recorded before are stale."""
+        self._choose_views(scene)
+        for pipeline in (self._choose, self._gather, self._depth_only, self._fronts, self._backs):
+            pipeline.bind(scene)
 
-    def bind(self, scene: SceneBuffers, resources: Mapping[int, Any]) -> None:
-        """Gathers this scene's light into `resources` (by slot) from now on. Commands recorded before are stale."""
-        self._release()
-        self._scene = scene
+    def _choose_views(self, scene: SceneBuffers) -> None:
+        """How many views of which kind the scene wants, and what they show."""
         masks = [group_mask(part) for part in scene.parts]
         self._solid, self._hair, self._face = (
             [index for index, mask in enumerate(masks) if mask & wanted]
@@ -141,20 +134,20 @@ class LightMaps:
         self._kinds = ["LIGHT"] * scene.light_count + ["SKY"] * sky_looks + ["AROUND"] * AROUND_LOOKS
         self._framing = _framing(scene)
         self._framing["sky_looks"] = sky_looks
-        views = self._device.buffer(LIGHT_VIEW.size * len(self._kinds) * self._samples, name="light views")
-        self._bound.append(views)
-        shown = {self._slot("VIEWS"): views}
-        looked_into = {
-            self._slot(name): [(image, self._sampler) for image in images]
-            for name, images in (("DEPTHS", self._depths), ("SURFACES", self._surfaces))
-        }
-        self._looking = self._gather.bind({**scene.resources(), **resources, **shown, **looked_into})
-        self._drawing = self._depth_only.bind({**scene.resources(), **shown})
-        self._bound += [self._looking, self._drawing]
+        self._of_scene.close()
+        size = LIGHT_VIEW.size * len(self._kinds) * self._samples
+        self._views = self._of_scene.own(self._device.buffer(size, name="light views"))
+
+    def _shown(self) -> Resources:
+        return {"VIEWS": self._views}
+
+    def _looked_into(self) -> Resources:
+        depths, surfaces = ([(image, self._sampler) for image in maps] for maps in (self._depths, self._surfaces))
+        return {**self._gathered(), "VIEWS": self._views, "DEPTHS": depths, "SURFACES": surfaces}
 
     def record(self, command: CommandBuffer, points: int) -> None:
-        """Records an update of the first `points` points; how many of its samples count, the cache's state says."""
-        command.bind(self._choose, self._looking)
+        """Record an update of the first `points` points; how many of its samples count, the cache's state says."""
+        self._choose.use(command)
         command.push(self._framing)
         command.dispatch(-(-len(self._kinds) * self._samples // 64))
         command.barrier()
@@ -165,13 +158,13 @@ class LightMaps:
             command.barrier()
             gather["view"], gather["of_update"] = view, sample
             gather["first"], gather["last"] = view == 0, of_sample == len(self._kinds) - 1
-            command.bind(self._gather, self._looking)
+            self._gather.use(command)
             command.push(gather)
             command.dispatch(-(-points // 64))
             command.barrier()
 
     def _draw_maps(self, command: CommandBuffer, view: int, *, surfaces: bool) -> None:
-        """Draws what the view shows; with `surfaces` also which places of which colour these are, and backs."""
+        """Draw what the view shows; with `surfaces` also which places of which colour these are, and backs."""
         first = self._fronts if surfaces else self._depth_only
         shown = [(_MAPS.index("FIRST"), first, self._solid)]
         if self._hair:
@@ -181,33 +174,13 @@ class LightMaps:
         for index, pipeline, parts in shown:
             color = [self._surfaces[index]] if surfaces else []
             with command.rendering(color=color, depth=self._depths[index], clear_depth=1.0):
-                command.bind(pipeline, self._drawing)
-                command.index_buffer(self._scene.indices)
+                pipeline.use(command)
+                command.index_buffer(pipeline.scene.indices)
                 for part in parts:
                     push = np.zeros((), MAP_PUSH.dtype)
                     push["view"], push["part"] = view, part
                     command.push(push)
-                    self._scene.draw_part(command, part)
-
-    def close(self) -> None:
-        """Releases everything on the GPU."""
-        self._release()
-        for thing in reversed(self._owned):
-            thing.close()
-        self._owned = []
-
-    def _release(self) -> None:
-        for thing in reversed(self._bound):
-            thing.close()
-        self._bound = []
-
-    def _own(self, thing: Any) -> Any:
-        self._owned.append(thing)
-        return thing
-
-    @staticmethod
-    def _slot(name: str) -> int:
-        return FIRST_PASS_SLOT + _SLOTS.index(name)
+                    pipeline.scene.draw_part(command, part)
 
 
 def _framing(scene: SceneBuffers) -> NDArray[Any]:

@@ -68,9 +68,9 @@ class ProgressiveReference:
         """How many samples those pixels have that have the fewest, where tiles are traced."""
         return (self._frames - self._frames_before) // len(self._commands)
 
-    def lights_changed(self) -> None:
-        """Binds the lights anew. The GPU must be idle."""
-        self.reference.lights_changed()
+    def bind(self, scene: SceneBuffers) -> None:
+        """Trace this scene from now on, with the buffers that it has now. The GPU must be idle."""
+        self.reference.bind(scene)
         self._record()
 
     def restart(self) -> None:

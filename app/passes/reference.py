@@ -7,15 +7,16 @@ approximation: light reaches what lies behind a clear surface unbent, weakened a
 """
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gpu import Binding, CommandBuffer, Device, HitGroup, Struct
+from app.gpu import Buffer, CommandBuffer, Device, HitGroup, Struct
 from app.network.schema import TILE, tile_grid
+from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+from app.passes.scene_pipeline import Resources, ScenePipeline
 
 PUSH = Struct(
     "ReferencePush",
@@ -38,7 +39,7 @@ LANES_GPU, LANES_CPU = 65536, 1024
 SAMPLING = {"all": 0, "lights": 1, "surfaces": 2, "exits": 3}
 
 
-class Reference:
+class Reference(Owner):
     """Adds path-traced samples to every pixel, or to the pixels of some 16x16 tiles.
 
     A sample is decided by (pixel, number of samples that the pixel had before, seed of `SceneBuffers.set_frame`). Where
@@ -78,24 +79,11 @@ class Reference:
     ) -> None:
         if max_bounces < 1 or (clamp is not None and not clamp > 0.0):
             raise ValueError("max_bounces must be at least 1, and clamp positive")
-        self.device, self.scene = device, scene
+        super().__init__()
+        self.device = device
         self.width, self.height = width, height
         self.tiles_x, self.tiles_y = tile_grid(width, height)
-        self._owned: list[Any] = []
-        pixels = width * height
-        self.radiance = self._own(device.buffer(np.zeros((pixels, 4), np.float32), name="reference radiance"))
-        self.squares = self._own(device.buffer(np.zeros((pixels, 4), np.float32), name="reference squares"))
-        tiles = self.tiles_x * self.tiles_y
-        self._tiles = self._own(device.buffer(4 * (tiles + 1), memory="upload", name="reference tiles"))
-        self.set_tiles(None)
-        self._pool = self._own(device.buffer(4, name="reference pool"))
-        first = FIRST_PASS_SLOT
-        self._slots = {first: self.radiance, first + 1: self.squares, first + 2: self._tiles, first + 3: self._pool}
         defines: dict[str, str | int] = {
-            "SLOT_RADIANCE": first,
-            "SLOT_SQUARES": first + 1,
-            "SLOT_TILES": first + 2,
-            "SLOT_POOL": first + 3,
             "TILE": f"{TILE}u",
             "MAX_BOUNCES": f"{max_bounces}u",
             "SUBSURFACE": int(subsurface),
@@ -109,33 +97,34 @@ class Reference:
         }
         if clamp is not None:
             defines["CLAMP_INDIRECT"] = repr(float(clamp))
-        self._pipeline = self._own(
-            device.raytracing_pipeline(
-                "reference.rgen",
-                ["miss.rmiss"],
-                [HitGroup("hit.rchit")],
-                [*scene.bindings(), *(Binding(slot, "storage") for slot in self._slots)],
-                push=PUSH,
-                defines=defines,
-                includes={**SCENE_INCLUDES, "reference_push.glsl": PUSH.glsl},
+        make = partial(device.raytracing_pipeline, "reference.rgen", ["miss.rmiss"], [HitGroup("hit.rchit")])
+        includes = {"reference_push.glsl": PUSH.glsl}
+        nothing = np.zeros((width * height, 4), np.float32)
+        with self.building():
+            self.radiance = self.own(device.buffer(nothing, name="reference radiance"))
+            self.squares = self.own(device.buffer(nothing, name="reference squares"))
+            tiles = self.tiles_x * self.tiles_y
+            self._tiles = self.own(device.buffer(4 * (tiles + 1), memory="upload", name="reference tiles"))
+            self.set_tiles(None)
+            self._pool = self.own(device.buffer(4, name="reference pool"))
+            self._pipeline = self.own(
+                ScenePipeline(make, scene, self._resources, push=PUSH, defines=defines, includes=includes)
             )
-        )
-        with device.commands(overlapping=True) as clear:
-            clear.fill(self.radiance)
-            clear.fill(self.squares)
-            clear.barrier()
-        self.clear = self._own(clear)
-        self._bound: Any = None
-        self.lights_changed()
+            with device.commands(overlapping=True) as clear:
+                clear.fill(self.radiance)
+                clear.fill(self.squares)
+                clear.barrier()
+            self.clear = self.own(clear)
 
-    def lights_changed(self) -> None:
-        """Binds the light buffers anew. Commands recorded before are stale."""
-        if self._bound is not None:
-            self._bound.close()
-        self._bound = self._pipeline.bind({**self.scene.resources(), **self._slots})
+    def _resources(self) -> Resources:
+        return {"RADIANCE": self.radiance, "SQUARES": self.squares, "TILES": self._tiles, "POOL": self._pool}
+
+    def bind(self, scene: SceneBuffers) -> None:
+        """Trace this scene from now on, with the buffers that it has now. Commands recorded before are stale."""
+        self._pipeline.bind(scene)
 
     def set_tiles(self, tiles: Sequence[int] | NDArray[np.integer] | None) -> None:
-        """Chooses the tiles to trace, by index (row * tiles_x + column), each at most once; None: all.
+        """Choose the tiles to trace, by index (row * tiles_x + column), each at most once; None: all.
 
         The GPU must be idle.
         """
@@ -157,7 +146,7 @@ class Reference:
         stride: int = 1,
         offset: tuple[int, int] = (0, 0),
     ) -> None:
-        """Records the pass: adds `samples` to pixels of the chosen tiles. What follows needs a barrier.
+        """Record the pass: adds `samples` to pixels of the chosen tiles. What follows needs a barrier.
 
         Args:
             samples: how many, >= 1.
@@ -175,12 +164,12 @@ class Reference:
         with command.timer("reference"):
             command.fill(self._pool)
             command.barrier()
-            command.bind(self._pipeline, self._bound)
+            self._pipeline.use(command)
             command.push(push)
             command.trace(LANES_CPU if self.device.info.kind == "cpu" else LANES_GPU, 1)
 
     def reset(self) -> None:
-        """Forgets all samples at once. The GPU is idle afterwards."""
+        """Forget all samples at once. The GPU is idle afterwards."""
         self.device.submit(self.clear)
 
     def read(self) -> NDArray[np.float32]:
@@ -200,17 +189,6 @@ class Reference:
         spread = np.maximum(squares / np.maximum(count, 1.0) - mean * mean, 0.0)
         return np.where(count > 1.0, spread / np.maximum(count - 1.0, 1.0), np.inf).astype(np.float32)
 
-    def close(self) -> None:
-        """Releases everything on the GPU."""
-        self._bound.close()
-        for thing in reversed(self._owned):
-            thing.close()
-        self._owned = []
-
-    def _read(self, buffer: Any) -> NDArray[np.float64]:
+    def _read(self, buffer: Buffer) -> NDArray[np.float64]:
         values: NDArray[np.float32] = buffer.read(np.float32, (self.height, self.width, 4))
         return values.astype(np.float64)
-
-    def _own(self, thing: Any) -> Any:
-        self._owned.append(thing)
-        return thing

@@ -1,13 +1,16 @@
 """Temporal antialiasing: the last picture, moved to where the camera sees it now."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from app.gpu import CommandBuffer, Device, Image
 from app.network.schema import glsl, tile_grid
 from app.passes.composite import COMPOSITE_INCLUDES, Composite
+from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_pass import ScenePass
+from app.passes.scene_pipeline import Resources, ScenePipeline
 from app.scene.camera import Camera
 
 HISTORY_SAMPLES = 4  # as how many samples at most all frames before count together
@@ -17,7 +20,7 @@ CLIP_AT_REST, CLIP_FAST, FAST = 1.0, 0.5, 1.0
 EDGE_PIXELS = 8.0  # a step in depth between neighbours that is deeper than so many pixels are wide is an edge
 
 
-class Reprojection:
+class Reprojection(Owner):
     """Fills a composite's `history` from its `resolved`, for the first frame of another view or in other light.
 
     Nothing of the scene moves but the camera, so depth says where in the last picture a point was (Karis 2014, "High
@@ -32,39 +35,43 @@ class Reprojection:
     """
 
     def __init__(self, device: Device, scene: SceneBuffers, composite: Composite, depth: Image) -> None:
-        self._groups = tile_grid(composite.width, composite.height)
-        self._nearest = device.sampler("nearest", wrap_u="clamp", wrap_v="clamp")
-        self._linear = device.sampler("linear", wrap_u="clamp", wrap_v="clamp")
+        super().__init__()
+        self._composite, self._depth = composite, depth
         constants = {"CLIP_AT_REST": CLIP_AT_REST, "CLIP_FAST": CLIP_FAST, "FAST": FAST, "EDGE_PIXELS": EDGE_PIXELS}
-        self._pass = ScenePass(
-            device,
-            scene,
-            "reprojection.comp",
-            {
-                "SURFACE": composite.inputs.surface,
-                "FACE_RADIANCE": composite.inputs.face_radiance,
-                "BACKGROUND_RADIANCE": composite.inputs.background_radiance,
-                "STATE": composite.state,
-                "DEPTH": (depth, self._nearest),
-                "RESOLVED": (composite.resolved, self._linear),
-                "HISTORY": composite.history,
-            },
-            defines={name: str(value) for name, value in constants.items()},
-            includes={**COMPOSITE_INCLUDES, "features.glsl": glsl()},
-        )
+        with self.building():
+            self._nearest = self.own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
+            self._linear = self.own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
+            self._pipeline = self.own(
+                ScenePipeline(
+                    partial(device.compute_pipeline, "reprojection.comp"),
+                    scene,
+                    self._resources,
+                    defines={name: str(value) for name, value in constants.items()},
+                    includes={**COMPOSITE_INCLUDES, "features.glsl": glsl()},
+                )
+            )
 
-    def lights_changed(self) -> None:
-        """Binds the scene anew. Commands recorded before are stale."""
-        self._pass.lights_changed()
+    def _resources(self) -> Resources:
+        composite = self._composite
+        return {
+            "SURFACE": composite.inputs.surface,
+            "FACE_RADIANCE": composite.inputs.face_radiance,
+            "BACKGROUND_RADIANCE": composite.inputs.background_radiance,
+            "STATE": composite.state,
+            "DEPTH": (self._depth, self._nearest),
+            "RESOLVED": (composite.resolved, self._linear),
+            "HISTORY": composite.history,
+        }
+
+    def bind(self, scene: SceneBuffers) -> None:
+        """See this scene from now on, with the buffers that it has now. Commands recorded before are stale."""
+        self._pipeline.bind(scene)
 
     def record(self, command: CommandBuffer) -> None:
-        """Records the pass; the composite's history is visible after the next barrier."""
-        self._pass.record(command, self._groups)
-
-    def close(self) -> None:
-        """Releases everything on the GPU."""
-        for thing in (self._pass, self._linear, self._nearest):
-            thing.close()
+        """Record the pass; the composite's history is visible after the next barrier."""
+        with command.timer("reprojection"):
+            self._pipeline.use(command)
+            command.dispatch(*tile_grid(self._composite.width, self._composite.height))
 
 
 class History:

@@ -163,10 +163,7 @@ class GpuFrameSource:
                 background=False,
             )
         else:
-            self._cache.set_scene(self._buffers)
-            for thing in self._sized:
-                thing.scene = self._buffers
-                thing.lights_changed()
+            self._bind()
         if old is not None:
             old.close()
 
@@ -176,9 +173,12 @@ class GpuFrameSource:
         assert self._buffers is not None and self._cache is not None
         self._lights, self._environment = lights, environment
         if self._buffers.set_lights(replace(self._scene, lights=LightRig(lights), environment=environment)):
-            for thing in (self._cache, *self._sized):
-                thing.lights_changed()
+            self._bind()
         self._cache.restart()
+
+    def _bind(self) -> None:
+        for thing in (self._cache, *self._sized):
+            thing.bind(self._buffers)
 
     def _set_size(self, width: int, height: int) -> None:
         if (width, height) == self._size:

@@ -62,8 +62,7 @@ class Tracer:
             if self._reference is None:
                 self._reference = Reference(self._gpu, buffers, *self._size, **self._options)
             else:
-                self._reference.scene = buffers
-                self._reference.lights_changed()  # takes all buffers anew
+                self._reference.bind(buffers)
             with self._gpu.commands() as command:
                 self._reference.record(command, samples)
                 command.barrier()

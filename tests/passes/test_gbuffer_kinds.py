@@ -46,10 +46,9 @@ class Stage:
         self._shown = parts
         old = self.buffers
         self.buffers = SceneBuffers(self.gpu, Scene(parts, SUN, None, CAMERA) if parts else self.scene)
-        self.cache.set_scene(self.buffers)
+        self.cache.bind(self.buffers)
         for gbuffer in self._gbuffers.values():
-            gbuffer.scene = self.buffers
-            gbuffer.lights_changed()
+            gbuffer.bind(self.buffers)
         old.close()
 
     def frame(

@@ -39,7 +39,7 @@ class Caches:
         """With caches of these kinds; what the others hold is stale."""
         if self._buffers.set_lights(scene):
             for cache in self._kinds.values():
-                cache.lights_changed()
+                cache.bind(self._buffers)
         for cache in (self._kinds[kind] for kind in kinds):
             cache.restart()
             while not cache.converged:

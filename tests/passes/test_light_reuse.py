@@ -59,7 +59,7 @@ class Cache:
             texels = image.read().astype(np.float32)
             found[name] = texels[self._coarse if len(texels) == SIZE else self._fine.reshape(texels.shape[:2])]
         vertices = self._cache.gathered.read(GATHERED_LIGHT.dtype)[SIZE**2 :]
-        found["vertices"] = vertices["environment"] + vertices["lights"] / samples
+        found["vertices"] = np.asarray(vertices["environment"] + vertices["lights"] / samples, np.float32)
         return found
 
     def shares(self, known: Sequence[int], samples: int = SAMPLES - 1) -> F32:

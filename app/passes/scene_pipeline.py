@@ -1,0 +1,82 @@
+"""A pipeline whose shaders know the scene and a few things of the pass's own."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from app.gpu import Binding, Buffer, CommandBuffer, Image, Pipeline, Struct
+from app.gpu.bindings import BindingKind, Texture
+from app.passes.owner import Owner
+from app.passes.scene_buffers import SceneBuffers
+from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
+
+# A storage buffer, a storage image, an image with the sampler that looks it up, or an array of these.
+Resource: TypeAlias = Buffer | Image | Texture | list[Texture]
+Resources: TypeAlias = Mapping[str, Resource]
+
+
+def _nothing() -> Resources:
+    return {}
+
+
+class ScenePipeline(Owner):
+    """Binds the scene's slots and, after them, what the shaders read and write besides.
+
+    Args:
+        make: what makes the pipeline once it gets the bindings, `push`, `defines` and `includes`: of an open device's
+            `compute_pipeline`, `graphics_pipeline` or `raytracing_pipeline` all but these. Its shaders include
+            "scene.glsl".
+        scene: the scene on the GPU.
+        resources: tells what else is bound, by name, whenever the scene is: NAME's slot is SLOT_NAME in the shaders.
+            Names, their order and the lengths of arrays stay as they were first. The resources stay the caller's.
+        push, defines, includes: as for these methods.
+
+    Attributes:
+        scene: what is bound.
+    """
+
+    def __init__(
+        self,
+        make: Callable[..., Pipeline],
+        scene: SceneBuffers,
+        resources: Callable[[], Resources] = _nothing,
+        *,
+        push: Struct | None = None,
+        defines: Mapping[str, str | int] | None = None,
+        includes: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._resources = resources
+        first = resources()
+        self._slots = {name: FIRST_PASS_SLOT + i for i, name in enumerate(first)}
+        own = [_binding(self._slots[name], name, resource) for name, resource in first.items()]
+        with self.building():
+            self._pipeline = self.own(
+                make(
+                    [*scene.bindings(), *own],
+                    push=push,
+                    defines={**{f"SLOT_{name}": slot for name, slot in self._slots.items()}, **(defines or {})},
+                    includes={**SCENE_INCLUDES, **(includes or {})},
+                )
+            )
+            self._bound = self.own(Owner())
+            self.bind(scene)
+
+    def bind(self, scene: SceneBuffers) -> None:
+        """Bind what stands in all slots now, of this scene from now on. Commands recorded before are stale."""
+        self.scene = scene
+        self._bound.close()
+        own = {self._slots[name]: resource for name, resource in self._resources().items()}
+        self._set = self._bound.own(self._pipeline.bind({**scene.resources(), **own}))
+
+    def use(self, command: CommandBuffer) -> None:
+        """Record that the commands after this are for this pipeline, and that it works with what is bound."""
+        command.bind(self._pipeline, self._set)
+
+
+def _binding(slot: int, name: str, resource: Resource) -> Binding:
+    if isinstance(resource, list):
+        return Binding(slot, "textures", len(resource), name.lower())
+    kind: BindingKind = "texture"
+    if isinstance(resource, Buffer | Image):
+        kind = "storage" if isinstance(resource, Buffer) else "image"
+    return Binding(slot, kind, name=name.lower())
