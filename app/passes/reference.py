@@ -83,22 +83,19 @@ class Reference(Owner):
         self.device = device
         self.width, self.height = width, height
         self.tiles_x, self.tiles_y = tile_grid(width, height)
-        defines: dict[str, str | int] = {
+        self._defines: dict[str, str | int] = {
             "TILE": f"{TILE}u",
             "MAX_BOUNCES": f"{max_bounces}u",
             "SUBSURFACE": int(subsurface),
             "SAMPLING": SAMPLING[sampling],
             "CANDIDATES": LIGHT_CANDIDATES,
-            "CLEAR_PARTS": int(any(part.material.transmission > 0.0 for part in scene.parts)),
             "ENERGY_COMPENSATION": int(energy_compensation),
             "PROBE_CANDIDATES": PROBE_CANDIDATES,
             "WALK_STEPS": f"{WALK_STEPS}u",
             "WALK_STEPS_WITHOUT_ROULETTE": f"{WALK_STEPS_WITHOUT_ROULETTE}u",
         }
         if clamp is not None:
-            defines["CLAMP_INDIRECT"] = repr(float(clamp))
-        make = partial(device.raytracing_pipeline, "reference.rgen", ["miss.rmiss"], [HitGroup("hit.rchit")])
-        includes = {"reference_push.glsl": PUSH.glsl}
+            self._defines["CLAMP_INDIRECT"] = repr(float(clamp))
         nothing = np.zeros((width * height, 4), np.float32)
         with self.building():
             self.radiance = self.own(device.buffer(nothing, name="reference radiance"))
@@ -107,9 +104,7 @@ class Reference(Owner):
             self._tiles = self.own(device.buffer(4 * (tiles + 1), memory="upload", name="reference tiles"))
             self.set_tiles(None)
             self._pool = self.own(device.buffer(4, name="reference pool"))
-            self._pipeline = self.own(
-                ScenePipeline(make, scene, self._resources, push=PUSH, defines=defines, includes=includes)
-            )
+            self._pipeline = self._make_pipeline(scene)
             with device.commands(overlapping=True) as clear:
                 clear.fill(self.radiance)
                 clear.fill(self.squares)
@@ -121,7 +116,19 @@ class Reference(Owner):
 
     def bind(self, scene: SceneBuffers) -> None:
         """Trace this scene from now on, with the buffers that it has now. Commands recorded before are stale."""
-        self._pipeline.bind(scene)
+        before = self._pipeline
+        if _has_clear_parts(scene) == _has_clear_parts(before.scene):
+            before.bind(scene)
+        else:
+            self._pipeline = self._make_pipeline(scene)
+            self.let_go(before).close()
+
+    def _make_pipeline(self, scene: SceneBuffers) -> ScenePipeline:
+        device = self.device
+        make = partial(device.raytracing_pipeline, "reference.rgen", ["miss.rmiss"], [HitGroup("hit.rchit")])
+        defines = {**self._defines, "CLEAR_PARTS": int(_has_clear_parts(scene))}
+        includes = {"reference_push.glsl": PUSH.glsl}
+        return self.own(ScenePipeline(make, scene, self._resources, push=PUSH, defines=defines, includes=includes))
 
     def set_tiles(self, tiles: Sequence[int] | NDArray[np.integer] | None) -> None:
         """Choose the tiles to trace, by index (row * tiles_x + column), each at most once; None: all.
@@ -192,3 +199,8 @@ class Reference(Owner):
     def _read(self, buffer: Buffer) -> NDArray[np.float64]:
         values: NDArray[np.float32] = buffer.read(np.float32, (self.height, self.width, 4))
         return values.astype(np.float64)
+
+
+def _has_clear_parts(scene: SceneBuffers) -> bool:
+    """Whether rays have to look for them: without any, the shader is compiled without that."""
+    return any(part.material.transmission > 0.0 for part in scene.parts)

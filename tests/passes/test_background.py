@@ -20,6 +20,7 @@ from app.scene.environment import Environment
 from app.scene.lights import AreaLight, LightRig
 from app.scene.model import Material, Mesh, Part, Scene, Texture
 from app.scene.primitives import box, quad, uv_sphere
+from tests.conftest import Keep
 
 F32 = NDArray[np.float32]
 SIZE = 64
@@ -108,6 +109,26 @@ class TestClear:
         nothing = clear(uv_sphere(0.04, 24, 32).with_transform(_moved(0.0, 0.0, 0.1)), 1.0)
         behind = draw(gpu, a_scene(WALL, nothing))
         assert np.allclose(behind, bare, rtol=0.02, atol=2e-3)
+
+    def test_another_scene_is_drawn_as_by_a_pass_made_for_it(self, gpu: Device, bare: F32, keep: Keep) -> None:
+        """A pane comes before the wall, and goes again."""
+        pane = clear(box((-0.05, -0.05, 0.1), (0.05, 0.05, 0.11)))
+        scenes = (a_scene(WALL), a_scene(WALL, pane))
+        fresh = (bare, draw(gpu, scenes[1]))
+        buffers = [keep(SceneBuffers(gpu, scene)) for scene in scenes]
+        cache = keep(LightCache(gpu, buffers[0], size=16, samples=32, samples_per_update=32))
+        background = keep(Background(gpu, buffers[0], cache, SIZE, SIZE))
+        for index in (1, 0):
+            cache.bind(buffers[index])
+            background.bind(buffers[index])
+            with gpu.commands() as command:
+                background.record(command)
+                command.barrier()
+            buffers[index].set_frame(FRONT, SIZE, SIZE, jitter=(0.0, 0.0), sample_index=0)
+            cache.update()
+            gpu.submit(command)
+            command.close()
+            assert np.array_equal(background.radiance.read(), fresh[index])
 
     def test_what_stands_in_front_hides_it(self, gpu: Device, bare: F32) -> None:
         hidden = clear(quad((0, 0, -0.1), (0.2, 0, 0), (0, 0.2, 0)))

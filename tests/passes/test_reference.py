@@ -10,8 +10,10 @@ from app.gpu import Device
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.environment import Environment, texel_directions
-from app.scene.model import Material, Scene
+from app.scene.model import Material, Part, Scene
 from app.scene.prefilter import row_solid_angles
+from app.scene.primitives import quad
+from tests.conftest import Keep
 from tests.passes.reference_scenes import Picture, ball, brighter, lamps, still_life, trace
 
 WHITE = (1.0, 1.0, 1.0)
@@ -155,6 +157,27 @@ class TestProgress:
         assert edges[0] > 20 and edges[1] == 0
         for thing in (reference, buffers):
             thing.close()
+
+    def test_another_scene_is_drawn_as_by_a_reference_made_for_it(self, gpu: Device, keep: Keep) -> None:
+        """A clear pane comes before the still life, and goes again."""
+        plain, glass = still_life(), Material("glass", (1.0, 1.0, 1.0), roughness=0.05, transmission=1.0)
+        pane = Part("pane", quad((0.0, 0.4, 1.0), (0.4, 0.0, 0.0), (0.0, 0.4, 0.0)), glass)
+        behind = replace(plain, parts=(*plain.parts, pane))
+        fresh = [trace(gpu, scene, self.SIZE, 2).mean for scene in (plain, behind)]
+        assert not np.allclose(fresh[0], fresh[1], rtol=0.01)
+        buffers = [keep(SceneBuffers(gpu, scene)) for scene in (plain, behind)]
+        reference = keep(Reference(gpu, buffers[0], *self.SIZE))
+        before = gpu.live_objects
+        for index in (1, 1, 0):
+            reference.bind(buffers[index])
+            with gpu.commands() as command:
+                reference.record(command, 2)
+                command.barrier()
+            buffers[index].set_frame(plain.camera, *self.SIZE, jitter=(0.0, 0.0), sample_index=0)
+            gpu.submit(command)
+            command.close()
+            assert np.array_equal(reference.read(), fresh[index])
+            assert gpu.live_objects == before
 
     def test_nonsense_is_refused(self, gpu: Device) -> None:
         scene: Scene = still_life()
