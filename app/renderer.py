@@ -9,21 +9,21 @@ of its own, so that Python prepares a frame while the GPU draws the one before.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InputError
-from app.frame_passes import FACE_RADIANCE, FramePasses, make_frame_passes
-from app.gpu import CommandBuffer, Device, Image
+from app.frame_passes import FACE_RADIANCE, FramePasses
+from app.gpu import Buffer, CommandBuffer, Device, Image
 from app.network.weights import WeightSet
-from app.passes.composite import MODES, NEEDS_REFERENCE, VIEW_MODES, composite_state
+from app.passes.composite import MODES, NEEDS_REFERENCE, VIEW_MODES, Composite, composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
 from app.passes.network_pipeline import network_pipeline
+from app.passes.owner import Owner
 from app.passes.progressive_reference import ProgressiveReference
 from app.passes.reprojection import History
 from app.passes.scene_buffers import SceneBuffers
@@ -41,21 +41,25 @@ _CENTER = (0.0, 0.0)
 _ENOUGH_BESIDE = 64  # samples of a neural picture beside the reference: all time after that is the reference's
 
 
-@dataclass
-class _Turn:
-    """What each frame that may be under way has of its own; the last of its commands are `composite`."""
+class _Turn(Owner):
+    """What each frame that may be under way has of its own; the last of its commands are `composite`.
 
-    light: Upload  # frame and cache state
-    neural: Upload  # frame and composite state
-    reference: Upload  # frame and composite state
-    composite: CommandBuffer
+    `light` brings the frame's record and the cache's state to the GPU, `neural` and `reference` the frame's and the
+    composite's.
+    """
 
-    def close(self) -> None:
-        for thing in (self.composite, self.reference, self.neural, self.light):
-            thing.close()
+    def __init__(self, device: Device, frame: Buffer, cache_state: Buffer, composite: Composite) -> None:
+        super().__init__()
+        with self.building():
+            self.light = self.own(Upload(device, frame, cache_state))
+            self.neural = self.own(Upload(device, frame, composite.state))
+            self.reference = self.own(Upload(device, frame, composite.state))
+            with self.own(device.commands()) as self.composite:
+                composite.record(self.composite)
+                self.composite.barrier()
 
 
-class Renderer:
+class Renderer(Owner):
     """Draws a scene, neural or path traced.
 
     Each `render` adds one sample, shifted inside the pixel, to what is accumulated for this view: this is the
@@ -101,6 +105,7 @@ class Renderer:
     ) -> None:
         if not scene.face_parts:
             raise InputError("The scene has no face: name the part that is one with --face.")
+        super().__init__()
         self.device, self._seed = device, seed
         self.mode = mode
         self._gbuffer: GBufferKind = gbuffer or ("trace" if device.raytracing else "raster")
@@ -111,27 +116,22 @@ class Renderer:
         self.antialias_motion = self._interleaves_reference = False
         self._scene = scene
         self._size = size
-        self._owned: list[Any] = []
-        self._commands: list[CommandBuffer] = []
         self._turns: list[_Turn] = []
-        self._frames = self._used = 0  # drawn, and those before the networks changed
-        self._retired: list[Any] = []  # what frames under way may need
-        self._compiled = {weights.layers}
         self._ran: list[CommandBuffer] = []  # by the last frame
+        self._frames = self._used = 0  # drawn, and those before the networks changed
+        self._compiled = {weights.layers}
         self._face_center = scene.bounds(face_only=True).mean(axis=0)
         self._shown: tuple[Any, ...] = ()
-        self._buffers = SceneBuffers(device, scene)
-        self._owned.append(self._buffers)
-        try:
-            self._store = WeightStore(device, weights, lambda some: network_pipeline(device, some, FACE_RADIANCE))
-            self._owned.append(self._store)
-            self._cache = LightCache(device, self._buffers, **self._cache_options)
-            self._owned.append(self._cache)
-            self._passes = self._make_passes()
-            self._record()
-        except BaseException:
-            self._close_all()
-            raise
+        with self.building():
+            self._buffers = self.own(SceneBuffers(device, scene))
+            self._store = self.own(
+                WeightStore(device, weights, lambda some: network_pipeline(device, some, FACE_RADIANCE))
+            )
+            self._cache = self.own(LightCache(device, self._buffers, **self._cache_options))
+            self._of_size = self.own(Owner())
+            self._retired = self.own(Owner())  # what frames under way may need
+            self._recorded = self.own(Owner())
+            self._make_passes()
         self._neural_samples = 0
         self._history = History()
 
@@ -186,12 +186,10 @@ class Renderer:
         """Before `prepare`, and by the thread that draws: waits for frames that still draw with the networks before."""
         if self._frames < self._used + _UNDER_WAY:
             self._finish()
-        for thing in self._retired:
-            thing.close()
-        self._retired = []
+        self._retired.close()
 
     def prepare(self, weights: WeightSet) -> ResidentWeights:
-        """Brings other tile networks to the GPU and compiles what they need, for `use`.
+        """Bring other tile networks to the GPU and compile what they need, for `use`.
 
         May run in another thread while this one draws, though not twice at once.
 
@@ -205,14 +203,15 @@ class Renderer:
         return ready
 
     def use(self, ready: ResidentWeights) -> None:
-        """Draws with what `prepare` returned last from the next frame on. Frames under way end as they began."""
+        """Draw with what `prepare` returned last from the next frame on. Frames under way end as they began."""
         self._store.use(ready)
-        p, scale, before = self._passes, ready.weights.hash_scale, self._network_command
+        p, scale = self._passes, ready.weights.hash_scale
         if scale != p.tile_hash.hash_scale:  # recorded with the hash
             p.tile_hash.set_scale(scale)
             self._record(ready)
         else:
-            self._retired += (before, p.tile_network.use(ready))
+            self._retire_bindings(ready)
+            self._retired.own(self._recorded.let_go(self._network_command))
             self._record_network()
         self._neural_samples, self._used = 0, self._frames
 
@@ -254,7 +253,7 @@ class Renderer:
     # Drawing
 
     def render(self, *, wait: bool = True) -> None:
-        """Adds one sample to the picture that `mode` shows and updates `image`.
+        """Add one sample to the picture that `mode` shows and update `image`.
 
         With `wait` the GPU is idle afterwards. Without, it still draws this frame, and this call has waited for the one
         before the last: what else runs on the queue (`image.read`, a blit) comes after the frame by itself.
@@ -295,22 +294,19 @@ class Renderer:
         self._ran, self._frames = run, self._frames + 1
 
     def settle_lights(self) -> None:
-        """Gathers all of the light cache's samples now."""
+        """Gather all of the light cache's samples now."""
         self._finish()
         while not self._cache.converged:
             self._buffers.set_frame(self._scene.camera, *self._size, jitter=_CENTER, sample_index=0, seed=self._seed)
             self._cache.update()
 
     def resize(self, width: int, height: int) -> None:
-        """Changes the picture's size."""
+        """Change the picture's size."""
         if (width, height) == self._size:
             return
         self._size = (width, height)
         self._history.forget()
-        self._close_commands()
-        self._passes.close()
-        self._passes = self._make_passes()
-        self._record()
+        self._make_passes()
         self._restart()
 
     def timings(self) -> dict[str, float]:
@@ -344,60 +340,52 @@ class Renderer:
         self._finish()
         return read_layer(name, self._passes.gbuffer, self._passes.tile_hash, *self._size)
 
-    def close(self) -> None:
-        """Releases everything on the GPU but the device."""
-        self._close_commands()
-        self._passes.close()
-        self._close_all()
-
-    def __enter__(self) -> "Renderer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     # Wiring
 
-    def _make_passes(self) -> FramePasses:
-        return make_frame_passes(
-            self.device, self._buffers, self._cache, self._store.current, self._size, self._gbuffer,
-            interleaves_reference=self._interleaves_reference,
+    def _make_passes(self) -> None:
+        """Make and record all that depends on the picture's size; nothing of another size is left."""
+        self._forget_commands()
+        self._of_size.close()
+        self._passes = self._of_size.own(
+            FramePasses(
+                self.device, self._buffers, self._cache, self._store.current, self._size, self._gbuffer,
+                interleaves_reference=self._interleaves_reference,
+            )
         )  # fmt: skip
+        self._record()
 
     def _record(self, weights: ResidentWeights | None = None) -> None:
-        """Records everything; with other networks from now on, if there are any."""
-        self._close_commands()
+        """Record everything; with other networks from now on, if there are any."""
+        self._forget_commands()
         if weights is not None:
-            self._retired.append(self._passes.tile_network.use(weights))
-        p, device = self._passes, self.device
-        with device.commands(overlapping=True) as neural:
+            self._retire_bindings(weights)
+        p, device, own = self._passes, self.device, self._recorded.own
+        with own(device.commands(overlapping=True)) as neural:
             p.gbuffer.record(neural)
             p.background.record(neural)
             neural.barrier()
             p.tile_hash.record(neural)
             neural.barrier()
-        with device.commands(overlapping=True) as reprojection:
+        with own(device.commands(overlapping=True)) as reprojection:
             p.reprojection.record(reprojection)
             reprojection.barrier()
-        self._commands += (neural, reprojection)
         self._neural_command, self._reprojection_command = neural, reprojection
         self._record_network()
-        self._turns = [self._make_turn() for _ in range(_UNDER_WAY)]
+        frame, state = self._buffers.frame, self._cache.state
+        self._turns = [own(_Turn(device, frame, state, p.composite)) for _ in range(_UNDER_WAY)]
 
     def _record_network(self) -> None:
         """Apart from the rest of a neural frame, as it is recorded anew for other weights."""
-        with self.device.commands(overlapping=True) as network:
+        with self._recorded.own(self.device.commands(overlapping=True)) as network:
             self._passes.tile_network.record(network)
             network.barrier()
         self._network_command = network
 
-    def _make_turn(self) -> _Turn:
-        device, frame, state = self.device, self._buffers.frame, self._passes.composite.state
-        light, neural, reference = (Upload(device, frame, other) for other in (self._cache.state, state, state))
-        with device.commands() as composite:
-            self._passes.composite.record(composite)
-            composite.barrier()
-        return _Turn(light, neural, reference, composite)
+    def _retire_bindings(self, weights: ResidentWeights) -> None:
+        """Other networks from now on; what those before were bound by is kept until frames under way are drawn."""
+        before = self._passes.tile_network.use(weights)
+        if before is not None:
+            self._retired.own(before)
 
     def _need_raytracing(self, what: str) -> None:
         if not self.device.raytracing:
@@ -440,7 +428,7 @@ class Renderer:
         return self._composite_state
 
     def _finish(self) -> None:
-        """Waits until no frame is under way."""
+        """Wait until no frame is under way."""
         for turn in self._turns:
             turn.composite.wait()
 
@@ -449,22 +437,11 @@ class Renderer:
         if self._passes.reference is not None:
             self._passes.reference.restart()
 
-    def _close_commands(self) -> None:
-        for turn in self._turns:
-            turn.close()
-        if self._commands:
-            self._network_command.close()
-        for thing in self._retired:
-            thing.close()
-        self._retired = []
-        for commands in self._commands:
-            commands.close()
-        self._turns, self._commands, self._ran = [], [], []
-
-    def _close_all(self) -> None:
-        for thing in reversed(self._owned):
-            thing.close()
-        self._owned = []
+    def _forget_commands(self) -> None:
+        """Close all commands, once frames under way are drawn."""
+        self._recorded.close()
+        self._retired.close()
+        self._turns, self._ran = [], []
 
 
 def _moved(old: Scene, new: Scene) -> list[int] | None:

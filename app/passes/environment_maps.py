@@ -3,14 +3,16 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.gpu import Device, Image
+from app.passes.owner import Owner
 from app.passes.scene_layout import ENVIRONMENT_LEVELS, ENVIRONMENT_TEXEL
 from app.scene.environment import LUMINANCE, Environment
 from app.scene.sampling import alias_table
 
 
-class EnvironmentMaps:
+class EnvironmentMaps(Owner):
     """What depends on a map's pixels alone; turning or dimming the environment needs no new ones.
 
     Args:
@@ -23,23 +25,22 @@ class EnvironmentMaps:
     """
 
     def __init__(self, device: Device, environment: Environment | None) -> None:
-        self.levels: list[Image] = []
-        if environment is None:
-            self.levels = [device.image(1, 1, "rgba8", name="no environment")] * ENVIRONMENT_LEVELS
-            self.alias = device.buffer(np.zeros(1, ENVIRONMENT_TEXEL.dtype), name="no environment")
-            return
-        for level in environment.prefiltered(ENVIRONMENT_LEVELS):
-            rgba = np.ones((*level.shape[:2], 4), np.float32)
-            rgba[..., :3] = level
-            image = device.image(level.shape[1], level.shape[0], "rgba32f", name="environment")
-            image.upload(rgba)
-            self.levels.append(image)
-        self.alias = device.buffer(_alias_texels(environment), name="environment alias table")
+        super().__init__()
+        with self.building():
+            if environment is None:
+                blank = self.own(device.image(1, 1, "rgba8", name="no environment"))
+                self.levels = [blank] * ENVIRONMENT_LEVELS
+                self.alias = self.own(device.buffer(np.zeros(1, ENVIRONMENT_TEXEL.dtype), name="no environment"))
+            else:
+                self.levels = [self._upload(device, level) for level in environment.prefiltered(ENVIRONMENT_LEVELS)]
+                self.alias = self.own(device.buffer(_alias_texels(environment), name="environment alias table"))
 
-    def close(self) -> None:
-        """Releases everything on the GPU."""
-        for thing in (self.alias, *dict.fromkeys(self.levels)):
-            thing.close()
+    def _upload(self, device: Device, level: NDArray[np.float32]) -> Image:
+        rgba = np.ones((*level.shape[:2], 4), np.float32)
+        rgba[..., :3] = level
+        image = self.own(device.image(level.shape[1], level.shape[0], "rgba32f", name="environment"))
+        image.upload(rgba)
+        return image
 
 
 def _alias_texels(environment: Environment) -> Any:

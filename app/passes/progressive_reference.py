@@ -4,6 +4,7 @@ import numpy as np
 
 from app.gpu import CommandBuffer, Device
 from app.network.schema import TILE
+from app.passes.owner import Owner
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 
@@ -24,7 +25,7 @@ _ALL = ((0, 0),)
 _ORDER = _dither_order()
 
 
-class ProgressiveReference:
+class ProgressiveReference(Owner):
     """Traces the reference's picture over frames that follow each other.
 
     A frame adds one sample to all pixels, or, `interleaved`, to one in every block of INTERLEAVE x INTERLEAVE, each
@@ -44,12 +45,14 @@ class ProgressiveReference:
     def __init__(
         self, device: Device, scene: SceneBuffers, width: int, height: int, *, interleaved: bool = False
     ) -> None:
-        self.reference = Reference(device, scene, width, height)
+        super().__init__()
         self._device, self._interleaved = device, interleaved
-        self._commands: list[CommandBuffer] = []
         self._first_column = 0  # of tiles
         self._frames = self._frames_before = 0  # since the start; of these, before tiles were added
-        self._record()
+        with self.building():
+            self.reference = self.own(Reference(device, scene, width, height))
+            self._recorded = self.own(Owner())
+            self._record()
 
     @property
     def interleaved(self) -> bool:
@@ -74,7 +77,7 @@ class ProgressiveReference:
         self._record()
 
     def restart(self) -> None:
-        """Forgets all samples: the commands of the next frame clear them."""
+        """Forget all samples: the commands of the next frame clear them."""
         self._frames = self._frames_before = 0
 
     def starts_at(self, x: int) -> bool:
@@ -82,7 +85,7 @@ class ProgressiveReference:
         return self._first_column == x // TILE
 
     def start_at(self, x: int) -> None:
-        """Traces these tiles alone; what pixels of others have they keep. The GPU must be idle."""
+        """Trace these tiles alone; what pixels of others have they keep. The GPU must be idle."""
         column, (width, height) = x // TILE, (self.reference.tiles_x, self.reference.tiles_y)
         self.reference.set_tiles(np.flatnonzero(np.arange(width * height) % width >= column))
         if column < self._first_column:  # the new ones start with less than the others have
@@ -90,26 +93,17 @@ class ProgressiveReference:
         self._first_column = column
 
     def next(self) -> tuple[int, list[CommandBuffer]]:
-        """Returns the sample index of the next frame, for its frame record, and its commands."""
+        """Return the sample index of the next frame, for its frame record, and its commands."""
         frame, count = self._frames, len(self._commands)
         self._frames += 1
         clear = [self.reference.clear] if frame == 0 else []
         return frame // count, [*clear, self._commands[frame % count]]
 
-    def close(self) -> None:
-        """Releases everything on the GPU."""
-        self._forget_commands()
-        self.reference.close()
-
     def _record(self) -> None:
-        self._forget_commands()
+        self._recorded.close()
+        self._commands: list[CommandBuffer] = []
         for offset in _ORDER if self._interleaved else _ALL:
             with self._device.commands(overlapping=True) as commands:
                 self.reference.record(commands, stride=INTERLEAVE if self._interleaved else 1, offset=offset)
                 commands.barrier()
-            self._commands.append(commands)
-
-    def _forget_commands(self) -> None:
-        for commands in self._commands:
-            commands.close()
-        self._commands = []
+            self._commands.append(self._recorded.own(commands))

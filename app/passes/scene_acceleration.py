@@ -2,30 +2,14 @@
 one over what is clear."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from app.gpu import Blas, Buffer, Device, Geometry, Instance, Tlas
+from app.gpu import Buffer, Device, Geometry, Instance
+from app.passes.owner import Owner
 from app.passes.scene_layout import MASK_CLEAR, MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR, PRIMITIVE, VERTEX
 from app.passes.triangle_order import triangle_order
 from app.scene.model import Mesh, Part
-
-
-@dataclass(frozen=True)
-class SceneAcceleration:
-    """What `build` makes; the caller closes all of it.
-
-    Attributes:
-        tlas: an instance a group of parts, with the mask that `group_mask` tells. Its custom index is where its
-            triangles start in `primitives`.
-        blas: what the instances refer to.
-        primitives: buffer of PRIMITIVE, which part's which triangle a hit is: shaders/hit.rchit.
-    """
-
-    tlas: Tlas
-    blas: list[Blas]
-    primitives: Buffer
 
 
 def group_mask(part: Part) -> int:
@@ -35,37 +19,46 @@ def group_mask(part: Part) -> int:
     return MASK_FACE if part.face else MASK_SPARSE_HAIR if part.sparse_hair else MASK_SOLID
 
 
-def build(device: Device, parts: Sequence[Part], meshes: Sequence[Mesh], vertices: Buffer) -> SceneAcceleration:
-    """Builds the structures of parts whose `meshes` lie one after the other, in world space, in the buffer `vertices`.
+class SceneAcceleration(Owner):
+    """Made of parts whose `meshes` lie one after the other, in world space, in the buffer `vertices`.
 
     All parts of a group share one structure: they overlap (eyes lie inside the head's box), and a ray would have to
     look into every one of them. Rays can pass over a group by its mask.
+
+    Attributes:
+        tlas: an instance a group of parts, with the mask that `group_mask` tells. Its custom index is where its
+            triangles start in `primitives`.
+        primitives: buffer of PRIMITIVE, which part's which triangle a hit is: shaders/hit.rchit.
     """
-    first_vertices = np.cumsum([0] + [len(mesh.positions) for mesh in meshes])
-    instances, blas, tables = [], [], []
-    first = 0
-    masks = [group_mask(part) for part in parts]
-    for mask in sorted(set(masks)):
-        group = [index for index, other in enumerate(masks) if other == mask]
-        corners = np.concatenate([meshes[index].positions[meshes[index].triangles] for index in group])
-        corner_indices = np.concatenate([meshes[index].triangles + first_vertices[index] for index in group])
-        table = np.zeros(len(corners), PRIMITIVE.dtype)
-        table["part"] = np.repeat(group, [len(meshes[index].triangles) for index in group])
-        table["triangle"] = np.concatenate([np.arange(len(meshes[index].triangles)) for index in group])
-        order = triangle_order(corners)
-        with device.buffer(corner_indices[order].astype(np.uint32), name="indices for tracing") as indices:
-            geometry = Geometry(
-                vertices=vertices,
-                vertex_count=int(first_vertices[-1]),
-                vertex_stride=VERTEX.size,
-                vertex_offset=0,
-                indices=indices,
-                index_offset=0,
-                triangle_count=len(corners),
-            )
-            blas.append(device.blas([geometry], name=f"triangles of group {mask}"))
-        instances.append(Instance(blas[-1], np.eye(3, 4, dtype=np.float32), custom_index=first, mask=mask))
-        tables.append(table[order])
-        first += len(corners)
-    primitives = device.buffer(np.concatenate(tables), name="primitives")
-    return SceneAcceleration(device.tlas(instances), blas, primitives)
+
+    def __init__(self, device: Device, parts: Sequence[Part], meshes: Sequence[Mesh], vertices: Buffer) -> None:
+        super().__init__()
+        first_vertices = np.cumsum([0] + [len(mesh.positions) for mesh in meshes])
+        instances, tables = [], []
+        first = 0
+        masks = [group_mask(part) for part in parts]
+        with self.building():
+            for mask in sorted(set(masks)):
+                group = [index for index, other in enumerate(masks) if other == mask]
+                corners = np.concatenate([meshes[index].positions[meshes[index].triangles] for index in group])
+                corner_indices = np.concatenate([meshes[index].triangles + first_vertices[index] for index in group])
+                table = np.zeros(len(corners), PRIMITIVE.dtype)
+                table["part"] = np.repeat(group, [len(meshes[index].triangles) for index in group])
+                table["triangle"] = np.concatenate([np.arange(len(meshes[index].triangles)) for index in group])
+                order = triangle_order(corners)
+                with device.buffer(corner_indices[order].astype(np.uint32), name="indices for tracing") as indices:
+                    geometry = Geometry(
+                        vertices=vertices,
+                        vertex_count=int(first_vertices[-1]),
+                        vertex_stride=VERTEX.size,
+                        vertex_offset=0,
+                        indices=indices,
+                        index_offset=0,
+                        triangle_count=len(corners),
+                    )
+                    blas = self.own(device.blas([geometry], name=f"triangles of group {mask}"))
+                instances.append(Instance(blas, np.eye(3, 4, dtype=np.float32), custom_index=first, mask=mask))
+                tables.append(table[order])
+                first += len(corners)
+            self.primitives = self.own(device.buffer(np.concatenate(tables), name="primitives"))
+            self.tlas = self.own(device.tlas(instances))

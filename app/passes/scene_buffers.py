@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InputError
-from app.gpu import Binding, Buffer, CommandBuffer, Device, Image, Sampler, Tlas
-from app.gpu.bindings import BindingKind
+from app.gpu import Binding, CommandBuffer, Device, Image
+from app.gpu.bindings import BindingKind, Bound
+from app.gpu.bindings import Texture as SampledImage
 from app.network.schema import tile_grid
 from app.passes.dielectric_table import DIELECTRIC_FLOATS, dielectric_table
 from app.passes.environment_maps import EnvironmentMaps
 from app.passes.ggx_albedo import ggx_albedo_texels
-from app.passes.scene_acceleration import build
+from app.passes.owner import Owner
+from app.passes.scene_acceleration import SceneAcceleration
 from app.passes.scene_layout import (
     ENVIRONMENT,
     ENVIRONMENT_LEVELS,
@@ -37,7 +39,7 @@ from app.scene.medium import MIN_BOUNDARY_IOR
 from app.scene.model import Part, Scene, Texture
 
 
-class SceneBuffers:
+class SceneBuffers(Owner):
     """GPU copy of a scene. `set_lights` and `set_frame` change it; new meshes need a new one.
 
     `frame` is the buffer of FRAME; who has several frames under way copies `frame_record` there by commands.
@@ -52,64 +54,62 @@ class SceneBuffers:
     """
 
     def __init__(self, device: Device, scene: Scene) -> None:
+        super().__init__()
         self.device = device
-        self._textures: list[Image] = []
-        self._texture_slots: dict[int, int] = {}
-        self._owned: list[Any] = []
         self.parts = scene.parts
+        self.meshes = [part.mesh.with_transform(part.transform) for part in self.parts]
+        self.first_vertices = np.cumsum([0] + [len(mesh.positions) for mesh in self.meshes])
+        self.first_indices = np.cumsum([0] + [3 * len(mesh.triangles) for mesh in self.meshes])
         self._head_from_world = scene.head_rotation()
-        self._repeat = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="repeat"))
-        self._sphere = self._own(device.sampler("linear", wrap_u="repeat", wrap_v="clamp"))
-        self._blank = self._own(device.image(1, 1, "rgba8", name="blank texture"))
-
-        meshes = [part.mesh.with_transform(part.transform) for part in self.parts]
-        self.first_vertices = np.cumsum([0] + [len(m.positions) for m in meshes])
-        self.first_indices = np.cumsum([0] + [3 * len(m.triangles) for m in meshes])
-        vertices = np.zeros(self.first_vertices[-1], VERTEX.dtype)
-        vertices["position"] = np.concatenate([m.positions for m in meshes])
-        vertices["normal"] = np.concatenate([m.normals for m in meshes])
-        vertices["uv"] = np.concatenate([m.uvs for m in meshes])
-        indices = np.concatenate(
-            [m.triangles.ravel() + start for m, start in zip(meshes, self.first_vertices, strict=False)]
-        ).astype(np.uint32)
-        parts = np.zeros(len(meshes), PART.dtype)
-        parts["first_index"] = self.first_indices[:-1]
-        parts["first_vertex"] = self.first_vertices[:-1]
-        parts["face"] = [part.face for part in self.parts]
-        parts["material"] = np.arange(len(meshes))
-        self._dielectrics: dict[float, int] = {}
-        materials = np.concatenate([self._material(part) for part in self.parts])
-        tables = [dielectric_table(ior) for ior in self._dielectrics] or [np.zeros(1, np.float32)]
-
-        self.meshes = meshes
-        self.vertices = self._own(device.buffer(vertices, name="vertices"))
-        self.indices = self._own(device.buffer(indices, name="indices"))
-        self._parts_buffer = self._own(device.buffer(parts, name="parts"))
-        self._materials = self._own(device.buffer(materials, name="materials"))
-        self._ggx = self._own(device.buffer(ggx_albedo_texels(), name="ggx albedo"))
-        self._boundaries = self._own(device.buffer(np.concatenate(tables), name="dielectrics"))
-        self.frame = self._own(device.buffer(FRAME.size, memory="upload", name="frame"))
         self._view: tuple[Camera, int, int] | None = None  # of the last frame record
         self._record: NDArray[Any] = np.zeros((), FRAME.dtype)
         self.clip_from_world: NDArray[np.float64] = np.eye(4)
-        self.tlas: Tlas | None = None
-        self._primitives: Buffer | None = None
-        if device.raytracing:
-            built = build(device, self.parts, meshes, self.vertices)
-            for thing in (built.primitives, *built.blas, built.tlas):
-                self._own(thing)
-            self.tlas, self._primitives = built.tlas, built.primitives
-        self._environment = self._own(device.buffer(ENVIRONMENT.size, memory="upload", name="environment"))
-        self._lights: Buffer | None = None
-        self._maps: EnvironmentMaps | None = None
         self._pixels: NDArray[np.float32] | None = None
         self.light_count = -1
         self.light_level = 0.0
         self.exposure = 1.0
-        self.set_lights(scene)
+        with self.building():
+            self._repeat = self.own(device.sampler("linear", wrap_u="repeat", wrap_v="repeat"))
+            self._sphere = self.own(device.sampler("linear", wrap_u="repeat", wrap_v="clamp"))
+            self._blank = self.own(device.image(1, 1, "rgba8", name="blank texture"))
+            self._upload_meshes()
+            self._upload_materials()
+            self._ggx = self.own(device.buffer(ggx_albedo_texels(), name="ggx albedo"))
+            self.frame = self.own(device.buffer(FRAME.size, memory="upload", name="frame"))
+            self.acceleration: SceneAcceleration | None = None
+            if device.raytracing:
+                self.acceleration = self.own(SceneAcceleration(device, self.parts, self.meshes, self.vertices))
+            self._environment = self.own(device.buffer(ENVIRONMENT.size, memory="upload", name="environment"))
+            self._of_lights = self.own(Owner())
+            self.set_lights(scene)
+
+    def _upload_meshes(self) -> None:
+        vertices = np.zeros(self.first_vertices[-1], VERTEX.dtype)
+        vertices["position"] = np.concatenate([mesh.positions for mesh in self.meshes])
+        vertices["normal"] = np.concatenate([mesh.normals for mesh in self.meshes])
+        vertices["uv"] = np.concatenate([mesh.uvs for mesh in self.meshes])
+        starts = zip(self.meshes, self.first_vertices, strict=False)
+        indices = np.concatenate([mesh.triangles.ravel() + start for mesh, start in starts]).astype(np.uint32)
+        parts = np.zeros(len(self.parts), PART.dtype)
+        parts["first_index"] = self.first_indices[:-1]
+        parts["first_vertex"] = self.first_vertices[:-1]
+        parts["face"] = [part.face for part in self.parts]
+        parts["material"] = np.arange(len(self.parts))
+        self.vertices = self.own(self.device.buffer(vertices, name="vertices"))
+        self.indices = self.own(self.device.buffer(indices, name="indices"))
+        self._parts_buffer = self.own(self.device.buffer(parts, name="parts"))
+
+    def _upload_materials(self) -> None:
+        self._textures: list[Image] = []
+        self._texture_slots: dict[int, int] = {}
+        self._dielectrics: dict[float, int] = {}
+        materials = np.concatenate([self._material(part) for part in self.parts])
+        tables = [dielectric_table(ior) for ior in self._dielectrics] or [np.zeros(1, np.float32)]
+        self._materials = self.own(self.device.buffer(materials, name="materials"))
+        self._boundaries = self.own(self.device.buffer(np.concatenate(tables), name="dielectrics"))
 
     def set_lights(self, scene: Scene) -> bool:
-        """Uploads lights and environment. The GPU must be idle.
+        """Upload lights and environment. The GPU must be idle.
 
         Returns:
             Whether buffers were replaced (another number of lights, another map), so that bindings made before are
@@ -140,11 +140,11 @@ class SceneBuffers:
         pixels = None if sky is None else sky.pixels
         stale = len(rig.lights) != self.light_count or pixels is not self._pixels
         if stale:
-            self._close_lights()
-            self._lights = self.device.buffer(lights.nbytes, memory="upload", name="lights")
-            self._maps = EnvironmentMaps(self.device, sky)
+            self._of_lights.close()
+            own = self._of_lights.own
+            self._lights = own(self.device.buffer(lights.nbytes, memory="upload", name="lights"))
+            self._maps = own(EnvironmentMaps(self.device, sky))
             self.light_count, self._pixels = len(rig.lights), pixels
-        assert self._lights is not None
         self._lights.write(lights)
         self._environment.write(record)
         return stale
@@ -152,7 +152,7 @@ class SceneBuffers:
     def set_frame(
         self, camera: Camera, width: int, height: int, *, jitter: tuple[float, float], sample_index: int, seed: int = 0
     ) -> None:
-        """Writes what changes from frame to frame. The GPU must be idle.
+        """Write what changes from frame to frame. The GPU must be idle.
 
         Args:
             jitter: shift of every ray, in pixels.
@@ -186,17 +186,17 @@ class SceneBuffers:
         return [
             Binding(slot, kinds.get(name, "storage"), counts.get(name, 1), name.lower())
             for slot, name in enumerate(SLOTS)
-            if self.tlas is not None or name not in ("TLAS", "PRIMITIVES")
+            if self.acceleration is not None or name not in ("TLAS", "PRIMITIVES")
         ]
 
-    def resources(self) -> dict[int, Any]:
+    def resources(self) -> dict[int, Bound]:
         """What stands in the slots now, for a pipeline's `bind`. Valid until `set_lights` returns True."""
-        textures: list[tuple[Image, Sampler]] = [(image, self._repeat) for image in self._textures]
+        textures: list[SampledImage] = [(image, self._repeat) for image in self._textures]
         textures += [(self._blank, self._repeat)] * (MAX_TEXTURES - len(textures))
-        assert self._maps is not None
         levels = [(image, self._sphere) for image in self._maps.levels]
+        traced = (None, None) if self.acceleration is None else (self.acceleration.tlas, self.acceleration.primitives)
         values = (
-            self.tlas, self._primitives, self.vertices, self.indices, self._parts_buffer, self._materials, self._lights,
+            *traced, self.vertices, self.indices, self._parts_buffer, self._materials, self._lights,
             self._environment, self._maps.alias, self._ggx, self._boundaries, self.frame, textures, levels,
         )  # fmt: skip
         return {slot: value for slot, value in enumerate(values) if value is not None}
@@ -207,24 +207,8 @@ class SceneBuffers:
         return self._pixels is not None
 
     def draw_part(self, command: CommandBuffer, part: int) -> None:
-        """Records the draw of all triangles of a part; `indices` must be bound."""
+        """Record the draw of all triangles of a part; `indices` must be bound."""
         command.draw_indexed(3 * len(self.meshes[part].triangles), first=int(self.first_indices[part]))
-
-    def close(self) -> None:
-        """Releases everything on the GPU."""
-        self._close_lights()
-        for thing in reversed(self._owned):
-            thing.close()
-        self._owned = []
-
-    def _close_lights(self) -> None:
-        for thing in (self._lights, self._maps):
-            if thing is not None:
-                thing.close()
-
-    def _own(self, thing: Any) -> Any:
-        self._owned.append(thing)
-        return thing
 
     def vertices_of(self, part: int) -> range:
         """The vertices of a part in the common vertex buffer."""
@@ -261,7 +245,7 @@ class SceneBuffers:
             return self._texture_slots[id(texture)]
         if len(self._textures) == MAX_TEXTURES:
             raise InputError(f"The scene has more than {MAX_TEXTURES} textures.")
-        image = self._own(upload_texture(self.device, texture))
+        image = self.own(upload_texture(self.device, texture))
         self._textures.append(image)
         self._texture_slots[id(texture)] = len(self._textures) - 1
         return len(self._textures) - 1
@@ -281,7 +265,7 @@ def _fill_camera(camera: Camera, width: int, height: int) -> NDArray[Any]:
 
 
 def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float:
-    """Writes one light; returns its unshadowed irradiance at `center` (luminance)."""
+    """Write one light; returns its unshadowed irradiance at `center` (luminance)."""
     record["kind"] = LIGHT_KINDS[type(light)]
     color = np.array(light.color)
     if isinstance(light, DirectionalLight):

@@ -12,7 +12,7 @@ _POWER = 2.2  # near enough to sRGB's curve to average in, and undone by the sam
 
 
 def upload_texture(device: Device, texture: Texture) -> Image:
-    """Uploads a texture: one channel as r8, colours as rgba8 (sRGB-decoded when sampled), floats as rgba32f."""
+    """Upload a texture: one channel as r8, colours as rgba8 (sRGB-decoded when sampled), floats as rgba32f."""
     pixels = texture.pixels
     if pixels.dtype != np.uint8:
         name = "rgba32f"
@@ -24,8 +24,9 @@ def upload_texture(device: Device, texture: Texture) -> Image:
         pixels = _to_rgba(pixels)
     levels = _mip_chain(pixels, texture.srgb)
     image = device.image(pixels.shape[1], pixels.shape[0], name, mips=len(levels), name=texture.name or "texture")
-    for mip, level in enumerate(levels):
-        image.upload(level, mip=mip)
+    with image.building():
+        for mip, level in enumerate(levels):
+            image.upload(level, mip=mip)
     return image
 
 
@@ -41,7 +42,7 @@ def _to_rgba(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _mip_chain(pixels: NDArray[Any], srgb: bool) -> list[NDArray[Any]]:
-    """Halves an image until one side is 1, averaging in linear light."""
+    """Halve an image until one side is 1, averaging in linear light."""
     levels = [np.ascontiguousarray(pixels)]
     full = 255.0 if pixels.dtype == np.uint8 else 1.0
     value = _linear(pixels, srgb)

@@ -1,14 +1,12 @@
 """A small picture on which a tile network is compared with its numpy twin before it is used."""
 
-from contextlib import ExitStack
-from typing import Self
-
 import numpy as np
 
 from app.gpu import Device
 from app.network import schema, twin
 from app.network.tile_hash import tile_list
 from app.network.weights import WeightSet
+from app.passes.owner import Owner
 
 HALF_TOLERANCE = 2.0**-4
 """Of a pixel's largest channel, or of 1 where that is less: random layers of 64 channels are off by up to 0.04."""
@@ -16,7 +14,7 @@ HALF_TOLERANCE = 2.0**-4
 _TILES = 4  # along an edge
 
 
-class CheckPicture:
+class CheckPicture(Owner):
     """Random features in random places of the face. A context manager.
 
     Attributes:
@@ -25,6 +23,7 @@ class CheckPicture:
     """
 
     def __init__(self, device: Device, weights: WeightSet, image_format: str) -> None:
+        super().__init__()
         self._weights = weights
         edge = _TILES * schema.TILE
         rng = np.random.default_rng(0)
@@ -36,12 +35,11 @@ class CheckPicture:
         places = schema.place_buffer(self._packed, self._surface)
         listed = tile_list(places, weights.hash_scale)
         self.size, self.tile_count = (edge, edge), len(listed)
-        self._kept = ExitStack()
-        keep = self._kept.enter_context
-        self.features = keep(device.buffer(self._packed, name="check: features"))
-        self.surface = keep(device.buffer(self._surface, name="check: surface"))
-        self.tiles = keep(device.buffer(listed, name="check: tiles"))
-        self.radiance = keep(device.image(edge, edge, image_format, name="check: radiance"))
+        with self.building():
+            self.features = self.own(device.buffer(self._packed, name="check: features"))
+            self.surface = self.own(device.buffer(self._surface, name="check: surface"))
+            self.tiles = self.own(device.buffer(listed, name="check: tiles"))
+            self.radiance = self.own(device.image(edge, edge, image_format, name="check: radiance"))
 
     def difference(self) -> float:
         """The largest error of what was drawn, relative to the pixel's largest channel (at least 1); NaN if any is."""
@@ -49,9 +47,3 @@ class CheckPicture:
         drawn = self.radiance.read().astype(np.float32)
         size = np.maximum(np.abs(wanted).max(axis=-1, keepdims=True), 1)
         return float((np.abs(drawn - wanted) / size).max())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._kept.close()

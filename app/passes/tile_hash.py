@@ -6,6 +6,7 @@ import numpy.typing as npt
 from app.gpu import Binding, Buffer, CommandBuffer, Device, Struct
 from app.network.schema import glsl, tile_grid
 from app.network.tile_hash import HASH_SCALE
+from app.passes.owner import Owner
 
 TILE_DISPATCH = Struct(
     "TileDispatch",
@@ -22,7 +23,7 @@ MAX_TILES = 65535  # workgroups in x that every Vulkan device allows
 _THREADS = 64  # a multiple of every subgroup size (4..64), so that all subgroups are full
 
 
-class TileHash:
+class TileHash(Owner):
     """Hashes all tiles of an image of width x height pixels and lists those that show the face.
 
     After the pass `hashes` holds uint32 for every tile (0 = no face), `tiles` the listed tiles as uint32
@@ -47,36 +48,39 @@ class TileHash:
         *,
         hash_scale: int = HASH_SCALE,
     ) -> None:
+        super().__init__()
         tiles_x, tiles_y = tile_grid(width, height)
         self.tile_count = tiles_x * tiles_y
         if self.tile_count > MAX_TILES:
             raise ValueError(f"{width} x {height} pixels are {self.tile_count} tiles, but {MAX_TILES} are possible")
-        self.hashes = device.buffer(self.tile_count * 4, name="tile hashes")
-        self.tiles = device.buffer(self.tile_count * 8, name="tile list")
-        self.dispatch = device.buffer(TILE_DISPATCH.size, name="tile dispatch")
-        self._empty = device.buffer(np.array([0, 1, 1, 0], np.uint32), name="empty tile dispatch")
-        self._pipeline = device.compute_pipeline(
-            "tile_hash.comp",
-            [Binding(slot, "storage") for slot in range(4)],
-            push=TILE_HASH_PUSH,
-            defines={"THREADS": _THREADS},
-            includes={
-                "features.glsl": glsl(),
-                "tile_hash.glsl": f"{TILE_DISPATCH.glsl}\n{TILE_HASH_PUSH.glsl}\n",
-            },
-        )
-        self._bound = self._pipeline.bind(dict(enumerate((places, self.hashes, self.tiles, self.dispatch))))
+        includes = {"features.glsl": glsl(), "tile_hash.glsl": f"{TILE_DISPATCH.glsl}\n{TILE_HASH_PUSH.glsl}\n"}
+        with self.building():
+            self.hashes = self.own(device.buffer(self.tile_count * 4, name="tile hashes"))
+            self.tiles = self.own(device.buffer(self.tile_count * 8, name="tile list"))
+            self.dispatch = self.own(device.buffer(TILE_DISPATCH.size, name="tile dispatch"))
+            self._empty = self.own(device.buffer(np.array([0, 1, 1, 0], np.uint32), name="empty tile dispatch"))
+            self._pipeline = self.own(
+                device.compute_pipeline(
+                    "tile_hash.comp",
+                    [Binding(slot, "storage") for slot in range(4)],
+                    push=TILE_HASH_PUSH,
+                    defines={"THREADS": _THREADS},
+                    includes=includes,
+                )
+            )
+            bound = (places, self.hashes, self.tiles, self.dispatch)
+            self._bound = self.own(self._pipeline.bind(dict(enumerate(bound))))
         subgroups = max(1, _THREADS // device.info.subgroup_size)
         self._groups = -(-self.tile_count // subgroups)
         self.set_scale(hash_scale)
 
     def set_scale(self, hash_scale: int) -> None:
-        """Hashes with so many bins from now on. Commands recorded before are stale."""
+        """Hash with so many bins from now on. Commands recorded before are stale."""
         self.hash_scale = hash_scale
         self._push = np.array((self.tile_count, hash_scale), TILE_HASH_PUSH.dtype)
 
     def record(self, command: CommandBuffer) -> None:
-        """Records the pass, the counter's reset included; results are visible after the next barrier."""
+        """Record the pass, the counter's reset included; results are visible after the next barrier."""
         with command.timer("tile_hash"):
             command.copy(self._empty, self.dispatch)
             command.barrier()
@@ -89,8 +93,3 @@ class TileHash:
         count = int(self.dispatch.read(np.uint32, (4,))[3])
         listed = self.tiles.read(np.uint32, (self.tile_count, 2))[:count]
         return listed[np.argsort(listed[:, 0])]
-
-    def close(self) -> None:
-        """Releases everything on the GPU."""
-        for thing in (self._bound, self._pipeline, self._empty, self.dispatch, self.tiles, self.hashes):
-            thing.close()

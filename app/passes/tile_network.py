@@ -4,11 +4,12 @@ from app.gpu import BindingSet, Buffer, CommandBuffer, Device, Image
 from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes.network_pipeline import network_pipeline
+from app.passes.owner import Owner
 from app.passes.tile_hash import TileHash
 from app.passes.weight_store import ResidentWeights, WeightStore
 
 
-class TileNetwork:
+class TileNetwork(Owner):
     """Writes radiance (linear Rec.709) and alpha 1 to an image's face pixels; others keep what they held.
 
     Args:
@@ -39,16 +40,17 @@ class TileNetwork:
         *,
         variant: Variant | None = None,
     ) -> None:
+        super().__init__()
         self._tile_hash, self._dispatch = tile_hash, tile_hash.dispatch
         self._inputs, self._radiance, self._size = (features, surface), radiance, (width, height)
         self._bound: BindingSet | None = None
-        self._store: WeightStore | None = None
-        if isinstance(weights, WeightSet):
-            self._check_scale(weights)
-            form = radiance.format.name
-            self._store = WeightStore(device, weights, lambda some: network_pipeline(device, some, form, variant))
-            weights = self._store.current
-        self.use(weights)
+        with self.building():
+            if isinstance(weights, WeightSet):
+                self._check_scale(weights)
+                form = radiance.format.name
+                store = WeightStore(device, weights, lambda some: network_pipeline(device, some, form, variant))
+                weights = self.own(store).current
+            self.use(weights)
 
     @property
     def variant(self) -> Variant:
@@ -56,13 +58,12 @@ class TileNetwork:
         return self._pipeline.variant
 
     def use(self, weights: ResidentWeights) -> BindingSet | None:
-        """Draws with these from now on. Returns what commands recorded before need until they are closed."""
+        """Draw with these from now on. Returns what commands recorded before need; the caller closes it."""
         self._check_scale(weights.weights)
-        before = self._bound
-        self._pipeline = weights.pipeline
-        self._bound = self._pipeline.bind(self._tile_hash.tiles, weights.table, self._radiance)
+        before, self._pipeline = self._bound, weights.pipeline
+        self._bound = self.own(self._pipeline.bind(self._tile_hash.tiles, weights.table, self._radiance))
         self._push = self._pipeline.push(self._size, *self._inputs, weights.parameters)
-        return before
+        return None if before is None else self.let_go(before)
 
     def _check_scale(self, weights: WeightSet) -> None:
         if weights.hash_scale != self._tile_hash.hash_scale:
@@ -71,15 +72,8 @@ class TileNetwork:
             )
 
     def record(self, command: CommandBuffer) -> None:
-        """Records the pass; results are visible after the next barrier."""
+        """Record the pass; results are visible after the next barrier."""
         with command.timer("tile_network"):
             command.bind(self._pipeline.compute, self._bound)
             command.push(self._push)
             command.dispatch_indirect(self._dispatch)
-
-    def close(self) -> None:
-        """Releases everything on the GPU."""
-        if self._bound is not None:
-            self._bound.close()
-        if self._store is not None:
-            self._store.close()

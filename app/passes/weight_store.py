@@ -1,17 +1,18 @@
 """Weight sets on the GPU: the one that is drawn with, and the next one, which is brought there beside the drawing."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import closing
 
 from app.gpu import Buffer, Device
 from app.network.parameters import parameter_vectors
 from app.network.weights import WeightSet
 from app.passes.network_pipeline import NetworkPipeline
+from app.passes.owner import Owner
 
 MakePipeline = Callable[[WeightSet], NetworkPipeline]
 
 
-class ResidentWeights:
+class ResidentWeights(Owner):
     """A weight set in device memory, with the pipeline for its widths. Made by `WeightStore`.
 
     Attributes:
@@ -22,19 +23,19 @@ class ResidentWeights:
     """
 
     def __init__(self, device: Device, weights: WeightSet, pipeline: NetworkPipeline) -> None:
+        super().__init__()
         size = len(weights.slots) * parameter_vectors(weights.layers) * 16
         self.weights, self.pipeline, self._room = weights, pipeline, len(weights.slots)
         # Where the GPU's memory cannot be written to directly: what a copy will bring there.
         self._staging: list[tuple[Buffer, Buffer]] = []
-        with ExitStack() as undo:
-            self.table = undo.enter_context(device.buffer(weights.table.nbytes, name="hash to slot"))
-            self.parameters = undo.enter_context(device.buffer(size, name="network parameters"))
+        with self.building():
+            self.table = self.own(device.buffer(weights.table.nbytes, name="hash to slot"))
+            self.parameters = self.own(device.buffer(size, name="network parameters"))
             for target in (self.table, self.parameters):
                 if not target.mapped:
-                    source = device.buffer(target.size, memory="upload", name="weights on their way")
-                    self._staging.append((undo.enter_context(source), target))
+                    source = self.own(device.buffer(target.size, memory="upload", name="weights on their way"))
+                    self._staging.append((source, target))
             self.replace(weights)
-            undo.pop_all()
 
     def fits(self, weights: WeightSet) -> bool:
         """Whether another set has its widths, and no more networks than there is room for."""
@@ -54,18 +55,11 @@ class ResidentWeights:
                 for source, target in self._staging:
                     commands.copy(source, target)
                 commands.barrier()
-            device.submit(commands)
-            commands.close()
-
-    def close(self) -> None:
-        """Release its buffers."""
-        for source, _ in self._staging:
-            source.close()
-        self.parameters.close()
-        self.table.close()
+            with closing(commands):
+                device.submit(commands)
 
 
-class WeightStore:
+class WeightStore(Owner):
     """Room for two weight sets: the `current` one, and the next.
 
     Args:
@@ -78,15 +72,13 @@ class WeightStore:
     """
 
     def __init__(self, device: Device, weights: WeightSet, make_pipeline: MakePipeline) -> None:
+        super().__init__()
         self._device, self._make_pipeline = device, make_pipeline
         self._pipelines: dict[tuple[int, ...], NetworkPipeline] = {}
         self._next: ResidentWeights | None = None
-        try:
+        with self.building():
             self.current = self._make(weights)
             self.current.bring(device)
-        except BaseException:
-            self._close_pipelines()
-            raise
 
     def prepare(self, weights: WeightSet) -> ResidentWeights:
         """Bring a set to where `use` makes it the current one.
@@ -100,7 +92,7 @@ class WeightStore:
             self._next = room
         else:
             if room is not None:
-                room.close()
+                self.let_go(room).close()
             self._next = self._make(weights)
         return self._next
 
@@ -114,20 +106,7 @@ class WeightStore:
         ready.bring(self._device)
         self.current, self._next = ready, self.current
 
-    def close(self) -> None:
-        """Release everything on the GPU."""
-        for resident in (self.current, self._next):
-            if resident is not None:
-                resident.close()
-        self._next = None
-        self._close_pipelines()
-
     def _make(self, weights: WeightSet) -> ResidentWeights:
         if weights.layers not in self._pipelines:
-            self._pipelines[weights.layers] = self._make_pipeline(weights)
-        return ResidentWeights(self._device, weights, self._pipelines[weights.layers])
-
-    def _close_pipelines(self) -> None:
-        for pipeline in self._pipelines.values():
-            pipeline.close()
-        self._pipelines = {}
+            self._pipelines[weights.layers] = self.own(self._make_pipeline(weights))
+        return self.own(ResidentWeights(self._device, weights, self._pipelines[weights.layers]))

@@ -17,6 +17,7 @@ from app.network.schema import TILE_PIXELS, VECTORS, WORDS, tile_grid
 from app.network.tile_hash import tile_list
 from app.passes.gbuffer import GBuffer
 from app.passes.light_cache import LightCache
+from app.passes.owner import Owner
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
@@ -32,7 +33,7 @@ LIGHT_SAMPLES = 16  # of a point of the light cache; the demo's 32 would double 
 SAMPLES_PER_SUBMIT = 8  # keeps a submission short enough for drivers that watch the clock
 
 
-class GpuFrameSource:
+class GpuFrameSource(Owner):
     """Renders random situations of one head at a time. A context manager.
 
     Another head costs a new scene on the GPU; pipelines stay, and nothing of the old head does.
@@ -48,15 +49,18 @@ class GpuFrameSource:
     def __init__(
         self, device: Device, head: Scene | People, *, cache_size: int = 256, light_samples: int = LIGHT_SAMPLES
     ) -> None:
+        super().__init__()
         self.device, self._cache_size, self._light_samples = device, cache_size, light_samples
         self._size = (0, 0)
-        self._sized: list[Any] = []
+        self._of_size = self.own(Owner())
+        self._passes: list[GBuffer | Reference] = []  # of that size
         self._person: PersonInfo | None = None
         self._buffers: SceneBuffers | None = None
         self._cache: LightCache | None = None
         self._people = None if isinstance(head, Scene) else head
         if isinstance(head, Scene):
-            self._take(head)
+            with self.building():
+                self._take(head)
 
     @property
     def people(self) -> People | None:
@@ -135,37 +139,26 @@ class GpuFrameSource:
             tile_xy=np.stack([index % tiles_x, index // tiles_x], axis=-1).astype(np.uint16),
         )
 
-    def close(self) -> None:
-        """Releases everything on the GPU but the device."""
-        for thing in (*self._sized, self._cache, self._buffers):
-            if thing is not None:
-                thing.close()
-        self._sized, self._cache, self._buffers = [], None, None
-
-    def __enter__(self) -> "GpuFrameSource":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _take(self, scene: Scene) -> None:
         old, self._person = self._buffers, None
-        self._scene, self._buffers = scene, SceneBuffers(self.device, scene)
+        self._scene, self._buffers = scene, self.own(SceneBuffers(self.device, scene))
         self._lights: tuple[Light, ...] | None = None
         self._environment: Environment | None = None
         if self._cache is None:
-            self._cache = LightCache(
-                self.device,
-                self._buffers,
-                size=self._cache_size,
-                samples=self._light_samples,
-                samples_per_update=max(self._light_samples // 4, 1),
-                background=False,
+            self._cache = self.own(
+                LightCache(
+                    self.device,
+                    self._buffers,
+                    size=self._cache_size,
+                    samples=self._light_samples,
+                    samples_per_update=max(self._light_samples // 4, 1),
+                    background=False,
+                )
             )
         else:
-            self._bind()
+            self._bind(self._buffers)
         if old is not None:
-            old.close()
+            self.let_go(old).close()
 
     def _set_lighting(self, lights: tuple[Light, ...], environment: Environment | None) -> None:
         if lights == self._lights and _same(environment, self._environment):
@@ -173,23 +166,24 @@ class GpuFrameSource:
         assert self._buffers is not None and self._cache is not None
         self._lights, self._environment = lights, environment
         if self._buffers.set_lights(replace(self._scene, lights=LightRig(lights), environment=environment)):
-            self._bind()
+            self._bind(self._buffers)
         self._cache.restart()
 
-    def _bind(self) -> None:
-        for thing in (self._cache, *self._sized):
-            thing.bind(self._buffers)
+    def _bind(self, scene: SceneBuffers) -> None:
+        assert self._cache is not None
+        self._cache.bind(scene)
+        for stale in self._passes:
+            stale.bind(scene)
 
     def _set_size(self, width: int, height: int) -> None:
         if (width, height) == self._size:
             return
-        for thing in self._sized:
-            thing.close()
         assert self._buffers is not None and self._cache is not None
-        self._size = (width, height)
-        self._gbuffer = GBuffer(self.device, self._buffers, self._cache, width, height)
-        self._reference = Reference(self.device, self._buffers, width, height)
-        self._sized = [self._gbuffer, self._reference]
+        self._of_size.close()
+        self._size, self._passes = (0, 0), []
+        self._gbuffer = self._of_size.own(GBuffer(self.device, self._buffers, self._cache, width, height))
+        self._reference = self._of_size.own(Reference(self.device, self._buffers, width, height))
+        self._size, self._passes = (width, height), [self._gbuffer, self._reference]
 
     def _trace(
         self, camera: Camera, tiles: npt.NDArray[np.int64], jitter: tuple[float, float], spp: int, seed: int
