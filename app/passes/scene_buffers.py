@@ -1,6 +1,6 @@
 """The scene on the GPU: geometry, materials, lights, environment and camera, as every pass reads them.
 
-A pass puts `bindings()` before its own slots, which start at `scene_layout.FIRST_PASS_SLOT`.
+`ScenePipeline` puts `bindings()` before the slots of a pass, which start at `scene_layout.FIRST_PASS_SLOT`.
 """
 
 import math
