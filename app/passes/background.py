@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from app.gpu import Binding, CommandBuffer, Device, Image, Struct
+from app.network.schema import glsl
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
@@ -71,7 +72,7 @@ class Background:
         slots = {name: first + i for i, name in enumerate(("GATHERED", "STATE", "OPAQUE", "OPAQUE_DEPTH"))}
         options: dict[str, Any] = {
             "push": PUSH,
-            "includes": {**SCENE_INCLUDES, **cache.includes, "background.glsl": PUSH.glsl},
+            "includes": {**SCENE_INCLUDES, **cache.includes, "features.glsl": glsl(), "background.glsl": PUSH.glsl},
             "color_formats": ["rgba16f"],
         }
         defines = {f"SLOT_{name}": slot for name, slot in slots.items()}

@@ -266,7 +266,7 @@ class LightCache:
         lights = max(1, self.scene.light_count)
         places = self._fine_size**2
         shares = lights * (places + self.point_count - self.size**2)
-        self.visibility = self.device.buffer(4 * shares, name="light visibility")
+        self.visibility = self.device.buffer(np.zeros(shares, np.float32), name="light visibility")
         gathered = (self._points_buffer, self.gathered, self.visibility, self._fine, self.state, self.images)
         self._gatherer.bind(self.scene, {FIRST_PASS_SLOT + i: thing for i, thing in enumerate(gathered)})
         later = self._record(self.point_count + places)
