@@ -20,7 +20,6 @@ MESA_COMMAND = {
     "bookworm": f"make setup   (or, with backports set up: {APT} -t bookworm-backports mesa-vulkan-drivers)",
 }
 WINDOW_PACKAGES = "libx11-6 libx11-xcb1 libxcursor1 libxext6 libxi6 libxinerama1 libxrandr2 libxrender1 libxxf86vm1"
-RESTORE = "git checkout -- "
 
 
 @dataclass(frozen=True)
