@@ -14,7 +14,7 @@ import pytest
 from app.bench import convolution, layered
 from app.bench.earlier import check_same, load, ratios
 from app.bench.figures import Samples, short, spread
-from app.bench.meanings import KEYS, MEANINGS, NO_RAYS, WIDE_GENERALIST, absent
+from app.bench.meanings import MEANINGS
 from app.bench.measure import PASSES, identity
 from app.bench.packages import PACKAGES, absence
 from app.bench.view import View
@@ -22,6 +22,7 @@ from app.commands.options import SceneOptions
 from app.errors import InputError
 from app.network.layers import flops
 from app.network.weights import WeightSet
+from tests.bench.missing_figures import KEYS, NO_RAYS, WIDE_GENERALIST, absent
 
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")  # tests open no windows on a person's screen
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from app.bench.compilation import Compilation
 from app.bench.costs import Costs
 from app.bench.cpu_networks import Library
 from app.bench.figures import Samples
-from app.bench.meanings import COSTS, NETWORK, RATIOS, WIDE_GENERALIST, absent
+from app.bench.meanings import COSTS, NETWORK, RATIOS
 from app.bench.ncnn_network import NcnnNetwork
 from app.bench.networks import Networks
 from app.bench.openvino_networks import OpenvinoNetworks
@@ -19,6 +19,7 @@ from app.bench.opponents import Convolutions
 from app.bench.sgemm import Sgemm
 from app.commands.options import SceneOptions
 from app.network.layers import flops
+from tests.bench.missing_figures import WIDE_GENERALIST, absent
 
 LAYERS, GENERALIST = (32, 8, 15), (32, 48, 48, 15)
 TORCH_MS = {"batch": 40.0, "batch_reused": 30.0, "chunks": 20.0, "groups_16": 5.0, "groups_4": 8.0}
