@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from app.modes import PICTURE_MODES
 from app.scene.camera import Camera
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.scene.model import Scene
@@ -19,7 +20,6 @@ SPLIT_STEP = 0.02
 ZOOM_STEP = 1.1  # a click of the wheel
 ORBIT_PER_HEIGHT = math.pi  # dragging across the height of the window is half a turn
 
-MAIN_MODES = ("neural", "reference", "split", "difference")
 TILE_MODES = ("tiles", "hash")
 
 
@@ -50,7 +50,7 @@ class Controls:
 
     def __init__(self, drawn: Drawn, modes: tuple[str, ...]) -> None:
         self._drawn = drawn
-        self._views = tuple(mode for mode in modes if mode not in MAIN_MODES + TILE_MODES)
+        self._views = tuple(mode for mode in modes if mode not in PICTURE_MODES + TILE_MODES)
         self._tile_modes = tuple(mode for mode in TILE_MODES if mode in modes)
         self._home = drawn.scene.camera
         self.keys: tuple[Key, ...] = (

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from app.errors import InputError
 from app.frame_passes import FACE_RADIANCE, FramePasses, make_frame_passes
 from app.gpu import CommandBuffer, Device, Image
+from app.modes import AOVS, MODES, NEEDS_REFERENCE, VIEW_MODES
 from app.network.weights import WeightSet
-from app.passes.composite import MODES, NEEDS_REFERENCE, VIEW_MODES, composite_state
+from app.passes.composite import composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
@@ -33,9 +34,8 @@ from app.passes.weight_store import ResidentWeights, WeightStore
 from app.scene.lights import brightness, same_shadows
 from app.scene.model import Scene
 
-__all__ = ["AOVS", "GBUFFER_KINDS", "MODES", "NEEDS_REFERENCE", "Renderer"]
+__all__ = ["GBUFFER_KINDS", "Renderer"]
 
-AOVS = tuple(name for name in VIEW_MODES if name != "tiles")  # what read_aov knows
 _UNDER_WAY = 2  # frames at most: one that the GPU draws, one that is ready for it
 _CENTER = (0.0, 0.0)
 _ENOUGH_BESIDE = 64  # samples of a neural picture beside the reference: all time after that is the reference's

@@ -10,14 +10,14 @@ from app.controls import Controls
 from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Swapchain
 from app.interruption import uninterrupted
+from app.modes import MODES, NEEDS_REFERENCE
 from app.pictures import first_free, write_png
-from app.renderer import MODES, Renderer
+from app.renderer import Renderer
 from app.weight_switch import WeightSwitch
 from app.window import Window
 
 # Samples a pixel after which nothing is to be gained: jitter averages out soon, noise keeps falling.
 ENOUGH_SAMPLES, ENOUGH_NOISY_SAMPLES = 64, 4096
-NOISY_MODES = ("reference", "split", "difference")
 
 _IDLE_SECONDS = 0.25  # how late Ctrl-C is noticed while nothing moves
 
@@ -40,7 +40,7 @@ class Viewer:
     def __init__(self, window: Window, device: Device, renderer: Renderer, out: Path, weights: WeightSwitch) -> None:
         self._window, self._device, self._renderer, self._out = window, device, renderer, out
         self._weights = weights
-        self._controls = Controls(renderer, tuple(MODES))
+        self._controls = Controls(renderer, MODES)
         renderer.interleaves_reference = device.info.kind == "cpu"  # else input waits for seconds
         self._milliseconds = 0.0
         self._last_frame: float | None = None  # when it was handed over; None after a rest
@@ -84,7 +84,7 @@ class Viewer:
     def _wants_drawing(self) -> bool:
         """Whether another sample would change the picture."""
         renderer = self._renderer
-        enough = ENOUGH_NOISY_SAMPLES if renderer.mode in NOISY_MODES else ENOUGH_SAMPLES
+        enough = ENOUGH_NOISY_SAMPLES if renderer.mode in NEEDS_REFERENCE else ENOUGH_SAMPLES
         settled = renderer.lights_settled or renderer.mode == "reference"  # that one gathers no light
         return renderer.samples < enough or not settled or self._drawn_state != self._state()
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from app.controls import Controls
 from app.errors import BungyoError, InputError
 from app.gpu import Device
+from app.modes import AOVS, MODES
 from app.network.schema import FEATURES, HALF_MAX
 from app.network.weights import WeightSet
 from app.passes.gbuffer import GBufferKind
 from app.passes.progressive_reference import INTERLEAVE
-from app.renderer import AOVS, GBUFFER_KINDS, MODES, Renderer
+from app.renderer import GBUFFER_KINDS, Renderer
 from app.scene.default import default_scene
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Part, Scene
@@ -246,7 +247,7 @@ def test_resize(gpu: Device, renderer: Renderer) -> None:
 def test_frames_make_nothing(gpu: Device, face: Scene, weights: WeightSet) -> None:
     """After the first frame of a kind no memory is allocated and nothing is compiled, whatever moves."""
     with Renderer(gpu, face, weights, (48, 40), cache_size=64, cache_samples=4) as renderer:
-        controls = Controls(renderer, tuple(MODES))
+        controls = Controls(renderer, MODES)
         renderer.antialias_motion = True
         renderer.render()
         before = gpu.objects_made

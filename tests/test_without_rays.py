@@ -13,8 +13,9 @@ from app.errors import InputError
 from app.gpu import Device
 from app.gpu.selection import NO_RAY_TRACING
 from app.main import main
+from app.modes import MODES, NEEDS_REFERENCE
 from app.network.weights import WeightSet
-from app.renderer import MODES, NEEDS_REFERENCE, Renderer
+from app.renderer import Renderer
 from app.scene.default import default_scene
 from app.scene.lights import LightRig
 from app.scene.model import Scene
@@ -84,7 +85,7 @@ def test_it_moves_and_says_what_it_cannot(plain: Device, weights: WeightSet) -> 
         tiny.read()
     before = plain.live_objects
     with Renderer(plain, scene, weights, (48, 40), cache_size=64, cache_samples=3) as renderer:
-        controls = Controls(renderer, tuple(MODES))
+        controls = Controls(renderer, MODES)
         renderer.render()
         made = plain.objects_made
         for key in ("LEFT", "UP", "+", "E", "HOME", "T", "G", "N"):

@@ -15,9 +15,9 @@ from app.bench.activity import zero_shares
 from app.commands.options import SceneOptions
 from app.commands.stage import needs_rays, open_device, open_renderer
 from app.controls import Controls
+from app.modes import MODES
 from app.network.schema import TILE_PIXELS, VECTORS, WORDS, unpack
 from app.network.weights import WeightSet
-from app.renderer import MODES
 
 _TURNS = (-0.15, 0.0, 0.15)  # of half a turn: cameras from which channels are counted
 _WARM_UP = 3  # frames; drivers compile at the first dispatch, and the first frame builds what later ones reuse
@@ -72,7 +72,7 @@ class View:
                 self._renderer = self._kept.enter_context(
                     open_renderer(replace(options, light_samples=1), self._device, size, options.mode)
                 )
-            self._controls = Controls(self._renderer, tuple(MODES))
+            self._controls = Controls(self._renderer, MODES)
             for _ in range(_WARM_UP):
                 self._renderer.render()
         except BaseException:

@@ -105,9 +105,9 @@ class _ClosedWhileLoading(Exception):
 
 
 def _draw_pictures(options: SceneOptions, out: Path) -> None:
+    from app.modes import NEEDS_REFERENCE
     from app.pictures import check_folder, write_png
     from app.progress import counted
-    from app.renderer import NEEDS_REFERENCE
 
     try:
         out.mkdir(parents=True, exist_ok=True)

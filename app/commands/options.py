@@ -34,7 +34,7 @@ class SceneOptions:
         environment: environment map, .exr or .hdr.
         face: names of the materials or parts that are face.
         weights: folder with the trained networks.
-        mode: what the picture shows: one of app.renderer.MODES.
+        mode: what the picture shows: one of app.modes.MODES.
         size: (width, height) in pixels, 1..MAX_SIZE each; None means one that suits the device.
         device: a device's number or a part of its name.
         light_samples: how often light is gathered for each point of the face, before it is blurred there.
@@ -75,13 +75,13 @@ class Size(click.ParamType[tuple[int, int]]):
 
 
 class Mode(click.ParamType[str]):
-    """A name in app.renderer.MODES, which is imported only once a name is given."""
+    """A name in app.modes.MODES, which is imported only once a name is given."""
 
     name = "MODE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name; an unknown one is a usage error that lists the known ones."""
-        from app.renderer import MODES
+        from app.modes import MODES
 
         if value not in MODES:
             self.fail(f"{value!r} is not a mode: choose one of {', '.join(MODES)}", param, ctx)
@@ -104,13 +104,13 @@ class GBuffer(click.ParamType["GBufferKind"]):
 
 
 class Aov(click.ParamType[str]):
-    """A name in app.renderer.AOVS, which is imported only once a name is given."""
+    """A name in app.modes.AOVS, which is imported only once a name is given."""
 
     name = "NAME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name; an unknown one is a usage error that lists the known ones."""
-        from app.renderer import AOVS
+        from app.modes import AOVS
 
         if value not in AOVS:
             self.fail(f"{value!r} is not an AOV: choose from {', '.join(AOVS)}", param, ctx)

@@ -56,7 +56,7 @@ def open_device(options: SceneOptions, *, window: bool = False, raytracing: bool
 
 def needs_rays(options: SceneOptions) -> Literal[True] | None:
     """Return what `open_device` is to be told for a picture: True if it needs ray tracing, None if it may have it."""
-    from app.renderer import NEEDS_REFERENCE
+    from app.modes import NEEDS_REFERENCE
 
     return True if options.gbuffer == "trace" or options.mode in NEEDS_REFERENCE else None
 
@@ -140,7 +140,7 @@ def open_renderer(
 
     Args:
         size: (width, height) in pixels.
-        mode: one of app.renderer.MODES.
+        mode: one of app.modes.MODES.
         say: called with what is being done before each step that takes time; may raise to stop.
         draws_networks: whether anybody will see what the networks draw; if so, they should know the face's UV layout.
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gpu import Buffer, CommandBuffer, Device, Image, Struct
+from app.modes import NEEDS_REFERENCE, PICTURE_MODES
 from app.network.schema import FEATURES, channels, glsl, tile_grid
 from app.passes.progressive_reference import INTERLEAVE
 from app.passes.scene_buffers import SceneBuffers
@@ -14,11 +15,6 @@ from app.passes.scene_pass import ScenePass
 from app.scene.tonemap import DESATURATION, FRESNEL_OFFSET, START_COMPRESSION
 
 DIFFERENCE_GAIN = 5.0  # small errors must be seen
-
-NEEDS_REFERENCE = ("reference", "split", "difference")
-PICTURE_MODES = ("neural", *NEEDS_REFERENCE)
-VIEW_MODES = ("tiles", "face", "hash", "depth", *(feature.name for feature in FEATURES))
-MODES = PICTURE_MODES + VIEW_MODES
 
 _FIXED = (*PICTURE_MODES, "tiles", "face", "hash", "depth")  # modes with a branch of their own in the shader
 
