@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.commands.stage import DEFAULT_WEIGHTS
 from app.errors import BungyoError, InputError
 from app.gpu.selection import DeviceInfo
+from app.weight_sets import DEFAULT_WEIGHTS
 
 APT = "sudo apt-get install"
 MESA_NEEDED = 25  # the first whose CPU driver traces rays

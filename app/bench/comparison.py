@@ -19,8 +19,8 @@ from app.bench.packages import installed
 from app.bench.sgemm import HINDRANCES, Sgemm, sgemm
 from app.bench.torch_networks import TorchNetworks
 from app.bench.worker import Worker
-from app.commands.options import SceneOptions
 from app.network.layers import flops
+from app.scene_options import SceneOptions
 
 DEEP = (32, 32, 32, 28, 15)  # widths of the networks measured besides the shipped ones
 WIDE = (32, 64, 64, 64, 64, 15)  # and of those as wide and as deep as the pass allows, for comparison with libraries

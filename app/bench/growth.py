@@ -17,14 +17,15 @@ import numpy as np
 from app.bench.figures import Samples
 from app.bench.networks import NETWORKS, RESIDENT
 from app.bench.worker import Worker
-from app.commands.options import SceneOptions
-from app.commands.stage import load_weights, open_device
 from app.controls import Controls
 from app.modes import MODES
+from app.open_renderer import open_device
 from app.renderer import Renderer
 from app.scene.default import default_scene
 from app.scene.lights import AreaLight, Light
 from app.scene.model import Mesh, Scene, normalized
+from app.scene_options import SceneOptions
+from app.weight_sets import load_weights
 
 EDGE = 512  # pixels
 POINTS: dict[str, tuple[float, ...]] = {

@@ -14,11 +14,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from app.commands.options import SceneOptions
-from app.commands.stage import DEFAULT_WEIGHTS, load_weights, open_device, open_renderer
 from app.errors import BungyoError
+from app.open_renderer import open_device, open_renderer
 from app.renderer import Renderer
+from app.scene_options import SceneOptions
 from app.viewer import Viewer
+from app.weight_sets import DEFAULT_WEIGHTS, load_weights
 from app.weight_switch import WeightSwitch
 from app.window import NoDisplay, Window, glfw_ready
 

@@ -19,13 +19,14 @@ from app.bench.pygfx_view import PygfxView, frame, pygfx_view
 from app.bench.skin import Painter, mitsuba_painter, reference_painter
 from app.bench.view import Description, FrameCost, View, memory
 from app.bench.worker import Worker
-from app.commands.options import SceneOptions
-from app.commands.stage import load_weights, open_device
 from app.errors import InputError
 from app.gpu import DeviceInfo
 from app.network import shader
 from app.network.weights import WeightSet
+from app.open_renderer import open_device
 from app.processor import processor_name
+from app.scene_options import SceneOptions
+from app.weight_sets import load_weights
 
 Part = Callable[[], None]  # a part's turn in a round
 Counted = Callable[[int, str], Iterator[int]]  # app.progress.counted

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from app.bench.figures import Samples
 from app.bench.networks import SIZE, Picture, random_weights
-from app.commands.options import SceneOptions
-from app.commands.stage import open_device
 from app.gpu import CommandBuffer, Device
 from app.network.shader import Variant
+from app.open_renderer import open_device
 from app.passes import tile_variant
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
+from app.scene_options import SceneOptions
 
 FIRST = 3  # draws after which what is hopeless is timed no further
 ROUNDS = 25  # the least of so many times counts: whatever else runs only ever adds to them

@@ -12,12 +12,12 @@ from unittest.mock import patch
 import numpy as np
 
 from app.bench.activity import zero_shares
-from app.commands.options import SceneOptions
-from app.commands.stage import needs_rays, open_device, open_renderer
 from app.controls import Controls
 from app.modes import MODES
 from app.network.schema import TILE_PIXELS, VECTORS, WORDS, unpack
 from app.network.weights import WeightSet
+from app.open_renderer import needs_rays, open_device, open_renderer
+from app.scene_options import SceneOptions
 
 _TURNS = (-0.15, 0.0, 0.15)  # of half a turn: cameras from which channels are counted
 _WARM_UP = 3  # frames; drivers compile at the first dispatch, and the first frame builds what later ones reuse

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.commands.options import SceneOptions, debug_option, device_option
+from app.commands.options import debug_option, device_option
 from app.commands.packages import need
 from app.errors import BungyoError, InputError
+from app.scene_options import SceneOptions
 
 if TYPE_CHECKING:
     from app.training.ablation import Options
@@ -112,7 +113,7 @@ def _costs(device: str | None) -> "Costs | str":
 
     with tempfile.TemporaryDirectory() as folder:
         WeightSet.untrained().save(folder)  # random networks take as long as trained ones
-        options = SceneOptions(None, None, None, (), Path(folder), "neural", SMALL, device)
+        options = SceneOptions(weights=Path(folder), size=SMALL, device=device)
         try:
             found = measure_passes(options, tuple(PASSES), ROUNDS, counted)
         except BungyoError as error:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.commands.options import SceneOptions, Size, debug_option, device_option
-from app.commands.stage import open_device
+from app.commands.options import Size, debug_option, device_option
 from app.errors import InputError
+from app.open_renderer import open_device
+from app.scene_options import SceneOptions
 
 if TYPE_CHECKING:
     from app.training.frame_source import OpenSource
@@ -222,7 +223,5 @@ def open_engine(name: str, opens: "OpenSource", workers: int | None, address: st
     else:
         from app.training.generate import Here
 
-        options = SceneOptions(None, None, None, (), None, "reference", None, opens.device)
-
-        with open_device(options) as device, opens.on(device) as source:
+        with open_device(SceneOptions(device=opens.device)) as device, opens.on(device) as source:
             yield Here(source)

@@ -59,7 +59,6 @@ def evaluate(
     SSIM, FLIP, seams and pictures need a set with all tiles of its frames (bungyo dataset --held-out --tiles 1).
     """
     need("Judging", "skimage", "matplotlib")
-    from app.commands.stage import DEFAULT_WEIGHTS
     from app.network.weights import WeightSet
     from app.pictures import beside, check_folder
     from app.progress import counter
@@ -69,6 +68,7 @@ def evaluate(
     from app.training.figures import figures
     from app.training.quality import judge_pictures
     from app.training.report import check_report, ranked_frames, write_report
+    from app.weight_sets import DEFAULT_WEIGHTS
 
     to_output = scores is not None and str(scores) == "-"
     if scores and not to_output:

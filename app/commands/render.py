@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.options import Aov, SceneOptions, debug_option, scene_options
-from app.commands.stage import needs_rays, open_device, open_renderer, picture_size
+from app.commands.options import Aov, debug_option, scene_options
 from app.errors import InputError
+from app.open_renderer import needs_rays, open_device, open_renderer, picture_size
+from app.scene_options import SceneOptions
 
 if TYPE_CHECKING:
     import numpy as np

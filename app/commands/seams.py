@@ -44,7 +44,6 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     """
     if out and out.suffix != ".md":
         raise InputError(f"The page is Markdown, so {out} must end in .md.")
-    from app.commands.stage import DEFAULT_WEIGHTS
     from app.gpu import Device
     from app.network.weights import WeightSet
     from app.pictures import beside, check_folder, write_png
@@ -55,6 +54,7 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     from app.training.face_image import face_images
     from app.training.orbit import FRAMES, ORBITS, Orbit, default_orbits
     from app.training.seams import check_scale
+    from app.weight_sets import DEFAULT_WEIGHTS
 
     if out:
         check_folder(out.parent)

@@ -17,8 +17,8 @@ from app.bench.networks import Networks
 from app.bench.openvino_networks import OpenvinoNetworks
 from app.bench.opponents import Convolutions
 from app.bench.sgemm import Sgemm
-from app.commands.options import SceneOptions
 from app.network.layers import flops
+from app.scene_options import SceneOptions
 from tests.bench.missing_figures import WIDE_GENERALIST, absent
 
 LAYERS, GENERALIST = (32, 8, 15), (32, 48, 48, 15)
@@ -65,7 +65,7 @@ def medians(
     monkeypatch.setattr(comparison, "Worker", Machine)
     monkeypatch.setattr(comparison, "installed", present.__contains__)
     figures = Samples()
-    options = SceneOptions(None, None, None, (), None, "neural", None, None)
+    options = SceneOptions()
     compared = Comparison(lambda worker: worker, options, LAYERS, figures, quick=False, generalist=generalist)
     for part in compared.parts:
         part()

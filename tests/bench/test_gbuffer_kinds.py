@@ -9,7 +9,7 @@ from app.bench import key_to_picture, measure
 from app.bench.packages import PACKAGES, absence
 from app.bench.pygfx_view import frame
 from app.bench.view import Description, FrameCost, View, memory
-from app.commands.options import SceneOptions
+from app.scene_options import SceneOptions
 
 TRACED = FrameCost(100.0, 1.0, {"face depth": 4.0, "gbuffer": 46.0, "composite": 5.0})
 RASTER = FrameCost(64.0, 1.0, {"face triangles": 5.0, "gbuffer": 15.0, "composite": 5.0})
@@ -82,7 +82,7 @@ def test_kinds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "Worker", Machine)
     monkeypatch.setattr(measure, "Comparison", NoComparison)
     monkeypatch.setattr(measure, "installed", lambda name: name == "pygfx")
-    options = SceneOptions(None, None, None, (), None, "neural", None, None)
+    options = SceneOptions()
     report = measure.measure_all(options, 2, lambda count, _: iter(range(count)))
     found = {
         name: figure["median"] for name, figure in report.items() if isinstance(figure, dict) and "median" in figure

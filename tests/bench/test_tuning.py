@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from app.bench import networks, tuning
-from app.commands.options import SceneOptions
 from app.gpu import Device
 from app.network.shader import Variant
 from app.passes.tile_variant import OVERRIDE, chosen
+from app.scene_options import SceneOptions
 
 LAYERS = (32, 8, 15)
 
@@ -23,7 +23,7 @@ def test_the_quickest_is_kept(gpu: Device, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv(OVERRIDE)
     for module in (networks, tuning):
         monkeypatch.setattr(module, "SIZE", 64)
-    options = SceneOptions(None, None, None, (), None, "neural", None, str(gpu.info.index))
+    options = SceneOptions(device=str(gpu.info.index))
     found = tuning.tune(options, LAYERS, _counted, rounds=2)
     assert {Variant(8), Variant(16), Variant(32)} <= set(found.milliseconds)
     least = {variant: spread["min"] for variant, spread in found.milliseconds.items()}
