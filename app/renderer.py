@@ -9,6 +9,7 @@ of its own, so that Python prepares a frame while the GPU draws the one before.
 """
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ from app.passes.network_pipeline import network_pipeline
 from app.passes.progressive_reference import ProgressiveReference
 from app.passes.reprojection import History
 from app.passes.scene_buffers import SceneBuffers
+from app.passes.tile_features import TileFeatures, read_tile_features
 from app.passes.upload import Upload
 from app.passes.warm_up import warm_up
 from app.passes.weight_store import ResidentWeights, WeightStore
@@ -79,6 +81,7 @@ class Renderer:
 
     Attributes:
         antialias_motion: see above. False at first: pictures know nothing of those before.
+        submit_seconds: how long the last `render` handed its commands to the GPU and, if it did, waited for them.
         split: where the line of the split mode is, 0..1 from the left; the reference is traced on its right alone.
 
     Raises:
@@ -107,7 +110,7 @@ class Renderer:
         if self._gbuffer == "trace":
             self._need_raytracing("A traced G-buffer")
         self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
-        self.split = 0.5
+        self.split, self.submit_seconds = 0.5, 0.0
         self.antialias_motion = self._interleaves_reference = False
         self._scene = scene
         self._size = size
@@ -173,9 +176,9 @@ class Renderer:
                 self._record()
             elif scene.lights.lights != old.lights.lights or scene.environment is not old.environment:
                 self._cache.restart(_moved(old, scene))
-            self._restart()
+            self.restart()
         elif scene.camera != old.camera:
-            self._restart()
+            self.restart()
 
     @property
     def weights(self) -> WeightSet:
@@ -291,7 +294,9 @@ class Renderer:
             turn.reference.write(self._frame_record(sample, _CENTER), shown)
             run += (turn.reference.commands, *commands)
         run.append(turn.composite)
+        start = time.perf_counter()
         self.device.submit(*run, wait=wait)
+        self.submit_seconds = time.perf_counter() - start
         self._ran, self._frames = run, self._frames + 1
 
     def settle_lights(self) -> None:
@@ -300,6 +305,17 @@ class Renderer:
         while not self._cache.converged:
             self._buffers.set_frame(self._scene.camera, *self._size, jitter=_CENTER, sample_index=0, seed=self._seed)
             self._cache.update()
+
+    def restart(self) -> None:
+        """Forgets all samples of the picture, though not those of the light cache."""
+        self._neural_samples = 0
+        if self._passes.reference is not None:
+            self._passes.reference.restart()
+
+    def gather_lights_anew(self) -> None:
+        """Forgets all samples of the light cache, as if all lights had changed."""
+        self._finish()
+        self._cache.restart()
 
     def resize(self, width: int, height: int) -> None:
         """Changes the picture's size."""
@@ -311,7 +327,7 @@ class Renderer:
         self._passes.close()
         self._passes = self._make_passes()
         self._record()
-        self._restart()
+        self.restart()
 
     def timings(self) -> dict[str, float]:
         """Milliseconds on the GPU of every pass of the last `render`, by name."""
@@ -343,6 +359,11 @@ class Renderer:
             raise InputError(f"Unknown AOV {name!r}; choose from {', '.join(AOVS)}.")
         self._finish()
         return read_layer(name, self._passes.gbuffer, self._passes.tile_hash, *self._size)
+
+    def read_tile_features(self) -> TileFeatures:
+        """What the networks were given of the last neural frame."""
+        self._finish()
+        return read_tile_features(self._passes.gbuffer, self._passes.tile_hash)
 
     def close(self) -> None:
         """Releases everything on the GPU but the device."""
@@ -443,11 +464,6 @@ class Renderer:
         """Waits until no frame is under way."""
         for turn in self._turns:
             turn.composite.wait()
-
-    def _restart(self) -> None:
-        self._neural_samples = 0
-        if self._passes.reference is not None:
-            self._passes.reference.restart()
 
     def _close_commands(self) -> None:
         for turn in self._turns:

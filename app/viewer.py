@@ -1,6 +1,7 @@
 """The demo's window: draws until the picture is as good as it gets, then sleeps until something changes."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ _MOUSE_HELP = (
 )
 
 
+def _take_no_notice(_: str) -> None:
+    """For whoever only looks."""
+
+
 class Viewer:
     """Shows a renderer's picture in a window and hands the window's input to the controls.
 
@@ -35,11 +40,20 @@ class Viewer:
         window, device, renderer: all open; they stay open when the viewer closes.
         out: folder for screenshots; made when needed.
         weights: the weight sets to go through; stays open as well.
+        on_shown: called with the mode of every picture that has been handed to the window.
     """
 
-    def __init__(self, window: Window, device: Device, renderer: Renderer, out: Path, weights: WeightSwitch) -> None:
+    def __init__(
+        self,
+        window: Window,
+        device: Device,
+        renderer: Renderer,
+        out: Path,
+        weights: WeightSwitch,
+        on_shown: Callable[[str], object] = _take_no_notice,
+    ) -> None:
         self._window, self._device, self._renderer, self._out = window, device, renderer, out
-        self._weights = weights
+        self._weights, self._on_shown = weights, on_shown
         self._controls = Controls(renderer, MODES)
         renderer.interleaves_reference = device.info.kind == "cpu"  # else input waits for seconds
         self._milliseconds = 0.0
@@ -125,6 +139,7 @@ class Viewer:
                 self._blits[image.index] = commands
         self._device.submit(self._blits[image.index], wait=False)
         self._swapchain.present()
+        self._on_shown(self._renderer.mode)
         return True
 
     def _fit(self, size: tuple[int, int]) -> None:

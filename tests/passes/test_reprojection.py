@@ -325,7 +325,7 @@ def test_light_that_settles_does_not_hide_the_antialiasing(renderer: Renderer, h
     for smooth in (False, True):
         renderer.antialias_motion = smooth
         for _ in range(6):
-            renderer._restart()
+            renderer.restart()
             renderer.render()
         errors.append(((renderer.read()[..., :3] / 255.0 - truth) ** 2).mean())
     assert errors[1] < 0.3 * errors[0]
