@@ -106,7 +106,8 @@ def _blurs(path: Path | None, options: "Options") -> "Screen | str":
 
 def _costs(device: str | None) -> "Costs | str":
     """What the passes take, or why that is not known."""
-    from app.bench.measure import SMALL, measure_passes
+    from app.bench.frames import SMALL
+    from app.bench.measure import measure_passes
     from app.network.weights import WeightSet
     from app.progress import counted
     from app.training.ablation_page import PASSES, Costs
