@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.commands.options import Size, debug_option, device_option
+from app.commands.options import Size, debug_option, device_option, engine_options
 from app.errors import InputError
 from app.open_renderer import open_device
 from app.scene_options import SceneOptions
@@ -101,25 +101,11 @@ Examples:
 @click.option(
     "--held-out", is_flag=True, help="A set for scores only (bungyo evaluate): complete light set-ups, other cameras."
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    show_default=True,
-    help="Who works: processes of this machine, or Ray actors (pip install 'bungyo[ray]').",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="How many work at a time, each on a device of its own if there are several.  [default: 1; on a cluster one"
+@engine_options(
+    engine="Who works: processes of this machine, or Ray actors",
+    workers="How many work at a time, each on a device of its own if there are several.  [default: 1; on a cluster one"
     " a GPU]",
-)
-@click.option(
-    "--address",
-    metavar="HOST:PORT",
-    help="With --engine ray: a running cluster, whose machines have bungyo and see the same files.  [default: one is"
-    " started here]",
+    cluster="whose machines have bungyo and see the same files",
 )
 @device_option
 @debug_option
@@ -151,8 +137,6 @@ def dataset(
         raise InputError("--face names parts of a mesh file: give --mesh as well.")
     if address is not None and engine != "ray":
         raise InputError("--address is that of a Ray cluster: give --engine ray as well.")
-    if min(size) < 16:
-        raise InputError(f"A frame must be 16 pixels or more a side, not {size[0]}x{size[1]}.")
     from app.progress import counter
     from app.scene.assets import ASSETS, find_environment
     from app.training.frame_source import OpenSource

@@ -114,7 +114,7 @@ def _flicker(networks: "WeightSet", device: str | None, left_out: bool, missing:
         with Device.open(device) as opened:
             orbits = default_orbits(opened)
     except BungyoError as error:
-        missing["flicker"] = " ".join(str(error).split())  # a driver's or compiler's message may have many lines
+        missing["flicker"] = error.one_line()
         return None
     return flicker_ratio(networks, orbits)
 

@@ -101,6 +101,17 @@ debug_option = click.option(
 )
 
 
+def _all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Return what adds several options to a command, the first one uppermost in its help."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 def device_option(command: Command) -> Command:
     """Add --device to a command."""
     return click.option(
@@ -108,6 +119,31 @@ def device_option(command: Command) -> Command:
         metavar="N|NAME",
         help="GPU to use: its number in `bungyo doctor`, or a part of its name.  [default: the fastest kind]",
     )(command)
+
+
+def engine_options(*, engine: str, workers: str, cluster: str) -> Callable[[Command], Command]:
+    """Return what adds --engine, --workers and --address to a command.
+
+    Args:
+        engine: who does the work: here, or by Ray.
+        workers: what --workers says of them, its default included.
+        cluster: what is asked of a running cluster.
+    """
+    return _all_of(
+        click.option(
+            "--engine",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            help=f"{engine} (pip install 'bungyo[ray]').",
+        ),
+        click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help=workers),
+        click.option(
+            "--address",
+            metavar="HOST:PORT",
+            help=f"With --engine ray: a running cluster, {cluster}.  [default: one is started here]",
+        ),
+    )
 
 
 _FILE = click.Path(path_type=Path)
@@ -192,9 +228,6 @@ def scene_options(*, several_weights: bool = False) -> Callable[[Callable[..., A
                 values |= {"weights": first, "other_weights": tuple(others)}
             return command(scene=SceneOptions(**values), **given)
 
-        decorated: Callable[..., Any] = with_scene
-        for option in reversed((*_SUBJECT, _weights_option(several_weights), *_PICTURE)):
-            decorated = option(decorated)
-        return decorated
+        return _all_of(*_SUBJECT, _weights_option(several_weights), *_PICTURE)(with_scene)
 
     return add
