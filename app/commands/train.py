@@ -141,14 +141,14 @@ def train(
     from app.network.schema import CHANNELS
     from app.training.dataset import Dataset
     from app.training.experts import ExpertEngine, ExpertOptions, Here
-    from app.training.train import Options
     from app.training.train import train as run
+    from app.training.train_options import TrainOptions
 
     def given(**values: Any) -> dict[str, Any]:
         return {name: value for name, value in values.items() if value is not None}
 
     experts = given(trains=experts_train, steps=expert_steps, reach=reach, neighbor_share=neighbor_share)
-    options = Options(
+    options = TrainOptions(
         layers=(CHANNELS, *hidden, OUTPUTS),
         seed=seed,
         device=device,

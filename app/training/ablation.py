@@ -28,11 +28,10 @@ from app.training.displacement import displaced
 from app.training.experts import descend, set_rate
 from app.training.loss import weighted_error
 from app.training.metrics import KEY_LUMINANCE, LUMINANCE, TruthError, psnr, tiled
-from app.training.model import Experts, Scales
+from app.training.model import Experts, Scales, untrained
 from app.training.pixels import Pixels, load_pixels, people_of
 from app.training.tint import tinted
-from app.training.train import Options as TrainOptions
-from app.training.train import untrained
+from app.training.train_options import TrainOptions
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -84,7 +83,7 @@ class Options:
     Attributes:
         layers: widths from input to output.
         steps, batch, rate: Adam steps, pixels a step and first learning rate (cosine).
-        decay, place_noise: where there are many people, as in `train.Options`.
+        decay, place_noise: where there are many people, as in `TrainOptions`.
         seeds: how often everything is trained, each time from other first weights and on other pixels.
         threads: torch's.
     """
