@@ -10,8 +10,13 @@ import pytest
 
 from app.gpu import Device
 from app.network.shader import Variant
+from app.network.weights import WeightSet
 from app.passes.tile_variant import OVERRIDE
+from app.scene.default import default_scene
+from app.scene.model import Scene
+from app.weight_sets import DEFAULT_WEIGHTS
 
+SIZE = (119, 101)  # of pictures of the default face: no multiples of a tile
 SHADERS = Path(__file__).parent / "gpu" / "shaders"
 
 # `keep(thing)` returns the thing and closes it after the test.
@@ -30,6 +35,18 @@ def _same_tile_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(OVERRIDE, Variant().name)
         yield
+
+
+@pytest.fixture(scope="session")
+def face() -> Scene:
+    """The default face in the studio, for pictures of SIZE."""
+    return default_scene(aspect=SIZE[0] / SIZE[1])
+
+
+@pytest.fixture(scope="session")
+def weights() -> WeightSet:
+    """The networks that ship."""
+    return WeightSet.load(DEFAULT_WEIGHTS)
 
 
 @pytest.fixture(scope="session")

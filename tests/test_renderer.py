@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from app.controls import Controls
 from app.errors import BungyoError, InputError
 from app.gpu import Device
 from app.modes import AOVS, MODES
-from app.network.schema import FEATURES, HALF_MAX
+from app.network.schema import FEATURES, HALF_MAX, channels
 from app.network.weights import WeightSet
 from app.passes.gbuffer import GBufferKind
 from app.passes.progressive_reference import INTERLEAVE
@@ -24,22 +23,7 @@ from app.scene.model import Material, Part, Scene
 from app.scene.primitives import quad
 from app.scene.tonemap import tonemap
 from tests import golden
-from tests.conftest import watched
-
-ROOT = Path(__file__).resolve().parents[1]
-SIZE = (119, 101)
-
-
-@pytest.fixture(scope="module")
-def face() -> Scene:
-    """The default face in the studio."""
-    return default_scene(aspect=SIZE[0] / SIZE[1])
-
-
-@pytest.fixture(scope="module")
-def weights() -> WeightSet:
-    """The networks that ship."""
-    return WeightSet.load(ROOT / "weights" / "default")
+from tests.conftest import SIZE, watched
 
 
 def make(gpu: Device, scene: Scene, weights: WeightSet, mode: str = "neural") -> Renderer:
@@ -154,6 +138,28 @@ def test_layers_hold_what_they_say(renderer: Renderer, face: Scene) -> None:
     assert camera - 0.25 < depth.min() < depth.max() < camera + 0.25
     with pytest.raises(InputError, match="Unknown AOV 'nose'"):
         renderer.read_aov("nose")
+
+
+def test_tile_features_are_those_of_the_layers(renderer: Renderer) -> None:
+    settled(renderer)
+    tiles = renderer.read_tile_features()
+    assert tiles.face.sum() == (renderer.read_aov("face") > 0.0).sum()
+    assert not tiles.features[~tiles.face].any()
+    assert (tiles.hashes > 0).all() and set(tiles.hashes) == set(renderer.read_aov("hash").ravel()) - {0.0}
+    for name in ("uv", "normal", "albedo"):
+        shown = tiles.features[..., channels(name)].astype(np.float64)
+        np.testing.assert_allclose(shown.sum(), renderer.read_aov(name).astype(np.float64).sum(), rtol=1e-6)
+
+
+def test_samples_and_light_are_forgotten_when_asked(renderer: Renderer) -> None:
+    settled(renderer, 3)
+    assert renderer.samples == 3 and renderer.submit_seconds > 0.0
+    renderer.restart()
+    assert renderer.samples == 0 and renderer.lights_settled
+    renderer.gather_lights_anew()
+    assert not renderer.lights_settled
+    renderer.render()
+    assert renderer.samples == 1 and "light cache" in renderer.timings()
 
 
 def test_same_seed_gives_the_same_picture(gpu: Device, renderer: Renderer, face: Scene, weights: WeightSet) -> None:

@@ -20,7 +20,6 @@ from app.scene.default import default_scene
 from app.scene.lights import LightRig
 from app.scene.model import Scene
 
-ROOT = Path(__file__).resolve().parents[1]
 SIZE = (128, 128)
 # What networks are given, and the least ratio of its own square to the squared error, in dB: transmission is the one
 # that differs, in the ears.
@@ -33,12 +32,6 @@ LEAST = {
     "transmission": 7.0,
     "ambient_visibility": 22.0,
 }
-
-
-@pytest.fixture(scope="module")
-def weights() -> WeightSet:
-    """The networks that ship."""
-    return WeightSet.load(ROOT / "weights" / "default")
 
 
 @pytest.fixture(scope="module")
