@@ -26,10 +26,10 @@ from app.gpu.pipeline_cache import PipelineCache
 from app.gpu.ray_programs import RayPrograms
 from app.gpu.raytracing import HitGroup, RayTracingPipeline
 from app.gpu.results import DeviceLost, check
-from app.gpu.selection import Candidate, DeviceInfo, candidates, choose
+from app.gpu.selection import WINDOW_EXTENSION, Candidate, DeviceInfo, candidates, choose
 from app.gpu.shader import SHADER_FOLDER, ShaderCompiler
 from app.gpu.struct import Struct
-from app.gpu.swapchain import window_extensions
+from app.gpu.swapchain import presentation, window_extensions
 from app.gpu.transfer import Transfer
 
 
@@ -124,7 +124,7 @@ class Device:
 
         Args:
             select: index or part of the name as `list_devices` gives them; None takes the best one.
-            window: prepare for a swapchain (GLFW must be initialised).
+            window: prepare for a swapchain, and take only devices that have one (GLFW must be initialised).
             validation: run under the validation layer; None asks the environment (BUNGYO_VALIDATION=1).
             raytracing: switch on ray tracing, and take only devices that have it; None: switch it on where there is
                 any, and take others as well.
@@ -132,7 +132,8 @@ class Device:
             extensions: further Vulkan device extensions to switch on.
 
         Raises:
-            InputError: `select` matches no usable device, or only the ray tracing that is asked for is missing.
+            InputError: `select` matches no usable device or one that shows no windows, or only the ray tracing that is
+                asked for is missing.
             BungyoError: no loader, no driver, no usable device, or the driver fails.
         """
         if validation is None:
@@ -150,7 +151,7 @@ class Device:
         instance_extensions: list[str] = []
         if window:
             instance_extensions = window_extensions()
-            extensions.append("VK_KHR_swapchain")
+            extensions.append(WINDOW_EXTENSION)
         self._instance = VulkanInstance(
             self.ledger,
             validation=self.validation,
@@ -158,7 +159,8 @@ class Device:
             messages=self.validation_messages,
         )
         self.instance: Handle = self._instance.handle
-        candidate = choose(candidates(self._instance), select, raytracing=raytracing)
+        presents = presentation(self.instance) if window else None
+        candidate = choose(candidates(self._instance, presents), select, raytracing=raytracing)
         self.info: DeviceInfo = candidate.info
         self.raytracing = self.info.raytracing if raytracing is None else raytracing
         self.physical: Handle = candidate.physical

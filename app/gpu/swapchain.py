@@ -12,6 +12,7 @@ from app.errors import BungyoError
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.lifetime import Resource
 from app.gpu.results import DeviceLost, check
+from app.gpu.selection import Presents
 from app.interruption import uninterrupted
 
 if TYPE_CHECKING:
@@ -32,6 +33,19 @@ def window_extensions() -> list[str]:
     if not names:
         raise BungyoError("There is no display that Vulkan can draw to.", "Is DISPLAY set?")
     return names
+
+
+def presentation(instance: Handle) -> Presents:
+    """What tells whether a physical device of a VkInstance can show images on GLFW's display from a queue family."""
+    import glfw
+
+    def presents(physical: Handle, family: int) -> bool:
+        try:
+            return bool(glfw.get_physical_device_presentation_support(instance, physical, family))
+        except glfw.GLFWError:
+            return False
+
+    return presents
 
 
 class SwapchainImage:
@@ -252,7 +266,9 @@ class Swapchain(Resource):
             "ask the GPU about the window",
         )
         if not supported[0]:
-            raise BungyoError(f"The GPU {device.info.name} cannot show images in this window.")
+            raise BungyoError(
+                f"The GPU {device.info.name} cannot show images in this window.", "Choose another one with --device."
+            )
         return surface
 
     def _choose_format(self) -> int:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import ImageGrab
 
-from app.errors import BungyoError
+from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Image, Swapchain, live_objects
-from app.window import Window
+from app.window import Window, glfw_ready
 
 
 @pytest.fixture
@@ -100,6 +100,29 @@ def test_shows_what_is_blitted_and_resizes(window: Window, on_screen: str, wait:
         close_all(commands)
     assert device.validation_messages == []
     assert live_objects() == before
+
+
+def test_a_gpu_that_the_display_does_not_know(on_screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before anything is made on it, by number and otherwise."""
+    before = live_objects()
+    with glfw_ready() as glfw:
+        for answer in (lambda *_: False, _fail):
+            with monkeypatch.context() as patch:
+                patch.setattr(glfw, "get_physical_device_presentation_support", answer)
+                with pytest.raises(BungyoError, match=r"No GPU here can show pictures in a window: .* this display"):
+                    Device.open(window=True)
+                with pytest.raises(InputError, match="cannot show pictures in a window") as caught:
+                    Device.open(0, window=True)
+                assert "--device" in caught.value.hint
+                Device.open(0).close()  # pictures in files
+        Device.open(window=True).close()
+    assert live_objects() == before
+
+
+def _fail(*_: object) -> None:
+    import glfw
+
+    raise glfw.GLFWError("(65542) b'API unavailable'")
 
 
 def test_needs_a_window_system(monkeypatch: pytest.MonkeyPatch) -> None:
