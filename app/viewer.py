@@ -84,10 +84,12 @@ class Viewer:
                 self._rest()
 
     def close(self) -> None:
-        """Let go of the window. Harmless when repeated."""
+        """Let go of the window, even if the GPU is lost. Harmless when repeated."""
         self._window.input = None
-        self._forget_blits()
-        self._swapchain.close()
+        try:
+            self._forget_blits()
+        finally:
+            self._swapchain.close()
 
     def __enter__(self) -> "Viewer":
         return self
@@ -125,11 +127,12 @@ class Viewer:
         self._window.title = " - ".join([*filter(None, parts), f"{self._renderer.samples} samples"])
 
     def _present(self) -> bool:
-        """Show the renderer's picture; False if the window has changed meanwhile and the next turn has to."""
+        """Show the renderer's picture; False if the window has changed, or is hidden, and a later turn has to."""
         self._window.damaged = False
         image = self._swapchain.acquire()
         if image is None:
-            self._fit(self._window.framebuffer_size)
+            if self._swapchain.outdated:
+                self._fit(self._window.framebuffer_size)
             self._window.damaged = True
             return False
         if image.index not in self._blits:
@@ -153,9 +156,8 @@ class Viewer:
     def _forget_blits(self) -> None:
         """The recorded copies to the window name images that are about to go."""
         self._device.wait_idle()
-        for commands in self._blits.values():
-            commands.close()
-        self._blits.clear()
+        while self._blits:
+            self._blits.popitem()[1].close()
 
     # What the window reports (app.window.Input).
 

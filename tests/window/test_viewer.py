@@ -11,6 +11,7 @@ import pytest
 from app import viewer as viewer_module
 from app.controls import Controls
 from app.errors import InputError
+from app.gpu import DeviceLost
 from app.renderer import Renderer
 from app.scene.camera import Camera
 from app.scene.lights import LightRig
@@ -82,17 +83,17 @@ class FakeRenderer:
 
 
 class FakeSwapchain:
-    """Two images; `lost` makes the next acquire fail, as after a change of the window."""
+    """Two images; `lost` makes the next acquire fail, as after a change of the window, `hidden` all of them."""
 
     def __init__(self, *_: object) -> None:
-        self.lost = False
+        self.lost = self.hidden = self.outdated = False
         self.presented = self.acquired = 0
         self.sizes: list[tuple[int, int]] = []
         self.closed = False
 
     def acquire(self) -> object | None:
-        if self.lost:
-            self.lost = False
+        if self.lost or self.hidden:
+            self.lost, self.outdated = False, self.lost
             return None
         self.acquired += 1
         return SimpleNamespace(index=self.acquired % 2)
@@ -103,6 +104,7 @@ class FakeSwapchain:
 
     def resize(self, size: tuple[int, int]) -> bool:
         self.sizes.append(size)
+        self.outdated = False
         return True
 
     def close(self) -> None:
@@ -238,6 +240,36 @@ def test_a_lost_swapchain_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None
     assert swapchain.sizes == [(64, 48)]
     assert swapchain.presented == ENOUGH_SAMPLES + 1
     assert renderer.rendered == ENOUGH_SAMPLES + 1
+
+
+def test_a_hidden_window_answers_and_is_shown_when_it_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hide(window: Any) -> None:
+        window.swapchain.hidden = True
+
+    def come_back(window: Any) -> None:
+        window.swapchain.hidden = False
+
+    window = FakeWindow(*nothing(9), hide, *nothing(100), come_back, *nothing(5))
+    renderer, swapchain = run(monkeypatch, window)
+    assert swapchain.sizes == []
+    assert renderer.rendered == ENOUGH_SAMPLES == window.polls
+    assert swapchain.presented == 11  # the last of them when it came back
+    _, swapchain = run(monkeypatch, FakeWindow(hide, *nothing(5)), frames=3)  # closed while hidden
+    assert swapchain.presented == 1
+
+
+def test_a_lost_gpu_takes_no_surface_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost() -> None:
+        raise DeviceLost("The GPU was lost.")
+
+    monkeypatch.setattr(viewer_module, "Swapchain", FakeSwapchain)
+    device: Any = SimpleNamespace(wait_idle=lost, info=SimpleNamespace(kind="discrete"))
+    parts: Any = (FakeWindow(), device, FakeRenderer(), Path("out"), SimpleNamespace(names=[]))
+    viewer = Viewer(*parts)
+    with pytest.raises(DeviceLost):
+        viewer.close()
+    swapchain: Any = viewer._swapchain
+    assert swapchain.closed
 
 
 def test_frames(monkeypatch: pytest.MonkeyPatch) -> None:
