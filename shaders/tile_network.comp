@@ -31,7 +31,7 @@ layout(push_constant, scalar) uniform Push { TileNetworkPush push; };
 
 void main()
 {
-    uvec2 entry = tiles[gl_WorkGroupID.x];
+    uvec2 entry = tiles[push.first + gl_WorkGroupID.x];
     uint tile = entry.x, pixel = own_pixel();
     uint slot = slots[entry.y];
     stage_network(slot);

@@ -39,7 +39,7 @@ class TileNetwork:
         *,
         variant: Variant | None = None,
     ) -> None:
-        self._tile_hash, self._dispatch = tile_hash, tile_hash.dispatch
+        self._tile_hash = tile_hash
         self._inputs, self._radiance, self._size = (features, surface), radiance, (width, height)
         self._bound: BindingSet | None = None
         self._store: WeightStore | None = None
@@ -74,8 +74,10 @@ class TileNetwork:
         """Records the pass; results are visible after the next barrier."""
         with command.timer("tile_network"):
             command.bind(self._pipeline.compute, self._bound)
-            command.push(self._push)
-            command.dispatch_indirect(self._dispatch)
+            for offset, first in self._tile_hash.dispatches:
+                self._push["first"] = first
+                command.push(self._push)
+                command.dispatch_indirect(self._tile_hash.dispatch, offset)
 
     def close(self) -> None:
         """Releases everything on the GPU."""

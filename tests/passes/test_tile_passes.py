@@ -17,7 +17,7 @@ from app.network.shader import BLOCKS, Variant
 from app.network.tile_hash import tile_hash, tile_list
 from app.network.weights import WeightSet
 from app.passes.network_pipeline import network_pipeline
-from app.passes.tile_hash import MAX_TILES, TileHash
+from app.passes.tile_hash import MOST_GROUPS, TileHash
 from app.passes.tile_network import TileNetwork
 from app.passes.weight_store import WeightStore
 
@@ -65,7 +65,14 @@ class Rig:
     """Both passes over one picture, recorded once."""
 
     def __init__(
-        self, gpu: Device, weights: WeightSet, shown: Picture, kept: ExitStack, image: str, variant: Variant
+        self,
+        gpu: Device,
+        weights: WeightSet,
+        shown: Picture,
+        kept: ExitStack,
+        image: str,
+        variant: Variant,
+        most_groups: int,
     ) -> None:
         width, height = shown.size
         self.gpu = gpu
@@ -73,7 +80,7 @@ class Rig:
         self.surface = kept.enter_context(gpu.buffer(shown.surface))
         self.places = kept.enter_context(gpu.buffer(shown.places))
         self.radiance: Image = kept.enter_context(gpu.image(width, height, image))
-        self.hashing = TileHash(gpu, self.places, width, height, hash_scale=weights.hash_scale)
+        self.hashing = TileHash(gpu, self.places, width, height, hash_scale=weights.hash_scale, most_groups=most_groups)
         kept.callback(self.hashing.close)
         self.network = TileNetwork(
             gpu, weights, self.hashing, self.features, self.surface, self.radiance, width, height, variant=variant
@@ -106,14 +113,19 @@ class Rig:
 
 @contextmanager
 def rig(
-    gpu: Device, weights: WeightSet, shown: Picture, image: str = "rgba32f", variant: Variant = FLOATS
+    gpu: Device,
+    weights: WeightSet,
+    shown: Picture,
+    image: str = "rgba32f",
+    variant: Variant = FLOATS,
+    most_groups: int = MOST_GROUPS,
 ) -> Iterator[Rig]:
     """Both passes, closed afterwards without a leak."""
     with gpu.image(1, 1, image) as first:  # the device keeps the staging buffer that reading needs
         first.read()
     before = gpu.live_objects
     with ExitStack() as kept:
-        yield Rig(gpu, weights, shown, kept, image, variant)
+        yield Rig(gpu, weights, shown, kept, image, variant, most_groups)
     assert gpu.live_objects == before
 
 
@@ -396,5 +408,45 @@ def test_hash_scale_must_be_the_weights(gpu: Device) -> None:
         with pytest.raises(ValueError, match="hash scale 8"):
             TileNetwork(gpu, weights, hashing, features, surface, radiance, 16, 16)
         hashing.close()
-        with pytest.raises(ValueError, match=f"{MAX_TILES} are possible"):
-            TileHash(gpu, places, 4096, 4096)
+
+
+@pytest.mark.parametrize("face", [1.0, 0.5, 0.002, 0.0])
+@pytest.mark.parametrize("most_groups", [1, 7, 20, 64])
+def test_more_tiles_than_a_dispatch_has_groups(gpu: Device, face: float, most_groups: int) -> None:
+    """The list is as long as ever, and every tile of it is drawn, by several dispatches."""
+    weights = WeightSet.untrained((32, 8, 15), slots=5)
+    shown = picture(70, 53, face, seed=3)  # 20 tiles
+    wanted = tile_list(shown.places)
+    with rig(gpu, weights, shown, most_groups=most_groups) as passes:
+        for _ in range(2):
+            assert_drawn(passes.draw(), weights, shown)
+        np.testing.assert_array_equal(passes.hashing.read_tiles(), wanted)
+        np.testing.assert_array_equal(passes.hashing.hashes.read(np.uint32, (20,)), tile_hash(shown.places))
+        records = passes.hashing.dispatch.read(np.uint32, (-(-20 // most_groups), 4))
+    assert records[0, 3] == len(wanted) == records[:, 0].sum()
+    assert records[:, 0].max() <= most_groups
+    assert (records[:, 1:3] == 1).all()
+    assert (np.diff(records[:, 0].astype(int)) <= 0).all()
+
+
+def test_a_picture_of_more_tiles_than_a_dispatch_has_groups(gpu: Device) -> None:
+    """As wide as a window over two large screens; all but a few tiles of it are empty."""
+    width, height = 6016, 3384
+    tiles_x, tiles_y = schema.tile_grid(width, height)
+    assert tiles_x * tiles_y > MOST_GROUPS
+    places = np.full((tiles_x * tiles_y, schema.TILE_PIXELS), schema.NO_FACE, np.uint32)
+    shown = [0, 1, MOST_GROUPS - 1, MOST_GROUPS, tiles_x * tiles_y - 1]
+    places[shown, 17] = 0x3800_3400
+    with gpu.buffer(places) as buffer:
+        hashing = TileHash(gpu, buffer, width, height)
+        with gpu.commands(reusable=False) as commands:
+            hashing.record(commands)
+            commands.barrier()
+        gpu.submit(commands)
+        assert hashing.dispatches == ((0, 0), (16, MOST_GROUPS))
+        listed = hashing.read_tiles()
+        np.testing.assert_array_equal(listed[:, 0], shown)
+        np.testing.assert_array_equal(listed[:, 1], tile_hash(places[shown]))
+        assert hashing.dispatch.read(np.uint32, (2, 4)).tolist() == [[5, 1, 1, 5], [0, 1, 1, 0]]
+        commands.close()
+        hashing.close()
