@@ -23,7 +23,7 @@ from app.scene.model import Material, Part, Scene
 from app.scene.primitives import quad
 from app.scene.tonemap import tonemap
 from tests import golden
-from tests.conftest import SIZE, watched
+from tests.conftest import SIZE, Reach, watched
 
 
 def make(gpu: Device, scene: Scene, weights: WeightSet, mode: str = "neural") -> Renderer:
@@ -71,6 +71,27 @@ def test_modes_show_what_they_say(renderer: Renderer, face: Scene) -> None:
         renderer.mode = mode
         picture = settled(renderer)
         assert picture[..., :3].std() > 1.0, f"{mode} is blank"
+
+
+def test_the_picture_is_the_same_on_a_discrete_gpu(
+    gpu: Device, face: Scene, weights: WeightSet, reach_memory: Callable[[Reach], None]
+) -> None:
+    """Whose memory only copies reach."""
+    other = replace(face, lights=LightRig((DirectionalLight((0.3, -0.4, -1.0), irradiance=3.0),)))
+    pictures: list[list[NDArray[np.uint8]]] = []
+    ways: tuple[Reach, ...] = ("discrete", "unified")
+    for reach in ways:
+        reach_memory(reach)
+        with make(gpu, face, weights, "split") as renderer:
+            renderer.render(wait=False)
+            renderer.scene = other
+            drawn = []
+            for split in (0.5, 0.2):
+                renderer.split = split
+                renderer.render(wait=False)
+                drawn.append(renderer.read())
+        pictures.append(drawn)
+    np.testing.assert_array_equal(*pictures)
 
 
 def test_an_interleaved_reference_shows_blocks_until_all_pixels_have_a_sample(renderer: Renderer) -> None:

@@ -183,7 +183,8 @@ class Device:
             "VkMemoryBarrier2",
             srcStageMask=vk.VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
             srcAccessMask=everything,
-            dstStageMask=vk.VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
+            # With the CPU, which sees of what was written only what was handed to it so, even after a wait.
+            dstStageMask=vk.VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT | vk.VK_PIPELINE_STAGE_2_HOST_BIT,
             dstAccessMask=everything,
         )
         # Built once: a barrier struct costs more than the rest of recording it.

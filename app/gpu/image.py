@@ -58,8 +58,8 @@ class Image(Resource):
             self.handle = self.own("VkImage", image, lambda: vk.vkDestroyImage(device.handle, image, ffi.NULL))
             requirements = ffi.new("VkMemoryRequirements *")
             vk.vkGetImageMemoryRequirements(device.handle, image, requirements)
-            memory, _ = allocate(self, device.handle, device.memory_types, requirements, "device", address=False)
-            check(vk.vkBindImageMemory(device.handle, image, memory, 0), f"bind image {name}")
+            block = allocate(self, device.handle, device.memory_types, requirements, "device", buffer=False)
+            check(vk.vkBindImageMemory(device.handle, image, block.memory, 0), f"bind image {name}")
             self.view = make_view(self, device, image, self.format.value, self.format.aspect, mips)
             self.target_view = (
                 self.view if mips == 1 else make_view(self, device, image, self.format.value, self.format.aspect, 1)

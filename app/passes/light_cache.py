@@ -162,7 +162,7 @@ class LightCache:
         self._fine = self._own(device.buffer(FINE_LIGHT.size * fine * fine, name="fine light"))
         self._fine_means = self._own(device.buffer(16 * fine * fine, name="means of fine light"))
         self._half_fine = self._own(device.buffer(16 * fine * fine, name="half-blurred fine light"))
-        self.state = self._own(device.buffer(CACHE_STATE.size, memory="upload", name="cache state"))
+        self.state = self._own(device.buffer(CACHE_STATE.size, name="cache state"))
         self.sampler = self._own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
         self.images = [
             (self._own(device.image(across, across, "rgba16f", name=f"cache {name.lower()}")), self.sampler)

@@ -86,7 +86,7 @@ class Reference:
         self.radiance = self._own(device.buffer(np.zeros((pixels, 4), np.float32), name="reference radiance"))
         self.squares = self._own(device.buffer(np.zeros((pixels, 4), np.float32), name="reference squares"))
         tiles = self.tiles_x * self.tiles_y
-        self._tiles = self._own(device.buffer(4 * (tiles + 1), memory="upload", name="reference tiles"))
+        self._tiles = self._own(device.buffer(4 * (tiles + 1), name="reference tiles"))
         self.set_tiles(None)
         self._pool = self._own(device.buffer(4, name="reference pool"))
         first = FIRST_PASS_SLOT

@@ -88,7 +88,7 @@ class SceneBuffers:
         self._materials = self._own(device.buffer(materials, name="materials"))
         self._ggx = self._own(device.buffer(ggx_albedo_texels(), name="ggx albedo"))
         self._boundaries = self._own(device.buffer(np.concatenate(tables), name="dielectrics"))
-        self.frame = self._own(device.buffer(FRAME.size, memory="upload", name="frame"))
+        self.frame = self._own(device.buffer(FRAME.size, name="frame"))
         self._view: tuple[Camera, int, int] | None = None  # of the last frame record
         self._record: NDArray[Any] = np.zeros((), FRAME.dtype)
         self.clip_from_world: NDArray[np.float64] = np.eye(4)
@@ -99,7 +99,7 @@ class SceneBuffers:
             for thing in (built.primitives, *built.blas, built.tlas):
                 self._own(thing)
             self.tlas, self._primitives = built.tlas, built.primitives
-        self._environment = self._own(device.buffer(ENVIRONMENT.size, memory="upload", name="environment"))
+        self._environment = self._own(device.buffer(ENVIRONMENT.size, name="environment"))
         self._lights: Buffer | None = None
         self._maps: EnvironmentMaps | None = None
         self._pixels: NDArray[np.float32] | None = None
@@ -141,7 +141,7 @@ class SceneBuffers:
         stale = len(rig.lights) != self.light_count or pixels is not self._pixels
         if stale:
             self._close_lights()
-            self._lights = self.device.buffer(lights.nbytes, memory="upload", name="lights")
+            self._lights = self.device.buffer(lights.nbytes, name="lights")
             self._maps = EnvironmentMaps(self.device, sky)
             self.light_count, self._pixels = len(rig.lights), pixels
         assert self._lights is not None

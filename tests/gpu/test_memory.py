@@ -1,8 +1,9 @@
 """Buffers, images and samplers: what goes in comes out, and wrong sizes are named."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -11,11 +12,15 @@ from app.errors import BungyoError
 from app.gpu import FORMATS, Binding, Device
 from app.gpu.binding import vk
 from app.gpu.memory import MemoryKind, MemoryTypes
-from tests.conftest import Keep
+from tests.conftest import REACHES, Keep, Reach
 
 
 @pytest.mark.parametrize("memory", ["device", "upload", "readback"])
-def test_buffer_round_trip(gpu: Device, keep: Keep, memory: MemoryKind) -> None:
+@pytest.mark.parametrize("reach", REACHES)
+def test_buffer_round_trip(
+    gpu: Device, keep: Keep, memory: MemoryKind, reach: Reach, reach_memory: Callable[[Reach], None]
+) -> None:
+    reach_memory(reach)
     data = np.arange(1000, dtype=np.uint32).reshape(50, 20)
     buffer = keep(gpu.buffer(data, memory=memory, name="numbers"))
     assert buffer.size == 4000 and buffer.address % 4 == 0
@@ -33,6 +38,32 @@ def test_buffer_round_trip(gpu: Device, keep: Keep, memory: MemoryKind) -> None:
     else:
         buffer.map()[:4] = 255
         assert buffer.read(np.int32, 1)[0] == -1
+
+
+def test_memory_that_is_slow_to_read_is_copied(
+    gpu: Device, keep: Keep, reach_memory: Callable[[Reach], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[int] = []
+    read = gpu.transfer.read
+
+    def counted(source: Any, offset: int, size: int) -> Any:
+        copied.append(size)
+        return read(source, offset, size)
+
+    monkeypatch.setattr(gpu.transfer, "read", counted)
+    for reach in REACHES:
+        reach_memory(reach)
+        buffer = keep(gpu.buffer(np.arange(4)))
+        assert buffer.mapped == (reach != "discrete")
+        assert buffer.read(np.int64).tolist() == [0, 1, 2, 3]
+    assert copied == [32, 32]
+
+
+def test_the_cpu_waits_for_a_barrier_as_well(gpu: Device) -> None:
+    """Waiting for the end of commands hands it nothing (Vulkan specification, "Host Access to Device Memory")."""
+    barrier = gpu.full_barrier.pMemoryBarriers[0]
+    assert barrier.dstStageMask == vk.VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT | vk.VK_PIPELINE_STAGE_2_HOST_BIT
+    assert barrier.dstAccessMask & vk.VK_ACCESS_2_MEMORY_READ_BIT
 
 
 def test_staging_path(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,8 +236,15 @@ def test_choice_of_memory_types() -> None:
     coherent, cached = vk.VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, vk.VK_MEMORY_PROPERTY_HOST_CACHED_BIT
     shared = visible | coherent
     discrete = MemoryTypes([0, local, shared, shared | cached, local | shared], unified=False)
-    assert [discrete.choose(0b11111, kind) for kind in ("device", "upload", "readback")] == [1, 2, 3]
-    assert discrete.choose(0b11101, "device") == 4  # only the window is allowed
+    kinds: tuple[MemoryKind, ...] = ("device", "upload", "readback")
+    assert [discrete.choose(0b11111, kind, buffer=True) for kind in kinds] == [1, 2, 3]
+    assert discrete.choose(0b11101, "device", buffer=True) == 4  # only the window is allowed
     assert not discrete.mappable(1) and discrete.mappable(4)
     unified = MemoryTypes([local, local | shared, local | shared | cached], unified=True)
-    assert [unified.choose(0b111, kind) for kind in ("device", "upload", "readback")] == [2, 1, 2]
+    assert [unified.choose(0b111, kind, buffer=True) for kind in kinds] == [2, 1, 2]
+    assert unified.choose(0b111, "device", buffer=False) == 1  # the driver's order says which is better for images
+    assert [(unified.mappable(index), unified.readable(index)) for index in range(3)] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]

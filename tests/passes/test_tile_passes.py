@@ -1,6 +1,7 @@
 """Tile hash and tile network on the GPU against their numpy twins."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,6 @@ import numpy.typing as npt
 import pytest
 
 from app.gpu import CommandBuffer, Device, Image
-from app.gpu.memory import MemoryKind, allocate
 from app.network import schema, twin
 from app.network.parameters import parameter_vectors
 from app.network.shader import BLOCKS, Variant
@@ -20,6 +20,7 @@ from app.passes.network_pipeline import network_pipeline
 from app.passes.tile_hash import MOST_GROUPS, TileHash
 from app.passes.tile_network import TileNetwork
 from app.passes.weight_store import WeightStore
+from tests.conftest import REACHES, Reach
 
 FLOATS = Variant()
 UNTOUCHED = (9.0, 9.0, 9.0, 9.0)  # what the radiance image holds where nothing is drawn
@@ -332,19 +333,10 @@ def store(gpu: Device, weights: WeightSet) -> WeightStore:
     return WeightStore(gpu, weights, lambda some: network_pipeline(gpu, some, "rgba32f"))
 
 
-def _unmapped(owner: Any, device: Any, types: Any, requirements: Any, kind: MemoryKind, *, address: bool) -> Any:
-    memory, mappable = allocate(owner, device, types, requirements, kind, address=address)
-    return memory, mappable and kind != "device"
-
-
-@pytest.mark.parametrize("mapped", [True, False])
-def test_other_weights_take_the_place(gpu: Device, mapped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets of the same widths go to and fro between two places; larger ones and other widths get a new one.
-
-    Without `mapped` as on a discrete GPU, whose memory only copies reach.
-    """
-    if not mapped:
-        monkeypatch.setattr("app.gpu.buffer.allocate", _unmapped)
+@pytest.mark.parametrize("reach", REACHES)
+def test_other_weights_take_the_place(gpu: Device, reach: Reach, reach_memory: Callable[[Reach], None]) -> None:
+    """Sets of the same widths go to and fro between two places; larger ones and other widths get a new one."""
+    reach_memory(reach)
     shown = scattered_tiles(64, 48)
     sets = [many_networks(slots, seed) for slots, seed in ((30, 1), (30, 2), (7, 3), (2000, 4), (30, 5))]
     sets.insert(3, WeightSet.untrained((32, 8, 15), slots=9))
