@@ -16,6 +16,7 @@ from app.gpu.bindings import Binding
 from app.gpu.buffer import Buffer, as_bytes
 from app.gpu.commands import CommandBuffer
 from app.gpu.features import RAYTRACING_EXTENSIONS, enable_chain, optional_extensions
+from app.gpu.formats import format_features, image_format
 from app.gpu.graphics import DrawState, GraphicsPipeline, VertexLayout
 from app.gpu.image import Image, Sampler
 from app.gpu.instance import Instance as VulkanInstance
@@ -210,6 +211,12 @@ class Device:
     def image(self, width: int, height: int, format: str, *, name: str = "", mips: int = 1, samples: int = 1) -> Image:
         """An image with undefined contents, usable for everything its format allows; formats: `formats.FORMATS`."""
         return Image(self, width, height, format, name, mips, samples)
+
+    @property
+    def float_texture(self) -> str:
+        """The format for textures of floats that are looked up with filtering: whole floats, or else halves."""
+        offered = format_features(self.physical, image_format("rgba32f").value)
+        return "rgba32f" if offered & vk.VK_FORMAT_FEATURE_SAMPLED_IMAGE_FILTER_LINEAR_BIT else "rgba16f"
 
     def sampler(
         self,

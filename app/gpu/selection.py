@@ -37,6 +37,8 @@ class Limits:
     """Numbers of the device that layouts depend on."""
 
     push_constants: int
+    image_edge: int  # pixels
+    storage_buffer: int  # bytes that can be bound
     texel_elements: int
     sbt_handle_size: int
     sbt_handle_alignment: int
@@ -208,6 +210,9 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
     missing, missing_window = [*offer.missing], []
     if not families:
         missing.append("a queue for graphics and compute")
+    arithmetic, compute = vk.VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, vk.VK_SHADER_STAGE_COMPUTE_BIT
+    if modern and not (v11.subgroupSupportedOperations & arithmetic and v11.subgroupSupportedStages & compute):
+        missing.append("arithmetic across a subgroup")
     if presents is not None:
         if WINDOW_EXTENSION not in offer.extensions:
             missing_window.append(WINDOW_EXTENSION)
@@ -241,6 +246,8 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
         extensions=offer.extensions,
         limits=Limits(
             push_constants=properties.limits.maxPushConstantsSize,
+            image_edge=properties.limits.maxImageDimension2D,
+            storage_buffer=properties.limits.maxStorageBufferRange,
             texel_elements=properties.limits.maxTexelBufferElements,
             sbt_handle_size=rays.shaderGroupHandleSize,
             sbt_handle_alignment=rays.shaderGroupHandleAlignment,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import BungyoError
 from app.gpu.binding import Handle, array, ffi, make, vk
+from app.gpu.formats import format_features
 from app.gpu.lifetime import Resource
 from app.gpu.results import DeviceLost, check
 from app.gpu.selection import Presents
@@ -318,9 +319,7 @@ class Swapchain(Resource):
         return choose_format([pair for pair in offered if self._takes_blits(pair[0])])
 
     def _takes_blits(self, format: int) -> bool:
-        properties = make("VkFormatProperties2")
-        vk.vkGetPhysicalDeviceFormatProperties2(self.device.physical, format, properties)
-        return bool(properties.formatProperties.optimalTilingFeatures & vk.VK_FORMAT_FEATURE_BLIT_DST_BIT)
+        return bool(format_features(self.device.physical, format) & vk.VK_FORMAT_FEATURE_BLIT_DST_BIT)
 
     def _choose_mode(self, vsync: bool) -> int:
         count = ffi.new("uint32_t *")

@@ -31,7 +31,7 @@ class EnvironmentMaps:
         for level in environment.prefiltered(ENVIRONMENT_LEVELS):
             rgba = np.ones((*level.shape[:2], 4), np.float32)
             rgba[..., :3] = level
-            image = device.image(level.shape[1], level.shape[0], "rgba32f", name="environment")
+            image = device.image(level.shape[1], level.shape[0], device.float_texture, name="environment")
             image.upload(rgba)
             self.levels.append(image)
         self.alias = device.buffer(_alias_texels(environment), name="environment alias table")

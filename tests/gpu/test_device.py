@@ -96,6 +96,26 @@ def test_choice_of_device_for_a_window() -> None:
         choose([old], None, raytracing=True)
 
 
+def test_a_device_without_arithmetic_across_subgroups(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = vk.vkGetPhysicalDeviceProperties2
+
+    def asked(physical: Any, properties: Any) -> None:
+        ask(physical, properties)
+        link = properties.pNext
+        while link != ffi.NULL:
+            struct = ffi.cast("VkBaseOutStructure *", link)
+            if struct.sType == vk.VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES:
+                link = ffi.cast("VkPhysicalDeviceVulkan11Properties *", link)
+                link.subgroupSupportedOperations &= ~vk.VK_SUBGROUP_FEATURE_ARITHMETIC_BIT
+            link = struct.pNext
+
+    monkeypatch.setattr(vk, "vkGetPhysicalDeviceProperties2", asked)
+    info = list_devices()[0]
+    assert info.missing == ["arithmetic across a subgroup"] and not info.usable
+    with pytest.raises(InputError, match="lacks arithmetic across a subgroup"):
+        Device.open(0)
+
+
 def test_an_old_loader_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of 1.0 cannot even be asked; neither has the functions that are called later."""
     before = live_objects()

@@ -8,10 +8,14 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from app.errors import BungyoError
+from app.errors import BungyoError, InputError
 from app.gpu import FORMATS, Binding, Device
 from app.gpu.binding import vk
 from app.gpu.memory import MemoryKind, MemoryTypes
+from app.passes.environment_maps import EnvironmentMaps
+from app.passes.texture_upload import upload_texture
+from app.scene.environment import Environment
+from app.scene.model import Texture
 from tests.conftest import REACHES, Keep, Reach
 
 
@@ -248,3 +252,45 @@ def test_choice_of_memory_types() -> None:
         (True, False),
         (True, True),
     ]
+
+
+def test_limits_are_named(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = gpu.live_objects
+    edge = gpu.info.limits.image_edge
+    assert edge >= 4096 and gpu.info.limits.storage_buffer >= 2**27  # what Vulkan promises
+    with pytest.raises(
+        InputError, match=rf"image skin\.png has 1 x {edge + 1} pixels, but .* no more than {edge} along"
+    ):
+        gpu.image(1, edge + 1, "r8", name="skin.png")
+    huge = Texture(np.zeros((1, edge + 1, 1), np.uint8), srgb=False, name="freckles.png")
+    with pytest.raises(InputError, match=r"image freckles\.png has "):
+        upload_texture(gpu, huge)
+    assert gpu.live_objects == before
+
+    source, target = keep(gpu.buffer(64)), keep(gpu.buffer(2**21, name="features"))
+    pipeline = keep(
+        gpu.compute_pipeline(
+            "fetch.comp", [Binding(0, "texels"), Binding(1, "storage")], includes={"fetch.comp": FETCH}
+        )
+    )
+    limits = replace(gpu.info.limits, storage_buffer=2**20)
+    monkeypatch.setattr(gpu, "info", replace(gpu.info, limits=limits, kind="discrete"))
+    with pytest.raises(InputError, match=r"features: 2 MiB are more than the 1 MiB that .* can bind"):
+        pipeline.bind({0: source, 1: target})
+    monkeypatch.setattr(gpu, "info", replace(gpu.info, kind="cpu"))
+    keep(pipeline.bind({0: source, 1: target}))
+
+
+def test_floats_without_filtering_are_halves(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an environment with a sun brighter than a half can be."""
+    assert gpu.float_texture == "rgba32f"
+    monkeypatch.setattr("app.gpu.device.format_features", lambda *_: 0)
+    assert gpu.float_texture == "rgba16f"
+    pixels = np.full((4, 8, 3), 0.5, np.float32)
+    pixels[1, 2] = 1e6
+    maps = keep(EnvironmentMaps(gpu, Environment(pixels)))
+    sharp = maps.levels[0].read()
+    assert sharp.dtype == np.float16 and np.isfinite(sharp).all()
+    assert sharp.max() == np.finfo(np.float16).max
+    texture = keep(upload_texture(gpu, Texture(pixels, srgb=False)))
+    assert texture.read()[1, 2].tolist() == [65504, 65504, 65504, 1]
