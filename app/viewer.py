@@ -20,6 +20,11 @@ from app.window import Window
 # Samples a pixel after which nothing is to be gained: jitter averages out soon, noise keeps falling.
 ENOUGH_SAMPLES, ENOUGH_NOISY_SAMPLES = 64, 4096
 
+# The largest picture of which a frame of the reference traces all pixels, by kind of device; of larger ones it traces a
+# pixel of every block. Input waits for what is traced, and drivers stop what takes seconds.
+WHOLE_REFERENCE = {"discrete": 4_000_000, "cpu": 0}
+WHOLE_REFERENCE_ELSEWHERE = 1_000_000
+
 _IDLE_SECONDS = 0.25  # how late Ctrl-C is noticed while nothing moves
 
 _MOUSE_HELP = (
@@ -55,12 +60,12 @@ class Viewer:
         self._window, self._device, self._renderer, self._out = window, device, renderer, out
         self._weights, self._on_shown = weights, on_shown
         self._controls = Controls(renderer, MODES)
-        renderer.interleaves_reference = device.info.kind == "cpu"  # else input waits for seconds
         self._milliseconds = 0.0
         self._last_frame: float | None = None  # when it was handed over; None after a rest
         self._drawn_state: tuple[Any, ...] = ()
         self._blits: dict[int, CommandBuffer] = {}  # for each image of the window
         self._swapchain = Swapchain(device, window.handle, window.framebuffer_size)
+        self._choose_interleaving(*renderer.size)
         window.input = self
 
     def run(self, frames: int | None = None) -> None:
@@ -150,8 +155,15 @@ class Viewer:
         if 0 in size:
             return
         self._forget_blits()
+        self._choose_interleaving(*size)
         self._renderer.resize(*size)
         self._swapchain.resize(size)
+
+    def _choose_interleaving(self, width: int, height: int) -> None:
+        most = WHOLE_REFERENCE.get(self._device.info.kind, WHOLE_REFERENCE_ELSEWHERE)
+        interleaves = width * height > most
+        if interleaves != self._renderer.interleaves_reference:  # to assign it starts over
+            self._renderer.interleaves_reference = interleaves
 
     def _forget_blits(self) -> None:
         """The recorded copies to the window name images that are about to go."""

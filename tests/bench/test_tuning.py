@@ -1,11 +1,14 @@
 """The tuner leaves what the tile network then takes."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.bench import networks, tuning
+from app.errors import InputError
 from app.gpu import Device
 from app.network.shader import Variant
 from app.passes.tile_variant import OVERRIDE, chosen
@@ -16,6 +19,18 @@ LAYERS = (32, 8, 15)
 
 def _counted(steps: int, _what: str) -> Iterator[int]:
     return iter(range(steps))
+
+
+def test_a_device_without_a_clock_is_named(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def opened(*_: object, **__: object) -> Iterator[Device]:
+        monkeypatch.setattr(gpu, "info", replace(gpu.info, timestamp_period_ns=0.0))
+        yield gpu
+
+    monkeypatch.setattr(tuning, "open_device", opened)
+    options = SceneOptions(None, None, None, (), None, "neural", None, str(gpu.info.index))
+    with pytest.raises(InputError, match="has no clock"):
+        tuning.tune(options, LAYERS, _counted)
 
 
 def test_the_quickest_is_kept(gpu: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Tile hash and tile network on the GPU against their numpy twins."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass

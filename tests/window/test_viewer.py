@@ -57,6 +57,7 @@ class FakeRenderer:
         self._scene = Scene((), LightRig(), None, Camera())
         self.samples = self.rendered = self.waits = 0
         self.lights_settled = True
+        self.interleaves_reference = False
         self.image = object()
 
     @property
@@ -129,12 +130,16 @@ class FakeCommands:
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, window: FakeWindow, frames: int | None = None, out: Path = Path("out")
+    monkeypatch: pytest.MonkeyPatch,
+    window: FakeWindow,
+    frames: int | None = None,
+    out: Path = Path("out"),
+    kind: str = "cpu",
 ) -> tuple[FakeRenderer, FakeSwapchain]:
     """The viewer on fakes, until the script or the frames are over."""
     monkeypatch.setattr(viewer_module, "Swapchain", FakeSwapchain)
     device: Any = SimpleNamespace(
-        commands=FakeCommands, submit=lambda *_, **__: None, wait_idle=lambda: None, info=SimpleNamespace(kind="cpu")
+        commands=FakeCommands, submit=lambda *_, **__: None, wait_idle=lambda: None, info=SimpleNamespace(kind=kind)
     )
     renderer = FakeRenderer()
     anything: Any = renderer
@@ -230,6 +235,25 @@ def test_minimised_and_resized(monkeypatch: pytest.MonkeyPatch) -> None:
     assert window.waits == 6  # asleep while minimised
     assert renderer.size == (100, 50)
     assert swapchain.sizes == [(100, 50)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "interleaves"),
+    [
+        ("cpu", (64, 48), True),
+        ("integrated", (1280, 720), False),
+        ("integrated", (1920, 1080), True),
+        ("discrete", (2560, 1440), False),
+        ("discrete", (3840, 2160), True),
+    ],
+)
+def test_a_large_reference_is_traced_in_parts(
+    kind: str, size: tuple[int, int], interleaves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = FakeWindow(lambda window: setattr(window, "framebuffer_size", size), None)
+    renderer, _ = run(monkeypatch, window, kind=kind)
+    assert renderer.size == size
+    assert renderer.interleaves_reference is interleaves
 
 
 def test_a_lost_swapchain_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
