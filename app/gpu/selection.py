@@ -27,8 +27,6 @@ _NO_RAYTRACING_HINT = (
     "The software driver traces rays from Mesa 25.0 on: on Debian 12 install it with "
     "sudo apt-get install -t bookworm-backports mesa-vulkan-drivers"
 )
-
-
 _NO_WINDOW_HINT = "Pictures in files need no window: bungyo render makes them."
 
 
