@@ -28,7 +28,7 @@ def test_a_device_without_a_clock_is_named(gpu: Device, monkeypatch: pytest.Monk
         yield gpu
 
     monkeypatch.setattr(tuning, "open_device", opened)
-    options = SceneOptions(None, None, None, (), None, "neural", None, str(gpu.info.index))
+    options = SceneOptions(device=str(gpu.info.index))
     with pytest.raises(InputError, match="has no clock"):
         tuning.tune(options, LAYERS, _counted)
 
