@@ -12,6 +12,7 @@ from pathlib import Path
 
 from app.errors import BungyoError, InputError
 from app.gpu.selection import DeviceInfo
+from app.packages import install_command
 from app.weight_sets import DEFAULT_WEIGHTS
 
 APT = "sudo apt-get install"
@@ -238,5 +239,5 @@ def _torch() -> Check:
             "not installed (training uses it)",
             ok=False,
             needed=False,
-            mend=".venv/bin/pip install -c constraints.txt -e '.[train]'",
+            mend=install_command("train"),
         )

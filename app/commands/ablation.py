@@ -8,8 +8,8 @@ import click
 
 from app.commands.markdown_page import check_page, picture_of
 from app.commands.options import debug_option, device_option
-from app.commands.packages import need
 from app.errors import BungyoError
+from app.packages import need
 from app.scene_options import SceneOptions
 
 if TYPE_CHECKING:

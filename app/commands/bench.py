@@ -9,8 +9,8 @@ import click
 from app.bench.figures import short
 from app.bench.meanings import MEANINGS, SECTIONS
 from app.commands.options import Size, debug_option, device_option
-from app.commands.packages import need
 from app.errors import InputError
+from app.packages import need
 from app.scene_options import SceneOptions
 
 if TYPE_CHECKING:

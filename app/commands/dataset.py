@@ -11,21 +11,26 @@ import click
 from app.commands.options import Size, debug_option, device_option, engine_options
 from app.errors import InputError
 from app.open_renderer import open_device
+from app.packages import install_command
 from app.scene_options import SceneOptions
 
 if TYPE_CHECKING:
     from app.training.frame_source import OpenSource
     from app.training.generate import Engine
 
+# What the shipped weights learnt from; a set for scores needs whole pictures, and less noise in them.
+DEFAULT_SAMPLES, DEFAULT_TILES = 8, 0.2
+DEFAULT_SAMPLES_HELD_OUT, DEFAULT_TILES_HELD_OUT = 64, 1.0
+
 SUMMARY = "summary.png"  # in the data set's folder
 
 EXAMPLES = """\b
 Examples:
-  bungyo dataset --out out/data --frames 400
-  bungyo dataset --out out/data --frames 800      (goes on where the first one stopped)
+  bungyo dataset --out out/data --frames 400 --workers 2
+  bungyo dataset --out out/data --frames 800 --workers 2      (goes on where the first one stopped)
   bungyo dataset --out out/faces --frames 4000 --people 200 --workers 4
   bungyo dataset --out out/one --frames 400 --mesh assets/head/head.glb
-  bungyo dataset --out out/judge --frames 12 --spp 512 --seed 1 --held-out --light-samples 32
+  bungyo dataset --out out/judge --frames 24 --size 192x192 --seed 1 --held-out --light-samples 32
   bungyo dataset --out out/small --frames 30 --size 256x256 --spp 16 --env studio
   bungyo dataset --out out/big --frames 40000 --engine ray --address 10.0.0.7:6379
 """
@@ -45,9 +50,15 @@ Examples:
     default=400,
     show_default=True,
     metavar="N",
-    help="Frames it shall have in the end.",
+    help="Frames in the set; those that it lacks are made.",
 )
-@click.option("--spp", type=click.IntRange(min=1), default=64, show_default=True, metavar="N", help="Samples a pixel.")
+@click.option(
+    "--spp",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Samples per pixel; frames for validation and scores get four times as many."
+    f"  [default: {DEFAULT_SAMPLES}, with --held-out {DEFAULT_SAMPLES_HELD_OUT}]",
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -60,17 +71,16 @@ Examples:
     "--size",
     type=Size(),
     metavar="WxH",
-    default="640x640",
+    default="384x384",
     show_default=True,
     help="Frame size in pixels, 16 or more a side.",
 )
 @click.option(
     "--tiles",
     type=click.FloatRange(0.0, 1.0, min_open=True),
-    default=0.4,
-    show_default=True,
     metavar="SHARE",
-    help="Share of a frame's face tiles that is path traced.",
+    help="Share of a frame's face tiles that is path traced."
+    f"  [default: {DEFAULT_TILES:g}, with --held-out {DEFAULT_TILES_HELD_OUT:g}]",
 )
 @click.option(
     "--people",
@@ -112,10 +122,10 @@ Examples:
 def dataset(
     out: Path,
     frames: int,
-    spp: int,
+    spp: int | None,
     seed: int,
     size: tuple[int, int],
-    tiles: float,
+    tiles: float | None,
     people: int | None,
     mesh: Path | None,
     face: tuple[str, ...],
@@ -148,6 +158,10 @@ def dataset(
     else:
         maps = sorted((ASSETS / "environments").glob("*.exr"))
     layout = None if mesh is None else _layout(mesh, face)
+    if spp is None:
+        spp = DEFAULT_SAMPLES_HELD_OUT if held_out else DEFAULT_SAMPLES
+    if tiles is None:
+        tiles = DEFAULT_TILES_HELD_OUT if held_out else DEFAULT_TILES
     plan = Plan(spp, seed, size, tiles, tuple(maps), held_out=held_out, people=people, uv_layout=layout)
     plan.check()
     opens = OpenSource(device, mesh, face)
@@ -182,7 +196,8 @@ def _summarize(out: Path) -> None:
         from app.training.summary import plot_summary
     except ImportError:
         click.echo(
-            "Without matplotlib (pip install 'bungyo[train]') there is no picture of what the set has.", err=True
+            f"Without matplotlib there is no picture of what the set has; {install_command('train')} installs it.",
+            err=True,
         )
         return
     path = out / SUMMARY

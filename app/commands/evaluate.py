@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.commands.options import debug_option, device_option
-from app.commands.packages import need
 from app.errors import BungyoError, InputError
+from app.packages import need
 
 if TYPE_CHECKING:
     from app.network.weights import WeightSet

@@ -135,7 +135,7 @@ def engine_options(*, engine: str, workers: str, cluster: str) -> Callable[[Comm
             type=click.Choice(["local", "ray"]),
             default="local",
             show_default=True,
-            help=f"{engine} (pip install 'bungyo[ray]').",
+            help=f"{engine} (they need the extra `ray`: docs/install.md).",
         ),
         click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help=workers),
         click.option(

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from app.commands.options import debug_option, engine_options
-from app.commands.packages import need
 from app.errors import InputError
 from app.interruption import INTERRUPTED
+from app.packages import need
 
 EXAMPLES = """\b
 Examples:
