@@ -7,7 +7,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from app.modes import PICTURE_MODES
 from app.scene.camera import Camera
+from app.scene.checks import triple
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.scene.model import Scene
 
@@ -19,7 +21,6 @@ SPLIT_STEP = 0.02
 ZOOM_STEP = 1.1  # a click of the wheel
 ORBIT_PER_HEIGHT = math.pi  # dragging across the height of the window is half a turn
 
-MAIN_MODES = ("neural", "reference", "split", "difference")
 TILE_MODES = ("tiles", "hash")
 
 
@@ -50,7 +51,7 @@ class Controls:
 
     def __init__(self, drawn: Drawn, modes: tuple[str, ...]) -> None:
         self._drawn = drawn
-        self._views = tuple(mode for mode in modes if mode not in MAIN_MODES + TILE_MODES)
+        self._views = tuple(mode for mode in modes if mode not in PICTURE_MODES + TILE_MODES)
         self._tile_modes = tuple(mode for mode in TILE_MODES if mode in modes)
         self._home = drawn.scene.camera
         self.keys: tuple[Key, ...] = (
@@ -153,11 +154,11 @@ def turned(light: Light, yaw: float, pitch: float, center: np.ndarray) -> Light:
     rotation = _rotation(outward, yaw, pitch)
     outward = rotation @ outward
     if isinstance(light, DirectionalLight):
-        return replace(light, direction=_vector(-outward))
+        return replace(light, direction=triple(-outward))
     if isinstance(light, PointLight):
-        return replace(light, position=_vector(center + outward))
+        return replace(light, position=triple(center + outward))
     u, v = rotation @ light.edge_u, rotation @ light.edge_v
-    return replace(light, center=_vector(center + outward), edge_u=_vector(u), edge_v=_vector(v))
+    return replace(light, center=triple(center + outward), edge_u=triple(u), edge_v=triple(v))
 
 
 def _rotation(outward: np.ndarray, yaw: float, pitch: float) -> np.ndarray:
@@ -180,7 +181,3 @@ def _about_x(angle: float) -> np.ndarray:
 def _about_y(angle: float) -> np.ndarray:
     c, s = math.cos(angle), math.sin(angle)
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-
-
-def _vector(v: np.ndarray) -> tuple[float, float, float]:
-    return float(v[0]), float(v[1]), float(v[2])

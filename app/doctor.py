@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.commands.stage import DEFAULT_WEIGHTS
 from app.errors import BungyoError, InputError
 from app.gpu.selection import DeviceInfo
+from app.packages import install_command
+from app.weight_sets import DEFAULT_WEIGHTS
 
 APT = "sudo apt-get install"
 MESA_NEEDED = 25  # the first whose CPU driver traces rays
@@ -20,7 +21,6 @@ MESA_COMMAND = {
     "bookworm": f"make setup   (or, with backports set up: {APT} -t bookworm-backports mesa-vulkan-drivers)",
 }
 WINDOW_PACKAGES = "libx11-6 libx11-xcb1 libxcursor1 libxext6 libxi6 libxinerama1 libxrandr2 libxrender1 libxxf86vm1"
-RESTORE = "git checkout -- "
 
 
 @dataclass(frozen=True)
@@ -239,5 +239,5 @@ def _torch() -> Check:
             "not installed (training uses it)",
             ok=False,
             needed=False,
-            mend=".venv/bin/pip install -c constraints.txt -e '.[train]'",
+            mend=install_command("train"),
         )

@@ -19,6 +19,10 @@ class BungyoError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}" if self.hint else self.message
 
+    def one_line(self) -> str:
+        """Message and hint on one line: those of drivers and compilers may have many."""
+        return " ".join(str(self).split())
+
 
 class InputError(BungyoError):
     """What the user gave (a file, an option, a value) cannot be used. Exit status 2."""

@@ -94,6 +94,22 @@ def signals_as_exceptions() -> Iterator[None]:
         _state.held = None
 
 
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Block SIGINT in this thread, so that a process started in this block never hears of Ctrl-C.
+
+    A terminal sends it to all processes; a worker inherits that it is held, and leaves it to us when work stops.
+    """
+    from multiprocessing import resource_tracker  # 4 ms, which only those pay who start processes
+
+    resource_tracker.ensure_running()  # started with the first process otherwise, and would release the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _handle(number: int, frame: FrameType | None) -> None:
     now = time.monotonic()
     if _state.depth and (_state.held is None or now - _state.since < HANGING):

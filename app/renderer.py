@@ -9,6 +9,7 @@ of its own, so that Python prepares a frame while the GPU draws the one before.
 """
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from app.errors import InputError
 from app.frame_passes import FACE_RADIANCE, FramePasses
 from app.gpu import Buffer, CommandBuffer, Device, Image
+from app.modes import AOVS, MODES, NEEDS_REFERENCE, VIEW_MODES
 from app.network.weights import WeightSet
-from app.passes.composite import MODES, NEEDS_REFERENCE, VIEW_MODES, Composite, composite_state
+from app.passes.composite import Composite, composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
@@ -27,15 +29,15 @@ from app.passes.owner import Owner
 from app.passes.progressive_reference import ProgressiveReference
 from app.passes.reprojection import History
 from app.passes.scene_buffers import SceneBuffers
+from app.passes.tile_features import TileFeatures, read_tile_features
 from app.passes.upload import Upload
 from app.passes.warm_up import warm_up
 from app.passes.weight_store import ResidentWeights, WeightStore
 from app.scene.lights import brightness, same_shadows
 from app.scene.model import Scene
 
-__all__ = ["AOVS", "GBUFFER_KINDS", "MODES", "NEEDS_REFERENCE", "Renderer"]
+__all__ = ["GBUFFER_KINDS", "Renderer"]
 
-AOVS = tuple(name for name in VIEW_MODES if name != "tiles")  # what read_aov knows
 _UNDER_WAY = 2  # frames at most: one that the GPU draws, one that is ready for it
 _CENTER = (0.0, 0.0)
 _ENOUGH_BESIDE = 64  # samples of a neural picture beside the reference: all time after that is the reference's
@@ -83,6 +85,7 @@ class Renderer(Owner):
 
     Attributes:
         antialias_motion: see above. False at first: pictures know nothing of those before.
+        submit_seconds: how long the last `render` handed its commands to the GPU and, if it did, waited for them.
         split: where the line of the split mode is, 0..1 from the left; the reference is traced on its right alone.
 
     Raises:
@@ -112,7 +115,7 @@ class Renderer(Owner):
         if self._gbuffer == "trace":
             self._need_raytracing("A traced G-buffer")
         self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
-        self.split = 0.5
+        self.split, self.submit_seconds = 0.5, 0.0
         self.antialias_motion = self._interleaves_reference = False
         self._scene = scene
         self._size = size
@@ -173,9 +176,9 @@ class Renderer(Owner):
                 self._record()
             elif scene.lights.lights != old.lights.lights or scene.environment is not old.environment:
                 self._cache.restart(_moved(old, scene))
-            self._restart()
+            self.restart()
         elif scene.camera != old.camera:
-            self._restart()
+            self.restart()
 
     @property
     def weights(self) -> WeightSet:
@@ -290,7 +293,9 @@ class Renderer(Owner):
             turn.reference.write(self._frame_record(sample, _CENTER), shown)
             run += (turn.reference.commands, *commands)
         run.append(turn.composite)
+        start = time.perf_counter()
         self.device.submit(*run, wait=wait)
+        self.submit_seconds = time.perf_counter() - start
         self._ran, self._frames = run, self._frames + 1
 
     def settle_lights(self) -> None:
@@ -300,6 +305,17 @@ class Renderer(Owner):
             self._buffers.set_frame(self._scene.camera, *self._size, jitter=_CENTER, sample_index=0, seed=self._seed)
             self._cache.update()
 
+    def restart(self) -> None:
+        """Forget all samples of the picture, though not those of the light cache."""
+        self._neural_samples = 0
+        if self._passes.reference is not None:
+            self._passes.reference.restart()
+
+    def gather_lights_anew(self) -> None:
+        """Forget all samples of the light cache, as if all lights had changed."""
+        self._finish()
+        self._cache.restart()
+
     def resize(self, width: int, height: int) -> None:
         """Change the picture's size."""
         if (width, height) == self._size:
@@ -307,7 +323,7 @@ class Renderer(Owner):
         self._size = (width, height)
         self._history.forget()
         self._make_passes()
-        self._restart()
+        self.restart()
 
     def timings(self) -> dict[str, float]:
         """Milliseconds on the GPU of every pass of the last `render`, by name."""
@@ -339,6 +355,11 @@ class Renderer(Owner):
             raise InputError(f"Unknown AOV {name!r}; choose from {', '.join(AOVS)}.")
         self._finish()
         return read_layer(name, self._passes.gbuffer, self._passes.tile_hash, *self._size)
+
+    def read_tile_features(self) -> TileFeatures:
+        """What the networks were given of the last neural frame."""
+        self._finish()
+        return read_tile_features(self._passes.gbuffer, self._passes.tile_hash)
 
     # Wiring
 
@@ -431,11 +452,6 @@ class Renderer(Owner):
         """Wait until no frame is under way."""
         for turn in self._turns:
             turn.composite.wait()
-
-    def _restart(self) -> None:
-        self._neural_samples = 0
-        if self._passes.reference is not None:
-            self._passes.reference.restart()
 
     def _forget_commands(self) -> None:
         """Close all commands, once frames under way are drawn."""

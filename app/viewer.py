@@ -1,6 +1,7 @@
 """The demo's window: draws until the picture is as good as it gets, then sleeps until something changes."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,19 @@ from app.controls import Controls
 from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Swapchain
 from app.interruption import uninterrupted
+from app.modes import MODES, NEEDS_REFERENCE
 from app.pictures import first_free, write_png
-from app.renderer import MODES, Renderer
+from app.renderer import Renderer
 from app.weight_switch import WeightSwitch
 from app.window import Window
 
 # Samples a pixel after which nothing is to be gained: jitter averages out soon, noise keeps falling.
 ENOUGH_SAMPLES, ENOUGH_NOISY_SAMPLES = 64, 4096
-NOISY_MODES = ("reference", "split", "difference")
+
+# The largest picture of which a frame of the reference traces all pixels, by kind of device; of larger ones it traces a
+# pixel of every block. Input waits for what is traced, and drivers stop what takes seconds.
+WHOLE_REFERENCE = {"discrete": 4_000_000, "cpu": 0}
+WHOLE_REFERENCE_ELSEWHERE = 1_000_000
 
 _IDLE_SECONDS = 0.25  # how late Ctrl-C is noticed while nothing moves
 
@@ -28,6 +34,10 @@ _MOUSE_HELP = (
 )
 
 
+def _take_no_notice(_: str) -> None:
+    """For whoever only looks."""
+
+
 class Viewer:
     """Shows a renderer's picture in a window and hands the window's input to the controls.
 
@@ -35,18 +45,27 @@ class Viewer:
         window, device, renderer: all open; they stay open when the viewer closes.
         out: folder for screenshots; made when needed.
         weights: the weight sets to go through; stays open as well.
+        on_shown: called with the mode of every picture that has been handed to the window.
     """
 
-    def __init__(self, window: Window, device: Device, renderer: Renderer, out: Path, weights: WeightSwitch) -> None:
+    def __init__(
+        self,
+        window: Window,
+        device: Device,
+        renderer: Renderer,
+        out: Path,
+        weights: WeightSwitch,
+        on_shown: Callable[[str], object] = _take_no_notice,
+    ) -> None:
         self._window, self._device, self._renderer, self._out = window, device, renderer, out
-        self._weights = weights
-        self._controls = Controls(renderer, tuple(MODES))
-        renderer.interleaves_reference = device.info.kind == "cpu"  # else input waits for seconds
+        self._weights, self._on_shown = weights, on_shown
+        self._controls = Controls(renderer, MODES)
         self._milliseconds = 0.0
         self._last_frame: float | None = None  # when it was handed over; None after a rest
         self._drawn_state: tuple[Any, ...] = ()
         self._blits: dict[int, CommandBuffer] = {}  # for each image of the window
         self._swapchain = Swapchain(device, window.handle, window.framebuffer_size)
+        self._choose_interleaving(*renderer.size)
         window.input = self
 
     def run(self, frames: int | None = None) -> None:
@@ -70,10 +89,12 @@ class Viewer:
                 self._rest()
 
     def close(self) -> None:
-        """Let go of the window. Harmless when repeated."""
+        """Let go of the window, even if the GPU is lost. Harmless when repeated."""
         self._window.input = None
-        self._forget_blits()
-        self._swapchain.close()
+        try:
+            self._forget_blits()
+        finally:
+            self._swapchain.close()
 
     def __enter__(self) -> "Viewer":
         return self
@@ -84,7 +105,7 @@ class Viewer:
     def _wants_drawing(self) -> bool:
         """Whether another sample would change the picture."""
         renderer = self._renderer
-        enough = ENOUGH_NOISY_SAMPLES if renderer.mode in NOISY_MODES else ENOUGH_SAMPLES
+        enough = ENOUGH_NOISY_SAMPLES if renderer.mode in NEEDS_REFERENCE else ENOUGH_SAMPLES
         settled = renderer.lights_settled or renderer.mode == "reference"  # that one gathers no light
         return renderer.samples < enough or not settled or self._drawn_state != self._state()
 
@@ -111,11 +132,12 @@ class Viewer:
         self._window.title = " - ".join([*filter(None, parts), f"{self._renderer.samples} samples"])
 
     def _present(self) -> bool:
-        """Show the renderer's picture; False if the window has changed meanwhile and the next turn has to."""
+        """Show the renderer's picture; False if the window has changed, or is hidden, and a later turn has to."""
         self._window.damaged = False
         image = self._swapchain.acquire()
         if image is None:
-            self._fit(self._window.framebuffer_size)
+            if self._swapchain.outdated:
+                self._fit(self._window.framebuffer_size)
             self._window.damaged = True
             return False
         if image.index not in self._blits:
@@ -125,6 +147,7 @@ class Viewer:
                 self._blits[image.index] = commands
         self._device.submit(self._blits[image.index], wait=False)
         self._swapchain.present()
+        self._on_shown(self._renderer.mode)
         return True
 
     def _fit(self, size: tuple[int, int]) -> None:
@@ -132,15 +155,21 @@ class Viewer:
         if 0 in size:
             return
         self._forget_blits()
+        self._choose_interleaving(*size)
         self._renderer.resize(*size)
         self._swapchain.resize(size)
+
+    def _choose_interleaving(self, width: int, height: int) -> None:
+        most = WHOLE_REFERENCE.get(self._device.info.kind, WHOLE_REFERENCE_ELSEWHERE)
+        interleaves = width * height > most
+        if interleaves != self._renderer.interleaves_reference:  # to assign it starts over
+            self._renderer.interleaves_reference = interleaves
 
     def _forget_blits(self) -> None:
         """The recorded copies to the window name images that are about to go."""
         self._device.wait_idle()
-        for commands in self._blits.values():
-            commands.close()
-        self._blits.clear()
+        while self._blits:
+            self._blits.popitem()[1].close()
 
     # What the window reports (app.window.Input).
 

@@ -74,7 +74,7 @@ class Window:
                 try:
                     self.handle: Any = glfw.create_window(*size, title, None, None)
                 except glfw.GLFWError as error:
-                    raise BungyoError(f"No window can be opened: {_text(error)}.", LIBRARIES_HINT) from error
+                    raise BungyoError(f"No window can be opened: {glfw_words(error)}.", LIBRARIES_HINT) from error
                 stack.callback(glfw.destroy_window, self.handle)
                 self.input: Input | None = None
                 self.damaged = False
@@ -215,7 +215,7 @@ def glfw_ready() -> Iterator[ModuleType]:
             glfw.init()
         except glfw.GLFWError as error:
             where = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
-            raise NoDisplay(f"the display {where} cannot be opened ({_text(error)})", LIBRARIES_HINT) from error
+            raise NoDisplay(f"the display {where} cannot be opened ({glfw_words(error)})", LIBRARIES_HINT) from error
     _users += 1
     try:
         yield glfw
@@ -225,7 +225,7 @@ def glfw_ready() -> Iterator[ModuleType]:
             glfw.terminate()
 
 
-def _text(error: Exception) -> str:
+def glfw_words(error: Exception) -> str:
     """Return what a GLFWError says, without what is around it: "(65544) b'X11: ...'"."""
     text = str(error).partition(") ")[2] or str(error)
     return text.removeprefix("b'").removesuffix("'").removeprefix('b"').removesuffix('"').rstrip(".")

@@ -3,6 +3,7 @@
 
 #include "random.glsl"
 #include "scene.glsl"
+#include "features.glsl"
 
 #include "background.glsl"
 
@@ -28,19 +29,19 @@ vec3 seen_through(vec3 position, vec3 direction)
     float start = dot(position - frame.camera_origin, frame.camera_forward);
     float per_depth = 1.0 / max(dot(direction, frame.camera_forward), 0.05);
     vec2 at = gl_FragCoord.xy / vec2(frame.size);
-    float d = texture(opaque_depth, at).r;
+    float d = textureLod(opaque_depth, at, 0.0).r;
     if (d >= 1.0) return backdrop(normalize(position - frame.camera_origin));
     for (int i = 0; i < 5; ++i) {
         vec3 reached = position + direction * ((view_depth(d) - start) * per_depth);
         vec4 clip = frame.view_projection * vec4(reached, 1.0);
         vec2 next = clip.xy / clip.w * 0.5 + 0.5;
-        float found = texture(opaque_depth, next).r;
-        bool nothing = found >= 1.0 || texture(opaque_radiance, next).a < 0.5; // or face
+        float found = textureLod(opaque_depth, next, 0.0).r;
+        bool nothing = found >= 1.0 || textureLod(opaque_radiance, next, 0.0).a < 0.5; // or face
         if (any(notEqual(next, clamp(next, 0.0, 1.0))) || nothing || view_depth(found) < start) break;
         at = next;
         d = found;
     }
-    vec4 found = texture(opaque_radiance, at);
+    vec4 found = textureLod(opaque_radiance, at, 0.0);
     return push.passed * found.rgb / max(found.a, 0.01); // beside face and nothing: the share that is something
 }
 #endif
@@ -136,5 +137,6 @@ void main()
     color += highlight * reached;
     color += environment_blurred(reflect(-view, n), roughness) * specular_albedo(lobe, wo.z) * ambient_visibility;
     if (hidden) discard;
-    radiance = vec4(color + m.emission, 1.0);
+    color += m.emission;
+    radiance = vec4(half_range(color.r), half_range(color.g), half_range(color.b), 1.0);
 }

@@ -26,7 +26,7 @@ void write_radiance(uint tile, uint pixel, vec3 color)
 {
     vec2 at_surface = uintBitsToFloat(load_pair(push.surface, surface_index(tile, pixel))); // depth, light_scale
     uvec2 xy = position_of(tile, pixel, tiles_across(push.size.x));
-    bool face = !isinf(at_surface.x) && !isnan(at_surface.x) && all(lessThan(xy, push.size));
+    bool face = is_face(at_surface.x) && all(lessThan(xy, push.size));
     if (face) imageStore(radiance, ivec2(xy), vec4(clamp(at_surface.y * color, 0.0, HALF_MAX), 1.0));
 }
 

@@ -15,10 +15,9 @@ layout(push_constant, scalar) uniform PushConstants { GatherPush push; };
 layout(set = 0, binding = SLOT_DEPTHS) uniform sampler2D depths[3];
 layout(set = 0, binding = SLOT_SURFACES) uniform usampler2D surfaces[3];
 
-float depth_at(LightView view, uint map, ivec2 texel)
-{
-    return map_depth(view, texelFetch(depths[map], texel, 0).r);
-}
+// Macros, so that arrays are indexed by constants: neighbouring threads look into different maps.
+#define depth_at(view, map, texel) map_depth(view, texelFetch(depths[map], texel, 0).r)
+#define surface_at(map, texel) texelFetch(surfaces[map], texel, 0).rg
 
 void main()
 {
@@ -75,7 +74,10 @@ void main()
             bool below = back >= 0.0 && back < nearer;
             vec3 reflected = vec3(0.0);
             if (hidden && gathers && state.first_sample > 0u) {
-                uvec2 other = texelFetch(surfaces[below ? MAP_BACKS : by_hair ? MAP_SPARSE_HAIR : MAP_FIRST], spot.texel, 0).rg;
+                uvec2 other;
+                if (below) other = surface_at(MAP_BACKS, spot.texel);
+                else if (by_hair) other = surface_at(MAP_SPARSE_HAIR, spot.texel);
+                else other = surface_at(MAP_FIRST, spot.texel);
                 vec3 albedo = unpackUnorm4x8(other.y).rgb;
                 // What is not face (hair, eyes, teeth) is near, and lit about as this place is. So is what lies between a
                 // place within the head, as in the mouth, and the head's outside, which is all that the map shows there.
@@ -90,7 +92,7 @@ void main()
                 float thickness = back - spot.depth < THICKNESS_MIN ? THICKNESS_MAX : min(back - spot.depth, THICKNESS_MAX);
                 vec3 arriving = vec3(0.0);
                 if (thickness < THICKNESS_MAX && state.first_sample > 0u)
-                    arriving = narrow_light(unpackHalf2x16(texelFetch(surfaces[MAP_BACKS], spot.texel, 0).r));
+                    arriving = narrow_light(unpackHalf2x16(surface_at(MAP_BACKS, spot.texel).r));
                 add_through(sum, point.mean_free_path, thickness, arriving);
             }
         }

@@ -57,7 +57,8 @@ void main()
     }
     view.origin = push.center + distance * direction;
     view.forward = -direction;
-    view.near = max(distance - extent.y, 1e-3);
+    // Not nearer to a lamp than its maps can be precise about: their depth's steps grow as its inverse does.
+    view.near = max(distance - extent.y, MAP_NEAREST * distance);
     if (view.perspective == 0u) view.near = 0.0;
     view.far = distance + extent.y;
     // Turned at random, so that what lies between the middles of texels is found another time.

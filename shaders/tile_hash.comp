@@ -12,7 +12,7 @@ layout(local_size_x = THREADS) in;
 layout(set = 0, binding = 0, scalar) readonly buffer PlaceBuffer { uint places[]; };
 layout(set = 0, binding = 1, scalar) writeonly buffer Hashes { uint hashes[]; }; // of every tile; 0 = no face
 layout(set = 0, binding = 2, scalar) writeonly buffer TileList { uvec2 tiles[]; }; // (tile, hash), face tiles only
-layout(set = 0, binding = 3, scalar) buffer DispatchBuffer { TileDispatch dispatch; };
+layout(set = 0, binding = 3, scalar) buffer DispatchBuffer { TileDispatch dispatches[]; };
 layout(push_constant, scalar) uniform Push { TileHashPush push; };
 
 uint place_bits(uint place)
@@ -38,8 +38,9 @@ void main()
         if (subgroupElect()) {
             hashes[tile] = hash;
             if (hash != 0u) {
-                tiles[atomicAdd(dispatch.groups_x, 1u)] = uvec2(tile, hash);
-                atomicAdd(dispatch.count, 1u);
+                uint place = atomicAdd(dispatches[0].count, 1u);
+                tiles[place] = uvec2(tile, hash);
+                atomicAdd(dispatches[place / push.most_groups].groups_x, 1u);
             }
         }
     }

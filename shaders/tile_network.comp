@@ -31,7 +31,7 @@ layout(push_constant, scalar) uniform Push { TileNetworkPush push; };
 
 void main()
 {
-    uvec2 entry = tiles[gl_WorkGroupID.x];
+    uvec2 entry = tiles[push.first + gl_WorkGroupID.x];
     uint tile = entry.x, pixel = own_pixel();
     uint slot = slots[entry.y];
     stage_network(slot);
@@ -46,6 +46,6 @@ void main()
     // depth, light_scale
     vec2 at_surface = uintBitsToFloat(load_pair(push.surface, surface_index(tile, pixel)));
     uvec2 xy = position_of(tile, pixel, tiles_across(push.size.x));
-    bool face = !isinf(at_surface.x) && !isnan(at_surface.x) && all(lessThan(xy, push.size));
+    bool face = is_face(at_surface.x) && all(lessThan(xy, push.size));
     if (face) imageStore(radiance, ivec2(xy), vec4(clamp(at_surface.y * color, 0.0, HALF_MAX), 1.0));
 }

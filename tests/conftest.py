@@ -4,15 +4,25 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import pytest
 
 from app.gpu import Device
+from app.gpu.memory import Allocation, allocate
 from app.network.shader import Variant
+from app.network.weights import WeightSet
 from app.passes.tile_variant import OVERRIDE
+from app.scene.default import default_scene
+from app.scene.model import Scene
+from app.weight_sets import DEFAULT_WEIGHTS
 
+SIZE = (119, 101)  # of pictures of the default face: no multiples of a tile
 SHADERS = Path(__file__).parent / "gpu" / "shaders"
+
+# Discrete: only copies reach it. Uncached: the CPU writes it, but is slow to read it. Unified: it reads and writes.
+Reach: TypeAlias = Literal["discrete", "uncached", "unified"]
+REACHES: tuple[Reach, ...] = get_args(Reach)
 
 # `keep(thing)` returns the thing and closes it after the test.
 Keep: TypeAlias = Callable[[Any], Any]
@@ -30,6 +40,18 @@ def _same_tile_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(OVERRIDE, Variant().name)
         yield
+
+
+@pytest.fixture(scope="session")
+def face() -> Scene:
+    """The default face in the studio, for pictures of SIZE."""
+    return default_scene(aspect=SIZE[0] / SIZE[1])
+
+
+@pytest.fixture(scope="session")
+def weights() -> WeightSet:
+    """The networks that ship."""
+    return WeightSet.load(DEFAULT_WEIGHTS)
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +76,22 @@ def gpu(session_device: Device) -> Iterator[Device]:
     """The session's device; after the test the validation layer must have nothing to say about it."""
     with watched(session_device):
         yield session_device
+
+
+@pytest.fixture
+def reach_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[Reach], None]:
+    """Makes what is allocated from then on memory that the CPU reaches as it does on such a device."""
+
+    def reach(how: Reach) -> None:
+        def allocated(*arguments: Any, **options: Any) -> Allocation:
+            found = allocate(*arguments, **options)
+            if how == "unified" or "device" not in arguments:
+                return found
+            return found._replace(mappable=how == "uncached" and found.mappable, readable=False)
+
+        monkeypatch.setattr("app.gpu.buffer.allocate", allocated)
+
+    return reach
 
 
 @contextmanager

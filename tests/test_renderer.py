@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,33 +11,19 @@ from numpy.typing import NDArray
 from app.controls import Controls
 from app.errors import BungyoError, InputError
 from app.gpu import Device
-from app.network.schema import FEATURES, HALF_MAX
+from app.modes import AOVS, MODES
+from app.network.schema import FEATURES, HALF_MAX, channels
 from app.network.weights import WeightSet
 from app.passes.gbuffer import GBufferKind
 from app.passes.progressive_reference import INTERLEAVE
-from app.renderer import AOVS, GBUFFER_KINDS, MODES, Renderer
+from app.renderer import GBUFFER_KINDS, Renderer
 from app.scene.default import default_scene
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Part, Scene
 from app.scene.primitives import quad
 from app.scene.tonemap import tonemap
 from tests import golden
-from tests.conftest import watched
-
-ROOT = Path(__file__).resolve().parents[1]
-SIZE = (119, 101)
-
-
-@pytest.fixture(scope="module")
-def face() -> Scene:
-    """The default face in the studio."""
-    return default_scene(aspect=SIZE[0] / SIZE[1])
-
-
-@pytest.fixture(scope="module")
-def weights() -> WeightSet:
-    """The networks that ship."""
-    return WeightSet.load(ROOT / "weights" / "default")
+from tests.conftest import SIZE, Reach, watched
 
 
 def make(gpu: Device, scene: Scene, weights: WeightSet, mode: str = "neural") -> Renderer:
@@ -86,6 +71,27 @@ def test_modes_show_what_they_say(renderer: Renderer, face: Scene) -> None:
         renderer.mode = mode
         picture = settled(renderer)
         assert picture[..., :3].std() > 1.0, f"{mode} is blank"
+
+
+def test_the_picture_is_the_same_on_a_discrete_gpu(
+    gpu: Device, face: Scene, weights: WeightSet, reach_memory: Callable[[Reach], None]
+) -> None:
+    """Whose memory only copies reach."""
+    other = replace(face, lights=LightRig((DirectionalLight((0.3, -0.4, -1.0), irradiance=3.0),)))
+    pictures: list[list[NDArray[np.uint8]]] = []
+    ways: tuple[Reach, ...] = ("discrete", "unified")
+    for reach in ways:
+        reach_memory(reach)
+        with make(gpu, face, weights, "split") as renderer:
+            renderer.render(wait=False)
+            renderer.scene = other
+            drawn = []
+            for split in (0.5, 0.2):
+                renderer.split = split
+                renderer.render(wait=False)
+                drawn.append(renderer.read())
+        pictures.append(drawn)
+    np.testing.assert_array_equal(pictures[0], pictures[1])
 
 
 def test_an_interleaved_reference_shows_blocks_until_all_pixels_have_a_sample(renderer: Renderer) -> None:
@@ -153,6 +159,28 @@ def test_layers_hold_what_they_say(renderer: Renderer, face: Scene) -> None:
     assert camera - 0.25 < depth.min() < depth.max() < camera + 0.25
     with pytest.raises(InputError, match="Unknown AOV 'nose'"):
         renderer.read_aov("nose")
+
+
+def test_tile_features_are_those_of_the_layers(renderer: Renderer) -> None:
+    settled(renderer)
+    tiles = renderer.read_tile_features()
+    assert tiles.face.sum() == (renderer.read_aov("face") > 0.0).sum()
+    assert not tiles.features[~tiles.face].any()
+    assert (tiles.hashes > 0).all() and set(tiles.hashes) == set(renderer.read_aov("hash").ravel()) - {0.0}
+    for name in ("uv", "normal", "albedo"):
+        shown = tiles.features[..., channels(name)].astype(np.float64)
+        np.testing.assert_allclose(shown.sum(), renderer.read_aov(name).astype(np.float64).sum(), rtol=1e-6)
+
+
+def test_samples_and_light_are_forgotten_when_asked(renderer: Renderer) -> None:
+    settled(renderer, 3)
+    assert renderer.samples == 3 and renderer.submit_seconds > 0.0
+    renderer.restart()
+    assert renderer.samples == 0 and renderer.lights_settled
+    renderer.gather_lights_anew()
+    assert not renderer.lights_settled
+    renderer.render()
+    assert renderer.samples == 1 and "light cache" in renderer.timings()
 
 
 def test_same_seed_gives_the_same_picture(gpu: Device, renderer: Renderer, face: Scene, weights: WeightSet) -> None:
@@ -246,7 +274,7 @@ def test_resize(gpu: Device, renderer: Renderer) -> None:
 def test_frames_make_nothing(gpu: Device, face: Scene, weights: WeightSet) -> None:
     """After the first frame of a kind no memory is allocated and nothing is compiled, whatever moves."""
     with Renderer(gpu, face, weights, (48, 40), cache_size=64, cache_samples=4) as renderer:
-        controls = Controls(renderer, tuple(MODES))
+        controls = Controls(renderer, MODES)
         renderer.antialias_motion = True
         renderer.render()
         before = gpu.objects_made

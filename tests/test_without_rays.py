@@ -13,13 +13,13 @@ from app.errors import InputError
 from app.gpu import Device
 from app.gpu.selection import NO_RAY_TRACING
 from app.main import main
+from app.modes import MODES, NEEDS_REFERENCE
 from app.network.weights import WeightSet
-from app.renderer import MODES, NEEDS_REFERENCE, Renderer
+from app.renderer import Renderer
 from app.scene.default import default_scene
 from app.scene.lights import LightRig
 from app.scene.model import Scene
 
-ROOT = Path(__file__).resolve().parents[1]
 SIZE = (128, 128)
 # What networks are given, and the least ratio of its own square to the squared error, in dB: transmission is the one
 # that differs, in the ears.
@@ -32,12 +32,6 @@ LEAST = {
     "transmission": 7.0,
     "ambient_visibility": 22.0,
 }
-
-
-@pytest.fixture(scope="module")
-def weights() -> WeightSet:
-    """The networks that ship."""
-    return WeightSet.load(ROOT / "weights" / "default")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +78,7 @@ def test_it_moves_and_says_what_it_cannot(plain: Device, weights: WeightSet) -> 
         tiny.read()
     before = plain.live_objects
     with Renderer(plain, scene, weights, (48, 40), cache_size=64, cache_samples=3) as renderer:
-        controls = Controls(renderer, tuple(MODES))
+        controls = Controls(renderer, MODES)
         renderer.render()
         made = plain.objects_made
         for key in ("LEFT", "UP", "+", "E", "HOME", "T", "G", "N"):

@@ -10,7 +10,7 @@ from app.bench.costs import Costs, costs
 from app.bench.cpu_networks import HINDRANCES as WAITING
 from app.bench.cpu_networks import CpuNetworks, Library, library
 from app.bench.figures import Samples
-from app.bench.layered import Activations, memory_bytes
+from app.bench.layered import memory_bytes
 from app.bench.ncnn_network import VULKAN, NcnnNetwork, ncnn_network
 from app.bench.networks import NETWORKS, RESIDENT, SIZE, Networks
 from app.bench.openvino_networks import OpenvinoNetworks
@@ -19,8 +19,8 @@ from app.bench.packages import installed
 from app.bench.sgemm import HINDRANCES, Sgemm, sgemm
 from app.bench.torch_networks import TorchNetworks
 from app.bench.worker import Worker
-from app.commands.options import SceneOptions
 from app.network.layers import flops
+from app.scene_options import SceneOptions
 
 DEEP = (32, 32, 32, 28, 15)  # widths of the networks measured besides the shipped ones
 WIDE = (32, 64, 64, 64, 64, 15)  # and of those as wide and as deep as the pass allows, for comparison with libraries
@@ -78,14 +78,6 @@ class Comparison:
             self._ncnn = enter(Worker(ncnn_network, options, layers, SIZE, without=WAITING))
             self.parts.append(self._by_ncnn)
 
-    def activations(self) -> Activations:
-        """How the shipped networks, layer by layer, stored their activations: the way that was quicker."""
-        return self._networks.ask(Networks.activations, self._layers)
-
-    def convolution_shape(self) -> str:
-        """What a thread of the 3x3 convolutions adds up: the quickest of some on this device."""
-        return self._convolutions.ask(Convolutions.shape)
-
     def compile(self) -> None:
         """Time compiling, which takes too long for every round."""
         for widths, suffix in ((self._layers, ""), (WIDE, "_wide")):
@@ -95,9 +87,24 @@ class Comparison:
         """The library on the CPU that was quickest with many networks, and how, most of the times; None without any."""
         return max(self._quickest, key=self._quickest.count, default=None)
 
-    def ncnn_misses_device(self) -> bool:
-        """Whether ncnn is there, but cannot draw on the bench's device."""
-        return self._ncnn is not None and VULKAN not in self._ncnn.ask(NcnnNetwork.ways)
+    def left_out(self, device: str) -> list[str]:
+        """Sentences about what is not measured on the device of this name."""
+        if self._ncnn is None or VULKAN in self._ncnn.ask(NcnnNetwork.ways):
+            return []
+        return [f"ncnn is measured on the CPU alone: it does not find {device}."]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the report says of the networks besides figures."""
+        return {
+            "fused_networks": NETWORKS,
+            "fused_layers_deep": list(DEEP),
+            "fused_layers_wide": list(WIDE),
+            # Of the shipped networks, layer by layer, and of a thread of the convolutions: the quickest on this device.
+            "layered_activations": self._networks.ask(Networks.activations, self._layers),
+            "convolution_shape": self._convolutions.ask(Convolutions.shape),
+            "flop_per_byte": self.traffic(),
+            "best_cpu": self.best_cpu(),
+        }
 
     def traffic(self) -> dict[str, float]:
         """FLOP a byte from or to memory, by the name of a figure "*_gflops", if nothing is moved twice."""

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.commands.options import SceneOptions
-from app.commands.stage import open_device
 from app.gpu import Device
 from app.network.weights import WeightSet
+from app.open_renderer import open_device
 from app.passes.warm_up import warm_up
+from app.scene_options import SceneOptions
 
 # Where drivers and bungyo itself keep what is compiled: Mesa and we follow the first, NVIDIA's driver the second.
 _CACHES = ("XDG_CACHE_HOME", "__GL_SHADER_DISK_CACHE_PATH")

@@ -12,9 +12,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from app.commands.options import SceneOptions
-from app.commands.stage import open_device
 from app.gpu import Buffer, CommandBuffer, Device, Struct
+from app.open_renderer import open_device
+from app.scene_options import SceneOptions
 
 CHAIN = 200  # empty dispatches, a barrier after each
 SHARED_WORDS = 4096  # 16 KB, as much as a tile's weights

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from app.bench.sgemm import QUIET_SECONDS
 from app.network.weights import WeightSet
 
 F32 = npt.NDArray[np.float32]
@@ -20,7 +21,6 @@ F32 = npt.NDArray[np.float32]
 # It makes the libraries' threads sleep between layers, which training wants, and costs more than a layer takes.
 HINDRANCES = ("OMP_WAIT_POLICY",)
 CHUNK = 8192  # rows at a time: activations stay in the cache
-_QUIET_SECONDS = 0.15  # some libraries' threads spin for a while after their work, which would slow what follows
 
 
 class CpuNetworks(ABC):
@@ -81,7 +81,7 @@ def timed(draw: Callable[[], object], pixels: int) -> float:
     start = time.perf_counter()
     draw()
     seconds = time.perf_counter() - start
-    time.sleep(_QUIET_SECONDS)
+    time.sleep(QUIET_SECONDS)
     return seconds * 1e3 * (1 << 18) / pixels
 
 

@@ -17,13 +17,15 @@ import numpy as np
 from app.bench.figures import Samples
 from app.bench.networks import NETWORKS, RESIDENT
 from app.bench.worker import Worker
-from app.commands.options import SceneOptions
-from app.commands.stage import load_weights, open_device
 from app.controls import Controls
-from app.renderer import MODES, Renderer
+from app.modes import MODES
+from app.open_renderer import open_device
+from app.renderer import Renderer
 from app.scene.default import default_scene
 from app.scene.lights import AreaLight, Light
 from app.scene.model import Mesh, Scene, normalized
+from app.scene_options import SceneOptions
+from app.weight_sets import load_weights
 
 EDGE = 512  # pixels
 POINTS: dict[str, tuple[float, ...]] = {
@@ -94,7 +96,7 @@ class Growth:
             elif kind == "lights":
                 renderer.scene = replace(scene, lights=replace(scene.lights, lights=_lights(scene, int(value))))
             renderer.render()
-            controls = Controls(renderer, tuple(MODES))
+            controls = Controls(renderer, MODES)
             frames = [_frame(renderer, controls, key) for key in FRAMES]
             if kind == "pixels":
                 return Point(float(np.prod(renderer.size)), frames)

@@ -14,11 +14,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from app.commands.options import SceneOptions
-from app.commands.stage import DEFAULT_WEIGHTS, load_weights, open_device, open_renderer
 from app.errors import BungyoError
+from app.gpu import Device
+from app.open_renderer import open_device, open_renderer
 from app.renderer import Renderer
+from app.scene_options import SceneOptions
 from app.viewer import Viewer
+from app.weight_sets import DEFAULT_WEIGHTS, load_weights
 from app.weight_switch import WeightSwitch
 from app.window import NoDisplay, Window, glfw_ready
 
@@ -79,26 +81,27 @@ class Typist:
         self._x.XCloseDisplay(self._display)
 
 
-class _Watched(Viewer):
+class _Watch:
     """Notes when the first picture in a mode has been shown."""
 
-    awaited: str | None = None
-    seen: float | None = None
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self.awaited: str | None = None
+        self.seen: float | None = None
 
-    def _present(self) -> bool:
-        shown = super()._present()
-        if shown and self.seen is None and self._drawn_state[0] == self.awaited:
+    def look(self, mode: str) -> None:
+        """See a picture in this mode."""
+        if self.seen is None and mode == self.awaited:
             self._device.wait_idle()  # until then the picture is only on its way
             self.seen = time.perf_counter()
-        return shown
 
 
 class KeyView:
     """The demo's window; see `key_view`."""
 
-    def __init__(self, window: Window, renderer: Renderer, viewer: _Watched, typist: Typist) -> None:
+    def __init__(self, window: Window, renderer: Renderer, viewer: Viewer, watch: _Watch, typist: Typist) -> None:
         self._window, self.renderer = window, renderer
-        self._viewer, self._typist = viewer, typist
+        self._viewer, self._watch, self._typist = viewer, watch, typist
         self._random = random.Random(0)
         viewer.run(3)  # drivers compile at the first dispatch
 
@@ -108,29 +111,29 @@ class KeyView:
         Raises:
             BungyoError: the key did not arrive, or somebody closed the window.
         """
-        viewer, pressed = self._viewer, 0.0
+        watch, pressed = self._watch, 0.0
 
         def press() -> None:
             nonlocal pressed
             pressed = time.perf_counter()
             self._typist.press(KEYS[mode])
 
-        viewer.awaited, viewer.seen = mode, None
+        watch.awaited, watch.seen = mode, None
         hand = threading.Timer(self._random.random() * 0.1, press)
-        watch = threading.Timer(_PATIENCE, self._window.ask_to_close)
+        patience = threading.Timer(_PATIENCE, self._window.ask_to_close)
         hand.start()
-        watch.start()
+        patience.start()
         try:
-            while viewer.seen is None:
-                viewer.run(1)
+            while watch.seen is None:
+                self._viewer.run(1)
                 if self._window.closing:
                     raise BungyoError(
                         f"The bench's window was closed, or the key {KEYS[mode]} did not reach it in {_PATIENCE:.0f} s."
                     )
         finally:
-            watch.cancel()
+            patience.cancel()
             hand.join()
-        return (viewer.seen - pressed) * 1e3
+        return (watch.seen - pressed) * 1e3
 
 
 @contextmanager
@@ -153,9 +156,9 @@ def key_view(options: SceneOptions, size: tuple[int, int]) -> Iterator[KeyView |
             sets = (options.weights or DEFAULT_WEIGHTS,)
             switch = WeightSwitch(renderer, sets, load_weights, window.wake)
             stack.callback(switch.close)
-            viewer = _Watched(window, device, renderer, Path("out"), switch)
-            stack.enter_context(viewer)
-            yield KeyView(window, renderer, viewer, typist)
+            watch = _Watch(device)
+            viewer = stack.enter_context(Viewer(window, device, renderer, Path("out"), switch, watch.look))
+            yield KeyView(window, renderer, viewer, watch, typist)
             return
     yield reason
 

@@ -67,6 +67,8 @@ class LayeredNetwork:
         activations: Activations = "half",
         variant: Variant | None = None,
     ) -> None:
+        if len(tile_hash.dispatches) > 1:
+            raise ValueError(f"{tile_hash.tile_count} tiles are more than one dispatch draws")
         variant = variant or tile_variant.chosen(device.info, weights.layers)
         self._kept = ExitStack()
         self._dispatch = tile_hash.dispatch

@@ -5,36 +5,29 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.bench import key_to_picture
-from app.bench.comparison import DEEP, WIDE, Comparison
+from app.bench.comparison import Comparison
 from app.bench.figures import Samples
-from app.bench.key_to_picture import KeyView, key_view
-from app.bench.networks import NETWORKS
+from app.bench.frames import FRAMES, SMALL, Keys, OtherRenderers, Part, Views
 from app.bench.packages import PACKAGES, absence, installed
-from app.bench.pygfx_view import PygfxView, frame, pygfx_view
-from app.bench.skin import Painter, mitsuba_painter, reference_painter
-from app.bench.view import Description, FrameCost, View, memory
+from app.bench.view import Description, FrameCost, View
 from app.bench.worker import Worker
-from app.commands.options import SceneOptions
-from app.commands.stage import load_weights, open_device
 from app.errors import InputError
 from app.gpu import DeviceInfo
 from app.network import shader
 from app.network.weights import WeightSet
+from app.open_renderer import open_device
 from app.processor import processor_name
+from app.scene_options import SceneOptions
+from app.weight_sets import load_weights
 
-Part = Callable[[], None]  # a part's turn in a round
 Counted = Callable[[int, str], Iterator[int]]  # app.progress.counted
 
-SMALL, LARGE = (512, 512), (1280, 720)  # pixels of the views whose frames are counted
-FPS = {SMALL: "512", LARGE: "720"}  # their names in the report
 PASSES = ("face depth", "gbuffer", "background", "tile_hash", "tile_network", "composite")  # of a traced view at rest
 TIME_LIMIT = 120.0  # seconds, starting up included: no round begins that would probably end later
-_FRAMES = 4  # how often in a round: the shortest things are what a busy machine disturbs most
 
 
 def measure_all(
@@ -58,142 +51,45 @@ def measure_all(
         those of traced frames and of the reference. "left_out" has a sentence about each, "best_cpu" names the library
         and its way that did the most networks in the least time, if any did.
     """
-    size = options.size or SMALL
     weights = _weights(options.weights)
-    layers, trained = weights.layers, _trained(weights)
     generalist = WeightSet.load(wide) if wide else None
     too_wide = shader.check_widths(generalist.layers) if generalist else ""
-    frames = 1 if quick else _FRAMES
+    timed = generalist.layers if generalist and not too_wide else None
     figures, passes = Samples(), Samples()
-    rays = _device_info(options).raytracing
-    kind = "traced" if rays else "raster"
+    rays, frames = _device_info(options).raytracing, 1 if quick else FRAMES
     with ExitStack() as stack:
-
-        def start(*arguments: Any, **named: Any) -> Worker[Any]:
-            return stack.enter_context(Worker(*arguments, **named))
-
-        views: dict[tuple[int, int], Worker[View]] = {
-            one: start(View, replace(options, gbuffer="trace" if rays else "raster"), one)
-            for one in dict.fromkeys((SMALL, LARGE, size))
-        }
-        rasterised = start(View, replace(options, gbuffer="raster"), SMALL) if rays else views[SMALL]
-        timed = generalist.layers if generalist and not too_wide else None
-        comparison = Comparison(stack.enter_context, options, layers, figures, quick=quick, generalist=timed)
-
-        def rasterised_gbuffer(cost: FrameCost) -> None:
-            figures.add("gbuffer_ms_512_raster", cost.gbuffer)
-            figures.add("face_triangles_ms_512", cost.passes["face triangles"])
-
-        def at_rest() -> None:
-            for shown, view in views.items():
-                view.ask(View.still, "neural")  # brings its data back into the caches
-                for _ in range(frames):
-                    cost = view.ask(View.still, "neural")
-                    if shown in FPS:
-                        figures.add(f"fps_{FPS[shown]}_{kind}", 1e3 / cost.whole)
-                    if shown == SMALL:
-                        figures.add("python_ms", cost.python)
-                        if not rays:
-                            rasterised_gbuffer(cost)
-                    if shown == size:
-                        passes.add_all(cost.passes)
-
-        def either_gbuffer() -> None:
-            costs = []
-            for view in (views[SMALL], rasterised):
-                view.ask(View.still, "neural")
-                costs.append([view.ask(View.still, "neural") for _ in range(frames)])
-            for traced, raster in zip(*costs, strict=True):
-                figures.add("fps_512_raster", 1e3 / raster.whole)
-                figures.add("gbuffer_ms_512_traced", traced.gbuffer)
-                rasterised_gbuffer(raster)
-                figures.add("gbuffer_raster_over_traced", traced.gbuffer / raster.gbuffer)
-
-        def moving() -> None:
-            for shown, name in FPS.items():
-                cost = views[shown].ask(View.moving)
-                figures.add(f"fps_{name}_light_moving", 1e3 / cost.whole)
-                figures.add("light_cache_ms_moving", cost.passes["light cache"])
-                figures.add("light_cache_ms", views[shown].ask(View.gathering).passes["light cache"])
-                figures.add("python_ms_light_moving", cost.python)
-
-        def reference() -> None:
-            milliseconds = views[SMALL].ask(View.still, "reference").passes["reference"]
-            figures.add("reference_ms_512", milliseconds)
-            figures.add("reference_samples_per_s", 1e3 * SMALL[0] * SMALL[1] / milliseconds)
-
-        keys: Worker[KeyView | str] = start(key_view, options, SMALL, without=key_to_picture.HINDRANCES)
-
-        def key_pressed() -> None:
-            for mode in ("tiles", "neural") if not keys.ask(key_to_picture.absence) else ():
-                figures.add("key_to_picture_ms", keys.ask(key_to_picture.milliseconds, mode))
-
-        parts = [*comparison.parts, at_rest, moving, key_pressed, *((either_gbuffer, reference) if rays else ())]
-        if installed("pygfx"):
-            pygfx: Worker[PygfxView | None] = start(pygfx_view, options, SMALL)
-
-            def beside_pygfx() -> None:
-                for _ in range(frames):
-                    ours, milliseconds = rasterised.ask(View.still, "neural"), pygfx.ask(frame)
-                    if milliseconds is None:
-                        continue
-                    figures.add("pygfx_fps_512", 1e3 / milliseconds)
-                    figures.add("raster_over_pygfx", milliseconds / ours.whole)
-
-            parts.append(beside_pygfx)
-        if rays and installed("mitsuba"):
-            painters: list[Worker[Painter]] = [start(reference_painter, options), start(mitsuba_painter)]
-
-            def skin() -> None:
-                ours, theirs = (painter.ask(Painter.cost) for painter in painters)
-                figures.add("reference_head_samples_per_s", ours.head_samples_per_s)
-                figures.add("mitsuba_head_samples_per_s", theirs.head_samples_per_s)
-                figures.add("reference_over_mitsuba", ours.head_samples_per_s / theirs.head_samples_per_s)
-                figures.add("noise_cost_over_mitsuba", ours.noise_cost / theirs.noise_cost)
-
-            parts.append(skin)
-        description, done = _run(views[SMALL], parts, rounds, counted)
+        enter = stack.enter_context
+        views = Views(enter, options, figures, passes, rays=rays, frames=frames)
+        comparison = Comparison(enter, options, weights.layers, figures, quick=quick, generalist=timed)
+        keys = Keys(enter, options, figures)
+        others = OtherRenderers(enter, options, figures, views.rasterised, rays=rays, frames=frames)
+        parts = [*comparison.parts, *views.parts, *keys.parts, *others.parts]
+        description, done = _run(views.describe, parts, rounds, counted)
         comparison.compile()
-        if not (no_window := keys.ask(key_to_picture.absence)) and rays:
-            figures.add("key_to_reference_ms", keys.ask(key_to_picture.milliseconds, "reference"))
-        if trained and len(layers) > 2:
-            for shares in views[SMALL].ask(View.activity, weights):
-                figures.add_all(shares)
-        if generalist and len(generalist.layers) > 2:
-            for shares in views[SMALL].ask(View.activity, generalist):
-                for kind in ("zero", "idle"):
-                    figures.add(f"{kind}_channels_wide_generalist", shares[f"{kind}_channels_generalist"])
-        used = views[LARGE].ask(memory)
+        if rays:
+            keys.reference()
+        if _trained(weights):
+            views.count_channels(weights)
+        if generalist:
+            views.count_wide_channels(generalist)
+        used = views.memory() or {}
         left_out = [absence(name) for name in PACKAGES if not installed(name)]
-        if not rays:
-            left_out.append(f"Nothing is traced: {description.device} has no ray tracing.")
-        if no_window:
-            left_out.append(f"The time from a key to its picture is not measured: {no_window}.")
+        left_out += [*views.left_out(description.device), *keys.left_out()]
         if too_wide:
             left_out.append(f"The time of {wide} is not measured: the tile network {too_wide}.")
-        if installed("pygfx") and pygfx.ask(frame) is None:
-            left_out.append(f"The view is not compared with pygfx, which does not find {description.device}.")
-        if comparison.ncnn_misses_device():
-            left_out.append(f"ncnn is measured on the CPU alone: it does not find {description.device}.")
-        traffic, activations, best = comparison.traffic(), comparison.activations(), comparison.best_cpu()
-        shape = comparison.convolution_shape()
+        left_out += [*others.left_out(description.device), *comparison.left_out(description.device)]
+        found = comparison.describe()
     return {
-        **_head(description, layers, trained, done),
-        "size": list(size),
+        **_head(description, weights.layers, _trained(weights), done),
+        "size": list(options.size or SMALL),
         "passes_ms": passes.spreads(),
         **figures.spreads(),
-        "fused_networks": NETWORKS,
-        "fused_layers_deep": list(DEEP),
-        "fused_layers_wide": list(WIDE),
+        **found,
         "wide_generalist_layers": list(generalist.layers) if generalist else None,
-        "layered_activations": activations,
-        "convolution_shape": shape,
-        "flop_per_byte": traffic,
         **{name: installed(name) for name in PACKAGES},
         "left_out": left_out,
-        "best_cpu": best,
-        "resident_mb_720": used["resident"] if used else None,
-        "peak_mb_720": used["peak"] if used else None,
+        "resident_mb_720": used.get("resident"),
+        "peak_mb_720": used.get("peak"),
     }
 
 
@@ -229,19 +125,21 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
 
         parts: list[Part] = []
         if len(set(names)) > gathering + tracing:
-            parts.append(lambda: note(_FRAMES, View.still, "neural"))
+            parts.append(lambda: note(FRAMES, View.still, "neural"))
         if gathering:
             parts.append(lambda: note(1, View.gathering))
         if tracing:
             parts.append(lambda: note(1, View.still, "reference"))
-        description, done = _run(view, parts, rounds, counted)
+        description, done = _run(partial(view.ask, View.describe), parts, rounds, counted)
     return {**_head(description, layers, trained, done), "size": list(size), "passes_ms": passes.spreads()}
 
 
-def _run(view: Worker[View], parts: Sequence[Part], rounds: int, counted: Counted) -> tuple[Description, int]:
-    """Give every part its turn, round after round; return what the view says of itself and the rounds made."""
+def _run(
+    describe: Callable[[], Description], parts: Sequence[Part], rounds: int, counted: Counted
+) -> tuple[Description, int]:
+    """Give every part its turn, round after round; return what a view says of itself and the rounds made."""
     start = time.monotonic()
-    description = view.ask(View.describe)  # waits until it is ready
+    description = describe()  # waits until it is ready
     for step in counted(rounds * len(parts), "measuring"):
         done, part = divmod(step, len(parts))
         if part == 0 and done and (time.monotonic() - start) * (done + 1) / done > TIME_LIMIT:

@@ -18,7 +18,6 @@ from app.scene.medium import medium_of
 from app.scene.model import Material, Part, Scene
 
 UNIT = 1000.0  # Mitsuba's lengths are millimetres: it starts rays 0.09 units off a surface that is 1000 away, as here
-SIMPLE_INTEGRATOR, SKIN_INTEGRATOR = "path", "volpathmis"
 # Mitsuba's roulette lets at most 95% of the paths live on: in a medium that absorbs less than that a scattering event,
 # the survivors' weights grow without limit, and rare bright paths carry the light. Paths are left to end outside.
 ROULETTE_DEPTH = 100_000
@@ -29,7 +28,7 @@ def load(
     scene: Scene,
     size: tuple[int, int],
     *,
-    integrator: str = SKIN_INTEGRATOR,
+    integrator: str = "volpathmis",
     max_depth: int = -1,
     roulette_depth: int = ROULETTE_DEPTH,
 ) -> Any:

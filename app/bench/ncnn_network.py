@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.bench.cpu_networks import timed
-from app.commands.options import SceneOptions
-from app.commands.stage import open_device
 from app.network.weights import WeightSet
+from app.open_renderer import open_device
+from app.scene_options import SceneOptions
 
 VULKAN, CPU = "vulkan", "cpu"
 _HALVES = ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage")

@@ -7,14 +7,14 @@ from typing import Any, Self
 import numpy as np
 
 from app.bench.layered import ACTIVATIONS, TIMER, Activations, LayeredNetwork
-from app.commands.options import SceneOptions
-from app.commands.stage import open_device
 from app.gpu import CommandBuffer, Device
 from app.network import schema
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
+from app.open_renderer import open_device
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
+from app.scene_options import SceneOptions
 
 SIZE = 512  # pixels along an edge of the picture
 NETWORKS = 225  # different ones, random per tile

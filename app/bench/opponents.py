@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from app.bench.convolution import SHAPES, TIMER, ConvolutionNetwork, Shape, random_kernels, widths
-from app.commands.options import SceneOptions
-from app.commands.stage import open_device
 from app.gpu import CommandBuffer, Device
 from app.network.schema import CHANNELS
+from app.open_renderer import open_device
+from app.scene_options import SceneOptions
 
 SIZE = 256  # pixels along an edge of the picture: the widest network takes seconds for more
 _TRIAL_SIZE, _TRIAL_LAYERS, _TRIAL_ROUNDS = SIZE // 2, 3, 9  # enough to tell shapes apart

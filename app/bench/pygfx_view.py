@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from app.commands.options import SceneOptions
-from app.commands.stage import open_device
+from app.open_renderer import open_device
 from app.scene.default import default_scene
 from app.scene.lights import AreaLight, DirectionalLight, Light
 from app.scene.model import Material, Part, Scene, Texture
+from app.scene_options import SceneOptions
 
 _WARM_UP = 3  # frames; the first ones compile
 _GLASS = 0.05  # opacity of what is clear in our scene

@@ -10,8 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from app.bench import mitsuba
-from app.commands.options import SceneOptions
-from app.commands.stage import open_device
+from app.open_renderer import open_device
 from app.scene.assets import DEFAULT_HEAD, find_environment
 from app.scene.camera import Camera
 from app.scene.checks import F32
@@ -20,6 +19,7 @@ from app.scene.lights import LightRig, PointLight
 from app.scene.meshes import load_mesh
 from app.scene.model import Material, Mesh, Part, Scene
 from app.scene.prefilter import shrink
+from app.scene_options import SceneOptions
 
 SIZE = (128, 128)  # pixels
 SAMPLES = 2  # a pixel and picture

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from app.bench.figures import Samples
 from app.bench.networks import SIZE, Picture, random_weights
-from app.commands.options import SceneOptions
-from app.commands.stage import open_device
+from app.errors import InputError
 from app.gpu import CommandBuffer, Device
 from app.network.shader import Variant
+from app.open_renderer import open_device
 from app.passes import tile_variant
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
+from app.scene_options import SceneOptions
 
 FIRST = 3  # draws after which what is hopeless is timed no further
 ROUNDS = 25  # the least of so many times counts: whatever else runs only ever adds to them
@@ -43,9 +44,14 @@ def tune(
         layers: widths.
         counted: shows progress.
         rounds: how often each is timed.
+
+    Raises:
+        InputError: the device has no timestamps.
     """
     with ExitStack() as kept:
         device = kept.enter_context(open_device(options, raytracing=False))
+        if device.info.timestamp_period_ns == 0.0:
+            raise InputError(f"{device.info.name} has no clock (timestamps), without which nothing can be timed.")
         recorded = _record(device, layers, kept, counted)
         times = Samples()
         least: dict[Variant, float] = {}

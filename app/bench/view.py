@@ -6,18 +6,14 @@ import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
-from unittest.mock import patch
-
-import numpy as np
+from typing import Self
 
 from app.bench.activity import zero_shares
-from app.commands.options import SceneOptions
-from app.commands.stage import needs_rays, open_device, open_renderer
 from app.controls import Controls
-from app.network.schema import TILE_PIXELS, VECTORS, WORDS, unpack
+from app.modes import MODES
 from app.network.weights import WeightSet
-from app.renderer import MODES
+from app.open_renderer import needs_rays, open_device, open_renderer
+from app.scene_options import SceneOptions
 
 _TURNS = (-0.15, 0.0, 0.15)  # of half a turn: cameras from which channels are counted
 _WARM_UP = 3  # frames; drivers compile at the first dispatch, and the first frame builds what later ones reuse
@@ -72,7 +68,7 @@ class View:
                 self._renderer = self._kept.enter_context(
                     open_renderer(replace(options, light_samples=1), self._device, size, options.mode)
                 )
-            self._controls = Controls(self._renderer, tuple(MODES))
+            self._controls = Controls(self._renderer, MODES)
             for _ in range(_WARM_UP):
                 self._renderer.render()
         except BaseException:
@@ -97,7 +93,7 @@ class View:
     def gathering(self) -> FrameCost:
         """Draw a neural frame for which all light is gathered anew, as when the surroundings have turned."""
         self._renderer.mode = "neural"
-        self._renderer._cache.restart()
+        self._renderer.gather_lights_anew()
         return self._frame("")
 
     def activity(self, weights: WeightSet) -> list[dict[str, float]]:
@@ -107,38 +103,18 @@ class View:
         for turn in _TURNS:
             self._controls.orbit(turn, 0.0)
             self._renderer.render()
-            found.append(zero_shares(weights, *self._pixels()))
+            found.append(zero_shares(weights, *self._renderer.read_tile_features()))
             self._renderer.scene = scene
         return found
 
-    def _pixels(self) -> tuple[Any, Any, Any]:
-        """Features, face mask and hashes of the last frame's tiles that show the face."""
-        passes = self._renderer._passes  # no picture and no AOV holds the features as the networks are given them
-        hashes = passes.tile_hash.hashes.read(np.uint32)
-        words = passes.gbuffer.features.read(np.uint32, (len(hashes), VECTORS, TILE_PIXELS, 4))[hashes > 0]
-        depth = passes.gbuffer.surface.read(np.float32, (len(hashes), TILE_PIXELS, 2))[hashes > 0][..., 0]
-        face = np.isfinite(depth)
-        packed = np.ascontiguousarray(words.swapaxes(1, 2)).reshape(-1, TILE_PIXELS, WORDS)
-        packed[~face] = 0  # the G-buffer leaves pixels beside the face as they were
-        return unpack(packed), face, hashes[hashes > 0]
-
     def _frame(self, key: str) -> FrameCost:
-        submitting = 0.0
-        submit = self._device.submit
-
-        def timed(*args: Any, **named: Any) -> None:
-            nonlocal submitting
-            start = time.perf_counter()
-            submit(*args, **named)
-            submitting += time.perf_counter() - start
-
-        with patch.object(self._device, "submit", timed):
-            start = time.perf_counter()
-            if key:
-                self._controls.press(key)
-            self._renderer.render()
-            whole = time.perf_counter() - start
-        return FrameCost(whole * 1e3, (whole - submitting) * 1e3, self._renderer.timings())
+        start = time.perf_counter()
+        if key:
+            self._controls.press(key)
+        self._renderer.render()
+        whole = time.perf_counter() - start
+        python = whole - self._renderer.submit_seconds
+        return FrameCost(whole * 1e3, python * 1e3, self._renderer.timings())
 
     def __enter__(self) -> Self:
         return self

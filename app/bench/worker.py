@@ -6,16 +6,15 @@ somebody made for other work. Asking them in turn lets a machine that is busy fo
 
 import multiprocessing
 import os
-import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from app.errors import BungyoError
+from app.interruption import interrupts_held
 
 Part = TypeVar("Part")
 Answer = TypeVar("Answer")
@@ -37,7 +36,7 @@ class Worker(Generic[Part]):
         spawn = multiprocessing.get_context("spawn")  # a fork would share this one's memory and threads
         self._pipe, theirs = spawn.Pipe()
         self._process = spawn.Process(target=_serve, args=(theirs, make, arguments), daemon=True)
-        with _unset(without), _interrupts_held():
+        with _unset(without), interrupts_held():
             self._process.start()
         theirs.close()
 
@@ -100,17 +99,6 @@ def _serve(pipe: Connection, make: Callable[..., AbstractContextManager[Any]], a
         pipe.send((False, failure))
     except (EOFError, ConnectionError):
         return
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C reaches all processes of a terminal. Those started here inherit that it is held, and leave it to us."""
-    resource_tracker.ensure_running()  # started with the first process otherwise, and would release the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.commands.options import SceneOptions, debug_option, device_option
-from app.commands.packages import need
-from app.errors import BungyoError, InputError
+from app.commands.markdown_page import check_page, picture_of
+from app.commands.options import debug_option, device_option
+from app.errors import BungyoError
+from app.packages import need
+from app.scene_options import SceneOptions
 
 if TYPE_CHECKING:
     from app.training.ablation import Options
@@ -57,22 +59,19 @@ def ablation(data: Path, screen: Path | None, out: Path, steps: int, seeds: int,
     All networks train side by side, on the CPU: with the defaults, a quarter of an hour or so on two cores. Then the
     passes that make the features are timed on the GPU. The page is written with all its text.
     """
-    if out.suffix != ".md":
-        raise InputError(f"The page is Markdown, so {out} must end in .md.")
     need("An ablation", "torch", "matplotlib")
-    from app.pictures import beside, check_folder
+    check_page(out)
+    from app.pictures import beside
     from app.progress import counter
     from app.training import ablation_page
     from app.training.ablation import FACE, Options, compare, variants
     from app.training.dataset import Dataset
 
-    check_folder(out.parent)
     options, frames = Options(steps=steps, seeds=seeds), Dataset(data)
     blurs = _blurs(screen, options)
     scores = compare([frames], variants(), options, counter)
     costs = _costs(device)
-    picture = out.parent / "images" / f"{out.stem}.png"
-    picture.parent.mkdir(exist_ok=True)
+    picture = picture_of(out)
     with beside(picture) as temporary:
         ablation_page.plot(temporary, scores[FACE])
     # Others read the page on machines of their own: paths are those of the examples.
@@ -105,17 +104,18 @@ def _blurs(path: Path | None, options: "Options") -> "Screen | str":
 
 def _costs(device: str | None) -> "Costs | str":
     """What the passes take, or why that is not known."""
-    from app.bench.measure import SMALL, measure_passes
+    from app.bench.frames import SMALL
+    from app.bench.measure import measure_passes
     from app.network.weights import WeightSet
     from app.progress import counted
     from app.training.ablation_page import PASSES, Costs
 
     with tempfile.TemporaryDirectory() as folder:
         WeightSet.untrained().save(folder)  # random networks take as long as trained ones
-        options = SceneOptions(None, None, None, (), Path(folder), "neural", SMALL, device)
+        options = SceneOptions(weights=Path(folder), size=SMALL, device=device)
         try:
             found = measure_passes(options, tuple(PASSES), ROUNDS, counted)
         except BungyoError as error:
-            return " ".join(str(error).split())  # a driver's or compiler's message may have many lines
+            return error.one_line()
     view = f"the default view at {SMALL[0]}x{SMALL[1]}, rounds: {found['rounds']}"
     return Costs(f"{found['device']}, {found['cpu_cores']} CPU cores; {view}", found["passes_ms"])

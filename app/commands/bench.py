@@ -8,9 +8,10 @@ import click
 
 from app.bench.figures import short
 from app.bench.meanings import MEANINGS, SECTIONS
-from app.commands.options import SceneOptions, Size, debug_option, device_option
-from app.commands.packages import need
+from app.commands.options import Size, debug_option, device_option
 from app.errors import InputError
+from app.packages import need
+from app.scene_options import SceneOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -120,7 +121,7 @@ def bench(
     if tune:
         if passes or report or page or earlier or growth or wide:
             raise InputError("--tune measures something else: options that show or write figures do not go with it.")
-        _tune(SceneOptions(None, None, None, (), weights, "neural", None, device))
+        _tune(SceneOptions(weights=weights, device=device))
         return
     for path in (report, page):
         if path:
@@ -131,7 +132,7 @@ def bench(
         if passes:
             raise InputError("A page shows everything, so --html does not go with --pass.")
         need("A page", "matplotlib", "jinja2")
-    options = SceneOptions(None, None, None, (), weights, "neural", size, device)
+    options = SceneOptions(weights=weights, size=size, device=device)
     rounds = 1 if quick else rounds
     before = load(earlier) if earlier else None
     if earlier and before:

@@ -8,23 +8,29 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.commands.options import SceneOptions, Size, debug_option, device_option
-from app.commands.stage import open_device
+from app.commands.options import Size, debug_option, device_option, engine_options
 from app.errors import InputError
+from app.open_renderer import open_device
+from app.packages import install_command
+from app.scene_options import SceneOptions
 
 if TYPE_CHECKING:
     from app.training.frame_source import OpenSource
     from app.training.generate import Engine
 
+# What the shipped weights learnt from; a set for scores needs whole pictures, and less noise in them.
+DEFAULT_SAMPLES, DEFAULT_TILES = 8, 0.2
+DEFAULT_SAMPLES_HELD_OUT, DEFAULT_TILES_HELD_OUT = 64, 1.0
+
 SUMMARY = "summary.png"  # in the data set's folder
 
 EXAMPLES = """\b
 Examples:
-  bungyo dataset --out out/data --frames 400
-  bungyo dataset --out out/data --frames 800      (goes on where the first one stopped)
+  bungyo dataset --out out/data --frames 400 --workers 2
+  bungyo dataset --out out/data --frames 800 --workers 2      (goes on where the first one stopped)
   bungyo dataset --out out/faces --frames 4000 --people 200 --workers 4
   bungyo dataset --out out/one --frames 400 --mesh assets/head/head.glb
-  bungyo dataset --out out/judge --frames 12 --spp 512 --seed 1 --held-out --light-samples 32
+  bungyo dataset --out out/judge --frames 24 --size 192x192 --seed 1 --held-out --light-samples 32
   bungyo dataset --out out/small --frames 30 --size 256x256 --spp 16 --env studio
   bungyo dataset --out out/big --frames 40000 --engine ray --address 10.0.0.7:6379
 """
@@ -44,9 +50,15 @@ Examples:
     default=400,
     show_default=True,
     metavar="N",
-    help="Frames it shall have in the end.",
+    help="Frames in the set; those that it lacks are made.",
 )
-@click.option("--spp", type=click.IntRange(min=1), default=64, show_default=True, metavar="N", help="Samples a pixel.")
+@click.option(
+    "--spp",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Samples per pixel; frames for validation and scores get four times as many."
+    f"  [default: {DEFAULT_SAMPLES}, with --held-out {DEFAULT_SAMPLES_HELD_OUT}]",
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -59,17 +71,16 @@ Examples:
     "--size",
     type=Size(),
     metavar="WxH",
-    default="640x640",
+    default="384x384",
     show_default=True,
     help="Frame size in pixels, 16 or more a side.",
 )
 @click.option(
     "--tiles",
     type=click.FloatRange(0.0, 1.0, min_open=True),
-    default=0.4,
-    show_default=True,
     metavar="SHARE",
-    help="Share of a frame's face tiles that is path traced.",
+    help="Share of a frame's face tiles that is path traced."
+    f"  [default: {DEFAULT_TILES:g}, with --held-out {DEFAULT_TILES_HELD_OUT:g}]",
 )
 @click.option(
     "--people",
@@ -100,35 +111,21 @@ Examples:
 @click.option(
     "--held-out", is_flag=True, help="A set for scores only (bungyo evaluate): complete light set-ups, other cameras."
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    show_default=True,
-    help="Who works: processes of this machine, or Ray actors (pip install 'bungyo[ray]').",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="How many work at a time, each on a device of its own if there are several.  [default: 1; on a cluster one"
+@engine_options(
+    engine="Who works: processes of this machine, or Ray actors",
+    workers="How many work at a time, each on a device of its own if there are several.  [default: 1; on a cluster one"
     " a GPU]",
-)
-@click.option(
-    "--address",
-    metavar="HOST:PORT",
-    help="With --engine ray: a running cluster, whose machines have bungyo and see the same files.  [default: one is"
-    " started here]",
+    cluster="whose machines have bungyo and see the same files",
 )
 @device_option
 @debug_option
 def dataset(
     out: Path,
     frames: int,
-    spp: int,
+    spp: int | None,
     seed: int,
     size: tuple[int, int],
-    tiles: float,
+    tiles: float | None,
     people: int | None,
     mesh: Path | None,
     face: tuple[str, ...],
@@ -150,8 +147,6 @@ def dataset(
         raise InputError("--face names parts of a mesh file: give --mesh as well.")
     if address is not None and engine != "ray":
         raise InputError("--address is that of a Ray cluster: give --engine ray as well.")
-    if min(size) < 16:
-        raise InputError(f"A frame must be 16 pixels or more a side, not {size[0]}x{size[1]}.")
     from app.progress import counter
     from app.scene.assets import ASSETS, find_environment
     from app.training.frame_source import OpenSource
@@ -163,6 +158,10 @@ def dataset(
     else:
         maps = sorted((ASSETS / "environments").glob("*.exr"))
     layout = None if mesh is None else _layout(mesh, face)
+    if spp is None:
+        spp = DEFAULT_SAMPLES_HELD_OUT if held_out else DEFAULT_SAMPLES
+    if tiles is None:
+        tiles = DEFAULT_TILES_HELD_OUT if held_out else DEFAULT_TILES
     plan = Plan(spp, seed, size, tiles, tuple(maps), held_out=held_out, people=people, uv_layout=layout)
     plan.check()
     opens = OpenSource(device, mesh, face)
@@ -197,7 +196,8 @@ def _summarize(out: Path) -> None:
         from app.training.summary import plot_summary
     except ImportError:
         click.echo(
-            "Without matplotlib (pip install 'bungyo[train]') there is no picture of what the set has.", err=True
+            f"Without matplotlib there is no picture of what the set has; {install_command('train')} installs it.",
+            err=True,
         )
         return
     path = out / SUMMARY
@@ -222,7 +222,5 @@ def open_engine(name: str, opens: "OpenSource", workers: int | None, address: st
     else:
         from app.training.generate import Here
 
-        options = SceneOptions(None, None, None, (), None, "reference", None, opens.device)
-
-        with open_device(options) as device, opens.on(device) as source:
+        with open_device(SceneOptions(device=opens.device)) as device, opens.on(device) as source:
             yield Here(source)

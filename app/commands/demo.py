@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.commands.options import SceneOptions, debug_option, scene_options
-from app.commands.stage import (
-    check_layout,
-    load_weights,
-    needs_rays,
-    open_device,
-    open_renderer,
-    picture_size,
-    weight_sets,
-)
+from app.commands.options import debug_option, scene_options
 from app.errors import InputError
+from app.layout_check import check_layout
+from app.open_renderer import needs_rays, open_device, open_renderer, picture_size
+from app.scene_options import SceneOptions
+from app.weight_sets import load_weights, weight_sets
 
 if TYPE_CHECKING:
     from app.network.weights import WeightSet
@@ -105,9 +100,9 @@ class _ClosedWhileLoading(Exception):
 
 
 def _draw_pictures(options: SceneOptions, out: Path) -> None:
+    from app.modes import NEEDS_REFERENCE
     from app.pictures import check_folder, write_png
     from app.progress import counted
-    from app.renderer import NEEDS_REFERENCE
 
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.commands.options import debug_option, device_option
-from app.commands.packages import need
 from app.errors import BungyoError, InputError
+from app.packages import need
 
 if TYPE_CHECKING:
     from app.network.weights import WeightSet
@@ -59,7 +59,6 @@ def evaluate(
     SSIM, FLIP, seams and pictures need a set with all tiles of its frames (bungyo dataset --held-out --tiles 1).
     """
     need("Judging", "skimage", "matplotlib")
-    from app.commands.stage import DEFAULT_WEIGHTS
     from app.network.weights import WeightSet
     from app.pictures import beside, check_folder
     from app.progress import counter
@@ -69,6 +68,7 @@ def evaluate(
     from app.training.figures import figures
     from app.training.quality import judge_pictures
     from app.training.report import check_report, ranked_frames, write_report
+    from app.weight_sets import DEFAULT_WEIGHTS
 
     to_output = scores is not None and str(scores) == "-"
     if scores and not to_output:
@@ -114,7 +114,7 @@ def _flicker(networks: "WeightSet", device: str | None, left_out: bool, missing:
         with Device.open(device) as opened:
             orbits = default_orbits(opened)
     except BungyoError as error:
-        missing["flicker"] = " ".join(str(error).split())  # a driver's or compiler's message may have many lines
+        missing["flicker"] = error.one_line()
         return None
     return flicker_ratio(networks, orbits)
 

@@ -3,16 +3,16 @@
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from app.scene_options import MAX_SIZE, SceneOptions
+
 if TYPE_CHECKING:
     from app.passes.gbuffer import GBufferKind
-
-MAX_SIZE = 8192
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,38 +22,6 @@ class Session:
     """What one run of the command line knows besides its commands' own options."""
 
     debug: bool = False
-
-
-@dataclass(frozen=True)
-class SceneOptions:
-    """What to draw and on what; None means the default that comes with bungyo.
-
-    Args:
-        mesh: GLB, OBJ or PLY file.
-        lights: light set-up, a TOML file.
-        environment: environment map, .exr or .hdr.
-        face: names of the materials or parts that are face.
-        weights: folder with the trained networks.
-        mode: what the picture shows: one of app.renderer.MODES.
-        size: (width, height) in pixels, 1..MAX_SIZE each; None means one that suits the device.
-        device: a device's number or a part of its name.
-        light_samples: how often light is gathered for each point of the face, before it is blurred there.
-        gbuffer: how pixels find what they show: one of app.renderer.GBUFFER_KINDS; None: by rays where the device
-            traces them.
-        other_weights: further folders with trained networks, for who can change them.
-    """
-
-    mesh: Path | None
-    lights: Path | None
-    environment: Path | None
-    face: tuple[str, ...]
-    weights: Path | None
-    mode: str
-    size: tuple[int, int] | None
-    device: str | None
-    light_samples: int = 32
-    gbuffer: "GBufferKind | None" = None
-    other_weights: tuple[Path, ...] = ()
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -75,13 +43,13 @@ class Size(click.ParamType[tuple[int, int]]):
 
 
 class Mode(click.ParamType[str]):
-    """A name in app.renderer.MODES, which is imported only once a name is given."""
+    """A name in app.modes.MODES, which is imported only once a name is given."""
 
     name = "MODE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name; an unknown one is a usage error that lists the known ones."""
-        from app.renderer import MODES
+        from app.modes import MODES
 
         if value not in MODES:
             self.fail(f"{value!r} is not a mode: choose one of {', '.join(MODES)}", param, ctx)
@@ -104,13 +72,13 @@ class GBuffer(click.ParamType["GBufferKind"]):
 
 
 class Aov(click.ParamType[str]):
-    """A name in app.renderer.AOVS, which is imported only once a name is given."""
+    """A name in app.modes.AOVS, which is imported only once a name is given."""
 
     name = "NAME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name; an unknown one is a usage error that lists the known ones."""
-        from app.renderer import AOVS
+        from app.modes import AOVS
 
         if value not in AOVS:
             self.fail(f"{value!r} is not an AOV: choose from {', '.join(AOVS)}", param, ctx)
@@ -133,6 +101,17 @@ debug_option = click.option(
 )
 
 
+def _all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Return what adds several options to a command, the first one uppermost in its help."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 def device_option(command: Command) -> Command:
     """Add --device to a command."""
     return click.option(
@@ -142,113 +121,113 @@ def device_option(command: Command) -> Command:
     )(command)
 
 
-def scene_options(
-    default_mode: str = "neural", *, several_weights: bool = False
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def engine_options(*, engine: str, workers: str, cluster: str) -> Callable[[Command], Command]:
+    """Return what adds --engine, --workers and --address to a command.
+
+    Args:
+        engine: who does the work: here, or by Ray.
+        workers: what --workers says of them, its default included.
+        cluster: what is asked of a running cluster.
+    """
+    return _all_of(
+        click.option(
+            "--engine",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            help=f"{engine} (they need the extra `ray`: docs/install.md).",
+        ),
+        click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help=workers),
+        click.option(
+            "--address",
+            metavar="HOST:PORT",
+            help=f"With --engine ray: a running cluster, {cluster}.  [default: one is started here]",
+        ),
+    )
+
+
+_FILE = click.Path(path_type=Path)
+_SUBJECT = (
+    click.option(
+        "--mesh",
+        type=_FILE,
+        metavar="FILE",
+        help="Face to draw: GLB, OBJ or PLY with texture coordinates.",
+    ),
+    click.option(
+        "--lights",
+        type=_FILE,
+        metavar="FILE",
+        help="Light set-up, a TOML file like assets/lights/studio.toml.",
+    ),
+    click.option(
+        "--env",
+        "environment",
+        type=_FILE,
+        metavar="FILE",
+        help="Environment map (.exr, .hdr) in place of the set-up's.",
+    ),
+    click.option(
+        "--face",
+        multiple=True,
+        metavar="NAME",
+        help="A material or part that is face; repeatable.  [default: those named skin or face]",
+    ),
+)
+_PICTURE = (
+    click.option(
+        "--mode",
+        type=Mode(),
+        default=SceneOptions.mode,
+        show_default=True,
+        help="What the picture shows: neural, reference, split, difference, or a view of the G-buffer,"
+        " the tiles or the hashes (a wrong name lists all).",
+    ),
+    click.option(
+        "--size",
+        type=Size(),
+        metavar="WxH",
+        help="Picture size in pixels.  [default: 1280x720, on a CPU 640x480]",
+    ),
+    click.option(
+        "--light-samples",
+        type=click.IntRange(1, 4096),
+        default=SceneOptions.light_samples,
+        show_default=True,
+        metavar="N",
+        help="How often light is gathered for each point of the face: fewer is sooner, more is smoother.",
+    ),
+    click.option(
+        "--gbuffer",
+        type=GBuffer(),
+        help="How pixels find what they show of the face: trace, by a ray each, or raster, which is quicker."
+        "  [default: trace, on a GPU without ray tracing raster]",
+    ),
+    device_option,
+)
+
+
+def _weights_option(several: bool) -> Callable[[Command], Command]:
+    more = "; repeatable: W goes from one to the next" if several else ""
+    text = f"Trained networks{more}.  [default: those in weights/]"
+    return click.option("--weights", type=_FILE, multiple=several, metavar="DIR", help=text)
+
+
+def scene_options(*, several_weights: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the options that say what to draw to a command, which receives them as `scene: SceneOptions`.
 
     With `several_weights`, --weights may be given several times.
     """
-    path = click.Path(path_type=Path)
-    options = [
-        click.option(
-            "--mesh",
-            type=path,
-            metavar="FILE",
-            help="Face to draw: GLB, OBJ or PLY with texture coordinates.",
-        ),
-        click.option(
-            "--lights",
-            type=path,
-            metavar="FILE",
-            help="Light set-up, a TOML file like assets/lights/studio.toml.",
-        ),
-        click.option(
-            "--env",
-            "environment",
-            type=path,
-            metavar="FILE",
-            help="Environment map (.exr, .hdr) in place of the set-up's.",
-        ),
-        click.option(
-            "--face",
-            multiple=True,
-            metavar="NAME",
-            help="A material or part that is face; repeatable.  [default: those named skin or face]",
-        ),
-        click.option(
-            "--weights",
-            type=path,
-            multiple=several_weights,
-            metavar="DIR",
-            help="Trained networks"
-            + ("; repeatable: W goes from one to the next" if several_weights else "")
-            + ".  [default: those in weights/]",
-        ),
-        click.option(
-            "--mode",
-            type=Mode(),
-            default=default_mode,
-            show_default=True,
-            help="What the picture shows: neural, reference, split, difference, or a view of the G-buffer,"
-            " the tiles or the hashes (a wrong name lists all).",
-        ),
-        click.option(
-            "--size",
-            type=Size(),
-            metavar="WxH",
-            help="Picture size in pixels.  [default: 1280x720, on a CPU 640x480]",
-        ),
-        click.option(
-            "--light-samples",
-            type=click.IntRange(1, 4096),
-            default=SceneOptions.light_samples,
-            show_default=True,
-            metavar="N",
-            help="How often light is gathered for each point of the face: fewer is sooner, more is smoother.",
-        ),
-        click.option(
-            "--gbuffer",
-            type=GBuffer(),
-            help="How pixels find what they show of the face: trace, by a ray each, or raster, which is quicker."
-            "  [default: trace, on a GPU without ray tracing raster]",
-        ),
-    ]
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
-        def with_scene(
-            mesh: Path | None,
-            lights: Path | None,
-            environment: Path | None,
-            face: tuple[str, ...],
-            weights: Path | tuple[Path, ...] | None,
-            mode: str,
-            size: tuple[int, int] | None,
-            device: str | None,
-            light_samples: int,
-            gbuffer: "GBufferKind | None",
-            **others: Any,
-        ) -> Any:
-            sets = weights if isinstance(weights, tuple) else (weights,) if weights else ()
-            scene = SceneOptions(
-                mesh,
-                lights,
-                environment,
-                face,
-                sets[0] if sets else None,
-                mode,
-                size,
-                device,
-                light_samples,
-                gbuffer,
-                sets[1:],
-            )
-            return command(scene=scene, **others)
+        def with_scene(**given: Any) -> Any:
+            values = {field.name: given.pop(field.name) for field in fields(SceneOptions) if field.name in given}
+            if several_weights:
+                first, *others = values["weights"] or (None,)
+                values |= {"weights": first, "other_weights": tuple(others)}
+            return command(scene=SceneOptions(**values), **given)
 
-        decorated: Callable[..., Any] = device_option(with_scene)
-        for option in reversed(options):
-            decorated = option(decorated)
-        return decorated
+        return _all_of(*_SUBJECT, _weights_option(several_weights), *_PICTURE)(with_scene)
 
     return add

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.options import Aov, SceneOptions, debug_option, scene_options
-from app.commands.stage import needs_rays, open_device, open_renderer, picture_size
+from app.commands.options import Aov, debug_option, scene_options
 from app.errors import InputError
+from app.open_renderer import needs_rays, open_device, open_renderer, picture_size
+from app.scene_options import SceneOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +63,7 @@ Examples:
 @debug_option
 def render(scene: SceneOptions, out: Path, spp: int | None, frames: int, aovs: tuple[str, ...]) -> None:
     """Draw pictures into files."""
+    from app.modes import NEEDS_REFERENCE, SHOWS_NETWORKS
     from app.pictures import check_output, numbered
     from app.progress import counted
 
@@ -70,10 +72,9 @@ def render(scene: SceneOptions, out: Path, spp: int | None, frames: int, aovs: t
         raise InputError("A .png holds one --aov only.", "Write several into an .exr.")
     with open_device(scene, raytracing=needs_rays(scene)) as device:
         size = picture_size(scene, device)
-        draws_networks = scene.mode in ("neural", "split", "difference") and (not aovs or out.suffix.lower() == ".exr")
+        draws_networks = scene.mode in SHOWS_NETWORKS and (not aovs or out.suffix.lower() == ".exr")
         with open_renderer(scene, device, size, scene.mode, draws_networks=draws_networks) as renderer:
-            noisy = scene.mode in ("reference", "split", "difference")
-            samples = spp or (DEFAULT_NOISY_SAMPLES if noisy else DEFAULT_SAMPLES)
+            samples = spp or (DEFAULT_NOISY_SAMPLES if scene.mode in NEEDS_REFERENCE else DEFAULT_SAMPLES)
             start = renderer.scene
             if scene.mode != "reference" or aovs:
                 renderer.settle_lights()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from app.commands.markdown_page import check_page, picture_of
 from app.commands.options import debug_option, device_option
 from app.errors import InputError
 
@@ -42,12 +43,11 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     For every cure: how much more the error jumps at borders than inside tiles, what changes if the tile grid moves, and
     what it costs.
     """
-    if out and out.suffix != ".md":
-        raise InputError(f"The page is Markdown, so {out} must end in .md.")
-    from app.commands.stage import DEFAULT_WEIGHTS
+    if out:
+        check_page(out)
     from app.gpu import Device
     from app.network.weights import WeightSet
-    from app.pictures import beside, check_folder, write_png
+    from app.pictures import beside, write_png
     from app.progress import counter
     from app.training import seam_page
     from app.training.cures import compare
@@ -55,9 +55,8 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     from app.training.face_image import face_images
     from app.training.orbit import FRAMES, ORBITS, Orbit, default_orbits
     from app.training.seams import check_scale
+    from app.weight_sets import DEFAULT_WEIGHTS
 
-    if out:
-        check_folder(out.parent)
     networks, frames = WeightSet.load(weights or DEFAULT_WEIGHTS), Dataset(data)
     check_scale(networks, frames)
     images = list(face_images(frames))
@@ -75,8 +74,7 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     if out is None:
         click.echo(f"{seam_page.table(effects)}\n{seam_page.verdict(effects)}")
         return
-    picture = out.parent / "images" / f"{out.stem}.png"
-    picture.parent.mkdir(exist_ok=True)
+    picture = picture_of(out)
     write_png(picture, seam_page.crops(networks, images))
     names = (_customary(weights or DEFAULT_WEIGHTS, "weights"), _customary(data, "out"), _customary(out, "docs"))
     text = seam_page.page(effects, networks, frames, names, str(picture.relative_to(out.parent)))

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from app.commands.options import debug_option
-from app.commands.packages import need
+from app.commands.options import debug_option, engine_options
 from app.errors import InputError
+from app.interruption import INTERRUPTED
+from app.packages import need
 
 EXAMPLES = """\b
 Examples:
@@ -89,23 +90,10 @@ class Widths(click.ParamType[tuple[int, ...]]):
     is_flag=True,
     help="Train on an eighth, a quarter and half of the people as well, and say what twice as many would bring.",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    show_default=True,
-    help="Who trains the experts: this process, or Ray workers (pip install 'bungyo[ray]').",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="With --engine ray, on this machine: how many workers.  [default: 1; on a cluster all of it works]",
-)
-@click.option(
-    "--address",
-    metavar="HOST:PORT",
-    help="With --engine ray: a running cluster, whose machines have bungyo.  [default: one is started here]",
+@engine_options(
+    engine="Who trains the experts: this process, or Ray workers",
+    workers="With --engine ray, on this machine: how many workers.  [default: 1; on a cluster all of it works]",
+    cluster="whose machines have bungyo",
 )
 @click.option(
     "--device",
@@ -153,14 +141,14 @@ def train(
     from app.network.schema import CHANNELS
     from app.training.dataset import Dataset
     from app.training.experts import ExpertEngine, ExpertOptions, Here
-    from app.training.train import Options
     from app.training.train import train as run
+    from app.training.train_options import TrainOptions
 
     def given(**values: Any) -> dict[str, Any]:
         return {name: value for name, value in values.items() if value is not None}
 
     experts = given(trains=experts_train, steps=expert_steps, reach=reach, neighbor_share=neighbor_share)
-    options = Options(
+    options = TrainOptions(
         layers=(CHANNELS, *hidden, OUTPUTS),
         seed=seed,
         device=device,
@@ -179,5 +167,5 @@ def train(
         click.echo(f"wrote {result.weights}: {result.experts} experts beside the generalist")
     if result.interrupted:
         click.echo("Stopped; the same command goes on from here.", err=True)
-        return 130
+        return INTERRUPTED
     return 0

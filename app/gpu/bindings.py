@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from app.errors import BungyoError
+from app.errors import BungyoError, InputError
 from app.gpu.acceleration import Tlas
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.buffer import Buffer
@@ -176,6 +176,14 @@ class BindingSet(Resource):
     def _buffer(self, binding: Binding, item: Any) -> Handle:
         if not isinstance(item, Buffer):
             raise self._wrong(binding, item, "a Buffer")
+        device, most = self._device, self._device.info.limits.storage_buffer
+        # Lavapipe says 128 MiB, but knows no bounds.
+        if binding.kind == "storage" and item.size > most and device.info.kind != "cpu":
+            raise InputError(
+                f"{item.name or 'A buffer'}: {item.size / 2**20:.0f} MiB are more than the {most / 2**20:.0f} MiB that "
+                f"{device.info.name} can bind.",
+                "A smaller picture, or a mesh of fewer triangles, needs less.",
+            )
         return make("VkDescriptorBufferInfo", buffer=item.handle, offset=0, range=vk.VK_WHOLE_SIZE)
 
     def _texels(self, binding: Binding, item: Any) -> Handle:

@@ -55,22 +55,24 @@ class Buffer(Resource):
             self.handle = self.own("VkBuffer", out[0], lambda: vk.vkDestroyBuffer(device.handle, out[0], ffi.NULL))
             requirements = ffi.new("VkMemoryRequirements *")
             vk.vkGetBufferMemoryRequirements(device.handle, self.handle, requirements)
-            block, mappable = allocate(self, device.handle, device.memory_types, requirements, memory, address=True)
-            check(vk.vkBindBufferMemory(device.handle, self.handle, block, 0), f"bind buffer {name}")
+            block = allocate(self, device.handle, device.memory_types, requirements, memory, buffer=True)
+            check(vk.vkBindBufferMemory(device.handle, self.handle, block.memory, 0), f"bind buffer {name}")
             query = make("VkBufferDeviceAddressInfo", buffer=self.handle)
             self.address = int(vk.vkGetBufferDeviceAddress(device.handle, query))
             self._bytes: np.ndarray[Any, np.dtype[np.uint8]] | None = None
-            if mappable:
+            # A copy is quicker than to read memory of the GPU that the CPU has no cache for.
+            self._reads_mapped = block.readable or memory != "device"
+            if block.mappable:
                 pointer = ffi.new("void **")
                 check(
-                    vk.vkMapMemory(device.handle, block, 0, vk.VK_WHOLE_SIZE, 0, pointer),
+                    vk.vkMapMemory(device.handle, block.memory, 0, vk.VK_WHOLE_SIZE, 0, pointer),
                     f"map buffer {name}",
                 )
                 self._bytes = np.frombuffer(ffi.buffer(pointer[0], size), np.uint8)
 
     @property
     def mapped(self) -> bool:
-        """Whether the CPU reaches the memory directly; if not, `read` and `write` are copies on the queue."""
+        """Whether `write` reaches the memory directly; if not, it is a copy on the queue. `read` may be one anyway."""
         return self._bytes is not None
 
     @property
@@ -95,7 +97,7 @@ class Buffer(Resource):
         dimensions = (shape,) if isinstance(shape, int) else tuple(shape)
         size = int(np.prod(dimensions, dtype=np.int64)) * kind.itemsize
         self._check_range(offset, size)
-        if self._bytes is not None:
+        if self._bytes is not None and self._reads_mapped:
             raw = self._bytes[offset : offset + size].copy()
         else:
             raw = self._device.transfer.read(self.handle, offset, size)

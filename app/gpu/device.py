@@ -16,6 +16,7 @@ from app.gpu.bindings import Binding
 from app.gpu.buffer import Buffer, as_bytes
 from app.gpu.commands import CommandBuffer
 from app.gpu.features import RAYTRACING_EXTENSIONS, enable_chain, optional_extensions
+from app.gpu.formats import format_features, image_format
 from app.gpu.graphics import DrawState, GraphicsPipeline, VertexLayout
 from app.gpu.image import Image, Sampler
 from app.gpu.instance import Instance as VulkanInstance
@@ -26,10 +27,10 @@ from app.gpu.pipeline_cache import PipelineCache
 from app.gpu.ray_programs import RayPrograms
 from app.gpu.raytracing import HitGroup, RayTracingPipeline
 from app.gpu.results import DeviceLost, check
-from app.gpu.selection import Candidate, DeviceInfo, candidates, choose
+from app.gpu.selection import WINDOW_EXTENSION, Candidate, DeviceInfo, candidates, choose
 from app.gpu.shader import SHADER_FOLDER, ShaderCompiler
 from app.gpu.struct import Struct
-from app.gpu.swapchain import window_extensions
+from app.gpu.swapchain import presentation, window_extensions
 from app.gpu.transfer import Transfer
 
 
@@ -124,7 +125,7 @@ class Device:
 
         Args:
             select: index or part of the name as `list_devices` gives them; None takes the best one.
-            window: prepare for a swapchain (GLFW must be initialised).
+            window: prepare for a swapchain, and take only devices that have one (GLFW must be initialised).
             validation: run under the validation layer; None asks the environment (BUNGYO_VALIDATION=1).
             raytracing: switch on ray tracing, and take only devices that have it; None: switch it on where there is
                 any, and take others as well.
@@ -132,7 +133,8 @@ class Device:
             extensions: further Vulkan device extensions to switch on.
 
         Raises:
-            InputError: `select` matches no usable device, or only the ray tracing that is asked for is missing.
+            InputError: `select` matches no usable device or one that shows no windows, or only the ray tracing that is
+                asked for is missing.
             BungyoError: no loader, no driver, no usable device, or the driver fails.
         """
         if validation is None:
@@ -150,7 +152,7 @@ class Device:
         instance_extensions: list[str] = []
         if window:
             instance_extensions = window_extensions()
-            extensions.append("VK_KHR_swapchain")
+            extensions.append(WINDOW_EXTENSION)
         self._instance = VulkanInstance(
             self.ledger,
             validation=self.validation,
@@ -158,7 +160,8 @@ class Device:
             messages=self.validation_messages,
         )
         self.instance: Handle = self._instance.handle
-        candidate = choose(candidates(self._instance), select, raytracing=raytracing)
+        presents = presentation(self.instance) if window else None
+        candidate = choose(candidates(self._instance, presents), select, raytracing=raytracing)
         self.info: DeviceInfo = candidate.info
         self.raytracing = self.info.raytracing if raytracing is None else raytracing
         self.physical: Handle = candidate.physical
@@ -181,7 +184,8 @@ class Device:
             "VkMemoryBarrier2",
             srcStageMask=vk.VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
             srcAccessMask=everything,
-            dstStageMask=vk.VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
+            # With the CPU, which sees of what was written only what was handed to it so, even after a wait.
+            dstStageMask=vk.VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT | vk.VK_PIPELINE_STAGE_2_HOST_BIT,
             dstAccessMask=everything,
         )
         # Built once: a barrier struct costs more than the rest of recording it.
@@ -207,6 +211,12 @@ class Device:
     def image(self, width: int, height: int, format: str, *, name: str = "", mips: int = 1, samples: int = 1) -> Image:
         """An image with undefined contents, usable for everything its format allows; formats: `formats.FORMATS`."""
         return Image(self, width, height, format, name, mips, samples)
+
+    @property
+    def float_texture(self) -> str:
+        """The format for textures of floats that are looked up with filtering: whole floats, or else halves."""
+        offered = format_features(self.physical, image_format("rgba32f").value)
+        return "rgba32f" if offered & vk.VK_FORMAT_FEATURE_SAMPLED_IMAGE_FILTER_LINEAR_BIT else "rgba16f"
 
     def sampler(
         self,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.gpu.binding import vk
+from app.gpu.binding import Handle, make, vk
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,13 @@ FORMATS: dict[str, Format] = {
         _format("d32", "D32_SFLOAT", "<f4", 1, depth=True),
     )
 }
+
+
+def format_features(physical: Handle, format: int) -> int:
+    """VkFormatFeatureFlags: what images of a VkFormat can be used for on a physical device."""
+    properties = make("VkFormatProperties2")
+    vk.vkGetPhysicalDeviceFormatProperties2(physical, format, properties)
+    return int(properties.formatProperties.optimalTilingFeatures)
 
 
 def image_format(name: str) -> Format:

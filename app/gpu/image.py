@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from app.errors import InputError
 from app.gpu.binding import Handle, ffi, make, vk
-from app.gpu.formats import image_format
+from app.gpu.formats import format_features, image_format
 from app.gpu.lifetime import Resource
 from app.gpu.memory import allocate
 from app.gpu.results import check
@@ -39,6 +40,11 @@ class Image(Resource):
             self.format = image_format(format)
             if width <= 0 or height <= 0 or not 1 <= mips <= max(width, height).bit_length():
                 raise ValueError(f"image {name!r}: {width}x{height} with {mips} mips")
+            if max(width, height) > device.info.limits.image_edge:
+                raise InputError(
+                    f"The image {name} has {width} x {height} pixels, "
+                    f"but {device.info.name} takes no more than {device.info.limits.image_edge} along an edge."
+                )
             info = make(
                 "VkImageCreateInfo",
                 imageType=vk.VK_IMAGE_TYPE_2D,
@@ -58,8 +64,8 @@ class Image(Resource):
             self.handle = self.own("VkImage", image, lambda: vk.vkDestroyImage(device.handle, image, ffi.NULL))
             requirements = ffi.new("VkMemoryRequirements *")
             vk.vkGetImageMemoryRequirements(device.handle, image, requirements)
-            memory, _ = allocate(self, device.handle, device.memory_types, requirements, "device", address=False)
-            check(vk.vkBindImageMemory(device.handle, image, memory, 0), f"bind image {name}")
+            block = allocate(self, device.handle, device.memory_types, requirements, "device", buffer=False)
+            check(vk.vkBindImageMemory(device.handle, image, block.memory, 0), f"bind image {name}")
             self.view = make_view(self, device, image, self.format.value, self.format.aspect, mips)
             self.target_view = (
                 self.view if mips == 1 else make_view(self, device, image, self.format.value, self.format.aspect, 1)
@@ -69,9 +75,7 @@ class Image(Resource):
 
     def _usage(self) -> int:
         """All usages the format allows."""
-        properties = make("VkFormatProperties2")
-        vk.vkGetPhysicalDeviceFormatProperties2(self._device.physical, self.format.value, properties)
-        offered = properties.formatProperties.optimalTilingFeatures
+        offered = format_features(self._device.physical, self.format.value)
         usage = vk.VK_IMAGE_USAGE_TRANSFER_SRC_BIT | vk.VK_IMAGE_USAGE_TRANSFER_DST_BIT
         if offered & vk.VK_FORMAT_FEATURE_SAMPLED_IMAGE_BIT:
             usage |= vk.VK_IMAGE_USAGE_SAMPLED_BIT
@@ -113,7 +117,10 @@ class Image(Resource):
         )
 
     def upload(self, pixels: np.ndarray, mip: int = 0) -> None:
-        """Fill a mip from an array (H, W, C), or (H, W) for one channel; floats are converted to the format's float."""
+        """Fill a mip from an array (H, W, C), or (H, W) for one channel.
+
+        Floats are converted to the format's float, those that it has not to the largest.
+        """
         width, height = self.size_of_mip(mip)
         shape = (height, width, self.format.channels)
         array = np.asarray(pixels)
@@ -122,6 +129,8 @@ class Image(Resource):
         floats = array.dtype.kind == "f" and self.format.dtype.kind == "f"
         if array.shape != shape or not (floats or array.dtype == self.format.dtype):
             raise ValueError(f"image {self.name!r} takes {shape} {self.format.dtype}, not {array.shape} {array.dtype}")
+        if floats and array.dtype.itemsize > self.format.dtype.itemsize:
+            array = np.clip(array, *(getattr(np.finfo(self.format.dtype), end) for end in ("min", "max")))
         raw = np.ascontiguousarray(array, self.format.dtype).reshape(-1).view(np.uint8)
         staging = self._device.transfer.staging("upload", raw.size)
         staging.map()[: raw.size] = raw

@@ -8,14 +8,23 @@ from app.gpu.lifetime import Ledger, Resource
 from app.gpu.results import check
 from app.interruption import uninterrupted
 
+_VERSION_1_0 = 1 << 22
 VALIDATION_LAYER = "VK_LAYER_KHRONOS_validation"
 
 
 def loader_version() -> str:
-    """The Vulkan version the loader speaks ("1.3.239"); BungyoError where there is no loader."""
-    out = ffi.new("uint32_t *")
-    check(vk.vkEnumerateInstanceVersion(out), "ask for the loader's version")
-    return f"{out[0] >> 22 & 0x7F}.{out[0] >> 12 & 0x3FF}.{out[0] & 0xFFF}"
+    """The Vulkan version the loader speaks ("1.3.239"); BungyoError where there is none, or one too old to be used."""
+    pointer = vk.vkGetInstanceProcAddr(ffi.NULL, b"vkEnumerateInstanceVersion")
+    out = ffi.new("uint32_t *", _VERSION_1_0)  # loaders of 1.0 lack the function
+    if pointer != ffi.NULL:
+        check(ffi.cast("PFN_vkEnumerateInstanceVersion", pointer)(out), "ask for the loader's version")
+    version = f"{out[0] >> 22 & 0x7F}.{out[0] >> 12 & 0x3FF}.{out[0] & 0xFFF}"
+    if out[0] < vk.VK_API_VERSION_1_3:  # it lacks functions as well
+        raise BungyoError(
+            f"The Vulkan loader is too old: it knows Vulkan {version}, and 1.3 is needed.",
+            "Install a newer one with: sudo apt-get install libvulkan1",
+        )
+    return version
 
 
 def layer_names() -> set[str]:
@@ -53,6 +62,7 @@ class Instance(Resource):
                 self._make_messenger()
 
     def _make_instance(self, validation: bool, extensions: list[str]) -> Handle:
+        loader_version()  # or an error
         layers: list[str] = []
         following: Handle = None
         if validation:

@@ -1,7 +1,7 @@
 """Picking memory types and allocating. One allocation a resource: the renderer makes hundreds, drivers allow 4096."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from app.errors import BungyoError
 from app.gpu.binding import Handle, ffi, make, vk
@@ -31,10 +31,11 @@ class MemoryTypes:
         count = properties.memoryTypeCount
         return cls([properties.memoryTypes[i].propertyFlags for i in range(count)], unified=unified)
 
-    def choose(self, allowed: int, kind: MemoryKind) -> int:
+    def choose(self, allowed: int, kind: MemoryKind, *, buffer: bool) -> int:
         """Index of the best type among the bits `allowed`.
 
-        "device" avoids host-visible memory on a discrete GPU (its window is small and slow to read) and prefers it
+        `buffer`: the CPU may read it where it is, for which cached memory is better; an image it never does. "device"
+        avoids host-visible memory on a discrete GPU (its window is small and slow to read) and prefers it
         on a unified one, where staging copies then fall away. "upload" and "readback" are always mappable.
         """
         local = vk.VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT
@@ -48,7 +49,7 @@ class MemoryTypes:
                 continue
             mappable = flags & visible == visible
             if kind == "device":
-                score = 4 * bool(flags & local) + 2 * (mappable == self._unified) + bool(flags & cached)
+                score = 4 * bool(flags & local) + 2 * (mappable == self._unified) + bool(buffer and flags & cached)
             elif not mappable:
                 continue
             elif kind == "upload":
@@ -66,6 +67,18 @@ class MemoryTypes:
         visible = vk.VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | vk.VK_MEMORY_PROPERTY_HOST_COHERENT_BIT
         return bool(self.flags[index] & visible == visible)
 
+    def readable(self, index: int) -> bool:
+        """True where the CPU also reads it quickly: other mapped memory takes it a microsecond for a few bytes."""
+        return self.mappable(index) and bool(self.flags[index] & vk.VK_MEMORY_PROPERTY_HOST_CACHED_BIT)
+
+
+class Allocation(NamedTuple):
+    """A VkDeviceMemory, and how the CPU reaches it; see MemoryTypes."""
+
+    memory: Handle
+    mappable: bool
+    readable: bool
+
 
 def allocate(
     owner: Resource,
@@ -74,14 +87,14 @@ def allocate(
     requirements: Handle,
     kind: MemoryKind,
     *,
-    address: bool,
-) -> tuple[Handle, bool]:
-    """Allocate memory for VkMemoryRequirements, owned by `owner`. Returns (memory, mappable)."""
-    index = types.choose(requirements.memoryTypeBits, kind)
+    buffer: bool,
+) -> Allocation:
+    """Allocate memory for VkMemoryRequirements of a buffer, which has an address, or an image, owned by `owner`."""
+    index = types.choose(requirements.memoryTypeBits, kind, buffer=buffer)
     flags = make("VkMemoryAllocateFlagsInfo", flags=vk.VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT)
     info = make(
         "VkMemoryAllocateInfo",
-        pNext=flags if address else None,
+        pNext=flags if buffer else None,
         allocationSize=requirements.size,
         memoryTypeIndex=index,
     )
@@ -93,4 +106,4 @@ def allocate(
     )
     memory = out[0]
     owner.own("VkDeviceMemory", memory, lambda: vk.vkFreeMemory(device, memory, ffi.NULL))
-    return memory, types.mappable(index)
+    return Allocation(memory, types.mappable(index), types.readable(index))

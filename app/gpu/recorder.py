@@ -60,7 +60,10 @@ class Recorder(Resource):
         vk.vkCmdPushConstants(self.handle, pipeline.layout, pipeline.stages, 0, padded.size, ffi.from_buffer(padded))
 
     def barrier(self) -> None:
-        """What follows waits for everything before, and sees everything that it wrote."""
+        """What follows waits for everything before, and sees everything that it wrote; so does the CPU, at the end.
+
+        Without one after the last commands, the CPU may find old bytes in buffers that are mapped.
+        """
         vk.vkCmdPipelineBarrier2(self.handle, self._device.full_barrier)
 
     def _bound(self) -> Pipeline:

@@ -1,8 +1,9 @@
 """Which GPUs there are, what each lacks, and which one to take."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from app.errors import BungyoError, InputError
 from app.gpu.binding import Handle, ffi, make, vk
@@ -11,8 +12,13 @@ from app.gpu.instance import Instance
 from app.gpu.lifetime import Ledger
 from app.gpu.matrices import MatrixProduct, matrix_products
 
+WINDOW_EXTENSION = "VK_KHR_swapchain"  # of a device that draws into windows
+
 # Best first.
 KINDS = ("discrete", "integrated", "virtual", "cpu", "other")
+
+# Whether a physical device can show images on the display from a queue family; see `candidates`.
+Presents: TypeAlias = Callable[[Handle, int], bool]
 
 # Set to anything but 0, it makes all devices ones without ray tracing, so that those can be tried on any machine.
 NO_RAY_TRACING = "BUNGYO_NO_RAY_TRACING"
@@ -21,6 +27,7 @@ _NO_RAYTRACING_HINT = (
     "The software driver traces rays from Mesa 25.0 on: on Debian 12 install it with "
     "sudo apt-get install -t bookworm-backports mesa-vulkan-drivers"
 )
+_NO_WINDOW_HINT = "Pictures in files need no window: bungyo render makes them."
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Limits:
     """Numbers of the device that layouts depend on."""
 
     push_constants: int
+    image_edge: int  # pixels
+    storage_buffer: int  # bytes that can be bound
     texel_elements: int
     sbt_handle_size: int
     sbt_handle_alignment: int
@@ -88,12 +97,20 @@ class DeviceInfo:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A physical device with all that opening it needs."""
+    """A physical device with all that opening it needs.
+
+    `missing_window` says in words what it lacks for a window, where it is to have one.
+    """
 
     physical: Handle
     info: DeviceInfo
     offer: Offer
     queue_family: int
+    missing_window: tuple[str, ...] = ()
+
+    def lacks(self, raytracing: bool | None) -> list[str]:
+        """What stands in the way of opening this device as it is wanted; `raytracing` as in DeviceInfo.lacks."""
+        return [*self.info.lacks(raytracing), *self.missing_window]
 
 
 def list_devices() -> list[DeviceInfo]:
@@ -102,9 +119,13 @@ def list_devices() -> list[DeviceInfo]:
         return [candidate.info for candidate in candidates(instance)]
 
 
-def candidates(instance: Instance) -> list[Candidate]:
-    """All physical devices of an instance, in the loader's order."""
-    return [_candidate(instance, index, physical) for index, physical in enumerate(instance.physical_devices())]
+def candidates(instance: Instance, presents: Presents | None = None) -> list[Candidate]:
+    """All physical devices of an instance, in the loader's order.
+
+    With `presents` they are to draw into a window: it chooses among a device's queues, and tells of those without one.
+    """
+    physical_devices = instance.physical_devices()
+    return [_candidate(instance, index, physical, presents) for index, physical in enumerate(physical_devices)]
 
 
 def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: bool | None) -> Candidate:
@@ -116,13 +137,17 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
         raytracing: it must trace rays; None: among devices of a kind, those that do are better.
 
     Raises:
-        InputError: `select` matches nothing, or what it matches cannot run the renderer, or it must trace rays and
-            all that can run the renderer cannot.
-        BungyoError: nothing was selected and no device can run the renderer.
+        InputError: `select` matches nothing, or what it matches cannot run the renderer or show it in a window, or it
+            must trace rays and all that can run the renderer cannot.
+        BungyoError: nothing was selected and no device can run the renderer, or none of those that can shows windows.
     """
-    usable = [candidate for candidate in found if not candidate.info.lacks(raytracing)]
+    usable = [candidate for candidate in found if not candidate.lacks(raytracing)]
     listing = "; ".join(candidate.info.description for candidate in found)
     if select is None:
+        hidden = [candidate for candidate in found if not candidate.info.lacks(raytracing)]
+        if hidden and not usable:
+            reasons = "; ".join(f"{one.info.name} lacks {', '.join(one.missing_window)}" for one in hidden)
+            raise BungyoError(f"No GPU here can show pictures in a window: {reasons}.", _NO_WINDOW_HINT)
         if not usable:
             reasons = "; ".join(
                 f"{candidate.info.name} lacks {', '.join(candidate.info.lacks(raytracing))}" for candidate in found
@@ -140,6 +165,12 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
     if lacking:
         hint = _NO_RAYTRACING_HINT if chosen.info.kind == "cpu" else ""
         raise InputError(f"The GPU {chosen.info.name} lacks {', '.join(lacking)}.", hint)
+    if chosen.missing_window:
+        lacking = list(chosen.missing_window)
+        raise InputError(
+            f"The GPU {chosen.info.name} cannot show pictures in a window: it lacks {', '.join(lacking)}.",
+            f"Choose another one with --device (there are: {listing}). {_NO_WINDOW_HINT}",
+        )
     return chosen
 
 
@@ -154,7 +185,7 @@ def _selected(found: Sequence[Candidate], usable: Sequence[Candidate], select: s
     return next((candidate for candidate in matches if candidate in usable), matches[0] if matches else None)
 
 
-def _candidate(instance: Instance, index: int, physical: Handle) -> Candidate:
+def _candidate(instance: Instance, index: int, physical: Handle, presents: Presents | None) -> Candidate:
     core = make("VkPhysicalDeviceProperties2")
     vk.vkGetPhysicalDeviceProperties2(physical, core)
     properties = core.properties
@@ -173,10 +204,21 @@ def _candidate(instance: Instance, index: int, physical: Handle) -> Candidate:
         core = make("VkPhysicalDeviceProperties2", pNext=v13)
         vk.vkGetPhysicalDeviceProperties2(physical, core)
         properties = core.properties
-    family, timestamp_bits = _queue_family(physical)
-    missing = [*offer.missing]
-    if family < 0:
+    families = _queue_families(physical)
+    missing, missing_window = [*offer.missing], []
+    if not families:
         missing.append("a queue for graphics and compute")
+    arithmetic, compute = vk.VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, vk.VK_SHADER_STAGE_COMPUTE_BIT
+    if modern and not (v11.subgroupSupportedOperations & arithmetic and v11.subgroupSupportedStages & compute):
+        missing.append("arithmetic across a subgroup")
+    if presents is not None:
+        if WINDOW_EXTENSION not in offer.extensions:
+            missing_window.append(WINDOW_EXTENSION)
+        shown = [(family, bits) for family, bits in families if presents(physical, family)]
+        if families and not shown:
+            missing_window.append("a way to this display")
+        families = shown or families
+    family, timestamp_bits = families[0] if families else (-1, 0)
     kinds = {
         vk.VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: "discrete",
         vk.VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: "integrated",
@@ -202,6 +244,8 @@ def _candidate(instance: Instance, index: int, physical: Handle) -> Candidate:
         extensions=offer.extensions,
         limits=Limits(
             push_constants=properties.limits.maxPushConstantsSize,
+            image_edge=properties.limits.maxImageDimension2D,
+            storage_buffer=properties.limits.maxStorageBufferRange,
             texel_elements=properties.limits.maxTexelBufferElements,
             sbt_handle_size=rays.shaderGroupHandleSize,
             sbt_handle_alignment=rays.shaderGroupHandleAlignment,
@@ -213,20 +257,21 @@ def _candidate(instance: Instance, index: int, physical: Handle) -> Candidate:
         ),
         matrices=matrix_products(instance.handle, physical) if "cooperativeMatrix" in offer.optional else (),
     )
-    return Candidate(physical, info, offer, family)
+    return Candidate(physical, info, offer, family, tuple(missing_window))
 
 
-def _queue_family(physical: Handle) -> tuple[int, int]:
-    """(first family with graphics and compute or -1, its timestamp bits)."""
+def _queue_families(physical: Handle) -> list[tuple[int, int]]:
+    """Those with graphics and compute, and their timestamp bits."""
     count = ffi.new("uint32_t *")
     vk.vkGetPhysicalDeviceQueueFamilyProperties(physical, count, ffi.NULL)
     cells = ffi.new("VkQueueFamilyProperties[]", count[0])
     vk.vkGetPhysicalDeviceQueueFamilyProperties(physical, count, cells)
     wanted = vk.VK_QUEUE_GRAPHICS_BIT | vk.VK_QUEUE_COMPUTE_BIT
-    for index in range(count[0]):
-        if cells[index].queueFlags & wanted == wanted:
-            return index, cells[index].timestampValidBits
-    return -1, 0
+    return [
+        (index, cells[index].timestampValidBits)
+        for index in range(count[0])
+        if cells[index].queueFlags & wanted == wanted
+    ]
 
 
 def _memory_bytes(physical: Handle) -> int:

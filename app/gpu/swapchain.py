@@ -10,15 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import BungyoError
 from app.gpu.binding import Handle, array, ffi, make, vk
+from app.gpu.formats import format_features
 from app.gpu.lifetime import Resource
 from app.gpu.results import DeviceLost, check
+from app.gpu.selection import Presents
 from app.interruption import uninterrupted
 
 if TYPE_CHECKING:
     from app.gpu.device import Device
 
-# A hidden window may give no image for long: between the slices of the wait Ctrl-C is answered.
+# A hidden window may give no image for long: so long is one waited for before the window is asked what else there is.
 _WAIT_SLICE_NS = 200_000_000
+
+# Best first. UNORM: what is blitted is already encoded for display. Desktops of 10 bits may offer the others alone.
+_FORMATS = (
+    "VK_FORMAT_B8G8R8A8_UNORM",
+    "VK_FORMAT_R8G8B8A8_UNORM",
+    "VK_FORMAT_A2R10G10B10_UNORM_PACK32",
+    "VK_FORMAT_A2B10G10R10_UNORM_PACK32",
+)
 
 
 def window_extensions() -> list[str]:
@@ -32,6 +42,19 @@ def window_extensions() -> list[str]:
     if not names:
         raise BungyoError("There is no display that Vulkan can draw to.", "Is DISPLAY set?")
     return names
+
+
+def presentation(instance: Handle) -> Presents:
+    """What tells whether a physical device of a VkInstance can show images on GLFW's display from a queue family."""
+    import glfw
+
+    def presents(physical: Handle, family: int) -> bool:
+        try:
+            return bool(glfw.get_physical_device_presentation_support(instance, physical, family))
+        except glfw.GLFWError:
+            return False
+
+    return presents
 
 
 class SwapchainImage:
@@ -49,10 +72,13 @@ class SwapchainImage:
 
 
 class _Chain(Resource):
-    """A VkSwapchainKHR of one size with images and semaphores; replaced whole when the window changes."""
+    """A VkSwapchainKHR of one size with images and semaphores; replaced whole when the window changes.
+
+    `fits` is what of the window it was made for; see `_fit`.
+    """
 
     def __init__(self, swapchain: "Swapchain", old: Handle, capabilities: Handle, size: tuple[int, int]) -> None:
-        device = swapchain.device
+        device, self.fits = swapchain.device, _fit(capabilities)
         super().__init__(device.ledger, f"swapchain {size[0]}x{size[1]}", internal=True)
         with self.building():
             wanted = capabilities.minImageCount + 1
@@ -65,7 +91,7 @@ class _Chain(Resource):
                 imageColorSpace=vk.VK_COLOR_SPACE_SRGB_NONLINEAR_KHR,
                 imageExtent={"width": size[0], "height": size[1]},
                 imageArrayLayers=1,
-                imageUsage=vk.VK_IMAGE_USAGE_TRANSFER_DST_BIT | vk.VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT,
+                imageUsage=vk.VK_IMAGE_USAGE_TRANSFER_DST_BIT,
                 imageSharingMode=vk.VK_SHARING_MODE_EXCLUSIVE,
                 preTransform=capabilities.currentTransform,
                 compositeAlpha=_composite_alpha(capabilities.supportedCompositeAlpha),
@@ -102,8 +128,9 @@ class _Chain(Resource):
 class Swapchain(Resource):
     """The images of a window.
 
-    A frame: `image = acquire()` (None: call `resize`, and record anew), submit commands that blit to `image`,
-    `present()`. Record one command buffer for each of `images`; after `resize` they are new objects.
+    A frame: `image = acquire()`, submit commands that blit to `image`, `present()`. Where there is no image, try again;
+    before that, where it is `outdated`, call `resize` and record anew. Record one command buffer for each of `images`;
+    after `resize` they are new objects.
 
     Args:
         device: opened with window=True.
@@ -119,6 +146,8 @@ class Swapchain(Resource):
         self._current: SwapchainImage | None = None
         self._submitted = False
         self._outdated = False
+        self._suboptimal = False  # why it is outdated
+        self._no_better: tuple[int, ...] | None = None  # what images that stay suboptimal fit; see _note_suboptimal
         self._turn = 0
         with self.building():
             self.surface = self._make_surface(window)
@@ -136,6 +165,11 @@ class Swapchain(Resource):
         """(width, height) in pixels; (0, 0) while the window has no area."""
         return (self.images[0].width, self.images[0].height) if self.images else (0, 0)
 
+    @property
+    def outdated(self) -> bool:
+        """Whether `resize` must be called before the next frame."""
+        return self._outdated or self._chain is None
+
     def resize(self, size: tuple[int, int]) -> bool:
         """Make new images for a framebuffer size; False (and no images) while the window has no area."""
         with uninterrupted:
@@ -144,11 +178,9 @@ class Swapchain(Resource):
     def _resize(self, size: tuple[int, int]) -> bool:
         self._give_up_image()
         self.device.wait_idle()
-        capabilities = ffi.new("VkSurfaceCapabilitiesKHR *")
-        check(
-            vk.vkGetPhysicalDeviceSurfaceCapabilitiesKHR(self.device.physical, self.surface, capabilities),
-            "ask the window for its size",
-        )
+        capabilities = self._capabilities()
+        if not capabilities.supportedUsageFlags & vk.VK_IMAGE_USAGE_TRANSFER_DST_BIT:
+            raise BungyoError(f"The GPU {self.device.info.name} cannot copy pictures into this window.")
         current = capabilities.currentExtent
         if current.width != 0xFFFF_FFFF:  # the window system dictates the size
             size = (current.width, current.height)
@@ -164,36 +196,49 @@ class Swapchain(Resource):
                 self._outdated = True
                 return False
             self._chain = _Chain(self, old.handle if old else ffi.NULL, capabilities, size)
-            self._outdated = False
+            self._no_better = self._chain.fits if self._suboptimal else None
+            self._outdated = self._suboptimal = False
             return True
         finally:
             if old is not None:
                 old.close()
 
+    def _capabilities(self) -> Handle:
+        capabilities = ffi.new("VkSurfaceCapabilitiesKHR *")
+        check(
+            vk.vkGetPhysicalDeviceSurfaceCapabilitiesKHR(self.device.physical, self.surface, capabilities),
+            "ask the window for its size",
+        )
+        return capabilities
+
     def acquire(self) -> SwapchainImage | None:
-        """The image to draw next, or None where the window changed and `resize` must be called."""
+        """The image to draw next; None where the window changed and `resize` must be called, or gives none for now."""
         if self._current is not None:  # acquired before and not presented
             return self._current
         if self._chain is None or self._outdated:
             return None
         index = ffi.new("uint32_t *")
-        self._turn = (self._turn + 1) % len(self._chain.acquired)
-        semaphore = self._chain.acquired[self._turn]
+        turn = (self._turn + 1) % len(self._chain.acquired)
+        semaphore = self._chain.acquired[turn]
         device, chain = self.device.handle, self._chain.handle
-        while True:
-            with uninterrupted:
-                result = vk.vkAcquireNextImageKHR(device, chain, _WAIT_SLICE_NS, semaphore, ffi.NULL, index)
-                if result == vk.VK_TIMEOUT:
-                    continue
-                if result == vk.VK_ERROR_OUT_OF_DATE_KHR:
-                    self._outdated = True
-                    return None
-                if result == vk.VK_SUBOPTIMAL_KHR:  # still usable: show this frame, resize before the next
-                    self._outdated = True
-                else:
-                    check(result, "get an image from the window")
-                self._current = self._chain.images[index[0]]
-                return self._current
+        with uninterrupted:
+            result = vk.vkAcquireNextImageKHR(device, chain, _WAIT_SLICE_NS, semaphore, ffi.NULL, index)
+            if result in (vk.VK_TIMEOUT, vk.VK_NOT_READY):
+                return None
+            if result == vk.VK_ERROR_OUT_OF_DATE_KHR:
+                self._outdated = True
+                return None
+            if result == vk.VK_SUBOPTIMAL_KHR:  # still usable: show this frame, resize before the next
+                self._note_suboptimal()
+            else:
+                check(result, "get an image from the window")
+            self._turn, self._current = turn, self._chain.images[index[0]]
+            return self._current
+
+    def _note_suboptimal(self) -> None:
+        """Have the images replaced, unless that was done for this state of the window already and was of no use."""
+        if self._no_better is None or self._no_better != _fit(self._capabilities()):
+            self._outdated = self._suboptimal = True
 
     def _give_up_image(self) -> None:
         """Wait on the GPU for an image that was acquired and not drawn: its semaphore is in use until then."""
@@ -232,8 +277,10 @@ class Swapchain(Resource):
         with uninterrupted:
             self._current, self._submitted = None, False
             result = vk.vkQueuePresentKHR(self.device.queue, info)
-            if result in (vk.VK_ERROR_OUT_OF_DATE_KHR, vk.VK_SUBOPTIMAL_KHR):
+            if result == vk.VK_ERROR_OUT_OF_DATE_KHR:
                 self._outdated = True
+            elif result == vk.VK_SUBOPTIMAL_KHR:
+                self._note_suboptimal()
             else:
                 check(result, "show an image in the window")
         return not self._outdated
@@ -241,9 +288,14 @@ class Swapchain(Resource):
     def _make_surface(self, window: Any) -> Handle:
         import glfw
 
+        from app.window import glfw_words
+
         device = self.device
         out = ffi.new("VkSurfaceKHR *")
-        check(glfw.create_window_surface(device.instance, window, None, out), "draw into the window")
+        try:
+            check(glfw.create_window_surface(device.instance, window, None, out), "draw into the window")
+        except glfw.GLFWError as error:
+            raise BungyoError(f"Could not draw into the window: {glfw_words(error)}.") from error
         surface = out[0]
         self.own("VkSurfaceKHR", surface, lambda: vk.vkDestroySurfaceKHR(device.instance, surface, ffi.NULL))
         supported = ffi.new("VkBool32 *")
@@ -252,21 +304,22 @@ class Swapchain(Resource):
             "ask the GPU about the window",
         )
         if not supported[0]:
-            raise BungyoError(f"The GPU {device.info.name} cannot show images in this window.")
+            raise BungyoError(
+                f"The GPU {device.info.name} cannot show images in this window.", "Choose another one with --device."
+            )
         return surface
 
     def _choose_format(self) -> int:
-        """An 8-bit UNORM format: what is blitted is already encoded for display."""
         count = ffi.new("uint32_t *")
         get, physical = vk.vkGetPhysicalDeviceSurfaceFormatsKHR, self.device.physical
         check(get(physical, self.surface, count, ffi.NULL), "ask the window for its formats")
         cells = array("VkSurfaceFormatKHR", int(count[0]))
         check(get(physical, self.surface, count, cells), "ask the window for its formats")
-        offered = [cells[i].format for i in range(count[0])]
-        for wanted in (vk.VK_FORMAT_B8G8R8A8_UNORM, vk.VK_FORMAT_R8G8B8A8_UNORM):
-            if wanted in offered:
-                return int(wanted)
-        raise BungyoError("The window offers no 8-bit RGBA format.")
+        offered = [(int(cells[i].format), int(cells[i].colorSpace)) for i in range(count[0])]
+        return choose_format([pair for pair in offered if self._takes_blits(pair[0])])
+
+    def _takes_blits(self, format: int) -> bool:
+        return bool(format_features(self.device.physical, format) & vk.VK_FORMAT_FEATURE_BLIT_DST_BIT)
 
     def _choose_mode(self, vsync: bool) -> int:
         count = ffi.new("uint32_t *")
@@ -291,6 +344,21 @@ class Swapchain(Resource):
                 self._chain.close()
                 self._chain = None
             super().close()
+
+
+def choose_format(offered: Sequence[tuple[int, int]]) -> int:
+    """The best VkFormat among those that a window offers, each with a VkColorSpaceKHR; BungyoError if there is none."""
+    for name in _FORMATS:
+        wanted = int(getattr(vk, name))
+        if (wanted, vk.VK_COLOR_SPACE_SRGB_NONLINEAR_KHR) in offered:
+            return wanted
+    raise BungyoError("The window offers no format of 8 or 10 bits a colour for sRGB pictures.")
+
+
+def _fit(capabilities: Handle) -> tuple[int, ...]:
+    """What of a window's state the images have to fit."""
+    extent = capabilities.currentExtent
+    return int(extent.width), int(extent.height), int(capabilities.currentTransform)
 
 
 def _composite_alpha(supported: int) -> int:

@@ -229,6 +229,8 @@ _GLSL_FUNCTIONS = """
 float half_range(float x) {
     return (floatBitsToUint(x) & 0x7fffffffu) > 0x7f800000u ? 0.0 : clamp(x, -HALF_MAX, HALF_MAX);
 }
+// Whether a pixel shows face: its depth is infinite where it does not (tested on its bits for the same reason).
+bool is_face(float depth) { return floatBitsToUint(depth) < 0x7f800000u; }
 uint pack_pair(float low, float high) {
     return packHalf2x16(vec2(half_range(low), half_range(high)));
 }

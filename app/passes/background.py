@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.gpu import CommandBuffer, Device, Image, Struct
+from app.network.schema import glsl
 from app.passes.light_cache import LightCache
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
@@ -94,7 +95,7 @@ class Background(Owner):
     ) -> ScenePipeline:
         shaders = ("background.vert", "background.frag")
         make = partial(self._device.graphics_pipeline, *shaders, color_formats=["rgba16f"], **state)
-        includes = {**self._cache.includes, "background.glsl": PUSH.glsl}
+        includes = {**self._cache.includes, "features.glsl": glsl(), "background.glsl": PUSH.glsl}
         return self.own(ScenePipeline(make, scene, resources, push=PUSH, defines={"CLEAR": clear}, includes=includes))
 
     def _gathered(self) -> Resources:

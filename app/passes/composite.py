@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gpu import Buffer, CommandBuffer, Device, Image, Struct
+from app.modes import NEEDS_REFERENCE, PICTURE_MODES
 from app.network.schema import FEATURES, channels, glsl, tile_grid
 from app.passes.owner import Owner
 from app.passes.progressive_reference import INTERLEAVE
@@ -16,11 +17,6 @@ from app.passes.scene_pipeline import Resources, ScenePipeline
 from app.scene.tonemap import DESATURATION, FRESNEL_OFFSET, START_COMPRESSION
 
 DIFFERENCE_GAIN = 5.0  # small errors must be seen
-
-NEEDS_REFERENCE = ("reference", "split", "difference")
-PICTURE_MODES = ("neural", *NEEDS_REFERENCE)
-VIEW_MODES = ("tiles", "face", "hash", "depth", *(feature.name for feature in FEATURES))
-MODES = PICTURE_MODES + VIEW_MODES
 
 _FIXED = (*PICTURE_MODES, "tiles", "face", "hash", "depth")  # modes with a branch of their own in the shader
 

@@ -38,7 +38,7 @@ class EnvironmentMaps(Owner):
     def _upload(self, device: Device, level: NDArray[np.float32]) -> Image:
         rgba = np.ones((*level.shape[:2], 4), np.float32)
         rgba[..., :3] = level
-        image = self.own(device.image(level.shape[1], level.shape[0], "rgba32f", name="environment"))
+        image = self.own(device.image(level.shape[1], level.shape[0], device.float_texture, name="environment"))
         image.upload(rgba)
         return image
 

@@ -181,7 +181,7 @@ class LightCache(Owner):
         self._fine = self.own(device.buffer(FINE_LIGHT.size * fine * fine, name="fine light"))
         self._fine_means = self.own(device.buffer(16 * fine * fine, name="means of fine light"))
         self._half_fine = self.own(device.buffer(16 * fine * fine, name="half-blurred fine light"))
-        self.state = self.own(device.buffer(CACHE_STATE.size, memory="upload", name="cache state"))
+        self.state = self.own(device.buffer(CACHE_STATE.size, name="cache state"))
         self.sampler = self.own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
         self.images = [
             (self.own(device.image(across, across, "rgba16f", name=f"cache {name.lower()}")), self.sampler)
@@ -289,7 +289,8 @@ class LightCache(Owner):
         lights = max(1, self.scene.light_count)
         shares = lights * (self._fine_size**2 + self.point_count - self.size**2)
         self._of_lights.close()
-        self.visibility = self._of_lights.own(self.device.buffer(4 * shares, name="light visibility"))
+        nothing = np.zeros(shares, np.float32)  # look-ups reach places beside the face, which nothing is written for
+        self.visibility = self._of_lights.own(self.device.buffer(nothing, name="light visibility"))
 
     def _resources(self) -> Resources:
         """What shaders/include/light_gathering.glsl reads and writes."""

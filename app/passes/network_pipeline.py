@@ -23,6 +23,7 @@ _PUSH = Struct(
         ("features", "uvec2"),  # addresses
         ("surface", "uvec2"),
         ("parameters", "uvec2"),
+        ("first", "uint"),  # tile of the list that the dispatch begins with
     ],
 )
 
@@ -44,9 +45,12 @@ class NetworkPipeline:
         return self.compute.bind({0: tiles, 1: table, 2: radiance})
 
     def push(self, size: tuple[int, int], features: Buffer, surface: Buffer, parameters: Buffer) -> NDArray[np.void]:
-        """What it reads of every pixel and of the networks, by address: these must stay open while commands run."""
+        """What it reads of every pixel and of the networks, by address: these must stay open while commands run.
+
+        For a dispatch that begins with the list's first tile; of others `first` is to be set.
+        """
         addresses = [buffer.address_words for buffer in (features, surface, parameters)]
-        pushed: NDArray[np.void] = np.array((list(size), *addresses), _PUSH.dtype)
+        pushed: NDArray[np.void] = np.array((list(size), *addresses, 0), _PUSH.dtype)
         return pushed
 
     def close(self) -> None:

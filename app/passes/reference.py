@@ -101,7 +101,7 @@ class Reference(Owner):
             self.radiance = self.own(device.buffer(nothing, name="reference radiance"))
             self.squares = self.own(device.buffer(nothing, name="reference squares"))
             tiles = self.tiles_x * self.tiles_y
-            self._tiles = self.own(device.buffer(4 * (tiles + 1), memory="upload", name="reference tiles"))
+            self._tiles = self.own(device.buffer(4 * (tiles + 1), name="reference tiles"))
             self.set_tiles(None)
             self._pool = self.own(device.buffer(4, name="reference pool"))
             self._pipeline = self._make_pipeline(scene)

@@ -75,11 +75,11 @@ class SceneBuffers(Owner):
             self._upload_meshes()
             self._upload_materials()
             self._ggx = self.own(device.buffer(ggx_albedo_texels(), name="ggx albedo"))
-            self.frame = self.own(device.buffer(FRAME.size, memory="upload", name="frame"))
+            self.frame = self.own(device.buffer(FRAME.size, name="frame"))
             self.acceleration: SceneAcceleration | None = None
             if device.raytracing:
                 self.acceleration = self.own(SceneAcceleration(device, self.parts, self.meshes, self.vertices))
-            self._environment = self.own(device.buffer(ENVIRONMENT.size, memory="upload", name="environment"))
+            self._environment = self.own(device.buffer(ENVIRONMENT.size, name="environment"))
             self._of_lights = self.own(Owner())
             self.set_lights(scene)
 
@@ -142,7 +142,7 @@ class SceneBuffers(Owner):
         if stale:
             self._of_lights.close()
             own = self._of_lights.own
-            self._lights = own(self.device.buffer(lights.nbytes, memory="upload", name="lights"))
+            self._lights = own(self.device.buffer(lights.nbytes, name="lights"))
             self._maps = own(EnvironmentMaps(self.device, sky))
             self.light_count, self._pixels = len(rig.lights), pixels
         self._lights.write(lights)

@@ -12,10 +12,10 @@ _POWER = 2.2  # near enough to sRGB's curve to average in, and undone by the sam
 
 
 def upload_texture(device: Device, texture: Texture) -> Image:
-    """Upload a texture: one channel as r8, colours as rgba8 (sRGB-decoded when sampled), floats as rgba32f."""
+    """Upload a texture: one channel as r8, colours as rgba8 (sRGB-decoded when sampled), floats as float_texture."""
     pixels = texture.pixels
     if pixels.dtype != np.uint8:
-        name = "rgba32f"
+        name = device.float_texture
     elif pixels.shape[2] == 1:
         name = "r8"
     else:

@@ -14,12 +14,12 @@ TILE_DISPATCH = Struct(
         ("groups_x", "uint"),  # read by dispatch_indirect: one workgroup a listed tile
         ("groups_y", "uint"),
         ("groups_z", "uint"),
-        ("count", "uint"),  # of listed tiles
+        ("count", "uint"),  # of all listed tiles; in the first one only
     ],
 )
-TILE_HASH_PUSH = Struct("TileHashPush", [("tiles", "uint"), ("scale", "float")])
+TILE_HASH_PUSH = Struct("TileHashPush", [("tiles", "uint"), ("scale", "float"), ("most_groups", "uint")])
 
-MAX_TILES = 65535  # workgroups in x that every Vulkan device allows
+MOST_GROUPS = 65535  # workgroups in x that every Vulkan device allows
 _THREADS = 64  # a multiple of every subgroup size (4..64), so that all subgroups are full
 
 
@@ -27,16 +27,16 @@ class TileHash(Owner):
     """Hashes all tiles of an image of width x height pixels and lists those that show the face.
 
     After the pass `hashes` holds uint32 for every tile (0 = no face), `tiles` the listed tiles as uint32
-    pairs (tile, hash) in no particular order, and `dispatch` (count, 1, 1, count) for `dispatch_indirect`.
+    pairs (tile, hash) in no particular order, and `dispatch` (count, 1, 1, count) for `dispatch_indirect`. Of pictures
+    with more tiles than a dispatch may have workgroups (beyond about 4000 x 4000) it holds several such records;
+    `dispatches` says at which byte each lies, and which of the listed tiles is its first.
 
     Args:
         device: an open device.
         places: the G-buffer's tile-major buffer of that name (layout: app/network/schema.py).
         width, height: pixels.
         hash_scale: bins along 0..1, as stored with the weights.
-
-    Raises:
-        ValueError: more tiles than a dispatch may have workgroups (images beyond about 4000 x 4000).
+        most_groups: workgroups that a dispatch may have.
     """
 
     def __init__(
@@ -47,18 +47,20 @@ class TileHash(Owner):
         height: int,
         *,
         hash_scale: int = HASH_SCALE,
+        most_groups: int = MOST_GROUPS,
     ) -> None:
         super().__init__()
         tiles_x, tiles_y = tile_grid(width, height)
         self.tile_count = tiles_x * tiles_y
-        if self.tile_count > MAX_TILES:
-            raise ValueError(f"{width} x {height} pixels are {self.tile_count} tiles, but {MAX_TILES} are possible")
+        firsts = range(0, self.tile_count, most_groups)
+        self.dispatches = tuple((index * TILE_DISPATCH.size, first) for index, first in enumerate(firsts))
+        empty = np.tile(np.array([0, 1, 1, 0], np.uint32), len(self.dispatches))
         includes = {"features.glsl": glsl(), "tile_hash.glsl": f"{TILE_DISPATCH.glsl}\n{TILE_HASH_PUSH.glsl}\n"}
         with self.building():
             self.hashes = self.own(device.buffer(self.tile_count * 4, name="tile hashes"))
             self.tiles = self.own(device.buffer(self.tile_count * 8, name="tile list"))
-            self.dispatch = self.own(device.buffer(TILE_DISPATCH.size, name="tile dispatch"))
-            self._empty = self.own(device.buffer(np.array([0, 1, 1, 0], np.uint32), name="empty tile dispatch"))
+            self.dispatch = self.own(device.buffer(empty.nbytes, name="tile dispatch"))
+            self._empty = self.own(device.buffer(empty, name="empty tile dispatch"))
             self._pipeline = self.own(
                 device.compute_pipeline(
                     "tile_hash.comp",
@@ -71,13 +73,14 @@ class TileHash(Owner):
             bound = (places, self.hashes, self.tiles, self.dispatch)
             self._bound = self.own(self._pipeline.bind(dict(enumerate(bound))))
         subgroups = max(1, _THREADS // device.info.subgroup_size)
-        self._groups = -(-self.tile_count // subgroups)
+        self._groups = min(-(-self.tile_count // subgroups), most_groups)
+        self._most_groups = most_groups
         self.set_scale(hash_scale)
 
     def set_scale(self, hash_scale: int) -> None:
         """Hash with so many bins from now on. Commands recorded before are stale."""
         self.hash_scale = hash_scale
-        self._push = np.array((self.tile_count, hash_scale), TILE_HASH_PUSH.dtype)
+        self._push = np.array((self.tile_count, hash_scale, self._most_groups), TILE_HASH_PUSH.dtype)
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass, the counter's reset included; results are visible after the next barrier."""

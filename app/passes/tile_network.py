@@ -41,7 +41,7 @@ class TileNetwork(Owner):
         variant: Variant | None = None,
     ) -> None:
         super().__init__()
-        self._tile_hash, self._dispatch = tile_hash, tile_hash.dispatch
+        self._tile_hash = tile_hash
         self._inputs, self._radiance, self._size = (features, surface), radiance, (width, height)
         self._bound: BindingSet | None = None
         with self.building():
@@ -75,5 +75,7 @@ class TileNetwork(Owner):
         """Record the pass; results are visible after the next barrier."""
         with command.timer("tile_network"):
             command.bind(self._pipeline.compute, self._bound)
-            command.push(self._push)
-            command.dispatch_indirect(self._dispatch)
+            for offset, first in self._tile_hash.dispatches:
+                self._push["first"] = first
+                command.push(self._push)
+                command.dispatch_indirect(self._tile_hash.dispatch, offset)

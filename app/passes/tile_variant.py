@@ -57,10 +57,13 @@ def matrices(device: DeviceInfo) -> list[Variant]:
     """The variants in cooperative matrices that the device can run."""
     if not device.features.issuperset(_FOR_MATRICES):
         return []
+    halves = {(one.rows, one.columns) for one in device.matrices if one.factors == one.sums == "half"}
     result = []
     for product in device.matrices:
         # A subgroup's pixels are whole matrices, however many threads the driver gives it.
         if product.factors != "half" or product.sums == "other" or device.min_subgroup_size % product.rows:
+            continue
+        if (product.rows, product.columns) not in halves:  # what becomes of float sums before the next layer
             continue
         with suppress(ValueError):  # other sizes than a network can be made of
             sizes = Matrix(product.rows, product.columns, product.depth)

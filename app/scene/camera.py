@@ -13,7 +13,7 @@ import pyrr
 from numpy.typing import ArrayLike
 
 from app.errors import InputError
-from app.scene.checks import F64, Vec3, number, unit3, vec3
+from app.scene.checks import F64, Vec3, number, triple, unit3, vec3
 
 DEFAULT_FOV_Y = math.radians(25.0)  # a short telephoto lens: a portrait without a big nose
 DEFAULT_YAW = math.radians(20.0)  # slightly off the front, so that both cheeks and an ear show
@@ -131,7 +131,7 @@ class Camera:
         level /= np.linalg.norm(level)
         level = level * math.cos(dyaw) + np.cross(up, level) * math.sin(dyaw)
         offset = self.distance * (level * math.cos(new_pitch) + up * math.sin(new_pitch))
-        return replace(self, position=_tuple(np.array(self.target) + offset))
+        return replace(self, position=triple(np.array(self.target) + offset))
 
     def zoom(self, factor: float) -> "Camera":
         """Move towards the target: the picture of it grows by `factor` (> 0; 2 halves the distance).
@@ -142,14 +142,14 @@ class Camera:
             raise InputError(f"zoom factor must be a positive number, not {factor}.")
         distance = min(max(self.distance / factor, 2.0 * self.near), self.far / 2.0)
         offset = self._offset() * (distance / self.distance)
-        return replace(self, position=_tuple(np.array(self.target) + offset))
+        return replace(self, position=triple(np.array(self.target) + offset))
 
     def pan(self, dx: float, dy: float) -> "Camera":
         """Shift camera and target by dx to the right and dy up; 1 is the image's height at the target."""
         right, up, _ = self._axes()
         shift = (right * dx + up * dy) * (2.0 * self.distance * math.tan(self.fov_y / 2.0))
         position, target = np.array(self.position) + shift, np.array(self.target) + shift
-        return replace(self, position=_tuple(position), target=_tuple(target))
+        return replace(self, position=triple(position), target=triple(target))
 
     def fit(self, bounds: ArrayLike, aspect: float, height_share: float = 0.8) -> "Camera":
         """Look at the middle of `bounds` from the same direction, at the distance where it fills the image.
@@ -176,8 +176,8 @@ class Camera:
         distance = max(wanted, depth * 1.1)  # never inside the box
         return replace(
             self,
-            position=_tuple(center - forward * distance),
-            target=_tuple(center),
+            position=triple(center - forward * distance),
+            target=triple(center),
             near=distance / 80.0,  # 1 cm for a portrait; a d32 depth buffer then resolves some micrometres
             far=distance * 125.0,
         )
@@ -189,7 +189,3 @@ class Camera:
         """Unit right, up and forward vectors in world space: the rows of the view matrix."""
         rotation = self.view()[:3, :3]
         return rotation[0], rotation[1], -rotation[2]
-
-
-def _tuple(v: F64) -> Vec3:
-    return float(v[0]), float(v[1]), float(v[2])

@@ -22,6 +22,11 @@ def vec3(value: Iterable[float], what: str) -> Vec3:
     return x[0], x[1], x[2]
 
 
+def triple(value: NDArray[np.floating]) -> Vec3:
+    """Return an array (3,) as three floats, for what checks them itself."""
+    return float(value[0]), float(value[1]), float(value[2])
+
+
 def color3(value: Iterable[float], what: str) -> Vec3:
     """Return `value` as three finite floats >= 0."""
     x = vec3(value, what)

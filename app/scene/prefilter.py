@@ -14,7 +14,6 @@ from PIL import Image
 
 from app.scene.checks import F32, F64
 
-PREFILTER_LEVELS = 6
 # Rows of the result for roughness up to the key. A lobe of GGX alpha is about 2.5 alpha radians wide at half
 # height: at roughness 0.2 that is 4 texels of 128 rows.
 _ROWS = ((0.25, 128), (0.5, 64), (1.0, 32))

@@ -27,12 +27,11 @@ from app.training.dataset import TILE_DTYPE, Dataset
 from app.training.displacement import displaced
 from app.training.experts import descend, set_rate
 from app.training.loss import weighted_error
-from app.training.metrics import KEY_LUMINANCE, LUMINANCE, TruthError, psnr
-from app.training.model import Experts, Scales
+from app.training.metrics import KEY_LUMINANCE, LUMINANCE, TruthError, psnr, tiled
+from app.training.model import Experts, Scales, untrained
 from app.training.pixels import Pixels, load_pixels, people_of
 from app.training.tint import tinted
-from app.training.train import Options as TrainOptions
-from app.training.train import untrained
+from app.training.train_options import TrainOptions
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -84,7 +83,7 @@ class Options:
     Attributes:
         layers: widths from input to output.
         steps, batch, rate: Adam steps, pixels a step and first learning rate (cosine).
-        decay, place_noise: where there are many people, as in `train.Options`.
+        decay, place_noise: where there are many people, as in `TrainOptions`.
         seeds: how often everything is trained, each time from other first weights and on other pixels.
         threads: torch's.
     """
@@ -311,7 +310,7 @@ def _judge(
             drawn = [(network(seen) * unit).clamp_min(0.0).numpy() for network in networks]
         exposed = (own[0]["target"] * gain[..., None], own[0]["variance"] * np.square(gain)[..., None])
         nearest = np.mean([pictures[0] for pictures in drawn], axis=0)
-        truth = TruthError(_tiled(nearest, mask), *exposed, mask, np.zeros(len(mask), np.float32))
+        truth = TruthError(tiled(nearest, mask), *exposed, mask, np.zeros(len(mask), np.float32))
         judged = truth.judged[mask]
         frame = np.broadcast_to(own[0]["frame"][:, None], mask.shape)[mask].astype(np.intp)
         regions = {FACE: judged, THROUGH: judged & _light_comes_through(features[0])}
@@ -319,7 +318,7 @@ def _judge(
             pixels[name] += np.bincount(frame[where], minlength=count)
         for seed, pictures in enumerate(drawn):
             for row, picture in enumerate(pictures):
-                error = truth(_tiled(picture, mask))[mask]
+                error = truth(tiled(picture, mask))[mask]
                 for name, where in regions.items():
                     errors[name][seed, row] += np.bincount(frame[where], error[where], count)
         progress(start + len(mask))
@@ -340,13 +339,6 @@ def _light_comes_through(features: F32) -> npt.NDArray[np.bool_]:
     through, outside = (features[:, channels(name)] @ LUMINANCE for name in ("transmission", "diffuse_wide"))
     much: npt.NDArray[np.bool_] = through > MUCH * outside
     return much
-
-
-def _tiled(values: F32, mask: npt.NDArray[np.bool_]) -> F32:
-    """Values of face pixels (n, 3) back in their tiles, black elsewhere."""
-    tiled = np.zeros((*mask.shape, 3), np.float32)
-    tiled[mask] = values
-    return tiled
 
 
 def _decibel(mean_squared_error: F64) -> F64:

@@ -30,7 +30,7 @@ from app.training.dataset import Dataset
 from app.training.pixels import people_of
 from app.training.recipe import recipe
 from app.training.screen_space import TAPS
-from app.training.train import Options as TrainOptions
+from app.training.train_options import TrainOptions
 
 UV_SPACE = Variant("in UV space, by the light cache")
 ON_SCREEN = Variant("on the screen", source=1)

@@ -31,6 +31,7 @@ from app.training.metrics import (
     plain_shading,
     psnr,
     squared_error,
+    tiled,
 )
 from app.training.seams import check_scale
 
@@ -38,7 +39,7 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-UV_CELLS = 64  # of the error map, along u and v
+UV_CELLS = 64  # of maps over the UV square, along u and v
 CHUNK = 256  # tiles judged at once
 MODELS = ("plain", "generalist", "experts", "noise")
 
@@ -210,13 +211,13 @@ class _Sums:
         nearest = min(raw, key=lambda name: float(raw[name].mean()))
         self._raw.add(raw | {"noise": noise_error(target, variance, stops)}, frame)
 
-        truth = TruthError(_tiled(pictures[nearest], mask), tiles["target"], tiles["variance"], mask, exposure)
+        truth = TruthError(tiled(pictures[nearest], mask), tiles["target"], tiles["variance"], mask, exposure)
         judged = truth.judged[mask]
         at, count = frame[judged], len(self._pixels)
         cell = np.clip((features[judged][:, channels("uv")] * UV_CELLS).astype(int), 0, UV_CELLS - 1)
         place = cell[:, 1] * UV_CELLS + cell[:, 0]
         for name, seen in pictures.items():
-            error = truth(_tiled(seen, mask))[mask][judged]
+            error = truth(tiled(seen, mask))[mask][judged]
             self._clean[name].add(error)
             self._error[name] += np.bincount(at, error, count)
             self._squares[name] += np.bincount(at, np.square(error, dtype=np.float64), count)
@@ -265,13 +266,6 @@ class _Sums:
         mean = self._error[name][index] / count
         spread = np.sqrt(max(self._squares[name][index] / count - mean * mean, 0.0) / count)
         return psnr(max(mean, spread))
-
-
-def _tiled(values: F32, mask: Bools) -> F32:
-    """Values of face pixels (n, 3) back in their tiles, black elsewhere."""
-    tiled = np.zeros((*mask.shape, 3), np.float32)
-    tiled[mask] = values
-    return tiled
 
 
 def draw_wide(weights: WeightSet, features: F32, light_scale: F32) -> F32:

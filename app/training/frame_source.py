@@ -30,7 +30,8 @@ from app.training.manifest import PersonInfo, TileBatch
 from app.training.people import People
 
 LIGHT_SAMPLES = 16  # of a point of the light cache; the demo's 32 would double what a frame costs
-SAMPLES_PER_SUBMIT = 8  # keeps a submission short enough for drivers that watch the clock
+# Keep a submission short enough for drivers that watch the clock: samples of a pixel, and of all pixels together.
+SAMPLES_PER_SUBMIT, SAMPLES_OF_ALL_PER_SUBMIT = 8, 2**21
 
 
 class GpuFrameSource(Owner):
@@ -194,17 +195,18 @@ class GpuFrameSource(Owner):
         """
         assert self._buffers is not None
         width, height = self._size
-        self._reference.set_tiles(tiles)
-        done = 0
-        while done < spp:
-            batch = min(SAMPLES_PER_SUBMIT, spp - done)
-            self._buffers.set_frame(camera, width, height, jitter=jitter, sample_index=done, seed=seed)
-            with self.device.commands() as command:
-                self._reference.record(command, batch, antialias=False, face_only=True)
-                command.barrier()
-            self.device.submit(command)
-            command.close()
-            done += batch
+        most = max(SAMPLES_OF_ALL_PER_SUBMIT // TILE_PIXELS, 1)
+        for start in range(0, len(tiles), most):
+            some = tiles[start : start + most]
+            self._reference.set_tiles(some)
+            samples = min(SAMPLES_PER_SUBMIT, most // len(some))
+            for done in range(0, spp, samples):
+                self._buffers.set_frame(camera, width, height, jitter=jitter, sample_index=done, seed=seed)
+                with self.device.commands() as command:
+                    self._reference.record(command, min(samples, spp - done), antialias=False, face_only=True)
+                    command.barrier()
+                self.device.submit(command)
+                command.close()
         mean, variance = self._reference.read(), self._reference.read_variance()
         seen = self._reference.read_samples() > 0
         tiles_x = tile_grid(width, height)[0]

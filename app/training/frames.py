@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import InputError
-from app.network.schema import unpack
+from app.network.schema import TILE, unpack
 from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import Light
+from app.scene_options import MAX_SIZE
 from app.training.manifest import (
     DatasetSpec,
     FrameInfo,
@@ -143,9 +144,9 @@ class Plan:
         for name, value, low in (("spp", self.spp, 1), ("seed", self.seed, 0)):
             if value < low:
                 raise InputError(f"A data set needs {name} >= {low}, not {value}.")
-        if min(self.size) < 16 or max(self.size) > 8192:
+        if min(self.size) < TILE or max(self.size) > MAX_SIZE:
             width, height = self.size
-            raise InputError(f"A frame must measure 16 to 8192 pixels a side, not {width}x{height}.")
+            raise InputError(f"A frame must measure {TILE} to {MAX_SIZE} pixels a side, not {width}x{height}.")
         if not 0.0 < self.tile_fraction <= 1.0:
             raise InputError(f"The share of tiles must be above 0 and at most 1, not {self.tile_fraction}.")
         names = [path.name for path in self.environments]

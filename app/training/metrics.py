@@ -73,6 +73,13 @@ def noise_error(target: F32, variance: F32, exposure_ev: float | F32) -> F32:
     return error
 
 
+def tiled(values: F32, mask: Bools) -> F32:
+    """Values of face pixels (n, 3) back in their tiles, black elsewhere: for `TruthError`."""
+    result = np.zeros((*mask.shape, 3), np.float32)
+    result[mask] = values
+    return result
+
+
 class TruthError:
     """Squared display errors against the truth, from noisy targets: of single pixels noisy and of either sign.
 

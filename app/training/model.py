@@ -14,12 +14,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from app.errors import InputError
 from app.network.layers import COLORS, MIXED, mix
+from app.training.pixels import Pixels
 
 # What the light features weigh before training: plain shading with light that has spread a little. Training starts from
 # a picture that is nearly right, and what the last layer adds to it is small at first.
 START = {"diffuse": 0.05, "diffuse_narrow": 0.6, "diffuse_wide": 0.35, "specular": 1.0, "transmission": 1.0}
 FIRST_CORRECTION = 0.3  # of the last layer's usual initial weights
+SCALE_PIXELS = 100_000  # on which a new network's scales are measured
 
 
 class Scales(nn.Module):
@@ -151,3 +154,18 @@ def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
     count = len(weights[0])
     flat = torch.cat([t.reshape(count, -1) for pair in zip(weights, biases, strict=True) for t in pair], dim=1)
     return flat.cpu().numpy().astype(np.float32)
+
+
+def untrained(layers: Sequence[int], pixels: Pixels, generator: torch.Generator) -> Generalist:
+    """A network that knows nothing but the scales of its inputs, measured on a sample of the data.
+
+    Its weights are drawn from torch's own generator.
+
+    Raises:
+        InputError: no light reaches the pixels, so there is nothing to learn.
+    """
+    index = torch.randint(len(pixels), (SCALE_PIXELS,), generator=generator)
+    features, scale, _ = pixels.draw(index, generator)
+    if not (scale > 0.0).any():
+        raise InputError("No pixel of the data set is lit, so there is nothing to learn.")
+    return Generalist(layers, Scales.measure(features)).to(pixels.device)

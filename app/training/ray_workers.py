@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from app.errors import BungyoError, InputError
+from app.packages import install_command
 from app.scene.assets import find_environment
 from app.training.frames import Made, Plan, make_frames
 from app.training.workers import Failure, MakeSource, check_tries
@@ -131,7 +132,8 @@ def import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise InputError("--engine ray needs Ray, which is not installed.", "pip install 'bungyo[ray]'") from error
+        hint = f"Install it with:  {install_command('ray')}"
+        raise InputError("--engine ray needs Ray, which is not installed.", hint) from error
     return ray
 
 

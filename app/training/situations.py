@@ -23,7 +23,7 @@ from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import ArrayLike
 
 from app.scene.camera import Camera
-from app.scene.checks import F32, F64, Vec3
+from app.scene.checks import F32, F64, Vec3, triple
 from app.scene.environment import LUMINANCE, Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.training.manifest import CAMERAS, SPLITS, split_of, view_of
@@ -179,7 +179,7 @@ def draw_camera(rng: Generator, bounds: F64, aspect: float, ranges: Ranges) -> C
     position = target + backwards * distance
     right = np.array([math.cos(yaw), 0.0, -math.sin(yaw)])
     up = np.cross(backwards, right) * math.cos(roll) + right * math.sin(roll)
-    return Camera(_vec(position), _vec(target), _vec(up), fov, near=distance / 80.0, far=distance * 125.0)
+    return Camera(triple(position), triple(target), triple(up), fov, near=distance / 80.0, far=distance * 125.0)
 
 
 def draw_lights(rng: Generator, center: F64, irradiance: float, ranges: Ranges) -> tuple[Light, ...]:
@@ -196,16 +196,16 @@ def _draw_light(rng: Generator, center: F64, irradiance: float, ranges: Ranges) 
     kind = rng.integers(3)
     if kind == 0:
         angle = math.radians(_log_uniform(rng, 0.2, 15.0))
-        return DirectionalLight(_vec(-toward), color, irradiance, angle)
+        return DirectionalLight(triple(-toward), color, irradiance, angle)
     if kind == 1:
         distance = _log_uniform(rng, 0.4, 4.0)
         radius = distance * _log_uniform(rng, 0.005, 0.1)
-        return PointLight(_vec(center + toward * distance), color, irradiance * distance**2, radius)
+        return PointLight(triple(center + toward * distance), color, irradiance * distance**2, radius)
     distance = _log_uniform(rng, 0.5, 3.0)
     width, height = (distance * _log_uniform(rng, 0.1, 1.0) for _ in range(2))
     # Exact for small lights; a softbox as wide as its distance gives some 30 % less.
     radiance = irradiance * distance**2 / (width * height)
-    return AreaLight.facing(_vec(center + toward * distance), _vec(center), width, height, color, radiance)
+    return AreaLight.facing(triple(center + toward * distance), triple(center), width, height, color, radiance)
 
 
 def _draw_direction(rng: Generator, from_behind: float) -> F64:
@@ -222,7 +222,7 @@ def _draw_color(rng: Generator, ranges: Ranges) -> Vec3:
         strength = rng.uniform(0.2, 0.9)
         hue = rng.uniform(0.0, 2.0 * math.pi)
         color = 1.0 + strength * np.cos(hue + np.array([0.0, 2.0, 4.0]) * math.pi / 3.0)
-        return _vec(color / (color @ LUMINANCE))
+        return triple(color / (color @ LUMINANCE))
     cold, hot = ranges.kelvin
     return black_body(1.0 / rng.uniform(1.0 / hot, 1.0 / cold))
 
@@ -244,7 +244,7 @@ def black_body(kelvin: float) -> Vec3:
     else:
         y = ((3.0817580 * x - 5.87338670) * x + 3.75112997) * x - 0.37001483
     color = np.maximum(XYZ_TO_REC709 @ np.array([x / y, 1.0, (1.0 - x - y) / y]), 0.0)
-    return _vec(color / (color @ LUMINANCE))
+    return triple(color / (color @ LUMINANCE))
 
 
 def _draw_environment(rng: Generator, files: Sequence[Path]) -> tuple[Environment, dict[str, Any]]:
@@ -303,7 +303,3 @@ def _normal_within(rng: Generator, deviation: float, span: Range) -> float:
         value = float(rng.normal(0.0, deviation))
         if span[0] <= value <= span[1]:
             return value
-
-
-def _vec(v: F64) -> Vec3:
-    return float(v[0]), float(v[1]), float(v[2])

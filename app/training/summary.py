@@ -18,11 +18,11 @@ from matplotlib.ticker import MaxNLocator
 from app.network.schema import HASH_BINS, channels, unpack
 from app.scene.avatar.person import Person
 from app.training.dataset import SPLITS, Dataset
+from app.training.evaluate import UV_CELLS
 from app.training.manifest import FrameInfo, PersonInfo, split_of_number
 
 COLORS = {"train": "#3b6ea8", "validation": "#e08a2c", "held-out": "#c0392b"}
 UV_TILES = 3000  # of which the map over the UV square is made
-UV_CELLS = 64  # along u and v
 HEAD_HEIGHT = 0.25  # metres, of a head to measure pictures with
 STYLE: Any = {
     "font.size": 9.0,

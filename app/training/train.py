@@ -13,10 +13,8 @@ An expert trained from nothing on its own folder loses to the generalist; fine-t
 expert would not, on validation people, stays on slot 0.
 """
 
-import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +24,6 @@ from rich.console import Console
 from safetensors import SafetensorError
 
 from app.errors import BungyoError, InputError
-from app.network.layers import OUTPUTS, check_layers
-from app.network.schema import CHANNELS
 from app.network.tile_hash import HASHES
 from app.network.weights import FILE_NAME, WeightSet
 from app.training.checkpoint import Checkpoint
@@ -37,7 +33,6 @@ from app.training.displacement import displaced
 from app.training.display import Display
 from app.training.evaluate import Evaluation, evaluate
 from app.training.experts import (
-    TRAINS,
     ExpertEngine,
     ExpertOptions,
     Finished,
@@ -53,88 +48,18 @@ from app.training.experts import (
 from app.training.judge import Judge, judge
 from app.training.learning_curve import Point, outlook, sizes, write_learning_curve
 from app.training.loss import weighted_error
-from app.training.model import Generalist, Scales
+from app.training.model import Generalist, untrained
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
 from app.training.tint import tinted
+from app.training.train_options import TrainOptions
 
 CHUNK = 250  # generalist steps between two checkpoints, one or two seconds
-SCALE_PIXELS = 100_000  # on which the input's scales are measured
 JUDGE_PIXELS = 50_000  # on which the generalist is watched
 WATCHED = 0.5  # share of the steps after which the best state is kept; before, the rate is so high that chance decides
 CURVE_SHARE = 4  # a point of the learning curve gets this part of the steps
 CURVE_PIXELS = 2048  # of a hash, that judge a point
-DEVICES = ("auto", "cpu", "cuda")
 MAIN = "main"  # the training whose networks are written to FILE_NAME
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to train. The defaults suit 2-25 million pixels in some 250 hashes: about 20 minutes on two cores.
-
-    Attributes:
-        layers: widths from input to output.
-        seed: of all random choices.
-        threads: torch's; the order of summation, hence the last bits, depend on it.
-        device: one of DEVICES; "auto" takes CUDA if there is one.
-        steps, batch, rate: the generalist's Adam steps, pixels a step and first learning rate (cosine).
-        decay: the generalist's weight decay (AdamW: Loshchilov & Hutter 2019), where there are many people.
-        place_noise: deviation of the noise that is added to uv while it trains, where there are many people.
-        experts: how the experts are trained; with 0 steps there are none.
-        widths: of hidden layers, of further generalists, trained as long as the first, to compare with.
-        learning_curve: whether to train on fewer people as well, to see what more data would bring.
-    """
-
-    layers: tuple[int, ...] = (CHANNELS, 32, 28, OUTPUTS)
-    seed: int = 0
-    threads: int = 2
-    device: str = "auto"
-    steps: int = 20_000
-    batch: int = 8192
-    rate: float = 4e-3
-    decay: float = 0.1
-    place_noise: float = 0.03
-    experts: ExpertOptions = field(default_factory=ExpertOptions)
-    widths: tuple[int, ...] = ()
-    learning_curve: bool = False
-
-    def check(self) -> None:
-        """Raise InputError if a value is out of range."""
-        for layers in (self.layers, *map(self.wider, self.widths)):
-            if fault := check_layers(layers):
-                raise InputError(f"The network {fault}.")
-        experts = asdict(self.experts)
-        positive = {"threads": self.threads, "batch": self.batch, "learning rate": self.rate}
-        names = ("batch", "rate", "group", "min_pixels", "min_people", "judge_pixels", "checks")
-        for name, value in (positive | {f"experts' {name}": experts[name] for name in names}).items():
-            if not 0 < value < math.inf:
-                raise InputError(f"Training needs a {name} above 0, not {value}.")
-        for name, value in (
-            ("seed", self.seed),
-            ("weight decay", self.decay),
-            ("noise of places", self.place_noise),
-            ("number of steps", min(self.steps, self.experts.steps)),
-            ("number of neighbours", self.experts.neighbors),
-        ):
-            if math.isnan(value) or value < 0:
-                raise InputError(f"Training needs a {name} of 0 or more, not {value}.")
-        for name, choice, known in (("device", self.device, DEVICES), ("experts' part", self.experts.trains, TRAINS)):
-            if choice not in known:
-                raise InputError(f"Training needs a {name} out of {', '.join(known)}, not {choice!r}.")
-        if self.experts.reach is not None and not 0.0 < self.experts.reach <= 1.0:
-            raise InputError(f"The experts' reach must be above 0 and at most 1, not {self.experts.reach}.")
-        if not 0.0 <= self.experts.neighbor_share < 1.0:
-            share = self.experts.neighbor_share
-            raise InputError(f"The neighbours' share must be at least 0 and below 1, not {share}.")
-
-    def wider(self, width: int) -> tuple[int, ...]:
-        """The same layers with hidden ones of another width; at least one of these."""
-        return (self.layers[0], *[width] * max(len(self.layers) - 2, 1), self.layers[-1])
-
-    def plain(self) -> dict[str, Any]:
-        """The options as JSON values."""
-        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return values
 
 
 @dataclass(frozen=True)
@@ -155,7 +80,7 @@ class Result:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device for one of DEVICES; InputError if it is missing."""
+    """The device for one of train_options.DEVICES; InputError if it is missing."""
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
         raise InputError("torch finds no CUDA device here.", "Leave --device out, or install a CUDA build of torch.")
@@ -165,7 +90,7 @@ def choose_device(name: str) -> torch.device:
 def train(
     data: Dataset,
     out: str | Path,
-    options: Options | None = None,
+    options: TrainOptions | None = None,
     *,
     fresh: bool = False,
     console: Console | None = None,
@@ -186,7 +111,7 @@ def train(
             holds an interrupted run with other options or data.
         BungyoError: training diverged, or `out` cannot be written.
     """
-    options, out, console = options or Options(), Path(out), console or Console(stderr=True)
+    options, out, console = options or TrainOptions(), Path(out), console or Console(stderr=True)
     options.check()
     device = choose_device(options.device)
     torch.set_num_threads(options.threads)
@@ -225,7 +150,7 @@ def _load(display: Display, data: Dataset, split: str) -> Pixels:
         return load_pixels(data, split, progress=lambda done, _: show(done, ""))
 
 
-def _metadata(data: Dataset, options: Options, covered: Coverage, pixels: int) -> dict[str, Any]:
+def _metadata(data: Dataset, options: TrainOptions, covered: Coverage, pixels: int) -> dict[str, Any]:
     """What all weight files of a run say about their origin."""
     layout = data.spec.scene.get("uv_layout")  # of a fixed face
     return {
@@ -296,26 +221,11 @@ def _measure_learning(run: "_Run", out: Path, pixels: Pixels, people: int) -> No
     run.display.console.print(outlook(points), highlight=False)
 
 
-def untrained(layers: Sequence[int], pixels: Pixels, generator: torch.Generator) -> Generalist:
-    """A network that knows nothing but the scales of its inputs, measured on a sample of the data.
-
-    Its weights are drawn from torch's own generator.
-
-    Raises:
-        InputError: no light reaches the pixels, so there is nothing to learn.
-    """
-    index = torch.randint(len(pixels), (SCALE_PIXELS,), generator=generator)
-    features, scale, _ = pixels.draw(index, generator)
-    if not (scale > 0.0).any():
-        raise InputError("No pixel of the data set is lit, so there is nothing to learn.")
-    return Generalist(layers, Scales.measure(features)).to(pixels.device)
-
-
 @dataclass
 class _Run:
     """What the trainings of a run share. Each has a name, under which it can be taken up again."""
 
-    options: Options
+    options: TrainOptions
     people: bool  # many, not to be learnt by heart; else one face, whose places are to be known
     judge: Pixels
     state: Checkpoint

@@ -5,16 +5,16 @@ again by a new one. Frames depend on plan and number only, so the data set is th
 """
 
 import multiprocessing
-import signal
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from app.errors import BungyoError, InputError
+from app.interruption import interrupts_held
 from app.training.frames import FrameSource, Made, Plan, make_frames
 
 MakeSource: TypeAlias = Callable[[int, int], AbstractContextManager[FrameSource]]
@@ -126,7 +126,7 @@ class Workers:
         pipe, theirs = spawn.Pipe()
         arguments = (theirs, self._make_source, number, self._count)
         process = spawn.Process(target=_serve, args=arguments, daemon=True, name=f"bungyo worker {number}")
-        with _interrupts_held():
+        with interrupts_held():
             process.start()
         theirs.close()
         return _Worker(process, pipe, [])
@@ -171,13 +171,3 @@ def _serve(pipe: "Connection[Any, Any]", make_source: MakeSource, number: int, c
             pass
         except Exception as error:
             pipe.send(Failure.of(error))
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back; a process started meanwhile never hears of it: this one decides when work stops."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

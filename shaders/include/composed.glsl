@@ -7,7 +7,7 @@ layout(set = 0, binding = SLOT_BACKGROUND_RADIANCE, rgba16f) uniform readonly im
 // The background leaves out what the face hides.
 bool face_in_front(vec2 at_surface, vec4 background)
 {
-    return !isinf(at_surface.x) && background.a == 0.0;
+    return is_face(at_surface.x) && background.a == 0.0;
 }
 
 vec3 composed(uvec2 xy, vec2 at_surface, vec4 background)

@@ -85,8 +85,8 @@ float weigh_probed(float chosen_pdf, float bsdf_pdf, float ratio)
 {
     bool meets = USE_FOUND && chosen_pdf > 0.0;
     float c = chosen_pdf > 0.0 ? chosen_pdf : 1.0, f = meets ? bsdf_pdf : 0.0;
-    float probed = c * ratio;
-    return probed * probed / max(c * c + probed * probed + f * f, 1e-30);
+    float found = f / c;
+    return ratio * ratio / (1.0 + ratio * ratio + found * found);
 }
 
 float weigh_found(float bsdf_pdf, float chosen_pdf, float ratio)

@@ -95,5 +95,6 @@ vec3 sample_probe(Walk walk, vec3 to_light, vec2 xi)
 // that flies from its last scattering event along `direction` and passes the distance to the boundary with `passes`.
 float probe_ratio(Walk walk, vec3 direction, vec3 to_light, float passes)
 {
-    return walk.probe_share * probe_pdf(walk, direction, to_light) * (4.0 * PI) / max(passes, 1e-20);
+    float ratio = walk.probe_share * probe_pdf(walk, direction, to_light) * (4.0 * PI) / max(passes, 1e-20);
+    return min(ratio, 1e15); // its square is a float
 }

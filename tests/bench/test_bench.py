@@ -14,14 +14,15 @@ import pytest
 from app.bench import convolution, layered
 from app.bench.earlier import check_same, load, ratios
 from app.bench.figures import Samples, short, spread
-from app.bench.meanings import KEYS, MEANINGS, NO_RAYS, WIDE_GENERALIST, absent
+from app.bench.meanings import MEANINGS
 from app.bench.measure import PASSES, identity
 from app.bench.packages import PACKAGES, absence
 from app.bench.view import View
-from app.commands.options import SceneOptions
 from app.errors import InputError
 from app.network.layers import flops
 from app.network.weights import WeightSet
+from app.scene_options import SceneOptions
+from tests.bench.missing_figures import KEYS, NO_RAYS, WIDE_GENERALIST, absent
 
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")  # tests open no windows on a person's screen
 ROOT = Path(__file__).parents[2]
@@ -143,7 +144,7 @@ def test_an_earlier_report_of_this_machine_is_compared(some_passes: dict[str, An
     ],
 )
 def test_reports_of_other_machines_are_refused(change: dict[str, Any], complaint: str, tmp_path: Path) -> None:
-    options = SceneOptions(None, None, None, (), None, "neural", (80, 60), None)
+    options = SceneOptions(size=(80, 60))
     report = {**identity(options), "passes_ms": {}, **change}
     path = tmp_path / "old.json"
     path.write_text(json.dumps({key: value for key, value in report.items() if value is not None}))
@@ -233,7 +234,7 @@ def test_a_wide_generalist_must_be_a_weight_file(tmp_path: Path) -> None:
 def test_wide_generalists_are_counted_even_where_they_cannot_be_drawn(tmp_path: Path) -> None:
     path = WeightSet.untrained((32, 80, 15)).save(tmp_path / "generalist-80.safetensors")
     wide = WeightSet.load(path)
-    with View(SceneOptions(None, None, None, (), None, "neural", None, None), (96, 96)) as view:
+    with View(SceneOptions(), (96, 96)) as view:
         for shares in view.activity(wide):
             assert 0 < shares["idle_channels_generalist"] < shares["zero_channels_generalist"] < 1
             assert shares["zero_channels_experts"] == shares["zero_channels_generalist"]  # it has none

@@ -11,14 +11,15 @@ from app.bench.compilation import Compilation
 from app.bench.costs import Costs
 from app.bench.cpu_networks import Library
 from app.bench.figures import Samples
-from app.bench.meanings import COSTS, NETWORK, RATIOS, WIDE_GENERALIST, absent
+from app.bench.meanings import COSTS, NETWORK, RATIOS
 from app.bench.ncnn_network import NcnnNetwork
 from app.bench.networks import Networks
 from app.bench.openvino_networks import OpenvinoNetworks
 from app.bench.opponents import Convolutions
 from app.bench.sgemm import Sgemm
-from app.commands.options import SceneOptions
 from app.network.layers import flops
+from app.scene_options import SceneOptions
+from tests.bench.missing_figures import WIDE_GENERALIST, absent
 
 LAYERS, GENERALIST = (32, 8, 15), (32, 48, 48, 15)
 TORCH_MS = {"batch": 40.0, "batch_reused": 30.0, "chunks": 20.0, "groups_16": 5.0, "groups_4": 8.0}
@@ -64,7 +65,7 @@ def medians(
     monkeypatch.setattr(comparison, "Worker", Machine)
     monkeypatch.setattr(comparison, "installed", present.__contains__)
     figures = Samples()
-    options = SceneOptions(None, None, None, (), None, "neural", None, None)
+    options = SceneOptions()
     compared = Comparison(lambda worker: worker, options, LAYERS, figures, quick=False, generalist=generalist)
     for part in compared.parts:
         part()
@@ -96,7 +97,7 @@ def test_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["fused_gflops_wide"] == pytest.approx(flops(WIDE) * PIXELS / 10e6)
     assert found["wide_generalist_ms"] == 30 and found["fused_over_wide_generalist"] == 3
     assert found["compile_s"] == 1 and found["compile_s_wide"] == 8
-    assert compared.best_cpu() == "openvino groups_32" and not compared.ncnn_misses_device()
+    assert compared.best_cpu() == "openvino groups_32" and not compared.left_out("a GPU")
     assert set(found) >= set(compared.traffic())
 
 

@@ -5,11 +5,11 @@ from typing import Any, Generic, Self, TypeVar
 
 import pytest
 
-from app.bench import key_to_picture, measure
+from app.bench import frames, key_to_picture, measure
 from app.bench.packages import PACKAGES, absence
 from app.bench.pygfx_view import frame
 from app.bench.view import Description, FrameCost, View, memory
-from app.commands.options import SceneOptions
+from app.scene_options import SceneOptions
 
 TRACED = FrameCost(100.0, 1.0, {"face depth": 4.0, "gbuffer": 46.0, "composite": 5.0})
 RASTER = FrameCost(64.0, 1.0, {"face triangles": 5.0, "gbuffer": 15.0, "composite": 5.0})
@@ -59,30 +59,22 @@ class NoComparison:
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
-    def traffic(self) -> dict[str, float]:
+    def describe(self) -> dict[str, Any]:
         return {}
 
-    def activations(self) -> str:
-        return "half"
-
-    def convolution_shape(self) -> str:
-        return "2 pixels x 8 channels a thread"
-
-    def best_cpu(self) -> None:
-        return None
-
-    def ncnn_misses_device(self) -> bool:
-        return True
+    def left_out(self, device: str) -> list[str]:
+        return [f"{device} draws no networks."]
 
     def compile(self) -> None:
         pass
 
 
 def test_kinds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "Worker", Machine)
+    monkeypatch.setattr(frames, "Worker", Machine)
     monkeypatch.setattr(measure, "Comparison", NoComparison)
-    monkeypatch.setattr(measure, "installed", lambda name: name == "pygfx")
-    options = SceneOptions(None, None, None, (), None, "neural", None, None)
+    for module in (frames, measure):
+        monkeypatch.setattr(module, "installed", lambda name: name == "pygfx")
+    options = SceneOptions()
     report = measure.measure_all(options, 2, lambda count, _: iter(range(count)))
     found = {
         name: figure["median"] for name, figure in report.items() if isinstance(figure, dict) and "median" in figure
@@ -94,5 +86,5 @@ def test_kinds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["pygfx_fps_512"] == 1e3 / 32.0 and found["raster_over_pygfx"] == 0.5
     assert found["key_to_picture_ms"] == 100.0 and found["key_to_reference_ms"] == 2000.0
     missing = [absence(name) for name in PACKAGES if name != "pygfx"]
-    assert report["left_out"] == [*missing, "ncnn is measured on the CPU alone: it does not find a GPU."]
+    assert report["left_out"] == [*missing, "a GPU draws no networks."]
     assert set(report["passes_ms"]) == set(TRACED.passes)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from app.bench.growth import FRAMES, Growth, divided, with_networks
-from app.commands.options import SceneOptions
 from app.scene.default import default_scene
+from app.scene_options import SceneOptions
 from tests.conftest import coarsely_lit
 
-OPTIONS = SceneOptions(None, None, None, (), None, "neural", None, None)
+OPTIONS = SceneOptions()
 
 
 @pytest.fixture(scope="module")

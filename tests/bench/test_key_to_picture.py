@@ -3,9 +3,9 @@
 import pytest
 
 from app.bench.key_to_picture import KeyView, absence, key_view
-from app.commands.options import SceneOptions
+from app.scene_options import SceneOptions
 
-OPTIONS = SceneOptions(None, None, None, (), None, "neural", None, None)
+OPTIONS = SceneOptions()
 
 
 def test_keys_lead_to_pictures(on_screen: str) -> None:

@@ -13,9 +13,10 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from app.bench.growth import MEANINGS as GROWTH
-from app.bench.meanings import CHANNELS, MEANINGS, absent
+from app.bench.meanings import CHANNELS, MEANINGS
 from app.bench.packages import PACKAGES, absence
 from app.bench.page import render
+from tests.bench.missing_figures import absent
 from tests.bench.test_bench import bench
 
 NETWORKS = ("fused_gflops", "fused_gflops_deep", "fused_gflops_wide", "layered_gflops", "layered_gflops_deep")

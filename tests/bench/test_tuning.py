@@ -1,15 +1,18 @@
 """The tuner leaves what the tile network then takes."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.bench import networks, tuning
-from app.commands.options import SceneOptions
+from app.errors import InputError
 from app.gpu import Device
 from app.network.shader import Variant
 from app.passes.tile_variant import OVERRIDE, chosen
+from app.scene_options import SceneOptions
 
 LAYERS = (32, 8, 15)
 
@@ -18,12 +21,24 @@ def _counted(steps: int, _what: str) -> Iterator[int]:
     return iter(range(steps))
 
 
+def test_a_device_without_a_clock_is_named(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def opened(*_: object, **__: object) -> Iterator[Device]:
+        monkeypatch.setattr(gpu, "info", replace(gpu.info, timestamp_period_ns=0.0))
+        yield gpu
+
+    monkeypatch.setattr(tuning, "open_device", opened)
+    options = SceneOptions(device=str(gpu.info.index))
+    with pytest.raises(InputError, match="has no clock"):
+        tuning.tune(options, LAYERS, _counted)
+
+
 def test_the_quickest_is_kept(gpu: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv(OVERRIDE)
     for module in (networks, tuning):
         monkeypatch.setattr(module, "SIZE", 64)
-    options = SceneOptions(None, None, None, (), None, "neural", None, str(gpu.info.index))
+    options = SceneOptions(device=str(gpu.info.index))
     found = tuning.tune(options, LAYERS, _counted, rounds=2)
     assert {Variant(8), Variant(16), Variant(32)} <= set(found.milliseconds)
     least = {variant: spread["min"] for variant, spread in found.milliseconds.items()}

@@ -23,7 +23,7 @@ from tests.training.sphere_source import SpherePeople, SphereSource
         (["--people", "2"], "A data set needs 3 people or more, so that training, validation and held-out scores have"),
         (["--people", "0"], "0 is not in the range"),
         (["--workers", "0"], "0 is not in the range"),
-        (["--size", "8x64"], "A frame must be 16 pixels or more a side, not 8x64"),
+        (["--size", "8x64"], "A frame must measure 16 to 8192 pixels a side, not 8x64"),
         (["--env", "nowhere"], "nowhere: no such environment map"),
     ],
 )

@@ -1,10 +1,13 @@
 """Signals become exceptions, and wait where they must; no GPU."""
 
+import os
 import signal
+import subprocess
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -180,3 +183,44 @@ def test_without_our_handlers_nothing_is_held_back(clock: Clock) -> None:
             assert called
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_processes_started_while_interrupts_are_held_never_hear_of_them(tmp_path: Path) -> None:
+    """In a program of its own: the first process that one starts is the one that could differ."""
+    program = tmp_path / "parent.py"
+    program.write_text(
+        """\
+import multiprocessing
+import signal
+
+from app.interruption import interrupts_held
+
+
+def held():
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def report(pipe):
+    pipe.send(held())
+
+
+if __name__ == "__main__":
+    spawn = multiprocessing.get_context("spawn")
+    for _ in range(2):
+        ours, theirs = spawn.Pipe()
+        process = spawn.Process(target=report, args=(theirs,))
+        with interrupts_held():
+            process.start()
+        print(ours.recv(), held())
+        process.join()
+"""
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines() == ["True False", "True False"], done.stderr

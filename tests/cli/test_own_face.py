@@ -11,9 +11,8 @@ import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.commands.options import SceneOptions
-from app.commands.stage import check_layout, commands_to_train
 from app.errors import InputError
+from app.layout_check import check_layout, commands_to_train
 from app.main import cli, main
 from app.network.weights import WeightSet
 from app.scene.assets import DEFAULT_HEAD
@@ -21,13 +20,14 @@ from app.scene.default import default_scene
 from app.scene.meshes import load_mesh
 from app.scene.model import Scene
 from app.scene.uv_layout import UvLayout, canonical_layout
+from app.scene_options import SceneOptions
 from tests.scene.foreign_head import foreign_head, write_foreign_head
 
 TURN = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 1]])
 
 
 def options(mesh: Path | None, weights: Path | None = Path("mine"), face: tuple[str, ...] = ()) -> SceneOptions:
-    return SceneOptions(mesh, None, None, face, weights, "neural", None, None)
+    return SceneOptions(mesh=mesh, face=face, weights=weights)
 
 
 def trained(layout: UvLayout | None = None) -> WeightSet:

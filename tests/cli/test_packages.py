@@ -34,7 +34,7 @@ def test_missing_packages_are_named(
     def found(name: str, *rest: Any) -> Any:
         return None if name in missing else find(name, *rest)
 
-    monkeypatch.setattr("app.commands.packages.find_spec", found)
+    monkeypatch.setattr("app.packages.find_spec", found)
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 1
     error = capsys.readouterr().err

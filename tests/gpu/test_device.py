@@ -7,13 +7,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from app.doctor import examine
 from app.errors import BungyoError, InputError
 from app.gpu import Binding, Device, Geometry, HitGroup, Instance, ShaderError, list_devices, live_objects
+from app.gpu.binding import ffi, vk
 from app.gpu.features import Offer
+from app.gpu.instance import loader_version
 from app.gpu.selection import NO_RAY_TRACING, Candidate, choose
 from tests.conftest import SHADERS, Keep
 
@@ -32,7 +36,9 @@ def test_list_devices_describes_without_opening() -> None:
     assert best.limits.sbt_handle_size == 32
 
 
-def described(kind: str, name: str, *, raytracing: bool = True, core: bool = True) -> Candidate:
+def described(
+    kind: str, name: str, *, raytracing: bool = True, core: bool = True, missing_window: tuple[str, ...] = ()
+) -> Candidate:
     rays = [] if raytracing else ["VK_KHR_ray_tracing_pipeline"]
     info = dataclasses.replace(
         list_devices()[0],
@@ -42,7 +48,7 @@ def described(kind: str, name: str, *, raytracing: bool = True, core: bool = Tru
         missing=[*([] if core else ["Vulkan 1.3 (it has 1.1)"]), *rays],
         missing_raytracing=rays,
     )
-    return Candidate(None, info, Offer((), (), frozenset(), frozenset()), 0)
+    return Candidate(None, info, Offer((), (), frozenset(), frozenset()), 0, missing_window)
 
 
 def test_choice_of_device() -> None:
@@ -72,6 +78,61 @@ def test_choice_of_device() -> None:
     with pytest.raises(BungyoError, match=r"No GPU here can run the renderer: Old GPU lacks Vulkan 1\.3") as caught:
         choose([old], None, raytracing=True)
     assert "apt-get install" in caught.value.hint
+
+
+def test_choice_of_device_for_a_window() -> None:
+    hidden = described("discrete", "Compute GPU", missing_window=("VK_KHR_swapchain", "a way to this display"))
+    old, cpu = described("discrete", "Old GPU", core=False), described("cpu", "llvmpipe")
+    assert choose([old, hidden, cpu], None, raytracing=True) is cpu
+    assert choose([described("discrete", "GPU"), hidden, cpu], "gpu", raytracing=True).info.name == "GPU"
+    with pytest.raises(
+        InputError, match=r"Compute GPU cannot show pictures in a window: it lacks VK_KHR_swapchain, a way"
+    ) as named:
+        choose([old, hidden, cpu], "compute", raytracing=None)
+    assert "--device" in named.value.hint and "llvmpipe" in named.value.hint
+    with pytest.raises(BungyoError, match=r"No GPU here can show pictures in a window: Compute GPU lacks VK_KHR_swap"):
+        choose([old, hidden], None, raytracing=True)
+    with pytest.raises(BungyoError, match=r"No GPU here can run the renderer: Old GPU lacks"):
+        choose([old], None, raytracing=True)
+
+
+def test_a_device_without_arithmetic_across_subgroups(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = vk.vkGetPhysicalDeviceProperties2
+
+    def asked(physical: Any, properties: Any) -> None:
+        ask(physical, properties)
+        link = properties.pNext
+        while link != ffi.NULL:
+            struct = ffi.cast("VkBaseOutStructure *", link)
+            if struct.sType == vk.VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES:
+                link = ffi.cast("VkPhysicalDeviceVulkan11Properties *", link)
+                link.subgroupSupportedOperations &= ~vk.VK_SUBGROUP_FEATURE_ARITHMETIC_BIT
+            link = struct.pNext
+
+    monkeypatch.setattr(vk, "vkGetPhysicalDeviceProperties2", asked)
+    info = list_devices()[0]
+    assert info.missing == ["arithmetic across a subgroup"] and not info.usable
+    with pytest.raises(InputError, match="lacks arithmetic across a subgroup"):
+        Device.open(0)
+
+
+def test_an_old_loader_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of 1.0 cannot even be asked; neither has the functions that are called later."""
+    before = live_objects()
+
+    def says_1_1(out: Any) -> int:
+        out[0] = (1 << 22) | (1 << 12) | 114
+        return 0
+
+    answer = ffi.callback("VkResult(uint32_t *)", says_1_1)
+    for pointer, version in ((ffi.NULL, "1.0.0"), (answer, "1.1.114")):
+        monkeypatch.setattr(vk, "vkGetInstanceProcAddr", lambda instance, name, pointer=pointer: pointer)
+        for action in (list_devices, Device.open, loader_version):
+            with pytest.raises(BungyoError, match=f"loader is too old: it knows Vulkan {version}") as caught:
+                action()
+            assert "apt-get install libvulkan1" in caught.value.hint
+        assert f"it knows Vulkan {version}" in next(c for c in examine().checks if c.name == "Vulkan loader").found
+    assert live_objects() == before
 
 
 def test_unknown_device_is_an_input_error() -> None:

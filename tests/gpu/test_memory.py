@@ -1,21 +1,30 @@
 """Buffers, images and samplers: what goes in comes out, and wrong sizes are named."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from app.errors import BungyoError
+from app.errors import BungyoError, InputError
 from app.gpu import FORMATS, Binding, Device
 from app.gpu.binding import vk
 from app.gpu.memory import MemoryKind, MemoryTypes
-from tests.conftest import Keep
+from app.passes.environment_maps import EnvironmentMaps
+from app.passes.texture_upload import upload_texture
+from app.scene.environment import Environment
+from app.scene.model import Texture
+from tests.conftest import REACHES, Keep, Reach
 
 
 @pytest.mark.parametrize("memory", ["device", "upload", "readback"])
-def test_buffer_round_trip(gpu: Device, keep: Keep, memory: MemoryKind) -> None:
+@pytest.mark.parametrize("reach", REACHES)
+def test_buffer_round_trip(
+    gpu: Device, keep: Keep, memory: MemoryKind, reach: Reach, reach_memory: Callable[[Reach], None]
+) -> None:
+    reach_memory(reach)
     data = np.arange(1000, dtype=np.uint32).reshape(50, 20)
     buffer = keep(gpu.buffer(data, memory=memory, name="numbers"))
     assert buffer.size == 4000 and buffer.address % 4 == 0
@@ -33,6 +42,32 @@ def test_buffer_round_trip(gpu: Device, keep: Keep, memory: MemoryKind) -> None:
     else:
         buffer.map()[:4] = 255
         assert buffer.read(np.int32, 1)[0] == -1
+
+
+def test_memory_that_is_slow_to_read_is_copied(
+    gpu: Device, keep: Keep, reach_memory: Callable[[Reach], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[int] = []
+    read = gpu.transfer.read
+
+    def counted(source: Any, offset: int, size: int) -> Any:
+        copied.append(size)
+        return read(source, offset, size)
+
+    monkeypatch.setattr(gpu.transfer, "read", counted)
+    for reach in REACHES:
+        reach_memory(reach)
+        buffer = keep(gpu.buffer(np.arange(4)))
+        assert buffer.mapped == (reach != "discrete")
+        assert buffer.read(np.int64).tolist() == [0, 1, 2, 3]
+    assert copied == [32, 32]
+
+
+def test_the_cpu_waits_for_a_barrier_as_well(gpu: Device) -> None:
+    """Waiting for the end of commands hands it nothing (Vulkan specification, "Host Access to Device Memory")."""
+    barrier = gpu.full_barrier.pMemoryBarriers[0]
+    assert barrier.dstStageMask == vk.VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT | vk.VK_PIPELINE_STAGE_2_HOST_BIT
+    assert barrier.dstAccessMask & vk.VK_ACCESS_2_MEMORY_READ_BIT
 
 
 def test_staging_path(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,8 +240,57 @@ def test_choice_of_memory_types() -> None:
     coherent, cached = vk.VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, vk.VK_MEMORY_PROPERTY_HOST_CACHED_BIT
     shared = visible | coherent
     discrete = MemoryTypes([0, local, shared, shared | cached, local | shared], unified=False)
-    assert [discrete.choose(0b11111, kind) for kind in ("device", "upload", "readback")] == [1, 2, 3]
-    assert discrete.choose(0b11101, "device") == 4  # only the window is allowed
+    kinds: tuple[MemoryKind, ...] = ("device", "upload", "readback")
+    assert [discrete.choose(0b11111, kind, buffer=True) for kind in kinds] == [1, 2, 3]
+    assert discrete.choose(0b11101, "device", buffer=True) == 4  # only the window is allowed
     assert not discrete.mappable(1) and discrete.mappable(4)
     unified = MemoryTypes([local, local | shared, local | shared | cached], unified=True)
-    assert [unified.choose(0b111, kind) for kind in ("device", "upload", "readback")] == [2, 1, 2]
+    assert [unified.choose(0b111, kind, buffer=True) for kind in kinds] == [2, 1, 2]
+    assert unified.choose(0b111, "device", buffer=False) == 1  # the driver's order says which is better for images
+    assert [(unified.mappable(index), unified.readable(index)) for index in range(3)] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+
+
+def test_limits_are_named(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = gpu.live_objects
+    edge = gpu.info.limits.image_edge
+    assert edge >= 4096 and gpu.info.limits.storage_buffer >= 2**27  # what Vulkan promises
+    with pytest.raises(
+        InputError, match=rf"image skin\.png has 1 x {edge + 1} pixels, but .* no more than {edge} along"
+    ):
+        gpu.image(1, edge + 1, "r8", name="skin.png")
+    huge = Texture(np.zeros((1, edge + 1, 1), np.uint8), srgb=False, name="freckles.png")
+    with pytest.raises(InputError, match=r"image freckles\.png has "):
+        upload_texture(gpu, huge)
+    assert gpu.live_objects == before
+
+    source, target = keep(gpu.buffer(64)), keep(gpu.buffer(2**21, name="features"))
+    pipeline = keep(
+        gpu.compute_pipeline(
+            "fetch.comp", [Binding(0, "texels"), Binding(1, "storage")], includes={"fetch.comp": FETCH}
+        )
+    )
+    limits = replace(gpu.info.limits, storage_buffer=2**20)
+    monkeypatch.setattr(gpu, "info", replace(gpu.info, limits=limits, kind="discrete"))
+    with pytest.raises(InputError, match=r"features: 2 MiB are more than the 1 MiB that .* can bind"):
+        pipeline.bind({0: source, 1: target})
+    monkeypatch.setattr(gpu, "info", replace(gpu.info, kind="cpu"))
+    keep(pipeline.bind({0: source, 1: target}))
+
+
+def test_floats_without_filtering_are_halves(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an environment with a sun brighter than a half can be."""
+    assert gpu.float_texture == "rgba32f"
+    monkeypatch.setattr("app.gpu.device.format_features", lambda *_: 0)
+    assert gpu.float_texture == "rgba16f"
+    pixels = np.full((4, 8, 3), 0.5, np.float32)
+    pixels[1, 2] = 1e6
+    maps = keep(EnvironmentMaps(gpu, Environment(pixels)))
+    sharp = maps.levels[0].read()
+    assert sharp.dtype == np.float16 and np.isfinite(sharp).all()
+    assert sharp.max() == np.finfo(np.float16).max
+    texture = keep(upload_texture(gpu, Texture(pixels, srgb=False)))
+    assert texture.read()[1, 2].tolist() == [65504, 65504, 65504, 1]

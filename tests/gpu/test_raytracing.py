@@ -1,5 +1,6 @@
 """Rays against numpy: closest hit, any hit, misses, masks, hit groups, updates."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,9 +19,8 @@ from app.gpu import (
     ShaderError,
     Struct,
     Tlas,
-    memory,
 )
-from tests.conftest import SHADERS, Keep
+from tests.conftest import SHADERS, Keep, Reach
 
 SIZE = 24
 PUSH = Struct("Push", [("mask", "uint"), ("miss", "uint")])
@@ -200,17 +200,9 @@ def test_blas_rebuild_follows_the_vertices(gpu: Device, keep: Keep, pipeline: Ra
         blas_of(gpu, keep, CORNERS).rebuild()
 
 
-def test_device_whose_memory_cannot_be_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_whose_memory_cannot_be_mapped(reach_memory: Callable[[Reach], None]) -> None:
     """As on a discrete GPU: vertices, shader binding table and results go through staging buffers."""
-    original = memory.allocate
-
-    def allocate(
-        owner: Any, device: Any, types: Any, requirements: Any, kind: memory.MemoryKind, *, address: bool
-    ) -> tuple[Any, bool]:
-        block, mappable = original(owner, device, types, requirements, kind, address=address)
-        return block, mappable and kind != "device"
-
-    monkeypatch.setattr("app.gpu.buffer.allocate", allocate)
+    reach_memory("discrete")
     with Device.open(validation=True, shader_folders=[SHADERS]) as device, ExitStack() as stack:
 
         def keep(thing: Any) -> Any:

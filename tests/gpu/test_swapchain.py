@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import ImageGrab
 
-from app.errors import BungyoError
+from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Image, Swapchain, live_objects
-from app.window import Window
+from app.gpu.binding import vk
+from app.gpu.swapchain import choose_format
+from app.window import Window, glfw_ready
 
 
 @pytest.fixture
@@ -30,8 +33,8 @@ def record(device: Device, swapchain: Swapchain, picture: Image) -> list[Command
 
 def show(device: Device, swapchain: Swapchain, commands: list[CommandBuffer], frames: int, wait: bool) -> None:
     for _ in range(frames):
-        image = swapchain.acquire()
-        assert image is not None
+        while (image := swapchain.acquire()) is None:  # a busy machine takes its time
+            assert not swapchain.outdated
         assert swapchain.acquire() is image  # not presented yet: the same again
         device.submit(commands[image.index], wait=wait)
         swapchain.present()
@@ -75,8 +78,10 @@ def test_shows_what_is_blitted_and_resizes(window: Window, on_screen: str, wait:
         window.wait(0.2)
         for _ in range(20):  # the change is noticed within a few frames
             image = swapchain.acquire()
-            if image is None:
+            if image is None and swapchain.outdated:
                 break
+            if image is None:
+                continue
             device.submit(commands[image.index], wait=wait)
             swapchain.present()
         else:
@@ -92,7 +97,8 @@ def test_shows_what_is_blitted_and_resizes(window: Window, on_screen: str, wait:
             device.submit(commands[0])
         with pytest.raises(ValueError, match="present"):
             swapchain.present()
-        assert swapchain.acquire() is not None  # resizing with an image in hand
+        while swapchain.acquire() is None:  # resizing with an image in hand
+            assert not swapchain.outdated
         assert swapchain.resize((500, 300))
         close_all(commands, resized)
         commands = record(device, swapchain, picture)
@@ -100,6 +106,109 @@ def test_shows_what_is_blitted_and_resizes(window: Window, on_screen: str, wait:
         close_all(commands)
     assert device.validation_messages == []
     assert live_objects() == before
+
+
+def test_a_gpu_that_the_display_does_not_know(on_screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before anything is made on it, by number and otherwise."""
+    before = live_objects()
+    with glfw_ready() as glfw:
+        for answer in (lambda *_: False, _fail):
+            with monkeypatch.context() as patch:
+                patch.setattr(glfw, "get_physical_device_presentation_support", answer)
+                with pytest.raises(BungyoError, match=r"No GPU here can show pictures in a window: .* this display"):
+                    Device.open(window=True)
+                with pytest.raises(InputError, match="cannot show pictures in a window") as caught:
+                    Device.open(0, window=True)
+                assert "--device" in caught.value.hint
+                Device.open(0).close()  # pictures in files
+        Device.open(window=True).close()
+    assert live_objects() == before
+
+
+def _fail(*_: object) -> None:
+    import glfw
+
+    raise glfw.GLFWError("(65542) b'API unavailable'")
+
+
+def test_images_that_stay_suboptimal_are_replaced_once(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a desktop that scales or turns pictures: new images would be no better, and the next ones neither."""
+    import glfw
+
+    def suboptimal(function: Any) -> Any:
+        return lambda *arguments: function(*arguments) or vk.VK_SUBOPTIMAL_KHR
+
+    for name in ("vkAcquireNextImageKHR", "vkQueuePresentKHR"):
+        monkeypatch.setattr(vk, name, suboptimal(getattr(vk, name)))
+    with Device.open(window=True, validation=True, raytracing=False) as device, ExitStack() as stack:
+        picture = stack.enter_context(device.image(4, 4, "rgba8"))
+        swapchain = stack.enter_context(Swapchain(device, window.handle, window.framebuffer_size))
+
+        def frames(count: int) -> int:
+            """Show so many frames; return how often the images were replaced."""
+            replaced, shown = 0, 0
+            commands = record(device, swapchain, picture)
+            while shown < count:
+                image = swapchain.acquire()
+                if image is not None:
+                    device.submit(commands[image.index])
+                    swapchain.present()
+                    shown += 1
+                if swapchain.outdated:
+                    close_all(commands)
+                    assert swapchain.resize(window.framebuffer_size)
+                    commands = record(device, swapchain, picture)
+                    replaced += 1
+            close_all(commands)
+            return replaced
+
+        assert frames(10) == 1
+        assert frames(3) == 0
+        glfw.set_window_size(window.handle, 300, 220)
+        window.wait(0.2)
+        assert frames(10) == 1  # another state of the window: it may be of use again
+        assert swapchain.size == (300, 220)
+    assert device.validation_messages == []
+
+
+def test_a_hidden_window_gives_no_image(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Device.open(window=True, validation=True, raytracing=False) as device, ExitStack() as stack:
+        picture = stack.enter_context(device.image(4, 4, "rgba8"))
+        swapchain = stack.enter_context(Swapchain(device, window.handle, window.framebuffer_size))
+        commands = record(device, swapchain, picture)
+        for _ in range(3):
+            with monkeypatch.context() as patch:
+                patch.setattr(vk, "vkAcquireNextImageKHR", lambda *_: vk.VK_TIMEOUT)
+                for _ in range(7):  # more often than there are semaphores
+                    assert swapchain.acquire() is None
+                    assert not swapchain.outdated
+            show(device, swapchain, commands, 2, wait=False)
+        device.wait_idle()
+        close_all(commands)
+    assert device.validation_messages == []
+
+
+def test_a_window_without_a_surface_is_explained(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = live_objects()
+    with Device.open(window=True, raytracing=False) as device:
+        monkeypatch.setattr("glfw.create_window_surface", _fail)
+        with pytest.raises(BungyoError, match=r"^Could not draw into the window: API unavailable\.$"):
+            Swapchain(device, window.handle, window.framebuffer_size)
+    assert live_objects() == before
+
+
+def test_choice_of_a_format() -> None:
+    srgb, hdr = vk.VK_COLOR_SPACE_SRGB_NONLINEAR_KHR, vk.VK_COLOR_SPACE_HDR10_ST2084_EXT
+    eight, other = vk.VK_FORMAT_B8G8R8A8_UNORM, vk.VK_FORMAT_R8G8B8A8_UNORM
+    ten, ten_other = vk.VK_FORMAT_A2R10G10B10_UNORM_PACK32, vk.VK_FORMAT_A2B10G10R10_UNORM_PACK32
+    encoding = vk.VK_FORMAT_B8G8R8A8_SRGB
+    assert choose_format([(encoding, srgb), (ten, srgb), (other, srgb), (eight, srgb)]) == eight
+    assert choose_format([(eight, hdr), (ten, srgb), (other, srgb)]) == other
+    assert choose_format([(encoding, srgb), (ten_other, hdr), (ten_other, srgb)]) == ten_other
+    assert choose_format([(ten_other, srgb), (ten, srgb)]) == ten
+    for none in ([], [(eight, hdr), (encoding, srgb)]):
+        with pytest.raises(BungyoError, match="no format"):
+            choose_format(none)
 
 
 def test_needs_a_window_system(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
+from app.network.schema import HALF_MAX
 from app.passes.background import Background
 from app.passes.face_depth import FaceDepth
 from app.passes.light_cache import LightCache
@@ -216,6 +217,13 @@ class TestFace:
         with drawn(gpu, self._scene(WALL, pane), with_face=True) as (seen, _):
             beside = seen[28:36, SIZE // 2 + 2 : SIZE // 2 + 24, 1]
             assert beside.min() > 0.8 * beside.max()  # it bends the view of 13 of these columns there
+
+
+def test_what_is_brighter_than_halves_can_say_stays_a_number(gpu: Device) -> None:
+    bright = replace(WALL, material=replace(WALL.material, emission=(1e6, 1e38, 0.5)))
+    radiance = draw(gpu, a_scene(bright))[SIZE // 2, SIZE // 2]
+    assert radiance[0] == radiance[1] == HALF_MAX
+    assert 0.5 < radiance[2] < 1.0
 
 
 class TestAlpha:

@@ -126,6 +126,15 @@ def test_the_same_light(caches: Caches) -> None:
         assert np.abs(looked_up - ray).mean() < 2.0 * off, name
 
 
+def test_a_lamp_among_what_lies_far_away(caches: Caches) -> None:
+    """The floor reaches beyond the lamp, so its view begins at the lamp: the face must not shade itself for that."""
+    light = PointLight((0.5, 0.4, 2.0), intensity=1.0, radius=0.0)
+    caches.gather(replace(caches.scene, lights=LightRig((light,)), environment=None))
+    traced, maps = (caches.visibility(kind)[0] for kind in LIGHT_KINDS)
+    assert 0.2 < traced.mean() < 0.8
+    assert (np.abs(traced - maps) > 0.5).mean() < 0.01
+
+
 @pytest.mark.parametrize("lamp", [(0.0, 0.02, 0.0), (0.0, 0.0, 0.13), (0.0, -0.2, 2.0)])
 def test_lamps_anywhere(caches: Caches, lamp: tuple[float, float, float]) -> None:
     """Within the head, where no view shows all of it; as near to the nose; among what lies outside of the maps."""
@@ -170,6 +179,8 @@ def test_beside_the_face_it_is_dark(kind: LightKind, monkeypatch: pytest.MonkeyP
         stack.callback(cache.close)
         cache.update()
         assert cache.images[CACHE_IMAGES.index("WIDE")][0].read().any()
+        shares = cache.visibility.read(np.float32)
+        assert shares.any() and (shares >= 0.0).all() and (shares <= 1.0).all()
         for image, _ in cache.images:
             texels, size = image.read(), image.width
             beside = face_texels(buffers, size)["traced"].reshape(size, size) == 0

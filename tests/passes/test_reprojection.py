@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,15 +17,14 @@ from app.passes.reprojection import CLIP_AT_REST, CLIP_FAST, EDGE_PIXELS, FAST, 
 from app.passes.scene_buffers import SceneBuffers
 from app.renderer import Renderer
 from app.scene.camera import Camera
-from app.scene.default import default_scene
 from app.scene.environment import Environment
 from app.scene.lights import LightRig
 from app.scene.model import Material, Part, Scene
 from app.scene.primitives import quad
 from app.scene.tonemap import tonemap
+from tests.conftest import SIZE
 
 F64 = NDArray[np.float64]
-ROOT = Path(__file__).resolve().parents[2]
 GREY = 0.25  # of the backdrop
 CAMERA = Camera((0.1, 0.05, 0.8), (0.0, 0.0, 0.0))
 AWAY = replace(CAMERA, target=(0.2, 0.1, 1.6))
@@ -264,60 +262,50 @@ def test_history_counts_less_with_every_sample() -> None:
     assert frame(0) == (False, 0, 0)
 
 
-SIZE = (119, 101)
-
-
-@pytest.fixture(scope="module")
-def head() -> Scene:
-    """The default face under the studio's lights."""
-    return default_scene(aspect=SIZE[0] / SIZE[1])
-
-
 @pytest.fixture
-def renderer(gpu: Device, head: Scene) -> Iterator[Renderer]:
-    weights = WeightSet.load(ROOT / "weights" / "default")
-    with Renderer(gpu, head, weights, SIZE, cache_size=64, cache_samples=2, gbuffer="raster") as made:
+def renderer(gpu: Device, face: Scene, weights: WeightSet) -> Iterator[Renderer]:
+    with Renderer(gpu, face, weights, SIZE, cache_size=64, cache_samples=2, gbuffer="raster") as made:
         made.settle_lights()
         yield made
 
 
-def orbit(renderer: Renderer, head: Scene, frames: int, samples: int = 1) -> F64:
+def orbit(renderer: Renderer, face: Scene, frames: int, samples: int = 1) -> F64:
     """Pictures while the camera goes around the head, (frames, H, W, 3), 0..1."""
     pictures = []
     for index in range(frames):
-        renderer.scene = head.with_camera(head.camera.orbit(0.01 * index, 0.004 * index))
+        renderer.scene = face.with_camera(face.camera.orbit(0.01 * index, 0.004 * index))
         for _ in range(samples):
             renderer.render()
         pictures.append(renderer.read()[..., :3] / 255.0)
     return np.array(pictures)
 
 
-def test_a_moving_picture_is_nearer_to_the_antialiased_one(renderer: Renderer, head: Scene) -> None:
-    truth, plain = orbit(renderer, head, 8, samples=32), orbit(renderer, head, 8)
+def test_a_moving_picture_is_nearer_to_the_antialiased_one(renderer: Renderer, face: Scene) -> None:
+    truth, plain = orbit(renderer, face, 8, samples=32), orbit(renderer, face, 8)
     renderer.antialias_motion = True
-    smooth = orbit(renderer, head, 8)
+    smooth = orbit(renderer, face, 8)
     squared = [((pictures[4:] - truth[4:]) ** 2).mean() for pictures in (plain, smooth)]
     crawl = [(np.diff(pictures[4:] - truth[4:], axis=0) ** 2).mean() for pictures in (plain, smooth)]
     assert squared[1] < 0.6 * squared[0]
     assert crawl[1] < 0.4 * crawl[0]
 
 
-def test_at_rest_the_past_is_forgotten(renderer: Renderer, head: Scene) -> None:
+def test_at_rest_the_past_is_forgotten(renderer: Renderer, face: Scene) -> None:
     """The picture is then that of its own samples alone."""
     renderer.antialias_motion = True
-    orbit(renderer, head, 4)
+    orbit(renderer, face, 4)
     differences = []
     for _ in range(HISTORY_SAMPLES + 2):
-        own = tonemap(renderer.read_radiance(), head.lights.exposure)
+        own = tonemap(renderer.read_radiance(), face.lights.exposure)
         differences.append(np.abs(renderer.read()[..., :3] / 255.0 - own).max())
         renderer.render()
     assert differences[0] > 0.05
     assert max(differences[HISTORY_SAMPLES:]) < 0.01
 
 
-def test_light_that_settles_does_not_hide_the_antialiasing(renderer: Renderer, head: Scene) -> None:
+def test_light_that_settles_does_not_hide_the_antialiasing(renderer: Renderer, face: Scene) -> None:
     """Every sample of the light cache starts the accumulation over."""
-    renderer.scene = replace(head, lights=LightRig(head.lights.lights[:1]), environment=None)
+    renderer.scene = replace(face, lights=LightRig(face.lights.lights[:1]), environment=None)
     renderer.settle_lights()
     for _ in range(32):
         renderer.render()
@@ -325,29 +313,29 @@ def test_light_that_settles_does_not_hide_the_antialiasing(renderer: Renderer, h
     for smooth in (False, True):
         renderer.antialias_motion = smooth
         for _ in range(6):
-            renderer._restart()
+            renderer.restart()
             renderer.render()
         errors.append(((renderer.read()[..., :3] / 255.0 - truth) ** 2).mean())
     assert errors[1] < 0.3 * errors[0]
 
 
-def test_layers_and_other_sizes_have_no_past(renderer: Renderer, head: Scene) -> None:
+def test_layers_and_other_sizes_have_no_past(renderer: Renderer, face: Scene) -> None:
     """A view of the G-buffer is that of its own frame, and so is the first picture after it or of another size."""
     renderer.antialias_motion = True
-    orbit(renderer, head, 3)
+    orbit(renderer, face, 3)
     renderer.mode = "normal"
-    renderer.scene = head
+    renderer.scene = face
     renderer.render()
     assert "reprojection" not in renderer.timings()
     renderer.mode = "neural"
-    renderer.scene = head.with_camera(head.camera.orbit(0.1, 0.0))
+    renderer.scene = face.with_camera(face.camera.orbit(0.1, 0.0))
     renderer.render()
     assert "reprojection" not in renderer.timings()
-    renderer.scene = head
+    renderer.scene = face
     renderer.render()
     assert "reprojection" in renderer.timings()
     renderer.resize(60, 50)
     renderer.render()
     assert "reprojection" not in renderer.timings()
-    own = tonemap(renderer.read_radiance(), head.lights.exposure)
+    own = tonemap(renderer.read_radiance(), face.lights.exposure)
     assert np.abs(renderer.read()[..., :3] / 255.0 - own).max() < 0.01

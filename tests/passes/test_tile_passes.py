@@ -1,7 +1,6 @@
 """Tile hash and tile network on the GPU against their numpy twins."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,18 +10,16 @@ import numpy.typing as npt
 import pytest
 
 from app.gpu import CommandBuffer, Device, Image
-from app.gpu.memory import MemoryKind, allocate
 from app.network import schema, twin
 from app.network.parameters import parameter_vectors
-from app.network.shader import BLOCKS, Variant, shared_bytes
+from app.network.shader import BLOCKS, Variant
 from app.network.tile_hash import tile_hash, tile_list
 from app.network.weights import WeightSet
 from app.passes.network_pipeline import network_pipeline
-from app.passes.tile_check import HALF_TOLERANCE
-from app.passes.tile_hash import MAX_TILES, TileHash
+from app.passes.tile_hash import MOST_GROUPS, TileHash
 from app.passes.tile_network import TileNetwork
-from app.passes.tile_variant import default, matrices
 from app.passes.weight_store import WeightStore
+from tests.conftest import REACHES, Reach
 
 FLOATS = Variant()
 UNTOUCHED = (9.0, 9.0, 9.0, 9.0)  # what the radiance image holds where nothing is drawn
@@ -68,7 +65,14 @@ class Rig:
     """Both passes over one picture, recorded once."""
 
     def __init__(
-        self, gpu: Device, weights: WeightSet, shown: Picture, kept: ExitStack, image: str, variant: Variant
+        self,
+        gpu: Device,
+        weights: WeightSet,
+        shown: Picture,
+        kept: ExitStack,
+        image: str,
+        variant: Variant,
+        most_groups: int,
     ) -> None:
         width, height = shown.size
         self.gpu = gpu
@@ -76,7 +80,7 @@ class Rig:
         self.surface = kept.enter_context(gpu.buffer(shown.surface))
         self.places = kept.enter_context(gpu.buffer(shown.places))
         self.radiance: Image = kept.enter_context(gpu.image(width, height, image))
-        self.hashing = TileHash(gpu, self.places, width, height, hash_scale=weights.hash_scale)
+        self.hashing = TileHash(gpu, self.places, width, height, hash_scale=weights.hash_scale, most_groups=most_groups)
         kept.callback(self.hashing.close)
         self.network = TileNetwork(
             gpu, weights, self.hashing, self.features, self.surface, self.radiance, width, height, variant=variant
@@ -109,14 +113,19 @@ class Rig:
 
 @contextmanager
 def rig(
-    gpu: Device, weights: WeightSet, shown: Picture, image: str = "rgba32f", variant: Variant = FLOATS
+    gpu: Device,
+    weights: WeightSet,
+    shown: Picture,
+    image: str = "rgba32f",
+    variant: Variant = FLOATS,
+    most_groups: int = MOST_GROUPS,
 ) -> Iterator[Rig]:
     """Both passes, closed afterwards without a leak."""
     with gpu.image(1, 1, image) as first:  # the device keeps the staging buffer that reading needs
         first.read()
     before = gpu.live_objects
     with ExitStack() as kept:
-        yield Rig(gpu, weights, shown, kept, image, variant)
+        yield Rig(gpu, weights, shown, kept, image, variant, most_groups)
     assert gpu.live_objects == before
 
 
@@ -195,99 +204,11 @@ def test_blocks_of_any_size(gpu: Device, layers: tuple[int, ...], block: int) ->
         assert_drawn(passes.draw(), weights, shown)
 
 
-@pytest.mark.parametrize("layers", [(32, 15), (32, 32, 28, 15), (32, 64, 64, 64, 15)])
-def test_halves_are_near_the_twin(gpu: Device, layers: tuple[int, ...]) -> None:
-    if "shaderFloat16" not in gpu.info.features:
-        pytest.skip("the device does not calculate with halves")
-    llvm = re.search(r"LLVM (\d+)", gpu.info.driver)
-    if len(layers) > 2 and llvm and int(llvm[1]) >= 19:
-        pytest.skip(f"LLVM {llvm[1]} takes minutes to compile several layers in halves")
-    weights = WeightSet.untrained(layers, slots=3)
-    shown = picture(37, 21, seed=1)
-    with rig(gpu, weights, shown, variant=Variant(12, half=True)) as passes:
-        assert passes.network.variant.half
-        drawn = passes.draw()
-    wanted = expected(weights, shown)
-    face = wanted[..., 3] == 1
-    np.testing.assert_array_equal(drawn[..., 3], wanted[..., 3])
-    error = np.abs(drawn - wanted)[face] / np.maximum(np.abs(wanted[face]).max(axis=-1, keepdims=True), 1)
-    assert 1e-4 < error.max() < HALF_TOLERANCE
-    assert np.sqrt((error**2).mean()) < HALF_TOLERANCE / 16
-
-
-def test_halves_that_overflow_are_dropped(gpu: Device) -> None:
-    if "shaderFloat16" not in gpu.info.features:
-        pytest.skip("the device does not calculate with halves")
-    usual = WeightSet.untrained((32, 8, 15), slots=3)
-    weights = WeightSet(usual.layers, usual.slots * np.float32(1e3), usual.table)
-    shown = picture(37, 21, seed=1)
-    with (
-        pytest.warns(UserWarning, match="in halves is off by .* it is drawn in floats"),
-        rig(gpu, weights, shown, variant=Variant(12, half=True)) as passes,
-    ):
-        assert passes.network.variant == Variant(12)
-        assert_drawn(passes.draw(), weights, shown)
-
-
-@pytest.mark.parametrize("layers", [(32, 15), (32, 7, 18, 15), (32, 32, 28, 15), (32, 48, 48, 15)])
-def test_matrices_are_near_the_twin(gpu: Device, layers: tuple[int, ...]) -> None:
-    variants = matrices(gpu.info)
-    if not variants:
-        pytest.skip("the device has no cooperative matrices of halves")
-    weights = WeightSet.untrained(layers, seed=1, slots=5)
-    shown = picture(37, 21, seed=1)  # tiles that the image cuts
-    wanted = expected(weights, shown)
-    face = wanted[..., 3] == 1
-    for variant in variants:
-        if shared_bytes(layers, variant) > gpu.info.max_shared_memory:
-            continue
-        with rig(gpu, weights, shown, variant=variant) as passes:
-            assert passes.network.variant == variant
-            drawn = passes.draw()
-        np.testing.assert_array_equal(drawn[..., 3], wanted[..., 3])
-        error = np.abs(drawn - wanted)[face] / np.maximum(np.abs(wanted[face]).max(axis=-1, keepdims=True), 1)
-        assert 1e-5 < error.max() < HALF_TOLERANCE
-        assert np.sqrt((error**2).mean()) < HALF_TOLERANCE / 16
-
-
-def test_matrices_that_overflow_are_dropped(gpu: Device) -> None:
-    variants = matrices(gpu.info)
-    if not variants:
-        pytest.skip("the device has no cooperative matrices of halves")
-    usual = WeightSet.untrained((32, 8, 15), slots=3)
-    weights = WeightSet(usual.layers, usual.slots * np.float32(1e4), usual.table)
-    shown = picture(37, 21, seed=1)
-    with (
-        pytest.warns(UserWarning, match="in matrices is off by .* it is drawn in floats"),
-        rig(gpu, weights, shown, variant=variants[0]) as passes,
-    ):
-        assert passes.network.variant == default(gpu.info)
-        assert_drawn(passes.draw(), weights, shown)
-
-
 def test_network_too_large_to_stage_at_once(gpu: Device) -> None:
     weights = WeightSet.untrained((32, 64, 64, 64, 15), slots=3)
     shown = picture(50, 20, seed=6)
     with rig(gpu, weights, shown) as passes:
         assert_drawn(passes.draw(), weights, shown)
-
-
-def test_half_image_holds_the_radiance_to_half_precision(gpu: Device) -> None:
-    weights = WeightSet.untrained(slots=3)
-    shown = picture(48, 32)
-    with rig(gpu, weights, shown, "rgba16f") as passes:
-        drawn = passes.draw()
-    # A driver may round to half towards zero: one unit in the last of 11 places.
-    np.testing.assert_allclose(drawn, expected(weights, shown), rtol=2**-10, atol=1e-6)
-
-
-def test_radiance_is_limited_to_a_half(gpu: Device) -> None:
-    weights = WeightSet.untrained((32, 8, 15))
-    shown = picture(20, 20, face=1.0)
-    shown = Picture(shown.words, shown.depth, np.full((20, 20), 1e8, np.float32))
-    with rig(gpu, weights, shown, "rgba16f") as passes:
-        drawn = passes.draw()
-    assert np.isfinite(drawn).all() and drawn.max() == schema.HALF_MAX
 
 
 def test_only_face_pixels_are_written(gpu: Device) -> None:
@@ -411,19 +332,10 @@ def store(gpu: Device, weights: WeightSet) -> WeightStore:
     return WeightStore(gpu, weights, lambda some: network_pipeline(gpu, some, "rgba32f"))
 
 
-def _unmapped(owner: Any, device: Any, types: Any, requirements: Any, kind: MemoryKind, *, address: bool) -> Any:
-    memory, mappable = allocate(owner, device, types, requirements, kind, address=address)
-    return memory, mappable and kind != "device"
-
-
-@pytest.mark.parametrize("mapped", [True, False])
-def test_other_weights_take_the_place(gpu: Device, mapped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets of the same widths go to and fro between two places; larger ones and other widths get a new one.
-
-    Without `mapped` as on a discrete GPU, whose memory only copies reach.
-    """
-    if not mapped:
-        monkeypatch.setattr("app.gpu.buffer.allocate", _unmapped)
+@pytest.mark.parametrize("reach", REACHES)
+def test_other_weights_take_the_place(gpu: Device, reach: Reach, reach_memory: Callable[[Reach], None]) -> None:
+    """Sets of the same widths go to and fro between two places; larger ones and other widths get a new one."""
+    reach_memory(reach)
     shown = scattered_tiles(64, 48)
     sets = [many_networks(slots, seed) for slots, seed in ((30, 1), (30, 2), (7, 3), (2000, 4), (30, 5))]
     sets.insert(3, WeightSet.untrained((32, 8, 15), slots=9))
@@ -487,5 +399,45 @@ def test_hash_scale_must_be_the_weights(gpu: Device) -> None:
         with pytest.raises(ValueError, match="hash scale 8"):
             TileNetwork(gpu, weights, hashing, features, surface, radiance, 16, 16)
         hashing.close()
-        with pytest.raises(ValueError, match=f"{MAX_TILES} are possible"):
-            TileHash(gpu, places, 4096, 4096)
+
+
+@pytest.mark.parametrize("face", [1.0, 0.5, 0.002, 0.0])
+@pytest.mark.parametrize("most_groups", [1, 7, 20, 64])
+def test_more_tiles_than_a_dispatch_has_groups(gpu: Device, face: float, most_groups: int) -> None:
+    """The list is as long as ever, and every tile of it is drawn, by several dispatches."""
+    weights = WeightSet.untrained((32, 8, 15), slots=5)
+    shown = picture(70, 53, face, seed=3)  # 20 tiles
+    wanted = tile_list(shown.places)
+    with rig(gpu, weights, shown, most_groups=most_groups) as passes:
+        for _ in range(2):
+            assert_drawn(passes.draw(), weights, shown)
+        np.testing.assert_array_equal(passes.hashing.read_tiles(), wanted)
+        np.testing.assert_array_equal(passes.hashing.hashes.read(np.uint32, (20,)), tile_hash(shown.places))
+        records = passes.hashing.dispatch.read(np.uint32, (-(-20 // most_groups), 4))
+    assert records[0, 3] == len(wanted) == records[:, 0].sum()
+    assert records[:, 0].max() <= most_groups
+    assert (records[:, 1:3] == 1).all()
+    assert (np.diff(records[:, 0].astype(int)) <= 0).all()
+
+
+def test_a_picture_of_more_tiles_than_a_dispatch_has_groups(gpu: Device) -> None:
+    """As wide as a window over two large screens; all but a few tiles of it are empty."""
+    width, height = 6016, 3384
+    tiles_x, tiles_y = schema.tile_grid(width, height)
+    assert tiles_x * tiles_y > MOST_GROUPS
+    places = np.full((tiles_x * tiles_y, schema.TILE_PIXELS), schema.NO_FACE, np.uint32)
+    shown = [0, 1, MOST_GROUPS - 1, MOST_GROUPS, tiles_x * tiles_y - 1]
+    places[shown, 17] = 0x3800_3400
+    with gpu.buffer(places) as buffer:
+        hashing = TileHash(gpu, buffer, width, height)
+        with gpu.commands(reusable=False) as commands:
+            hashing.record(commands)
+            commands.barrier()
+        gpu.submit(commands)
+        assert hashing.dispatches == ((0, 0), (16, MOST_GROUPS))
+        listed = hashing.read_tiles()
+        np.testing.assert_array_equal(listed[:, 0], shown)
+        np.testing.assert_array_equal(listed[:, 1], tile_hash(places[shown]))
+        assert hashing.dispatch.read(np.uint32, (2, 4)).tolist() == [[5, 1, 1, 5], [0, 1, 1, 0]]
+        commands.close()
+        hashing.close()

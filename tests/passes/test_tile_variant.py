@@ -29,7 +29,10 @@ def info(gpu: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device
 def multiplier(info: DeviceInfo) -> DeviceInfo:
     """As a GPU that multiplies matrices describes itself."""
     features = info.features | {"cooperativeMatrix", "vulkanMemoryModel", "computeFullSubgroups"}
-    products = (FLOAT_SUMS, MatrixProduct(16, 16, 16, "half", "half"), MatrixProduct(16, 16, 32, "other", "other"))
+    products = (
+        *(FLOAT_SUMS, replace(FLOAT_SUMS, sums="half"), MatrixProduct(16, 16, 16, "half", "half")),
+        MatrixProduct(16, 16, 32, "other", "other"),
+    )
     return replace(info, features=features, matrices=products, min_subgroup_size=32, max_shared_memory=32768)
 
 
@@ -66,10 +69,17 @@ def test_the_environment_overrides(info: DeviceInfo, monkeypatch: pytest.MonkeyP
 
 
 def test_matrices_are_those_the_device_has(multiplier: DeviceInfo) -> None:
-    both = [Variant(matrix=Matrix(16, 8, 16)), Variant(half=True, matrix=Matrix(16, 16, 16))]
-    assert matrices(multiplier) == both
-    assert set(both) < set(candidates(multiplier, LAYERS))
-    assert not set(both) & set(candidates(multiplier, WIDE))  # more shared memory than it has
+    narrow = Matrix(16, 8, 16)
+    all_three = [
+        Variant(matrix=narrow),
+        Variant(half=True, matrix=narrow),
+        Variant(half=True, matrix=Matrix(16, 16, 16)),
+    ]
+    assert matrices(multiplier) == all_three
+    # Float sums become halves for the next layer: a matrix of halves of that size must be one that the device has.
+    assert not matrices(replace(multiplier, matrices=(FLOAT_SUMS,)))
+    assert set(all_three) < set(candidates(multiplier, LAYERS))
+    assert not set(all_three) & set(candidates(multiplier, WIDE))  # more shared memory than it has
     for feature in ("cooperativeMatrix", "vulkanMemoryModel", "computeFullSubgroups", "shaderFloat16"):
         assert not matrices(replace(multiplier, features=multiplier.features - {feature}))
     # Half a matrix of a subgroup's own pixels, and one that no network is made of.
@@ -94,7 +104,10 @@ def test_matrices_are_refused_where_there_are_none(
     with pytest.raises(InputError, match=r"^BUNGYO_TILE_VARIANT is 'matrix-16x8x16', but .* has no cooperative matr"):
         chosen(replace(info, features=frozenset()), LAYERS)
     monkeypatch.setenv(OVERRIDE, "matrix-16x16x16")
-    with pytest.raises(InputError, match=r"cooperative matrices for matrix-16x8x16 and half-matrix-16x16x16 only\.$"):
+    with pytest.raises(
+        InputError,
+        match=r"cooperative matrices for matrix-16x8x16 and half-matrix-16x8x16 and half-matrix-16x16x16 only\.$",
+    ):
         chosen(multiplier, LAYERS)
 
 

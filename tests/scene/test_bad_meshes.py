@@ -14,7 +14,7 @@ from app.errors import InputError
 from app.scene import meshes
 from app.scene.meshes import load_mesh
 from tests.scene.glb_writer import POSITIONS, UVS, Glb, png
-from tests.scene.test_meshes import write_obj, write_textured_ply
+from tests.scene.mesh_writers import write_obj, write_textured_ply
 
 
 def refuse(path: Path, message: str, face: list[str] | None = None) -> None:

@@ -63,6 +63,17 @@ def light_in(tiles: TileBatch) -> npt.NDArray[np.float32]:
     return np.asarray(values[tiles.mask], np.float32)
 
 
+@pytest.mark.parametrize("most", [1, 256 * 3, 256 * 20])
+def test_large_frames_are_traced_in_parts(source: GpuFrameSource, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One tile at a time, a few, or all with fewer samples: they come to the same."""
+    whole = render(source, (KEY,), spp=7)
+    assert len(whole) > 6
+    monkeypatch.setattr("app.training.frame_source.SAMPLES_OF_ALL_PER_SUBMIT", most)
+    parts = render(source, (KEY,), spp=7)
+    for name in ("features", "mask", "target", "variance"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), err_msg=name)
+
+
 def test_a_matte_ball_is_what_its_features_say(source: GpuFrameSource) -> None:
     """Without scattering below the surface, plain shading of the features is the target, but for Fresnel's share."""
     tiles = render(source, (KEY,))

@@ -45,4 +45,4 @@ def test_ray_that_is_missing_or_elsewhere_is_one_sentence(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError) as caught:
         RayExperts()
-    assert caught.value.hint == "pip install 'bungyo[ray]'"
+    assert caught.value.hint == "Install it with:  .venv/bin/pip install -c constraints.txt -e '.[ray]'"

@@ -30,10 +30,11 @@ from app.training.manifest import BLOCK
 from app.training.metrics import psnr, squared_error
 from app.training.pixels import load_pixels
 from app.training.ray_experts import RayExperts
-from app.training.train import Options, Result, choose_device, train
+from app.training.train import Result, choose_device, train
+from app.training.train_options import TrainOptions
 from tests.training.sphere_source import SphereSource, skin
 
-QUICK = Options(
+QUICK = TrainOptions(
     layers=(32, 16, 16, 15),
     threads=1,
     steps=600,
@@ -41,7 +42,7 @@ QUICK = Options(
     experts=ExpertOptions(steps=100, batch=256, rate=4e-3, group=8, min_pixels=1500, judge_pixels=2048, checks=4),
 )
 # Just enough of everything to be interrupted in the middle.
-TINY = Options(
+TINY = TrainOptions(
     layers=(32, 8, 15),
     threads=1,
     steps=60,
@@ -262,7 +263,7 @@ def test_the_device_is_chosen(data: Dataset, tmp_path: Path, monkeypatch: pytest
 def test_the_command_passes_everything_on(tiny: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def run(data: Dataset, out: Path, options: Options, **others: Any) -> Result:
+    def run(data: Dataset, out: Path, options: TrainOptions, **others: Any) -> Result:
         asked.extend([options, others["engine"]])
         return Result(None, None, 0, False)
 
@@ -273,10 +274,12 @@ def test_the_command_passes_everything_on(tiny: Path, data: Dataset, monkeypatch
     result = CliRunner().invoke(command, [*where, *given.split(), *more.split()], standalone_mode=False)
     assert result.exception is None
     experts = ExpertOptions("everything", 8, reach=0.5, neighbor_share=0.1)
-    assert asked[0] == Options((32, 24, 15), 3, 2, "cpu", 7, experts=experts, widths=(64, 128), learning_curve=True)
+    assert asked[0] == TrainOptions(
+        (32, 24, 15), 3, 2, "cpu", 7, experts=experts, widths=(64, 128), learning_curve=True
+    )
     assert isinstance(asked[1], RayExperts)
     CliRunner().invoke(command, where, standalone_mode=False)
-    assert asked[2] == Options() and isinstance(asked[3], experts_module.Here)
+    assert asked[2] == TrainOptions() and isinstance(asked[3], experts_module.Here)
     for wrong in (["--workers", "2"], ["--engine", "ray", "--address", "auto", "--workers", "2"]):
         assert isinstance(CliRunner().invoke(command, [*where, *wrong], standalone_mode=False).exception, InputError)
 
@@ -303,7 +306,7 @@ def test_a_damaged_checkpoint_is_named(data: Dataset, tmp_path: Path) -> None:
         (replace(QUICK, widths=(64, 2000)), r"hidden widths \[2000, 2000\], but 1 to 1024 are possible"),
     ],
 )
-def test_bad_options_are_named(data: Dataset, tmp_path: Path, options: Options, message: str) -> None:
+def test_bad_options_are_named(data: Dataset, tmp_path: Path, options: TrainOptions, message: str) -> None:
     with pytest.raises(InputError, match=message):
         train(data, tmp_path / "out", options, console=QUIET)
     assert not (tmp_path / "out").exists()

@@ -8,6 +8,7 @@ import signal
 import sys
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -36,16 +37,14 @@ class _Mortal:
 
 
 def _run(place: str, number: int, arguments: list[str]) -> int:
-    strike, present = _Strike(number), Viewer._present
+    strike = _Strike(number)
 
-    def counting(viewer: Viewer) -> bool:
+    def shown(_: str) -> None:
+        strike.pictures += 1
         if place == "finaliser":
             mortal = _Mortal()
             weakref.finalize(mortal, strike)
             del mortal
-        shown = present(viewer)
-        strike.pictures += shown
-        return shown
 
     def striking(function: Callable[..., Any]) -> Callable[..., Any]:
         def both(*values: Any) -> Any:
@@ -55,7 +54,7 @@ def _run(place: str, number: int, arguments: list[str]) -> int:
 
         return both
 
-    with patch.object(Viewer, "_present", counting):
+    with patch("app.viewer.Viewer", partial(Viewer, on_shown=shown)):
         if place == "finaliser":
             return main(arguments)
         owner, name = (Viewer, "press") if place == "callback" else (vk, place)

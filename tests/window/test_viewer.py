@@ -11,6 +11,7 @@ import pytest
 from app import viewer as viewer_module
 from app.controls import Controls
 from app.errors import InputError
+from app.gpu import DeviceLost
 from app.renderer import Renderer
 from app.scene.camera import Camera
 from app.scene.lights import LightRig
@@ -56,6 +57,7 @@ class FakeRenderer:
         self._scene = Scene((), LightRig(), None, Camera())
         self.samples = self.rendered = self.waits = 0
         self.lights_settled = True
+        self.interleaves_reference = False
         self.image = object()
 
     @property
@@ -82,17 +84,17 @@ class FakeRenderer:
 
 
 class FakeSwapchain:
-    """Two images; `lost` makes the next acquire fail, as after a change of the window."""
+    """Two images; `lost` makes the next acquire fail, as after a change of the window, `hidden` all of them."""
 
     def __init__(self, *_: object) -> None:
-        self.lost = False
+        self.lost = self.hidden = self.outdated = False
         self.presented = self.acquired = 0
         self.sizes: list[tuple[int, int]] = []
         self.closed = False
 
     def acquire(self) -> object | None:
-        if self.lost:
-            self.lost = False
+        if self.lost or self.hidden:
+            self.lost, self.outdated = False, self.lost
             return None
         self.acquired += 1
         return SimpleNamespace(index=self.acquired % 2)
@@ -103,6 +105,7 @@ class FakeSwapchain:
 
     def resize(self, size: tuple[int, int]) -> bool:
         self.sizes.append(size)
+        self.outdated = False
         return True
 
     def close(self) -> None:
@@ -127,12 +130,16 @@ class FakeCommands:
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, window: FakeWindow, frames: int | None = None, out: Path = Path("out")
+    monkeypatch: pytest.MonkeyPatch,
+    window: FakeWindow,
+    frames: int | None = None,
+    out: Path = Path("out"),
+    kind: str = "cpu",
 ) -> tuple[FakeRenderer, FakeSwapchain]:
     """The viewer on fakes, until the script or the frames are over."""
     monkeypatch.setattr(viewer_module, "Swapchain", FakeSwapchain)
     device: Any = SimpleNamespace(
-        commands=FakeCommands, submit=lambda *_, **__: None, wait_idle=lambda: None, info=SimpleNamespace(kind="cpu")
+        commands=FakeCommands, submit=lambda *_, **__: None, wait_idle=lambda: None, info=SimpleNamespace(kind=kind)
     )
     renderer = FakeRenderer()
     anything: Any = renderer
@@ -230,6 +237,25 @@ def test_minimised_and_resized(monkeypatch: pytest.MonkeyPatch) -> None:
     assert swapchain.sizes == [(100, 50)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "size", "interleaves"),
+    [
+        ("cpu", (64, 48), True),
+        ("integrated", (1280, 720), False),
+        ("integrated", (1920, 1080), True),
+        ("discrete", (2560, 1440), False),
+        ("discrete", (3840, 2160), True),
+    ],
+)
+def test_a_large_reference_is_traced_in_parts(
+    kind: str, size: tuple[int, int], interleaves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = FakeWindow(lambda window: setattr(window, "framebuffer_size", size), None)
+    renderer, _ = run(monkeypatch, window, kind=kind)
+    assert renderer.size == size
+    assert renderer.interleaves_reference is interleaves
+
+
 def test_a_lost_swapchain_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def lose(window: Any) -> None:
         window.swapchain.lost = True
@@ -238,6 +264,36 @@ def test_a_lost_swapchain_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None
     assert swapchain.sizes == [(64, 48)]
     assert swapchain.presented == ENOUGH_SAMPLES + 1
     assert renderer.rendered == ENOUGH_SAMPLES + 1
+
+
+def test_a_hidden_window_answers_and_is_shown_when_it_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hide(window: Any) -> None:
+        window.swapchain.hidden = True
+
+    def come_back(window: Any) -> None:
+        window.swapchain.hidden = False
+
+    window = FakeWindow(*nothing(9), hide, *nothing(100), come_back, *nothing(5))
+    renderer, swapchain = run(monkeypatch, window)
+    assert swapchain.sizes == []
+    assert renderer.rendered == ENOUGH_SAMPLES == window.polls
+    assert swapchain.presented == 11  # the last of them when it came back
+    _, swapchain = run(monkeypatch, FakeWindow(hide, *nothing(5)), frames=3)  # closed while hidden
+    assert swapchain.presented == 1
+
+
+def test_a_lost_gpu_takes_no_surface_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost() -> None:
+        raise DeviceLost("The GPU was lost.")
+
+    monkeypatch.setattr(viewer_module, "Swapchain", FakeSwapchain)
+    device: Any = SimpleNamespace(wait_idle=lost, info=SimpleNamespace(kind="discrete"))
+    parts: Any = (FakeWindow(), device, FakeRenderer(), Path("out"), SimpleNamespace(names=[]))
+    viewer = Viewer(*parts)
+    with pytest.raises(DeviceLost):
+        viewer.close()
+    swapchain: Any = viewer._swapchain
+    assert swapchain.closed
 
 
 def test_frames(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from app.scene.assets import find_environment
 from app.scene.avatar.person import Person
 from app.scene.camera import Camera
-from app.scene.checks import F64, Vec3
+from app.scene.checks import F64, Vec3, triple
 from app.scene.environment import LUMINANCE
 from app.scene.lights import AreaLight, EnvironmentRef, LightRig
 
@@ -30,7 +30,7 @@ def portrait_camera(person: Person, aspect: float) -> Camera:
     right = np.array([math.cos(yaw), 0.0, -math.sin(yaw)])
     up = np.cross(backwards, right) * math.cos(roll) + right * math.sin(roll)
     return Camera(
-        _vec(backwards * distance), (0.0, 0.0, 0.0), _vec(up), fov, near=distance / 80.0, far=distance * 125.0
+        triple(backwards * distance), (0.0, 0.0, 0.0), triple(up), fov, near=distance / 80.0, far=distance * 125.0
     )
 
 
@@ -41,7 +41,7 @@ def portrait_lights(person: Person) -> LightRig:
     warmth = light["warmth"]
     color = np.array([1.0 + 0.35 * warmth, 1.0, 1.0 - 0.6 * warmth if warmth > 0.0 else 1.0 - 0.35 * warmth])
     color /= color @ LUMINANCE
-    key = _softbox(_direction(yaw, pitch), KEY_DISTANCE, (light["key_size"],) * 2, light["key"], _vec(color))
+    key = _softbox(_direction(yaw, pitch), KEY_DISTANCE, (light["key_size"],) * 2, light["key"], triple(color))
     lights = [key]
     if light["fill"] > 0.0:
         toward = _direction(-yaw, 0.1)
@@ -59,13 +59,9 @@ def _softbox(
 ) -> AreaLight:
     """A rectangle that gives the head roughly this irradiance (exactly, if it is small)."""
     radiance = irradiance * distance**2 / (size[0] * size[1])
-    return AreaLight.facing(_vec(toward * distance), (0.0, 0.0, 0.0), *size, color, radiance)
+    return AreaLight.facing(triple(toward * distance), (0.0, 0.0, 0.0), *size, color, radiance)
 
 
 def _direction(yaw: float, pitch: float) -> F64:
     """Unit vector from the head; yaw 0, pitch 0 is straight ahead (+z)."""
     return np.array([math.sin(yaw) * math.cos(pitch), math.sin(pitch), math.cos(yaw) * math.cos(pitch)])
-
-
-def _vec(v: F64) -> Vec3:
-    return float(v[0]), float(v[1]), float(v[2])

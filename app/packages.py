@@ -7,6 +7,11 @@ from app.errors import BungyoError
 _NAMES = {"skimage": "scikit-image"}  # of packages that are not called like their modules
 
 
+def install_command(extra: str) -> str:
+    """The command that installs an optional group of packages, as pyproject.toml names it."""
+    return f".venv/bin/pip install -c constraints.txt -e '.[{extra}]'"
+
+
 def need(who: str, *modules: str) -> None:
     """Raise BungyoError, with the command that mends it, if a module of the optional group `train` is not installed.
 
@@ -20,5 +25,5 @@ def need(who: str, *modules: str) -> None:
     raise BungyoError(
         f"{who} needs {' and '.join(_NAMES.get(module, module) for module in modules)}, "
         f"which {'are' if several else 'is'} not installed.",
-        f"Install {'them' if several else 'it'} with:  .venv/bin/pip install -c constraints.txt -e '.[train]'",
+        f"Install {'them' if several else 'it'} with:  {install_command('train')}",
     )

@@ -1,0 +1,21 @@
+"""Where a page of Markdown and its picture go, for commands that write one."""
+
+from pathlib import Path
+
+from app.errors import InputError
+
+
+def check_page(out: Path) -> None:
+    """Raise InputError unless a page can be written to `out`."""
+    from app.pictures import check_folder
+
+    if out.suffix != ".md":
+        raise InputError(f"The page is Markdown, so {out} must end in .md.")
+    check_folder(out.parent)
+
+
+def picture_of(out: Path) -> Path:
+    """Return where the page's picture goes, in a folder that is made if need be."""
+    picture = out.parent / "images" / f"{out.stem}.png"
+    picture.parent.mkdir(exist_ok=True)
+    return picture

@@ -1,0 +1,60 @@
+"""Whether networks know how a face is unwrapped, and what to do where they do not. Knows no GPU."""
+
+import shlex
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.errors import InputError
+from app.scene_options import SceneOptions
+from app.weight_sets import DEFAULT_WEIGHTS
+
+if TYPE_CHECKING:
+    from app.network.weights import WeightSet
+    from app.scene.model import Scene
+
+
+def check_layout(options: SceneOptions, scene: "Scene", weights: "WeightSet") -> None:
+    """Warn where the face is unwrapped otherwise than the heads that the networks were trained on, and say what to do.
+
+    Raises:
+        InputError: the weights' own description of their layout is damaged.
+    """
+    own = weights.metadata.get("uv_layout")  # of a set that was trained on one mesh; the default one is for all avatars
+    if not weights.metadata.get("trained") or (options.mesh is None and own is None):
+        return
+    from app.scene.uv_layout import UvLayout, canonical_layout
+
+    folder = options.weights or DEFAULT_WEIGHTS
+    try:
+        expected = canonical_layout() if own is None else UvLayout.parse(own)
+    except ValueError as error:
+        raise InputError(f"The weights {folder} have an unreadable uv_layout: {error}.") from error
+    layout = UvLayout.of(scene.parts)
+    if layout.matches(expected):
+        return
+    if options.mesh is None:
+        message = f"the networks in {folder} were trained on a mesh with other UVs than the default head's"
+        advice = "Show that mesh with --mesh FILE."
+    elif layout.matches_turned(expected):
+        message = f"{options.mesh}: its vertices are turned against the heads that the networks in {folder} know"
+        advice = "Turn them (not the node that holds them) until the face looks along +z, with +y up."
+    elif own is not None and layout.matches(canonical_layout()):
+        message = f"{options.mesh}: its UVs are those of the avatars, but not those that the networks in {folder} know"
+        advice = "Leave --weights out: the default networks know them."
+    else:
+        message = f"{options.mesh}: its UVs are not those that the networks in {folder} know"
+        advice = "\n  ".join(["Train networks for it:", *commands_to_train(options.mesh, options.face)])
+    warnings.warn(f"{message}: the neural picture will look wrong. {advice}", stacklevel=2)
+
+
+def commands_to_train(mesh: Path, face: tuple[str, ...]) -> tuple[str, str, str]:
+    """Return the command lines that make networks for a mesh of one's own and show them."""
+    head = " ".join(["--mesh", shlex.quote(str(mesh)), *(f"--face {shlex.quote(name)}" for name in face)])
+    name = mesh.stem if mesh.stem != DEFAULT_WEIGHTS.name else f"my-{mesh.stem}"  # those are not to be overwritten
+    data, weights = (shlex.quote(str(Path(folder, name))) for folder in ("out", "weights"))
+    return (
+        f"bungyo dataset {head} --out {data}",
+        f"bungyo train --data {data} --out {weights}",
+        f"bungyo demo {head} --weights {weights}",
+    )

@@ -1,0 +1,35 @@
+"""What the tile networks were given: the features of the tiles that show the face."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.network.schema import TILE_PIXELS, VECTORS, WORDS, unpack
+from app.passes.gbuffer import GBuffer
+from app.passes.tile_hash import TileHash
+
+
+class TileFeatures(NamedTuple):
+    """N tiles.
+
+    features: (N, TILE_PIXELS, CHANNELS) float32, 0 beside the face.
+    face: (N, TILE_PIXELS) bool.
+    hashes: (N,) uint32.
+    """
+
+    features: NDArray[np.float32]
+    face: NDArray[np.bool_]
+    hashes: NDArray[np.uint32]
+
+
+def read_tile_features(gbuffer: GBuffer, hashing: TileHash) -> TileFeatures:
+    """Those of the last frame. The GPU must be idle."""
+    hashes: NDArray[np.uint32] = hashing.hashes.read(np.uint32)
+    shown = hashes > 0
+    words: NDArray[np.uint32] = gbuffer.features.read(np.uint32, (len(hashes), VECTORS, TILE_PIXELS, 4))[shown]
+    surface: NDArray[np.float32] = gbuffer.surface.read(np.float32, (len(hashes), TILE_PIXELS, 2))[shown]
+    face = np.isfinite(surface[..., 0])
+    packed = np.ascontiguousarray(words.swapaxes(1, 2)).reshape(-1, TILE_PIXELS, WORDS)
+    packed[~face] = 0  # the G-buffer leaves pixels beside the face as they were
+    return TileFeatures(unpack(packed), face, hashes[shown])

@@ -1,0 +1,42 @@
+"""What to draw and on what, as commands, bench and `open_renderer` hand it on. Knows neither click nor GPU."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.passes.gbuffer import GBufferKind
+
+MAX_SIZE = 8192  # pixels along an edge of a picture
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """What to draw and on what; None means the default that comes with bungyo.
+
+    Args:
+        mesh: GLB, OBJ or PLY file.
+        lights: light set-up, a TOML file.
+        environment: environment map, .exr or .hdr.
+        face: names of the materials or parts that are face.
+        weights: folder with the trained networks.
+        other_weights: further folders with trained networks, for who can change them.
+        mode: what the picture shows: one of app.modes.MODES.
+        size: (width, height) in pixels, 1..MAX_SIZE each; None means one that suits the device.
+        device: a device's number or a part of its name.
+        light_samples: how often light is gathered for each point of the face, before it is blurred there.
+        gbuffer: how pixels find what they show: one of app.passes.gbuffer.GBUFFER_KINDS; None: by rays where the
+            device traces them.
+    """
+
+    mesh: Path | None = None
+    lights: Path | None = None
+    environment: Path | None = None
+    face: tuple[str, ...] = ()
+    weights: Path | None = None
+    other_weights: tuple[Path, ...] = ()
+    mode: str = "neural"
+    size: tuple[int, int] | None = None
+    device: str | None = None
+    light_samples: int = 32
+    gbuffer: "GBufferKind | None" = None

@@ -1,0 +1,82 @@
+"""How to train: what `bungyo train` is asked for, and what of that makes sense."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from app.errors import InputError
+from app.network.layers import OUTPUTS, check_layers
+from app.network.schema import CHANNELS
+from app.training.experts import TRAINS, ExpertOptions
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train. The defaults suit 2-25 million pixels in some 250 hashes: about 20 minutes on two cores.
+
+    Attributes:
+        layers: widths from input to output.
+        seed: of all random choices.
+        threads: torch's; the order of summation, hence the last bits, depend on it.
+        device: one of DEVICES; "auto" takes CUDA if there is one.
+        steps, batch, rate: the generalist's Adam steps, pixels a step and first learning rate (cosine).
+        decay: the generalist's weight decay (AdamW: Loshchilov & Hutter 2019), where there are many people.
+        place_noise: deviation of the noise that is added to uv while it trains, where there are many people.
+        experts: how the experts are trained; with 0 steps there are none.
+        widths: of hidden layers, of further generalists, trained as long as the first, to compare with.
+        learning_curve: whether to train on fewer people as well, to see what more data would bring.
+    """
+
+    layers: tuple[int, ...] = (CHANNELS, 32, 28, OUTPUTS)
+    seed: int = 0
+    threads: int = 2
+    device: str = "auto"
+    steps: int = 20_000
+    batch: int = 8192
+    rate: float = 4e-3
+    decay: float = 0.1
+    place_noise: float = 0.03
+    experts: ExpertOptions = field(default_factory=ExpertOptions)
+    widths: tuple[int, ...] = ()
+    learning_curve: bool = False
+
+    def check(self) -> None:
+        """Raise InputError if a value is out of range."""
+        for layers in (self.layers, *map(self.wider, self.widths)):
+            if fault := check_layers(layers):
+                raise InputError(f"The network {fault}.")
+        experts = asdict(self.experts)
+        positive = {"threads": self.threads, "batch": self.batch, "learning rate": self.rate}
+        names = ("batch", "rate", "group", "min_pixels", "min_people", "judge_pixels", "checks")
+        for name, value in (positive | {f"experts' {name}": experts[name] for name in names}).items():
+            if not 0 < value < math.inf:
+                raise InputError(f"Training needs a {name} above 0, not {value}.")
+        for name, value in (
+            ("seed", self.seed),
+            ("weight decay", self.decay),
+            ("noise of places", self.place_noise),
+            ("number of steps", min(self.steps, self.experts.steps)),
+            ("number of neighbours", self.experts.neighbors),
+        ):
+            if math.isnan(value) or value < 0:
+                raise InputError(f"Training needs a {name} of 0 or more, not {value}.")
+        for name, choice, known in (("device", self.device, DEVICES), ("experts' part", self.experts.trains, TRAINS)):
+            if choice not in known:
+                raise InputError(f"Training needs a {name} out of {', '.join(known)}, not {choice!r}.")
+        if self.experts.reach is not None and not 0.0 < self.experts.reach <= 1.0:
+            raise InputError(f"The experts' reach must be above 0 and at most 1, not {self.experts.reach}.")
+        if not 0.0 <= self.experts.neighbor_share < 1.0:
+            share = self.experts.neighbor_share
+            raise InputError(f"The neighbours' share must be at least 0 and below 1, not {share}.")
+
+    def wider(self, width: int) -> tuple[int, ...]:
+        """The same layers with hidden ones of another width; at least one of these."""
+        return (self.layers[0], *[width] * max(len(self.layers) - 2, 1), self.layers[-1])
+
+    def plain(self) -> dict[str, Any]:
+        """The options as JSON values."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values

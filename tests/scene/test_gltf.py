@@ -1,0 +1,156 @@
+"""What arrives of a GLB or glTF file."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from app.errors import InputError
+from app.scene.meshes import load_mesh
+from app.scene.model import SKIN_MEAN_FREE_PATH
+from tests.scene.glb_writer import NORMALS, POSITIONS, TRIANGLES, UVS, Glb, png
+from tests.scene.mesh_writers import color_at
+
+
+def test_glb_arrives_vertex_for_vertex(tmp_path: Path) -> None:
+    (part,) = load_mesh(Glb().write(tmp_path / "q.glb"))
+    np.testing.assert_array_equal(part.mesh.positions, POSITIONS)
+    np.testing.assert_allclose(part.mesh.normals, NORMALS, atol=1e-6)
+    np.testing.assert_allclose(part.mesh.uvs, UVS * [1, -1] + [0, 1])
+    np.testing.assert_array_equal(part.mesh.triangles, TRIANGLES.reshape(2, 3))
+    assert part.name == "head"
+    np.testing.assert_array_equal(part.transform, np.eye(4))
+
+
+def test_glb_material_values_arrive(tmp_path: Path) -> None:
+    glb = Glb()
+    glb.images += [png([[(9, 128, 51), (9, 64, 51)]]), png([[(128, 128, 255)]])]
+    glb.header["textures"] += [{"source": 1}, {"source": 2}]
+    glb.header["materials"] = [
+        {
+            "name": "cloth",
+            "pbrMetallicRoughness": {
+                "baseColorFactor": [0.123, 0.456, 0.789, 0.5],
+                "metallicFactor": 0.5,
+                "roughnessFactor": 0.25,
+                "metallicRoughnessTexture": {"index": 1},
+            },
+            "normalTexture": {"index": 2, "scale": 0.7},
+            "emissiveFactor": [0.1, 0.2, 0.3],
+            "alphaMode": "MASK",
+            "alphaCutoff": 0.4,
+            "extensions": {
+                "KHR_materials_ior": {"ior": 1.4},
+                "KHR_materials_emissive_strength": {"emissiveStrength": 10},
+            },
+        },
+        {"name": "skin"},
+    ]
+    glb.header["nodes"] = [{"mesh": 0, "name": "a"}, {"mesh": 1, "name": "b"}]
+    glb.header["scenes"] = [{"nodes": [0, 1]}]
+    attributes = {"POSITION": 0, "NORMAL": 1, "TEXCOORD_0": 2}
+    meshes = [{"primitives": [{"attributes": attributes, "indices": 3, "material": i}]} for i in (0, 1)]
+    glb.header["meshes"] = meshes
+    cloth, skin = (part.material for part in load_mesh(glb.write(tmp_path / "q.glb")))
+    assert cloth.albedo == (0.123, 0.456, 0.789)  # exactly: not rounded to 8 bits
+    assert (cloth.roughness, cloth.normal_scale, cloth.ior, cloth.opacity) == (0.25, 0.7, 1.4, 0.5)
+    assert (cloth.alpha_mode, cloth.alpha_cutoff) == ("mask", 0.4)
+    assert cloth.metallic == pytest.approx(0.5 * 51 / 255)
+    np.testing.assert_allclose(cloth.emission, (1, 2, 3))
+    assert cloth.roughness_map is not None and cloth.normal_map is not None
+    assert cloth.roughness_map.pixels.tolist() == [[[128], [64]]]  # the green channel
+    assert not cloth.roughness_map.srgb and not cloth.normal_map.srgb
+    assert cloth.subsurface == 0
+    assert (skin.roughness, skin.metallic) == (1.0, 0.0)  # glTF's default is metal, but a face is not
+    assert (skin.subsurface, skin.mean_free_path) == (1.0, SKIN_MEAN_FREE_PATH)
+
+
+def test_own_numbers_of_a_glb_win(tmp_path: Path) -> None:
+    """What `extras.bungyo` says holds for skin and for everything else; the rest of skin is as for any file."""
+    glb = Glb()
+    own = {"mean_free_path": [3.0, 2.0, 1.0], "second_roughness": 0.2, "second_weight": 0.25}
+    glb.header["materials"][0]["extras"] = {"somebody": 1, "bungyo": own}
+    glb.header["materials"][0]["extensions"] = {
+        "KHR_materials_transmission": {"transmissionFactor": 0.5},
+        "KHR_materials_ior": {"ior": 1.376},
+    }
+    skin = load_mesh(glb.write(tmp_path / "a.glb"))[0].material
+    assert (skin.subsurface, skin.mean_free_path) == (1.0, (3.0, 2.0, 1.0))
+    assert (skin.second_roughness, skin.second_weight, skin.transmission, skin.ior) == (0.2, 0.25, 0.5, 1.376)
+    own["subsurface"] = 0.0
+    assert load_mesh(glb.write(tmp_path / "b.glb"))[0].material.subsurface == 0.0
+    for value, message in (({"shine": 1.0}, "unknown shine"), (3, "must be an object"), ({"subsurface": 2}, "<= 1")):
+        glb.header["materials"][0]["extras"]["bungyo"] = value
+        with pytest.raises(InputError, match=message):
+            load_mesh(glb.write(tmp_path / "c.glb"))
+
+
+def test_node_transforms_are_combined(tmp_path: Path) -> None:
+    glb = Glb()
+    half = np.sqrt(0.5)
+    glb.header["nodes"] = [
+        {"children": [1], "translation": [1, 2, 3]},
+        {"children": [2], "rotation": [0, half, 0, half]},  # 90 degrees about +y: x -> -z
+        {"mesh": 0, "name": "head", "scale": [2, 1, 1]},
+    ]
+    (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+    np.testing.assert_allclose(part.transform @ (1, 1, 0, 1), (1, 3, 1, 1), atol=1e-7)
+
+
+def test_rotations_match_trimesh(tmp_path: Path) -> None:
+    x, y, z, w = np.array([0.1, -0.5, 0.3, 0.8]) / np.sqrt(0.99)
+    glb = Glb()
+    glb.header["nodes"][0]["rotation"] = [x, y, z, w]
+    (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+    expected = trimesh.transformations.quaternion_matrix([w, x, y, z])
+    np.testing.assert_allclose(part.transform, expected, atol=1e-12)
+
+
+def test_a_mesh_below_a_camera_node_is_not_lost(tmp_path: Path) -> None:
+    glb = Glb()
+    glb.header["cameras"] = [{"type": "perspective", "perspective": {"yfov": 1.0, "znear": 0.1}}]
+    glb.header["nodes"] = [{"camera": 0, "children": [1]}, {"mesh": 0}]
+    assert len(load_mesh(glb.write(tmp_path / "q.glb"))) == 1
+
+
+def test_primitives_of_one_mesh_become_parts(tmp_path: Path) -> None:
+    glb = Glb()
+    glb.header["materials"] = [{"name": "skin"}, {"name": "lips"}]
+    attributes = {"POSITION": 0, "TEXCOORD_0": 2}
+    glb.header["meshes"] = [
+        {
+            "primitives": [{"attributes": attributes, "indices": 3, "material": i} for i in (0, 1)]
+            + [{"attributes": attributes, "indices": 3}]
+        }
+    ]
+    parts = load_mesh(glb.write(tmp_path / "q.glb"))
+    assert parts[1].material.metallic == 1  # glTF's default
+    assert [(part.name, part.face) for part in parts] == [
+        ("head/skin", True),
+        ("head/lips", False),
+        ("head/2", False),
+    ]
+
+
+def test_a_glb_without_materials_keeps_its_uvs(tmp_path: Path) -> None:
+    glb = Glb()
+    glb.primitive = {}
+    del glb.header["materials"], glb.header["textures"]
+    (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+    assert np.ptp(part.mesh.uvs) == 1
+    assert part.material.albedo == (0.5, 0.5, 0.5)
+
+
+def test_a_gltf_without_scenes_and_with_files_beside_it(tmp_path: Path) -> None:
+    glb = Glb()
+    header, data = glb.parts()
+    (tmp_path / "data.bin").write_bytes(data)
+    (tmp_path / "my tex.png").write_bytes(png())
+    header["buffers"] = [{"byteLength": len(data), "uri": "data.bin"}]
+    header["images"] = [{"uri": "my%20tex.png"}]
+    del header["scenes"], header["scene"]
+    (tmp_path / "q.gltf").write_text(json.dumps(header))
+    (part,) = load_mesh(tmp_path / "q.gltf")
+    assert color_at(part, (0, 0, 0)) == [0, 0, 255]
