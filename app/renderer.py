@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InputError
+from app.frame_commands import FRAMES_IN_FLIGHT, FrameCommands
 from app.frame_passes import FACE_RADIANCE, FramePasses
-from app.gpu import Buffer, CommandBuffer, Device, Image
+from app.gpu import CommandBuffer, Device, Image
 from app.modes import AOVS, MODES, NEEDS_REFERENCE, VIEW_MODES
 from app.network.weights import WeightSet
-from app.passes.composite import Composite, composite_state
+from app.passes.composite import composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
@@ -30,35 +31,15 @@ from app.passes.progressive_reference import ProgressiveReference
 from app.passes.reprojection import History
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_features import TileFeatures, read_tile_features
-from app.passes.upload import Upload
 from app.passes.warm_up import warm_up
 from app.passes.weight_store import ResidentWeights, WeightStore
-from app.scene.lights import brightness, same_shadows
+from app.scene.lights import moved_lights
 from app.scene.model import Scene
 
 __all__ = ["GBUFFER_KINDS", "Renderer"]
 
-_UNDER_WAY = 2  # frames at most: one that the GPU draws, one that is ready for it
 _CENTER = (0.0, 0.0)
 _ENOUGH_BESIDE = 64  # samples of a neural picture beside the reference: all time after that is the reference's
-
-
-class _Turn(Owner):
-    """What each frame that may be under way has of its own; the last of its commands are `composite`.
-
-    `light` brings the frame's record and the cache's state to the GPU, `neural` and `reference` the frame's and the
-    composite's.
-    """
-
-    def __init__(self, device: Device, frame: Buffer, cache_state: Buffer, composite: Composite) -> None:
-        super().__init__()
-        with self.building():
-            self.light = self.own(Upload(device, frame, cache_state))
-            self.neural = self.own(Upload(device, frame, composite.state))
-            self.reference = self.own(Upload(device, frame, composite.state))
-            with self.own(device.commands()) as self.composite:
-                composite.record(self.composite)
-                self.composite.barrier()
 
 
 class Renderer(Owner):
@@ -119,7 +100,6 @@ class Renderer(Owner):
         self.antialias_motion = self._interleaves_reference = False
         self._scene = scene
         self._size = size
-        self._turns: list[_Turn] = []
         self._ran: list[CommandBuffer] = []  # by the last frame
         self._frames = self._used = 0  # drawn, and those before the networks changed
         self._compiled = {weights.layers}
@@ -133,7 +113,7 @@ class Renderer(Owner):
             self._cache = self.own(LightCache(device, self._buffers, **self._cache_options))
             self._of_size = self.own(Owner())
             self._retired = self.own(Owner())  # what frames under way may need
-            self._recorded = self.own(Owner())
+            self._of_binding = self.own(Owner())
             self._make_passes()
         self._neural_samples = 0
         self._history = History()
@@ -187,7 +167,7 @@ class Renderer(Owner):
 
     def make_room(self) -> None:
         """Before `prepare`, and by the thread that draws: waits for frames that still draw with the networks before."""
-        if self._frames < self._used + _UNDER_WAY:
+        if self._frames < self._used + FRAMES_IN_FLIGHT:
             self._finish()
         self._retired.close()
 
@@ -214,8 +194,7 @@ class Renderer(Owner):
             self._record(ready)
         else:
             self._retire_bindings(ready)
-            self._retired.own(self._recorded.let_go(self._network_command))
-            self._record_network()
+            self._retired.own(self._commands.use_network())
         self._neural_samples, self._used = 0, self._frames
 
     @property
@@ -264,24 +243,23 @@ class Renderer(Owner):
         reference = self._reference_shown
         enough = reference is not None and self._neural_samples >= _ENOUGH_BESIDE and self._cache.converged
         neural = self._mode != "reference" and not enough
-        turn = self._turns[self._frames % _UNDER_WAY]
-        turn.composite.wait()
+        own = self._commands.begin(self._frames)
         run: list[CommandBuffer] = []
         if neural and not self._cache.converged:
             state = self._cache.advance()
-            turn.light.write(self._frame_record(0, _CENTER), state)
-            run += (turn.light.commands, self._cache.command)
+            own.light.write(self._frame_record(0, _CENTER), state)
+            run += (own.light.commands, self._cache.command)
             self._neural_samples = 0
         history, keeps = self._history, neural and self.antialias_motion and not self._shows_layer
         if neural:
             history.begin(self._neural_samples, keeps)
         shown = self._composite_record(neural, keeps)
         if neural:
-            jitter = _CENTER if self._shows_layer else _jitter(history.position)
-            turn.neural.write(self._frame_record(history.position, jitter), shown)
-            run += (turn.neural.commands, self._neural_command, self._network_command)
+            jitter = _CENTER if self._shows_layer else history.jitter
+            own.neural.write(self._frame_record(history.position, jitter), shown)
+            run += (own.neural.commands, self._commands.neural, self._commands.network)
             if history.reprojects:
-                run.append(self._reprojection_command)
+                run.append(self._commands.reprojection)
             self._neural_samples += 1
             history.end(keeps, self._scene.camera, self._buffers.clip_from_world)
         if reference is not None:
@@ -290,9 +268,9 @@ class Renderer(Owner):
                 self._finish()
                 reference.start_at(first)
             sample, commands = reference.next()
-            turn.reference.write(self._frame_record(sample, _CENTER), shown)
-            run += (turn.reference.commands, *commands)
-        run.append(turn.composite)
+            own.reference.write(self._frame_record(sample, _CENTER), shown)
+            run += (own.reference.commands, *commands)
+        run.append(own.composite)
         start = time.perf_counter()
         self.device.submit(*run, wait=wait)
         self.submit_seconds = time.perf_counter() - start
@@ -380,27 +358,8 @@ class Renderer(Owner):
         self._forget_commands()
         if weights is not None:
             self._retire_bindings(weights)
-        p, device, own = self._passes, self.device, self._recorded.own
-        with own(device.commands(overlapping=True)) as neural:
-            p.gbuffer.record(neural)
-            p.background.record(neural)
-            neural.barrier()
-            p.tile_hash.record(neural)
-            neural.barrier()
-        with own(device.commands(overlapping=True)) as reprojection:
-            p.reprojection.record(reprojection)
-            reprojection.barrier()
-        self._neural_command, self._reprojection_command = neural, reprojection
-        self._record_network()
         frame, state = self._buffers.frame, self._cache.state
-        self._turns = [own(_Turn(device, frame, state, p.composite)) for _ in range(_UNDER_WAY)]
-
-    def _record_network(self) -> None:
-        """Apart from the rest of a neural frame, as it is recorded anew for other weights."""
-        with self._recorded.own(self.device.commands(overlapping=True)) as network:
-            self._passes.tile_network.record(network)
-            network.barrier()
-        self._network_command = network
+        self._commands = self._of_binding.own(FrameCommands(self.device, self._passes, frame, state))
 
     def _retire_bindings(self, weights: ResidentWeights) -> None:
         """Other networks from now on; what those before were bound by is kept until frames under way are drawn."""
@@ -450,30 +409,15 @@ class Renderer(Owner):
 
     def _finish(self) -> None:
         """Wait until no frame is under way."""
-        for turn in self._turns:
-            turn.composite.wait()
+        self._commands.finish()
 
     def _forget_commands(self) -> None:
         """Close all commands, once frames under way are drawn."""
-        self._recorded.close()
+        self._of_binding.close()
         self._retired.close()
-        self._turns, self._ran = [], []
+        self._ran = []
 
 
 def _moved(old: Scene, new: Scene) -> list[int] | None:
-    """The lights of as many that can have other shadows; None where that is not all that has changed.
-
-    Lights that all have become brighter count as that, so that the picture becomes brighter by exactly as much.
-    """
-    lights = list(zip(old.lights.lights, new.lights.lights, strict=True))
-    if old.environment is not new.environment or all(brightness(a) != brightness(b) for a, b in lights):
-        return None
-    return [index for index, (a, b) in enumerate(lights) if not same_shadows(a, b)]
-
-
-def _jitter(sample: int) -> tuple[float, float]:
-    """Where in the pixel a sample goes, in pixels from its centre: Roberts' R2 sequence, the centre first."""
-    return (
-        (sample * 0.7548776662466927 + 0.5) % 1.0 - 0.5,
-        (sample * 0.5698402909980532 + 0.5) % 1.0 - 0.5,
-    )
+    """Indices of lights whose shadows may have changed; None where the environment or all brightnesses have, too."""
+    return None if old.environment is not new.environment else moved_lights(old.lights.lights, new.lights.lights)

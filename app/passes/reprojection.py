@@ -81,6 +81,8 @@ class History:
         reprojects: whether this frame needs Reprojection.
         samples: as how many samples the composite's history counts in it.
         position: of this frame in sequences of jitter and random numbers, 0 for a picture without a past.
+        jitter: where in the pixel this frame's sample goes, (x, y) in pixels from its centre: Roberts' R2 sequence,
+            whose first place is the centre.
         camera, view: of the picture in `resolved`, its view a (4, 4) matrix world -> clip space; None: there is none.
     """
 
@@ -89,6 +91,12 @@ class History:
         self.camera: Camera | None = None
         self.view: NDArray[np.float64] | None = None
         self._counts = False  # since the accumulation started over
+
+    @property
+    def jitter(self) -> tuple[float, float]:
+        """See above."""
+        x, y = (self.position * step + 0.5 for step in (0.7548776662466927, 0.5698402909980532))
+        return x % 1.0 - 0.5, y % 1.0 - 0.5
 
     def begin(self, sample: int, keeps: bool) -> None:
         """A neural frame begins: the accumulation has `sample` samples, its picture will be kept or not."""

@@ -6,6 +6,7 @@ Rec.709 colour. With exposure 0, radiance 1 is white.
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -157,6 +158,17 @@ def same_shadows(one: Light, other: Light) -> bool:
         return False
     equally_bright: dict[str, Any] = {"color": other.color, _BRIGHTNESS[type(one)]: brightness(other)[1]}
     return replace(one, **equally_bright) == other
+
+
+def moved_lights(old: Sequence[Light], new: Sequence[Light]) -> list[int] | None:
+    """Indices of as many lights that may have other shadows; None if all have another brightness.
+
+    All that become brighter count as that, so that the picture becomes brighter by exactly as much.
+    """
+    lights = list(zip(old, new, strict=True))
+    if all(brightness(a) != brightness(b) for a, b in lights):
+        return None
+    return [index for index, (a, b) in enumerate(lights) if not same_shadows(a, b)]
 
 
 @dataclass(frozen=True)
