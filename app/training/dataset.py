@@ -18,6 +18,7 @@ and is swept away by the next writer, so a kill loses at most the blocks under w
 
 import errno
 import fcntl
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -90,6 +91,14 @@ class Dataset:
         self._split = np.full(max(self.frames, default=-1) + 1, len(SPLITS), np.uint8)
         for index, frame in self.frames.items():
             self._split[index] = SPLITS.index(frame.split)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells the set from any other one, as plain JSON values: all but its tiles' bytes."""
+        counts = {folder_name(tile_hash): self.count(tile_hash) for tile_hash in self.hashes}
+        digest = hashlib.sha256(msgspec.json.encode([list(self.frames), counts])).hexdigest()
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self.spec))
+        return {"spec": plain, "frames": len(self.frames), "tiles": digest}
 
     def count(self, tile_hash: int) -> int:
         """How many tiles the set has for a hash, over all splits."""

@@ -192,7 +192,7 @@ def train(
     torch.set_num_threads(options.threads)
     # What is trained beside the main networks may still be asked for when a run goes on.
     asked = replace(options, widths=(), learning_curve=False).plain()
-    state = Checkpoint.open(out, {"options": asked, "frames": len(data.frames), "seed": data.spec.seed}, fresh)
+    state = Checkpoint.open(out, {"options": asked, "data": data.identity}, fresh)
     with Display(console) as display:
         train_pixels, judge_pixels = (_load(display, data, split) for split in ("train", "validation"))
         for pixels, name in ((train_pixels, "training"), (judge_pixels, "validation")):

@@ -210,6 +210,23 @@ def test_a_killed_training_goes_on(tiny: Path, data: Dataset, tmp_path: Path, mo
     assert slots(tmp_path) == slots(tiny)
 
 
+def test_another_data_set_is_another_run(data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many frames with the same seed, but other samples, or the same with fewer tiles: neither goes on silently."""
+    few = BLOCK * 4
+    for name, plan in (("set", Plan(4, 1, (64, 64), 0.6)), ("other", Plan(2, 1, (64, 64), 0.6))):
+        generate(Here(SphereSource(noise=0.7)), tmp_path / name, plan, few)
+    with monkeypatch.context() as patched:
+        interrupt_at(30, patched, train_module)
+        assert train(Dataset(tmp_path / "set"), tmp_path / "out", TINY, console=QUIET).interrupted
+    fewer = Dataset(tmp_path / "set")
+    fewer.hashes = fewer.hashes[1:]
+    for another in (Dataset(tmp_path / "other"), fewer):
+        with pytest.raises(InputError, match="interrupted training run with other options or data"):
+            train(another, tmp_path / "out", TINY, console=QUIET)
+    moved = (tmp_path / "set").rename(tmp_path / "moved")
+    assert not train(Dataset(moved), tmp_path / "out", TINY, console=QUIET).interrupted
+
+
 def test_ctrl_c_never_costs_finished_weights(
     tiny: Path, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
