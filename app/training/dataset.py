@@ -100,6 +100,12 @@ class Dataset:
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self.spec))
         return {"spec": plain, "frames": len(self.frames), "tiles": digest}
 
+    def shows_face(self, split: str) -> bool:
+        """Whether any pixel of one of SPLITS shows face; reads no more tiles than it takes to see that."""
+        if all(frame.split != split for frame in self.frames.values()):
+            return False
+        return any(self.tiles(tile_hash, split)["mask"].any() for tile_hash in self.hashes)
+
     def count(self, tile_hash: int) -> int:
         """How many tiles the set has for a hash, over all splits."""
         return sum(shard.tiles.get(folder_name(tile_hash), 0) for shard in self._shards)

@@ -53,6 +53,7 @@ from app.training.experts import (
 from app.training.judge import Judge, judge
 from app.training.learning_curve import Point, outlook, sizes, write_learning_curve
 from app.training.loss import weighted_error
+from app.training.manifest import BLOCK, SPLIT_PERIOD, SPLITS, split_of
 from app.training.model import Generalist, Scales
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
@@ -65,6 +66,9 @@ WATCHED = 0.5  # share of the steps after which the best state is kept; before, 
 CURVE_SHARE = 4  # a point of the learning curve gets this part of the steps
 CURVE_PIXELS = 2048  # of a hash, that judge a point
 DEVICES = ("auto", "cpu", "cuda")
+# Until there is a block of every split; the held-out one comes last.
+FEWEST_FRAMES = 1 + max(map([split_of(frame) for frame in range(BLOCK * SPLIT_PERIOD)].index, SPLITS))
+PURPOSES = {"train": "training", "validation": "validation", "held-out": "held-out"}  # of splits, for sentences
 MAIN = "main"  # the training whose networks are written to FILE_NAME
 
 
@@ -143,7 +147,7 @@ class Result:
 
     Attributes:
         weights: the file written; None if training was interrupted too early, or where a finished file is.
-        evaluation: its held-out scores; None if training was interrupted before.
+        evaluation: its held-out scores; None if training was interrupted before, or the targets are too noisy.
         experts: how many hashes have an expert of their own.
         interrupted: Ctrl-C came; the same command goes on from here.
     """
@@ -182,7 +186,7 @@ def train(
         engine: who trains the experts; by default this process.
 
     Raises:
-        InputError: an option is out of range, the data set has too little to train or judge with, or `out`
+        InputError: an option is out of range, the data set has nothing to train, to judge or to score with, or `out`
             holds an interrupted run with other options or data.
         BungyoError: training diverged, or `out` cannot be written.
     """
@@ -194,11 +198,8 @@ def train(
     asked = replace(options, widths=(), learning_curve=False).plain()
     state = Checkpoint.open(out, {"options": asked, "data": data.identity}, fresh)
     with Display(console) as display:
+        _check_splits(data)
         train_pixels, judge_pixels = (_load(display, data, split) for split in ("train", "validation"))
-        for pixels, name in ((train_pixels, "training"), (judge_pixels, "validation")):
-            if not len(pixels):
-                hint = "It needs at least ten frames that show a face."
-                raise InputError(f"The data set {data.path} has no {name} pixels.", hint)
         if data.people:
             train_pixels, judge_pixels = train_pixels.with_mirrored(), judge_pixels.with_mirrored()
         unit = "people" if data.people else "blocks of frames"  # of one face
@@ -218,6 +219,19 @@ def train(
                 result = replace(result, interrupted=True)
     plot_curves(out / "curves.png", state.curves)
     return result
+
+
+def _check_splits(data: Dataset) -> None:
+    """Raise InputError unless there are pixels to train with, to judge by, and to score: before hours of work."""
+    for split in SPLITS:
+        if data.shows_face(split):
+            continue
+        hint = f"It takes {FEWEST_FRAMES} frames or more; `bungyo dataset` goes on where it stopped."
+        if data.spec.scene.get("held_out"):
+            hint = "It was made with --held-out, for scores only."
+        elif len(data.frames) >= FEWEST_FRAMES:
+            hint = "None of the frames for it shows a face: more frames may."
+        raise InputError(f"The data set {data.path} has no {PURPOSES[split]} pixels.", hint)
 
 
 def _load(display: Display, data: Dataset, split: str) -> Pixels:
@@ -254,8 +268,12 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     weights = _weight_set(generalist, found, metadata | more)
     file, evaluation = _write(out / FILE_NAME, weights), None
     if not interrupted:
-        with run.display.stage("Scoring", len(data.hashes)) as show:
-            evaluation = evaluate(weights, data, progress=lambda done, _: show(done, ""))
+        try:
+            with run.display.stage("Scoring", len(data.hashes)) as show:
+                evaluation = evaluate(weights, data, progress=lambda done, _: show(done, ""))
+        except InputError as error:  # the targets are too noisy: the networks are none the worse for it
+            run.display.console.print(f"Not scored: {error}", highlight=False, markup=False)
+            return Result(file, None, len(weights.hashes), False)
         _write(file, replace(weights, metadata={**weights.metadata, "held_out": evaluation.summary()}))
         plot_uv(out / "uv.png", evaluation)
         for name, score in evaluation.scores.items():

@@ -19,6 +19,7 @@ from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.training import experts as experts_module
 from app.training import learning_curve as learning_module
+from app.training import metrics as metrics_module
 from app.training import train as train_module
 from app.training.checkpoint import FILE_NAME
 from app.training.dataset import Dataset
@@ -327,12 +328,31 @@ def test_bad_options_are_named(data: Dataset, tmp_path: Path, options: Options, 
 
 
 def test_too_little_data_is_said(tmp_path: Path) -> None:
-    generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(64, 64)), 3)
-    with pytest.raises(InputError, match="has no validation pixels"):
-        train(Dataset(tmp_path / "set"), tmp_path / "out", QUICK, console=QUIET)
+    """Before anything is trained, and with the number of frames that is enough."""
+    for frames, missing in ((3, "validation"), (24, "held-out")):
+        generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(64, 64)), frames)
+        with pytest.raises(InputError, match=f"has no {missing} pixels") as caught:
+            train(Dataset(tmp_path / "set"), tmp_path / "out", QUICK, console=QUIET)
+        assert "25 frames or more" in caught.value.hint and not list((tmp_path / "out").iterdir())
+    generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(64, 64)), 25)
+    train(Dataset(tmp_path / "set"), tmp_path / "out", replace(TINY, steps=2), console=QUIET)
+    generate(Here(SphereSource()), tmp_path / "judge", Plan(1, size=(64, 64), held_out=True), 1)
+    with pytest.raises(InputError, match="has no training pixels") as caught:
+        train(Dataset(tmp_path / "judge"), tmp_path / "out", QUICK, console=QUIET)
+    assert "--held-out" in caught.value.hint
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError, match="The weights cannot go to"):
         train(Dataset(tmp_path / "set"), tmp_path / "file", QUICK, console=QUIET)
+
+
+def test_scores_that_noise_hides_cost_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(64, 64)), 25)
+    data, said = Dataset(tmp_path / "set"), io.StringIO()
+    monkeypatch.setattr(metrics_module, "CLEAN_NOISE", float("nan"))  # no held-out pixel is judged
+    result = train(data, tmp_path / "out", replace(TINY, steps=2), console=Console(file=said, width=500))
+    assert result.evaluation is None and not result.interrupted and "Not scored: The held-out" in said.getvalue()
+    assert WeightSet.load(tmp_path / "out").metadata["unfinished"] is False
+    assert not (tmp_path / "out" / FILE_NAME).exists()
 
 
 def test_divergence_is_said(data: Dataset, tmp_path: Path) -> None:
