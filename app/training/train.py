@@ -30,6 +30,7 @@ from app.network.layers import OUTPUTS, check_layers
 from app.network.schema import CHANNELS
 from app.network.tile_hash import HASHES
 from app.network.weights import FILE_NAME, WeightSet
+from app.pictures import beside
 from app.training.checkpoint import Checkpoint
 from app.training.coverage import Coverage, coverage
 from app.training.dataset import Dataset
@@ -196,8 +197,8 @@ def train(
     torch.set_num_threads(options.threads)
     # What is trained beside the main networks may still be asked for when a run goes on.
     asked = replace(options, widths=(), learning_curve=False).plain()
-    state = Checkpoint.open(out, {"options": asked, "data": data.identity}, fresh)
-    with Display(console) as display:
+    identity = {"options": asked, "data": data.identity}
+    with Checkpoint.open(out, identity, fresh) as state, Display(console) as display:
         _check_splits(data)
         train_pixels, judge_pixels = (_load(display, data, split) for split in ("train", "validation"))
         if data.people:
@@ -214,10 +215,12 @@ def train(
             try:
                 _train_wider(run, out, train_pixels.to(device), metadata)
                 _measure_learning(run, out, train_pixels, covered.people)
-                state.remove()
             except KeyboardInterrupt:
                 result = replace(result, interrupted=True)
-    plot_curves(out / "curves.png", state.curves)
+        with beside(out / "curves.png") as temporary:
+            plot_curves(temporary, state.curves)
+        if not result.interrupted:
+            state.remove()  # last: until everything is on disk, the same command can write it again
     return result
 
 
@@ -275,7 +278,8 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
             run.display.console.print(f"Not scored: {error}", highlight=False, markup=False)
             return Result(file, None, len(weights.hashes), False)
         _write(file, replace(weights, metadata={**weights.metadata, "held_out": evaluation.summary()}))
-        plot_uv(out / "uv.png", evaluation)
+        with beside(out / "uv.png") as temporary:
+            plot_uv(temporary, evaluation)
         for name, score in evaluation.scores.items():
             clean = f", against the truth {evaluation.clean[name]}" if name in evaluation.clean else ""
             run.display.console.print(f"{name:>10}  {score}{clean}", highlight=False)

@@ -1,7 +1,9 @@
 """Training from end to end on a sphere with known skin: it learns, resumes, repeats itself, and refuses bad input."""
 
+import errno
 import io
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from app.training import experts as experts_module
 from app.training import learning_curve as learning_module
 from app.training import metrics as metrics_module
 from app.training import train as train_module
-from app.training.checkpoint import FILE_NAME
+from app.training.checkpoint import FILE_NAME, Checkpoint
 from app.training.dataset import Dataset
 from app.training.evaluate import evaluate
 from app.training.experts import ExpertOptions
@@ -61,7 +63,7 @@ def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Matplotlib takes longer than a short training; `trained` comes before, with its plots."""
     for name in ("plot_curves", "plot_uv"):
-        monkeypatch.setattr(train_module, name, lambda path, what: None)
+        monkeypatch.setattr(train_module, name, lambda path, what: path.touch())
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +196,37 @@ def test_ctrl_c_keeps_the_best_and_the_next_run_goes_on(
     result = train(data, tmp_path, TINY, console=QUIET)
     assert not result.interrupted and not (tmp_path / FILE_NAME).exists()
     assert slots(tmp_path) == slots(tiny)  # as if it had never been interrupted
+
+
+def test_a_folder_belongs_to_one_training(data: Dataset, tmp_path: Path) -> None:
+    for fresh in (False, True):
+        with Checkpoint.open(tmp_path, {}, False), pytest.raises(InputError, match="Another training writes"):
+            train(data, tmp_path, TINY, fresh=fresh, console=QUIET)
+    (tmp_path / FILE_NAME).write_bytes(b"damaged")
+    for _ in range(2):  # what is refused lets go
+        with pytest.raises(InputError, match="cannot be read"):
+            Checkpoint.open(tmp_path, {}, False)
+    Checkpoint.open(tmp_path, {}, True).close()
+
+
+def test_a_disk_without_room_for_pictures_costs_no_training(
+    tiny: Path, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "curves.png").write_bytes(b"of an earlier training")
+
+    def full(path: Path, what: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for picture, name in (("uv.png", "plot_uv"), ("curves.png", "plot_curves")):
+        with monkeypatch.context() as patched, pytest.raises(BungyoError, match=f"{picture}: No space left"):
+            patched.setattr(train_module, name, full)
+            train(data, tmp_path, TINY, console=QUIET)
+        assert (tmp_path / FILE_NAME).exists() and not list(tmp_path.glob(".*"))
+    assert (tmp_path / "curves.png").read_bytes() == b"of an earlier training"
+    train(data, tmp_path, TINY, console=QUIET)  # only the pictures are left to do
+    assert slots(tmp_path) == slots(tiny) and not (tmp_path / FILE_NAME).exists()
+    assert (tmp_path / "curves.png").read_bytes() == b""
 
 
 class Killed(BaseException):
