@@ -31,6 +31,7 @@ import numpy.typing as npt
 
 from app.errors import BungyoError, InputError
 from app.training.manifest import (
+    CAMERAS,
     FORMAT_VERSION,
     MANIFEST,
     SPLITS,
@@ -105,6 +106,13 @@ class Dataset:
         if all(frame.split != split for frame in self.frames.values()):
             return False
         return any(self.tiles(tile_hash, split)["mask"].any() for tile_hash in self.hashes)
+
+    def draw_of(self, frame: int) -> int:
+        """A number that frames share which stand or fall together: they show one person.
+
+        Of one fixed face, they have the lights in common.
+        """
+        return self.people[block_of(frame)].seed if self.people else frame // CAMERAS
 
     def count(self, tile_hash: int) -> int:
         """How many tiles the set has for a hash, over all splits."""

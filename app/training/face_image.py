@@ -40,6 +40,7 @@ class FaceImage:
         target: (H, W, 3) float32 radiance, noisy, unbiased.
         variance: (H, W, 3) float32 of that noise.
         exposure_ev: stops at which the frame is shown.
+        draw: a number that frames share which stand or fall together, see `Dataset.draw_of`.
     """
 
     features: npt.NDArray[np.uint32]
@@ -48,15 +49,19 @@ class FaceImage:
     target: F32
     variance: F32
     exposure_ev: float
+    draw: int = 0
 
     @staticmethod
-    def from_records(tiles: npt.NDArray[np.void], size: tuple[int, int], exposure_ev: float) -> "FaceImage":
+    def from_records(
+        tiles: npt.NDArray[np.void], size: tuple[int, int], exposure_ev: float, draw: int = 0
+    ) -> "FaceImage":
         """Put one frame's tiles together.
 
         Args:
             tiles: (n,) records of `TILE_DTYPE`, in any order; where there is none, there is no face.
             size: (width, height) of the frame.
             exposure_ev: stops.
+            draw: of the frame.
         """
         across, down = tile_grid(*size)
         index = tiles["tile_xy"][:, 1].astype(np.intp) * across + tiles["tile_xy"][:, 0]
@@ -68,7 +73,7 @@ class FaceImage:
             return from_tiles(grid, *size)
 
         features, scale, target, variance = map(image, ("features", "light_scale", "target", "variance"))
-        return FaceImage(features, scale, image("mask").astype(bool), target, variance, exposure_ev)  # type: ignore[arg-type]
+        return FaceImage(features, scale, image("mask").astype(bool), target, variance, exposure_ev, draw)  # type: ignore[arg-type]
 
     @staticmethod
     def from_batch(tiles: TileBatch, size: tuple[int, int], exposure_ev: float) -> "FaceImage":
@@ -162,4 +167,5 @@ def face_images(data: Dataset, split: str = "held-out") -> Iterator[FaceImage]:
         raise InputError(f"The data set {data.path} has no {split} frames to judge by.")
     for index in np.unique(tiles["frame"]):
         own = tiles[tiles["frame"] == index]
-        yield FaceImage.from_records(own, data.spec.size, data.frames[int(index)].exposure_ev)
+        frame = data.frames[int(index)]
+        yield FaceImage.from_records(own, data.spec.size, frame.exposure_ev, data.draw_of(frame.index))

@@ -18,6 +18,7 @@ from app.network.schema import TILE, TILE_PIXELS, channels
 from app.scene.tonemap import tonemap
 
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 KEY_LUMINANCE = 0.25  # the mean luminance a face is exposed to: skin by plain shading, sRGB about 0.5
@@ -58,6 +59,21 @@ def auto_exposure(radiance: F32, irradiance: float = 0.0) -> float:
 def psnr(mean_squared_error: float) -> float:
     """Decibels of a mean squared error of display values in 0..1; 99 dB where there is none."""
     return float(-10.0 * np.log10(max(mean_squared_error, 10.0**-9.9)))
+
+
+def mean_and_doubt(values: F64, draws: npt.NDArray[np.integer]) -> tuple[float, float]:
+    """The mean of (n,) values and its standard error, where values of one draw (n,) stand or fall together.
+
+    Where all draws have equally many values it is the standard error of the draws' own means; else the cluster-robust
+    one of Liang & Zeger 1986, "Longitudinal data analysis using generalized linear models". NaN for a single draw, as
+    nothing tells what another one would change.
+    """
+    mean = float(values.mean()) if len(values) else float("nan")
+    sums = np.bincount(np.unique(draws, return_inverse=True)[1], values - mean)
+    count = len(sums)
+    if count < 2:
+        return mean, float("nan")
+    return mean, float(np.sqrt(count / (count - 1) * np.square(sums).sum())) / len(values)
 
 
 def squared_error(prediction: F32, target: F32, exposure_ev: float | F32) -> F32:

@@ -15,9 +15,11 @@ from app.training.dataset import Dataset
 from app.training.evaluate import draw_wide, evaluate, wide_generalists
 from app.training.figures import figures
 from app.training.groups import distance_groups, light_groups
+from app.training.manifest import BLOCK
 from app.training.metrics import F32, TruthError, plain_shading, psnr, squared_error
 from app.training.quality import HAS_FLIP, flip, judge_pictures, ssim, with_noise
 from tests.training.judged_sphere import LAYERS, linear_skin, make, network, weight_set
+from tests.training.sphere_source import SpherePeople
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,27 @@ def test_networks_are_told_apart_though_noise_hides_them(noisy: Dataset) -> None
     found = figures(alone, noisy, result, quality=judge_pictures(alone, noisy, result))
     assert found["generalist_tile_share"] == 1.0 and found["gain_over_generalist_db"] == 0.0
     assert found["seam_ratio"] is None and "never changes" in found["not_measured"]["seams"]
+
+
+def test_doubts_are_those_of_people(exact: Dataset, tmp_path: Path) -> None:
+    """Frames of one person tell nothing of others, of two something; one fixed face has its lights to draw."""
+    weights, found = weight_set(0.8, 0.9, exact.hashes[::2]), {}
+    for count in (BLOCK, 2 * BLOCK):
+        data = make(tmp_path / str(count), noise=0.1, frames=count, people=SpherePeople())
+        result = evaluate(weights, data)
+        found[count] = figures(weights, data, result, quality=judge_pictures(weights, data, result))
+    one, two = found.values()
+    assert one["data"]["people"] == 1 and "All frames show one person" in one["not_measured"]["doubts"]
+    for name in ("psnr_mean", "gain_over_generalist", "seam_ratio"):
+        assert one[f"{name}_doubt"] is None and two[f"{name}_doubt"] > 0.0
+    assert one["psnr_mean"] > 20.0 and one["seam_ratio"] > 0.0 and "doubts" not in two["not_measured"]
+    truth = [frame["psnr"]["experts"] for frame in two["per_frame"]]
+    halves = [np.mean(truth[:BLOCK]), np.mean(truth[BLOCK:])]
+    assert two["psnr_mean_doubt"] == pytest.approx(abs(halves[0] - halves[1]) / 2, rel=1e-2)
+    fixed = evaluate(weights, exact)
+    truth = fixed.truth("experts").reshape(3, 2).mean(axis=1)  # three lightings of two cameras
+    wanted = truth.std(ddof=1) / np.sqrt(3)
+    assert figures(weights, exact, fixed)["psnr_mean_doubt"] == pytest.approx(wanted, rel=1e-3)
 
 
 def test_wide_generalists_beside_the_file(exact: Dataset, tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ OFFSET = 0.006
 
 
 def seams(weights: WeightSet, images: list[FaceImage]) -> SeamRatio:
-    return seams_of([Borders(weights, image).sums(draw(weights, image)) for image in images])
+    rows = [Borders(weights, image).sums(draw(weights, image)) for image in images]
+    return seams_of(rows, [image.draw for image in images])
 
 
 def shown(radiance: float) -> float:
@@ -56,7 +57,7 @@ def test_borders_that_nobody_sees_have_the_ratio_1() -> None:
     rows = np.sum([Borders(checkered(0.0), face).sums(face.target) for face in faces], axis=0)
     across, inside = rows[:, 7:] / rows[:, 1:3]
     np.testing.assert_allclose(across / inside, 1.0, atol=0.1)
-    picture = seams_of([Borders(checkered(0.0), face).sums(face.target) for face in faces])
+    picture = seams_of([Borders(checkered(0.0), face).sums(face.target) for face in faces], range(8))
     assert picture.picture_ratio == pytest.approx(1.0, abs=0.05)
 
 
@@ -77,10 +78,19 @@ def test_frames_that_say_nothing_change_nothing() -> None:
     unknown = replace(faces[0], variance=np.full((SIZE, SIZE, 3), np.inf, np.float32))
     np.testing.assert_equal(astuple(seams(weights, [*faces, hidden, unknown])), astuple(seams(weights, faces)))
     no_experts = replace(weights, table=np.zeros_like(weights.table))
-    for nothing in (seams(weights, [hidden]), seams(weights, [unknown]), seams(no_experts, faces), seams_of([])):
+    for nothing in (seams(weights, [hidden]), seams(weights, [unknown]), seams(no_experts, faces), seams_of([], [])):
         assert nothing.pairs == 0 and math.isnan(nothing.ratio) and math.isnan(nothing.step)
     alone = seams(weights, faces[:1])
     assert alone.ratio > 1.5 and math.isnan(alone.deviation)
+
+
+def test_frames_of_one_person_are_one_draw() -> None:
+    weights, faces = checkered(OFFSET), [grainy_face(seed, 0.008) for seed in range(6)]
+    together = seams(weights, [replace(face, draw=9) for face in faces])
+    assert together.pairs > 0 and math.isnan(together.deviation) and math.isnan(together.step_deviation)
+    apart = seams(weights, faces)
+    again = seams(weights, [*faces, *faces, *faces])  # thrice the frames, but nobody new
+    assert again.ratio == pytest.approx(apart.ratio) and again.deviation == pytest.approx(apart.deviation)
 
 
 def test_moving_the_grid_shows_what_it_changes() -> None:
