@@ -76,6 +76,27 @@ def test_a_single_witness_is_not_certain() -> None:
     assert 0.0 <= choose_reaches(toward[:1], length[:1])[0] <= 1.0  # no other expert to learn from
 
 
+@pytest.mark.parametrize(("experts", "people"), [(1, 10), (2, 10), (16, 10), (150, 10), (4, 3), (16, 1), (150, 1)])
+def test_few_useless_experts_are_kept(experts: int, people: int) -> None:
+    """Whose way leads nowhere is kept when chance exceeds one standard error: a sixth of the time, at few people more.
+
+    That holds for a lone expert, too, and where nothing but the common mean is left of them.
+    """
+    rng, kept = np.random.default_rng(0), []
+    for _ in range(1200 // min(experts, 12)):
+        length = rng.gamma(1.0, 1.0, (experts, people))
+        kept.append((choose_reaches(2.0 * np.sqrt(length) * rng.normal(size=length.shape), length) > 0.0).mean())
+    assert 0.05 < np.mean(kept) < 0.24
+
+
+def test_a_single_person_lets_experts_go_together_or_not_at_all() -> None:
+    length = np.random.default_rng(0).gamma(1.0, 1.0, (40, 1))
+    noise = 0.3 * np.sqrt(length) * np.random.default_rng(1).normal(size=length.shape)
+    useful = choose_reaches(0.5 * length + noise, length)
+    assert 0.3 < useful.min() and useful.max() - useful.min() < 1e-6 and useful.max() < 0.5
+    assert choose_reaches(0.5 * length[:1], length[:1])[0] == 0.0  # nobody to be compared with
+
+
 def test_broken_and_unseen_experts_stay_at_home() -> None:
     toward, length = evidence([0.5, 0.5, 0.5], 50, 0.1)
     toward[0, 3], length[1] = np.nan, 0.0
