@@ -149,6 +149,7 @@ class _Frame:
 
 def _frames(weights: WeightSet, image: FaceImage, cures: Sequence[Cure]) -> list[_Frame]:
     borders, painter = Borders(weights, image), Painter(weights, image)
+    alike = Painter(weights, replace(image, hashes=None))  # the renderer's hashes are known of one grid alone
     target, variance, face = (to_tiles(values) for values in (image.target, image.variance, image.face))
     exposure = np.full(len(face), image.exposure_ev, np.float32)
     truth = TruthError(to_tiles(painter.paint(AS_IS)[0]), target, variance, face, exposure)
@@ -160,8 +161,8 @@ def _frames(weights: WeightSet, image: FaceImage, cures: Sequence[Cure]) -> list
     result = []
     for cure in cures:
         picture, cost = painter.paint(cure)
-        moved, _ = painter.paint(cure, MOVE)
-        jumps, changes = borders.sums(picture), shown_change(image, picture, moved)
+        still, moved = (alike.paint(cure, shift)[0] for shift in ((0, 0), MOVE))
+        jumps, changes = borders.sums(picture), shown_change(image, still, moved)
         after = error(picture)
         gain = 10.0 * math.log10(before / after) if min(before, after) > 0.0 else math.nan
         result.append(_Frame(jumps, changes, gain, cost, image.draw))

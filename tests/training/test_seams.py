@@ -3,6 +3,7 @@
 import math
 from dataclasses import astuple, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,11 +161,40 @@ def test_a_shifted_grid_is_that_of_a_shifted_camera(batch: TileBatch) -> None:
         features=np.pad(image.features, (*padding, (0, 0))),
         light_scale=np.pad(image.light_scale, padding),
         face=np.pad(image.face, padding),
+        hashes=None,
     )
     np.testing.assert_array_equal(image.tile_hashes(8, (5, 3)), moved.tile_hashes(8))
     weights = WeightSet.untrained((32, 8, 15), slots=5)
     np.testing.assert_array_equal(draw(weights, image, (5, 3)), draw(weights, moved)[3:, 5:])
     assert not np.array_equal(draw(weights, image), draw(weights, image, (5, 3)))
+
+
+def test_networks_are_chosen_as_the_renderer_chose_them(tmp_path: Path) -> None:
+    """Hair that hides a part of the face takes pixels from the mask, but none from the hash."""
+
+    class Haired(SphereSource):
+        def render(self, *arguments: Any, **named: Any) -> TileBatch:
+            tiles = super().render(*arguments, **named)
+            hidden = (unpack(tiles.features)[..., channels("uv")][..., 1] > 0.55) & tiles.mask
+            return replace(tiles, mask=tiles.mask & ~hidden)
+
+    generate(Here(Haired(noise=0.1)), tmp_path / "set", Plan(8, 1, (96, 96), 1.0, held_out=True), 2)
+    data = Dataset(tmp_path / "set")
+    weights = WeightSet.untrained((32, 8, 15), slots=5)
+    changed = 0
+    for index, image in zip(data.frames, face_images(data), strict=True):
+        picture, chosen = draw(weights, image), image.tile_hashes(HASH_SCALE)
+        changed += int((replace(image, hashes=None).tile_hashes(HASH_SCALE) != chosen).sum())
+        for tile_hash in data.hashes:
+            tiles = data.tiles(tile_hash)
+            for tile in tiles[tiles["frame"] == index]:
+                (x, y), mask = tile["tile_xy"].astype(int), tile["mask"].astype(bool)
+                assert chosen[y, x] == (tile_hash if mask.any() else 0)
+                drawn = forward(weights, unpack(tile["features"]), tile["light_scale"], tile_hash)
+                seen = picture[y * TILE :, x * TILE :][:TILE, :TILE].reshape(-1, 3)
+                np.testing.assert_array_equal(seen[mask], drawn[mask])
+    assert changed > 3
+    assert not np.array_equal(image.tile_hashes(HASH_SCALE, (8, 8)), image.tile_hashes(HASH_SCALE))
 
 
 def test_whole_frames_of_a_data_set_are_judged(tmp_path: Path) -> None:
