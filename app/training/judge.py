@@ -64,6 +64,14 @@ class Judge:
         """Return the same with the targets' noise in it: never negative."""
         return self._errors(radiance).mean(dim=-1).sum(dim=-1) / self.count
 
+    def nearer(self, radiance: Tensor, other: Tensor) -> bool:
+        """Whether a picture (1, n, 3) is nearer to the truth than another one, halfway between both as the reference.
+
+        Noise may well make the errors of both negative; the noise that is taken off is the same, so they still compare.
+        """
+        self.refer_to(0.5 * (radiance.clamp_min(0.0) + other.clamp_min(0.0)))
+        return bool((self._errors(radiance) - self._errors(other)).mean() < 0.0)
+
     def by_person(self, radiance: Tensor, people: int) -> tuple[Tensor, Tensor]:
         """Sum up (rows, people) float64: squared errors against the truth, and the pixels that have them."""
         errors = (self._errors(radiance) - self._noise).mean(dim=-1)

@@ -24,6 +24,8 @@ import numpy as np
 import torch
 from rich.console import Console
 from safetensors import SafetensorError
+from torch import Tensor
+from torch.func import functional_call
 
 from app.errors import BungyoError, InputError
 from app.network.layers import OUTPUTS, check_layers
@@ -368,7 +370,7 @@ class _Run:
         net = untrained(layers, pixels, self.generator(name, "scales"))
         decay = options.decay if self.people else 0.0
         optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=decay, fused=True)
-        reached = state.generalists.get(name, {"step": 0, "best_db": -math.inf, "best": net.state_dict()})
+        reached = state.generalists.get(name, {"step": 0, "best": net.state_dict()})
         if reached["step"]:
             net.load_state_dict(reached["net"])
             optimizer.load_state_dict(reached["optimizer"])
@@ -395,9 +397,8 @@ class _Run:
                 if math.isnan(db):
                     raise BungyoError(f"Training diverged after {last} steps.", "Try a smaller learning rate.")
                 reached = {**reached, "step": last, "net": net.state_dict(), "optimizer": optimizer.state_dict()}
-                if last >= WATCHED * steps and db > reached["best_db"]:
-                    best = {key: value.clone() for key, value in net.state_dict().items()}
-                    reached |= {"best_db": db, "best": best}
+                if first < WATCHED * steps or jury.nearer(drawn, _drawn_by(reached["best"], net, jury)):
+                    reached["best"] = {key: value.clone() for key, value in net.state_dict().items()}
                 state.generalists[name] = reached
                 if curve:
                     widths = "-".join(map(str, layers[1:-1]))
@@ -429,6 +430,13 @@ class _Run:
         """The experts of all groups that are done, whoever finished first."""
         done = self.state.groups[name]
         return finish(generalist, [GroupResult(*done[number]) for number in sorted(done)], options)
+
+
+def _drawn_by(state: dict[str, Tensor], net: Generalist, jury: Judge) -> Tensor:
+    """What the network would draw of the judged pixels in another state."""
+    with torch.no_grad():
+        drawn: Tensor = functional_call(net, state, jury.features) * jury.scale
+    return drawn
 
 
 def _weight_set(generalist: Generalist, found: Finished, metadata: dict[str, Any]) -> WeightSet:

@@ -53,6 +53,16 @@ def test_the_error_against_the_truth_is_found_below_the_noise() -> None:
     np.testing.assert_allclose(sums.sum(1) / pixels.sum(1), jury.clean(drawn), rtol=1e-3, atol=1e-7)
 
 
+def test_pictures_are_told_apart_where_noise_hides_both() -> None:
+    """A recorded variance that is too large makes both errors negative: the better picture is still the better one."""
+    pixels = noisy_pixels()
+    pixels.variance.mul_(1.2)
+    jury = Judge(pixels, torch.arange(COUNT)[None], plain)
+    near, far = pictures(1.02 * TRUTH), pictures(0.95 * TRUTH)
+    assert float(jury.clean(near)[0]) < 0.0 and float(jury.clean(far)[0]) < 0.0
+    assert jury.nearer(near, far) and not jury.nearer(far, near) and not jury.nearer(near, near)
+
+
 def test_the_evidence_is_the_way_to_the_truth() -> None:
     """A picture that went twice as far as the truth should have gone half the way, everybody says."""
     rows = torch.arange(COUNT).expand(2, -1)

@@ -29,6 +29,7 @@ from app.training.evaluate import evaluate
 from app.training.experts import ExpertOptions
 from app.training.frames import Plan
 from app.training.generate import Here, generate
+from app.training.judge import Judge
 from app.training.manifest import BLOCK
 from app.training.metrics import psnr, squared_error
 from app.training.pixels import load_pixels
@@ -163,6 +164,15 @@ def test_same_seed_same_weights(tiny: Path, data: Dataset, tmp_path: Path) -> No
     train(data, tmp_path / "other", other, console=QUIET)
     assert len(WeightSet.load(tmp_path / "other").hashes) == 0  # no experts: everything is slot 0
     assert slots(tmp_path / "other") != slots(tiny)
+
+
+def test_the_best_state_is_found_below_the_noise(
+    tiny: Path, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where noise makes all estimated errors negative the same state is kept as where it does not."""
+    monkeypatch.setattr(Judge, "clean", lambda self, radiance: Judge.noisy(self, radiance) - 1.0)
+    train(data, tmp_path, replace(TINY, experts=replace(TINY.experts, steps=0)), console=QUIET)
+    np.testing.assert_array_equal(WeightSet.load(tmp_path).slots[0], WeightSet.load(tiny).slots[0])
 
 
 def interrupt_at(
