@@ -33,6 +33,7 @@ from app.errors import BungyoError, InputError
 from app.training.manifest import (
     CAMERAS,
     FORMAT_VERSION,
+    GATHERING,
     MANIFEST,
     SPLITS,
     TILE_DTYPE,
@@ -225,6 +226,12 @@ class DatasetWriter:
         if header.format_version != FORMAT_VERSION:
             raise InputError(
                 f"The data set {self.path} was begun by an earlier version of bungyo, so it can be read but not go on.",
+                "Begin another one.",
+            )
+        if header.spec.scene.get(GATHERING) != self.spec.scene.get(GATHERING):
+            raise InputError(
+                f"The frames of {self.path} were rendered by another version of bungyo, whose features differ, so the "
+                "set can be read but not go on.",
                 "Begin another one.",
             )
         if found := _differences(msgspec.to_builtins(header.spec), msgspec.to_builtins(self.spec)):
