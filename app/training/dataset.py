@@ -137,13 +137,20 @@ class Dataset:
         tiles = np.concatenate(parts) if parts else np.zeros(0, TILE_DTYPE)
         if len(tiles) and int(tiles["frame"].max()) >= len(self._split):
             raise InputError(f"A tile of {folder_name(tile_hash)} in {self.path} names a frame that does not exist.")
-        if split is None:
-            return tiles
-        chosen: npt.NDArray[np.void] = tiles[self._split[tiles["frame"]] == SPLITS.index(split)]
-        return chosen
+        return tiles if split is None else self._of_split(tiles, split)
 
-    def some_tiles(self, count: int, seed: int = 0) -> npt.NDArray[np.void]:
-        """Read about `count` random tiles of all hashes and splits, without reading the others.
+    def count_split(self, split: str) -> int:
+        """How many tiles one of SPLITS has; where shards hold frames of several (version 1), at most."""
+        shards = [shard for shard in self._shards if any(frame.split == split for frame in shard.frames)]
+        return sum(sum(shard.tiles.values()) for shard in shards)
+
+    def some_tiles(self, count: int, seed: int = 0, split: str | None = None) -> npt.NDArray[np.void]:
+        """Read about `count` random tiles of all hashes, without reading the others.
+
+        Args:
+            count: how many.
+            seed: decides which.
+            split: one of SPLITS, or None for all.
 
         Returns:
             (n,) records of `TILE_DTYPE`; all tiles, if the set has no more than `count`.
@@ -152,14 +159,20 @@ class Dataset:
             InputError: a tile file is missing or of another size than the manifest says.
         """
         rng = np.random.default_rng(seed)
-        share = min(1.0, count / max(sum(sum(shard.tiles.values()) for shard in self._shards), 1))
+        shards = [s for s in self._shards if split is None or any(frame.split == split for frame in s.frames)]
+        share = min(1.0, count / max(sum(sum(shard.tiles.values()) for shard in shards), 1))
         parts = []
-        for shard in self._shards:
+        for shard in shards:
             for name, tiles in shard.tiles.items():
                 chosen = np.flatnonzero(rng.random(tiles) < share)
                 if len(chosen):
                     parts.append(np.memmap(self._checked(shard, name), TILE_DTYPE, "r")[chosen])
-        return np.concatenate(parts) if parts else np.zeros(0, TILE_DTYPE)
+        sample = np.concatenate(parts) if parts else np.zeros(0, TILE_DTYPE)
+        return sample if split is None else self._of_split(sample, split)
+
+    def _of_split(self, tiles: npt.NDArray[np.void], split: str) -> npt.NDArray[np.void]:
+        chosen: npt.NDArray[np.void] = tiles[self._split[tiles["frame"]] == SPLITS.index(split)]
+        return chosen
 
     def _files(self, name: str) -> Iterator[npt.NDArray[np.void]]:
         for shard in self._shards:

@@ -96,6 +96,18 @@ def test_data_that_does_not_fit_is_thinned_evenly(data: Dataset, pixels: Pixels)
             assert thinned.count(tile_hash) == pytest.approx(count * thinned.kept, rel=0.3)
 
 
+def test_as_much_is_loaded_as_is_allowed(data: Dataset, pixels: Pixels) -> None:
+    """Neither other splits nor the pixels beside a face take room from those that are wanted."""
+    allowed = len(pixels) // 2
+    assert 0.9 * allowed < len(load_pixels(data, "train", max_pixels=allowed)) <= allowed
+    judge = load_pixels(data, "validation")
+    assert load_pixels(data, "validation", max_pixels=int(1.1 * len(judge))).kept == 1.0
+    assert {split: data.count_split(split) for split in ("train", "validation", "held-out")} == {
+        split: sum(len(data.tiles(tile_hash, split)) for tile_hash in data.hashes)
+        for split in ("train", "validation", "held-out")
+    }
+
+
 def test_fewer_people(tmp_path: Path) -> None:
     generate(Here(SphereSource(noise=0.5, people=SpherePeople())), tmp_path / "set", Plan(1, 3, (96, 96)), 6 * BLOCK)
     data = Dataset(tmp_path / "set")
