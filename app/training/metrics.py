@@ -117,8 +117,10 @@ class TruthError:
         reference: (n, TILE_PIXELS, 3) radiance near the truth, independent of the target's noise, the same for all that
             are compared: the best network's.
         target, variance: of the same shape, noisy radiance and the variance of its noise.
-        face: (n, TILE_PIXELS) bool. Pixels outside, and those whose noise is as large as half the way from black to
-            white (one of them could outweigh all others), are not judged.
+        face: (n, TILE_PIXELS) bool. Pixels outside, and those in places whose noise is as large as half the way from
+            black to white (one of them could outweigh all others), are not judged. Whether a place is that noisy is
+            asked of the pixels around, but not of those next to it, whose residuals count as well: chosen by a small
+            variance of their own, targets of 64 samples are darker than the truth by 0.6/255 on average.
         exposure_ev: (n,) stops.
     """
 
@@ -135,7 +137,9 @@ class TruthError:
         self._square = self._linear * _apply(jacobian, other)
         self._square += _apply(squares, np.square(residual) - noise - residual * other)
         with np.errstate(invalid="ignore"):  # infinite variances
-            self.judged: Bools = face & (_apply(squares, noise).max(axis=-1) <= CLEAN_NOISE**2)
+            shown = _apply(squares, noise).max(axis=-1)
+        known = face & np.isfinite(shown)
+        self.judged: Bools = known & (around(shown[..., None], known, 3, 1)[..., 0] <= CLEAN_NOISE**2)
 
     def __call__(self, prediction: F32) -> F32:
         """The squared errors (n, TILE_PIXELS) of radiance (n, TILE_PIXELS, 3), mean of the channels.
@@ -159,6 +163,34 @@ def _neighbors(values: F32, face: Bools) -> F32:
     alone = ~face[:, beside] & face[:, below]
     other[alone] = values[:, below][alone]
     return other
+
+
+def around(values: F32, known: Bools, reach: int, but: int) -> F64:
+    """What the known pixels around each one have on average. A pixel chosen by it is not chosen by noise of its own.
+
+    Args:
+        values: (n, TILE_PIXELS, C).
+        known: (n, TILE_PIXELS) bool.
+        reach: pixels along x and y, within the tile, that still are around.
+        but: those so near are not.
+
+    Returns:
+        (n, TILE_PIXELS, C); infinite where there are none.
+    """
+    apart = np.abs(np.subtract.outer(np.arange(TILE), np.arange(TILE)))
+
+    def sums(summed: npt.NDArray[np.generic]) -> F64:
+        grid = summed.reshape(len(summed), TILE, -1).astype(np.float64)
+        far, near = (
+            band @ (band @ grid).reshape(len(grid), TILE, TILE, -1)
+            for band in ((apart <= distance).astype(np.float64) for distance in (reach, but))
+        )
+        total: F64 = (far - near).reshape(len(grid), TILE_PIXELS, -1)
+        return total
+
+    count = np.rint(sums(known))
+    total = np.maximum(sums(np.where(known[..., None], values, 0.0)), 0.0)
+    return np.where(count > 0, total / np.maximum(count, 1.0), np.inf)
 
 
 def _apply(matrix: F32, vector: F32) -> F32:

@@ -268,6 +268,23 @@ def test_small_errors_without_noise_are_exact(color: tuple[float, float, float])
     assert judged(far).mean() == pytest.approx(float(np.square(tonemap(far) - tonemap(truth)).mean()), rel=0.02)
 
 
+def test_judged_targets_are_as_bright_as_the_truth() -> None:
+    """Fireflies have much light and a large recorded variance: to leave pixels out by the one takes the other."""
+    rng, samples, tiles = np.random.default_rng(3), 16, 100
+    truth = np.full((tiles, 256, 3), 0.2, np.float32)
+    noisy = (np.arange(tiles) % 2 == 1)[:, None, None]  # every other tile is a place too noisy to judge by
+    rare, bright = np.where(noisy, 0.2, 0.002), np.where(noisy, 60.0, 20.0)  # of samples
+    drawn = np.stack([truth + bright * ((rng.random((tiles, 256, 1)) < rare) - rare) for _ in range(samples)])
+    target, variance = drawn.mean(axis=0).astype(np.float32), drawn.var(axis=0, ddof=1).astype(np.float32) / samples
+    face, exposure = np.ones(truth.shape[:2], bool), np.zeros(tiles, np.float32)
+    judged = TruthError(truth, target, variance, face, exposure).judged
+    assert judged[::2].mean() > 0.9 and not judged[1::2].any()
+    off = (target - truth)[judged].mean(axis=-1)
+    assert abs(off.mean()) < 3.0 * off.std() / np.sqrt(len(off)) and off.max() > 1.0
+    variance[0, :128] = np.inf  # nothing is known of these
+    assert not TruthError(truth, target, variance, face, exposure).judged[0, :128].any()
+
+
 @pytest.mark.parametrize("common", [True, False])
 @pytest.mark.parametrize("samples", [64, 256])
 def test_no_bias_from_skewed_noise(common: bool, samples: int) -> None:
