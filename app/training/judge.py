@@ -42,14 +42,16 @@ class Judge:
     def __init__(self, pixels: Pixels, index: Tensor, draw: Draw, present: Tensor | None = None) -> None:
         self.features, self.scale, self._target = pixels.take(index)
         self._person = pixels.shown(index)
-        self._variance, self._present = pixels.noise(index), present
+        self._variance, self._around, self._present = pixels.noise(index), pixels.noise_around(index), present
         self.refer_to(draw(self.features, self.scale))
 
     def refer_to(self, radiance: Tensor) -> None:
         """Weigh errors at another reference from now on."""
         weight = display_slope(radiance).square()
         noise = weight * self._variance
-        known = noise.amax(dim=-1, keepdim=True) <= CLEAN_NOISE**2  # one of the others could outweigh all of these
+        # In noisier places one pixel could outweigh all others. Pixels chosen by their own noise would be too dark.
+        known = (weight * self._around).amax(dim=-1, keepdim=True) <= CLEAN_NOISE**2
+        known &= noise.isfinite().all(dim=-1, keepdim=True)
         if self._present is not None:
             known &= self._present[..., None].to(known.device)
         self._known = known[..., 0]

@@ -26,9 +26,12 @@ from app.errors import InputError
 from app.network.schema import CHANNELS, TILE_PIXELS
 from app.training.dataset import Dataset
 from app.training.manifest import CAMERAS, block_of
+from app.training.metrics import around
 from app.training.mirroring import mirrored, mirrored_hash
 
-MAX_PIXELS = 60_000_000  # 94 bytes each: 5.6 GB
+MAX_PIXELS = 60_000_000  # 100 bytes each: 6 GB
+NEAR = 2  # pixels along x and y whose noise counts as that around a pixel
+CHUNK = 1024  # tiles at once, which take four times their room while their noise is averaged
 SAMPLED = 4000  # tiles by which the others are judged: they tell the share of face to 1%
 
 Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]  # features, scale, target
@@ -50,6 +53,8 @@ class Pixels:
         scale: (n,) float32 light_scale, exposed.
         target: (n, 3) float32 radiance, exposed, noisy.
         variance: (n, 3) half, variance of the target's noise; infinite where nothing is known about it.
+        around: (n, 3) half, mean variance of the pixels around, which knows nothing of the pixel's own noise; infinite
+            where there are none.
         sibling: (n,) int32, index of the same point of the same view under the next lighting; these make rings.
         person: (n,) int32, whom the pixel shows, see `people_of`.
         runs: hash -> (start, stop) of its stored pixels, for every hash of the data set.
@@ -63,6 +68,7 @@ class Pixels:
     scale: Tensor
     target: Tensor
     variance: Tensor
+    around: Tensor
     sibling: Tensor
     person: Tensor
     runs: dict[int, tuple[int, int]]
@@ -79,8 +85,8 @@ class Pixels:
         tiles: dict[int, Tensor],
     ) -> "Pixels":
         """Pixels in the memory of arrays, given in the order of TENSORS."""
-        features, scale, target, variance, sibling, person = (torch.from_numpy(array) for array in arrays)
-        return Pixels(features, scale, target, variance, sibling, person, runs, kept, tiles)
+        features, scale, target, variance, near, sibling, person = (torch.from_numpy(array) for array in arrays)
+        return Pixels(features, scale, target, variance, near, sibling, person, runs, kept, tiles)
 
     def __len__(self) -> int:
         return len(self.scale) * (2 if self.twofold else 1)
@@ -142,6 +148,10 @@ class Pixels:
         """Variance (..., 3) of the targets at `index` (...), float32."""
         return self.variance[self._stored(index, self.variance)].to(self.device).float()
 
+    def noise_around(self, index: Tensor) -> Tensor:
+        """The same of the pixels around those at `index`."""
+        return self.around[self._stored(index, self.around)].to(self.device).float()
+
     def shown(self, index: Tensor) -> Tensor:
         """The person (...) at `index` (...)."""
         return self.person[self._stored(index, self.person)].to(self.device).long()
@@ -189,7 +199,7 @@ class Pixels:
         return index % len(self.scale) if self.twofold else index
 
 
-TENSORS = ("features", "scale", "target", "variance", "sibling", "person")
+TENSORS = ("features", "scale", "target", "variance", "around", "sibling", "person")
 """The first attributes of `Pixels`, which have an entry for every pixel."""
 
 
@@ -236,7 +246,7 @@ def load_pixels(
     room = min(bound, max_pixels)
     features = np.empty((room, CHANNELS), np.float16)
     scale, target = np.empty(room, np.float32), np.empty((room, 3), np.float32)
-    variance = np.empty((room, 3), np.float16)
+    variance, nearby = np.empty((room, 3), np.float16), np.empty((room, 3), np.float16)
     sibling, person = np.empty(room, np.int32), np.empty(room, np.int32)
     exposure = np.zeros(max(data.frames, default=-1) + 1, np.float32)
     view, shown = np.zeros(len(exposure), np.int64), np.zeros(len(exposure), np.int32)
@@ -265,6 +275,7 @@ def load_pixels(
         target[start:end] = (tiles["target"] * gain[..., None])[mask]
         with np.errstate(over="ignore"):  # what is too large for a half is as good as unknown
             variance[start:end] = (tiles["variance"] * np.square(gain)[..., None])[mask]
+            nearby[start:end] = (_noise_around(tiles) * np.square(gain)[..., None])[mask]
         person[start:end] = np.repeat(shown[tiles["frame"]], mask.sum(axis=1))
         sibling[start:end] = start + _rings(mask, first)
         if not np.isfinite(features[start:end]).all():
@@ -275,7 +286,7 @@ def load_pixels(
         if progress:
             progress(done, len(data.hashes))
 
-    arrays = (features, scale, target, variance, sibling, person)
+    arrays = (features, scale, target, variance, nearby, sibling, person)
     return Pixels.of([array[:end] for array in arrays], runs, share, known)
 
 
@@ -284,6 +295,16 @@ def _face_share(data: Dataset, split: str) -> float:
     tiles = data.some_tiles(SAMPLED, split=split)
     shown = tiles["mask"].mean(axis=1)
     return min(1.0, float(shown.mean() + 2.0 * shown.std() / math.sqrt(len(shown)))) if len(shown) else 1.0
+
+
+def _noise_around(tiles: npt.NDArray[np.void]) -> npt.NDArray[np.float32]:
+    """Mean variance (n, TILE_PIXELS, 3) of the pixels around those of tiles."""
+    found = np.empty(tiles["variance"].shape, np.float32)
+    for start in range(0, len(tiles), CHUNK):
+        part = tiles[start : start + CHUNK]
+        known = part["mask"].astype(bool) & np.isfinite(part["variance"]).all(axis=-1)
+        found[start : start + CHUNK] = around(part["variance"], known, NEAR, 0)
+    return found
 
 
 def _side_by_side(

@@ -26,7 +26,7 @@ PEOPLE = 12
 def test_sampler_draws_own_and_neighbouring_pixels() -> None:
     runs = {0x0101: (0, 100), 0x0103: (100, 150), 0x8080: (150, 400), 0x0301: (400, 400), 0x0202: (400, 1000)}
     rows, black = torch.arange(1000), torch.zeros(1000, 3)
-    pixels = Pixels(torch.zeros(1000, 32), torch.zeros(1000), black, black, rows, torch.zeros(1000), runs, 1.0)
+    pixels = Pixels(torch.zeros(1000, 32), torch.zeros(1000), black, black, black, rows, torch.zeros(1000), runs, 1.0)
     options = ExpertOptions(batch=400, neighbor_share=0.25, neighbors=1)
     generator = torch.Generator().manual_seed(0)
     drawn = Sampler(pixels, [0x0101, 0x0103], options, generator).draw()
@@ -117,7 +117,7 @@ def world(pixels_a_hash: int, noise: float) -> tuple[Generalist, Pixels, Pixels]
             features,
             np.ones(count, np.float32),
             target.astype(np.float32),
-            np.square(truth * noise).astype(np.float16),
+            *(np.square(truth * noise).astype(np.float16),) * 2,  # of the pixels and around them
             np.arange(count, dtype=np.int32),
             rng.integers(0, PEOPLE, count).astype(np.int32),
         )

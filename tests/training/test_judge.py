@@ -26,6 +26,7 @@ def noisy_pixels(count: int = COUNT, deviation: float = 0.2) -> Pixels:
         np.ones(count, np.float32),
         luck,
         np.full((count, 3), deviation**2, np.float16),
+        np.full((count, 3), deviation**2, np.float16),
         np.arange(count, dtype=np.int32),
         np.arange(count, dtype=np.int32) % 4,
     )
@@ -79,6 +80,18 @@ def test_padding_and_pixels_that_know_nothing_do_not_count() -> None:
     jury = Judge(pixels, torch.arange(COUNT)[None], plain, present)
     assert jury.count.tolist() == [COUNT // 4]
     assert abs(float(jury.clean(pictures(TRUTH))[0])) < 2e-3
+
+
+def test_whether_a_pixel_judges_does_not_depend_on_its_own_noise() -> None:
+    """Bright ones have recorded more noise: without them the truth would seem darker. A noisy place is left out."""
+    pixels = noisy_pixels()
+    pixels.variance[pixels.target.amax(dim=1) > TRUTH] = 100.0
+    jury = Judge(pixels, torch.arange(COUNT)[None], plain)
+    assert jury.count.tolist() == [COUNT]
+    toward, length = jury.evidence(pictures(TRUTH), pictures(TRUTH + 0.01), 4)
+    assert abs(float(toward.sum() / length.sum())) < 0.2  # of 1%; else it would say to go back by several times that
+    pixels.around[::2] = 100.0
+    assert Judge(pixels, torch.arange(COUNT)[None], plain).count.tolist() == [COUNT // 2]
 
 
 def test_sets_of_networks_are_judged_person_by_person() -> None:

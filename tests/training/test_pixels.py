@@ -137,5 +137,15 @@ def test_pixels_know_their_noise(tmp_path: Path) -> None:
     features, scale, target = pixels.take(index)
     truth = torch.from_numpy(skin(features.numpy(), scale[:, 0].numpy()))
     np.testing.assert_allclose(pixels.noise(index), (truth / 3.0).square(), rtol=0.02, atol=1e-5)
+    known = torch.isfinite(pixels.noise_around(index)).all(dim=1)  # a pixel alone in its tile has nothing around
+    assert float(known.float().mean()) > 0.99
+    smooth = pixels.noise_around(index)[known].mean(dim=0) / pixels.noise(index)[known].mean(dim=0)
+    np.testing.assert_allclose(smooth, 1.0, atol=0.05)
+    data, inside = Dataset(tmp_path / "set"), (slice(4, 9), slice(6, 11))
+    for tile in (tile for tile_hash in data.hashes for tile in data.tiles(tile_hash)):
+        if tile["mask"].reshape(16, 16)[inside].all():
+            noise = tile["variance"].reshape(16, 16, 3)[inside].reshape(25, 3)
+            wanted = np.delete(noise, 12, axis=0).mean(axis=0) * 4.0 ** data.frames[int(tile["frame"])].exposure_ev
+            assert np.isclose(pixels.around.float().numpy(), wanted, rtol=1e-2, atol=2e-7).all(axis=1).any()
     lit = truth > 0.03  # halves tell nothing of smaller variances
     assert float(((target - truth).square() / pixels.noise(index))[lit].mean()) == pytest.approx(1.0, abs=0.1)
