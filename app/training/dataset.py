@@ -241,16 +241,18 @@ class DatasetWriter:
                 f"The data set {self.path} was begun by an earlier version of bungyo, so it can be read but not go on.",
                 "Begin another one.",
             )
-        if header.spec.scene.get(GATHERING) != self.spec.scene.get(GATHERING):
+        theirs, ours = (msgspec.to_builtins(spec) for spec in (header.spec, self.spec))
+        versions = [spec["scene"].pop(GATHERING, None) for spec in (theirs, ours)]
+        if found := _differences(theirs, ours):
+            raise InputError(
+                f"The data set {self.path} was begun with other options: {'; '.join(found)}.",
+                "Repeat the options it was begun with, or begin another one.",
+            )
+        if versions[0] != versions[1]:
             raise InputError(
                 f"The frames of {self.path} were rendered by another version of bungyo, whose features differ, so the "
                 "set can be read but not go on.",
                 "Begin another one.",
-            )
-        if found := _differences(msgspec.to_builtins(header.spec), msgspec.to_builtins(self.spec)):
-            raise InputError(
-                f"The data set {self.path} was begun with other options: {'; '.join(found)}.",
-                "Repeat the options it was begun with, or begin another one.",
             )
         self._lock()
         # Read again: only now can no other writer add a line.
