@@ -170,7 +170,14 @@ class Pixels:
 
         The first pixels along the last axis mix most of them: `MIXED` says how many mix how many.
         """
-        features = scale = target = strengths = torch.zeros(())
+        return self._mixed(index, generator, noisy=False)[0]
+
+    def draw_noisy(self, index: Tensor, generator: torch.Generator) -> tuple[Batch, Tensor]:
+        """The same, and `noise_around` (..., n, 3) of these targets."""
+        return self._mixed(index, generator, noisy=True)
+
+    def _mixed(self, index: Tensor, generator: torch.Generator, noisy: bool) -> tuple[Batch, Tensor]:
+        features = scale = target = strengths = noise = torch.zeros(())
         index, count = index.to(self.features.device), index.shape[-1]
         for share in MIXED:
             index = index[..., : round(share * count)]
@@ -178,20 +185,24 @@ class Pixels:
             strength = (WEAKEST ** torch.rand(*index.shape, 1, generator=generator)).to(self.device)
             more_features, more_scale, more_target = self.take(index)
             more_scale = more_scale * strength
+            more_noise = strength.square() * self.noise_around(index) if noisy else torch.zeros_like(strength)
             if share == 1.0:
                 strengths, scale = strength, more_scale
                 features, target = more_scale * more_features, strength * more_target
+                noise = more_noise
             else:
                 here = (..., slice(index.shape[-1]), slice(None))
                 strengths[here] += strength
                 scale[here] += more_scale
                 features[here] += more_scale * more_features
                 target[here] += strength * more_target
+                noise[here] += more_noise
             stored = self._stored(index, self.sibling)
             following = self.sibling.index_select(0, stored.reshape(-1)).long().reshape(index.shape)
             index = following + (index - stored)  # a mirrored pixel's siblings are mirrored
         # Strengths are those of exposed pictures: divided by their sum, the mixture is an exposed picture, too.
-        return features / scale.clamp_min(1e-30), scale / strengths, target / strengths
+        batch = features / scale.clamp_min(1e-30), scale / strengths, target / strengths
+        return batch, noise / strengths.square()
 
     def _stored(self, index: Tensor, where: Tensor) -> Tensor:
         """Where in a stored tensor the pixels at `index` are, on its device."""

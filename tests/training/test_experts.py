@@ -1,5 +1,7 @@
 """Experts: which pixels they learn from, how far they go, and that noise does not decide it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from app.network.schema import channels
 from app.training.experts import (
     EVERYTHING,
+    HALF_NOISE,
     LAST_LAYER,
     ExpertOptions,
     GroupResult,
@@ -15,7 +18,9 @@ from app.training.experts import (
     Sampler,
     finish,
     neighbors,
+    quietness,
 )
+from app.training.loss import display_slope
 from app.training.model import Generalist, Scales
 from app.training.pixels import Pixels
 from app.training.reach import choose_reaches
@@ -154,6 +159,28 @@ def test_experts_learn_what_their_hash_has_of_its_own(trains: str) -> None:
         np.testing.assert_allclose(row, net.export(), atol=1e-4)
     curve = groups[0].curve
     assert len(curve) == 4 and curve[-1][1] > curve[0][1] + 3.0
+
+
+def test_noisy_places_count_less_whatever_a_pixel_s_own_noise() -> None:
+    drawn, noise = torch.full((3, 3), 0.3), torch.tensor([0.0, 1e-3, torch.inf])[:, None].expand(3, 3)
+    weight = quietness(drawn, noise)[:, 0]
+    slope = float(display_slope(drawn)[0, 0])
+    assert weight.tolist() == pytest.approx([1.0, HALF_NOISE / (HALF_NOISE + slope**2 * 1e-3), 1.0])
+
+
+def test_noise_that_differs_from_place_to_place_darkens_nothing() -> None:
+    """Where half the pixels are far noisier, the other half teaches, and skewed noise leaves no bias."""
+    given = replace(options(), steps=400)
+    net, train, judge = world(4000, 0.0)
+    rng = np.random.default_rng(5)
+    loud = torch.from_numpy(rng.random(len(train)) < 0.5)
+    variance = torch.where(loud, 4.0, 0.01)[:, None] * train.target.square()
+    shape = train.target.square() / variance
+    train.target.copy_(torch.from_numpy(rng.gamma(shape.numpy())) / shape * train.target)
+    train.variance.copy_(variance)
+    train.around.copy_(variance)
+    found = finish(net, trained(net, train, judge, given), given)
+    assert found.gains[0x0101] > 5.0 and found.gains[0x0808] > 5.0
 
 
 def test_experts_of_noise_alone_do_no_harm() -> None:

@@ -58,6 +58,21 @@ def test_mixed_pixels_obey_the_truth(pixels: Pixels) -> None:
     assert not torch.isclose(scale[:alone], pixels.scale[index[:alone], None]).all()
 
 
+def test_mixed_pixels_know_the_noise_around_them(tmp_path: Path) -> None:
+    """The variance of a mixture of independent targets is the sum of theirs times the squares of their shares."""
+    generate(Here(SphereSource(noise=1.0)), tmp_path / "set", Plan(9, 3, (96, 96)), BLOCK)
+    pixels = load_pixels(Dataset(tmp_path / "set"), "train")
+    index = torch.randint(len(pixels), (4000,), generator=torch.Generator().manual_seed(0))
+    (_, _, target), noise = pixels.draw_noisy(index, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(target, pixels.draw(index, torch.Generator().manual_seed(1))[2])
+    (features, scale, _), _ = pixels.draw_noisy(index, torch.Generator().manual_seed(1))
+    truth = torch.from_numpy(skin(features.numpy(), scale[:, 0].numpy()))
+    for some in (slice(0, 600), slice(2600, 4000)):  # of four lights, and of one
+        usable = torch.isfinite(noise[some]).all(dim=1)
+        off = (target - truth)[some][usable].square().mean(dim=0)
+        np.testing.assert_allclose(off / noise[some][usable].mean(dim=0), 1.0, atol=0.25)
+
+
 def test_draws_keep_shape_and_order(pixels: Pixels) -> None:
     index = torch.randint(len(pixels), (3, 40))
     features, scale, target = pixels.draw(index, torch.Generator().manual_seed(0))
