@@ -1,7 +1,9 @@
 """An interrupted training run on disk, written beside and renamed: a kill at any moment leaves the last."""
 
+import fcntl
+import os
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ VERSION = 2
 @dataclass
 class Checkpoint:
     """All that a run has reached. Whatever has a name belongs to one of the trainings that the run consists of.
+
+    A context manager: until its end no other run can be opened in the folder.
 
     Attributes:
         path: the file.
@@ -39,34 +43,55 @@ class Checkpoint:
 
         Raises:
             InputError: the folder holds an interrupted run of another identity or a damaged one (unless
-                `fresh`), or cannot be made.
+                `fresh`), belongs to a run that goes on right now, or cannot be made.
         """
         path = folder / FILE_NAME
+        state = Checkpoint(path, identity)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            state._lock()
         except OSError as error:
             raise InputError(f"The weights cannot go to {folder}: {error.strerror}.") from error
-        state = Checkpoint(path, identity)
+        try:
+            state._take_up(fresh)
+        except BaseException:
+            state.close()
+            raise
+        return state
+
+    def _lock(self) -> None:
+        """Hold the folder itself: the file in it is replaced with every save."""
+        self._folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
+            raise InputError(f"Another training writes its weights to {self.path.parent}.") from error
+        except OSError:  # network file systems lock no folders
+            pass
+
+    def _take_up(self, fresh: bool) -> None:
+        """Read what an interrupted run has reached, if there is one and it is wanted."""
+        path, identity = self.path, self.identity
         if fresh or not path.exists():
-            return state
+            return
         hint = "Give --fresh to begin anew."
         try:
             stored = torch.load(path, weights_only=True)
             if stored["version"] != VERSION:
                 raise ValueError("version")
-            state.identity = stored["identity"]
-            state.generalists, state.learning = stored["generalists"], stored["learning"]
-            state.groups.update(stored["groups"])
-            state.curves.update(stored["curves"])
+            self.identity = stored["identity"]
+            self.generalists, self.learning = stored["generalists"], stored["learning"]
+            self.groups.update(stored["groups"])
+            self.curves.update(stored["curves"])
         except Exception as error:  # torch raises whatever its unpickler meets
             raise InputError(f"The interrupted training run {path} cannot be read.", hint) from error
-        if state.identity != identity:
+        if self.identity != identity:
             raise InputError(f"{path} is an interrupted training run with other options or data.", hint)
-        return state
 
     def save(self) -> None:
         """Write everything to disk; BungyoError if the disk refuses."""
-        stored = {name: value for name, value in vars(self).items() if name != "path"}
+        stored = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "path"}
         stored |= {"version": VERSION, "curves": dict(self.curves), "groups": dict(self.groups)}
         beside = self.path.with_suffix(".part")
         try:
@@ -84,3 +109,13 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget the run: it is finished."""
         self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        os.close(self._folder)
+
+    def __enter__(self) -> "Checkpoint":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

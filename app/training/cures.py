@@ -24,7 +24,7 @@ import numpy.typing as npt
 from app.network.schema import TILE, to_tiles
 from app.network.weights import WeightSet
 from app.training.face_image import F32, FaceImage, Shift, spread
-from app.training.metrics import TruthError
+from app.training.metrics import TruthError, mean_and_doubt
 from app.training.orbit import Flicker, Motion, Orbit, flicker_of
 from app.training.seams import Borders, GridShift, Rows, SeamRatio, seams_of, shown_change
 
@@ -87,7 +87,7 @@ class Effect:
         seams: at the borders of the grid as it lies, where the networks as they are change.
         shift: what a move of the grid by `MOVE` changes.
         gain, deviation: dB over the generalist against the truth, mean over the frames whose noise leaves an error to
-            see, and its standard error; NaN where there are too few.
+            see, and its standard error over people (`Dataset.draw_of`); NaN where there are too few.
         cost: means over frames.
         flicker: over the orbits; None without any.
     """
@@ -144,10 +144,12 @@ class _Frame:
     changes: F32
     gain: float
     cost: Cost
+    draw: int
 
 
 def _frames(weights: WeightSet, image: FaceImage, cures: Sequence[Cure]) -> list[_Frame]:
     borders, painter = Borders(weights, image), Painter(weights, image)
+    alike = Painter(weights, replace(image, hashes=None))  # the renderer's hashes are known of one grid alone
     target, variance, face = (to_tiles(values) for values in (image.target, image.variance, image.face))
     exposure = np.full(len(face), image.exposure_ev, np.float32)
     truth = TruthError(to_tiles(painter.paint(AS_IS)[0]), target, variance, face, exposure)
@@ -159,24 +161,23 @@ def _frames(weights: WeightSet, image: FaceImage, cures: Sequence[Cure]) -> list
     result = []
     for cure in cures:
         picture, cost = painter.paint(cure)
-        moved, _ = painter.paint(cure, MOVE)
-        jumps, changes = borders.sums(picture), shown_change(image, picture, moved)
+        still, moved = (alike.paint(cure, shift)[0] for shift in ((0, 0), MOVE))
+        jumps, changes = borders.sums(picture), shown_change(image, still, moved)
         after = error(picture)
         gain = 10.0 * math.log10(before / after) if min(before, after) > 0.0 else math.nan
-        result.append(_Frame(jumps, changes, gain, cost))
+        result.append(_Frame(jumps, changes, gain, cost, image.draw))
     return result
 
 
 def _effect(cure: Cure, frames: Sequence[_Frame], motions: Sequence[Rows]) -> Effect:
-    gains = np.array([frame.gain for frame in frames if math.isfinite(frame.gain)])
+    seen = [frame for frame in frames if math.isfinite(frame.gain)]
     return Effect(
         cure,
-        seams_of([frame.jumps for frame in frames]),
+        seams_of([frame.jumps for frame in frames], [frame.draw for frame in frames]),
         GridShift.of([frame.changes for frame in frames]),
-        float(gains.mean()) if len(gains) else math.nan,
-        float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan,
+        *mean_and_doubt(np.array([frame.gain for frame in seen]), np.array([frame.draw for frame in seen], np.int64)),
         Cost(*(float(np.mean([getattr(f.cost, name) for f in frames])) for name in ("networks", "loaded"))),
-        flicker_of(np.concatenate(motions)) if motions else None,
+        flicker_of(motions) if motions else None,
     )
 
 

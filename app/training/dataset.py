@@ -18,6 +18,7 @@ and is swept away by the next writer, so a kill loses at most the blocks under w
 
 import errno
 import fcntl
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,9 @@ import numpy.typing as npt
 
 from app.errors import BungyoError, InputError
 from app.training.manifest import (
+    CAMERAS,
     FORMAT_VERSION,
+    GATHERING,
     MANIFEST,
     SPLITS,
     TILE_DTYPE,
@@ -91,6 +94,27 @@ class Dataset:
         for index, frame in self.frames.items():
             self._split[index] = SPLITS.index(frame.split)
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells the set from any other one, as plain JSON values: all but its tiles' bytes."""
+        counts = {folder_name(tile_hash): self.count(tile_hash) for tile_hash in self.hashes}
+        digest = hashlib.sha256(msgspec.json.encode([list(self.frames), counts])).hexdigest()
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self.spec))
+        return {"spec": plain, "frames": len(self.frames), "tiles": digest}
+
+    def shows_face(self, split: str) -> bool:
+        """Whether any pixel of one of SPLITS shows face; reads no more tiles than it takes to see that."""
+        if all(frame.split != split for frame in self.frames.values()):
+            return False
+        return any(self.tiles(tile_hash, split)["mask"].any() for tile_hash in self.hashes)
+
+    def draw_of(self, frame: int) -> int:
+        """A number that frames share which stand or fall together: they show one person.
+
+        Of one fixed face, they have the lights in common.
+        """
+        return self.people[block_of(frame)].seed if self.people else frame // CAMERAS
+
     def count(self, tile_hash: int) -> int:
         """How many tiles the set has for a hash, over all splits."""
         return sum(shard.tiles.get(folder_name(tile_hash), 0) for shard in self._shards)
@@ -113,13 +137,20 @@ class Dataset:
         tiles = np.concatenate(parts) if parts else np.zeros(0, TILE_DTYPE)
         if len(tiles) and int(tiles["frame"].max()) >= len(self._split):
             raise InputError(f"A tile of {folder_name(tile_hash)} in {self.path} names a frame that does not exist.")
-        if split is None:
-            return tiles
-        chosen: npt.NDArray[np.void] = tiles[self._split[tiles["frame"]] == SPLITS.index(split)]
-        return chosen
+        return tiles if split is None else self._of_split(tiles, split)
 
-    def some_tiles(self, count: int, seed: int = 0) -> npt.NDArray[np.void]:
-        """Read about `count` random tiles of all hashes and splits, without reading the others.
+    def count_split(self, split: str) -> int:
+        """How many tiles one of SPLITS has; where shards hold frames of several (version 1), at most."""
+        shards = [shard for shard in self._shards if any(frame.split == split for frame in shard.frames)]
+        return sum(sum(shard.tiles.values()) for shard in shards)
+
+    def some_tiles(self, count: int, seed: int = 0, split: str | None = None) -> npt.NDArray[np.void]:
+        """Read about `count` random tiles of all hashes, without reading the others.
+
+        Args:
+            count: how many.
+            seed: decides which.
+            split: one of SPLITS, or None for all.
 
         Returns:
             (n,) records of `TILE_DTYPE`; all tiles, if the set has no more than `count`.
@@ -128,14 +159,20 @@ class Dataset:
             InputError: a tile file is missing or of another size than the manifest says.
         """
         rng = np.random.default_rng(seed)
-        share = min(1.0, count / max(sum(sum(shard.tiles.values()) for shard in self._shards), 1))
+        shards = [s for s in self._shards if split is None or any(frame.split == split for frame in s.frames)]
+        share = min(1.0, count / max(sum(sum(shard.tiles.values()) for shard in shards), 1))
         parts = []
-        for shard in self._shards:
+        for shard in shards:
             for name, tiles in shard.tiles.items():
                 chosen = np.flatnonzero(rng.random(tiles) < share)
                 if len(chosen):
                     parts.append(np.memmap(self._checked(shard, name), TILE_DTYPE, "r")[chosen])
-        return np.concatenate(parts) if parts else np.zeros(0, TILE_DTYPE)
+        sample = np.concatenate(parts) if parts else np.zeros(0, TILE_DTYPE)
+        return sample if split is None else self._of_split(sample, split)
+
+    def _of_split(self, tiles: npt.NDArray[np.void], split: str) -> npt.NDArray[np.void]:
+        chosen: npt.NDArray[np.void] = tiles[self._split[tiles["frame"]] == SPLITS.index(split)]
+        return chosen
 
     def _files(self, name: str) -> Iterator[npt.NDArray[np.void]]:
         for shard in self._shards:
@@ -204,10 +241,18 @@ class DatasetWriter:
                 f"The data set {self.path} was begun by an earlier version of bungyo, so it can be read but not go on.",
                 "Begin another one.",
             )
-        if found := _differences(msgspec.to_builtins(header.spec), msgspec.to_builtins(self.spec)):
+        theirs, ours = (msgspec.to_builtins(spec) for spec in (header.spec, self.spec))
+        versions = [spec["scene"].pop(GATHERING, None) for spec in (theirs, ours)]
+        if found := _differences(theirs, ours):
             raise InputError(
                 f"The data set {self.path} was begun with other options: {'; '.join(found)}.",
                 "Repeat the options it was begun with, or begin another one.",
+            )
+        if versions[0] != versions[1]:
+            raise InputError(
+                f"The frames of {self.path} were rendered by another version of bungyo, whose features differ, so the "
+                "set can be read but not go on.",
+                "Begin another one.",
             )
         self._lock()
         # Read again: only now can no other writer add a line.

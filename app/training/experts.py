@@ -17,15 +17,22 @@ import torch
 from torch import Tensor
 
 from app.training.judge import Judge
-from app.training.loss import weighted_error
+from app.training.loss import display_slope, weighted_error
 from app.training.model import Experts, Generalist
 from app.training.pixels import Pixels
 from app.training.reach import choose_reaches
-from app.training.tint import tinted
+from app.training.tint import tinted_noisy
 
 LAST_LAYER = "last-layer"  # and all biases
 EVERYTHING = "everything"
 TRAINS = (LAST_LAYER, EVERYTHING)
+# What a hash has of its own is a few tenths of a decibel, and its few pixels are noisy: at the usual 1e-3, Adam's steps
+# are longer than the way to it, and chance decides where they end.
+RATE = 2e-4
+# An error counts half where the noise around its pixel has this variance, in the display's range squared: about the
+# squared error that networks have. So the noisiest pixels do not decide for all others. Asked of the pixels around, the
+# weight knows nothing of the pixel's own noise, and that still averages out.
+HALF_NOISE = 2e-3
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class ExpertOptions:
     trains: str = LAST_LAYER
     steps: int = 1500
     batch: int = 512
-    rate: float = 1e-3
+    rate: float = RATE
     group: int = 16
     neighbor_share: float = 0.4
     neighbors: int = 8
@@ -139,8 +146,9 @@ def train_group(generalist: Generalist, train: Pixels, judge: Pixels, job: Job, 
     interval = max(1, options.steps // options.checks)
     for step in range(1, options.steps + 1):
         set_rate(optimizer, options.rate, (step - 1) / options.steps)
-        features, scale, target = tinted(train.draw(sampler.draw(), generator), generator)
-        loss = weighted_error(experts(features) * scale, target).mean(dim=(1, 2)).sum()
+        (features, scale, target), noise = tinted_noisy(*train.draw_noisy(sampler.draw(), generator), generator)
+        drawn = experts(features) * scale
+        loss = (quietness(drawn, noise) * weighted_error(drawn, target)).mean(dim=(1, 2)).sum()
         descend(optimizer, loss)
         if step % interval == 0 or step == options.steps:
             promise = jury.promise(experts)
@@ -151,6 +159,15 @@ def train_group(generalist: Generalist, train: Pixels, judge: Pixels, job: Job, 
     toward, length = jury.evidence(experts)
     on_host = [tensor.cpu() for tensor in kept]
     return GroupResult(group, on_host, toward, length, jury.start_error.cpu(), jury.count.cpu(), curve)
+
+
+def quietness(prediction: Tensor, noise: Tensor) -> Tensor:
+    """What errors of a prediction (..., 3) count, 0 to 1 (..., 1), where the noise around has a variance (..., 3).
+
+    1 where nothing is known of it: one sample a pixel tells no variance.
+    """
+    shown = (display_slope(prediction.detach()).square() * noise).mean(dim=-1, keepdim=True)
+    return torch.where(shown.isfinite(), HALF_NOISE / (HALF_NOISE + shown), 1.0)
 
 
 class Finished(NamedTuple):

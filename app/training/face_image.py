@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from app.errors import InputError
 from app.network.schema import CHANNELS, TILE, channels, from_tiles, tile_grid, to_tiles, unpack
-from app.network.tile_hash import hash_pixels
+from app.network.tile_hash import HASH_SCALE, hash_pixels
 from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.training.dataset import Dataset
@@ -40,6 +40,9 @@ class FaceImage:
         target: (H, W, 3) float32 radiance, noisy, unbiased.
         variance: (H, W, 3) float32 of that noise.
         exposure_ev: stops at which the frame is shown.
+        draw: a number that frames share which stand or fall together, see `Dataset.draw_of`.
+        hashes: (tiles_y, tiles_x) uint32, as the renderer hashed the tiles of its own grid; 0 where there is none. It
+            counts pixels that are not known here as well, such as those behind hair. None: computed from what is known.
     """
 
     features: npt.NDArray[np.uint32]
@@ -48,15 +51,25 @@ class FaceImage:
     target: F32
     variance: F32
     exposure_ev: float
+    draw: int = 0
+    hashes: npt.NDArray[np.uint32] | None = None
 
     @staticmethod
-    def from_records(tiles: npt.NDArray[np.void], size: tuple[int, int], exposure_ev: float) -> "FaceImage":
+    def from_records(
+        tiles: npt.NDArray[np.void],
+        size: tuple[int, int],
+        exposure_ev: float,
+        draw: int = 0,
+        hashes: npt.NDArray[np.integer] | None = None,
+    ) -> "FaceImage":
         """Put one frame's tiles together.
 
         Args:
             tiles: (n,) records of `TILE_DTYPE`, in any order; where there is none, there is no face.
             size: (width, height) of the frame.
             exposure_ev: stops.
+            draw: of the frame.
+            hashes: (n,) of the tiles.
         """
         across, down = tile_grid(*size)
         index = tiles["tile_xy"][:, 1].astype(np.intp) * across + tiles["tile_xy"][:, 0]
@@ -67,13 +80,18 @@ class FaceImage:
             grid[index] = values
             return from_tiles(grid, *size)
 
+        stored = None
+        if hashes is not None:
+            stored = np.zeros((down, across), np.uint32)
+            stored.flat[index] = hashes
         features, scale, target, variance = map(image, ("features", "light_scale", "target", "variance"))
-        return FaceImage(features, scale, image("mask").astype(bool), target, variance, exposure_ev)  # type: ignore[arg-type]
+        face = image("mask").astype(bool)
+        return FaceImage(features, scale, face, target, variance, exposure_ev, draw, stored)  # type: ignore[arg-type]
 
     @staticmethod
     def from_batch(tiles: TileBatch, size: tuple[int, int], exposure_ev: float) -> "FaceImage":
         """Put together what a `FrameSource` rendered."""
-        return FaceImage.from_records(tiles.records(0), size, exposure_ev)
+        return FaceImage.from_records(tiles.records(0), size, exposure_ev, hashes=tiles.hashes)
 
     def feature(self, name: str) -> F32:
         """One feature's channels (H, W, channels) float32."""
@@ -83,9 +101,12 @@ class FaceImage:
     def tile_hashes(self, scale: float, shift: Shift = (0, 0)) -> npt.NDArray[np.uint32]:
         """The hash of every tile (tiles_y, tiles_x) of the shifted grid; 0 where there is no face.
 
-        The renderer also counts face pixels that are not known here, such as those behind hair, so where it has them
-        it may choose another network.
+        Those of the grid as it lies are the renderer's own, if they are known. Those of a shifted one lack the face
+        pixels that are not known here, so where there are such the renderer might choose another network.
         """
+        if self.hashes is not None and shift == (0, 0) and scale == HASH_SCALE:
+            seen = to_tiles(self.face).any(axis=1).reshape(self.hashes.shape)
+            return np.where(seen, self.hashes, 0).astype(np.uint32)
         padding = ((shift[1], 0), (shift[0], 0))
         uv, face = np.pad(self.feature("uv"), (*padding, (0, 0))), np.pad(self.face, padding)
         across, down = tile_grid(face.shape[1], face.shape[0])
@@ -160,6 +181,8 @@ def face_images(data: Dataset, split: str = "held-out") -> Iterator[FaceImage]:
     tiles = np.concatenate(parts) if parts else None
     if tiles is None or not len(tiles):
         raise InputError(f"The data set {data.path} has no {split} frames to judge by.")
+    hashes = np.repeat(data.hashes, list(map(len, parts)))
     for index in np.unique(tiles["frame"]):
-        own = tiles[tiles["frame"] == index]
-        yield FaceImage.from_records(own, data.spec.size, data.frames[int(index)].exposure_ev)
+        own, frame = tiles["frame"] == index, data.frames[int(index)]
+        number = data.draw_of(frame.index)
+        yield FaceImage.from_records(tiles[own], data.spec.size, frame.exposure_ev, number, hashes[own])

@@ -1,7 +1,8 @@
 """All figures that `bungyo evaluate` tells, as plain JSON values; docs/evaluate.md explains them.
 
-A doubt is one standard error: of a mean over frames their deviation over the root of their number. It tells how much
-other people, cameras and lights of the same kind would change the figure, noise included.
+A doubt is one standard error, of people: frames that show the same person count as one draw. It tells how much other
+people, cameras and lights of the same kind would change the figure, noise included. Of one fixed face it tells what
+other cameras and lights would change. A single draw leaves no doubt to measure: None.
 """
 
 import math
@@ -17,11 +18,11 @@ from app.network.weights import WeightSet
 from app.training.dataset import Dataset
 from app.training.evaluate import UV_CELLS, Evaluation
 from app.training.groups import Group, distance_groups, light_groups
-from app.training.metrics import psnr
+from app.training.metrics import mean_and_doubt, psnr
 from app.training.orbit import Flicker
 from app.training.quality import HAS_FLIP, Quality
 
-F64 = npt.NDArray[np.float64]
+Draws = npt.NDArray[np.int64]  # by frame, see `Dataset.draw_of`
 
 # Places of the face by masks of the avatars' skin (assets/avatar/skin/regions).
 REGIONS = {
@@ -58,12 +59,16 @@ def figures(
         missing: by kind of figure ("whole pictures", "flicker"), why it was not measured: one sentence.
     """
     networks = {"experts": weights, "generalist": weights, **(wide or {})}
-    models = {name: _model(name, networks.get(name), evaluation, quality) for name in evaluation.clean}
+    draws = np.array([data.draw_of(frame.info.index) for frame in evaluation.frames])
+    models = {name: _model(name, networks.get(name), evaluation, quality, draws) for name in evaluation.clean}
     own, noise = models["experts"], evaluation.scores["noise"]
     generalist_tiles = sum(count for tile_hash, count in evaluation.tiles.items() if not weights.table[tile_hash])
     reasons = dict(missing or {})
     if quality is not None and not HAS_FLIP:
         reasons["FLIP"] = "FLIP needs the package flip-evaluator, which is not installed."
+    if len(set(draws.tolist())) == 1:
+        one = "one person" if data.people else "one face under one set-up of lights"
+        reasons["doubts"] = f"All frames show {one}, so nothing tells what others would change."
     seams = quality.seams if quality else None
     if seams and math.isnan(seams.ratio):
         reasons["seams"] = "The network never changes inside a face, or the targets' noise leaves nothing of the jumps."
@@ -104,8 +109,8 @@ def figures(
             "samples": sorted({frame.info.spp for frame in evaluation.frames}),
         },
         "models": models,
-        "lights": _groups(light_groups(evaluation.frames), evaluation),
-        "distances": _groups(distance_groups(evaluation.frames), evaluation) if quality else None,
+        "lights": _groups(light_groups(evaluation.frames), evaluation, draws),
+        "distances": _groups(distance_groups(evaluation.frames), evaluation, draws) if quality else None,
         "regions": _regions(data, evaluation),
         "per_frame": [
             {
@@ -124,16 +129,12 @@ def figures(
     return plain
 
 
-def mean_and_doubt(values: F64) -> tuple[float, float]:
-    """The mean of (n,) values and its standard error; NaN for a single one."""
-    deviation = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
-    return float(values.mean()), deviation
-
-
-def _model(name: str, network: WeightSet | None, evaluation: Evaluation, quality: Quality | None) -> dict[str, Any]:
+def _model(
+    name: str, network: WeightSet | None, evaluation: Evaluation, quality: Quality | None, draws: Draws
+) -> dict[str, Any]:
     truth, raw = evaluation.truth(name), evaluation.scores[name]
-    mean, doubt = mean_and_doubt(truth)
-    gain, gain_doubt = mean_and_doubt(truth - evaluation.truth("experts"))
+    mean, doubt = mean_and_doubt(truth, draws)
+    gain, gain_doubt = mean_and_doubt(truth - evaluation.truth("experts"), draws)
     low, high = evaluation.clean[name].range
     result = {
         "width": network.layers[1] if network and len(network.layers) > 2 else None,
@@ -157,12 +158,13 @@ def _model(name: str, network: WeightSet | None, evaluation: Evaluation, quality
     return result
 
 
-def _groups(groups: list[Group], evaluation: Evaluation) -> list[dict[str, Any]]:
+def _groups(groups: list[Group], evaluation: Evaluation, draws: Draws) -> list[dict[str, Any]]:
     experts, generalist = evaluation.truth("experts"), evaluation.truth("generalist")
     rows = []
     for group in groups:
-        mean, doubt = mean_and_doubt(experts[group.frames])
-        gain, gain_doubt = mean_and_doubt(experts[group.frames] - generalist[group.frames])
+        own = draws[group.frames]
+        mean, doubt = mean_and_doubt(experts[group.frames], own)
+        gain, gain_doubt = mean_and_doubt(experts[group.frames] - generalist[group.frames], own)
         rows.append(
             {
                 "question": group.question,

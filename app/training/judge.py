@@ -42,14 +42,16 @@ class Judge:
     def __init__(self, pixels: Pixels, index: Tensor, draw: Draw, present: Tensor | None = None) -> None:
         self.features, self.scale, self._target = pixels.take(index)
         self._person = pixels.shown(index)
-        self._variance, self._present = pixels.noise(index), present
+        self._variance, self._around, self._present = pixels.noise(index), pixels.noise_around(index), present
         self.refer_to(draw(self.features, self.scale))
 
     def refer_to(self, radiance: Tensor) -> None:
         """Weigh errors at another reference from now on."""
         weight = display_slope(radiance).square()
         noise = weight * self._variance
-        known = noise.amax(dim=-1, keepdim=True) <= CLEAN_NOISE**2  # one of the others could outweigh all of these
+        # In noisier places one pixel could outweigh all others. Pixels chosen by their own noise would be too dark.
+        known = (weight * self._around).amax(dim=-1, keepdim=True) <= CLEAN_NOISE**2
+        known &= noise.isfinite().all(dim=-1, keepdim=True)
         if self._present is not None:
             known &= self._present[..., None].to(known.device)
         self._known = known[..., 0]
@@ -63,6 +65,14 @@ class Judge:
     def noisy(self, radiance: Tensor) -> Tensor:
         """Return the same with the targets' noise in it: never negative."""
         return self._errors(radiance).mean(dim=-1).sum(dim=-1) / self.count
+
+    def nearer(self, radiance: Tensor, other: Tensor) -> bool:
+        """Whether a picture (1, n, 3) is nearer to the truth than another one, halfway between both as the reference.
+
+        Noise may well make the errors of both negative; the noise that is taken off is the same, so they still compare.
+        """
+        self.refer_to(0.5 * (radiance.clamp_min(0.0) + other.clamp_min(0.0)))
+        return bool((self._errors(radiance) - self._errors(other)).mean() < 0.0)
 
     def by_person(self, radiance: Tensor, people: int) -> tuple[Tensor, Tensor]:
         """Sum up (rows, people) float64: squared errors against the truth, and the pixels that have them."""

@@ -18,6 +18,7 @@ FORMAT = "bungyo data set"
 FORMAT_VERSION = 2  # version 1 had no people, and shards of any length numbered 0, 1, 2 ...
 READABLE_VERSIONS = (1, 2)
 MANIFEST = "manifest.jsonl"
+GATHERING = "gathering"  # in a spec's scene: the version of whatever makes features and targets; sets before had none
 
 TILE_DTYPE = np.dtype(
     [

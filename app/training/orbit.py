@@ -63,8 +63,8 @@ class Flicker:
     """How much a picture changes along the surface over slow orbits; root mean squares in 1/255 of the display's range.
 
     Attributes:
-        ratio, deviation: neural change over the reference's own, and its standard error by bootstrap over pairs of
-            frames; NaN if the noise leaves nothing of the reference's change.
+        ratio, deviation: neural change over the reference's own, and its standard error by bootstrap over orbits, that
+            is over heads; NaN for a single one, or if the noise leaves nothing of the reference's change.
         area_ratio, area_deviation: the same of what the points of a patch have in common.
         second_ratio, second_deviation: as `ratio`, of second differences in time.
         neural, reference: the changes of points from frame to frame.
@@ -114,7 +114,7 @@ Orbit = Sequence[OrbitFrame]
 def flicker_ratio(weights: WeightSet, orbits: Sequence[Orbit]) -> Flicker:
     """The flicker of the picture that networks draw, over orbits of `default_orbits` or `record_orbit`."""
     rows = [Motion(orbit).sums([draw(weights, frame.image) for frame in orbit]) for orbit in orbits]
-    return flicker_of(np.concatenate(rows))
+    return flicker_of(rows)
 
 
 def default_orbits(
@@ -279,9 +279,10 @@ def _changes(shown: Sequence[Sequence[F32]], index: int, others: Sequence[tuple[
     return np.array([points.sum(), large.sum(), *over_points, *over_cells])
 
 
-def flicker_of(rows: Rows) -> Flicker:
-    """The flicker of pairs of frames, `Motion.sums` of any number of orbits, one after the other."""
-    value, deviation = _measures(rows.sum(axis=0)).tolist(), bootstrap(rows, _measures).tolist()
+def flicker_of(orbits: Sequence[Rows]) -> Flicker:
+    """The flicker of `Motion.sums` of orbits, each around another head."""
+    rows = np.array([pairs.sum(axis=0) for pairs in orbits])
+    value, deviation = _measures(rows.sum(axis=0)).tolist(), bootstrap(rows, range(len(rows)), _measures).tolist()
     points, areas, seconds = list(zip(value, deviation, strict=True))[:3]
     return Flicker(*points, *areas, *seconds, *value[3:])
 

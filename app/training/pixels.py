@@ -12,6 +12,7 @@ Mirrored heads. Every pixel of an avatar is also one of the mirrored head under 
 these: nothing is stored twice.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -25,9 +26,13 @@ from app.errors import InputError
 from app.network.schema import CHANNELS, TILE_PIXELS
 from app.training.dataset import Dataset
 from app.training.manifest import CAMERAS, block_of
+from app.training.metrics import around
 from app.training.mirroring import mirrored, mirrored_hash
 
-MAX_PIXELS = 60_000_000  # 94 bytes each: 5.6 GB
+MAX_PIXELS = 60_000_000  # 100 bytes each: 6 GB
+NEAR = 2  # pixels along x and y whose noise counts as that around a pixel
+CHUNK = 1024  # tiles at once, which take four times their room while their noise is averaged
+SAMPLED = 4000  # tiles by which the others are judged: they tell the share of face to 1%
 
 Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]  # features, scale, target
 
@@ -48,6 +53,8 @@ class Pixels:
         scale: (n,) float32 light_scale, exposed.
         target: (n, 3) float32 radiance, exposed, noisy.
         variance: (n, 3) half, variance of the target's noise; infinite where nothing is known about it.
+        around: (n, 3) half, mean variance of the pixels around, which knows nothing of the pixel's own noise; infinite
+            where there are none.
         sibling: (n,) int32, index of the same point of the same view under the next lighting; these make rings.
         person: (n,) int32, whom the pixel shows, see `people_of`.
         runs: hash -> (start, stop) of its stored pixels, for every hash of the data set.
@@ -61,6 +68,7 @@ class Pixels:
     scale: Tensor
     target: Tensor
     variance: Tensor
+    around: Tensor
     sibling: Tensor
     person: Tensor
     runs: dict[int, tuple[int, int]]
@@ -77,8 +85,8 @@ class Pixels:
         tiles: dict[int, Tensor],
     ) -> "Pixels":
         """Pixels in the memory of arrays, given in the order of TENSORS."""
-        features, scale, target, variance, sibling, person = (torch.from_numpy(array) for array in arrays)
-        return Pixels(features, scale, target, variance, sibling, person, runs, kept, tiles)
+        features, scale, target, variance, near, sibling, person = (torch.from_numpy(array) for array in arrays)
+        return Pixels(features, scale, target, variance, near, sibling, person, runs, kept, tiles)
 
     def __len__(self) -> int:
         return len(self.scale) * (2 if self.twofold else 1)
@@ -140,6 +148,10 @@ class Pixels:
         """Variance (..., 3) of the targets at `index` (...), float32."""
         return self.variance[self._stored(index, self.variance)].to(self.device).float()
 
+    def noise_around(self, index: Tensor) -> Tensor:
+        """The same of the pixels around those at `index`."""
+        return self.around[self._stored(index, self.around)].to(self.device).float()
+
     def shown(self, index: Tensor) -> Tensor:
         """The person (...) at `index` (...)."""
         return self.person[self._stored(index, self.person)].to(self.device).long()
@@ -158,7 +170,14 @@ class Pixels:
 
         The first pixels along the last axis mix most of them: `MIXED` says how many mix how many.
         """
-        features = scale = target = strengths = torch.zeros(())
+        return self._mixed(index, generator, noisy=False)[0]
+
+    def draw_noisy(self, index: Tensor, generator: torch.Generator) -> tuple[Batch, Tensor]:
+        """The same, and `noise_around` (..., n, 3) of these targets."""
+        return self._mixed(index, generator, noisy=True)
+
+    def _mixed(self, index: Tensor, generator: torch.Generator, noisy: bool) -> tuple[Batch, Tensor]:
+        features = scale = target = strengths = noise = torch.zeros(())
         index, count = index.to(self.features.device), index.shape[-1]
         for share in MIXED:
             index = index[..., : round(share * count)]
@@ -166,20 +185,24 @@ class Pixels:
             strength = (WEAKEST ** torch.rand(*index.shape, 1, generator=generator)).to(self.device)
             more_features, more_scale, more_target = self.take(index)
             more_scale = more_scale * strength
+            more_noise = strength.square() * self.noise_around(index) if noisy else torch.zeros_like(strength)
             if share == 1.0:
                 strengths, scale = strength, more_scale
                 features, target = more_scale * more_features, strength * more_target
+                noise = more_noise
             else:
                 here = (..., slice(index.shape[-1]), slice(None))
                 strengths[here] += strength
                 scale[here] += more_scale
                 features[here] += more_scale * more_features
                 target[here] += strength * more_target
+                noise[here] += more_noise
             stored = self._stored(index, self.sibling)
             following = self.sibling.index_select(0, stored.reshape(-1)).long().reshape(index.shape)
             index = following + (index - stored)  # a mirrored pixel's siblings are mirrored
         # Strengths are those of exposed pictures: divided by their sum, the mixture is an exposed picture, too.
-        return features / scale.clamp_min(1e-30), scale / strengths, target / strengths
+        batch = features / scale.clamp_min(1e-30), scale / strengths, target / strengths
+        return batch, noise / strengths.square()
 
     def _stored(self, index: Tensor, where: Tensor) -> Tensor:
         """Where in a stored tensor the pixels at `index` are, on its device."""
@@ -187,7 +210,7 @@ class Pixels:
         return index % len(self.scale) if self.twofold else index
 
 
-TENSORS = ("features", "scale", "target", "variance", "sibling", "person")
+TENSORS = ("features", "scale", "target", "variance", "around", "sibling", "person")
 """The first attributes of `Pixels`, which have an entry for every pixel."""
 
 
@@ -226,14 +249,15 @@ def load_pixels(
     Raises:
         InputError: a tile file is damaged, or holds a half that is not finite.
     """
-    bound = sum(data.count(tile_hash) for tile_hash in data.hashes) * TILE_PIXELS
-    # The bound counts all splits and all pixels of a tile: a first guess that never loads more than allowed.
-    share = min(1.0, max_pixels / max(bound, 1))
+    bound = data.count_split(split) * TILE_PIXELS
+    share = 1.0
+    if bound > max_pixels:  # then only the pixels that show face count
+        share = min(1.0, max_pixels / max(bound * _face_share(data, split), 1.0))
     # Reserved for the worst case; memory is used only as far as it is written to.
     room = min(bound, max_pixels)
     features = np.empty((room, CHANNELS), np.float16)
     scale, target = np.empty(room, np.float32), np.empty((room, 3), np.float32)
-    variance = np.empty((room, 3), np.float16)
+    variance, nearby = np.empty((room, 3), np.float16), np.empty((room, 3), np.float16)
     sibling, person = np.empty(room, np.int32), np.empty(room, np.int32)
     exposure = np.zeros(max(data.frames, default=-1) + 1, np.float32)
     view, shown = np.zeros(len(exposure), np.int64), np.zeros(len(exposure), np.int32)
@@ -262,6 +286,7 @@ def load_pixels(
         target[start:end] = (tiles["target"] * gain[..., None])[mask]
         with np.errstate(over="ignore"):  # what is too large for a half is as good as unknown
             variance[start:end] = (tiles["variance"] * np.square(gain)[..., None])[mask]
+            nearby[start:end] = (_noise_around(tiles) * np.square(gain)[..., None])[mask]
         person[start:end] = np.repeat(shown[tiles["frame"]], mask.sum(axis=1))
         sibling[start:end] = start + _rings(mask, first)
         if not np.isfinite(features[start:end]).all():
@@ -272,8 +297,25 @@ def load_pixels(
         if progress:
             progress(done, len(data.hashes))
 
-    arrays = (features, scale, target, variance, sibling, person)
+    arrays = (features, scale, target, variance, nearby, sibling, person)
     return Pixels.of([array[:end] for array in arrays], runs, share, known)
+
+
+def _face_share(data: Dataset, split: str) -> float:
+    """About the share of a split's tiles that shows face, judged by some of them and rather too high than too low."""
+    tiles = data.some_tiles(SAMPLED, split=split)
+    shown = tiles["mask"].mean(axis=1)
+    return min(1.0, float(shown.mean() + 2.0 * shown.std() / math.sqrt(len(shown)))) if len(shown) else 1.0
+
+
+def _noise_around(tiles: npt.NDArray[np.void]) -> npt.NDArray[np.float32]:
+    """Mean variance (n, TILE_PIXELS, 3) of the pixels around those of tiles."""
+    found = np.empty(tiles["variance"].shape, np.float32)
+    for start in range(0, len(tiles), CHUNK):
+        part = tiles[start : start + CHUNK]
+        known = part["mask"].astype(bool) & np.isfinite(part["variance"]).all(axis=-1)
+        found[start : start + CHUNK] = around(part["variance"], known, NEAR, 0)
+    return found
 
 
 def _side_by_side(

@@ -93,12 +93,13 @@ def judge_pictures(
     """
     ssims: dict[str, list[float]] = {}
     flips: dict[str, list[float]] = {}
-    borders, pictures = [], {}
+    borders, draws, pictures = [], [], {}
     images = (image for image in face_images(data, split) if image.face.any())
     judged = {frame.info.index for frame in evaluation.frames}
     for done, (index, image) in enumerate(zip(evaluation.shown, images, strict=True), start=1):
         neural = draw(weights, image)
         borders.append(Borders(weights, image).sums(neural))
+        draws.append(image.draw)
         if index in judged:
             drawn = {"experts": neural, "generalist": _draw_whole(weights, image)}
             drawn |= {name: _draw_whole(other, image) for name, other in (wide or {}).items()}
@@ -116,7 +117,7 @@ def judge_pictures(
         if progress:
             progress(done)
     arrays = [{name: np.array(values) for name, values in measure.items()} for measure in (ssims, flips)]
-    return Quality(arrays[0], arrays[1], seams_of(borders), pictures)
+    return Quality(arrays[0], arrays[1], seams_of(borders, draws), pictures)
 
 
 def ssim(first: F32, second: F32, face: npt.NDArray[np.bool_]) -> float:

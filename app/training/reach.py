@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 F64 = npt.NDArray[np.float64]
 
+NOTHING_KNOWN = 1e12  # variance of slopes, which matter between 0 and 1
 TINIEST = 1e-6  # variance: no measurement is taken for more certain than this
 
 
@@ -42,13 +43,24 @@ def _slopes(toward: F64, length: F64) -> tuple[F64, F64]:
     effective = np.square(total) / np.square(length).sum(axis=1)  # how many people, were they equally important
     # Cluster-robust: the pixels of a person err together.
     off = np.square(toward - slopes[:, None] * length).sum(axis=1) / np.square(total)
-    several = people > 1
-    if not several.any():
-        return slopes, np.ones(len(slopes))
+    if not (people > 1).any():
+        return slopes, _of_one_person(slopes, total)
     own = off * people / np.maximum(people - 1, 1)  # 0 for a single person
     # Few people may agree by chance, so a slope is at least as uncertain as those over as many people usually are.
     usual = np.average(own * effective, weights=people - 1) / effective
     return slopes, np.maximum(np.maximum(own, usual), TINIEST)
+
+
+def _of_one_person(slopes: F64, length: F64) -> F64:
+    """Variances (experts,) where a single person judges all: he cannot disagree with himself, but his slopes can.
+
+    All that they differ by counts as chance, which falls with the length; so no expert is told from another, and all go
+    the same way, or none. A single expert has nobody to be compared with, so nothing is known of it.
+    """
+    if len(slopes) < 2:
+        return np.full(len(slopes), NOTHING_KNOWN)
+    scatter = np.square(slopes - np.average(slopes, weights=length)) @ length / (len(slopes) - 1)
+    return np.maximum(scatter / length, TINIEST)
 
 
 def _shrunk(slopes: F64, variances: F64) -> F64:
@@ -60,5 +72,6 @@ def _shrunk(slopes: F64, variances: F64) -> F64:
     between = max(0.0, spread / scale) if len(slopes) > 1 else 0.0
     mean = np.average(slopes, weights=1.0 / (variances + between))
     own = between / (between + variances)
-    shrunk: F64 = mean + own * (slopes - mean) - np.sqrt(own * variances)
+    common = 1.0 / (1.0 / (variances + between)).sum()  # the variance of the mean itself
+    shrunk: F64 = mean + own * (slopes - mean) - np.sqrt(own * variances + np.square(1.0 - own) * common)
     return shrunk

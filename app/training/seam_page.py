@@ -142,7 +142,7 @@ pairs of neighbouring pixels.
 ## Cures
 
 {table(effects)}
-± is two standard errors, by bootstrap over frames (flicker: over pairs of frames). Step and moved grid are in 1/255 of
+± is two standard errors, over people (flicker: over the two heads, so roughly). Step and moved grid are in 1/255 of
 the display's range.
 
 - **Seam ratio**: jump of the error from pixel to pixel across borders where the network changes, over the same inside

@@ -31,7 +31,7 @@ root of the mean square across borders less that inside tiles. It needs no refer
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,8 @@ Draw = Callable[[FaceImage, Shift], F32]  # a way to draw: the picture (H, W, 3)
 class SeamRatio:
     """How much more a picture jumps where the network changes than inside tiles.
 
-    Standard errors are by bootstrap over frames; NaN for one. Those without a quiet pair across a border are left out.
+    Standard errors are by bootstrap over people (see `Dataset.draw_of`); NaN for one. Frames without a quiet pair
+    across a border are left out.
 
     Attributes:
         ratio, deviation: of the root mean squares of the error's jumps, over the generalist's own ratio, and its
@@ -116,7 +117,8 @@ def seam_ratio(weights: WeightSet, data: Dataset, split: str = "held-out") -> Se
         InputError: the set has not all tiles, none of this split, or hashes at another scale.
     """
     check_scale(weights, data)
-    return seams_of([Borders(weights, image).sums(draw(weights, image)) for image in face_images(data, split)])
+    found = [(Borders(weights, image).sums(draw(weights, image)), image.draw) for image in face_images(data, split)]
+    return seams_of([sums for sums, _ in found], [number for _, number in found])
 
 
 def grid_shift(drawing: Draw, images: Iterable[FaceImage], shift: Shift = HALF_TILE) -> GridShift:
@@ -127,7 +129,8 @@ def grid_shift(drawing: Draw, images: Iterable[FaceImage], shift: Shift = HALF_T
         images: frames.
         shift: by how much, pixels.
     """
-    return GridShift.of([shown_change(image, drawing(image, (0, 0)), drawing(image, shift)) for image in images])
+    alike = (replace(image, hashes=None) for image in images)  # the renderer's hashes are known of one grid alone
+    return GridShift.of([shown_change(image, drawing(image, (0, 0)), drawing(image, shift)) for image in alike])
 
 
 def shown_change(image: FaceImage, first: F32, second: F32) -> F32:
@@ -240,10 +243,12 @@ class _Pairs:
         return total
 
 
-def seams_of(frames: Sequence[Rows]) -> SeamRatio:
-    """The seam ratio of frames' `Borders.sums`."""
-    rows = np.array([sums for sums in frames if sums[0, 1]]).reshape(-1, 2, 9)  # others say nothing of borders
-    value, deviation = _measures(rows.sum(axis=0)).tolist(), bootstrap(rows, _measures).tolist()
+def seams_of(frames: Sequence[Rows], draws: Sequence[int]) -> SeamRatio:
+    """The seam ratio of frames' `Borders.sums`, and whose `FaceImage.draw` they are."""
+    said = [place for place, sums in enumerate(frames) if sums[0, 1]]  # the others say nothing of borders
+    rows = np.array([frames[place] for place in said]).reshape(-1, 2, 9)
+    value = _measures(rows.sum(axis=0)).tolist()
+    deviation = bootstrap(rows, [draws[place] for place in said], _measures).tolist()
     (ratio, line, picture, step), count = zip(value, deviation, strict=True), int(rows[:, 0, 0].sum())
     return SeamRatio(*ratio, *line, *picture, *step, count)
 
@@ -267,21 +272,27 @@ def display_slope(radiance: F32, image: FaceImage) -> F32:
     return slope
 
 
-def bootstrap(rows: Rows, measure: Callable[[Rows], Rows]) -> Rows:
-    """Standard errors of what is measured of the sum of rows, by drawing rows with replacement.
+def bootstrap(rows: Rows, draws: Sequence[int], measure: Callable[[Rows], Rows]) -> Rows:
+    """Standard errors of what is measured of the sum of rows, by drawing with replacement what is independent.
 
     Args:
-        rows: (n, ...) sums that are independent of one another.
+        rows: (n, ...) sums.
+        draws: (n,), rows with equal numbers come together.
         measure: of their total (...), or of many totals (k, ...), any number of values (..., m).
 
     Returns:
-        (m,); NaN where there are less than two rows, or where a draw measures nothing.
+        (m,); NaN where there are less than two draws, or where some of them alone measure nothing.
     """
-    if len(rows) < 2:
+    numbers, which = np.unique(np.asarray(draws, np.int64), return_inverse=True)
+    count = len(numbers)
+    if count < 2:
         return np.full_like(measure(rows.sum(axis=0)), np.nan)
-    draws = np.random.default_rng(0).integers(len(rows), size=(BOOTSTRAPS, len(rows)))
+    sums = np.zeros((count, *rows.shape[1:]))
+    np.add.at(sums, which, rows)
+    drawn = np.random.default_rng(0).integers(count, size=(BOOTSTRAPS, count))
     with np.errstate(invalid="ignore"):
-        deviation: Rows = measure(rows[draws].sum(axis=1)).std(axis=0)
+        deviation: Rows = measure(sums[drawn].sum(axis=1)).std(axis=0)
+    deviation *= np.sqrt(count / (count - 1))  # few draws scatter less than what they were drawn from
     return deviation
 
 

@@ -7,8 +7,9 @@ lights (`manifest.view_of`); training mixes them anew in every step (`pixels.Pix
 cameras of their own and complete light set-ups.
 
 Frame i of a data set depends on (seed, split, i) alone, so that frames can be made in any order, on any day, by
-anybody, and again; and no camera and no light of one split ever occurs in another, not even of a set with the same
-seed that is for scores only.
+anybody, and again. No camera, no lamp and no made-up surroundings of one split ever occur in another, not even of a set
+with the same seed that is for scores only. Environment maps from files do: all splits draw from the same few, each time
+turned anew and at another intensity.
 """
 
 import math

@@ -25,7 +25,13 @@ def tinted(batch: Batch, generator: torch.Generator) -> Batch:
         batch: features (..., 32), scale (..., 1), target (..., 3).
         generator: draws the colours, on the host.
     """
+    return tinted_noisy(batch, torch.zeros(()), generator)[0]
+
+
+def tinted_noisy(batch: Batch, noise: Tensor, generator: torch.Generator) -> tuple[Batch, Tensor]:
+    """The same, and what becomes of the variance (..., 3) of the targets' noise."""
     features, scale, target = batch
+    noise = noise.to(features.device)
     shape = features.shape[:-1]
     strength = STRENGTH * torch.rand(*shape, 1, generator=generator)
     tint = torch.exp(strength * (2.0 * torch.rand(*shape, 3, generator=generator) - 1.0))
@@ -47,4 +53,4 @@ def tinted(batch: Batch, generator: torch.Generator) -> Batch:
     for name in MIXED:
         result[..., channels(name)] /= change
     result[..., channels("light_direction")] *= after / before.clamp_min(1e-6) / change
-    return result, scale * change, target * tint
+    return (result, scale * change, target * tint), noise * tint.square()

@@ -22,10 +22,13 @@ import numpy as np
 import torch
 from rich.console import Console
 from safetensors import SafetensorError
+from torch import Tensor
+from torch.func import functional_call
 
 from app.errors import BungyoError, InputError
 from app.network.tile_hash import HASHES
 from app.network.weights import FILE_NAME, WeightSet
+from app.pictures import beside
 from app.training.checkpoint import Checkpoint
 from app.training.coverage import Coverage, coverage
 from app.training.dataset import Dataset
@@ -48,6 +51,7 @@ from app.training.experts import (
 from app.training.judge import Judge, judge
 from app.training.learning_curve import Point, outlook, sizes, write_learning_curve
 from app.training.loss import weighted_error
+from app.training.manifest import BLOCK, SPLIT_PERIOD, SPLITS, split_of
 from app.training.model import Generalist, untrained
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
@@ -59,6 +63,9 @@ JUDGE_PIXELS = 50_000  # on which the generalist is watched
 WATCHED = 0.5  # share of the steps after which the best state is kept; before, the rate is so high that chance decides
 CURVE_SHARE = 4  # a point of the learning curve gets this part of the steps
 CURVE_PIXELS = 2048  # of a hash, that judge a point
+# Until there is a block of every split; the held-out one comes last.
+FEWEST_FRAMES = 1 + max(map([split_of(frame) for frame in range(BLOCK * SPLIT_PERIOD)].index, SPLITS))
+PURPOSES = {"train": "training", "validation": "validation", "held-out": "held-out"}  # of splits, for sentences
 MAIN = "main"  # the training whose networks are written to FILE_NAME
 
 
@@ -68,7 +75,7 @@ class Result:
 
     Attributes:
         weights: the file written; None if training was interrupted too early, or where a finished file is.
-        evaluation: its held-out scores; None if training was interrupted before.
+        evaluation: its held-out scores; None if training was interrupted before, or the targets are too noisy.
         experts: how many hashes have an expert of their own.
         interrupted: Ctrl-C came; the same command goes on from here.
     """
@@ -107,7 +114,7 @@ def train(
         engine: who trains the experts; by default this process.
 
     Raises:
-        InputError: an option is out of range, the data set has too little to train or judge with, or `out`
+        InputError: an option is out of range, the data set has nothing to train, to judge or to score with, or `out`
             holds an interrupted run with other options or data.
         BungyoError: training diverged, or `out` cannot be written.
     """
@@ -117,13 +124,10 @@ def train(
     torch.set_num_threads(options.threads)
     # What is trained beside the main networks may still be asked for when a run goes on.
     asked = replace(options, widths=(), learning_curve=False).plain()
-    state = Checkpoint.open(out, {"options": asked, "frames": len(data.frames), "seed": data.spec.seed}, fresh)
-    with Display(console) as display:
+    identity = {"options": asked, "data": data.identity}
+    with Checkpoint.open(out, identity, fresh) as state, Display(console) as display:
+        _check_splits(data)
         train_pixels, judge_pixels = (_load(display, data, split) for split in ("train", "validation"))
-        for pixels, name in ((train_pixels, "training"), (judge_pixels, "validation")):
-            if not len(pixels):
-                hint = "It needs at least ten frames that show a face."
-                raise InputError(f"The data set {data.path} has no {name} pixels.", hint)
         if data.people:
             train_pixels, judge_pixels = train_pixels.with_mirrored(), judge_pixels.with_mirrored()
         unit = "people" if data.people else "blocks of frames"  # of one face
@@ -138,11 +142,26 @@ def train(
             try:
                 _train_wider(run, out, train_pixels.to(device), metadata)
                 _measure_learning(run, out, train_pixels, covered.people)
-                state.remove()
             except KeyboardInterrupt:
                 result = replace(result, interrupted=True)
-    plot_curves(out / "curves.png", state.curves)
+        with beside(out / "curves.png") as temporary:
+            plot_curves(temporary, state.curves)
+        if not result.interrupted:
+            state.remove()  # last: until everything is on disk, the same command can write it again
     return result
+
+
+def _check_splits(data: Dataset) -> None:
+    """Raise InputError unless there are pixels to train with, to judge by, and to score: before hours of work."""
+    for split in SPLITS:
+        if data.shows_face(split):
+            continue
+        hint = f"It takes {FEWEST_FRAMES} frames or more; `bungyo dataset` goes on where it stopped."
+        if data.spec.scene.get("held_out"):
+            hint = "It was made with --held-out, for scores only."
+        elif len(data.frames) >= FEWEST_FRAMES:
+            hint = "None of the frames for it shows a face: more frames may."
+        raise InputError(f"The data set {data.path} has no {PURPOSES[split]} pixels.", hint)
 
 
 def _load(display: Display, data: Dataset, split: str) -> Pixels:
@@ -179,10 +198,15 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     weights = _weight_set(generalist, found, metadata | more)
     file, evaluation = _write(out / FILE_NAME, weights), None
     if not interrupted:
-        with run.display.stage("Scoring", len(data.hashes)) as show:
-            evaluation = evaluate(weights, data, progress=lambda done, _: show(done, ""))
+        try:
+            with run.display.stage("Scoring", len(data.hashes)) as show:
+                evaluation = evaluate(weights, data, progress=lambda done, _: show(done, ""))
+        except InputError as error:  # the targets are too noisy: the networks are none the worse for it
+            run.display.console.print(f"Not scored: {error}", highlight=False, markup=False)
+            return Result(file, None, len(weights.hashes), False)
         _write(file, replace(weights, metadata={**weights.metadata, "held_out": evaluation.summary()}))
-        plot_uv(out / "uv.png", evaluation)
+        with beside(out / "uv.png") as temporary:
+            plot_uv(temporary, evaluation)
         for name, score in evaluation.scores.items():
             clean = f", against the truth {evaluation.clean[name]}" if name in evaluation.clean else ""
             run.display.console.print(f"{name:>10}  {score}{clean}", highlight=False)
@@ -256,7 +280,7 @@ class _Run:
         net = untrained(layers, pixels, self.generator(name, "scales"))
         decay = options.decay if self.people else 0.0
         optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=decay, fused=True)
-        reached = state.generalists.get(name, {"step": 0, "best_db": -math.inf, "best": net.state_dict()})
+        reached = state.generalists.get(name, {"step": 0, "best": net.state_dict()})
         if reached["step"]:
             net.load_state_dict(reached["net"])
             optimizer.load_state_dict(reached["optimizer"])
@@ -283,9 +307,8 @@ class _Run:
                 if math.isnan(db):
                     raise BungyoError(f"Training diverged after {last} steps.", "Try a smaller learning rate.")
                 reached = {**reached, "step": last, "net": net.state_dict(), "optimizer": optimizer.state_dict()}
-                if last >= WATCHED * steps and db > reached["best_db"]:
-                    best = {key: value.clone() for key, value in net.state_dict().items()}
-                    reached |= {"best_db": db, "best": best}
+                if first < WATCHED * steps or jury.nearer(drawn, _drawn_by(reached["best"], net, jury)):
+                    reached["best"] = {key: value.clone() for key, value in net.state_dict().items()}
                 state.generalists[name] = reached
                 if curve:
                     widths = "-".join(map(str, layers[1:-1]))
@@ -317,6 +340,13 @@ class _Run:
         """The experts of all groups that are done, whoever finished first."""
         done = self.state.groups[name]
         return finish(generalist, [GroupResult(*done[number]) for number in sorted(done)], options)
+
+
+def _drawn_by(state: dict[str, Tensor], net: Generalist, jury: Judge) -> Tensor:
+    """What the network would draw of the judged pixels in another state."""
+    with torch.no_grad():
+        drawn: Tensor = functional_call(net, state, jury.features) * jury.scale
+    return drawn
 
 
 def _weight_set(generalist: Generalist, found: Finished, metadata: dict[str, Any]) -> WeightSet:

@@ -14,7 +14,7 @@ from app.training.frames import Plan
 from app.training.generate import Here, generate
 from app.training.metrics import F32
 from tests.training import sphere_source
-from tests.training.sphere_source import SphereSource
+from tests.training.sphere_source import SpherePeople, SphereSource
 
 LAYERS = (CHANNELS, 8, OUTPUTS)
 
@@ -45,10 +45,19 @@ def weight_set(general: float, special: float | None = None, hashes: list[int] |
 
 
 def make(
-    path: Path, *, noise: float, spp: int = 64, tiles: float = 1.0, frames: int = 6, held_out: bool = True
+    path: Path,
+    *,
+    noise: float,
+    spp: int = 64,
+    tiles: float = 1.0,
+    frames: int = 6,
+    held_out: bool = True,
+    people: SpherePeople | None = None,
 ) -> Dataset:
     """A judging set of frames of 96x96, whose truth is `linear_skin`."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sphere_source, "skin", linear_skin)
-        generate(Here(SphereSource(noise)), path, Plan(spp, 3, (96, 96), tiles, held_out=held_out), frames)
+        generate(
+            Here(SphereSource(noise, people=people)), path, Plan(spp, 3, (96, 96), tiles, held_out=held_out), frames
+        )
     return Dataset(path)

@@ -17,13 +17,16 @@ TONE = 0.3  # radiance of a flat face
 GRAIN, RIPPLE = 0.004, 0.003  # radiance by which a grainy one deviates
 
 
-def flat_face(target: F32 | None = None, variance: float = 0.0, offset: tuple[float, float] = (0.0, 0.0)) -> FaceImage:
+def flat_face(
+    target: F32 | None = None, variance: float = 0.0, offset: tuple[float, float] = (0.0, 0.0), draw: int = 0
+) -> FaceImage:
     """A square skin that looks at the camera, SIZE pixels a side; uv grows with x and y.
 
     Args:
         target: (SIZE, SIZE, 3); None: TONE everywhere.
         variance: of the target.
         offset: pixels by which the skin lies to the right and downwards.
+        draw: whose it is.
     """
     place = (np.arange(SIZE) + 0.5) / SIZE
     features = np.zeros((SIZE, SIZE, CHANNELS), np.float32)
@@ -40,21 +43,22 @@ def flat_face(target: F32 | None = None, variance: float = 0.0, offset: tuple[fl
         np.full((*shape, 3), TONE, np.float32) if target is None else target,
         np.full((*shape, 3), variance, np.float32),
         0.0,
+        draw,
     )
 
 
 def grainy_face(seed: int, noise: float = 0.0) -> FaceImage:
     """A flat face whose truth is GRAIN above or below TONE, at random, and RIPPLE, on every other row and column.
 
-    Its target is seen through `noise`, which is skewed as a path tracer's. From pixel to pixel the truth jumps by
-    2 RIPPLE along a whole line, and by the grain of two pixels.
+    It is its person's only one. Its target is seen through `noise`, which is skewed as a path tracer's. From pixel to
+    pixel the truth jumps by 2 RIPPLE along a whole line, and by the grain of two pixels.
     """
     rng = np.random.default_rng(seed)
     waves = np.where(np.arange(SIZE) % 2, RIPPLE, -RIPPLE)
     truth = TONE + (waves + waves[:, None])[..., None] + GRAIN * rng.choice([-1.0, 1.0], (SIZE, SIZE, 3))
     shape = (TONE / noise) ** 2 if noise else 1.0
     luck = noise * (rng.gamma(shape, 1.0, truth.shape) - shape) / np.sqrt(shape)
-    return flat_face((truth + luck).astype(np.float32), noise**2)
+    return flat_face((truth + luck).astype(np.float32), noise**2, draw=seed)
 
 
 def constant_networks(offset: float, second: Callable[[int, int], bool]) -> WeightSet:

@@ -23,6 +23,7 @@ from app.training.dataset import (
     split_of,
     view_of,
 )
+from app.training.manifest import GATHERING
 
 SPEC = DatasetSpec(seed=3, size=(64, 64), spp=4, scene={"mesh": "none", "range": (1, 2)})
 HASHES = (0x0101, 0x01C3, 0x8001)
@@ -112,6 +113,18 @@ def test_pixels_that_are_not_finite_leave_the_mask(tmp_path: Path) -> None:
     assert data.frames[0].dropped_pixels == 2
     stored = np.concatenate([data.tiles(h) for h in data.hashes])
     assert np.isfinite(stored["target"]).all() and stored["mask"].sum() == stored["mask"].size - 2
+
+
+def test_a_set_of_an_earlier_renderer_is_read_but_does_not_go_on(tmp_path: Path) -> None:
+    for name, before in (("none", {}), ("older", {GATHERING: 1})):
+        path = tmp_path / name
+        with DatasetWriter(path, DatasetSpec(3, (64, 64), 4, before)) as writer:
+            writer.write(shard(0))
+        assert len(Dataset(path).frames) == 2
+        DatasetWriter(path, DatasetSpec(3, (64, 64), 4, before)).close()
+        with pytest.raises(InputError, match="another version of bungyo, whose features differ") as caught:
+            DatasetWriter(path, DatasetSpec(3, (64, 64), 4, {GATHERING: 2}))
+        assert "Begin another one" in caught.value.hint and len(Dataset(path).frames) == 2
 
 
 class Killed(BaseException):

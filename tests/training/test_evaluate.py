@@ -15,9 +15,11 @@ from app.training.dataset import Dataset
 from app.training.evaluate import draw_wide, evaluate, wide_generalists
 from app.training.figures import figures
 from app.training.groups import distance_groups, light_groups
+from app.training.manifest import BLOCK
 from app.training.metrics import F32, TruthError, plain_shading, psnr, squared_error
 from app.training.quality import HAS_FLIP, flip, judge_pictures, ssim, with_noise
 from tests.training.judged_sphere import LAYERS, linear_skin, make, network, weight_set
+from tests.training.sphere_source import SpherePeople
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,27 @@ def test_networks_are_told_apart_though_noise_hides_them(noisy: Dataset) -> None
     found = figures(alone, noisy, result, quality=judge_pictures(alone, noisy, result))
     assert found["generalist_tile_share"] == 1.0 and found["gain_over_generalist_db"] == 0.0
     assert found["seam_ratio"] is None and "never changes" in found["not_measured"]["seams"]
+
+
+def test_doubts_are_those_of_people(exact: Dataset, tmp_path: Path) -> None:
+    """Frames of one person tell nothing of others, of two something; one fixed face has its lights to draw."""
+    weights, found = weight_set(0.8, 0.9, exact.hashes[::2]), {}
+    for count in (BLOCK, 2 * BLOCK):
+        data = make(tmp_path / str(count), noise=0.1, frames=count, people=SpherePeople())
+        result = evaluate(weights, data)
+        found[count] = figures(weights, data, result, quality=judge_pictures(weights, data, result))
+    one, two = found.values()
+    assert one["data"]["people"] == 1 and "All frames show one person" in one["not_measured"]["doubts"]
+    for name in ("psnr_mean", "gain_over_generalist", "seam_ratio"):
+        assert one[f"{name}_doubt"] is None and two[f"{name}_doubt"] > 0.0
+    assert one["psnr_mean"] > 20.0 and one["seam_ratio"] > 0.0 and "doubts" not in two["not_measured"]
+    truth = [frame["psnr"]["experts"] for frame in two["per_frame"]]
+    halves = [np.mean(truth[:BLOCK]), np.mean(truth[BLOCK:])]
+    assert two["psnr_mean_doubt"] == pytest.approx(abs(halves[0] - halves[1]) / 2, rel=1e-2)
+    fixed = evaluate(weights, exact)
+    truth = fixed.truth("experts").reshape(3, 2).mean(axis=1)  # three lightings of two cameras
+    wanted = truth.std(ddof=1) / np.sqrt(3)
+    assert figures(weights, exact, fixed)["psnr_mean_doubt"] == pytest.approx(wanted, rel=1e-3)
 
 
 def test_wide_generalists_beside_the_file(exact: Dataset, tmp_path: Path) -> None:
@@ -243,6 +266,23 @@ def test_small_errors_without_noise_are_exact(color: tuple[float, float, float])
     np.testing.assert_allclose(judged(picture), expected, rtol=0.15, atol=1e-7)
     far = truth * np.float32(3.0)  # what a network is off from the reference counts exactly
     assert judged(far).mean() == pytest.approx(float(np.square(tonemap(far) - tonemap(truth)).mean()), rel=0.02)
+
+
+def test_judged_targets_are_as_bright_as_the_truth() -> None:
+    """Fireflies have much light and a large recorded variance: to leave pixels out by the one takes the other."""
+    rng, samples, tiles = np.random.default_rng(3), 16, 100
+    truth = np.full((tiles, 256, 3), 0.2, np.float32)
+    noisy = (np.arange(tiles) % 2 == 1)[:, None, None]  # every other tile is a place too noisy to judge by
+    rare, bright = np.where(noisy, 0.2, 0.002), np.where(noisy, 60.0, 20.0)  # of samples
+    drawn = np.stack([truth + bright * ((rng.random((tiles, 256, 1)) < rare) - rare) for _ in range(samples)])
+    target, variance = drawn.mean(axis=0).astype(np.float32), drawn.var(axis=0, ddof=1).astype(np.float32) / samples
+    face, exposure = np.ones(truth.shape[:2], bool), np.zeros(tiles, np.float32)
+    judged = TruthError(truth, target, variance, face, exposure).judged
+    assert judged[::2].mean() > 0.9 and not judged[1::2].any()
+    off = (target - truth)[judged].mean(axis=-1)
+    assert abs(off.mean()) < 3.0 * off.std() / np.sqrt(len(off)) and off.max() > 1.0
+    variance[0, :128] = np.inf  # nothing is known of these
+    assert not TruthError(truth, target, variance, face, exposure).judged[0, :128].any()
 
 
 @pytest.mark.parametrize("common", [True, False])

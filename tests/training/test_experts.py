@@ -1,5 +1,7 @@
 """Experts: which pixels they learn from, how far they go, and that noise does not decide it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from app.network.schema import channels
 from app.training.experts import (
     EVERYTHING,
+    HALF_NOISE,
     LAST_LAYER,
     ExpertOptions,
     GroupResult,
@@ -15,7 +18,9 @@ from app.training.experts import (
     Sampler,
     finish,
     neighbors,
+    quietness,
 )
+from app.training.loss import display_slope
 from app.training.model import Generalist, Scales
 from app.training.pixels import Pixels
 from app.training.reach import choose_reaches
@@ -26,7 +31,7 @@ PEOPLE = 12
 def test_sampler_draws_own_and_neighbouring_pixels() -> None:
     runs = {0x0101: (0, 100), 0x0103: (100, 150), 0x8080: (150, 400), 0x0301: (400, 400), 0x0202: (400, 1000)}
     rows, black = torch.arange(1000), torch.zeros(1000, 3)
-    pixels = Pixels(torch.zeros(1000, 32), torch.zeros(1000), black, black, rows, torch.zeros(1000), runs, 1.0)
+    pixels = Pixels(torch.zeros(1000, 32), torch.zeros(1000), black, black, black, rows, torch.zeros(1000), runs, 1.0)
     options = ExpertOptions(batch=400, neighbor_share=0.25, neighbors=1)
     generator = torch.Generator().manual_seed(0)
     drawn = Sampler(pixels, [0x0101, 0x0103], options, generator).draw()
@@ -76,6 +81,27 @@ def test_a_single_witness_is_not_certain() -> None:
     assert 0.0 <= choose_reaches(toward[:1], length[:1])[0] <= 1.0  # no other expert to learn from
 
 
+@pytest.mark.parametrize(("experts", "people"), [(1, 10), (2, 10), (16, 10), (150, 10), (4, 3), (16, 1), (150, 1)])
+def test_few_useless_experts_are_kept(experts: int, people: int) -> None:
+    """Whose way leads nowhere is kept when chance exceeds one standard error: a sixth of the time, at few people more.
+
+    That holds for a lone expert, too, and where nothing but the common mean is left of them.
+    """
+    rng, kept = np.random.default_rng(0), []
+    for _ in range(1200 // min(experts, 12)):
+        length = rng.gamma(1.0, 1.0, (experts, people))
+        kept.append((choose_reaches(2.0 * np.sqrt(length) * rng.normal(size=length.shape), length) > 0.0).mean())
+    assert 0.05 < np.mean(kept) < 0.24
+
+
+def test_a_single_person_lets_experts_go_together_or_not_at_all() -> None:
+    length = np.random.default_rng(0).gamma(1.0, 1.0, (40, 1))
+    noise = 0.3 * np.sqrt(length) * np.random.default_rng(1).normal(size=length.shape)
+    useful = choose_reaches(0.5 * length + noise, length)
+    assert useful.min() > 0.3 and useful.max() - useful.min() < 1e-6 and useful.max() < 0.5
+    assert choose_reaches(0.5 * length[:1], length[:1])[0] == 0.0  # nobody to be compared with
+
+
 def test_broken_and_unseen_experts_stay_at_home() -> None:
     toward, length = evidence([0.5, 0.5, 0.5], 50, 0.1)
     toward[0, 3], length[1] = np.nan, 0.0
@@ -96,7 +122,7 @@ def world(pixels_a_hash: int, noise: float) -> tuple[Generalist, Pixels, Pixels]
             features,
             np.ones(count, np.float32),
             target.astype(np.float32),
-            np.square(truth * noise).astype(np.float16),
+            *(np.square(truth * noise).astype(np.float16),) * 2,  # of the pixels and around them
             np.arange(count, dtype=np.int32),
             rng.integers(0, PEOPLE, count).astype(np.int32),
         )
@@ -133,6 +159,28 @@ def test_experts_learn_what_their_hash_has_of_its_own(trains: str) -> None:
         np.testing.assert_allclose(row, net.export(), atol=1e-4)
     curve = groups[0].curve
     assert len(curve) == 4 and curve[-1][1] > curve[0][1] + 3.0
+
+
+def test_noisy_places_count_less_whatever_a_pixel_s_own_noise() -> None:
+    drawn, noise = torch.full((3, 3), 0.3), torch.tensor([0.0, 1e-3, torch.inf])[:, None].expand(3, 3)
+    weight = quietness(drawn, noise)[:, 0]
+    slope = float(display_slope(drawn)[0, 0])
+    assert weight.tolist() == pytest.approx([1.0, HALF_NOISE / (HALF_NOISE + slope**2 * 1e-3), 1.0])
+
+
+def test_noise_that_differs_from_place_to_place_darkens_nothing() -> None:
+    """Where half the pixels are far noisier, the other half teaches, and skewed noise leaves no bias."""
+    given = replace(options(), steps=400)
+    net, train, judge = world(4000, 0.0)
+    rng = np.random.default_rng(5)
+    loud = torch.from_numpy(rng.random(len(train)) < 0.5)
+    variance = torch.where(loud, 4.0, 0.01)[:, None] * train.target.square()
+    shape = train.target.square() / variance
+    train.target.copy_(torch.from_numpy(rng.gamma(shape.numpy())) / shape * train.target)
+    train.variance.copy_(variance)
+    train.around.copy_(variance)
+    found = finish(net, trained(net, train, judge, given), given)
+    assert found.gains[0x0101] > 5.0 and found.gains[0x0808] > 5.0
 
 
 def test_experts_of_noise_alone_do_no_harm() -> None:

@@ -18,10 +18,10 @@ from app.scene.model import Material, Part, Scene
 from app.scene.primitives import uv_sphere
 from app.training.avatars import Avatars
 from app.training.dataset import Dataset, TileBatch
-from app.training.frame_source import GpuFrameSource
+from app.training.frame_source import GATHERING_VERSION, GpuFrameSource
 from app.training.frames import Plan, TileSelection, make_again
 from app.training.generate import Here, generate
-from app.training.manifest import BLOCK, block_of
+from app.training.manifest import BLOCK, GATHERING, block_of
 from app.training.metrics import plain_shading
 from app.training.situations import lobe_map
 from tests.training.sphere_source import SpherePeople
@@ -188,6 +188,7 @@ def test_avatars_are_shown_and_made_again(session_device: Device, tmp_path: Path
         source.show(avatars.draw(2, 3))
         data = Dataset(tmp_path / "set")
         again = make_again(source, data.spec, data.frames[0], data.people[0])
+        assert data.spec.scene[GATHERING] == source.description[GATHERING] == GATHERING_VERSION
     stored = np.concatenate([data.tiles(h) for h in data.hashes])
     records = again.records(0)[np.argsort(again.hashes, kind="stable")]
     assert len(records) and records.tobytes() == stored.tobytes()

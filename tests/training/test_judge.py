@@ -26,6 +26,7 @@ def noisy_pixels(count: int = COUNT, deviation: float = 0.2) -> Pixels:
         np.ones(count, np.float32),
         luck,
         np.full((count, 3), deviation**2, np.float16),
+        np.full((count, 3), deviation**2, np.float16),
         np.arange(count, dtype=np.int32),
         np.arange(count, dtype=np.int32) % 4,
     )
@@ -53,6 +54,16 @@ def test_the_error_against_the_truth_is_found_below_the_noise() -> None:
     np.testing.assert_allclose(sums.sum(1) / pixels.sum(1), jury.clean(drawn), rtol=1e-3, atol=1e-7)
 
 
+def test_pictures_are_told_apart_where_noise_hides_both() -> None:
+    """A recorded variance that is too large makes both errors negative: the better picture is still the better one."""
+    pixels = noisy_pixels()
+    pixels.variance.mul_(1.2)
+    jury = Judge(pixels, torch.arange(COUNT)[None], plain)
+    near, far = pictures(1.02 * TRUTH), pictures(0.95 * TRUTH)
+    assert float(jury.clean(near)[0]) < 0.0 and float(jury.clean(far)[0]) < 0.0
+    assert jury.nearer(near, far) and not jury.nearer(far, near) and not jury.nearer(near, near)
+
+
 def test_the_evidence_is_the_way_to_the_truth() -> None:
     """A picture that went twice as far as the truth should have gone half the way, everybody says."""
     rows = torch.arange(COUNT).expand(2, -1)
@@ -69,6 +80,18 @@ def test_padding_and_pixels_that_know_nothing_do_not_count() -> None:
     jury = Judge(pixels, torch.arange(COUNT)[None], plain, present)
     assert jury.count.tolist() == [COUNT // 4]
     assert abs(float(jury.clean(pictures(TRUTH))[0])) < 2e-3
+
+
+def test_whether_a_pixel_judges_does_not_depend_on_its_own_noise() -> None:
+    """Bright ones have recorded more noise: without them the truth would seem darker. A noisy place is left out."""
+    pixels = noisy_pixels()
+    pixels.variance[pixels.target.amax(dim=1) > TRUTH] = 100.0
+    jury = Judge(pixels, torch.arange(COUNT)[None], plain)
+    assert jury.count.tolist() == [COUNT]
+    toward, length = jury.evidence(pictures(TRUTH), pictures(TRUTH + 0.01), 4)
+    assert abs(float(toward.sum() / length.sum())) < 0.2  # of 1%; else it would say to go back by several times that
+    pixels.around[::2] = 100.0
+    assert Judge(pixels, torch.arange(COUNT)[None], plain).count.tolist() == [COUNT // 2]
 
 
 def test_sets_of_networks_are_judged_person_by_person() -> None:

@@ -10,7 +10,9 @@ from app.scene.tonemap import pbr_neutral, srgb_encode, tonemap
 from app.training.metrics import (
     KEY_LUMINANCE,
     FrameErrors,
+    around,
     auto_exposure,
+    mean_and_doubt,
     noise_error,
     plain_shading,
     psnr,
@@ -60,6 +62,38 @@ def test_psnr_by_frame() -> None:
     assert score is not None
     assert (score.mean, score.worst, score.worst_frame, score.frames) == pytest.approx((25.0, 20.0, 7, 2))
     assert errors.score("b") is None
+
+
+def test_frames_of_a_person_count_once() -> None:
+    """The standard error is what the mean scatters by when other people are drawn; frames tell little more."""
+    rng = np.random.default_rng(0)
+    people = np.arange(12).repeat(8)
+    found = [
+        mean_and_doubt(30.0 + 3.0 * rng.normal(size=12)[people] + rng.normal(size=96), people) for _ in range(2000)
+    ]
+    means, doubts = np.array(found).T
+    assert np.sqrt(np.square(doubts).mean()) == pytest.approx(means.std(), rel=0.05)
+    values, alone = rng.normal(size=(5, 4)), np.arange(5)
+    by_person = mean_and_doubt(values.mean(axis=1), alone)
+    assert mean_and_doubt(values.ravel(), alone.repeat(4)) == pytest.approx(by_person)
+    assert by_person[1] == pytest.approx(values.mean(axis=1).std(ddof=1) / math.sqrt(5))
+    assert math.isnan(mean_and_doubt(values.ravel(), np.full(20, 7))[1])  # nobody else to ask
+    assert np.isnan(mean_and_doubt(values[:0, 0], alone[:0])).all()
+
+
+def test_what_is_around_a_pixel() -> None:
+    rng = np.random.default_rng(0)
+    values, known = rng.random((2, 256, 3), np.float32), rng.random((2, 256)) < 0.4
+    known[1] = False
+    known[1, 17] = True
+    found = around(values, known, 3, 1)
+    y, x = np.divmod(np.arange(256), 16)
+    for pixel in (0, 15, 100, 255):
+        distance = np.maximum(np.abs(x - x[pixel]), np.abs(y - y[pixel]))
+        chosen = known[0] & (distance > 1) & (distance <= 3)
+        np.testing.assert_allclose(found[0, pixel], values[0, chosen].mean(axis=0), rtol=1e-5)
+    assert np.isinf(found[1, [0, 17, 200]]).all()  # next to it, itself, and far away
+    np.testing.assert_allclose(found[1, 19], values[1, 17], rtol=1e-6)
 
 
 def test_noise_error_predicts_what_noise_costs() -> None:

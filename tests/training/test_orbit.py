@@ -64,7 +64,7 @@ def paint(image: FaceImage) -> F32:
 
 
 def flicker(motion: Motion, pictures: list[F32]) -> Flicker:
-    return flicker_of(motion.sums(pictures))
+    return flicker_of(list(motion.sums(pictures)[:, None]))  # every pair of frames as if of another head
 
 
 @pytest.mark.parametrize("move", [(0.0, 0.0), (1.25, -0.5), (-3.0, 2.75)])
@@ -142,7 +142,9 @@ def test_few_frames_say_little(orbit: Orbit) -> None:
     one, two, three = (flicker_ratio(WEIGHTS, [orbit[:count]]) for count in (1, 2, 3))
     assert math.isnan(one.ratio) and math.isnan(one.reference)
     assert two.reference > 0.0 and math.isnan(two.deviation) and math.isnan(two.second_ratio)
-    assert math.isfinite(three.second_ratio) and math.isfinite(three.deviation)
+    assert math.isfinite(three.second_ratio) and math.isnan(three.deviation)  # of one head
+    both = flicker_ratio(WEIGHTS, [orbit, orbit[:3]])
+    assert math.isfinite(both.second_ratio) and math.isfinite(both.deviation)
     nobody = [OrbitFrame(replace(f.image, face=np.zeros_like(f.image.face)), f.again) for f in orbit]
     assert math.isnan(flicker_ratio(WEIGHTS, [nobody]).ratio)
 

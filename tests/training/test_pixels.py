@@ -58,6 +58,21 @@ def test_mixed_pixels_obey_the_truth(pixels: Pixels) -> None:
     assert not torch.isclose(scale[:alone], pixels.scale[index[:alone], None]).all()
 
 
+def test_mixed_pixels_know_the_noise_around_them(tmp_path: Path) -> None:
+    """The variance of a mixture of independent targets is the sum of theirs times the squares of their shares."""
+    generate(Here(SphereSource(noise=1.0)), tmp_path / "set", Plan(9, 3, (96, 96)), BLOCK)
+    pixels = load_pixels(Dataset(tmp_path / "set"), "train")
+    index = torch.randint(len(pixels), (4000,), generator=torch.Generator().manual_seed(0))
+    (_, _, target), noise = pixels.draw_noisy(index, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(target, pixels.draw(index, torch.Generator().manual_seed(1))[2])
+    (features, scale, _), _ = pixels.draw_noisy(index, torch.Generator().manual_seed(1))
+    truth = torch.from_numpy(skin(features.numpy(), scale[:, 0].numpy()))
+    for some in (slice(0, 600), slice(2600, 4000)):  # of four lights, and of one
+        usable = torch.isfinite(noise[some]).all(dim=1)
+        off = (target - truth)[some][usable].square().mean(dim=0)
+        np.testing.assert_allclose(off / noise[some][usable].mean(dim=0), 1.0, atol=0.25)
+
+
 def test_draws_keep_shape_and_order(pixels: Pixels) -> None:
     index = torch.randint(len(pixels), (3, 40))
     features, scale, target = pixels.draw(index, torch.Generator().manual_seed(0))
@@ -96,6 +111,18 @@ def test_data_that_does_not_fit_is_thinned_evenly(data: Dataset, pixels: Pixels)
             assert thinned.count(tile_hash) == pytest.approx(count * thinned.kept, rel=0.3)
 
 
+def test_as_much_is_loaded_as_is_allowed(data: Dataset, pixels: Pixels) -> None:
+    """Neither other splits nor the pixels beside a face take room from those that are wanted."""
+    allowed = len(pixels) // 2
+    assert 0.9 * allowed < len(load_pixels(data, "train", max_pixels=allowed)) <= allowed
+    judge = load_pixels(data, "validation")
+    assert load_pixels(data, "validation", max_pixels=int(1.1 * len(judge))).kept == 1.0
+    assert {split: data.count_split(split) for split in ("train", "validation", "held-out")} == {
+        split: sum(len(data.tiles(tile_hash, split)) for tile_hash in data.hashes)
+        for split in ("train", "validation", "held-out")
+    }
+
+
 def test_fewer_people(tmp_path: Path) -> None:
     generate(Here(SphereSource(noise=0.5, people=SpherePeople())), tmp_path / "set", Plan(1, 3, (96, 96)), 6 * BLOCK)
     data = Dataset(tmp_path / "set")
@@ -125,5 +152,15 @@ def test_pixels_know_their_noise(tmp_path: Path) -> None:
     features, scale, target = pixels.take(index)
     truth = torch.from_numpy(skin(features.numpy(), scale[:, 0].numpy()))
     np.testing.assert_allclose(pixels.noise(index), (truth / 3.0).square(), rtol=0.02, atol=1e-5)
+    known = torch.isfinite(pixels.noise_around(index)).all(dim=1)  # a pixel alone in its tile has nothing around
+    assert float(known.float().mean()) > 0.99
+    smooth = pixels.noise_around(index)[known].mean(dim=0) / pixels.noise(index)[known].mean(dim=0)
+    np.testing.assert_allclose(smooth, 1.0, atol=0.05)
+    data, inside = Dataset(tmp_path / "set"), (slice(4, 9), slice(6, 11))
+    for tile in (tile for tile_hash in data.hashes for tile in data.tiles(tile_hash)):
+        if tile["mask"].reshape(16, 16)[inside].all():
+            noise = tile["variance"].reshape(16, 16, 3)[inside].reshape(25, 3)
+            wanted = np.delete(noise, 12, axis=0).mean(axis=0) * 4.0 ** data.frames[int(tile["frame"])].exposure_ev
+            assert np.isclose(pixels.around.float().numpy(), wanted, rtol=1e-2, atol=2e-7).all(axis=1).any()
     lit = truth > 0.03  # halves tell nothing of smaller variances
     assert float(((target - truth).square() / pixels.noise(index))[lit].mean()) == pytest.approx(1.0, abs=0.1)

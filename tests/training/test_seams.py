@@ -3,6 +3,7 @@
 import math
 from dataclasses import astuple, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,8 @@ OFFSET = 0.006
 
 
 def seams(weights: WeightSet, images: list[FaceImage]) -> SeamRatio:
-    return seams_of([Borders(weights, image).sums(draw(weights, image)) for image in images])
+    rows = [Borders(weights, image).sums(draw(weights, image)) for image in images]
+    return seams_of(rows, [image.draw for image in images])
 
 
 def shown(radiance: float) -> float:
@@ -56,7 +58,7 @@ def test_borders_that_nobody_sees_have_the_ratio_1() -> None:
     rows = np.sum([Borders(checkered(0.0), face).sums(face.target) for face in faces], axis=0)
     across, inside = rows[:, 7:] / rows[:, 1:3]
     np.testing.assert_allclose(across / inside, 1.0, atol=0.1)
-    picture = seams_of([Borders(checkered(0.0), face).sums(face.target) for face in faces])
+    picture = seams_of([Borders(checkered(0.0), face).sums(face.target) for face in faces], range(8))
     assert picture.picture_ratio == pytest.approx(1.0, abs=0.05)
 
 
@@ -77,10 +79,19 @@ def test_frames_that_say_nothing_change_nothing() -> None:
     unknown = replace(faces[0], variance=np.full((SIZE, SIZE, 3), np.inf, np.float32))
     np.testing.assert_equal(astuple(seams(weights, [*faces, hidden, unknown])), astuple(seams(weights, faces)))
     no_experts = replace(weights, table=np.zeros_like(weights.table))
-    for nothing in (seams(weights, [hidden]), seams(weights, [unknown]), seams(no_experts, faces), seams_of([])):
+    for nothing in (seams(weights, [hidden]), seams(weights, [unknown]), seams(no_experts, faces), seams_of([], [])):
         assert nothing.pairs == 0 and math.isnan(nothing.ratio) and math.isnan(nothing.step)
     alone = seams(weights, faces[:1])
     assert alone.ratio > 1.5 and math.isnan(alone.deviation)
+
+
+def test_frames_of_one_person_are_one_draw() -> None:
+    weights, faces = checkered(OFFSET), [grainy_face(seed, 0.008) for seed in range(6)]
+    together = seams(weights, [replace(face, draw=9) for face in faces])
+    assert together.pairs > 0 and math.isnan(together.deviation) and math.isnan(together.step_deviation)
+    apart = seams(weights, faces)
+    again = seams(weights, [*faces, *faces, *faces])  # thrice the frames, but nobody new
+    assert again.ratio == pytest.approx(apart.ratio) and again.deviation == pytest.approx(apart.deviation)
 
 
 def test_moving_the_grid_shows_what_it_changes() -> None:
@@ -150,11 +161,40 @@ def test_a_shifted_grid_is_that_of_a_shifted_camera(batch: TileBatch) -> None:
         features=np.pad(image.features, (*padding, (0, 0))),
         light_scale=np.pad(image.light_scale, padding),
         face=np.pad(image.face, padding),
+        hashes=None,
     )
     np.testing.assert_array_equal(image.tile_hashes(8, (5, 3)), moved.tile_hashes(8))
     weights = WeightSet.untrained((32, 8, 15), slots=5)
     np.testing.assert_array_equal(draw(weights, image, (5, 3)), draw(weights, moved)[3:, 5:])
     assert not np.array_equal(draw(weights, image), draw(weights, image, (5, 3)))
+
+
+def test_networks_are_chosen_as_the_renderer_chose_them(tmp_path: Path) -> None:
+    """Hair that hides a part of the face takes pixels from the mask, but none from the hash."""
+
+    class Haired(SphereSource):
+        def render(self, *arguments: Any, **named: Any) -> TileBatch:
+            tiles = super().render(*arguments, **named)
+            hidden = (unpack(tiles.features)[..., channels("uv")][..., 1] > 0.55) & tiles.mask
+            return replace(tiles, mask=tiles.mask & ~hidden)
+
+    generate(Here(Haired(noise=0.1)), tmp_path / "set", Plan(8, 1, (96, 96), 1.0, held_out=True), 2)
+    data = Dataset(tmp_path / "set")
+    weights = WeightSet.untrained((32, 8, 15), slots=5)
+    changed = 0
+    for index, image in zip(data.frames, face_images(data), strict=True):
+        picture, chosen = draw(weights, image), image.tile_hashes(HASH_SCALE)
+        changed += int((replace(image, hashes=None).tile_hashes(HASH_SCALE) != chosen).sum())
+        for tile_hash in data.hashes:
+            tiles = data.tiles(tile_hash)
+            for tile in tiles[tiles["frame"] == index]:
+                (x, y), mask = tile["tile_xy"].astype(int), tile["mask"].astype(bool)
+                assert chosen[y, x] == (tile_hash if mask.any() else 0)
+                drawn = forward(weights, unpack(tile["features"]), tile["light_scale"], tile_hash)
+                seen = picture[y * TILE :, x * TILE :][:TILE, :TILE].reshape(-1, 3)
+                np.testing.assert_array_equal(seen[mask], drawn[mask])
+    assert changed > 3
+    assert not np.array_equal(image.tile_hashes(HASH_SCALE, (8, 8)), image.tile_hashes(HASH_SCALE))
 
 
 def test_whole_frames_of_a_data_set_are_judged(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from app.network.layers import MIXED
 from app.network.schema import LIGHT_SCALE, channels
 from app.scene.environment import LUMINANCE
 from app.training.pixels import Batch
-from app.training.tint import tinted
+from app.training.tint import tinted, tinted_noisy
 
 FLOOR = 0.02
 
@@ -23,6 +23,14 @@ def some_batch(count: int) -> Batch:
     target = sum(weight * light[name] for weight, name in enumerate(MIXED, start=1))
     tensors = [torch.tensor(x, dtype=torch.float32) for x in (features, scale[:, None], target)]
     return tensors[0], tensors[1], tensors[2]
+
+
+def test_noise_is_tinted_as_the_target_is() -> None:
+    batch = some_batch(500)
+    noise = torch.rand(500, 3)
+    (_, _, target), got = tinted_noisy(batch, noise, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(target, tinted(batch, torch.Generator().manual_seed(0))[2])
+    torch.testing.assert_close(got, noise * (target / batch[2]).square(), rtol=1e-4, atol=1e-5)
 
 
 def test_tinted_pixels_obey_the_same_law() -> None:

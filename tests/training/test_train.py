@@ -1,7 +1,9 @@
 """Training from end to end on a sphere with known skin: it learns, resumes, repeats itself, and refuses bad input."""
 
+import errno
 import io
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,15 @@ from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.training import experts as experts_module
 from app.training import learning_curve as learning_module
+from app.training import metrics as metrics_module
 from app.training import train as train_module
-from app.training.checkpoint import FILE_NAME
+from app.training.checkpoint import FILE_NAME, Checkpoint
 from app.training.dataset import Dataset
 from app.training.evaluate import evaluate
 from app.training.experts import ExpertOptions
 from app.training.frames import Plan
 from app.training.generate import Here, generate
+from app.training.judge import Judge
 from app.training.manifest import BLOCK
 from app.training.metrics import psnr, squared_error
 from app.training.pixels import load_pixels
@@ -47,7 +51,7 @@ TINY = TrainOptions(
     threads=1,
     steps=60,
     batch=256,
-    experts=ExpertOptions(steps=20, batch=64, group=4, min_pixels=2500, judge_pixels=256, checks=4),
+    experts=ExpertOptions(steps=20, batch=64, rate=1e-3, group=4, min_pixels=2500, judge_pixels=256, checks=4),
 )
 QUIET = Console(quiet=True)
 
@@ -61,7 +65,7 @@ def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Matplotlib takes longer than a short training; `trained` comes before, with its plots."""
     for name in ("plot_curves", "plot_uv"):
-        monkeypatch.setattr(train_module, name, lambda path, what: None)
+        monkeypatch.setattr(train_module, name, lambda path, what: path.touch())
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +86,7 @@ def tiny(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tiny")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(train_module, "CHUNK", 20)
-        assert train(data, out, TINY, console=QUIET).experts > 4
+        assert train(data, out, TINY, console=QUIET).experts > 3
     return out
 
 
@@ -163,6 +167,15 @@ def test_same_seed_same_weights(tiny: Path, data: Dataset, tmp_path: Path) -> No
     assert slots(tmp_path / "other") != slots(tiny)
 
 
+def test_the_best_state_is_found_below_the_noise(
+    tiny: Path, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where noise makes all estimated errors negative the same state is kept as where it does not."""
+    monkeypatch.setattr(Judge, "clean", lambda self, radiance: Judge.noisy(self, radiance) - 1.0)
+    train(data, tmp_path, replace(TINY, experts=replace(TINY.experts, steps=0)), console=QUIET)
+    np.testing.assert_array_equal(WeightSet.load(tmp_path).slots[0], WeightSet.load(tiny).slots[0])
+
+
 def interrupt_at(
     call: int, monkeypatch: pytest.MonkeyPatch, module: object, how: type[BaseException] = KeyboardInterrupt
 ) -> None:
@@ -196,6 +209,37 @@ def test_ctrl_c_keeps_the_best_and_the_next_run_goes_on(
     assert slots(tmp_path) == slots(tiny)  # as if it had never been interrupted
 
 
+def test_a_folder_belongs_to_one_training(data: Dataset, tmp_path: Path) -> None:
+    for fresh in (False, True):
+        with Checkpoint.open(tmp_path, {}, False), pytest.raises(InputError, match="Another training writes"):
+            train(data, tmp_path, TINY, fresh=fresh, console=QUIET)
+    (tmp_path / FILE_NAME).write_bytes(b"damaged")
+    for _ in range(2):  # what is refused lets go
+        with pytest.raises(InputError, match="cannot be read"):
+            Checkpoint.open(tmp_path, {}, False)
+    Checkpoint.open(tmp_path, {}, True).close()
+
+
+def test_a_disk_without_room_for_pictures_costs_no_training(
+    tiny: Path, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "curves.png").write_bytes(b"of an earlier training")
+
+    def full(path: Path, what: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for picture, name in (("uv.png", "plot_uv"), ("curves.png", "plot_curves")):
+        with monkeypatch.context() as patched, pytest.raises(BungyoError, match=f"{picture}: No space left"):
+            patched.setattr(train_module, name, full)
+            train(data, tmp_path, TINY, console=QUIET)
+        assert (tmp_path / FILE_NAME).exists() and not list(tmp_path.glob(".*"))
+    assert (tmp_path / "curves.png").read_bytes() == b"of an earlier training"
+    train(data, tmp_path, TINY, console=QUIET)  # only the pictures are left to do
+    assert slots(tmp_path) == slots(tiny) and not (tmp_path / FILE_NAME).exists()
+    assert (tmp_path / "curves.png").read_bytes() == b""
+
+
 class Killed(BaseException):
     """Nobody catches it, so nothing is tidied up."""
 
@@ -209,6 +253,23 @@ def test_a_killed_training_goes_on(tiny: Path, data: Dataset, tmp_path: Path, mo
         assert not (tmp_path / "experts.safetensors").exists()
     train(data, tmp_path, TINY, console=QUIET)
     assert slots(tmp_path) == slots(tiny)
+
+
+def test_another_data_set_is_another_run(data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many frames with the same seed, but other samples, or the same with fewer tiles: neither goes on silently."""
+    few = BLOCK * 4
+    for name, plan in (("set", Plan(4, 1, (64, 64), 0.6)), ("other", Plan(2, 1, (64, 64), 0.6))):
+        generate(Here(SphereSource(noise=0.7)), tmp_path / name, plan, few)
+    with monkeypatch.context() as patched:
+        interrupt_at(30, patched, train_module)
+        assert train(Dataset(tmp_path / "set"), tmp_path / "out", TINY, console=QUIET).interrupted
+    fewer = Dataset(tmp_path / "set")
+    fewer.hashes = fewer.hashes[1:]
+    for another in (Dataset(tmp_path / "other"), fewer):
+        with pytest.raises(InputError, match="interrupted training run with other options or data"):
+            train(another, tmp_path / "out", TINY, console=QUIET)
+    moved = (tmp_path / "set").rename(tmp_path / "moved")
+    assert not train(Dataset(moved), tmp_path / "out", TINY, console=QUIET).interrupted
 
 
 def test_ctrl_c_never_costs_finished_weights(
@@ -313,12 +374,31 @@ def test_bad_options_are_named(data: Dataset, tmp_path: Path, options: TrainOpti
 
 
 def test_too_little_data_is_said(tmp_path: Path) -> None:
-    generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(64, 64)), 3)
-    with pytest.raises(InputError, match="has no validation pixels"):
-        train(Dataset(tmp_path / "set"), tmp_path / "out", QUICK, console=QUIET)
+    """Before anything is trained, and with the number of frames that is enough."""
+    for frames, missing in ((3, "validation"), (24, "held-out")):
+        generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(64, 64)), frames)
+        with pytest.raises(InputError, match=f"has no {missing} pixels") as caught:
+            train(Dataset(tmp_path / "set"), tmp_path / "out", QUICK, console=QUIET)
+        assert "25 frames or more" in caught.value.hint and not list((tmp_path / "out").iterdir())
+    generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(64, 64)), 25)
+    train(Dataset(tmp_path / "set"), tmp_path / "out", replace(TINY, steps=2), console=QUIET)
+    generate(Here(SphereSource()), tmp_path / "judge", Plan(1, size=(64, 64), held_out=True), 1)
+    with pytest.raises(InputError, match="has no training pixels") as caught:
+        train(Dataset(tmp_path / "judge"), tmp_path / "out", QUICK, console=QUIET)
+    assert "--held-out" in caught.value.hint
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError, match="The weights cannot go to"):
         train(Dataset(tmp_path / "set"), tmp_path / "file", QUICK, console=QUIET)
+
+
+def test_scores_that_noise_hides_cost_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(64, 64)), 25)
+    data, said = Dataset(tmp_path / "set"), io.StringIO()
+    monkeypatch.setattr(metrics_module, "CLEAN_NOISE", float("nan"))  # no held-out pixel is judged
+    result = train(data, tmp_path / "out", replace(TINY, steps=2), console=Console(file=said, width=500))
+    assert result.evaluation is None and not result.interrupted and "Not scored: The held-out" in said.getvalue()
+    assert WeightSet.load(tmp_path / "out").metadata["unfinished"] is False
+    assert not (tmp_path / "out" / FILE_NAME).exists()
 
 
 def test_divergence_is_said(data: Dataset, tmp_path: Path) -> None:
