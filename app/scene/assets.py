@@ -30,7 +30,12 @@ def find_environment(name: str | Path, relative_to: Path | None = None) -> Path:
 
 
 def _find(name: str | Path, start: Path, folder: Path, suffixes: tuple[str, ...], what: str) -> Path:
-    wanted = Path(name).expanduser()
+    try:
+        wanted = Path(name).expanduser()
+        wanted.is_file()  # refuses names that no file can have
+    except (OSError, RuntimeError) as error:  # of a user who has no home
+        reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        raise InputError(f"{name}: no such {what} ({reason}).") from None
     candidates = [start / wanted]
     if len(wanted.parts) == 1:
         candidates += [folder / wanted, *(folder / f"{wanted}{suffix}" for suffix in suffixes)]

@@ -121,7 +121,7 @@ def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Pl
         raise InputError(f"{path}: has {triangles:,} triangles; at most {max_triangles:,} can be drawn.")
 
     materials = header.setdefault("materials", [])
-    names = [material.get("name", "") for material in materials]
+    names = [str(material.get("name") or "") for material in materials]
     for index, material in enumerate(materials):
         material["name"] = str(index)
     materials.append({"name": str(len(names))})
@@ -135,7 +135,7 @@ def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Pl
         mesh = header["meshes"][old["mesh"]]
         for number, primitive in enumerate(mesh["primitives"]):
             material = primitive.setdefault("material", len(names))
-            title = old.get("name") or mesh.get("name") or f"part {index}"
+            title = str(old.get("name") or mesh.get("name") or f"part {index}")
             if len(mesh["primitives"]) > 1:
                 title += "/" + (names[material] if material < len(names) and names[material] else str(number))
             key = f"part{len(nodes)}"

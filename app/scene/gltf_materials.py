@@ -35,7 +35,7 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
         KeyError, IndexError, TypeError, ValueError, AttributeError: the file is malformed.
     """
     source = gltf.header["materials"][index]
-    name = source.get("name", "")
+    name = str(source.get("name") or "")  # whatever else than text a file has there
     pbr = source.get("pbrMetallicRoughness", {})
     extensions = source.get("extensions", {})
     reader = _Reader(gltf, name or str(index), images)

@@ -271,8 +271,10 @@ def load_lights(path: str | Path) -> LightRig:
         rig = msgspec.toml.decode(text, type=_Rig)
     except msgspec.ValidationError as error:
         raise InputError(f"{path}: {_explain(str(error))}.") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError) as error:  # of numbers with thousands of digits
         raise InputError(f"{path}: is not valid TOML: {error}.") from None
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deeply.") from None
     _check_finite(msgspec.to_builtins(rig), path, "")
     lights = []
     for i, light in enumerate(rig.light):

@@ -376,6 +376,8 @@ def _facing_outwards(parts: list[Part], path: Path) -> list[Part]:
     corners = np.concatenate([mesh.positions[mesh.triangles] for mesh in meshes]).astype(np.float64)
     middles, crosses = corners.mean(axis=1), np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     areas = 0.5 * np.linalg.norm(crosses, axis=1)
+    if not 0.0 < areas.sum() < np.inf:
+        raise InputError(f"{path}: its face is scaled or placed so far away that numbers are not exact enough for it.")
     center = np.average(middles, axis=0, weights=areas)
     if ((middles - center) * crosses).sum() / 6.0 >= -_INWARDS * areas.sum() ** 1.5:
         return parts

@@ -239,3 +239,17 @@ def test_trimesh_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str], ca
     refuse(path, "tex.png is not a readable image")
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
+
+
+@pytest.mark.parametrize("name", [-1, 1.5, None, True, [0], {}])
+def test_names_that_are_no_text_are_taken_as_they_are(tmp_path: Path, name: Any) -> None:
+    for kind in ("materials", "nodes"):
+        glb = Glb()
+        glb.header[kind][0]["name"] = name
+        assert len(load_mesh(glb.write(tmp_path / "named.glb"))) == 1
+
+
+def test_a_face_too_far_away_for_numbers(tmp_path: Path) -> None:
+    glb = Glb()
+    glb.header["nodes"][0]["translation"] = [1e30, 0.0, 0.0]
+    refuse(glb.write(tmp_path / "far.glb"), "its face is scaled or placed so far away")

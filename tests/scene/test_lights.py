@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.errors import InputError
-from app.scene.assets import ASSETS
+from app.scene.assets import ASSETS, find_environment, find_lights
 from app.scene.default import load_environment
 from app.scene.lights import (
     AreaLight,
@@ -149,6 +149,19 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"binary\.toml: is not a text file"):
         load_lights(tmp_path / "binary.toml")
+    (tmp_path / "deep.toml").write_text(f"a = {'[' * 100_000}")
+    with pytest.raises(InputError, match=r"deep\.toml: is (nested too deeply|not valid TOML)"):
+        load_lights(tmp_path / "deep.toml")
+    (tmp_path / "long.toml").write_text(f"exposure = {'9' * 10_000}")
+    with pytest.raises(InputError, match=r"long\.toml: is not valid TOML"):
+        load_lights(tmp_path / "long.toml")
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/studio", "x" * 5_000])
+def test_names_that_no_file_can_have(name: str) -> None:
+    for find in (find_lights, find_environment):
+        with pytest.raises(InputError, match=r"no such (light set-up|environment map)"):
+            find(name)
 
 
 @pytest.mark.parametrize(
