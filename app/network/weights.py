@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from app.errors import InputError
 from app.network.layers import OUTPUTS, check_layers, parameter_count
@@ -156,7 +156,7 @@ class WeightSet:
         }
         tensors = {"slots": np.ascontiguousarray(self.slots), "table": np.ascontiguousarray(self.table)}
         try:
-            save_file(tensors, partial, metadata)
+            partial.write_bytes(save(tensors, metadata))  # its own way to write a file lets nobody else read it
             os.replace(partial, target)
         finally:
             partial.unlink(missing_ok=True)

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -12,7 +14,11 @@ import matplotlib.pyplot as plt
 from app.network.schema import HASH_BINS
 from app.training.evaluate import Evaluation
 
+F64: TypeAlias = npt.NDArray[np.float64]
+
 FEW = 6  # curves that are told apart by name
+COARSER = 4  # cells along one that is drawn: smaller ones show the targets' noise
+FEWEST_PIXELS = 100  # of a cell whose dB are worth a colour
 
 
 def plot_curves(path: Path, curves: Mapping[str, Sequence[tuple[float, float]]]) -> None:
@@ -43,14 +49,18 @@ def plot_curves(path: Path, curves: Mapping[str, Sequence[tuple[float, float]]])
 def plot_uv(path: Path, evaluation: Evaluation) -> None:
     """Draw over the UV square: the experts' dB, their gain over the generalist, and how many pixels judged.
 
-    The white lines are the tile hash's bins; v points up as in the texture.
+    The white lines are the tile hash's bins; v points up as in the texture. Cells of few pixels have no dB.
     """
-    pixels = evaluation.uv_pixels
+    pixels = _coarse(evaluation.uv_pixels)
+    error = {name: _coarse(evaluation.uv_error[name]) for name in ("generalist", "experts")}
     with np.errstate(divide="ignore", invalid="ignore"):
-        db = {name: -10.0 * np.log10(evaluation.uv_error[name] / pixels) for name in ("generalist", "experts")}
+        db = {
+            name: -10.0 * np.log10(np.where(pixels < FEWEST_PIXELS, np.nan, sums / pixels))
+            for name, sums in error.items()
+        }
         panels = [
-            ("experts, dB", db["experts"], "viridis", (25.0, 50.0)),
-            ("experts - generalist, dB", db["experts"] - db["generalist"], "RdBu", (-3.0, 3.0)),
+            ("experts, dB", db["experts"], "viridis", (24.0, 42.0)),
+            ("experts - generalist, dB", db["experts"] - db["generalist"], "RdBu", (-1.0, 1.0)),
             (
                 "held-out pixels, log10",
                 np.log10(pixels),
@@ -60,7 +70,7 @@ def plot_uv(path: Path, evaluation: Evaluation) -> None:
         ]
     figure, axes = plt.subplots(1, 3, figsize=(16.0, 5.0))
     for axis, (title, values, colors, (low, high)) in zip(axes, panels, strict=True):
-        shown = np.ma.masked_where(pixels == 0, values)
+        shown = np.ma.masked_invalid(values)
         image = axis.imshow(shown, origin="lower", extent=(0, 1, 0, 1), cmap=colors, vmin=low, vmax=high)
         axis.set(title=title, xlabel="u", ylabel="v")
         axis.set_xticks(np.arange(HASH_BINS + 1) / HASH_BINS, minor=True)
@@ -70,6 +80,13 @@ def plot_uv(path: Path, evaluation: Evaluation) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=100, format="png")
     plt.close(figure)
+
+
+def _coarse(cells: F64) -> F64:
+    """Sums of (n, n) cells over blocks of COARSER x COARSER of them."""
+    count = len(cells) // COARSER
+    sums: F64 = cells.reshape(count, COARSER, count, COARSER).sum(axis=(1, 3))
+    return sums
 
 
 def plot_learning_curve(path: Path, people: Sequence[int], db: Mapping[str, Sequence[float]]) -> None:
