@@ -170,7 +170,9 @@ def test_images_that_stay_suboptimal_are_replaced_once(window: Window, monkeypat
             if window.framebuffer_size == (300, 220):
                 break
         window.wait(0.2)
-        assert frames(10) == 1  # another state of the window: it may be of use again
+        # In another state of the window it may be of use; before, the driver may have called the images out of date.
+        assert 1 <= frames(10) <= 2
+        assert frames(3) == 0
         assert swapchain.size == (300, 220)
     assert device.validation_messages == []
 
