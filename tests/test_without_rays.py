@@ -58,7 +58,7 @@ def test_the_picture_is_that_of_a_traced_one(gpu: Device, plain: Device, weights
     found = []
     scene = default_scene(lights="rim", aspect=1.0)
     for device in (gpu, plain):
-        with Renderer(device, scene, weights, SIZE, cache_size=96, cache_samples=12) as renderer:
+        with Renderer(device, scene, weights, SIZE, cache_size=64, cache_samples=12) as renderer:
             found.append(draw(renderer))
     (traced, traced_layers), (picture, layers) = found
     face = (traced_layers["face"] > 0.0) & (layers["face"] > 0.0)

@@ -15,7 +15,7 @@ from app.scene.default import default_scene
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from tests.conftest import watched
 
-SIZE, SAMPLES = 64, 16
+SIZE, SAMPLES = 48, 16
 F32 = NDArray[np.float32]
 
 SUN = DirectionalLight((0.5, -0.7, -0.6), irradiance=2.0, angular_radius=0.0)  # looked for once a fine texel
