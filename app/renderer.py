@@ -276,6 +276,13 @@ class Renderer(Owner):
         self.submit_seconds = time.perf_counter() - start
         self._ran, self._frames = run, self._frames + 1
 
+    def add_sample(self) -> None:
+        """Add one sample to all pixels of the picture that `mode` shows: by as many frames as that takes."""
+        wanted = self.samples + 1
+        self.render()
+        while self._interleaves_reference and self.samples < wanted:
+            self.render()
+
     def settle_lights(self) -> None:
         """Gather all of the light cache's samples now."""
         self._finish()

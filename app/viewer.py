@@ -12,6 +12,7 @@ from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Swapchain
 from app.interruption import uninterrupted
 from app.modes import MODES, NEEDS_REFERENCE
+from app.passes.progressive_reference import must_interleave
 from app.pictures import first_free, write_png
 from app.renderer import Renderer
 from app.weight_switch import WeightSwitch
@@ -19,11 +20,6 @@ from app.window import Window
 
 # Samples a pixel after which nothing is to be gained: jitter averages out soon, noise keeps falling.
 ENOUGH_SAMPLES, ENOUGH_NOISY_SAMPLES = 64, 4096
-
-# The largest picture of which a frame of the reference traces all pixels, by kind of device; of larger ones it traces a
-# pixel of every block. Input waits for what is traced, and drivers stop what takes seconds.
-WHOLE_REFERENCE = {"discrete": 4_000_000, "cpu": 0}
-WHOLE_REFERENCE_ELSEWHERE = 1_000_000
 
 _IDLE_SECONDS = 0.25  # how late Ctrl-C is noticed while nothing moves
 
@@ -160,8 +156,8 @@ class Viewer:
         self._swapchain.resize(size)
 
     def _choose_interleaving(self, width: int, height: int) -> None:
-        most = WHOLE_REFERENCE.get(self._device.info.kind, WHOLE_REFERENCE_ELSEWHERE)
-        interleaves = width * height > most
+        kind = self._device.info.kind
+        interleaves = kind == "cpu" or must_interleave(kind, width, height)  # or else input waits for seconds
         if interleaves != self._renderer.interleaves_reference:  # to assign it starts over
             self._renderer.interleaves_reference = interleaves
 

@@ -109,6 +109,10 @@ def test_an_interleaved_reference_shows_blocks_until_all_pixels_have_a_sample(re
             assert np.array_equal(picture[::block, ::block], whole[::block, ::block])
     assert renderer.samples == 1
     assert np.array_equal(renderer.read(), whole)
+    renderer.restart()
+    renderer.add_sample()
+    assert renderer.samples == 1
+    assert np.array_equal(renderer.read(), whole)
     renderer.resize(64, 48)
     renderer.render()
     assert renderer.samples == 0, "another size changes nothing about it"

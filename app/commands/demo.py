@@ -120,7 +120,7 @@ def _draw_pictures(options: SceneOptions, out: Path) -> None:
             for mode, samples in pictures.items():
                 renderer.mode = mode
                 for _ in counted(max(1, samples - renderer.samples), mode):
-                    renderer.render()
+                    renderer.add_sample()
                 path = out / f"{mode}.png"
                 write_png(path, renderer.read())
                 click.echo(f"wrote {path}")

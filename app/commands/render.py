@@ -84,7 +84,7 @@ def render(scene: SceneOptions, out: Path, spp: int | None, frames: int, aovs: t
                     renderer.scene = start.with_camera(start.camera.orbit(yaw, 0.0))
                 path = numbered(out, frame) if frames > 1 else out
                 for _ in counted(samples, path.name):
-                    renderer.render()
+                    renderer.add_sample()
                 _write(renderer, path, aovs)
                 click.echo(f"wrote {path}")
 

@@ -8,7 +8,15 @@ from app.passes.owner import Owner
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 
+# The largest picture of which a frame traces all pixels, by kind of GPU: drivers stop what takes seconds.
+AT_ONCE = {"discrete": 4_000_000}
+AT_ONCE_ELSEWHERE = 1_000_000
 INTERLEAVE = 4  # an interleaved frame traces one pixel of every so many along x and y; a power of two
+
+
+def must_interleave(kind: str, width: int, height: int) -> bool:
+    """Whether a picture is so large that a device of this kind (`DeviceInfo.kind`) should not trace it all at once."""
+    return kind != "cpu" and width * height > AT_ONCE.get(kind, AT_ONCE_ELSEWHERE)
 
 
 def _dither_order() -> tuple[tuple[int, int], ...]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.main import main
+from app.passes import progressive_reference
 
 pytestmark = pytest.mark.usefixtures("coarse_light")
 
@@ -31,6 +32,20 @@ def test_png_is_deterministic_and_leaves_nothing_else(tmp_path: Path, capsys: py
     assert picture.shape == (40, 48, 3)
     assert picture.std() > 5.0
     np.testing.assert_array_equal(picture, png(tmp_path / "b.png"))
+
+
+@pytest.mark.parametrize("mode", ["reference", "split"])
+def test_in_parts_or_at_once_the_picture_is_the_same(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What drivers might stop if it were traced at once."""
+    what = ["render", "--size", "32x28", "--light-samples", "1", "--mode", mode, "--spp", "2", "--out"]
+    assert main([*what, str(tmp_path / "at once.png")]) == 0
+    monkeypatch.setattr(progressive_reference, "must_interleave", lambda kind, *size: size == (32, 28))
+    assert main([*what, str(tmp_path / "in parts.png")]) == 0
+    pictures = [png(tmp_path / name) for name in ("at once.png", "in parts.png")]
+    right = slice(None) if mode == "reference" else slice(18, None)  # the neural side has more samples by then
+    np.testing.assert_array_equal(pictures[0][:, right], pictures[1][:, right])
 
 
 def test_series_swings_around_the_head(tmp_path: Path) -> None:
