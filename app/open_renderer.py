@@ -90,11 +90,9 @@ def open_renderer(
     if draws_networks:
         check_layout(options, scene, weights)
     say("compiling the shaders")
-    from app.passes.progressive_reference import must_interleave
     from app.renderer import Renderer
 
     with Renderer(
         device, scene, weights, size, mode=mode, cache_samples=options.light_samples, gbuffer=options.gbuffer
     ) as renderer:
-        renderer.interleaves_reference = must_interleave(device.info.kind, *size)
         yield renderer

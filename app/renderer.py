@@ -208,10 +208,10 @@ class Renderer(Owner):
 
     @property
     def interleaves_reference(self) -> bool:
-        """Whether a `render` traces but a pixel of every block, so that a sample of the reference takes several.
+        """Whether a `render` shall trace but a pixel of every block, so that a sample of the reference takes several.
 
-        False at first. For windows on devices where a sample of all pixels takes long; to assign another value starts
-        the reference over.
+        False at first, when only pictures that `must_interleave` do so. For windows on devices where a sample of all
+        pixels takes long; to assign another value starts the reference over.
         """
         return self._interleaves_reference
 
@@ -279,8 +279,7 @@ class Renderer(Owner):
     def add_sample(self) -> None:
         """Add one sample to all pixels of the picture that `mode` shows: by as many frames as that takes."""
         wanted = self.samples + 1
-        self.render()
-        while self._interleaves_reference and self.samples < wanted:
+        while self.samples < wanted:
             self.render()
 
     def settle_lights(self) -> None:

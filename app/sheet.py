@@ -39,7 +39,7 @@ def draw_portrait(gpu: Device, person: Person, size: tuple[int, int], samples: i
     scene = Scene(build_avatar(person), rig, load_environment(rig), camera)
     with Renderer(gpu, scene, WeightSet.untrained(), size, mode="reference") as renderer:
         for _ in range(samples):
-            renderer.render()
+            renderer.add_sample()
         return renderer.read()[..., :3]
 
 

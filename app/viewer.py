@@ -12,7 +12,6 @@ from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Swapchain
 from app.interruption import uninterrupted
 from app.modes import MODES, NEEDS_REFERENCE
-from app.passes.progressive_reference import must_interleave
 from app.pictures import first_free, write_png
 from app.renderer import Renderer
 from app.weight_switch import WeightSwitch
@@ -61,7 +60,7 @@ class Viewer:
         self._drawn_state: tuple[Any, ...] = ()
         self._blits: dict[int, CommandBuffer] = {}  # for each image of the window
         self._swapchain = Swapchain(device, window.handle, window.framebuffer_size)
-        self._choose_interleaving(*renderer.size)
+        renderer.interleaves_reference = device.info.kind == "cpu"  # or else input waits for seconds
         window.input = self
 
     def run(self, frames: int | None = None) -> None:
@@ -151,15 +150,8 @@ class Viewer:
         if 0 in size:
             return
         self._forget_blits()
-        self._choose_interleaving(*size)
         self._renderer.resize(*size)
         self._swapchain.resize(size)
-
-    def _choose_interleaving(self, width: int, height: int) -> None:
-        kind = self._device.info.kind
-        interleaves = kind == "cpu" or must_interleave(kind, width, height)  # or else input waits for seconds
-        if interleaves != self._renderer.interleaves_reference:  # to assign it starts over
-            self._renderer.interleaves_reference = interleaves
 
     def _forget_blits(self) -> None:
         """The recorded copies to the window name images that are about to go."""

@@ -38,7 +38,7 @@ class ProgressiveReference(Owner):
 
     A frame adds one sample to all pixels, or, `interleaved`, to one in every block of INTERLEAVE x INTERLEAVE, each
     time another: so pictures come often where a sample of all pixels takes seconds. After one frame all blocks have a
-    pixel that is traced, after four all blocks of half the size.
+    pixel that is traced, after four all blocks of half the size. Pictures that `must_interleave` do so in any case.
 
     Args:
         device: an open device with ray tracing.
@@ -54,7 +54,9 @@ class ProgressiveReference(Owner):
         self, device: Device, scene: SceneBuffers, width: int, height: int, *, interleaved: bool = False
     ) -> None:
         super().__init__()
-        self._device, self._interleaved = device, interleaved
+        self._device = device
+        self._must = must_interleave(device.info.kind, width, height)
+        self._interleaved = interleaved or self._must
         self._first_column = 0  # of tiles
         self._frames = self._frames_before = 0  # since the start; of these, before tiles were added
         with self.building():
@@ -69,8 +71,8 @@ class ProgressiveReference(Owner):
 
     @interleaved.setter
     def interleaved(self, interleaved: bool) -> None:
-        if interleaved != self._interleaved:
-            self._interleaved = interleaved
+        if (interleaved or self._must) != self._interleaved:
+            self._interleaved = interleaved or self._must
             self.restart()
             self._record()
 
