@@ -8,7 +8,7 @@ from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources, ScenePipeline
 
-_COLUMNS = 1024  # of the grid of rays
+_COLUMNS = 1024  # of the grid of rays; a multiple of 8 (light_cache.rgen)
 
 
 class LightRays(Owner):
