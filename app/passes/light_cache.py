@@ -40,7 +40,9 @@ FINE_SCALE = 2
 COARSE_SHARE = 0.5  # how much samples of the texel around count for the share of the environment seen at a fine one
 COARSE_IMAGES = ("NARROW", "WIDE", "MOMENT", "TRANSMISSION", "OPENING")
 CACHE_IMAGES = (*COARSE_IMAGES, "LIGHTS")  # the last of fine texels
-_KNOWN_LIGHTS = 32  # bits of CACHE_STATE's masks
+_KNOWN_LIGHTS = 32  # bits of masks of lights
+# Rays of a fine texel and of each around it that agree about a light, before it is looked for no more.
+SETTLING_SAMPLES = 4
 LightKind: TypeAlias = Literal["trace", "maps"]
 LIGHT_KINDS: tuple[LightKind, ...] = get_args(LightKind)
 
@@ -72,6 +74,13 @@ FINE_LIGHT = Struct(
         ("sky", "vec3"),  # irradiance from all of the environment; no sum
     ],
 )
+SETTLED_LIGHTS = Struct(
+    "SettledLights",  # bits of lights about which all rays from around a fine texel agree
+    [
+        ("seen", "uint"),
+        ("hidden", "uint"),
+    ],
+)
 CACHE_STATE = Struct(
     "CacheState",
     [
@@ -89,6 +98,7 @@ CACHE_STATE = Struct(
         ("new_known_lights", "uint"),  # those of them whose shares are still sums, of so many samples:
         ("known_samples", "uint"),  # of fine texels; of vertices `samples_before`
         ("samples_before", "uint"),  # that the sums stood for when lights moved
+        ("settling_lights", "uint"),  # so many of them may be settled before all samples are there
         ("unit", "float"),  # of light in the images: a power of two, so that halves neither overflow nor lose bits
         ("bounce_gain", "float"),  # for the first update, which knows nothing of the light that surfaces reflect
     ],
@@ -179,6 +189,7 @@ class LightCache(Owner):
             self.own(device.buffer(planes, name=name)) for name in ("means of light", "half-blurred light")
         )
         self._fine = self.own(device.buffer(FINE_LIGHT.size * fine * fine, name="fine light"))
+        self.settled = self.own(device.buffer(SETTLED_LIGHTS.size * fine * fine, name="settled lights"))
         self._fine_means = self.own(device.buffer(16 * fine * fine, name="means of fine light"))
         self._half_fine = self.own(device.buffer(16 * fine * fine, name="half-blurred fine light"))
         self.state = self.own(device.buffer(CACHE_STATE.size, name="cache state"))
@@ -204,7 +215,7 @@ class LightCache(Owner):
                 ("light_cache_means.comp", 0, buffers(4)),
                 ("light_cache_blur.comp", 0, [*sources, Binding(3, "storage")]),
                 ("light_cache_blur.comp", 1, [*sources, Binding(3, "image", len(COARSE_IMAGES)), state]),
-                ("light_cache_fine.comp", 0, buffers(5)),
+                ("light_cache_fine.comp", 0, buffers(7)),
                 ("light_cache_blur_fine.comp", 0, [*sources, Binding(3, "storage"), state]),
                 ("light_cache_blur_fine.comp", 1, [*sources, Binding(3, "image", 1), state]),
             )
@@ -247,8 +258,8 @@ class LightCache(Owner):
         self._recorded.close()
         if another:
             self._make_points()
-            self._bind_blurs()
         self._make_visibility()
+        self._bind_blurs()
         self._gatherer.bind(scene)
         self._record()
         self.restart()
@@ -277,12 +288,20 @@ class LightCache(Owner):
             {0: self._points, 1: self.gathered, 2: state, 3: self._means},
             {**known, 2: self._means, 3: self._half},
             {**known, 2: self._half, 3: images, 4: state},
-            {0: self._points, 1: self.gathered, 2: self._fine, 3: state, 4: self._fine_means},
+            {
+                0: self._points,
+                1: self.gathered,
+                2: self._fine,
+                3: state,
+                4: self._fine_means,
+                5: self.visibility,
+                6: self.settled,
+            },
             {**known, 2: self._fine_means, 3: self._half_fine, 4: state},
             {**known, 2: self._half_fine, 3: [fine_image], 4: state},
         )
         self._blur_sets = [
-            self._of_scene.own(blur.bind(bound)) for blur, bound in zip(self._blurs, resources, strict=True)
+            self._of_lights.own(blur.bind(bound)) for blur, bound in zip(self._blurs, resources, strict=True)
         ]
 
     def _make_visibility(self) -> None:
@@ -299,6 +318,7 @@ class LightCache(Owner):
             "GATHERED": self.gathered,
             "VISIBILITY": self.visibility,
             "FINE": self._fine,
+            "SETTLED": self.settled,
             "STATE": self.state,
             "CACHE": self.images,
         }
@@ -339,6 +359,7 @@ class LightCache(Owner):
         state["known_lights"], state["new_known_lights"] = self._known, self._new_known
         state["known_samples"] = self._known_samples
         state["samples_before"] = self._samples_before
+        state["settling_lights"] = min(self.scene.light_count, _KNOWN_LIGHTS) if self._gatherer.settles else 0
         level = self.scene.light_level
         state["unit"] = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
         state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)
@@ -365,7 +386,8 @@ class LightCache(Owner):
             "COARSE_SHARE": COARSE_SHARE,
             "FINE_SCALE": f"{FINE_SCALE}u",
             "FINE_BLUR_TAPS": FINE_SCALE * BLUR_TAPS,
+            "SETTLING_SAMPLES": f"{SETTLING_SAMPLES}u",
         }
-        structs = (CACHE_POINT, GATHERED_LIGHT, FINE_LIGHT, CACHE_STATE)
+        structs = (CACHE_POINT, GATHERED_LIGHT, FINE_LIGHT, SETTLED_LIGHTS, CACHE_STATE)
         defines = (f"#define {name} {value}" for name, value in constants.items())
         return "\n".join([*defines, *(struct.glsl for struct in structs), _FINE_TEXELS])

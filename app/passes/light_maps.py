@@ -82,6 +82,7 @@ class LightMaps(Owner):
 
     fine_from_the_start = True
     keeps = False
+    settles = False
 
     def __init__(
         self,

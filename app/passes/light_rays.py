@@ -23,6 +23,7 @@ class LightRays(Owner):
 
     fine_from_the_start = False  # whether fine texels are looked at in the first update as well
     keeps = True  # whether sums can be kept when lights move
+    settles = True  # whether points that agree about a light look for it no more
 
     def __init__(
         self, device: Device, scene: SceneBuffers, includes: Mapping[str, str], gathered: Callable[[], Resources]
