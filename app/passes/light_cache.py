@@ -142,6 +142,7 @@ class LightCache(Owner):
         command: what the last update ran, or the next one runs after `advance`; overlapping.
         visibility: buffer of float [light][fine texels, FINE_SCALE * size of them along the square; then the vertices]:
             sums over samples, or shares of lights that are known (`restart`).
+        settled: buffer of SETTLED_LIGHTS, of every fine texel.
         state: buffer of CACHE_STATE; first_sample + samples is the number that sums stand for.
     """
 

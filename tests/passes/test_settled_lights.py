@@ -39,9 +39,8 @@ class Gathered:
             sums = cache.visibility.read(np.float32).reshape(len(LIGHTS.lights), -1)[:, : FINE * FINE]
             self.sums = sums.reshape(-1, FINE, FINE)
             self.settled = cache.settled.read(SETTLED_LIGHTS.dtype).reshape(FINE, FINE)
-            self.images = {
-                name: image.read().astype(np.float32) for name, (image, _) in zip(CACHE_IMAGES, cache.images, strict=True)
-            }
+            images = zip(CACHE_IMAGES, cache.images, strict=True)
+            self.images = {name: image.read().astype(np.float32) for name, (image, _) in images}
 
     def bits(self, field: str) -> NDArray[np.bool_]:
         """(lights, FINE, FINE): the bits of "seen" or "hidden"."""
