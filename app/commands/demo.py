@@ -1,6 +1,6 @@
 """`bungyo demo`: the face in a window, or in files where there is no screen."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,15 +100,28 @@ class _ClosedWhileLoading(Exception):
 
 
 def _draw_pictures(options: SceneOptions, out: Path) -> None:
-    from app.modes import NEEDS_REFERENCE
-    from app.pictures import check_folder, write_png
-    from app.progress import counted
+    from app.pictures import check_folder
 
+    existed = out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"Cannot make the folder {out}: {error.strerror}.") from error
-    check_folder(out)
+    try:
+        check_folder(out)
+        _write_pictures(options, out)
+    except BaseException:
+        if not existed:
+            with suppress(OSError):  # pictures that were written stay
+                out.rmdir()
+        raise
+
+
+def _write_pictures(options: SceneOptions, out: Path) -> None:
+    from app.modes import NEEDS_REFERENCE
+    from app.pictures import write_png
+    from app.progress import counted
+
     pictures = PICTURES | ({} if options.mode in PICTURES else {options.mode: 16})
     with open_device(options, raytracing=needs_rays(options)) as device:
         size = picture_size(options, device)

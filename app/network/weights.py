@@ -172,7 +172,7 @@ class WeightSet:
         Raises:
             InputError: it is missing, unreadable, or any of its contents is not as this module describes it.
         """
-        file = weight_file(path)
+        file = Path(path) if Path(path).is_file() else weight_file(path)
         if not file.is_file():
             raise InputError(f"There is no weight file {file}.")
         try:

@@ -141,6 +141,19 @@ def test_output_is_checked_before_anything_is_loaded(
     assert "the folder does not exist" in said
 
 
+def test_a_demo_that_fails_leaves_no_folder_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for display in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(display, raising=False)
+    (tmp_path / "there").mkdir()
+    for name in ("new", "there"):
+        status, said = fails(capsys, "demo", "--weights", str(tmp_path), "--out", str(tmp_path / name))
+        assert status == 2
+        assert "There is no weight file" in said
+        assert (tmp_path / name).exists() == (name == "there")
+
+
 @click.command()
 @click.argument("what")
 def failing(what: str) -> int:

@@ -154,6 +154,12 @@ def test_missing_and_broken_files(tmp_path: Path, content: bytes | str | None) -
         WeightSet.load(tmp_path)
 
 
+def test_a_file_of_another_kind_is_named_itself(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("No weights.")
+    with pytest.raises(InputError, match=r"README\.md is cut off or not a safetensors"):
+        WeightSet.load(tmp_path / "README.md")
+
+
 def test_wrong_weights_cannot_be_made() -> None:
     weights = WeightSet.untrained(LAYERS)
     with pytest.raises(ValueError, match="slot 9"):
