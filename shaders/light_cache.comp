@@ -34,7 +34,8 @@ void main()
         if (gathers) sum = gathered[i];
         else sum = fine_sums(place);
     } else if (!gathers) {
-        for (uint light = 0u; light < frame.light_count; ++light) visibility[fine_index(light, place, state.point_count)] = 0.0;
+        for (uint light = 0u; light < frame.light_count; ++light)
+            for (uint k = 0u; k < SHADOWS; ++k) visibility[look_index(light, shadow_within(place, k), state.point_count)] = 0u;
     }
 
     vec3 direction = -view.forward, radiance = view.radiance;
@@ -44,6 +45,7 @@ void main()
         direction = view.perspective != 0u ? normalize(view.origin - point.position) : light.direction;
     }
     float cosine = dot(direction, point.normal);
+    bool sees = false; // the light
     if (cosine > 0.0) {
         bool skin = point.face != 0u;
         float entering = skin ? base_enter(boundary_of(point), cosine).x : 1.0;
@@ -62,10 +64,8 @@ void main()
             hidden = by_hair = hair >= 0.0 && hair < nearer;
         }
         if (view.kind == VIEW_LIGHT) {
-            if (!hidden) {
-                if (!gathers) visibility[fine_index(view.light, place, state.point_count)] += 1.0;
-                add_light(sum, direction, radiance, cosine, entering);
-            }
+            sees = !hidden;
+            if (sees) add_light(sum, direction, radiance, cosine, entering);
         } else if (view.kind == VIEW_SKY) {
             add_sky(sum, direction, radiance, cosine, entering, hidden);
         } else {
@@ -97,6 +97,8 @@ void main()
             }
         }
     }
+    if (view.kind == VIEW_LIGHT && !gathers)
+        for (uint k = 0u; k < SHADOWS; ++k) visibility[look_index(view.light, shadow_within(place, k), state.point_count)] += one_look(sees);
     // All of the environment is looked at once an update: by its last view.
     bool complete = push.last != 0u && push.of_update + 1u == state.samples;
     vec3 sky = complete ? environment_irradiance(point.normal) : vec3(0.0);

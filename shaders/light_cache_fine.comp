@@ -10,7 +10,7 @@ layout(set = 0, binding = 1, scalar) readonly buffer Gathered { GatheredLight ga
 layout(set = 0, binding = 2, scalar) readonly buffer Fine { FineLight fine[]; };
 layout(set = 0, binding = 3, scalar) readonly buffer State { CacheState state; };
 layout(set = 0, binding = 4, scalar) writeonly buffer Means { vec4 means[]; };
-layout(set = 0, binding = 5, scalar) readonly buffer Visibility { float visibility[]; };
+layout(set = 0, binding = 5, scalar) readonly buffer Agreed { SettledLights agreed[]; };
 layout(set = 0, binding = 6, scalar) writeonly buffer Settled { SettledLights settled[]; };
 
 // Lights that every ray from here and from the eight texels around has found, or none has. With SETTLING_SAMPLES of them each,
@@ -19,20 +19,16 @@ layout(set = 0, binding = 6, scalar) writeonly buffer Settled { SettledLights se
 SettledLights settled_lights(uint i)
 {
     SettledLights found = SettledLights(0u, 0u);
-    uint looks = state.first_fine + state.samples;
-    if (state.first_sample == 0u || looks < SETTLING_SAMPLES || points[state.point_count + i].anywhere != 0u) return found;
+    if (state.first_sample == 0u || state.first_fine + state.samples < SETTLING_SAMPLES || points[state.point_count + i].anywhere != 0u) return found;
     ivec2 here = ivec2(i % FINE_SIZE, i / FINE_SIZE), low = max(here - 1, 0), high = min(here + 1, FINE_SIZE - 1);
-    for (uint light = 0u; light < state.settling_lights; ++light) {
-        float least = float(looks), most = 0.0;
-        for (int y = low.y; y <= high.y; ++y) {
-            for (int x = low.x; x <= high.x; ++x) {
-                float seen = visibility[fine_index(light, uint(y * FINE_SIZE + x), state.point_count)];
-                least = min(least, seen);
-                most = max(most, seen);
-            }
+    uint lights = state.settling_lights < 32u ? (1u << state.settling_lights) - 1u : ~0u;
+    found = SettledLights(lights, lights);
+    for (int y = low.y; y <= high.y; ++y) {
+        for (int x = low.x; x <= high.x; ++x) {
+            SettledLights other = agreed[y * FINE_SIZE + x];
+            found.seen &= other.seen;
+            found.hidden &= other.hidden;
         }
-        if (least == float(looks)) found.seen |= 1u << light;
-        if (most == 0.0) found.hidden |= 1u << light;
     }
     return found;
 }

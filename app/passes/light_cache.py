@@ -12,11 +12,12 @@ from contextlib import closing
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.gpu import Binding, CommandBuffer, Device, Struct
 from app.gpu.bindings import Bound
 from app.passes.light_maps import LightMaps
-from app.passes.light_points import CACHE_POINT, face_texels, gathering_points
+from app.passes.light_points import CACHE_POINT, face_positions, face_texels, gathering_points
 from app.passes.light_rays import LightRays
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
@@ -37,6 +38,8 @@ BLUR_REACH = 3.3  # deviations; less than 0.1% of a Gaussian lies beyond
 # Lights and the environment are looked for at texels so many times as fine: shadows have sharp edges, and skin blurs
 # them by less than a texel in blue and green. Only from the second update on: light that moves needs to be quick.
 FINE_SCALE = 2
+# Lights are looked for from as many places along a fine texel's edge: what hides them can be as thin as a hair.
+SHADOW_SCALE = 2
 COARSE_SHARE = 0.5  # how much samples of the texel around count for the share of the environment seen at a fine one
 COARSE_IMAGES = ("NARROW", "WIDE", "MOMENT", "TRANSMISSION", "OPENING")
 CACHE_IMAGES = (*COARSE_IMAGES, "LIGHTS")  # the last of fine texels
@@ -91,12 +94,7 @@ CACHE_STATE = Struct(
         ("seed", "uint"),
         # After lights have moved and nothing else, what the sums tell of the environment and of shapes still holds.
         ("kept", "uint"),  # whether it does: these sums stand for more samples than the others, which begin anew
-        (
-            "known_lights",
-            "uint",
-        ),  # bits of lights that are looked for no more: shares in place of sums
-        ("new_known_lights", "uint"),  # those of them whose shares are still sums, of so many samples:
-        ("known_samples", "uint"),  # of fine texels; of vertices `samples_before`
+        ("known_lights", "uint"),  # bits of lights that are looked for no more
         ("samples_before", "uint"),  # that the sums stood for when lights moved
         ("settling_lights", "uint"),  # so many of them may be settled before all samples are there
         ("unit", "float"),  # of light in the images: a power of two, so that halves neither overflow nor lose bits
@@ -105,10 +103,13 @@ CACHE_STATE = Struct(
 )
 
 
-_FINE_TEXELS = """
+_TEXELS = """
 const uint TEXELS = CACHE_SIZE * CACHE_SIZE;
-// In sums of visibility: a light's fine texels, then the vertices of what is not face.
-uint fine_index(uint light, uint texel, uint points) { return light * (FINE_TEXELS + points - TEXELS) + texel; }
+// In `visibility`: a light's shadow texels, then the vertices of what is not face.
+uint look_index(uint light, uint place, uint points) { return light * (SHADOW_TEXELS + points - TEXELS) + place; }
+// How often a light was looked for, in the upper half of a word, and how often it was seen, in the lower.
+uint one_look(bool sees) { return 0x10000u + uint(sees); }
+float share_of(uint looks) { return float(looks & 0xffffu) / float(max(looks >> 16u, 1u)); }
 bool has_bit(uint mask, uint light) { return light < 32u && (mask >> light & 1u) != 0u; }
 
 // What was kept when lights moved are looks that saw nothing of what surfaces reflect since.
@@ -121,6 +122,11 @@ uint fine_within(uint texel, uint k) // k < FINE_SCALE * FINE_SCALE
 {
     uint row = texel / CACHE_SIZE * FINE_SCALE + k / FINE_SCALE;
     return row * FINE_SIZE + texel % CACHE_SIZE * FINE_SCALE + k % FINE_SCALE;
+}
+uint shadow_within(uint fine, uint k) // k < SHADOWS
+{
+    uint row = fine / FINE_SIZE * SHADOW_SCALE + k / SHADOW_SCALE;
+    return row * SHADOW_SIZE + fine % FINE_SIZE * SHADOW_SCALE + k % SHADOW_SCALE;
 }
 """
 
@@ -140,8 +146,8 @@ class LightCache(Owner):
         images: CACHE_IMAGES as (image, sampler); sampled at uv, v = 0 in row 0.
         gathered: buffer of GATHERED_LIGHT: size * size texels, then the background's vertices in order of the parts.
         command: what the last update ran, or the next one runs after `advance`; overlapping.
-        visibility: buffer of float [light][fine texels, FINE_SCALE * size of them along the square; then the vertices]:
-            sums over samples, or shares of lights that are known (`restart`).
+        visibility: buffer of uint [light][shadow texels, SHADOW_SCALE * FINE_SCALE * size along the square; then the
+            vertices]: how often the light was looked for (upper half) and seen (lower half).
         settled: buffer of SETTLED_LIGHTS, of every fine texel.
         state: buffer of CACHE_STATE; first_sample + samples is the number that sums stand for.
     """
@@ -163,8 +169,8 @@ class LightCache(Owner):
         self.device, self.scene, self.size, self._fine_size = device, scene, size, FINE_SCALE * size
         self.samples, self.samples_per_update, self._seed = samples, samples_per_update, seed
         # What `restart` has kept: see CACHE_STATE.
-        self._kept, self._known, self._new_known = False, 0, 0
-        self._known_samples = self._samples_before = self._gathered_samples = 0
+        self._kept, self._known = False, 0
+        self._samples_before = self._gathered_samples = 0
         self.includes = {"light_cache.glsl": self._declarations()}
         with self.building():
             self._make_images()
@@ -190,7 +196,9 @@ class LightCache(Owner):
             self.own(device.buffer(planes, name=name)) for name in ("means of light", "half-blurred light")
         )
         self._fine = self.own(device.buffer(FINE_LIGHT.size * fine * fine, name="fine light"))
-        self.settled = self.own(device.buffer(SETTLED_LIGHTS.size * fine * fine, name="settled lights"))
+        nothing = np.zeros(fine * fine, SETTLED_LIGHTS.dtype)  # nothing is written beside the face
+        self._agreed = self.own(device.buffer(nothing, name="lights that rays agree about"))
+        self.settled = self.own(device.buffer(nothing, name="settled lights"))
         self._fine_means = self.own(device.buffer(16 * fine * fine, name="means of fine light"))
         self._half_fine = self.own(device.buffer(16 * fine * fine, name="half-blurred fine light"))
         self.state = self.own(device.buffer(CACHE_STATE.size, name="cache state"))
@@ -242,15 +250,14 @@ class LightCache(Owner):
         """
         begun = self._gathered_samples > 0
         if moved is None or not self._gatherer.keeps or not (begun or self._kept):
-            self._kept, self._known, self._new_known = False, 0, 0
+            self._kept, self._known = False, 0
         else:
             gone = sum(1 << light for light in moved)
             if begun:
-                known = (1 << min(self.scene.light_count, _KNOWN_LIGHTS)) - 1 if self.converged else self._known
-                self._new_known, self._known = known & ~self._known, known
-                self._known_samples = self._gathered_samples - self._first_update or self._gathered_samples
+                if self.converged:
+                    self._known = (1 << min(self.scene.light_count, _KNOWN_LIGHTS)) - 1
                 self._samples_before = self._gathered_samples
-            self._kept, self._known, self._new_known = True, self._known & ~gone, self._new_known & ~gone
+            self._kept, self._known = True, self._known & ~gone
         self._gathered_samples = 0
 
     def bind(self, scene: SceneBuffers) -> None:
@@ -280,7 +287,17 @@ class LightCache(Owner):
         # Blurs see of a point where it is and the area that it stands for, -1 where there is none.
         seen = np.column_stack([points["position"], np.where(points["traced"] > 0, points["area"], -1.0)])
         self._places = own(device.buffer(seen.astype(np.float32), name="places of cache points"))
+        self._shadow_places = own(device.buffer(self._find_shadow_places(places), name="places of shadow texels"))
         self.gathered = own(device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light"))
+
+    def _find_shadow_places(self, fine: NDArray[Any]) -> NDArray[np.float32]:
+        """Where shadow texels look from (n, 3): their own middle on the face, or else that of the fine texel around."""
+        size = SHADOW_SCALE * self._fine_size
+        around = fine["position"].reshape(self._fine_size, self._fine_size, 3)
+        found = around.repeat(SHADOW_SCALE, axis=0).repeat(SHADOW_SCALE, axis=1).astype(np.float32)
+        positions, on_face = face_positions(self.scene, size)
+        found[on_face] = positions[on_face]
+        return found.reshape(-1, 3)
 
     def _bind_blurs(self) -> None:
         *images, fine_image = (image for image, _ in self.images)
@@ -295,7 +312,7 @@ class LightCache(Owner):
                 2: self._fine,
                 3: state,
                 4: self._fine_means,
-                5: self.visibility,
+                5: self._agreed,
                 6: self.settled,
             },
             {**known, 2: self._fine_means, 3: self._half_fine, 4: state},
@@ -307,9 +324,9 @@ class LightCache(Owner):
 
     def _make_visibility(self) -> None:
         lights = max(1, self.scene.light_count)
-        shares = lights * (self._fine_size**2 + self.point_count - self.size**2)
+        looks = lights * ((SHADOW_SCALE * self._fine_size) ** 2 + self.point_count - self.size**2)
         self._of_lights.close()
-        nothing = np.zeros(shares, np.float32)  # look-ups reach places beside the face, which nothing is written for
+        nothing = np.zeros(looks, np.uint32)  # look-ups reach places beside the face, which nothing is written for
         self.visibility = self._of_lights.own(self.device.buffer(nothing, name="light visibility"))
 
     def _resources(self) -> Resources:
@@ -319,6 +336,8 @@ class LightCache(Owner):
             "GATHERED": self.gathered,
             "VISIBILITY": self.visibility,
             "FINE": self._fine,
+            "SHADOW_PLACES": self._shadow_places,
+            "AGREED": self._agreed,
             "SETTLED": self.settled,
             "STATE": self.state,
             "CACHE": self.images,
@@ -357,8 +376,7 @@ class LightCache(Owner):
         state["samples"], state["seed"] = samples, self._seed
         state["first_fine"] = max(self._gathered_samples - self._first_update, 0)
         state["kept"] = self._kept
-        state["known_lights"], state["new_known_lights"] = self._known, self._new_known
-        state["known_samples"] = self._known_samples
+        state["known_lights"] = self._known
         state["samples_before"] = self._samples_before
         state["settling_lights"] = min(self.scene.light_count, _KNOWN_LIGHTS) if self._gatherer.settles else 0
         level = self.scene.light_level
@@ -387,8 +405,12 @@ class LightCache(Owner):
             "COARSE_SHARE": COARSE_SHARE,
             "FINE_SCALE": f"{FINE_SCALE}u",
             "FINE_BLUR_TAPS": FINE_SCALE * BLUR_TAPS,
+            "SHADOW_SCALE": f"{SHADOW_SCALE}u",
+            "SHADOWS": f"{SHADOW_SCALE**2}u",  # shadow texels of a fine one
+            "SHADOW_SIZE": SHADOW_SCALE * self._fine_size,
+            "SHADOW_TEXELS": f"{(SHADOW_SCALE * self._fine_size) ** 2}u",
             "SETTLING_SAMPLES": f"{SETTLING_SAMPLES}u",
         }
         structs = (CACHE_POINT, GATHERED_LIGHT, FINE_LIGHT, SETTLED_LIGHTS, CACHE_STATE)
         defines = (f"#define {name} {value}" for name, value in constants.items())
-        return "\n".join([*defines, *(struct.glsl for struct in structs), _FINE_TEXELS])
+        return "\n".join([*defines, *(struct.glsl for struct in structs), _TEXELS])

@@ -9,7 +9,7 @@
 layout(set = 0, binding = SLOT_FEATURES, scalar) writeonly buffer FeatureBuffer { uvec4 features[]; };
 layout(set = 0, binding = SLOT_SURFACE, scalar) writeonly buffer SurfaceBuffer { vec2 surface[]; };
 layout(set = 0, binding = SLOT_PLACES, scalar) writeonly buffer PlaceBuffer { uint places[]; };
-layout(set = 0, binding = SLOT_VISIBILITY, scalar) readonly buffer Visibility { float visibility[]; };
+layout(set = 0, binding = SLOT_VISIBILITY, scalar) readonly buffer Visibility { uint visibility[]; };
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CacheState state; };
 layout(set = 0, binding = SLOT_CACHE) uniform sampler2D cache[CACHE_IMAGES];
 
@@ -23,21 +23,21 @@ struct Texels {
 
 Texels texels_at(vec2 uv)
 {
-    vec2 p = clamp(uv * float(FINE_SIZE) - 0.5, vec2(0.0), vec2(float(FINE_SIZE) - 1.001));
+    vec2 p = clamp(uv * float(SHADOW_SIZE) - 0.5, vec2(0.0), vec2(float(SHADOW_SIZE) - 1.001));
     uvec2 i = uvec2(p);
     vec2 f = p - vec2(i);
-    uint at = i.y * FINE_SIZE + i.x;
+    uint at = i.y * SHADOW_SIZE + i.x;
     Texels t;
-    t.index = uvec4(at, at + 1u, at + FINE_SIZE, at + FINE_SIZE + 1u);
+    t.index = uvec4(at, at + 1u, at + SHADOW_SIZE, at + SHADOW_SIZE + 1u);
     t.weight = vec4((1.0 - f.x) * (1.0 - f.y), f.x * (1.0 - f.y), (1.0 - f.x) * f.y, f.x * f.y);
     return t;
 }
 
 float light_visibility(uint light, Texels t)
 {
-    uint base = fine_index(light, 0u, state.point_count);
-    vec4 v = vec4(visibility[base + t.index.x], visibility[base + t.index.y], visibility[base + t.index.z], visibility[base + t.index.w]);
-    return dot(v, t.weight) / (has_bit(state.known_lights, light) ? 1.0 : float(state.first_fine + state.samples));
+    uvec4 at = look_index(light, 0u, state.point_count) + t.index;
+    vec4 seen = vec4(share_of(visibility[at.x]), share_of(visibility[at.y]), share_of(visibility[at.z]), share_of(visibility[at.w]));
+    return dot(seen, t.weight);
 }
 
 // Schlick's approximation leaves out up to a fifth of what skin's boundary reflects.

@@ -3,7 +3,7 @@
 
 layout(set = 0, binding = SLOT_POINTS, scalar) readonly buffer Points { CachePoint points[]; };
 layout(set = 0, binding = SLOT_GATHERED, scalar) buffer Gathered { GatheredLight gathered[]; };
-layout(set = 0, binding = SLOT_VISIBILITY, scalar) buffer Visibility { float visibility[]; };
+layout(set = 0, binding = SLOT_VISIBILITY, scalar) buffer Visibility { uint visibility[]; };
 layout(set = 0, binding = SLOT_FINE, scalar) buffer Fine { FineLight fine[]; };
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CacheState state; };
 layout(set = 0, binding = SLOT_CACHE) uniform sampler2D cache[CACHE_IMAGES];

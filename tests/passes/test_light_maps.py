@@ -18,6 +18,7 @@ from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, Point
 from app.scene.model import Material, Part, Scene
 from app.scene.primitives import quad
 from tests.conftest import watched
+from tests.passes.looks import read_looks, read_shares, shadow_texels
 
 SIZE, SAMPLES = 96, 8
 
@@ -47,12 +48,9 @@ class Caches:
                 cache.update()
 
     def visibility(self, kind: LightKind) -> NDArray[np.float32]:
-        """Share of each light (L, fine texels) that is seen from there; of fine texels that are on the face."""
-        cache = self._kinds[kind]
-        lights = max(1, self._buffers.light_count)  # then come the vertices of what is not face
-        sums = cache.visibility.read(np.float32).reshape(lights, -1)[:, : len(self.fine)]
-        samples = SAMPLES if kind == "maps" else SAMPLES - 1  # rays leave the first update out
-        return (sums[:, self.fine["traced"] > 0] / samples).astype(np.float32)
+        """Share of each light (L, n) that is seen from shadow texels on the face."""
+        shares = read_shares(self._kinds[kind], max(1, self._buffers.light_count))
+        return shares[:, shadow_texels(self.fine["traced"] > 0)]
 
     def image(self, kind: LightKind, name: str) -> NDArray[np.float32]:
         """A cache image's texels that are on the face, (n, 4)."""
@@ -157,12 +155,12 @@ def test_what_is_gathered_does_not_depend_on_how_often(gpu: Device, keep: Any) -
         )
         while not cache.converged:
             cache.update()
-        found.append(cache.visibility.read(np.float32))
+        found.append(read_looks(cache, buffers.light_count)[1])
     # Nothing is written where no texel gathers.
     around = face_texels(buffers, 32)["traced"].reshape(32, 32).repeat(FINE_SCALE, axis=0).repeat(FINE_SCALE, axis=1)
     traced = (face_texels(buffers, FINE_SCALE * 32)["traced"].ravel() & around.ravel()) > 0
-    some, all_at_once = (sums.reshape(-1, traced.size)[:, traced] for sums in found)
-    assert some.max() == 2.0
+    some, all_at_once = (seen[:, shadow_texels(traced)] for seen in found)
+    assert some.max() == 2
     assert (some != all_at_once).mean() < 0.02  # the maps are turned otherwise
 
 
@@ -179,8 +177,8 @@ def test_beside_the_face_it_is_dark(kind: LightKind, monkeypatch: pytest.MonkeyP
         stack.callback(cache.close)
         cache.update()
         assert cache.images[CACHE_IMAGES.index("WIDE")][0].read().any()
-        shares = cache.visibility.read(np.float32)
-        assert shares.any() and (shares >= 0.0).all() and (shares <= 1.0).all()
+        looks, seen = read_looks(cache, buffers.light_count)
+        assert seen.any() and (seen <= looks).all() and (looks <= 1).all()
         for image, _ in cache.images:
             texels, size = image.read(), image.width
             beside = face_texels(buffers, size)["traced"].reshape(size, size) == 0

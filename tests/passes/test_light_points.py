@@ -10,13 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
-from app.passes.light_cache import FINE_SCALE, LightCache
+from app.passes.light_cache import FINE_SCALE, SHADOW_SCALE, LightCache
 from app.passes.light_points import HAIR_REACH, face_texels
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import MASK_SPARSE_HAIR
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Mesh, Part, Scene
+from tests.passes.looks import read_shares
 
 F64 = NDArray[np.float64]
 SIZE, SAMPLES = 32, 33  # the first sample leaves out fine texels
@@ -52,12 +53,12 @@ def bars(name: str, height: float, along: float = EDGE) -> Part:
     return Part(name, Mesh.of(positions, triangles), Material())
 
 
-def open_share() -> F64:
-    """Which share of each fine texel along x no bar lies above."""
-    edges = np.arange(FINE + 1) * 1e-3
+def open_share(cell: float = 1e-3) -> F64:
+    """Which share of each cell along x no bar lies above; fine texels have a millimetre."""
+    edges = np.arange(round(EDGE / cell) + 1) * cell
     first = np.arange(0.5e-3, EDGE - BAR, SPACING)[:, None]
     covered = np.clip(np.minimum(edges[1:], first + BAR) - np.maximum(edges[:-1], first), 0.0, None).sum(axis=0)
-    return np.asarray(1.0 - covered / 1e-3, np.float64)
+    return np.asarray(1.0 - covered / cell, np.float64)
 
 
 @contextmanager
@@ -70,21 +71,26 @@ def buffers(gpu: Device, *parts: Part) -> Iterator[SceneBuffers]:
 
 
 def seen(gpu: Device, *parts: Part) -> F64:
-    """Which share of the samples of a fine texel [v, u] sees the sun."""
+    """Which share of the looks from a shadow texel [v, u] sees the sun."""
     with buffers(gpu, *parts) as scene:
         cache = LightCache(gpu, scene, size=SIZE, samples=SAMPLES, background=False)
         scene.set_frame(Camera(), 64, 64, jitter=(0.0, 0.0), sample_index=0)
         while not cache.converged:
             cache.update()
-        sums = cache.visibility.read(np.float32)[: FINE * FINE].reshape(FINE, FINE)
+        shares = read_shares(cache, 1)[0]
         cache.close()
-    return sums.astype(np.float64) / (SAMPLES - 1)
+    return np.asarray(shares, np.float64)
+
+
+def of_fine_texels(shares: F64) -> F64:
+    """The mean of the shadow texels within each fine texel."""
+    return np.asarray(shares.reshape(FINE, SHADOW_SCALE, FINE, SHADOW_SCALE).mean(axis=(1, 3)), np.float64)
 
 
 @pytest.mark.parametrize("name", ["hair", "brows"])
 def test_short_hair_shades_texels_by_the_share_it_covers(gpu: Device, name: str) -> None:
     expected, inner = open_share(), np.s_[2:-2, 2:-2]
-    share = seen(gpu, skin(), bars(name, 2e-3))[inner]
+    share = of_fine_texels(seen(gpu, skin(), bars(name, 2e-3)))[inner]
     # All texels of a column have the same above them. Places spread evenly over a texel do better than chance.
     assert np.abs(share.mean(axis=0) - expected[2:-2]).max() < 4.0 * 0.5 / np.sqrt((SAMPLES - 1) * len(share))
     chance = (expected * (1.0 - expected) / (SAMPLES - 1))[2:-2]
@@ -94,7 +100,7 @@ def test_short_hair_shades_texels_by_the_share_it_covers(gpu: Device, name: str)
 def test_what_is_no_hair_is_looked_at_from_the_middle(gpu: Device) -> None:
     share = seen(gpu, skin(), bars("fence", 2e-3))
     assert set(np.unique(share)) == {0.0, 1.0}
-    assert np.abs(share.mean(axis=0) - open_share()).max() > 0.5
+    assert np.abs(share.mean(axis=0) - open_share(1e-3 / SHADOW_SCALE)).max() > 0.4
 
 
 def test_rays_in_a_fold_start_on_the_skin(gpu: Device) -> None:
@@ -109,7 +115,7 @@ def test_rays_in_a_fold_start_on_the_skin(gpu: Device) -> None:
         anywhere = face_texels(scene, FINE)["anywhere"].reshape(FINE, FINE)
     fold = np.s_[2:-2, FINE // 2 - 3 : FINE // 2 + 3]
     assert anywhere[fold].all()
-    assert (seen(gpu, skin(valley), hair)[fold] == 1.0).all()
+    assert (of_fine_texels(seen(gpu, skin(valley), hair))[fold] == 1.0).all()
 
 
 def test_long_hair_and_what_is_far_from_short_hair_leave_texels_alone(gpu: Device) -> None:

@@ -14,6 +14,7 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.default import default_scene
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from tests.conftest import watched
+from tests.passes.looks import read_shares, shadow_texels
 
 SIZE, SAMPLES = 48, 16
 F32 = NDArray[np.float32]
@@ -62,11 +63,9 @@ class Cache:
         found["vertices"] = np.asarray(vertices["environment"] + vertices["lights"] / samples, np.float32)
         return found
 
-    def shares(self, known: Sequence[int], samples: int = SAMPLES - 1) -> F32:
-        """How much of each light (L, fine texels on the face) is seen; the first update leaves out fine texels."""
-        values = self._cache.visibility.read(np.float32).reshape(len(LIGHTS), -1)[:, : len(self._fine)]
-        counts = np.array([1 if light in known else samples for light in range(len(LIGHTS))], np.float32)
-        return np.asarray(values[:, self._fine] / counts[:, None], np.float32)
+    def shares(self) -> F32:
+        """How much of each light (L, n) is seen from shadow texels on the face."""
+        return read_shares(self._cache, len(LIGHTS))[:, shadow_texels(self._fine)]
 
     def close(self) -> None:
         self._cache.close()
@@ -95,9 +94,9 @@ def off(one: dict[str, F32], other: dict[str, F32], name: str) -> float:
 
 def test_one_light_moves(cache: Cache) -> None:
     before = cache.fresh(LIGHTS)
-    shares = cache.shares(())
+    shares = cache.shares()
     moved = (SUN, OTHER_BULB, LAMP)
-    expected, expected_shares = cache.fresh(moved), cache.shares(())
+    expected, expected_shares = cache.fresh(moved), cache.shares()
     assert off(expected, before, "LIGHTS") > 0.1  # it matters
     cache.begin(moved, None)
     cache.update(1)
@@ -107,7 +106,7 @@ def test_one_light_moves(cache: Cache) -> None:
     cache.begin(moved, [1])
     cache.update(1)
     at_once = cache.images(1)
-    assert np.array_equal(cache.shares((0, 2), 1)[[0, 2]], shares[[0, 2]])
+    assert np.array_equal(cache.shares()[[0, 2]], shares[[0, 2]])
     # All that is noisy is the bulb. What surfaces reflect and let through is that of before: better than nothing of it.
     for name, better in (
         ("LIGHTS", 0.6),
@@ -120,7 +119,7 @@ def test_one_light_moves(cache: Cache) -> None:
         assert off(at_once, expected, name) < better * off(restarted, expected, name), name
     cache.update()
     after = cache.images()
-    assert np.array_equal(cache.shares((0, 2)), np.stack([shares[0], expected_shares[1], shares[2]]))
+    assert np.array_equal(cache.shares(), np.stack([shares[0], expected_shares[1], shares[2]]))
     for name in ("LIGHTS", "WIDE", "NARROW", "MOMENT", "TRANSMISSION", "vertices"):
         # As far from it as another sixteen samples would be, or less.
         assert off(after, expected, name) < (0.02 if name in ("LIGHTS", "WIDE", "vertices") else 0.1), name
@@ -130,28 +129,28 @@ def test_one_light_moves(cache: Cache) -> None:
 def test_one_after_the_other(cache: Cache) -> None:
     """A known light moves before it was looked for again; two move between two updates; one comes back."""
     cache.fresh(LIGHTS)
-    shares = cache.shares(())
+    shares = cache.shares()
     cache.begin((OTHER_SUN, BULB, LAMP), [0])
     cache.update(2)
     cache.begin((OTHER_SUN, OTHER_BULB, LAMP), [1])
     cache.begin((SUN, OTHER_BULB, LAMP), [0])
     cache.update()
     found = cache.images()
-    assert np.array_equal(cache.shares((2,))[2], shares[2])
+    assert np.array_equal(cache.shares()[2], shares[2])
     expected = cache.fresh((SUN, OTHER_BULB, LAMP))
-    assert np.array_equal(cache.shares(())[0], shares[0])
+    assert np.array_equal(cache.shares()[0], shares[0])
     for name in ("LIGHTS", "WIDE", "vertices"):
         assert off(found, expected, name) < 0.02, name
 
 
 def test_brightness_alone_asks_no_ray(cache: Cache) -> None:
     cache.fresh(LIGHTS)
-    shares = cache.shares(())
+    shares = cache.shares()
     dim = (SUN, replace(BULB, intensity=0.1), LAMP)
     cache.begin(dim, [])
     cache.update()
     found = cache.images()
-    assert np.array_equal(cache.shares((0, 1, 2)), shares)
+    assert np.array_equal(cache.shares(), shares)
     expected = cache.fresh(dim)
     for name in ("LIGHTS", "WIDE", "vertices"):
         assert off(found, expected, name) < 0.02, name

@@ -5,14 +5,22 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
-from app.passes import light_cache
-from app.passes.light_cache import CACHE_IMAGES, FINE_SCALE, SETTLED_LIGHTS, SETTLING_SAMPLES, LightCache
+from app.passes.light_cache import (
+    CACHE_IMAGES,
+    FINE_SCALE,
+    SETTLED_LIGHTS,
+    SETTLING_SAMPLES,
+    SHADOW_SCALE,
+    LightCache,
+)
 from app.passes.light_points import face_texels
+from app.passes.light_rays import LightRays
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.default import default_scene
 from app.scene.lights import AreaLight, DirectionalLight, LightRig, PointLight
 from app.scene.model import Scene
 from tests.conftest import watched
+from tests.passes.looks import read_looks
 
 SIZE, SAMPLES = 48, 16
 FINE = FINE_SCALE * SIZE
@@ -36,8 +44,7 @@ class Gathered:
                 cache.update()
             texels = face_texels(buffers, FINE).reshape(FINE, FINE)
             self.traced, self.anywhere = texels["traced"] > 0, texels["anywhere"] > 0
-            sums = cache.visibility.read(np.float32).reshape(len(LIGHTS.lights), -1)[:, : FINE * FINE]
-            self.sums = sums.reshape(-1, FINE, FINE)
+            self.looks, self.seen = read_looks(cache, len(LIGHTS.lights))
             self.settled = cache.settled.read(SETTLED_LIGHTS.dtype).reshape(FINE, FINE)
             images = zip(CACHE_IMAGES, cache.images, strict=True)
             self.images = {name: image.read().astype(np.float32) for name, (image, _) in images}
@@ -54,13 +61,15 @@ def gathered(session_device: Device) -> Gathered:
 
 
 def test_a_light_is_settled_where_every_ray_from_around_agrees(gathered: Gathered) -> None:
-    """Bit by bit what numpy finds in the sums; beside the face no ray is counted, so its edges never see."""
-    looks = SAMPLES - 1  # the first update leaves fine texels to the texel around them
-    around = [
-        np.roll(gathered.sums, (down, right), axis=(1, 2))[:, 1:-1, 1:-1] for down in (-1, 0, 1) for right in (-1, 0, 1)
-    ]
+    """Bit by bit what numpy finds in what was written down; beside the face no ray agrees with any."""
+
+    def all_around(of_shadows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        within = of_shadows.reshape(-1, FINE, SHADOW_SCALE, FINE, SHADOW_SCALE).all(axis=(2, 4)) & gathered.traced
+        around = [np.roll(within, (y, x), axis=(1, 2))[:, 1:-1, 1:-1] for y in (-1, 0, 1) for x in (-1, 0, 1)]
+        return np.asarray(np.all(around, axis=0))
+
     may = (gathered.traced & ~gathered.anywhere)[1:-1, 1:-1]
-    seen, hidden = np.min(around, axis=0) == looks, np.max(around, axis=0) == 0.0
+    seen, hidden = all_around(gathered.seen == gathered.looks), all_around(gathered.seen == 0)
     assert np.array_equal(gathered.bits("seen")[:, 1:-1, 1:-1], seen & may)
     assert np.array_equal(gathered.bits("hidden")[:, 1:-1, 1:-1], hidden & may)
     for light in range(len(LIGHTS.lights)):
@@ -72,12 +81,13 @@ def test_looking_no_more_changes_next_to_nothing(
     session_device: Device, gathered: Gathered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert SETTLING_SAMPLES < SAMPLES
-    monkeypatch.setattr(light_cache, "SETTLING_SAMPLES", SAMPLES + 1)
+    monkeypatch.setattr(LightRays, "settles", False)
     with watched(session_device) as gpu:
         all_rays = Gathered(gpu)
     assert not all_rays.bits("seen").any() and not all_rays.bits("hidden").any()
-    shares = np.abs(gathered.sums - all_rays.sums)[:, gathered.traced] / (SAMPLES - 1)
-    assert 0.0 < shares.mean() < 2e-3  # some do differ: rays were indeed left out
+    assert gathered.looks.sum() < 0.6 * all_rays.looks.sum()
+    some, every = (found.seen / np.maximum(found.looks, 1) for found in (gathered, all_rays))
+    assert np.abs(some - every).mean() < 2e-3
     for name, image in gathered.images.items():
         error = np.abs(image - all_rays.images[name]).mean() / np.abs(all_rays.images[name]).mean()
         assert error < 1e-3, name
