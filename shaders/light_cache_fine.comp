@@ -13,16 +13,16 @@ layout(set = 0, binding = 4, scalar) writeonly buffer Means { vec4 means[]; };
 layout(set = 0, binding = 5, scalar) readonly buffer Agreed { SettledLights agreed[]; };
 layout(set = 0, binding = 6, scalar) writeonly buffer Settled { SettledLights settled[]; };
 
-// Lights that every ray from here and from the eight texels around has found, or none has. With SETTLING_SAMPLES of them each,
-// a light of which this is not true is mistaken for one by 1% at most. Beside the face nothing is looked for, so its edges
-// always look on; so do places near short hair, whose shadows are finer than a texel.
+// Lights that every ray from here and from the eight texels around has found, or none has. After SETTLING_SAMPLES rays each,
+// what is seen of a light that is partly hidden is off by 1% at most, on average. Beside the face nothing is looked for, so
+// its edges always look on; so do places near short hair, whose shadows are finer than a texel.
 SettledLights settled_lights(uint i)
 {
-    SettledLights found = SettledLights(0u, 0u);
-    if (state.first_sample == 0u || state.first_fine + state.samples < SETTLING_SAMPLES || points[state.point_count + i].anywhere != 0u) return found;
+    bool early = state.first_sample == 0u || state.first_fine + state.samples < SETTLING_SAMPLES;
+    if (early || points[state.point_count + i].anywhere != 0u) return SettledLights(0u, 0u);
     ivec2 here = ivec2(i % FINE_SIZE, i / FINE_SIZE), low = max(here - 1, 0), high = min(here + 1, FINE_SIZE - 1);
     uint lights = state.settling_lights < 32u ? (1u << state.settling_lights) - 1u : ~0u;
-    found = SettledLights(lights, lights);
+    SettledLights found = SettledLights(lights, lights);
     for (int y = low.y; y <= high.y; ++y) {
         for (int x = low.x; x <= high.x; ++x) {
             SettledLights other = agreed[y * FINE_SIZE + x];
@@ -36,11 +36,7 @@ SettledLights settled_lights(uint i)
 void main()
 {
     uint i = gl_GlobalInvocationID.x;
-    if (i >= FINE_TEXELS) return;
-    if (points[state.point_count + i].traced == 0u) {
-        settled[i] = SettledLights(0u, 0u);
-        return;
-    }
+    if (i >= FINE_TEXELS || points[state.point_count + i].traced == 0u) return;
     settled[i] = settled_lights(i);
     FineLight f = fine[i];
     // A fine texel's own samples are few, and some of them lie below its horizon.

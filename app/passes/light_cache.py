@@ -118,16 +118,13 @@ vec3 mean_reflected(GatheredLight light, uint kept, uint samples)
     return light.reflected / (kept != 0u ? float(samples) : max(light.looks, 1e-6));
 }
 uint texel_around(uint fine) { return fine / FINE_SIZE / FINE_SCALE * CACHE_SIZE + fine % FINE_SIZE / FINE_SCALE; }
-uint fine_within(uint texel, uint k) // k < FINE_SCALE * FINE_SCALE
+// The k-th of scale * scale finer texels within one of a square of `size`.
+uint texel_within(uint texel, uint size, uint scale, uint k)
 {
-    uint row = texel / CACHE_SIZE * FINE_SCALE + k / FINE_SCALE;
-    return row * FINE_SIZE + texel % CACHE_SIZE * FINE_SCALE + k % FINE_SCALE;
+    return (texel / size * scale + k / scale) * size * scale + texel % size * scale + k % scale;
 }
-uint shadow_within(uint fine, uint k) // k < SHADOWS
-{
-    uint row = fine / FINE_SIZE * SHADOW_SCALE + k / SHADOW_SCALE;
-    return row * SHADOW_SIZE + fine % FINE_SIZE * SHADOW_SCALE + k % SHADOW_SCALE;
-}
+uint fine_within(uint texel, uint k) { return texel_within(texel, CACHE_SIZE, FINE_SCALE, k); }
+uint shadow_within(uint fine, uint k) { return texel_within(fine, FINE_SIZE, SHADOW_SCALE, k); }
 """
 
 
@@ -166,7 +163,8 @@ class LightCache(Owner):
     ) -> None:
         super().__init__()
         self._background = background
-        self.device, self.scene, self.size, self._fine_size = device, scene, size, FINE_SCALE * size
+        self.device, self.scene, self.size = device, scene, size
+        self._fine_size, self._shadow_size = FINE_SCALE * size, SHADOW_SCALE * FINE_SCALE * size
         self.samples, self.samples_per_update, self._seed = samples, samples_per_update, seed
         # What `restart` has kept: see CACHE_STATE.
         self._kept, self._known = False, 0
@@ -196,9 +194,6 @@ class LightCache(Owner):
             self.own(device.buffer(planes, name=name)) for name in ("means of light", "half-blurred light")
         )
         self._fine = self.own(device.buffer(FINE_LIGHT.size * fine * fine, name="fine light"))
-        nothing = np.zeros(fine * fine, SETTLED_LIGHTS.dtype)  # nothing is written beside the face
-        self._agreed = self.own(device.buffer(nothing, name="lights that rays agree about"))
-        self.settled = self.own(device.buffer(nothing, name="settled lights"))
         self._fine_means = self.own(device.buffer(16 * fine * fine, name="means of fine light"))
         self._half_fine = self.own(device.buffer(16 * fine * fine, name="half-blurred fine light"))
         self.state = self.own(device.buffer(CACHE_STATE.size, name="cache state"))
@@ -207,11 +202,6 @@ class LightCache(Owner):
             (self.own(device.image(across, across, "rgba16f", name=f"cache {name.lower()}")), self.sampler)
             for name, across in ((name, size if name in COARSE_IMAGES else fine) for name in CACHE_IMAGES)
         ]
-        with device.commands(reusable=False) as command:  # look-ups reach into texels beside the face, which stay so
-            for image, _ in self.images:
-                command.clear(image)
-        with closing(command):
-            device.submit(command)
 
     def _make_blurs(self) -> None:
         def buffers(count: int) -> list[Binding]:
@@ -288,14 +278,21 @@ class LightCache(Owner):
         seen = np.column_stack([points["position"], np.where(points["traced"] > 0, points["area"], -1.0)])
         self._places = own(device.buffer(seen.astype(np.float32), name="places of cache points"))
         self._shadow_places = own(device.buffer(self._find_shadow_places(places), name="places of shadow texels"))
+        nothing = np.zeros(len(places), SETTLED_LIGHTS.dtype)  # beside the face nothing is written
+        self._agreed = own(device.buffer(nothing, name="lights that rays agree about"))
+        self.settled = own(device.buffer(nothing, name="settled lights"))
+        with device.commands(reusable=False) as command:  # look-ups reach into texels beside the face, which stay so
+            for image, _ in self.images:
+                command.clear(image)
+        with closing(command):
+            device.submit(command)
         self.gathered = own(device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light"))
 
     def _find_shadow_places(self, fine: NDArray[Any]) -> NDArray[np.float32]:
         """Where shadow texels look from (n, 3): their own middle on the face, or else that of the fine texel around."""
-        size = SHADOW_SCALE * self._fine_size
         around = fine["position"].reshape(self._fine_size, self._fine_size, 3)
         found = around.repeat(SHADOW_SCALE, axis=0).repeat(SHADOW_SCALE, axis=1).astype(np.float32)
-        positions, on_face = face_positions(self.scene, size)
+        positions, on_face = face_positions(self.scene, self._shadow_size)
         found[on_face] = positions[on_face]
         return found.reshape(-1, 3)
 
@@ -324,7 +321,7 @@ class LightCache(Owner):
 
     def _make_visibility(self) -> None:
         lights = max(1, self.scene.light_count)
-        looks = lights * ((SHADOW_SCALE * self._fine_size) ** 2 + self.point_count - self.size**2)
+        looks = lights * (self._shadow_size**2 + self.point_count - self.size**2)
         self._of_lights.close()
         nothing = np.zeros(looks, np.uint32)  # look-ups reach places beside the face, which nothing is written for
         self.visibility = self._of_lights.own(self.device.buffer(nothing, name="light visibility"))
@@ -407,8 +404,8 @@ class LightCache(Owner):
             "FINE_BLUR_TAPS": FINE_SCALE * BLUR_TAPS,
             "SHADOW_SCALE": f"{SHADOW_SCALE}u",
             "SHADOWS": f"{SHADOW_SCALE**2}u",  # shadow texels of a fine one
-            "SHADOW_SIZE": SHADOW_SCALE * self._fine_size,
-            "SHADOW_TEXELS": f"{(SHADOW_SCALE * self._fine_size) ** 2}u",
+            "SHADOW_SIZE": self._shadow_size,
+            "SHADOW_TEXELS": f"{self._shadow_size**2}u",
             "SETTLING_SAMPLES": f"{SETTLING_SAMPLES}u",
         }
         structs = (CACHE_POINT, GATHERED_LIGHT, FINE_LIGHT, SETTLED_LIGHTS, CACHE_STATE)

@@ -100,7 +100,11 @@ def test_short_hair_shades_texels_by_the_share_it_covers(gpu: Device, name: str)
 def test_what_is_no_hair_is_looked_at_from_the_middle(gpu: Device) -> None:
     share = seen(gpu, skin(), bars("fence", 2e-3))
     assert set(np.unique(share)) == {0.0, 1.0}
-    assert np.abs(share.mean(axis=0) - open_share(1e-3 / SHADOW_SCALE)).max() > 0.4
+    middle = (np.arange(share.shape[1]) + 0.5) * EDGE / share.shape[1]
+    first = np.arange(0.5e-3, EDGE - BAR, SPACING)[:, None]
+    covered = ((first < middle) & (middle < first + BAR)).any(axis=0)
+    assert np.array_equal(share.mean(axis=0), 1.0 - covered)
+    assert np.abs(open_share(EDGE / len(middle)) - (1.0 - covered)).max() > 0.3  # which is not what is covered
 
 
 def test_rays_in_a_fold_start_on_the_skin(gpu: Device) -> None:

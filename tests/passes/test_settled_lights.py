@@ -1,5 +1,8 @@
 """Lights about which all rays from around a texel agree: which these are, and that looking no more changes nothing."""
 
+from contextlib import ExitStack
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -18,7 +21,7 @@ from app.passes.light_rays import LightRays
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.default import default_scene
 from app.scene.lights import AreaLight, DirectionalLight, LightRig, PointLight
-from app.scene.model import Scene
+from app.scene.model import Part, Scene
 from tests.conftest import watched
 from tests.passes.looks import read_looks
 
@@ -33,21 +36,39 @@ LIGHTS = LightRig(
 )
 
 
-class Gathered:
-    """What a light cache of the default face has after all samples, on fine texels of the face."""
+HEAD = Scene(default_scene(aspect=1.0).parts, LIGHTS)
 
-    def __init__(self, gpu: Device) -> None:
-        scene = Scene(default_scene(aspect=1.0).parts, LIGHTS)
-        with SceneBuffers(gpu, scene) as buffers, LightCache(gpu, buffers, size=SIZE, samples=SAMPLES) as cache:
-            buffers.set_frame(scene.camera, 64, 64, jitter=(0.0, 0.0), sample_index=0)
-            while not cache.converged:
-                cache.update()
+
+def halved(part: Part) -> Part:
+    """The same with its texture in one corner of the square, if it is face."""
+    return replace(part, mesh=replace(part.mesh, uvs=0.5 * part.mesh.uvs)) if part.face else part
+
+
+class Gathered:
+    """What a light cache has of a face after all samples, on fine texels; `before`: the scene it had just before."""
+
+    def __init__(self, gpu: Device, scene: Scene = HEAD, before: Scene | None = None) -> None:
+        with ExitStack() as stack:
+            first = stack.enter_context(SceneBuffers(gpu, before or scene))
+            cache = stack.enter_context(LightCache(gpu, first, size=SIZE, samples=SAMPLES))
+            buffers = first
+            if before is not None:
+                self._gather(cache, first)
+                buffers = stack.enter_context(SceneBuffers(gpu, scene))
+                cache.bind(buffers)
+            self._gather(cache, buffers)
             texels = face_texels(buffers, FINE).reshape(FINE, FINE)
             self.traced, self.anywhere = texels["traced"] > 0, texels["anywhere"] > 0
             self.looks, self.seen = read_looks(cache, len(LIGHTS.lights))
             self.settled = cache.settled.read(SETTLED_LIGHTS.dtype).reshape(FINE, FINE)
             images = zip(CACHE_IMAGES, cache.images, strict=True)
             self.images = {name: image.read().astype(np.float32) for name, (image, _) in images}
+
+    @staticmethod
+    def _gather(cache: LightCache, buffers: SceneBuffers) -> None:
+        buffers.set_frame(HEAD.camera, 64, 64, jitter=(0.0, 0.0), sample_index=0)
+        while not cache.converged:
+            cache.update()
 
     def bits(self, field: str) -> NDArray[np.bool_]:
         """(lights, FINE, FINE): the bits of "seen" or "hidden"."""
@@ -91,3 +112,14 @@ def test_looking_no_more_changes_next_to_nothing(
     for name, image in gathered.images.items():
         error = np.abs(image - all_rays.images[name]).mean() / np.abs(all_rays.images[name]).mean()
         assert error < 1e-3, name
+
+
+def test_a_scene_before_leaves_nothing_behind(session_device: Device) -> None:
+    """Where it had face and this one has none, its rays must not agree with those beside them."""
+    small = Scene(tuple(halved(part) for part in HEAD.parts), LIGHTS)
+    with watched(session_device) as gpu:
+        alone, after = Gathered(gpu, small), Gathered(gpu, small, before=HEAD)
+    assert np.array_equal(alone.settled, after.settled)
+    assert np.array_equal(alone.looks, after.looks) and np.array_equal(alone.seen, after.seen)
+    for name, image in alone.images.items():
+        assert np.array_equal(image, after.images[name]), name
