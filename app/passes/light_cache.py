@@ -12,12 +12,11 @@ from contextlib import closing
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.gpu import Binding, CommandBuffer, Device, Struct
 from app.gpu.bindings import Bound
 from app.passes.light_maps import LightMaps
-from app.passes.light_points import CACHE_POINT, face_positions, face_texels, gathering_points
+from app.passes.light_points import CACHE_POINT, face_texels, gathering_points
 from app.passes.light_rays import LightRays
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
@@ -277,7 +276,6 @@ class LightCache(Owner):
         # Blurs see of a point where it is and the area that it stands for, -1 where there is none.
         seen = np.column_stack([points["position"], np.where(points["traced"] > 0, points["area"], -1.0)])
         self._places = own(device.buffer(seen.astype(np.float32), name="places of cache points"))
-        self._shadow_places = own(device.buffer(self._find_shadow_places(places), name="places of shadow texels"))
         nothing = np.zeros(len(places), SETTLED_LIGHTS.dtype)  # beside the face nothing is written
         self._agreed = own(device.buffer(nothing, name="lights that rays agree about"))
         self.settled = own(device.buffer(nothing, name="settled lights"))
@@ -287,14 +285,6 @@ class LightCache(Owner):
         with closing(command):
             device.submit(command)
         self.gathered = own(device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light"))
-
-    def _find_shadow_places(self, fine: NDArray[Any]) -> NDArray[np.float32]:
-        """Where shadow texels look from (n, 3): their own middle on the face, or else that of the fine texel around."""
-        around = fine["position"].reshape(self._fine_size, self._fine_size, 3)
-        found = around.repeat(SHADOW_SCALE, axis=0).repeat(SHADOW_SCALE, axis=1).astype(np.float32)
-        positions, on_face = face_positions(self.scene, self._shadow_size)
-        found[on_face] = positions[on_face]
-        return found.reshape(-1, 3)
 
     def _bind_blurs(self) -> None:
         *images, fine_image = (image for image, _ in self.images)
@@ -333,7 +323,6 @@ class LightCache(Owner):
             "GATHERED": self.gathered,
             "VISIBILITY": self.visibility,
             "FINE": self._fine,
-            "SHADOW_PLACES": self._shadow_places,
             "AGREED": self._agreed,
             "SETTLED": self.settled,
             "STATE": self.state,

@@ -1,6 +1,6 @@
 """The points at which light is gathered: texels of the face's UV square, and the vertices of everything else."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,6 @@ from scipy.spatial import cKDTree
 from app.gpu import Struct
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR
-from app.scene.model import Mesh
 from app.scene.uv_raster import gutter_sources, rasterize_uv
 
 # Metres from brows, lashes and beards within which light rays meet them. Elsewhere they hide next to nothing, and as
@@ -37,48 +36,6 @@ CACHE_POINT = Struct(
 )
 
 
-def face_positions(scene: SceneBuffers, size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Where on the smooth surface the middles of size * size texels of the UV square lie.
-
-    Returns:
-        (size, size, 3) metres, and (size, size): whether there is face.
-    """
-    positions, found = np.zeros((size, size, 3), np.float32), np.zeros((size, size), bool)
-    for part, mesh in zip(scene.parts, scene.meshes, strict=True):
-        if not part.face:
-            continue
-        raster = rasterize_uv(mesh.uvs, mesh.triangles, size)
-        covered = raster.covered
-        place = _place(mesh, raster.triangle[covered], raster.barycentric[covered])
-        positions[covered], found = place.lifted, found | covered
-    return positions, found
-
-
-class _Place(NamedTuple):
-    """Points of triangles.
-
-    Attributes:
-        corners: (..., 3, 3) of their triangles.
-        normal: (..., 3) of the smooth surface, not of unit length.
-        lifted: (..., 3) the points on that surface, as shaders/include/surface.glsl finds them (Hanika 2021).
-    """
-
-    corners: NDArray[np.floating]
-    normal: NDArray[np.floating]
-    lifted: NDArray[np.floating]
-
-
-def _place(mesh: Mesh, triangles: NDArray[np.int32], barycentric: NDArray[np.float32]) -> _Place:
-    """The points of `triangles` (...) of a mesh with `barycentric` (..., 2) weights of the 2nd and 3rd corner."""
-    corner = mesh.triangles[triangles]
-    weights = np.concatenate([1.0 - barycentric.sum(axis=-1, keepdims=True), barycentric], axis=-1)[..., None]
-    corners, normals = mesh.positions[corner], mesh.normals[corner]
-    position = (weights * corners).sum(axis=-2)
-    below = np.minimum(((position[..., None, :] - corners) * normals).sum(axis=-1), 0.0)
-    lifted = position - (weights * below[..., None] * normals).sum(axis=-2)
-    return _Place(corners, (weights * normals).sum(axis=-2), lifted)
-
-
 def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
     """Points at the middles of size * size texels of the UV square."""
     texels = np.zeros((size, size), CACHE_POINT.dtype)
@@ -89,19 +46,26 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
         rows, columns, wanted = gutter_sources(raster.covered)
         if not raster.covered.any():
             continue
-        triangle = raster.triangle[rows, columns]
-        place = _place(mesh, triangle, raster.barycentric[rows, columns])
-        corners, normal = place.corners, place.normal
+        triangle = mesh.triangles[raster.triangle[rows, columns]]
+        w = raster.barycentric[rows, columns]
+        weights = np.concatenate([1.0 - w.sum(axis=-1, keepdims=True), w], axis=-1)[..., None]
+        corners = mesh.positions[triangle]
+        position = (weights * corners).sum(axis=2)
+        normals = mesh.normals[triangle]
+        normal = (weights * normals).sum(axis=2)
         normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
         cross = np.cross(corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :])
         length = np.linalg.norm(cross, axis=-1)
         geometric = cross / np.maximum(length, 1e-20)[..., None]
         geometric *= np.where((geometric * normal).sum(axis=-1) < 0.0, -1.0, 1.0)[..., None]
-        uv = mesh.uvs[mesh.triangles[triangle]]
+        # Lift the point onto the smooth surface, as shaders/include/surface.glsl does (Hanika 2021).
+        below = np.minimum(((position[..., None, :] - corners) * normals).sum(axis=-1), 0.0)
+        lifted = position - (weights * below[..., None] * normals).sum(axis=2)
+        uv = mesh.uvs[triangle]
         d1, d2 = uv[..., 1, :] - uv[..., 0, :], uv[..., 2, :] - uv[..., 0, :]
         uv_area = np.abs(d1[..., 0] * d2[..., 1] - d1[..., 1] * d2[..., 0])
         area = length / np.maximum(uv_area, 1e-12) / (size * size)
-        texels["position"][wanted] = place.lifted[wanted]
+        texels["position"][wanted] = lifted[wanted]
         texels["normal"][wanted], texels["geometric_normal"][wanted] = normal[wanted], geometric[wanted]
         texels["area"][wanted] = np.where(raster.covered, area, 0.0)[wanted]
         texels["traced"][wanted] = texels["face"][wanted] = 1

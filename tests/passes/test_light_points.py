@@ -103,7 +103,8 @@ def test_what_is_no_hair_is_looked_at_from_the_middle(gpu: Device) -> None:
     middle = (np.arange(share.shape[1]) + 0.5) * EDGE / share.shape[1]
     first = np.arange(0.5e-3, EDGE - BAR, SPACING)[:, None]
     covered = ((first < middle) & (middle < first + BAR)).any(axis=0)
-    assert np.array_equal(share.mean(axis=0), 1.0 - covered)
+    inner = np.s_[1:-1]  # at the sheet's border rays start from the fine texel's middle, as there is none beyond
+    assert np.array_equal(share.mean(axis=0)[inner], 1.0 - covered[inner])
     assert np.abs(open_share(EDGE / len(middle)) - (1.0 - covered)).max() > 0.3  # which is not what is covered
 
 
