@@ -16,6 +16,10 @@ run_packages="libvulkan1 mesa-vulkan-drivers
   libwayland-client0 libwayland-cursor0 libwayland-egl1 libxkbcommon0"
 # The tests check every Vulkan call, and drive a real window in a virtual screen.
 test_packages="vulkan-validationlayers xvfb xdotool"
+# They draw with another driver, too: SwiftShader, which Debian has with Chromium. The loader does not find it by itself.
+if grep -q '^ID=debian' /etc/os-release; then
+  test_packages="$test_packages chromium-common"
+fi
 # The first Mesa whose CPU driver traces rays. Debian 13 has it; for Debian 12 it is in bookworm-backports.
 mesa_needed=25
 backports_list=/etc/apt/sources.list.d/bungyo-bookworm-backports.sources

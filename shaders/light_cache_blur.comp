@@ -3,12 +3,13 @@
 // UV map stretches; it is wider in colours that travel further below the skin.
 
 #include "light_cache.glsl"
+#include "texels.glsl"
 
 layout(local_size_x = 64) in;
 
 layout(set = 0, binding = 0, scalar) readonly buffer Points { CachePoint points[]; };
-layout(set = 0, binding = 1) uniform samplerBuffer places;
-layout(set = 0, binding = 2) uniform samplerBuffer source; // planes, as light_cache_means.comp makes them
+TEXELS(1, places);
+TEXELS(2, source); // planes, as light_cache_means.comp makes them
 #if AXIS == 0
 layout(set = 0, binding = 3, scalar) writeonly buffer Target { vec4 target[]; };
 #else
@@ -16,13 +17,13 @@ layout(set = 0, binding = 3, rgba16f) uniform writeonly image2D target[COARSE_IM
 layout(set = 0, binding = 4, scalar) readonly buffer State { CacheState state; };
 #endif
 
-vec4 plane(uint image, uint at) { return texelFetch(source, int(image * TEXELS + at)); }
+vec4 plane(uint image, uint at) { return texel(source, image * TEXELS + at); }
 
 void main()
 {
     uint i = gl_GlobalInvocationID.x;
     if (i >= TEXELS) return;
-    vec4 place = texelFetch(places, int(i));
+    vec4 place = texel(places, i);
     if (place.w < 0.0) return;
     ivec2 here = ivec2(i % CACHE_SIZE, i / CACHE_SIZE);
 
@@ -39,7 +40,7 @@ void main()
             there[AXIS] += side == 0 ? step : -step;
             if (there[AXIS] < 0 || there[AXIS] >= CACHE_SIZE) break;
             uint at = uint(there.y) * CACHE_SIZE + uint(there.x);
-            vec4 other = texelFetch(places, int(at));
+            vec4 other = texel(places, at);
             if (other.w < 0.0) continue;
             vec3 d = other.xyz - place.xyz;
             float d2 = dot(d, d);

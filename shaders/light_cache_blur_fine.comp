@@ -3,12 +3,13 @@
 // The image's fourth channel is the share of the environment that is seen, blurred as little as the least blurred colour.
 
 #include "light_cache.glsl"
+#include "texels.glsl"
 
 layout(local_size_x = 64) in;
 
 layout(set = 0, binding = 0, scalar) readonly buffer Points { CachePoint points[]; };
-layout(set = 0, binding = 1) uniform samplerBuffer places;
-layout(set = 0, binding = 2) uniform samplerBuffer source;
+TEXELS(1, places);
+TEXELS(2, source);
 #if AXIS == 0
 layout(set = 0, binding = 3, scalar) writeonly buffer Target { vec4 target[]; };
 #else
@@ -21,7 +22,7 @@ void main()
     uint i = gl_GlobalInvocationID.x;
     if (i >= FINE_TEXELS) return;
     uint first = state.point_count; // of fine texels among the places
-    vec4 place = texelFetch(places, int(first + i));
+    vec4 place = texel(places, first + i);
     if (place.w < 0.0) return;
     ivec2 here = ivec2(i % FINE_SIZE, i / FINE_SIZE);
 
@@ -36,19 +37,19 @@ void main()
             there[AXIS] += side == 0 ? step : -step;
             if (there[AXIS] < 0 || there[AXIS] >= FINE_SIZE) break;
             int at = there.y * FINE_SIZE + there.x;
-            vec4 other = texelFetch(places, int(first) + at);
+            vec4 other = texel(places, int(first) + at);
             if (other.w < 0.0) continue;
             vec3 d = other.xyz - place.xyz;
             float d2 = dot(d, d);
             if (d2 > reach * reach) break;
             vec3 weight = other.w * exp(d2 * falloff);
             total += weight;
-            sum += vec4(weight, min(weight.r, min(weight.g, weight.b))) * texelFetch(source, at);
+            sum += vec4(weight, min(weight.r, min(weight.g, weight.b))) * texel(source, at);
         }
     }
     float most = max(total.r, max(total.g, total.b));
     bool beside = place.w <= 0.0 && any(lessThanEqual(total, vec3(1e-4 * most))); // in the gutter, far from the island
-    sum = beside ? texelFetch(source, int(i)) : sum / vec4(total, min(total.r, min(total.g, total.b)));
+    sum = beside ? texel(source, i) : sum / vec4(total, min(total.r, min(total.g, total.b)));
 #if AXIS == 0
     target[i] = sum;
 #else

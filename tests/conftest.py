@@ -57,7 +57,7 @@ def weights() -> WeightSet:
 @pytest.fixture(scope="session")
 def session_device() -> Iterator[Device]:
     """The device that all tests share. Use `gpu`, which checks every test."""
-    with Device.open(validation=True) as device:
+    with Device.open(validation=True, raytracing=None) as device:
         device.shaders.folders.append(SHADERS)  # last: no test shader may hide one of the project's
         yield device
 

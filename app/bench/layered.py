@@ -19,6 +19,7 @@ from app.network.schema import CHANNELS, TILE_PIXELS, channels, glsl
 from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes import tile_variant
+from app.passes.network_pipeline import defines
 from app.passes.tile_hash import TileHash
 
 Activations: TypeAlias = Literal["half", "float"]
@@ -128,11 +129,7 @@ def _pipeline(device: Device, text: str, image_format: str) -> ComputePipeline:
         "bench_layer.comp",
         [Binding(0, "storage"), Binding(1, "storage"), Binding(2, "image")],
         push=_PUSH,
-        defines={
-            "THREADS": f"{TILE_PIXELS}u",
-            "IMAGE_FORMAT": image_format,
-            "SPLIT_BLOCKS": int(device.info.kind == "cpu"),
-        },
+        defines=defines(image_format, device.info.kind),
         includes={"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "layer.glsl": text},
     )
 

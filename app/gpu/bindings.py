@@ -28,9 +28,9 @@ class Binding:
 
     Args:
         slot: the binding number.
-        kind: "storage" and "uniform" buffers, "texels" (a buffer that is read four floats at a time, as samplerBuffer),
-            storage "image", sampled "texture", "textures" (an array of sampled images, partially bound, indexed
-            non-uniformly) or "tlas".
+        kind: "storage" and "uniform" buffers, "texels" (a buffer that is read four floats at a time, declared and read
+            as shaders/include/texels.glsl has it), storage "image", sampled "texture", "textures" (an array of sampled
+            images, partially bound, indexed non-uniformly) or "tlas".
         count: length of the array in the shader (1 = no array).
         name: for error messages.
     """
@@ -45,14 +45,16 @@ class Binding:
         """How errors call this binding."""
         return f"slot {self.slot} ({self.name or self.kind})"
 
-    @property
-    def descriptor_type(self) -> int:
-        """The VkDescriptorType."""
+    def descriptor_type(self, device: "Device") -> int:
+        """The VkDescriptorType on this device."""
+        texel_buffers = "TEXEL_BUFFERS" in device.shaders.defines
         return int(
             {
                 "storage": vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
                 "uniform": vk.VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER,
-                "texels": vk.VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER,
+                "texels": vk.VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER
+                if texel_buffers
+                else vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
                 "image": vk.VK_DESCRIPTOR_TYPE_STORAGE_IMAGE,
                 "texture": vk.VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER,
                 "textures": vk.VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER,
@@ -70,7 +72,7 @@ def make_set_layout(owner: Resource, device: "Device", bindings: Sequence[Bindin
         make(
             "VkDescriptorSetLayoutBinding",
             binding=binding.slot,
-            descriptorType=binding.descriptor_type,
+            descriptorType=binding.descriptor_type(device),
             descriptorCount=binding.count,
             stageFlags=stages,
         )
@@ -121,7 +123,8 @@ class BindingSet(Resource):
         device = self._device
         sizes: dict[int, int] = {}
         for binding in self.pipeline.bindings:
-            sizes[binding.descriptor_type] = sizes.get(binding.descriptor_type, 0) + binding.count
+            kind = binding.descriptor_type(device)
+            sizes[kind] = sizes.get(kind, 0) + binding.count
         # A pool needs a size even for an empty set.
         sizes = sizes or {vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER: 1}
         cells = [make("VkDescriptorPoolSize", type=kind, descriptorCount=count) for kind, count in sizes.items()]
@@ -148,9 +151,10 @@ class BindingSet(Resource):
         if not 1 <= len(items) <= binding.count:
             raise ValueError(f"{self.pipeline.name}: {binding.label} takes 1..{binding.count} items, not {len(items)}")
         fields: dict[str, Any]
-        if binding.kind in ("storage", "uniform"):
+        descriptor_type = binding.descriptor_type(self._device)
+        if descriptor_type in (vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, vk.VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER):
             fields = {"pBufferInfo": [self._buffer(binding, item) for item in items]}
-        elif binding.kind == "texels":
+        elif descriptor_type == vk.VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER:
             fields = {"pTexelBufferView": array("VkBufferView", [self._texels(binding, item) for item in items])}
         elif binding.kind == "tlas":
             if not isinstance(items[0], Tlas):
@@ -169,7 +173,7 @@ class BindingSet(Resource):
             dstSet=self.handle,
             dstBinding=binding.slot,
             descriptorCount=len(items),
-            descriptorType=binding.descriptor_type,
+            descriptorType=descriptor_type,
             **fields,
         )
 
@@ -178,7 +182,7 @@ class BindingSet(Resource):
             raise self._wrong(binding, item, "a Buffer")
         device, most = self._device, self._device.info.limits.storage_buffer
         # Lavapipe says 128 MiB, but knows no bounds.
-        if binding.kind == "storage" and item.size > most and device.info.kind != "cpu":
+        if binding.kind != "uniform" and item.size > most and device.info.kind != "cpu":
             raise InputError(
                 f"{item.name or 'A buffer'}: {item.size / 2**20:.0f} MiB are more than the {most / 2**20:.0f} MiB that "
                 f"{device.info.name} can bind.",

@@ -163,6 +163,7 @@ class Device:
         presents = presentation(self.instance) if window else None
         candidate = choose(candidates(self._instance, presents), select, raytracing=raytracing)
         self.info: DeviceInfo = candidate.info
+        self.shaders.defines = self.info.macros
         self.raytracing = self.info.raytracing if raytracing is None else raytracing
         self.physical: Handle = candidate.physical
         self.queue_family = candidate.queue_family

@@ -16,7 +16,6 @@ _MATRIX = "VkPhysicalDeviceCooperativeMatrixFeaturesKHR"
 
 # Without these nothing runs. Field -> what to call it in an error.
 REQUIRED: dict[str, dict[str, str]] = {
-    _CORE: {"shaderInt64": "64-bit integers in shaders"},
     _V12: {
         "scalarBlockLayout": "scalar block layout",
         "bufferDeviceAddress": "buffer device addresses",
@@ -44,6 +43,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
         "vertexPipelineStoresAndAtomics",
         "independentBlend",
         "shaderInt16",
+        "shaderInt64",
         "shaderFloat64",
         "shaderStorageImageExtendedFormats",
         "shaderStorageImageReadWithoutFormat",

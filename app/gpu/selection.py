@@ -20,6 +20,9 @@ KINDS = ("discrete", "integrated", "virtual", "cpu", "other")
 # Whether a physical device can show images on the display from a queue family; see `candidates`.
 Presents: TypeAlias = Callable[[Handle, int], bool]
 
+# Of a texel buffer, to use one at all: the vertices of a mesh are two each. Vulkan promises 65,536.
+_TEXELS_WANTED = 2**24
+
 # Set to anything but 0, it makes all devices ones without ray tracing, so that those can be tried on any machine.
 NO_RAY_TRACING = "BUNGYO_NO_RAY_TRACING"
 
@@ -88,6 +91,16 @@ class DeviceInfo:
     def usable(self) -> bool:
         """Whether the renderer runs on it, if only without ray tracing."""
         return not self.lacks(raytracing=False)
+
+    @property
+    def macros(self) -> dict[str, int]:
+        """Macros that all shaders have on this device: how it reads memory quickest."""
+        cpu = self.kind == "cpu"
+        wanted = {
+            "TEXEL_BUFFERS": cpu and self.limits.texel_elements >= _TEXELS_WANTED,
+            "LOADS_64": cpu and "shaderInt64" in self.features,
+        }
+        return {name: 1 for name, here in wanted.items() if here}
 
     @property
     def description(self) -> str:

@@ -65,10 +65,14 @@ class ShaderCompiler:
     Args:
         folders: where shader files lie.
         cache: folder of compiled SPIR-V; None means `cache_folder()/spirv`.
+
+    Attributes:
+        defines: macros set in front of every text.
     """
 
     def __init__(self, folders: Sequence[Path] = (SHADER_FOLDER,), cache: Path | None = None) -> None:
         self.folders = list(folders)
+        self.defines: dict[str, int] = {}
         self.cache = cache if cache is not None else cache_folder() / "spirv"
         self._compiling = threading.Lock()  # the compiler is given to one thread at a time
 
@@ -98,7 +102,7 @@ class ShaderCompiler:
         if found is None:
             places = ", ".join(str(folder) for folder in self.folders)
             raise BungyoError(f"There is no shader {name} in {places}.")
-        text = _prelude(stage, defines or {}) + f'#line 1 "{name}"\n' + found
+        text = _prelude(stage, {**self.defines, **(defines or {})}) + f'#line 1 "{name}"\n' + found
         missing: list[str] = []
 
         def include(header: str, _includer: str) -> tuple[str, str] | None:

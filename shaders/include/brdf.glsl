@@ -20,7 +20,7 @@ vec2 ggx_albedo_lookup(float cosine, float roughness)
     ivec2 i = min(ivec2(p), ivec2(n - 2));
     vec2 f = p - vec2(i);
     int at = i.y * n + i.x;
-    vec4 low = texelFetch(ggx_albedo, at), high = texelFetch(ggx_albedo, at + n); // a texel holds its right neighbour, too
+    vec4 low = texel(ggx_albedo, at), high = texel(ggx_albedo, at + n); // a texel holds its right neighbour, too
     return mix(mix(low.xy, low.zw, f.x), mix(high.xy, high.zw, f.x), f.y);
 }
 
@@ -29,7 +29,7 @@ vec2 ggx_mean_albedo_lookup(float roughness)
     const int n = GGX_TABLE_SIZE;
     float p = clamp(roughness, 0.0, 1.0) * float(n - 1);
     int i = min(int(p), n - 2);
-    vec4 row = texelFetch(ggx_albedo, n * n + i);
+    vec4 row = texel(ggx_albedo, n * n + i);
     return mix(row.xy, row.zw, p - float(i));
 }
 

@@ -2,25 +2,25 @@
 // the slots are the ones it binds.
 
 #include "scene_structs.glsl" // generated
+#include "texels.glsl"
 
-layout(set = 0, binding = SLOT_VERTICES) uniform samplerBuffer vertices; // two texels each
+TEXELS(SLOT_VERTICES, vertices); // two texels each
 layout(set = 0, binding = SLOT_INDICES, scalar) readonly buffer Indices { uint indices[]; };
 layout(set = 0, binding = SLOT_PARTS, scalar) readonly buffer Parts { Part parts[]; };
 layout(set = 0, binding = SLOT_MATERIALS, scalar) readonly buffer Materials { Material materials[]; };
 layout(set = 0, binding = SLOT_LIGHTS, scalar) readonly buffer Lights { Light lights[]; };
 layout(set = 0, binding = SLOT_ENVIRONMENT, scalar) readonly buffer EnvironmentBuffer { Environment environment; };
 layout(set = 0, binding = SLOT_ENVIRONMENT_ALIAS, scalar) readonly buffer EnvironmentAlias { EnvironmentTexel environment_alias[]; };
-layout(set = 0, binding = SLOT_GGX_ALBEDO) uniform samplerBuffer ggx_albedo;
+TEXELS(SLOT_GGX_ALBEDO, ggx_albedo);
 layout(set = 0, binding = SLOT_DIELECTRICS, scalar) readonly buffer Dielectrics { float dielectrics[]; };
 layout(set = 0, binding = SLOT_FRAME, scalar) readonly buffer FrameBuffer { Frame frame; };
 layout(set = 0, binding = SLOT_TEXTURES) uniform sampler2D textures[TEXTURE_COUNT];
 layout(set = 0, binding = SLOT_ENVIRONMENT_LEVELS) uniform sampler2D environment_levels[ENVIRONMENT_LEVELS];
 
-// Four floats at a time: CPU drivers fetch a texel as fast as one float of a storage buffer.
-vec3 vertex_position(uint vertex) { return texelFetch(vertices, int(2u * vertex)).xyz; }
+vec3 vertex_position(uint vertex) { return texel(vertices, 2u * vertex).xyz; }
 Vertex load_vertex(uint vertex)
 {
-    vec4 low = texelFetch(vertices, int(2u * vertex)), high = texelFetch(vertices, int(2u * vertex + 1u));
+    vec4 low = texel(vertices, 2u * vertex), high = texel(vertices, 2u * vertex + 1u);
     return Vertex(low.xyz, vec3(low.w, high.xy), high.zw);
 }
 

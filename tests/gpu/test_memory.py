@@ -145,42 +145,49 @@ def test_mips(gpu: Device, keep: Keep) -> None:
 
 FETCH = """
 layout(local_size_x = 4) in;
-layout(set = 0, binding = 0) uniform samplerBuffer texels;
+#include "texels.glsl"
+TEXELS(0, texels);
 layout(set = 0, binding = 1, scalar) writeonly buffer Target { vec4 target[]; };
 
 void main() {
     uint i = gl_GlobalInvocationID.x;
-    target[i] = texelFetch(texels, 3 - int(i));
+    target[i] = texel(texels, 3u - i);
 }
 """
 
 
-def test_texels_of_a_buffer(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("wanted", [0, 2**62], ids=["texel buffer", "storage buffer"])
+def test_texels_of_a_buffer(wanted: int, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.gpu.selection._TEXELS_WANTED", wanted)
+    device = keep(Device.open(raytracing=None, validation=True))
+    assert ("TEXEL_BUFFERS" in device.shaders.defines) == (wanted == 0)
     numbers = np.arange(18, dtype=np.float32)  # the last two are no whole texel
-    texels, target = keep(gpu.buffer(numbers, name="numbers")), keep(gpu.buffer(64))
+    texels, target = keep(device.buffer(numbers, name="numbers")), keep(device.buffer(64))
     pipeline = keep(
-        gpu.compute_pipeline(
+        device.compute_pipeline(
             "fetch.comp", [Binding(0, "texels"), Binding(1, "storage")], includes={"fetch.comp": FETCH}
         )
     )
-    before = gpu.live_objects
+    before = device.live_objects
     with pipeline.bind({0: texels, 1: target}) as bound:
-        with gpu.commands() as cmd:
+        with device.commands() as cmd:
             cmd.bind(pipeline, bound)
             cmd.dispatch(1)
-        gpu.submit(cmd)
+        device.submit(cmd)
         cmd.close()
-    assert gpu.live_objects == before
+    assert device.live_objects == before
     assert (target.read(np.float32, (4, 4)) == numbers[:16].reshape(4, 4)[::-1]).all()
-    image = keep(gpu.image(1, 1, "r8"))
-    before = gpu.live_objects
+    image = keep(device.image(1, 1, "r8"))
+    before = device.live_objects
     with pytest.raises(TypeError, match=r"fetch\.comp: slot 0 \(texels\) takes a Buffer, not Image"):
         pipeline.bind({0: image, 1: target})
-    few = replace(gpu.info, limits=replace(gpu.info.limits, texel_elements=3))
-    monkeypatch.setattr(gpu, "info", few)
-    with pytest.raises(BungyoError, match=f"numbers are 4 texels, of which {re.escape(few.name)} reads 3 at most"):
-        pipeline.bind({0: texels, 1: target})
-    assert gpu.live_objects == before
+    if wanted == 0:
+        few = replace(device.info, limits=replace(device.info.limits, texel_elements=3))
+        monkeypatch.setattr(device, "info", few)
+        with pytest.raises(BungyoError, match=f"numbers are 4 texels, of which {re.escape(few.name)} reads 3 at most"):
+            pipeline.bind({0: texels, 1: target})
+    assert device.live_objects == before
+    assert not device.validation_messages
 
 
 SAMPLE = """

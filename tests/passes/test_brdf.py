@@ -23,7 +23,8 @@ SHADER = f"""
 layout(local_size_x = 64) in;
 layout(set = 0, binding = 0, scalar) readonly buffer Queries {{ Query queries[]; }};
 layout(set = 0, binding = 1, scalar) writeonly buffer Answers {{ Answer answers[]; }};
-layout(set = 0, binding = 2) uniform samplerBuffer ggx_albedo;
+#include "texels.glsl"
+TEXELS(2, ggx_albedo);
 layout(push_constant, scalar) uniform PushBlock {{ Push push; }};
 #include "sampling.glsl"
 #include "brdf.glsl"

@@ -205,7 +205,8 @@ class TestTwin:
         layout(set = 0, binding = 0, scalar) readonly buffer Queries {{ Query queries[]; }};
         layout(set = 0, binding = 1, scalar) writeonly buffer Answers {{ Answer answers[]; }};
         layout(set = 0, binding = 2, scalar) readonly buffer Dielectrics {{ float dielectrics[]; }};
-        layout(set = 0, binding = 3) uniform samplerBuffer ggx_albedo;
+        #include "texels.glsl"
+        TEXELS(3, ggx_albedo);
         #define ENERGY_COMPENSATION 1
         #include "sampling.glsl"
         #include "random.glsl"
