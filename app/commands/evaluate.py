@@ -1,6 +1,7 @@
 """`bungyo evaluate`: how well networks draw what no training step has seen."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ from app.packages import need
 
 if TYPE_CHECKING:
     from app.network.weights import WeightSet
+    from app.training.at_rest import RestFrame
+    from app.training.dataset import Dataset
+    from app.training.manifest import FrameInfo
     from app.training.orbit import Flicker
 
 EXAMPLES = """\b
@@ -20,6 +24,7 @@ Examples:
   bungyo evaluate --data out/judge
   bungyo evaluate --data out/judge --weights weights/mine --report out/report --json scores.json
   bungyo evaluate --data out/data --no-flicker --json -
+  bungyo evaluate --data out/judge --no-flicker --at-rest 12
 """
 
 
@@ -44,10 +49,23 @@ Examples:
     help="Write all figures here; - for standard output.",
 )
 @click.option("--no-flicker", is_flag=True, help="Spare the two orbits that the flicker ratio takes: minutes on a CPU.")
+@click.option(
+    "--at-rest",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Also judge N of the frames as a window shows them at rest: made again, 512x512 and antialiased; two to three"
+    " minutes each on a CPU.",
+)
 @device_option
 @debug_option
 def evaluate(
-    data: Path, weights: Path | None, report: Path | None, scores: Path | None, no_flicker: bool, device: str | None
+    data: Path,
+    weights: Path | None,
+    report: Path | None,
+    scores: Path | None,
+    no_flicker: bool,
+    at_rest: int | None,
+    device: str | None,
 ) -> None:
     """Score networks on the held-out frames of a data set.
 
@@ -88,7 +106,8 @@ def evaluate(
     except InputError as error:  # all files have been read before, so it can only be that tiles are missing
         missing["whole pictures"] = str(error)
     flicker = _flicker(networks, device, no_flicker, missing)
-    found = figures(networks, frames, pixels, wide=wide, quality=quality, flicker=flicker, missing=missing)
+    rest = _rest(networks, frames, [frame.info for frame in pixels.frames], at_rest, device, missing)
+    found = figures(networks, frames, pixels, wide=wide, quality=quality, flicker=flicker, rest=rest, missing=missing)
     _print(found, f"{folder} on {data}", to_stderr=to_output)
     text = json.dumps(found, indent=2) + "\n"
     if report:
@@ -117,6 +136,39 @@ def _flicker(networks: "WeightSet", device: str | None, left_out: bool, missing:
         missing["flicker"] = error.one_line()
         return None
     return flicker_ratio(networks, orbits)
+
+
+def _rest(
+    networks: "WeightSet",
+    data: "Dataset",
+    judged: "Sequence[FrameInfo]",
+    count: int | None,
+    device: str | None,
+    missing: dict[str, str],
+) -> "list[RestFrame]":
+    """So many frames at rest, from all over the set; none, and the reason in `missing`, if that cannot be."""
+    if count is None:
+        missing["at rest"] = "It was not asked for (--at-rest N)."
+        return []
+    from app.progress import counter
+    from app.scene.assets import ASSETS
+    from app.scene_options import SceneOptions
+    from app.training.at_rest import judge_at_rest
+    from app.training.frame_source import OpenSource
+
+    count = min(count, len(judged))
+    chosen = [judged[(2 * i + 1) * len(judged) // (2 * count)] for i in range(count)]
+    maps = sorted((ASSETS / "environments").glob("*.exr"))
+    source = OpenSource(device, light_samples=SceneOptions().light_samples)
+    try:
+        with source(0, 1) as opened, counter(count, "frames at rest") as show:
+            found = judge_at_rest(networks, data, opened, chosen, environments=maps, progress=show)
+    except BungyoError as error:
+        missing["at rest"] = error.one_line()
+        return []
+    if not found:
+        missing["at rest"] = "No pixel of the frames at rest can be judged."
+    return found
 
 
 def _print(found: dict[str, Any], title: str, to_stderr: bool) -> None:
@@ -148,6 +200,12 @@ def _print(found: dict[str, Any], title: str, to_stderr: bool) -> None:
         "flicker ratio": _figure(found["flicker_ratio"], found["flicker_ratio_doubt"]),
         "tiles on the generalist": f"{found['generalist_tile_share']:.1%}",
     }
+    if rest := found["at_rest"]:
+        mean = _figure(rest["psnr_mean"], rest["psnr_mean_doubt"])
+        lines["at rest, {}x{}".format(*rest["size"])] = (
+            f"{mean} dB, worst {_figure(rest['psnr_worst'])}, SSIM {_figure(rest['ssim_mean'], digits=3)},"
+            f" FLIP {_figure(rest['flip_mean'], digits=3)} ({len(rest['per_frame'])} frames)"
+        )
     for name, line in lines.items():
         console.print(f"{name}: {line}", highlight=False)
     for what, why in found["not_measured"].items():

@@ -6,7 +6,7 @@ other cameras and lights would change. A single draw leaves no doubt to measure:
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from app.network.layers import flops, parameter_count
 from app.network.weights import WeightSet
+from app.training.at_rest import PLACES, SAMPLES, SIZE, RestFrame
 from app.training.dataset import Dataset
 from app.training.evaluate import UV_CELLS, Evaluation
 from app.training.groups import Group, distance_groups, light_groups
@@ -47,6 +48,7 @@ def figures(
     wide: Mapping[str, WeightSet] | None = None,
     quality: Quality | None = None,
     flicker: Flicker | None = None,
+    rest: Sequence[RestFrame] = (),
     missing: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Put all figures together; what was not measured is None.
@@ -56,7 +58,8 @@ def figures(
         evaluation: of all pixels.
         quality: of whole pictures.
         flicker: over orbits.
-        missing: by kind of figure ("whole pictures", "flicker"), why it was not measured: one sentence.
+        rest: frames at rest.
+        missing: by kind of figure ("whole pictures", "flicker", "at rest"), why it was not measured: one sentence.
     """
     networks = {"experts": weights, "generalist": weights, **(wide or {})}
     draws = np.array([data.draw_of(frame.info.index) for frame in evaluation.frames])
@@ -97,6 +100,7 @@ def figures(
         "flicker_ratio": flicker and flicker.ratio,
         "flicker_ratio_doubt": flicker and flicker.deviation,
         "flicker": flicker and asdict(flicker),
+        "at_rest": _at_rest(rest, data) if rest else None,
         "generalist_tile_share": generalist_tiles / sum(evaluation.tiles.values()),
         "generalist_pixel_share": 1.0 - evaluation.expert_share,
         "flop_per_pixel": flops(weights.layers),
@@ -155,6 +159,30 @@ def _model(
         values = getattr(quality, measure).get(name) if quality else None
         result[f"{measure}_mean"] = None if values is None else float(values.mean())
         result[f"{measure}_worst"] = None if values is None else float(worst(values))
+    return result
+
+
+def _at_rest(frames: Sequence[RestFrame], data: Dataset) -> dict[str, Any]:
+    draws = np.array([data.draw_of(frame.info.index) for frame in frames])
+    decibels = np.array([frame.psnr for frame in frames])
+    mean, doubt = mean_and_doubt(decibels, draws)
+    result: dict[str, Any] = {
+        "size": list(SIZE),
+        "samples": PLACES**2 * SAMPLES,
+        "psnr_mean": mean,
+        "psnr_mean_doubt": doubt,
+        "psnr_worst": float(decibels.min()),
+        "psnr_worst_frame": frames[int(decibels.argmin())].info.index,
+        "judged_pixel_share": float(np.mean([frame.judged_share for frame in frames])),
+    }
+    for measure in ("ssim", "ssim_of_noise", "flip", "flip_of_noise"):
+        values = [getattr(frame, measure) for frame in frames]
+        key = measure if measure.endswith("of_noise") else f"{measure}_mean"
+        result[key] = None if None in values else float(np.mean(values))
+    names = ("pixels", "psnr", "ssim", "flip")
+    result["per_frame"] = [
+        {"frame": frame.info.index} | {name: getattr(frame, name) for name in names} for frame in frames
+    ]
     return result
 
 

@@ -12,12 +12,13 @@ from app.main import main
 from app.network.weights import WeightSet
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight
+from app.training.at_rest import judge_at_rest
 from app.training.dataset import Dataset
 from app.training.frames import Plan
 from app.training.generate import Here, generate
 from app.training.orbit import record_orbit
 from tests.training.judged_sphere import make, weight_set
-from tests.training.sphere_source import SphereSource
+from tests.training.sphere_source import SpherePeople, SphereSource
 
 PROMISED = {
     "psnr_mean",
@@ -92,6 +93,32 @@ def test_flicker_is_measured_or_why_not(
     assert main(arguments) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["flicker_ratio"] is None and found["not_measured"]["flicker"] == "There is no Vulkan device."
+
+
+def test_frames_at_rest(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = make(tmp_path / "people", noise=0.1, frames=5, people=SpherePeople())
+    arguments = ["evaluate", "--data", str(people.path), "--weights", str(weights), "--no-flicker", "--json", "-"]
+    source = SphereSource(0.1, people=SpherePeople())
+    monkeypatch.setattr("app.training.frame_source.OpenSource.__call__", lambda *_: nullcontext(source))
+    monkeypatch.setitem(judge_at_rest.__kwdefaults__ or {}, "places", 1)  # sixteen times as quick
+    assert main([*arguments, "--at-rest", "1"]) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    rest = found["at_rest"]
+    assert "at rest" not in found["not_measured"] and "at rest, 512x512: " in captured.err
+    assert rest["size"] == [512, 512] and rest["samples"] == 64 and rest["psnr_mean_doubt"] is None
+    (frame,) = rest["per_frame"]
+    assert frame["frame"] == rest["psnr_worst_frame"] == found["per_frame"][2]["frame"]  # the middle one
+    assert rest["psnr_mean"] == frame["psnr"] > 20.0 and rest["ssim_mean"] > 0.5
+
+    monkeypatch.setattr(SpherePeople, "description", {"spheres": (0.1, 0.2)})
+    assert main([*arguments, "--at-rest", "1"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["at_rest"] is None and "people as this version makes them" in found["not_measured"]["at rest"]
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["not_measured"]["at rest"] == "It was not asked for (--at-rest N)."
 
 
 def test_partial_tiles_are_judged_by_pixels(tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:

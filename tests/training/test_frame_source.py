@@ -10,12 +10,14 @@ import pytest
 
 from app.gpu import Device
 from app.network.schema import LIGHT_CHANNELS, unpack
+from app.network.weights import WeightSet
 from app.scene.assets import ASSETS
 from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.scene.model import Material, Part, Scene
 from app.scene.primitives import uv_sphere
+from app.training.at_rest import judge_at_rest
 from app.training.avatars import Avatars
 from app.training.dataset import Dataset, TileBatch
 from app.training.frame_source import GATHERING_VERSION, GpuFrameSource
@@ -24,6 +26,7 @@ from app.training.generate import Here, generate
 from app.training.manifest import BLOCK, GATHERING, block_of
 from app.training.metrics import plain_shading
 from app.training.situations import lobe_map
+from app.weight_sets import DEFAULT_WEIGHTS
 from tests.training.sphere_source import SpherePeople
 
 SIZE = (72, 56)  # no multiple of a tile
@@ -189,6 +192,10 @@ def test_avatars_are_shown_and_made_again(session_device: Device, tmp_path: Path
         data = Dataset(tmp_path / "set")
         again = make_again(source, data.spec, data.frames[0], data.people[0])
         assert data.spec.scene[GATHERING] == source.description[GATHERING] == GATHERING_VERSION
+    weights, shown = WeightSet.load(DEFAULT_WEIGHTS), list(data.frames.values())
+    with GpuFrameSource(session_device, avatars, cache_size=32, light_samples=4) as source:
+        (rest,) = judge_at_rest(weights, data, source, shown, size=(64, 64), places=2, samples=8)
+    assert rest.pixels > 100 and rest.psnr > 20.0
     stored = np.concatenate([data.tiles(h) for h in data.hashes])
     records = again.records(0)[np.argsort(again.hashes, kind="stable")]
     assert len(records) and records.tobytes() == stored.tobytes()

@@ -1,0 +1,159 @@
+"""The picture at rest: what a window shows once nothing moves, against a reference of the same places.
+
+A data set judges points of the face, one in each pixel, and much of what differs there is finer than a pixel. A window
+at rest shows the mean of many places within every pixel. So frames of a set are made again, larger, with the reference
+and the networks' picture at the same places, and the means are judged: over pixels at least half of whose places show
+face, each by those that do. Light is gathered as often as in the demo, whatever the set has.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from app.errors import InputError
+from app.network.schema import to_tiles
+from app.network.weights import WeightSet
+from app.training.dataset import Dataset
+from app.training.face_image import F32, FaceImage, draw
+from app.training.frames import FrameSource, make_again
+from app.training.manifest import FrameInfo, Seeds, block_of
+from app.training.metrics import TruthError, psnr
+from app.training.quality import HAS_FLIP, cut, flip, show, ssim, with_noise
+
+SIZE = (512, 512)
+PLACES = 4  # along a pixel's edge
+SAMPLES = 4  # of the reference, for each place
+
+
+@dataclass(frozen=True)
+class RestFrame:
+    """One frame at rest.
+
+    Attributes:
+        info: what it shows.
+        pixels: how many pixels of it were judged.
+        judged_share: of the pixels that show face; the others were too noisy.
+        psnr: against the truth, dB.
+        ssim, flip: against the noisy target, over face pixels; flip is None where flip-evaluator is not installed.
+        ssim_of_noise, flip_of_noise: what noise alone makes of them, as in `quality.Quality`.
+    """
+
+    info: FrameInfo
+    pixels: int
+    judged_share: float
+    psnr: float
+    ssim: float
+    ssim_of_noise: float
+    flip: float | None
+    flip_of_noise: float | None
+
+
+def judge_at_rest(
+    weights: WeightSet,
+    data: Dataset,
+    source: FrameSource,
+    frames: Sequence[FrameInfo],
+    *,
+    environments: Sequence[Path] = (),
+    size: tuple[int, int] = SIZE,
+    places: int = PLACES,
+    samples: int = SAMPLES,
+    progress: Callable[[int], None] | None = None,
+) -> list[RestFrame]:
+    """Make frames of a set again, and judge how the networks draw them at rest.
+
+    Args:
+        weights: the networks.
+        data: the set, of avatars.
+        source: makes its people, gathering light as often as a window does.
+        frames: which of the set's.
+        environments: files among which the frames' environment maps are looked for.
+        size: (width, height) in pixels.
+        places: along the edge of a pixel.
+        samples: of the reference, for each place.
+        progress: called with the number of frames done.
+
+    Raises:
+        InputError: the set does not show people that the source makes, or a map is missing.
+    """
+    described = msgspec.json.decode(msgspec.json.encode(source.description))  # tuples become lists, as in the spec
+    if described.get("people") is None or data.spec.scene.get("people") != described["people"]:
+        raise InputError(f"The data set {data.path} does not show people as this version makes them.")
+    # The light is gathered otherwise, and the frames are larger: all else is the set's.
+    scene = {**data.spec.scene, **described, "tile_fraction": 1.0}
+    spec = msgspec.structs.replace(data.spec, size=size, scene=scene)
+    found = []
+    for done, info in enumerate(frames, start=1):
+        if info.seeds is None:
+            raise InputError("Data sets of version 1 do not tell enough to make their frames again.")
+        person = data.people[block_of(info.index)]
+        mean = _Mean(size)
+        rng = np.random.default_rng(info.seeds.noise)
+        for place in range(places**2):
+            x, y = (np.array([place % places, place // places]) + rng.random(2)) / places - 0.5
+            seeds = Seeds((float(x), float(y)), info.seeds.tiles, int(rng.integers(2**31)))
+            again = msgspec.structs.replace(info, spp=samples, seeds=seeds)
+            tiles = make_again(source, spec, again, person, environments)
+            image = FaceImage.from_batch(tiles, size, info.exposure_ev)
+            mean.add(image, draw(weights, image))
+        if (frame := mean.judged(info, places**2)) is not None:
+            found.append(frame)
+        if progress:
+            progress(done)
+    return found
+
+
+class _Mean:
+    """Sums over the places of a pixel."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        shape = (size[1], size[0])
+        self._seen = np.zeros(shape, np.int64)
+        self._neural, self._target, self._variance = (np.zeros((*shape, 3)) for _ in range(3))
+        self._image: FaceImage | None = None
+
+    def add(self, image: FaceImage, neural: F32) -> None:
+        """Add one place of every pixel."""
+        known = image.face & np.isfinite(image.variance).all(axis=-1)
+        self._image = image
+        self._seen += known
+        for total, values in (
+            (self._neural, neural),
+            (self._target, image.target),
+            (self._variance, image.variance),
+        ):
+            total[known] += values[known]
+
+    def judged(self, info: FrameInfo, places: int) -> RestFrame | None:
+        """The scores; None if no pixel can be judged."""
+        face = 2 * self._seen >= places
+        count = np.maximum(self._seen, 1)[..., None]
+        neural, target, variance = (
+            (total / count**power).astype(np.float32)
+            for total, power in ((self._neural, 1), (self._target, 1), (self._variance, 2))
+        )
+        if self._image is None or not face.any():
+            return None
+        tiled = [to_tiles(values) for values in (neural, target, variance, face)]
+        exposure = np.full(len(tiled[0]), info.exposure_ev, np.float32)
+        truth = TruthError(tiled[0], tiled[1], tiled[2], tiled[3], exposure)
+        error = truth(tiled[0])[truth.judged].astype(np.float64)
+        if not len(error):
+            return None
+        image = replace(self._image, face=face, target=target, variance=variance)
+        shown, wanted = show(neural, image), show(target, image)
+        noisy = show(with_noise(neural, variance, np.random.default_rng(info.index)), image)
+        on_face = cut(face[..., None], image)[..., 0]
+        return RestFrame(
+            info=info,
+            pixels=len(error),
+            judged_share=len(error) / int(face.sum()),
+            psnr=psnr(max(float(error.mean()), float(error.std() / np.sqrt(len(error))))),
+            ssim=ssim(wanted, shown, on_face),
+            ssim_of_noise=ssim(shown, noisy, on_face),
+            flip=flip(wanted, shown, on_face) if HAS_FLIP else None,
+            flip_of_noise=flip(shown, noisy, on_face) if HAS_FLIP else None,
+        )

@@ -1,0 +1,75 @@
+"""The picture at rest: scored against the truth, whatever the noise, on frames that are made again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import InputError
+from app.training.at_rest import RestFrame, judge_at_rest
+from app.training.dataset import Dataset
+from app.training.evaluate import evaluate
+from tests.training import sphere_source
+from tests.training.judged_sphere import linear_skin, make, weight_set
+from tests.training.sphere_source import SpherePeople, SphereSource
+
+DARK = 0.9  # what the networks draw, of the truth
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return make(tmp_path_factory.mktemp("data") / "set", noise=0.0, frames=6, people=SpherePeople())
+
+
+def judge(data: Dataset, factor: float, noise: float, monkeypatch: pytest.MonkeyPatch) -> list[RestFrame]:
+    monkeypatch.setattr(sphere_source, "skin", linear_skin)
+    frames = list(data.frames.values())[::2]
+    source = SphereSource(noise, people=SpherePeople())
+    return judge_at_rest(weight_set(factor), data, source, frames, size=(80, 72), places=3, samples=8)
+
+
+def test_the_mean_of_many_places_is_judged(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = judge(data, DARK, 0.0, monkeypatch)
+    assert [frame.info.index for frame in found] == list(data.frames)[::2]
+    # Spheres shade so evenly that single points are as far off.
+    points = {frame.info.index: frame.truth["experts"] for frame in evaluate(weight_set(DARK), data).frames}
+    for frame in found:
+        assert frame.psnr == pytest.approx(points[frame.info.index], abs=0.5)
+        assert frame.judged_share > 0.95 and frame.pixels > 100
+        assert 0.9 < frame.ssim < 1.0 == frame.ssim_of_noise
+    for frame in judge(data, 1.0, 0.0, monkeypatch):
+        assert frame.psnr > 70.0 and frame.ssim > 0.9999
+
+
+def test_noise_is_taken_away(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    clean, noisy = (judge(data, DARK, noise, monkeypatch) for noise in (0.0, 0.3))
+    for one, other in zip(clean, noisy, strict=True):
+        assert one.psnr == pytest.approx(other.psnr, abs=0.5)
+        assert other.ssim_of_noise < 1.0
+    again = judge(data, DARK, 0.3, monkeypatch)
+    assert [frame.psnr for frame in again] == [frame.psnr for frame in noisy]
+
+
+def test_other_people_are_refused(data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = list(data.frames.values())[:1]
+    monkeypatch.setattr(SpherePeople, "description", {"spheres": (0.1, 0.2)})
+    with pytest.raises(InputError, match="does not show people as this version makes them"):
+        judge_at_rest(weight_set(1.0), data, SphereSource(people=SpherePeople()), frames)
+    fixed = make(tmp_path / "fixed", noise=0.0, frames=1)
+    with pytest.raises(InputError, match="does not show people"):
+        judge_at_rest(weight_set(1.0), fixed, SphereSource(), list(fixed.frames.values()))
+
+
+def test_the_jitter_covers_the_pixel(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[tuple[float, float]] = []
+    render = SphereSource.render
+
+    def watched(self: SphereSource, *positional: object, **options: object) -> object:
+        places.append(options["jitter"])  # type: ignore[arg-type]
+        return render(self, *positional, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SphereSource, "render", watched)
+    source = SphereSource(0.0, people=SpherePeople())
+    judge_at_rest(weight_set(1.0), data, source, list(data.frames.values())[:1], size=(48, 48), places=4, samples=1)
+    cells = np.floor((np.array(places) + 0.5) * 4).astype(int)
+    assert sorted(map(tuple, cells)) == [(x, y) for x in range(4) for y in range(4)]
