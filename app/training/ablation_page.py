@@ -238,7 +238,7 @@ def _passes(costs: Costs | str) -> str:
     for name, title in PASSES.items():
         if name in costs.passes:
             spread = costs.passes[name]
-            when = ", a sample of all points, while lights or meshes change" if name == "light cache" else ""
+            when = ", the first sample of all points, while lights or meshes change" if name == "light cache" else ""
             rows.append(f"| {title}{when} | {' | '.join(_short(spread[key]) for key in ('median', 'min', 'max'))} |")
     return "\n".join(rows) + f"\n\n{costs.measured}, by the device's clock."
 
