@@ -148,15 +148,12 @@ def dataset(
     if address is not None and engine != "ray":
         raise InputError("--address is that of a Ray cluster: give --engine ray as well.")
     from app.progress import counter
-    from app.scene.assets import ASSETS, find_environment
+    from app.scene.assets import environment_maps, find_environment
     from app.training.frame_source import OpenSource
     from app.training.frames import Plan
     from app.training.generate import generate
 
-    if environments:
-        maps = [find_environment(name) for name in environments]
-    else:
-        maps = sorted((ASSETS / "environments").glob("*.exr"))
+    maps = [find_environment(name) for name in environments] or environment_maps()
     layout = None if mesh is None else _layout(mesh, face)
     if spp is None:
         spp = DEFAULT_SAMPLES_HELD_OUT if held_out else DEFAULT_SAMPLES

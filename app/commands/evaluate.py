@@ -13,7 +13,7 @@ from app.packages import need
 
 if TYPE_CHECKING:
     from app.network.weights import WeightSet
-    from app.training.at_rest import RestFrame
+    from app.training.at_rest import AtRest
     from app.training.dataset import Dataset
     from app.training.manifest import FrameInfo
     from app.training.orbit import Flicker
@@ -145,28 +145,27 @@ def _rest(
     count: int | None,
     device: str | None,
     missing: dict[str, str],
-) -> "list[RestFrame]":
-    """So many frames at rest, from all over the set; none, and the reason in `missing`, if that cannot be."""
+) -> "AtRest | None":
+    """So many frames at rest, from all over the set; None, and the reason in `missing`, if that cannot be."""
     if count is None:
         missing["at rest"] = "It was not asked for (--at-rest N)."
-        return []
+        return None
     from app.progress import counter
-    from app.scene.assets import ASSETS
+    from app.scene.assets import environment_maps
     from app.scene_options import SceneOptions
     from app.training.at_rest import judge_at_rest
     from app.training.frame_source import OpenSource
 
     count = min(count, len(judged))
     chosen = [judged[(2 * i + 1) * len(judged) // (2 * count)] for i in range(count)]
-    maps = sorted((ASSETS / "environments").glob("*.exr"))
     source = OpenSource(device, light_samples=SceneOptions().light_samples)
     try:
         with source(0, 1) as opened, counter(count, "frames at rest") as show:
-            found = judge_at_rest(networks, data, opened, chosen, environments=maps, progress=show)
+            found = judge_at_rest(networks, data, opened, chosen, environments=environment_maps(), progress=show)
     except BungyoError as error:
         missing["at rest"] = error.one_line()
-        return []
-    if not found:
+        return None
+    if not found.frames:
         missing["at rest"] = "No pixel of the frames at rest can be judged."
     return found
 

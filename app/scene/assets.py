@@ -29,6 +29,11 @@ def find_environment(name: str | Path, relative_to: Path | None = None) -> Path:
     return _find(name, relative_to or Path(), folder, ENVIRONMENT_SUFFIXES, "environment map")
 
 
+def environment_maps() -> list[Path]:
+    """The environment maps that ship, in assets/environments."""
+    return sorted((ASSETS / "environments").glob("*.exr"))
+
+
 def _find(name: str | Path, start: Path, folder: Path, suffixes: tuple[str, ...], what: str) -> Path:
     try:
         wanted = Path(name).expanduser()

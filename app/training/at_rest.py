@@ -18,7 +18,7 @@ from app.network.schema import to_tiles
 from app.network.weights import WeightSet
 from app.training.dataset import Dataset
 from app.training.face_image import F32, FaceImage, draw
-from app.training.frames import FrameSource, make_again
+from app.training.frames import FrameSource, described_by, make_again
 from app.training.manifest import FrameInfo, Seeds, block_of
 from app.training.metrics import TruthError, psnr
 from app.training.quality import HAS_FLIP, cut, flip, show, ssim, with_noise
@@ -51,6 +51,21 @@ class RestFrame:
     flip_of_noise: float | None
 
 
+@dataclass(frozen=True)
+class AtRest:
+    """Frames at rest, those of which no pixel could be judged left out.
+
+    Attributes:
+        size: (width, height) in pixels.
+        samples: of the reference, in every pixel.
+        frames: in the order in which they were asked for.
+    """
+
+    size: tuple[int, int]
+    samples: int
+    frames: list[RestFrame]
+
+
 def judge_at_rest(
     weights: WeightSet,
     data: Dataset,
@@ -62,7 +77,7 @@ def judge_at_rest(
     places: int = PLACES,
     samples: int = SAMPLES,
     progress: Callable[[int], None] | None = None,
-) -> list[RestFrame]:
+) -> AtRest:
     """Make frames of a set again, and judge how the networks draw them at rest.
 
     Args:
@@ -79,7 +94,7 @@ def judge_at_rest(
     Raises:
         InputError: the set does not show people that the source makes, or a map is missing.
     """
-    described = msgspec.json.decode(msgspec.json.encode(source.description))  # tuples become lists, as in the spec
+    described = described_by(source)
     if described.get("people") is None or data.spec.scene.get("people") != described["people"]:
         raise InputError(f"The data set {data.path} does not show people as this version makes them.")
     # The light is gathered otherwise, and the frames are larger: all else is the set's.
@@ -103,7 +118,7 @@ def judge_at_rest(
             found.append(frame)
         if progress:
             progress(done)
-    return found
+    return AtRest(size, places**2 * samples, found)
 
 
 class _Mean:
@@ -151,7 +166,7 @@ class _Mean:
             info=info,
             pixels=len(error),
             judged_share=len(error) / int(face.sum()),
-            psnr=psnr(max(float(error.mean()), float(error.std() / np.sqrt(len(error))))),
+            psnr=psnr(float(error.mean()), float(error.std() / np.sqrt(len(error)))),
             ssim=ssim(wanted, shown, on_face),
             ssim_of_noise=ssim(shown, noisy, on_face),
             flip=flip(wanted, shown, on_face) if HAS_FLIP else None,

@@ -265,7 +265,7 @@ class _Sums:
         count = self._judged[index]
         mean = self._error[name][index] / count
         spread = np.sqrt(max(self._squares[name][index] / count - mean * mean, 0.0) / count)
-        return psnr(max(mean, spread))
+        return psnr(mean, spread)
 
 
 def draw_wide(weights: WeightSet, features: F32, light_scale: F32) -> F32:

@@ -6,7 +6,7 @@ other cameras and lights would change. A single draw leaves no doubt to measure:
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from app.network.layers import flops, parameter_count
 from app.network.weights import WeightSet
-from app.training.at_rest import PLACES, SAMPLES, SIZE, RestFrame
+from app.training.at_rest import AtRest
 from app.training.dataset import Dataset
 from app.training.evaluate import UV_CELLS, Evaluation
 from app.training.groups import Group, distance_groups, light_groups
@@ -48,7 +48,7 @@ def figures(
     wide: Mapping[str, WeightSet] | None = None,
     quality: Quality | None = None,
     flicker: Flicker | None = None,
-    rest: Sequence[RestFrame] = (),
+    rest: AtRest | None = None,
     missing: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Put all figures together; what was not measured is None.
@@ -100,7 +100,7 @@ def figures(
         "flicker_ratio": flicker and flicker.ratio,
         "flicker_ratio_doubt": flicker and flicker.deviation,
         "flicker": flicker and asdict(flicker),
-        "at_rest": _at_rest(rest, data) if rest else None,
+        "at_rest": _at_rest(rest, data) if rest and rest.frames else None,
         "generalist_tile_share": generalist_tiles / sum(evaluation.tiles.values()),
         "generalist_pixel_share": 1.0 - evaluation.expert_share,
         "flop_per_pixel": flops(weights.layers),
@@ -162,13 +162,14 @@ def _model(
     return result
 
 
-def _at_rest(frames: Sequence[RestFrame], data: Dataset) -> dict[str, Any]:
+def _at_rest(rest: AtRest, data: Dataset) -> dict[str, Any]:
+    frames = rest.frames
     draws = np.array([data.draw_of(frame.info.index) for frame in frames])
     decibels = np.array([frame.psnr for frame in frames])
     mean, doubt = mean_and_doubt(decibels, draws)
     result: dict[str, Any] = {
-        "size": list(SIZE),
-        "samples": PLACES**2 * SAMPLES,
+        "size": list(rest.size),
+        "samples": rest.samples,
         "psnr_mean": mean,
         "psnr_mean_doubt": doubt,
         "psnr_worst": float(decibels.min()),

@@ -242,6 +242,12 @@ def _frame(source: FrameSource, plan: Plan, index: int) -> tuple[FrameInfo, Tile
     return info, tiles
 
 
+def described_by(source: FrameSource) -> dict[str, Any]:
+    """A source's description as a data set's spec has it: tuples have become lists."""
+    described: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(source.description))
+    return described
+
+
 def make_again(
     source: FrameSource,
     spec: DatasetSpec,
@@ -263,7 +269,7 @@ def make_again(
     """
     if frame.seeds is None:
         raise InputError("Data sets of version 1 do not tell enough to make their frames again.")
-    described = msgspec.json.decode(msgspec.json.encode(source.description))  # tuples become lists, as in the spec
+    described = described_by(source)
     differing = sorted(name for name, value in described.items() if spec.scene.get(name) != value)
     if differing or (person is None) != (source.people is None):
         what = ", ".join(differing) or "people"

@@ -56,9 +56,12 @@ def auto_exposure(radiance: F32, irradiance: float = 0.0) -> float:
     return float(np.log2(KEY_LUMINANCE / mean)) if mean > 1e-12 else 0.0
 
 
-def psnr(mean_squared_error: float) -> float:
-    """Decibels of a mean squared error of display values in 0..1; 99 dB where there is none."""
-    return float(-10.0 * np.log10(max(mean_squared_error, 10.0**-9.9)))
+def psnr(mean_squared_error: float, doubt: float = 0.0) -> float:
+    """Decibels of a mean squared error of display values in 0..1; 99 dB where there is none.
+
+    An error below `doubt`, its standard error, counts as that: noise lets it be told from 0 no better.
+    """
+    return float(-10.0 * np.log10(max(mean_squared_error, doubt, 10.0**-9.9)))
 
 
 def mean_and_doubt(values: F64, draws: npt.NDArray[np.integer]) -> tuple[float, float]:

@@ -25,7 +25,7 @@ def judge(data: Dataset, factor: float, noise: float, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sphere_source, "skin", linear_skin)
     frames = list(data.frames.values())[::2]
     source = SphereSource(noise, people=SpherePeople())
-    return judge_at_rest(weight_set(factor), data, source, frames, size=(80, 72), places=3, samples=8)
+    return judge_at_rest(weight_set(factor), data, source, frames, size=(80, 72), places=3, samples=8).frames
 
 
 def test_the_mean_of_many_places_is_judged(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
