@@ -53,6 +53,7 @@ void main()
 #if AXIS == 0
     target[i] = sum;
 #else
-    imageStore(target[0], here, vec4(sum.rgb / state.unit, sum.a));
+    vec3 share = share_on_skin(points[first + i].to_border, SIGMA_NARROW * path);
+    imageStore(target[0], here, vec4(share * sum.rgb / state.unit, sum.a));
 #endif
 }

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 from app.gpu import Struct
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR
+from app.scene.open_border import distance_to_border, open_border
 from app.scene.uv_raster import gutter_sources, rasterize_uv
 
 # Metres from brows, lashes and beards within which light rays meet them. Elsewhere they hide next to nothing, and as
@@ -18,6 +19,8 @@ HAIR_REACH = 0.012
 # takes no time, but not fewer: were texels far apart, all hair would seem to be far from them.
 _HAIR_PLACES = 500
 _SKIN_ROWS = 256
+# Metres from where the skin ends, as below the neck, within which light that spreads below it is lost.
+BORDER_REACH = 0.015
 
 CACHE_POINT = Struct(
     "CachePoint",
@@ -32,6 +35,7 @@ CACHE_POINT = Struct(
         ("mean_free_path", "vec3"),  # metres
         ("anywhere", "uint"),  # whether rays start anywhere in the texel, against patterns of fine shadows
         ("ray_mask", "uint"),  # what hides light
+        ("to_border", "float"),  # metres to where the skin ends, at most BORDER_REACH
     ],
 )
 
@@ -71,6 +75,8 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
         texels["traced"][wanted] = texels["face"][wanted] = 1
         texels["material"][wanted] = index
         texels["mean_free_path"][wanted] = np.array(part.material.mean_free_path) * 1e-3
+    traced = texels["traced"] > 0
+    texels["to_border"][traced] = distance_to_border(texels["position"][traced], _end_of_skin(scene), BORDER_REACH)
     texels["ray_mask"] = MASK_FACE | MASK_SOLID
     hairs = [(part, mesh.positions) for part, mesh in zip(scene.parts, scene.meshes, strict=True) if part.hair]
     near = _near(texels, [positions for part, positions in hairs if part.sparse_hair])
@@ -79,6 +85,14 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
     others = [positions for part, positions in hairs if not part.sparse_hair and _is_short(positions, texels)]
     texels["anywhere"] = near | _near(texels, others)
     return texels.ravel()
+
+
+def _end_of_skin(scene: SceneBuffers) -> NDArray[np.float64]:
+    """Edges (K, 2, 3) where the skin of all face parts together ends: parts may be sewn to each other."""
+    faces = [mesh for part, mesh in zip(scene.parts, scene.meshes, strict=True) if part.face]
+    first = np.cumsum([0] + [len(mesh.positions) for mesh in faces])
+    triangles = [mesh.triangles.astype(np.int64) + start for mesh, start in zip(faces, first, strict=False)]
+    return open_border(np.concatenate([mesh.positions for mesh in faces]), np.concatenate(triangles))
 
 
 def _near(texels: NDArray[Any], hairs: list[NDArray[Any]]) -> NDArray[np.bool_]:
