@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from app.gpu import Struct
+from app.passes.bent_normals import bent_normals
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR
 from app.scene.open_border import distance_to_border, open_border
@@ -27,7 +28,7 @@ CACHE_POINT = Struct(
     [
         ("position", "vec3"),
         ("area", "float"),  # m2 of skin that a texel stands for; 0 in the gutter and for vertices
-        ("normal", "vec3"),
+        ("normal", "vec3"),  # of skin: bent by the normal map, on average over the texel
         ("traced", "uint"),
         ("geometric_normal", "vec3"),
         ("face", "uint"),
@@ -58,7 +59,8 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
         normals = mesh.normals[triangle]
         normal = (weights * normals).sum(axis=2)
         normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
-        cross = np.cross(corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :])
+        edges = corners[..., 1:, :] - corners[..., :1, :]
+        cross = np.cross(edges[..., 0, :], edges[..., 1, :])
         length = np.linalg.norm(cross, axis=-1)
         geometric = cross / np.maximum(length, 1e-20)[..., None]
         geometric *= np.where((geometric * normal).sum(axis=-1) < 0.0, -1.0, 1.0)[..., None]
@@ -66,15 +68,22 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
         below = np.minimum(((position[..., None, :] - corners) * normals).sum(axis=-1), 0.0)
         lifted = position - (weights * below[..., None] * normals).sum(axis=2)
         uv = mesh.uvs[triangle]
-        d1, d2 = uv[..., 1, :] - uv[..., 0, :], uv[..., 2, :] - uv[..., 0, :]
+        uv_edges = uv[..., 1:, :] - uv[..., :1, :]
+        d1, d2 = uv_edges[..., 0, :], uv_edges[..., 1, :]
         uv_area = np.abs(d1[..., 0] * d2[..., 1] - d1[..., 1] * d2[..., 0])
+        shape, material = normal[wanted], part.material
+        if material.normal_map is not None:
+            place = (weights * uv).sum(axis=2)[wanted]
+            shape = bent_normals(
+                material.normal_map, material.normal_scale, place, shape, edges[wanted], uv_edges[wanted], size
+            )
         area = length / np.maximum(uv_area, 1e-12) / (size * size)
         texels["position"][wanted] = lifted[wanted]
-        texels["normal"][wanted], texels["geometric_normal"][wanted] = normal[wanted], geometric[wanted]
+        texels["normal"][wanted], texels["geometric_normal"][wanted] = shape, geometric[wanted]
         texels["area"][wanted] = np.where(raster.covered, area, 0.0)[wanted]
         texels["traced"][wanted] = texels["face"][wanted] = 1
         texels["material"][wanted] = index
-        texels["mean_free_path"][wanted] = np.array(part.material.mean_free_path) * 1e-3
+        texels["mean_free_path"][wanted] = np.array(material.mean_free_path) * 1e-3
     traced = texels["traced"] > 0
     texels["to_border"][traced] = distance_to_border(texels["position"][traced], _end_of_skin(scene), BORDER_REACH)
     texels["ray_mask"] = MASK_FACE | MASK_SOLID

@@ -22,7 +22,7 @@ def upload_texture(device: Device, texture: Texture) -> Image:
         name = "rgba8_srgb" if texture.srgb else "rgba8"
     if name != "r8":
         pixels = _to_rgba(pixels)
-    levels = _mip_chain(pixels, texture.srgb)
+    levels = mip_chain(pixels, texture.srgb)
     image = device.image(pixels.shape[1], pixels.shape[0], name, mips=len(levels), name=texture.name or "texture")
     with image.building():
         for mip, level in enumerate(levels):
@@ -41,8 +41,8 @@ def _to_rgba(pixels: NDArray[Any]) -> NDArray[Any]:
     return rgba
 
 
-def _mip_chain(pixels: NDArray[Any], srgb: bool) -> list[NDArray[Any]]:
-    """Halve an image until one side is 1, averaging in linear light."""
+def mip_chain(pixels: NDArray[Any], srgb: bool) -> list[NDArray[Any]]:
+    """The mip levels of (H,W,C) pixels: halved until one side is 1, averaged in linear light."""
     levels = [np.ascontiguousarray(pixels)]
     full = 255.0 if pixels.dtype == np.uint8 else 1.0
     value = _linear(pixels, srgb)

@@ -1,8 +1,10 @@
-"""Where a surface ends: at edges that belong to one triangle only, as below the neck of a bust."""
+"""Where a surface ends, and how far that is."""
 
 import numpy as np
 import trimesh
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 F64 = NDArray[np.float64]
@@ -13,14 +15,17 @@ _MOST_STEPS = 64  # along one edge, however long it is
 
 
 def open_border(positions: ArrayLike, triangles: ArrayLike) -> F64:
-    """The edges where a surface ends.
+    """The edges where a surface ends, as below the neck of a bust.
+
+    Of every connected piece these are the edges of one triangle only, those of the longest loop. At shorter ones, as in
+    the mouth and at the lids, skin does not end but turns inwards, where no light falls.
 
     Args:
         positions: (N, 3) metres. Vertices at the same place count as one.
-        triangles: (M, 3) indices; those without an area between their corners do not count.
+        triangles: (M, 3) indices; those with less than three corners do not count.
 
     Returns:
-        (K, 2, 3): the ends of every edge that belongs to one triangle only.
+        (K, 2, 3): the ends of every edge.
     """
     p = np.asarray(positions, np.float64)
     t = np.asarray(triangles, np.int64).reshape(-1, 3)
@@ -30,9 +35,21 @@ def open_border(positions: ArrayLike, triangles: ArrayLike) -> F64:
     t = place[t]
     t = t[(t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])]
     edges = np.sort(trimesh.geometry.faces_to_edges(t), axis=1)
-    single = trimesh.grouping.group_rows(edges, require_count=1)
-    ends: F64 = p[first[edges[single]]]
-    return ends
+    single = edges[trimesh.grouping.group_rows(edges, require_count=1)]
+    ends: F64 = p[first[single]]
+    piece, loop = (_connected(pairs, len(first))[single[:, 0]] for pairs in (edges, single))
+    length = np.bincount(loop, np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1), minlength=len(first))
+    longest = np.zeros(len(first))
+    np.maximum.at(longest, piece, length[loop])
+    outer: F64 = ends[length[loop] == longest[piece]]
+    return outer
+
+
+def _connected(edges: NDArray[np.int64], vertices: int) -> NDArray[np.int32]:
+    """Number of the piece that each vertex belongs to."""
+    graph = coo_array((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=(vertices, vertices))
+    labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
+    return labels
 
 
 def distance_to_border(points: ArrayLike, border: F64, reach: float) -> F64:

@@ -20,6 +20,7 @@ from app.network.schema import (
     unpack,
 )
 from app.passes import light_maps
+from app.passes.bent_normals import bent_normals
 from app.passes.gbuffer import GBuffer
 from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_table
 from app.passes.light_cache import INWARD_CONE, LIGHT_KINDS, SIGMA_NARROW, THICKNESS_MAX, LightCache, LightKind
@@ -27,13 +28,14 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
-from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Part, Scene
+from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Part, Scene, Texture
 from app.scene.primitives import quad, uv_sphere
 from app.training.metrics import LUMINANCE
 from tests.conftest import watched
 
 RADIUS = 0.1
 ALBEDO = (0.6, 0.4, 0.3)
+SKIN = Material("skin", albedo=ALBEDO, roughness=0.4, subsurface=1.0)
 SIZE = (75, 53)  # neither is a multiple of a tile
 RINGS = (48, 64)  # triangles of the sphere from pole to pole and around, where only light counts
 MAP_SIZE = 512  # texels along a light map's edge: more take minutes, and show no more of a sphere
@@ -73,11 +75,12 @@ def draw(
     kind: LightKind = "trace",
     rings: tuple[int, int] = RINGS,
     map_size: int = MAP_SIZE,
+    material: Material = SKIN,
 ) -> Frame:
     sphere = Part(
         "sphere",
         uv_sphere(RADIUS, *rings),
-        Material("skin", albedo=ALBEDO, roughness=0.4, subsurface=1.0),
+        material,
         face=True,
         transform=np.eye(4) if transform is None else transform,
     )
@@ -133,6 +136,12 @@ def hit_points(camera: Camera, jitter: tuple[float, float] = (0.0, 0.0)) -> tupl
     return basis.origin + t[..., None] * ray, t
 
 
+def sphere_uv(normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the sphere's points, by their unit normals (n,3); u = 0.5 faces +z."""
+    u = np.arctan2(normal[:, 0], normal[:, 2]) / (2.0 * np.pi) + 0.5
+    return np.stack([u, 1.0 - np.arccos(np.clip(normal[:, 1], -1.0, 1.0)) / np.pi], axis=-1)
+
+
 @pytest.mark.parametrize("jitter", [(0.0, 0.0), (0.37, -0.41)])
 def test_geometry(gpu: Device, jitter: tuple[float, float]) -> None:
     camera = Camera((0.3, 0.2, 0.9), (0.01, 0.0, 0.0), fov_y=math.radians(16.0))
@@ -153,10 +162,7 @@ def test_geometry(gpu: Device, jitter: tuple[float, float]) -> None:
     view = np.array(camera.position) - points[both]
     view /= np.linalg.norm(view, axis=-1, keepdims=True)
     assert np.abs(features["view"] - view).max() < 3e-3
-    u = np.arctan2(normal[:, 0], normal[:, 2]) / (2.0 * np.pi) + 0.5  # the primitive: u = 0.5 faces +z
-    v = 1.0 - np.arccos(np.clip(normal[:, 1], -1.0, 1.0)) / np.pi
-    assert np.abs(features["uv"][:, 0] - u).max() < 6e-3
-    assert np.abs(features["uv"][:, 1] - v).max() < 6e-3
+    assert np.abs(features["uv"] - sphere_uv(normal)).max() < 6e-3
     assert np.allclose(frame.features["albedo"][both], ALBEDO, atol=1e-3)
     assert np.allclose(frame.features["roughness"][both], 0.4, atol=1e-3)
 
@@ -181,6 +187,37 @@ def test_sun_gives_cosine_irradiance(gpu: Device, kind: LightKind) -> None:
     assert np.abs(frame.light("diffuse_narrow") - expected)[lit].max() < 0.015
     toward = 2.0 * LUMINANCE @ np.array(ALBEDO) / np.pi
     assert np.allclose(frame.light("light_direction")[lit], [0.0, 0.0, toward], atol=0.005)
+
+
+@both_kinds
+def test_light_falls_on_normals_bent_by_the_map(gpu: Device, kind: LightKind) -> None:
+    """Of pixels and of the light cache's texels, as `bent_normals` bends them."""
+    rng = np.random.default_rng(5)
+    slopes = rng.integers(64, 192, (8, 8, 2))
+    bumps = Texture(np.concatenate([slopes, np.full((8, 8, 1), 255)], axis=-1).astype(np.uint8))
+    material = replace(SKIN, normal_map=bumps, normal_scale=0.7, mean_free_path=(0.1, 0.1, 0.1))
+    frame = draw(gpu, (SUN,), samples=4, kind=kind, material=material, texels=128, rings=(96, 128))
+    camera = Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), fov_y=math.radians(16.0))
+    points, depth = hit_points(camera)
+    both = frame.face & np.isfinite(depth)
+    normal = points[both] / RADIUS
+    uv = sphere_uv(normal)
+    longitude, colatitude = (uv[:, 0] - 0.5) * 2.0 * np.pi, (1.0 - uv[:, 1]) * np.pi
+    along_u = np.stack([np.cos(longitude), np.zeros(len(uv)), -np.sin(longitude)], axis=-1)
+    edges = np.stack([along_u * np.sin(colatitude)[:, None], np.cross(normal, along_u)], axis=1)
+    uv_edges = np.broadcast_to(np.diag([0.5, 1.0]), (len(uv), 2, 2))
+    bent = bent_normals(bumps, 0.7, uv, normal, edges, uv_edges, 512)
+    assert np.percentile((bent * normal).sum(-1), 5) < 0.97  # or nothing is shown
+
+    inner = normal[:, 2] > 0.4
+    off = np.abs(frame.features["normal"][both] - bent)[inner]
+    assert off.max() < 0.03 and np.median(off) < 2e-3
+    cosine = bent[:, 2]
+    lit = inner & (cosine > 0.25)
+    expected = 2.0 * cosine[:, None] * np.array(ALBEDO) / np.pi * entering(cosine, 0.5)[:, None]
+    off = np.abs(frame.light("diffuse_narrow")[both[frame.face]] - expected)[lit]
+    # Directions that a bent normal has below the surface show the skin there: little, but noisy.
+    assert np.percentile(off, 98) < 0.03 and np.median(off) < 3e-3
 
 
 @both_kinds

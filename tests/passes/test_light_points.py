@@ -8,9 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from app.gpu import Device
-from app.passes.light_cache import FINE_SCALE, SHADOW_SCALE, LightCache
+from app.passes.light_cache import CACHE_IMAGES, FINE_SCALE, SHADOW_SCALE, SIGMA_NARROW, SIGMA_WIDE, LightCache
 from app.passes.light_points import HAIR_REACH, face_texels
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import MASK_SPARSE_HAIR
@@ -135,6 +136,28 @@ def test_long_hair_and_what_is_far_from_short_hair_leave_texels_alone(gpu: Devic
 
     with buffers(gpu, skin(), bars("hair", 2.0 * HAIR_REACH)) as scene:  # long: it ends far from the skin
         assert not face_texels(scene, FINE)["anywhere"].any()
+
+
+def test_light_that_spreads_beyond_the_end_of_the_skin_is_lost(gpu: Device) -> None:
+    """A Gaussian beside a straight edge keeps what the normal distribution says; across the edge nothing lights."""
+    path = np.array([4.0, 2.0, 1.0])
+    material = Material(subsurface=1.0, mean_free_path=(4.0, 2.0, 1.0))
+    with buffers(gpu, replace(skin(), material=material)) as scene:
+        cache = LightCache(gpu, scene, size=SIZE, samples=4, background=False)
+        scene.set_frame(Camera(), 64, 64, jitter=(0.0, 0.0), sample_index=0)
+        while not cache.converged:
+            cache.update()
+        images = [image.read().astype(np.float64) for image, _ in cache.images]
+        cache.close()
+    for name, deviations in (("LIGHTS", SIGMA_NARROW), ("WIDE", SIGMA_WIDE)):
+        light = images[CACHE_IMAGES.index(name)][..., :3]
+        middle = len(light) // 2
+        row = light[middle] / light[middle, middle]
+        to_edge = (np.arange(len(light)) + 0.5) * EDGE / len(light)
+        to_edge = np.minimum(to_edge, EDGE - to_edge)
+        expected = norm.cdf(to_edge[:, None] / (deviations * path * 1e-3))
+        assert np.abs(row - expected).max() < 2e-3, name
+        assert 0.5 < row[0, 2] < 0.97 and row[0, 0] < row[0, 1] < row[0, 2]
 
 
 def test_how_fine_texels_are_does_not_decide_which_hair_is_short(gpu: Device) -> None:
