@@ -1,15 +1,20 @@
 """An environment map on the GPU: blurred levels for shading, an alias table for sampling."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gpu import Device, Image
+from app.gpu import Buffer, Device, Image
 from app.passes.owner import Owner
 from app.passes.scene_layout import ENVIRONMENT_LEVELS, ENVIRONMENT_TEXEL
 from app.scene.environment import LUMINANCE, Environment
+from app.scene.map_lamps import MapLamp, find_lamps
+from app.scene.prefilter import prefilter_ggx
 from app.scene.sampling import alias_table
+
+BACKDROP_ROUGHNESS = 0.3
 
 
 class EnvironmentMaps(Owner):
@@ -20,8 +25,11 @@ class EnvironmentMaps(Owner):
         environment: the map, or None for stand-ins that are never read.
 
     Attributes:
+        lamps: spots that all passes but the reference draw as lights of their own. What follows is without them.
         levels: images, blurred for roughness i / (ENVIRONMENT_LEVELS - 1).
         alias: buffer of ENVIRONMENT_TEXEL, a texel each.
+        whole, whole_alias: the first level and its table with the lamps, for the reference.
+        backdrop: image of all of the map, as the camera sees it: softly out of focus.
     """
 
     def __init__(self, device: Device, environment: Environment | None) -> None:
@@ -29,11 +37,23 @@ class EnvironmentMaps(Owner):
         with self.building():
             if environment is None:
                 blank = self.own(device.image(1, 1, "rgba8", name="no environment"))
+                self.lamps: list[MapLamp] = []
                 self.levels = [blank] * ENVIRONMENT_LEVELS
                 self.alias = self.own(device.buffer(np.zeros(1, ENVIRONMENT_TEXEL.dtype), name="no environment"))
+                self.whole, self.whole_alias, self.backdrop = blank, self.alias, blank
             else:
-                self.levels = [self._upload(device, level) for level in environment.prefiltered(ENVIRONMENT_LEVELS)]
-                self.alias = self.own(device.buffer(_alias_texels(environment), name="environment alias table"))
+                self.lamps, pixels = find_lamps(environment.pixels)
+                rest = replace(environment, pixels=pixels)
+                self.levels = [self._upload(device, level) for level in rest.prefiltered(ENVIRONMENT_LEVELS)]
+                self.alias = self._upload_alias(device, rest)
+                self.backdrop = self._upload(device, prefilter_ggx(environment.pixels, BACKDROP_ROUGHNESS))
+                self.whole, self.whole_alias = self.levels[0], self.alias
+                if self.lamps:
+                    self.whole = self._upload(device, environment.pixels)
+                    self.whole_alias = self._upload_alias(device, environment)
+
+    def _upload_alias(self, device: Device, environment: Environment) -> Buffer:
+        return self.own(device.buffer(_alias_texels(environment), name="environment alias table"))
 
     def _upload(self, device: Device, level: NDArray[np.float32]) -> Image:
         rgba = np.ones((*level.shape[:2], 4), np.float32)

@@ -128,7 +128,9 @@ class Reference(Owner):
         make = partial(device.raytracing_pipeline, "reference.rgen", ["miss.rmiss"], [HitGroup("hit.rchit")])
         defines = {**self._defines, "CLEAR_PARTS": int(_has_clear_parts(scene))}
         includes = {"reference_push.glsl": PUSH.glsl}
-        return self.own(ScenePipeline(make, scene, self._resources, push=PUSH, defines=defines, includes=includes))
+        return self.own(
+            ScenePipeline(make, scene, self._resources, push=PUSH, defines=defines, includes=includes, whole_map=True)
+        )
 
     def set_tiles(self, tiles: Sequence[int] | NDArray[np.integer] | None) -> None:
         """Choose the tiles to trace, by index (row * tiles_x + column), each at most once; None: all.

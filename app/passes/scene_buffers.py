@@ -65,7 +65,8 @@ class SceneBuffers(Owner):
         self._record: NDArray[Any] = np.zeros((), FRAME.dtype)
         self.clip_from_world: NDArray[np.float64] = np.eye(4)
         self._pixels: NDArray[np.float32] | None = None
-        self.light_count = -1
+        self.light_count = -1  # with the lamps of the map, which come last
+        self._lamp_count = 0
         self.light_level = 0.0
         self.exposure = 1.0
         with self.building():
@@ -80,7 +81,7 @@ class SceneBuffers(Owner):
             if device.raytracing:
                 self.acceleration = self.own(SceneAcceleration(device, self.parts, self.meshes, self.vertices))
             self._environment = self.own(device.buffer(ENVIRONMENT.size, name="environment"))
-            self._of_lights = self.own(Owner())
+            self._of_map, self._of_lights = self.own(Owner()), self.own(Owner())
             self.set_lights(scene)
 
     def _upload_meshes(self) -> None:
@@ -117,9 +118,18 @@ class SceneBuffers(Owner):
         """
         rig, sky = scene.lights, scene.environment
         self.exposure = 2.0**rig.exposure
+        pixels = None if sky is None else sky.pixels
+        other_map = pixels is not self._pixels or self.light_count < 0
+        if other_map:
+            self._of_map.close()
+            self._maps = self._of_map.own(EnvironmentMaps(self.device, sky))
+            self._pixels = pixels
+        lamps = [] if sky is None else [lamp.light(sky) for lamp in self._maps.lamps]
         center = scene.bounds(face_only=bool(scene.face_parts)).mean(axis=0)
-        lights = np.zeros(max(1, len(rig.lights)), LIGHT.dtype)
+        lights = np.zeros(max(1, len(rig.lights) + len(lamps)), LIGHT.dtype)
         levels = [_fill_light(lights[i], light, center) for i, light in enumerate(rig.lights)]
+        for i, lamp in enumerate(lamps, len(levels)):
+            _fill_light(lights[i], lamp, center)
         sky_level = math.pi * float(sky.mean_radiance @ LUMINANCE) * sky.intensity if sky else 0.0
         total = sum(levels) + sky_level
         # A quarter of the choices is uniform, so that a light that is weak at the centre but strong somewhere is found.
@@ -137,17 +147,14 @@ class SceneBuffers(Owner):
             record["present"], record["pick"] = 1, picks[-1]
             record["height"], record["width"] = sky.pixels.shape[:2]
             record["rotation"], record["intensity"] = sky.rotation, sky.intensity
-        pixels = None if sky is None else sky.pixels
-        stale = len(rig.lights) != self.light_count or pixels is not self._pixels
-        if stale:
+        other_count = len(rig.lights) + len(lamps) != self.light_count
+        if other_count:
             self._of_lights.close()
-            own = self._of_lights.own
-            self._lights = own(self.device.buffer(lights.nbytes, name="lights"))
-            self._maps = own(EnvironmentMaps(self.device, sky))
-            self.light_count, self._pixels = len(rig.lights), pixels
+            self._lights = self._of_lights.own(self.device.buffer(lights.nbytes, name="lights"))
+        self.light_count, self._lamp_count = len(rig.lights) + len(lamps), len(lamps)
         self._lights.write(lights)
         self._environment.write(record)
-        return stale
+        return other_map or other_count
 
     def set_frame(
         self, camera: Camera, width: int, height: int, *, jitter: tuple[float, float], sample_index: int, seed: int = 0
@@ -172,7 +179,7 @@ class SceneBuffers(Owner):
         frame = self._record
         frame["view_projection"] = (camera.shift(width, height, jitter) @ self.clip_from_world).T
         frame["exposure"], frame["light_level"] = self.exposure, self.light_level
-        frame["light_count"] = self.light_count
+        frame["light_count"], frame["lamp_count"] = self.light_count, self._lamp_count
         frame["sample_index"], frame["seed"], frame["jitter"] = sample_index, seed, jitter
         return frame
 
@@ -182,22 +189,28 @@ class SceneBuffers(Owner):
             "TLAS": "tlas", "VERTICES": "texels", "GGX_ALBEDO": "texels", "TEXTURES": "textures",
             "ENVIRONMENT_LEVELS": "textures",
         }  # fmt: skip
-        counts = {"TEXTURES": MAX_TEXTURES, "ENVIRONMENT_LEVELS": ENVIRONMENT_LEVELS}
+        counts = {"TEXTURES": MAX_TEXTURES, "ENVIRONMENT_LEVELS": ENVIRONMENT_LEVELS + 1}  # and the backdrop
         return [
             Binding(slot, kinds.get(name, "storage"), counts.get(name, 1), name.lower())
             for slot, name in enumerate(SLOTS)
             if self.acceleration is not None or name not in ("TLAS", "PRIMITIVES")
         ]
 
-    def resources(self) -> dict[int, Bound]:
-        """What stands in the slots now, for a pipeline's `bind`. Valid until `set_lights` returns True."""
+    def resources(self, *, whole_map: bool = False) -> dict[int, Bound]:
+        """What stands in the slots now, for a pipeline's `bind`. Valid until `set_lights` returns True.
+
+        Args:
+            whole_map: the environment with its lamps, for a pipeline that does not draw them as lights.
+        """
         textures: list[SampledImage] = [(image, self._repeat) for image in self._textures]
         textures += [(self._blank, self._repeat)] * (MAX_TEXTURES - len(textures))
-        levels = [(image, self._sphere) for image in self._maps.levels]
+        maps = self._maps
+        first, alias = (maps.whole, maps.whole_alias) if whole_map else (maps.levels[0], maps.alias)
+        levels = [(image, self._sphere) for image in (first, *maps.levels[1:], maps.backdrop)]
         traced = (None, None) if self.acceleration is None else (self.acceleration.tlas, self.acceleration.primitives)
         values = (
             *traced, self.vertices, self.indices, self._parts_buffer, self._materials, self._lights,
-            self._environment, self._maps.alias, self._ggx, self._boundaries, self.frame, textures, levels,
+            self._environment, alias, self._ggx, self._boundaries, self.frame, textures, levels,
         )  # fmt: skip
         return {slot: value for slot, value in enumerate(values) if value is not None}
 

@@ -89,6 +89,10 @@ FRAME = Struct(
         ("size", "uvec2"),
         ("tiles_x", "uint"),
         ("light_count", "uint"),
+        (
+            "lamp_count",
+            "uint",
+        ),  # of the lights, the last ones: lamps of the environment map, which the reference has whole
         ("sample_index", "uint"),
         ("seed", "uint"),
         ("jitter", "vec2"),

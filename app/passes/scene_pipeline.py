@@ -29,6 +29,7 @@ class ScenePipeline(Owner):
         resources: tells what else is bound, by name, whenever the scene is: NAME's slot is SLOT_NAME in the shaders.
             Names, their order and the lengths of arrays stay as they were first. The resources stay the caller's.
         push, defines, includes: as for these methods.
+        whole_map: whether the shaders see the lamps of an environment map in the map, not as lights.
 
     Attributes:
         scene: what is bound.
@@ -43,9 +44,10 @@ class ScenePipeline(Owner):
         push: Struct | None = None,
         defines: Mapping[str, str | int] | None = None,
         includes: Mapping[str, str] | None = None,
+        whole_map: bool = False,
     ) -> None:
         super().__init__()
-        self._resources = resources
+        self._resources, self._whole_map = resources, whole_map
         first = resources()
         self._slots = {name: FIRST_PASS_SLOT + i for i, name in enumerate(first)}
         own = [_binding(self._slots[name], name, resource) for name, resource in first.items()]
@@ -66,7 +68,7 @@ class ScenePipeline(Owner):
         self.scene = scene
         self._bound.close()
         own = {self._slots[name]: resource for name, resource in self._resources().items()}
-        self._set = self._bound.own(self._pipeline.bind({**scene.resources(), **own}))
+        self._set = self._bound.own(self._pipeline.bind({**scene.resources(whole_map=self._whole_map), **own}))
 
     def use(self, command: CommandBuffer) -> None:
         """Record that the commands after this are for this pipeline, and that it works with what is bound."""

@@ -39,7 +39,9 @@ vec3 environment_blurred(vec3 direction, float roughness)
 // What the camera sees where nothing stands: the map, softly out of focus.
 vec3 backdrop(vec3 direction)
 {
-    return environment_blurred(direction, 0.3);
+    if (environment.present == 0u) return vec3(0.0);
+    vec2 uv = environment_uv(world_to_environment(direction));
+    return textureLod(environment_levels[ENVIRONMENT_LEVELS], uv, 0.0).rgb * environment.intensity;
 }
 
 // Irradiance of the whole, unshadowed map at a normal: roughness 1 is filtered by the cosine (app/scene/prefilter.py).

@@ -9,9 +9,12 @@
 #define USE_FOUND (SAMPLING != 1)
 #define USE_PROBES (SAMPLING < 2)
 
+// Lamps of the environment map are no lights here: the map has them.
+uint light_count() { return frame.light_count - frame.lamp_count; }
+
 // A place on a light, wherever it is seen from.
 struct Choice {
-    uint light;       // frame.light_count: the environment
+    uint light;       // light_count(): the environment
     float pick;       // probability of having chosen this light; 0: none was
     vec2 xi;
     vec3 direction;   // of the environment
@@ -34,11 +37,11 @@ Choice choose_light()
     float x = random_float();
     c.xi = random_vec2();
     c.light = 0u;
-    for (; c.light < frame.light_count; ++c.light) {
+    for (; c.light < light_count(); ++c.light) {
         if (x < lights[c.light].pick) break;
         x -= lights[c.light].pick;
     }
-    if (c.light < frame.light_count) {
+    if (c.light < light_count()) {
         c.pick = lights[c.light].pick;
     } else {
         c.pick = environment.present != 0u ? environment.pick : 0.0;
@@ -55,7 +58,7 @@ Arrival arrival_at(vec3 p, Choice c)
     a.radiance = vec3(0.0);
     a.pdf = 0.0;
     if (c.pick <= 0.0) return a;
-    if (c.light < frame.light_count) {
+    if (c.light < light_count()) {
         LightSample s = sample_light(lights[c.light], p, c.xi);
         a.direction = s.direction;
         a.distance = s.distance;
@@ -100,7 +103,7 @@ float weigh_found(float bsdf_pdf, float chosen_pdf, float ratio)
 vec3 found_arrival(vec3 origin, vec3 direction, float t_max, float bsdf_pdf, float ratio)
 {
     vec3 sum = vec3(0.0);
-    for (uint i = 0u; i < frame.light_count; ++i) {
+    for (uint i = 0u; i < light_count(); ++i) {
         vec3 radiance;
         float pdf;
         if (hit_light(lights[i], origin, direction, t_max, radiance, pdf))

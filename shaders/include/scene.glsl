@@ -15,7 +15,7 @@ TEXELS(SLOT_GGX_ALBEDO, ggx_albedo);
 layout(set = 0, binding = SLOT_DIELECTRICS, scalar) readonly buffer Dielectrics { float dielectrics[]; };
 layout(set = 0, binding = SLOT_FRAME, scalar) readonly buffer FrameBuffer { Frame frame; };
 layout(set = 0, binding = SLOT_TEXTURES) uniform sampler2D textures[TEXTURE_COUNT];
-layout(set = 0, binding = SLOT_ENVIRONMENT_LEVELS) uniform sampler2D environment_levels[ENVIRONMENT_LEVELS];
+layout(set = 0, binding = SLOT_ENVIRONMENT_LEVELS) uniform sampler2D environment_levels[ENVIRONMENT_LEVELS + 1]; // the last: the backdrop
 
 vec3 vertex_position(uint vertex) { return texel(vertices, 2u * vertex).xyz; }
 Vertex load_vertex(uint vertex)
