@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
+from app.scene.map_lamps import find_lamps
 from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Part, Scene, Texture
 from app.scene.primitives import quad, uv_sphere
 from app.training.metrics import LUMINANCE
@@ -229,6 +231,25 @@ def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device,
         assert np.abs(error.mean(axis=0)).max() < 0.005, name
         assert np.quantile(np.abs(error), 0.99) < 0.12, name  # two ways of sampling share 16 rays
     assert np.allclose(frame.features["ambient_visibility"][frame.face], 1.0, atol=2e-3)
+
+
+@both_kinds
+def test_a_lamp_in_the_map_is_a_light(gpu: Device, kind: LightKind) -> None:
+    """An environment with a sun shines as the sun and the rest of the map do."""
+    pixels = np.full((64, 128, 3), 0.3, np.float32)
+    pixels[24:26, 68:70] = 900.0
+    environment = Environment(pixels, rotation=0.4, intensity=0.5)
+    (lamp,), rest = find_lamps(pixels)
+    sphere = partial(draw, gpu, samples=4, kind=kind, rings=(24, 32))
+    whole = sphere(environment=environment)
+    apart = sphere((lamp.light(environment),), replace(environment, pixels=rest))
+    assert np.array_equal(whole.face, apart.face)
+    for name in ("diffuse", "diffuse_narrow", "diffuse_wide", "specular", "light_direction"):
+        assert np.allclose(whole.light(name), apart.light(name), rtol=3e-3, atol=1e-4), name
+    brightest = whole.light("diffuse")[:, 0].argmax()
+    toward = -np.array(lamp.light(environment).direction)
+    normals = whole.features["normal"][whole.face]
+    assert normals[brightest] @ toward > 0.99 * (normals @ toward).max()
 
 
 @both_kinds

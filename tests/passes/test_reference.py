@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from app.gpu import Device
+from app.passes import environment_maps
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.environment import Environment, texel_directions
+from app.scene.map_lamps import find_lamps
 from app.scene.model import Material, Part, Scene
 from app.scene.prefilter import row_solid_angles
 from app.scene.primitives import quad
@@ -186,3 +188,14 @@ class TestProgress:
             with pytest.raises(ValueError, match="max_bounces"):
                 Reference(gpu, buffers, 16, 16, **options)
         buffers.close()
+
+
+def test_the_reference_has_the_map_whole(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lamps that other passes draw as lights stay in the map that paths find: the same samples, bit for bit."""
+    pixels = np.full((64, 128, 3), 0.3, np.float32)
+    pixels[20:22, 68:70] = 900.0
+    assert len(find_lamps(pixels)[0]) == 1
+    scene = replace(still_life(*lamps()), environment=Environment(pixels, rotation=0.7))
+    with_lamps = trace(gpu, scene, (32, 24), 4)
+    monkeypatch.setattr(environment_maps, "find_lamps", lambda pixels: ([], pixels))
+    assert np.array_equal(trace(gpu, scene, (32, 24), 4).mean, with_lamps.mean)
