@@ -114,18 +114,17 @@ void main()
         float cosine = dot(direction, n);
         if (cosine <= 0.0) continue;
         unshadowed += arriving * max(0.0, dot(direction, normalize(smooth_normal)));
-        Lobe wider = lobe;
-        wider.alpha = clamp(lobe.alpha + light_width(lights[i], position), 0.0, 1.0);
+        float width = light_width(lights[i], position);
 #if CLEAR
         // Lamps that are larger than the lobe is wide are seen as what they are, with edges.
-        if (light_width(lights[i], position) > lobe.alpha) {
+        if (width > lobe.alpha) {
             vec3 seen;
             float pdf;
             if (hit_light(lights[i], position, reflect(-view, n), LIGHT_FAR, seen, pdf)) mirrored += seen;
             continue;
         }
 #endif
-        highlight += arriving * specular_eval(wider, wo, direction * tangent_space);
+        highlight += arriving * specular_eval(widened(lobe, width, wo.z), wo, direction * tangent_space);
     }
     highlight += mirrored * specular_albedo(lobe, wo.z);
     float reached = clamp(luminance(irradiance - environment_light) / max(luminance(unshadowed), 1e-6), 0.0, 1.0);

@@ -46,10 +46,9 @@ float exact_fresnel(Surface s, Lobe lobe, float cosine)
     return s.subsurface > 0.0 ? fresnel_dielectric(cosine, s.ior) / max(fresnel(lobe, cosine).x, 1e-6) : 1.0;
 }
 
-// The lobe with another roughness, as a light of this width blurs it (Karis 2013).
-Lobe widened(Lobe lobe, float roughness, float width)
+Lobe with_roughness(Lobe lobe, float roughness)
 {
-    lobe.alpha = clamp(roughness * roughness + width, 0.0, 1.0);
+    lobe.alpha = roughness * roughness;
     return lobe;
 }
 
@@ -116,9 +115,9 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
         vec3 wi = direction * tangent_space;
         arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
         float width = light_width(lights[i], s.position);
-        specular += arriving * (1.0 - s.second_weight) * specular_eval(widened(lobe, s.roughness, width), wo, wi);
+        specular += arriving * (1.0 - s.second_weight) * specular_eval(widened(with_roughness(lobe, s.roughness), width, wo.z), wo, wi);
         if (s.second_weight > 0.0)
-            specular += arriving * s.second_weight * specular_eval(widened(lobe, s.second_roughness, width), wo, wi);
+            specular += arriving * s.second_weight * specular_eval(widened(with_roughness(lobe, s.second_roughness), width, wo.z), wo, wi);
     }
     irradiance += lights_and_sky.a * environment_irradiance(s.normal);
     // Skin that hides the environment is near, and lit about as this place is.
@@ -126,7 +125,7 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     vec3 reflected = (1.0 - s.second_weight) * specular_albedo(lobe, wo.z)
                    * surroundings_mirrored(view, s, s.roughness, narrow.a, opening, skin);
     if (s.second_weight > 0.0)
-        reflected += s.second_weight * specular_albedo(widened(lobe, s.second_roughness, 0.0), wo.z)
+        reflected += s.second_weight * specular_albedo(with_roughness(lobe, s.second_roughness), wo.z)
                    * surroundings_mirrored(view, s, s.second_roughness, narrow.a, opening, skin);
     // A rough surface seen at a grazing angle shows facets that are turned towards the viewer.
     specular += reflected * exact_fresnel(s, lobe, mix(wo.z, 1.0, lobe.alpha));

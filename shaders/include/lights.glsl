@@ -102,7 +102,7 @@ vec3 light_towards(Light light, vec3 p, out vec3 direction)
     return light.color * (max(0.0, -dot(direction, light.direction)) * light.area / (d2 + light.area * (1.0 / PI)));
 }
 
-// How much a light's size widens a highlight: about half the sine of the angle it fills (Karis 2013, representative points).
+// How far a light's size moves half vectors: half the sine of the angle it fills.
 float light_width(Light light, vec3 p)
 {
     if (light.kind == LIGHT_DIRECTIONAL) return 0.5 * light.radius;

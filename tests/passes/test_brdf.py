@@ -14,9 +14,20 @@ F64 = NDArray[np.float64]
 
 QUERY = Struct("Query", [("wo", "vec3"), ("wi", "vec3"), ("xi", "vec2")])
 ANSWER = Struct(
-    "Answer", [("specular", "vec3"), ("pdf", "float"), ("base", "vec3"), ("albedo", "vec3"), ("sampled", "vec3")]
+    "Answer",
+    [
+        ("specular", "vec3"),
+        ("widened", "vec3"),
+        ("pdf", "float"),
+        ("base", "vec3"),
+        ("albedo", "vec3"),
+        ("sampled", "vec3"),
+    ],
 )
-PUSH = Struct("Push", [("f0", "vec3"), ("f90", "float"), ("alpha", "float"), ("base", "vec3"), ("count", "uint")])
+PUSH = Struct(
+    "Push",
+    [("f0", "vec3"), ("f90", "float"), ("alpha", "float"), ("width", "float"), ("base", "vec3"), ("count", "uint")],
+)
 SHADER = f"""
 #define GGX_TABLE_SIZE {TABLE_SIZE}
 {QUERY.glsl}{ANSWER.glsl}{PUSH.glsl}
@@ -36,6 +47,7 @@ void main()
     Query q = queries[i];
     Lobe lobe = Lobe(push.f0, push.f90, push.alpha, push.base);
     answers[i].specular = specular_eval(lobe, q.wo, q.wi);
+    answers[i].widened = specular_eval(widened(lobe, push.width, q.wo.z), q.wo, q.wi);
     answers[i].pdf = specular_pdf(lobe, q.wo, q.wi);
     answers[i].base = base_eval(lobe, q.wo, q.wi);
     answers[i].albedo = specular_albedo(lobe, q.wo.z);
@@ -61,14 +73,16 @@ class Surface:
             includes={"brdf_test.comp": SHADER},
         )
 
-    def __call__(self, roughness: float, wo: F64, wi: F64, xi: F64, f0: float = 0.04, base: float = 1.0) -> Any:
+    def __call__(
+        self, roughness: float, wo: F64, wi: F64, xi: F64, f0: float = 0.04, base: float = 1.0, width: float = 0.0
+    ) -> Any:
         """Answers for directions (..., 3) and random numbers (..., 2), which are broadcast."""
         shape = np.broadcast_shapes(wo.shape[:-1], wi.shape[:-1], xi.shape[:-1])
         queries = np.zeros(shape, QUERY.dtype)
         queries["wo"], queries["wi"], queries["xi"] = wo, wi, xi
         push = np.zeros((), PUSH.dtype)
         push["f0"], push["f90"], push["alpha"] = f0, min(1.0, 50.0 * f0), roughness**2
-        push["base"], push["count"] = base, queries.size
+        push["base"], push["count"], push["width"] = base, queries.size, width
         with (
             self.gpu.buffer(queries.ravel()) as asked,
             self.gpu.buffer(queries.size * ANSWER.size) as given,
@@ -200,3 +214,32 @@ def test_directions_below_the_surface_give_nothing(surface: Surface) -> None:
     for wo, wi in ((up, down), (down, up), (down, down)):
         answer = surface(0.4, wo, wi, np.zeros(2))
         assert not answer["specular"].any() and not answer["pdf"].any() and not answer["base"].any()
+
+
+@pytest.mark.parametrize("sine", [0.05, 0.13, 0.25])
+@pytest.mark.parametrize("roughness", [0.3, 0.4, 0.5])
+def test_a_widened_lobe_shows_a_disc_as_if_it_were_a_point(surface: Surface, roughness: float, sine: float) -> None:
+    """Against the lobe integrated over the disc, for lights all over the hemisphere, by root mean squares."""
+    theta, phi = (
+        g.ravel() for g in np.meshgrid(np.linspace(0.02, 1.5, 30), np.linspace(0.0, math.pi, 20), indexing="ij")
+    )
+    toward = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=-1)
+    first = np.stack([np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), -np.sin(theta)], axis=-1)
+    second = np.cross(toward, first)
+    # Rings of a disc with the same share of its solid angle.
+    cosine = 1.0 - (1.0 - math.sqrt(1.0 - sine**2)) * (np.arange(12) + 0.5) / 12
+    ring, angle = np.meshgrid(cosine, np.arange(24) / 24 * 2.0 * math.pi, indexing="ij")
+    x, y, z = np.sqrt(1.0 - ring**2) * np.cos(angle), np.sqrt(1.0 - ring**2) * np.sin(angle), ring
+    disc = np.stack([x.ravel(), y.ravel(), z.ravel()], axis=-1) @ np.stack([first, second, toward], axis=1)
+    disc = disc.swapaxes(0, 1)
+    for view, most in ((0.95, 0.25), (0.7, 0.3), (0.4, 0.45)):
+        wo = -_towards(view) * (1.0, 1.0, -1.0)
+        exact = surface(roughness, wo, disc, np.zeros(2))["specular"][..., 0].mean(axis=0)
+        point, widened = (
+            surface(roughness, wo, toward, np.zeros(2), width=0.5 * sine)[name][:, 0]
+            for name in ("specular", "widened")
+        )
+        weight = np.sin(theta) / (np.sin(theta) * exact**2).sum()
+        error, unwidened = (math.sqrt(float((weight * (found - exact) ** 2).sum())) for found in (widened, point))
+        assert error < most
+        assert error < 0.6 * unwidened, (view, error, unwidened)
