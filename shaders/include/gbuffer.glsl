@@ -52,6 +52,10 @@ Lobe with_roughness(Lobe lobe, float roughness)
     return lobe;
 }
 
+// The mean cosine of what is above the horizon of a disc of this sine, whose middle has this cosine. How much of it that is,
+// its visibility says.
+float facing_cosine(float cosine, float sine) { return cosine >= sine ? cosine : 0.5 * (cosine + sine); }
+
 // How much of what lies in a direction is seen from a place: the linear function over the hemisphere's disc whose mean is
 // the share that is open, and whose product with the direction is `opening` on average. A disc's coordinates have variance 1/4.
 float seen_towards(vec3 direction, vec3 normal, float ambient_visibility, vec3 opening)
@@ -109,12 +113,14 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     for (uint i = 0u; i < frame.light_count; ++i) {
         vec3 direction;
         vec3 arriving = light_towards(lights[i], s.position, direction) * light_visibility(i, texels);
+        float width = light_width(lights[i], s.position), sine = 2.0 * width;
         float cosine = dot(direction, s.normal);
+        if (cosine <= -sine) continue;
+        float facing = facing_cosine(cosine, sine);
+        irradiance += arriving * base_enter(lobe, facing) * facing;
         if (cosine <= 0.0) continue;
-        irradiance += arriving * base_enter(lobe, cosine) * cosine;
         vec3 wi = direction * tangent_space;
         arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
-        float width = light_width(lights[i], s.position);
         specular += arriving * (1.0 - s.second_weight) * specular_eval(widened(with_roughness(lobe, s.roughness), width, wo.z), wo, wi);
         if (s.second_weight > 0.0)
             specular += arriving * s.second_weight * specular_eval(widened(with_roughness(lobe, s.second_roughness), width, wo.z), wo, wi);

@@ -191,6 +191,32 @@ def test_sun_gives_cosine_irradiance(gpu: Device, kind: LightKind) -> None:
     assert np.allclose(frame.light("light_direction")[lit], [0.0, 0.0, toward], atol=0.005)
 
 
+def test_a_wide_sun_lights_beyond_the_terminator(gpu: Device) -> None:
+    """Irradiance of a disc, part of which is below the horizon; by rays, as depth maps have seams there."""
+    radius = 0.25
+    frame = draw(
+        gpu,
+        (replace(SUN, angular_radius=radius),),
+        samples=24,
+        camera=Camera((1.0, 0.0, 0.0), (0.0, 0.0, 0.0), fov_y=math.radians(16.0)),
+    )
+    cosine = frame.features["normal"][..., 2][frame.face].astype(np.float64)
+    ring, angle = np.meshgrid(
+        1.0 - (1.0 - math.cos(radius)) * (np.arange(32) + 0.5) / 32, np.arange(64) * (math.pi / 32)
+    )
+    along = np.sqrt(1.0 - ring**2) * np.cos(angle)
+    disc = cosine[:, None] * ring.ravel() + np.sqrt(1.0 - cosine**2)[:, None] * along.ravel()
+    share = np.maximum(disc, 0.0) * entering(np.maximum(disc, 0.0), 0.4)
+    expected = 2.0 * share.mean(axis=1)[:, None] * np.array(ALBEDO) / np.pi
+    near = np.abs(cosine) < 0.3
+    found = frame.light("diffuse")[near]
+    assert near.sum() > 200
+    assert np.abs(found - expected[near]).max() < 0.016  # of 0.09 where the sun's middle is 14 degrees up
+    assert found[np.abs(cosine[near]) < 0.02, 0].mean() == pytest.approx(
+        expected[near][np.abs(cosine[near]) < 0.02, 0].mean(), rel=0.3
+    )
+
+
 @both_kinds
 def test_light_falls_on_normals_bent_by_the_map(gpu: Device, kind: LightKind) -> None:
     """Of pixels and of the light cache's texels, as `bent_normals` bends them."""
