@@ -124,7 +124,7 @@ void main()
             continue;
         }
 #endif
-        highlight += arriving * specular_eval(widened(lobe, width, wo.z), wo, direction * tangent_space);
+        highlight += arriving * specular_eval_wide(lobe, wo, direction * tangent_space, width);
     }
     highlight += mirrored * specular_albedo(lobe, wo.z);
     float reached = clamp(luminance(irradiance - environment_light) / max(luminance(unshadowed), 1e-6), 0.0, 1.0);

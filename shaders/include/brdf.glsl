@@ -86,13 +86,19 @@ vec3 specular_eval(Lobe lobe, vec3 wo, vec3 wi)
     return fresnel(lobe, dot(wo, h)) * (d * g / (4.0 * wo.z));
 }
 
-// The lobe as a light blurs it that is so large that half vectors move by up to `width` (`light_width`), seen at this cosine:
-// the nearer to grazing, the more they move across the plane of incidence. Widths add up as those of Gaussians do; the factor
-// is fitted to lobes integrated over discs of 3 to 24 degrees.
-Lobe widened(Lobe lobe, float width, float cosine)
+// The same for a round light so large that half vectors move by up to `width` (`light_width`), by one direction: from its
+// middle towards the mirrored view, as far as the light is wide beside the lobe (Karis 2013, representative points). Both
+// factors are fitted to lobes integrated over discs of 3 to 24 degrees.
+vec3 specular_eval_wide(Lobe lobe, vec3 wo, vec3 wi, float width)
 {
-    lobe.alpha = min(sqrt(lobe.alpha * lobe.alpha + width * width * (0.85 / max(cosine, 0.1))), 1.0);
-    return lobe;
+    float beside = width * inversesqrt(max(wo.z, 0.15)) / max(lobe.alpha, 1e-6);
+    vec3 mirrored = vec3(-wo.xy, wo.z);
+    float cosine = dot(wi, mirrored);
+    vec3 across = mirrored - cosine * wi;
+    float away = max(length(across), 1e-6);
+    float most = 2.0 * width * beside / (beside + 0.7);
+    float moved = cosine > 0.0 ? min(away / cosine, most) : most;
+    return specular_eval(lobe, wo, normalize(wi + (moved / away) * across)) / (1.0 + 1.36 * beside * beside);
 }
 
 float specular_pdf(Lobe lobe, vec3 wo, vec3 wi)

@@ -121,9 +121,9 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
         if (cosine <= 0.0) continue;
         vec3 wi = direction * tangent_space;
         arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
-        specular += arriving * (1.0 - s.second_weight) * specular_eval(widened(with_roughness(lobe, s.roughness), width, wo.z), wo, wi);
+        specular += arriving * (1.0 - s.second_weight) * specular_eval_wide(with_roughness(lobe, s.roughness), wo, wi, width);
         if (s.second_weight > 0.0)
-            specular += arriving * s.second_weight * specular_eval(widened(with_roughness(lobe, s.second_roughness), width, wo.z), wo, wi);
+            specular += arriving * s.second_weight * specular_eval_wide(with_roughness(lobe, s.second_roughness), wo, wi, width);
     }
     irradiance += lights_and_sky.a * environment_irradiance(s.normal);
     // Skin that hides the environment is near, and lit about as this place is.
