@@ -138,10 +138,11 @@ def test_long_hair_and_what_is_far_from_short_hair_leave_texels_alone(gpu: Devic
         assert not face_texels(scene, FINE)["anywhere"].any()
 
 
-def test_light_that_spreads_beyond_the_end_of_the_skin_is_lost(gpu: Device) -> None:
+@pytest.mark.parametrize("longest", [4.0, 8.0])
+def test_light_that_spreads_beyond_the_end_of_the_skin_is_lost(gpu: Device, longest: float) -> None:
     """A Gaussian beside a straight edge keeps what the normal distribution says; across the edge nothing lights."""
-    path = np.array([4.0, 2.0, 1.0])
-    material = Material(subsurface=1.0, mean_free_path=(4.0, 2.0, 1.0))
+    path = longest * np.array([1.0, 0.5, 0.25])
+    material = Material(subsurface=1.0, mean_free_path=(longest, longest / 2.0, longest / 4.0))
     with buffers(gpu, replace(skin(), material=material)) as scene:
         cache = LightCache(gpu, scene, size=SIZE, samples=4, background=False)
         scene.set_frame(Camera(), 64, 64, jitter=(0.0, 0.0), sample_index=0)
