@@ -1,5 +1,8 @@
 """Normals bent by a normal map, at points of the skin: what shaders/include/surface.glsl does for a pixel."""
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates
@@ -27,7 +30,7 @@ def bent_normals(
     Returns:
         (n, 3).
     """
-    levels = mip_chain(texture.pixels[..., :3], srgb=False)
+    levels = _levels(texture)
     level = next((level for level in levels if max(level.shape[:2]) <= size), levels[-1])
     height, width = level.shape[:2]
     at = np.stack([(1.0 - uv[:, 1]) * height, uv[:, 0] * width]) - 0.5  # images start at the top
@@ -46,3 +49,8 @@ def bent_normals(
     bitangent = np.cross(n, tangent) * np.sign(det)
     bent = normalized((x * tangent + y * bitangent) * scale + z * n)
     return np.where(flat, n, bent)
+
+
+@lru_cache(maxsize=1)  # texels of two sizes are made of each map, one after the other
+def _levels(texture: Texture) -> list[NDArray[Any]]:
+    return mip_chain(texture.pixels[..., :3], srgb=False)

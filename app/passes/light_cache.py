@@ -16,16 +16,19 @@ import numpy as np
 from app.gpu import Binding, CommandBuffer, Device, Struct
 from app.gpu.bindings import Bound
 from app.passes.light_maps import LightMaps
-from app.passes.light_points import CACHE_POINT, face_texels, gathering_points
+from app.passes.light_points import (
+    BORDER_DEVIATIONS,
+    CACHE_POINT,
+    SIGMA_NARROW,
+    SIGMA_WIDE,
+    face_texels,
+    gathering_points,
+)
 from app.passes.light_rays import LightRays
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources
 
-# The Gaussians' widths in (diffuse) mean free paths, channel by channel: measured so, how far light spreads below the
-# skin is nearly the same curve for all colours and all skins.
-SIGMA_NARROW = 0.4
-SIGMA_WIDE = 1.2
 TRANSMISSION_REACH = 3.0  # mean free paths; with it, what ears let through of all colours is brighter by about the same
 # Rays inwards keep within a cone around the inward normal; this is 1 less the cosine of half its angle. It is wide:
 # through noses and lips light comes from the sides as well.
@@ -122,15 +125,16 @@ uint texel_within(uint texel, uint size, uint scale, uint k)
 {
     return (texel / size * scale + k / scale) * size * scale + texel % size * scale + k % scale;
 }
+uint fine_within(uint texel, uint k) { return texel_within(texel, CACHE_SIZE, FINE_SCALE, k); }
+uint shadow_within(uint fine, uint k) { return texel_within(fine, FINE_SIZE, SHADOW_SCALE, k); }
+
 // What a Gaussian along the skin keeps of light beside the end of the skin: what spreads beyond it is lost. The normal
 // distribution, to 0.0002 (Page 1977).
 vec3 share_on_skin(float to_border, vec3 deviation)
 {
-    vec3 x = min(to_border / deviation, 4.0);
+    vec3 x = min(to_border / deviation, BORDER_DEVIATIONS);
     return 0.5 + 0.5 * tanh(0.797885 * (x + 0.044715 * x * x * x));
 }
-uint fine_within(uint texel, uint k) { return texel_within(texel, CACHE_SIZE, FINE_SCALE, k); }
-uint shadow_within(uint fine, uint k) { return texel_within(fine, FINE_SIZE, SHADOW_SCALE, k); }
 """
 
 
@@ -389,6 +393,7 @@ class LightCache(Owner):
             "FINE_TEXELS": f"{self._fine_size**2}u",
             "SIGMA_NARROW": SIGMA_NARROW,
             "SIGMA_WIDE": SIGMA_WIDE,
+            "BORDER_DEVIATIONS": BORDER_DEVIATIONS,
             "TRANSMISSION_REACH": TRANSMISSION_REACH,
             "INWARD_CONE": INWARD_CONE,
             "THICKNESS_MIN": THICKNESS_MIN,

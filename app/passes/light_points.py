@@ -20,9 +20,12 @@ HAIR_REACH = 0.012
 # takes no time, but not fewer: were texels far apart, all hair would seem to be far from them.
 _HAIR_PLACES = 500
 _SKIN_ROWS = 256
-# Mean free paths from where the skin ends, as below the neck, within which light that spreads below it is lost: four
-# deviations of the wide blur.
-BORDER_REACH = 4.8
+# The Gaussians' widths in (diffuse) mean free paths, channel by channel: measured so, how far light spreads below the
+# skin is nearly the same curve for all colours and all skins.
+SIGMA_NARROW = 0.4
+SIGMA_WIDE = 1.2
+# Of a Gaussian, from where the skin ends, as below the neck: from farther away nothing of the light is lost there.
+BORDER_DEVIATIONS = 4.0
 
 CACHE_POINT = Struct(
     "CachePoint",
@@ -37,7 +40,7 @@ CACHE_POINT = Struct(
         ("mean_free_path", "vec3"),  # metres
         ("anywhere", "uint"),  # whether rays start anywhere in the texel, against patterns of fine shadows
         ("ray_mask", "uint"),  # what hides light
-        ("to_border", "float"),  # metres to where the skin ends, as far as BORDER_REACH
+        ("to_border", "float"),  # metres to where the skin ends, as far as it matters
     ],
 )
 
@@ -87,7 +90,7 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
         texels["mean_free_path"][wanted] = np.array(material.mean_free_path) * 1e-3
     traced = texels["traced"] > 0
     if traced.any():
-        reach = max(BORDER_REACH * float(texels["mean_free_path"].max()), 1e-5)
+        reach = max(BORDER_DEVIATIONS * SIGMA_WIDE * float(texels["mean_free_path"].max()), 1e-5)
         texels["to_border"][traced] = distance_to_border(texels["position"][traced], _end_of_skin(scene), reach)
     texels["ray_mask"] = MASK_FACE | MASK_SOLID
     hairs = [(part, mesh.positions) for part, mesh in zip(scene.parts, scene.meshes, strict=True) if part.hair]

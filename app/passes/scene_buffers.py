@@ -66,7 +66,6 @@ class SceneBuffers(Owner):
         self.clip_from_world: NDArray[np.float64] = np.eye(4)
         self._pixels: NDArray[np.float32] | None = None
         self.light_count = -1  # with the lamps of the map, which come last
-        self._lamp_count = 0
         self.light_level = 0.0
         self.exposure = 1.0
         with self.building():
@@ -151,7 +150,7 @@ class SceneBuffers(Owner):
         if other_count:
             self._of_lights.close()
             self._lights = self._of_lights.own(self.device.buffer(lights.nbytes, name="lights"))
-        self.light_count, self._lamp_count = len(rig.lights) + len(lamps), len(lamps)
+        self.light_count = len(rig.lights) + len(lamps)
         self._lights.write(lights)
         self._environment.write(record)
         return other_map or other_count
@@ -179,7 +178,7 @@ class SceneBuffers(Owner):
         frame = self._record
         frame["view_projection"] = (camera.shift(width, height, jitter) @ self.clip_from_world).T
         frame["exposure"], frame["light_level"] = self.exposure, self.light_level
-        frame["light_count"], frame["lamp_count"] = self.light_count, self._lamp_count
+        frame["light_count"], frame["lamp_count"] = self.light_count, len(self._maps.lamps)
         frame["sample_index"], frame["seed"], frame["jitter"] = sample_index, seed, jitter
         return frame
 
