@@ -48,7 +48,7 @@ def _find(name: str | Path, start: Path, folder: Path, suffixes: tuple[str, ...]
         if candidate.is_file():
             return candidate
     if candidates[0].is_dir():
-        raise InputError(f"{candidates[0]}: is a folder, not a {what}.")
+        raise InputError(f"{candidates[0]}: is a folder, not {'an' if what[0] in 'aeiou' else 'a'} {what}.")
     names = sorted(p.stem for p in folder.glob("*") if p.suffix in suffixes)
     hint = f"Supplied with the project: {', '.join(names)}." if names else ""
     raise InputError(f"{candidates[0]}: no such {what}.", hint)
