@@ -12,23 +12,20 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from app.errors import InputError
 from app.network.schema import to_tiles
 from app.network.weights import WeightSet
-from app.training.allotment import LEAST, allot
-from app.training.dataset import Dataset, PersonInfo
+from app.training.dataset import Dataset
 from app.training.face_image import F32, FaceImage, draw
-from app.training.frames import FrameSource, ListedTiles, Selection, described_by, make_again
-from app.training.manifest import DatasetSpec, FrameInfo, Seeds, block_of
-from app.training.metrics import TruthError, noise_error, psnr
+from app.training.frames import FrameSource, described_by, make_again
+from app.training.manifest import FrameInfo, Seeds, block_of
+from app.training.metrics import TruthError, psnr
 from app.training.quality import HAS_FLIP, cut, flip, show, ssim, with_noise
 
 SIZE = (512, 512)
 PLACES = 4  # along a pixel's edge
-SAMPLES = 4  # of the reference, for each place, on average over the tiles
-PILOT_SAMPLES, PILOT_EVERY = 2, 2  # samples of the pilot, and at how many places it has them: every second one
+SAMPLES = 4  # of the reference, for each place
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,6 @@ class RestFrame:
         pixels: how many pixels of it were judged.
         judged_share: of the pixels that show face; the others were too noisy.
         psnr: against the truth, dB.
-        psnr_noise: its standard error from the reference's noise alone, dB.
         ssim, flip: against the noisy target, over face pixels; flip is None where flip-evaluator is not installed.
         ssim_of_noise, flip_of_noise: what noise alone makes of them, as in `quality.Quality`.
     """
@@ -49,7 +45,6 @@ class RestFrame:
     pixels: int
     judged_share: float
     psnr: float
-    psnr_noise: float
     ssim: float
     ssim_of_noise: float
     flip: float | None
@@ -62,7 +57,7 @@ class AtRest:
 
     Attributes:
         size: (width, height) in pixels.
-        samples: of the reference in a pixel, on average over the tiles; the pilot's are not counted.
+        samples: of the reference, in every pixel.
         frames: in the order in which they were asked for.
     """
 
@@ -93,7 +88,7 @@ def judge_at_rest(
         environments: files among which the frames' environment maps are looked for.
         size: (width, height) in pixels.
         places: along the edge of a pixel.
-        samples: of the reference, for each place, on average over the tiles.
+        samples: of the reference, for each place.
         progress: called with the number of frames done.
 
     Raises:
@@ -109,71 +104,21 @@ def judge_at_rest(
     for done, info in enumerate(frames, start=1):
         if info.seeds is None:
             raise InputError("Data sets of version 1 do not tell enough to make their frames again.")
-        again = _Again(source, spec, info, info.seeds, data.people[block_of(info.index)], environments)
-        if (frame := _judge(weights, again, places, samples)) is not None:
+        person = data.people[block_of(info.index)]
+        mean = _Mean(size)
+        rng = np.random.default_rng(info.seeds.noise)
+        for place in range(places**2):
+            x, y = (np.array([place % places, place // places]) + rng.random(2)) / places - 0.5
+            seeds = Seeds((float(x), float(y)), info.seeds.tiles, int(rng.integers(2**31)))
+            again = msgspec.structs.replace(info, spp=samples, seeds=seeds)
+            tiles = make_again(source, spec, again, person, environments)
+            image = FaceImage.from_batch(tiles, size, info.exposure_ev)
+            mean.add(image, draw(weights, image))
+        if (frame := mean.judged(info, places**2)) is not None:
             found.append(frame)
         if progress:
             progress(done)
     return AtRest(size, places**2 * samples, found)
-
-
-@dataclass(frozen=True)
-class _Again:
-    """A frame that can be made at any place of its pixels."""
-
-    source: FrameSource
-    spec: DatasetSpec
-    info: FrameInfo
-    seeds: Seeds
-    person: PersonInfo
-    environments: Sequence[Path]
-
-    def render(
-        self, jitter: tuple[float, float], noise: int, samples: int, selection: Selection | None = None
-    ) -> FaceImage:
-        """All tiles that show face, or some of them."""
-        info = msgspec.structs.replace(self.info, spp=samples, seeds=Seeds(jitter, self.seeds.tiles, noise))
-        tiles = make_again(self.source, self.spec, info, self.person, self.environments, selection)
-        return FaceImage.from_batch(tiles, self.spec.size, self.info.exposure_ev)
-
-
-def _judge(weights: WeightSet, again: _Again, places: int, samples: int) -> RestFrame | None:
-    """The scores of one frame; None if no pixel can be judged."""
-    rng = np.random.default_rng(again.seeds.noise)
-    jitters = []
-    for place in range(places**2):
-        x, y = (np.array([place % places, place // places]) + rng.random(2)) / places - 0.5
-        jitters.append((float(x), float(y)))
-    allotted = _allotted(weights, again, jitters[::PILOT_EVERY], samples, rng)
-    mean = _Mean(again.spec.size)
-    for count in np.unique(allotted):
-        chosen = ListedTiles(frozenset(np.flatnonzero(allotted == count).tolist()))
-        for jitter in jitters:
-            image = again.render(jitter, int(rng.integers(2**31)), int(count), chosen)
-            mean.add(image, draw(weights, image))
-    return mean.judged(again.info, places**2)
-
-
-def _allotted(
-    weights: WeightSet, again: _Again, jitters: Sequence[tuple[float, float]], samples: int, rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """Samples of a place for every tile of the frame, by a pilot at these places."""
-    near: F32 | None = None
-    noise: npt.NDArray[np.floating] | None = None
-    for jitter in jitters:
-        image = again.render(jitter, int(rng.integers(2**31)), PILOT_SAMPLES)
-        if near is None:
-            near, face = draw(weights, image), image.face
-        known = image.face & face & np.isfinite(image.variance).all(axis=-1)
-        shown = np.zeros(face.shape)  # as the display shows it, at about the right brightness
-        shown[known] = noise_error(near[known], image.variance[known], again.info.exposure_ev).mean(axis=-1)
-        noise = shown if noise is None else noise + shown
-    assert noise is not None
-    tiles = np.sqrt(np.square(to_tiles(noise)).sum(axis=-1))
-    result = np.full(len(tiles), LEAST)
-    if (noisy := tiles > 0.0).any():
-        result[noisy] = allot(tiles[noisy], samples)
-    return result
 
 
 class _Mean:
@@ -213,7 +158,6 @@ class _Mean:
         error = truth(tiled[0])[truth.judged].astype(np.float64)
         if not len(error):
             return None
-        mean, doubt = float(error.mean()), float(error.std() / np.sqrt(len(error)))
         image = replace(self._image, face=face, target=target, variance=variance)
         shown, wanted = show(neural, image), show(target, image)
         noisy = show(with_noise(neural, variance, np.random.default_rng(info.index)), image)
@@ -222,8 +166,7 @@ class _Mean:
             info=info,
             pixels=len(error),
             judged_share=len(error) / int(face.sum()),
-            psnr=psnr(mean, doubt),
-            psnr_noise=10.0 / np.log(10.0) * doubt / max(mean, doubt) if doubt else 0.0,
+            psnr=psnr(float(error.mean()), float(error.std() / np.sqrt(len(error)))),
             ssim=ssim(wanted, shown, on_face),
             ssim_of_noise=ssim(shown, noisy, on_face),
             flip=flip(wanted, shown, on_face) if HAS_FLIP else None,

@@ -180,7 +180,7 @@ def _at_rest(rest: AtRest, data: Dataset) -> dict[str, Any]:
         values = [getattr(frame, measure) for frame in frames]
         key = measure if measure.endswith("of_noise") else f"{measure}_mean"
         result[key] = None if None in values else float(np.mean(values))
-    names = ("pixels", "psnr", "psnr_noise", "ssim", "flip")
+    names = ("pixels", "psnr", "ssim", "flip")
     result["per_frame"] = [
         {"frame": frame.info.index} | {name: getattr(frame, name) for name in names} for frame in frames
     ]

@@ -25,7 +25,7 @@ from app.scene.default import default_scene
 from app.scene.environment import Environment
 from app.scene.lights import Light, LightRig
 from app.scene.model import Scene, Texture
-from app.training.frames import Selection
+from app.training.frames import TileSelection
 from app.training.manifest import GATHERING, PersonInfo, TileBatch
 from app.training.people import People
 
@@ -102,7 +102,7 @@ class GpuFrameSource(Owner):
         spp: int,
         jitter: tuple[float, float],
         seed: int,
-        selection: Selection,
+        selection: TileSelection,
     ) -> TileBatch:
         """Features and path-traced targets of the selected face tiles (see `frames.FrameSource`).
 

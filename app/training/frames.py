@@ -62,24 +62,6 @@ class TileSelection:
         return np.flatnonzero(luck <= max(self.fraction, float(luck.min())))
 
 
-@dataclass(frozen=True)
-class ListedTiles:
-    """Those of a frame's face tiles whose indices are listed.
-
-    Attributes:
-        indices: row by row over the frame's tile grid; those that show no face are left out.
-    """
-
-    indices: frozenset[int]
-
-    def choose(self, tiles: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
-        """Ascending positions in `tiles` (n,) of those listed."""
-        return np.flatnonzero(np.isin(tiles, sorted(self.indices)))
-
-
-Selection = TileSelection | ListedTiles
-
-
 class FrameSource(Protocol):
     """A renderer that makes teacher data of one head at a time."""
 
@@ -112,7 +94,7 @@ class FrameSource(Protocol):
         spp: int,
         jitter: tuple[float, float],
         seed: int,
-        selection: Selection,
+        selection: TileSelection,
     ) -> TileBatch:
         """Render the selected face tiles.
 
@@ -272,7 +254,6 @@ def make_again(
     frame: FrameInfo,
     person: PersonInfo | None,
     environments: Sequence[Path] = (),
-    selection: Selection | None = None,
 ) -> TileBatch:
     """Render a recorded frame once more, from what the manifest says alone: the same tiles, on the same driver.
 
@@ -282,7 +263,6 @@ def make_again(
         frame: what was recorded of the frame.
         person: whom it shows, `Dataset.people` of its block; None in a set with one fixed face.
         environments: files among which its environment map is looked for.
-        selection: other tiles than those recorded.
 
     Raises:
         InputError: the source is not the one that the spec describes, a map is missing, or the set is of version 1.
@@ -306,5 +286,5 @@ def make_again(
         spp=frame.spp,
         jitter=frame.seeds.jitter,
         seed=frame.seeds.noise,
-        selection=selection or TileSelection(spec.scene["tile_fraction"], frame.seeds.tiles),
+        selection=TileSelection(spec.scene["tile_fraction"], frame.seeds.tiles),
     )

@@ -19,7 +19,7 @@ from app.scene.lights import AreaLight, DirectionalLight, Light
 from app.scene.model import Material, Part
 from app.scene.primitives import uv_sphere
 from app.training.dataset import PersonInfo, TileBatch
-from app.training.frames import Selection
+from app.training.frames import TileSelection
 
 F32 = npt.NDArray[np.float32]
 RADIUS = 0.12
@@ -84,7 +84,7 @@ class SphereSource:
         spp: int,
         jitter: tuple[float, float],
         seed: int,
-        selection: Selection,
+        selection: TileSelection,
     ) -> TileBatch:
         if self.failure is not None and self.calls == self.fail_at:
             raise self.failure
