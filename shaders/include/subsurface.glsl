@@ -19,10 +19,6 @@ struct Walk {
 
 // Normals at nearby places differ from the last one by the mesh's curvature and the normal map.
 const float NORMAL_SPREAD = 0.1;
-// At lips, lids and nostrils, and wherever red light comes out far away, they differ by much more. So this share of the
-// probes guesses widely (a defensive mixture: Hesterberg 1995). Else no probe finds a small lamp from there, but now and
-// then a path does by chance, a thousand times as bright as the skin around.
-const float WIDE_SHARE = 0.25, WIDE_SPREAD = 0.6;
 const float PROBE_FLOOR = 0.02; // the least chance of a probe at a scattering event
 
 // `albedo`: what a thick, flat, evenly lit layer shows of the light that passes its boundary. `reach`: the distance in
@@ -80,26 +76,19 @@ float probe_chance(Walk walk, vec3 throughput, vec3 p)
     return max(flight_passes(throughput, walk.medium.extinction, depth), PROBE_FLOOR);
 }
 
-float wide_alpha(Walk walk) { return sqrt(walk.alpha * walk.alpha + WIDE_SPREAD * WIDE_SPREAD); }
-
 // Density of the outward `direction` of a probe for a light that lies in direction `to_light`.
 float probe_pdf(Walk walk, vec3 direction, vec3 to_light)
 {
     mat3 around = basis_around(walk.normal);
-    vec3 wo = to_light * around, wi = -direction * around;
     float cosine;
-    return mix(refraction_pdf(walk.alpha, walk.ior, wo, wi, cosine),
-               refraction_pdf(wide_alpha(walk), walk.ior, wo, wi, cosine), WIDE_SHARE);
+    return refraction_pdf(walk.alpha, walk.ior, to_light * around, -direction * around, cosine);
 }
 
 vec3 sample_probe(Walk walk, vec3 to_light, vec2 xi)
 {
     mat3 around = basis_around(walk.normal);
     vec3 wo = to_light * around;
-    bool wide = xi.x < WIDE_SHARE;
-    xi.x = wide ? xi.x / WIDE_SHARE : (xi.x - WIDE_SHARE) / (1.0 - WIDE_SHARE);
-    float alpha = wide ? wide_alpha(walk) : walk.alpha;
-    return -(around * refract(-wo, sample_visible_normal(alpha, wo, xi), 1.0 / walk.ior));
+    return -(around * refract(-wo, sample_visible_normal(walk.alpha, wo, xi), 1.0 / walk.ior));
 }
 
 // The density with which probes find light, per density with which lights are chosen where the walk leaves, for a walk
