@@ -4,6 +4,10 @@ A data set judges points of the face, one in each pixel, and much of what differ
 at rest shows the mean of many places within every pixel. So frames of a set are made again, larger, with the reference
 and the networks' picture at the same places, and the means are judged: over pixels at least half of whose places show
 face, each by those that do. Light is gathered as often as in the demo, whatever the set has.
+
+The reference is traced several times over with noise of its own, and errors against different pictures of it multiply
+(`metrics.truth_error`). So noise adds nothing to the error, and no estimate of it is needed, which a few bright samples
+in a hundred thousand would decide.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,18 +18,17 @@ import msgspec
 import numpy as np
 
 from app.errors import InputError
-from app.network.schema import to_tiles
 from app.network.weights import WeightSet
 from app.training.dataset import Dataset
 from app.training.face_image import F32, FaceImage, draw
 from app.training.frames import FrameSource, described_by, make_again
 from app.training.manifest import FrameInfo, Seeds, block_of
-from app.training.metrics import TruthError, psnr
+from app.training.metrics import psnr, truth_error
 from app.training.quality import HAS_FLIP, cut, flip, show, ssim, with_noise
 
 SIZE = (512, 512)
 PLACES = 4  # along a pixel's edge
-SAMPLES = 4  # of the reference, for each place
+SAMPLES = 4  # of the reference, for each place; every one makes a picture with noise of its own
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,15 @@ class RestFrame:
     Attributes:
         info: what it shows.
         pixels: how many pixels of it were judged.
-        judged_share: of the pixels that show face; the others were too noisy.
-        psnr: against the truth, dB.
+        psnr, psnr_doubt: against the truth, dB, and its standard error: what noise and chance do in this frame.
         ssim, flip: against the noisy target, over face pixels; flip is None where flip-evaluator is not installed.
         ssim_of_noise, flip_of_noise: what noise alone makes of them, as in `quality.Quality`.
     """
 
     info: FrameInfo
     pixels: int
-    judged_share: float
     psnr: float
+    psnr_doubt: float
     ssim: float
     ssim_of_noise: float
     flip: float | None
@@ -88,12 +90,15 @@ def judge_at_rest(
         environments: files among which the frames' environment maps are looked for.
         size: (width, height) in pixels.
         places: along the edge of a pixel.
-        samples: of the reference, for each place.
+        samples: of the reference, for each place; 2 at least.
         progress: called with the number of frames done.
 
     Raises:
         InputError: the set does not show people that the source makes, or a map is missing.
+        ValueError: fewer than two samples.
     """
+    if samples < 2:
+        raise ValueError("it takes two samples of a place to tell errors from noise")
     described = described_by(source)
     if described.get("people") is None or data.spec.scene.get("people") != described["people"]:
         raise InputError(f"The data set {data.path} does not show people as this version makes them.")
@@ -105,15 +110,16 @@ def judge_at_rest(
         if info.seeds is None:
             raise InputError("Data sets of version 1 do not tell enough to make their frames again.")
         person = data.people[block_of(info.index)]
-        mean = _Mean(size)
+        mean = _Mean(size, samples)
         rng = np.random.default_rng(info.seeds.noise)
         for place in range(places**2):
             x, y = (np.array([place % places, place // places]) + rng.random(2)) / places - 0.5
-            seeds = Seeds((float(x), float(y)), info.seeds.tiles, int(rng.integers(2**31)))
-            again = msgspec.structs.replace(info, spp=samples, seeds=seeds)
-            tiles = make_again(source, spec, again, person, environments)
-            image = FaceImage.from_batch(tiles, size, info.exposure_ev)
-            mean.add(image, draw(weights, image))
+            for sample in range(samples):
+                seeds = Seeds((float(x), float(y)), info.seeds.tiles, int(rng.integers(2**31)))
+                again = msgspec.structs.replace(info, spp=1, seeds=seeds)
+                tiles = make_again(source, spec, again, person, environments)
+                image = FaceImage.from_batch(tiles, size, info.exposure_ev)
+                mean.add(sample, image, draw(weights, image) if sample == 0 else None)
         if (frame := mean.judged(info, places**2)) is not None:
             found.append(frame)
         if progress:
@@ -124,40 +130,30 @@ def judge_at_rest(
 class _Mean:
     """Sums over the places of a pixel."""
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], samples: int) -> None:
         shape = (size[1], size[0])
         self._seen = np.zeros(shape, np.int64)
-        self._neural, self._target, self._variance = (np.zeros((*shape, 3)) for _ in range(3))
+        self._neural, self._targets = np.zeros((*shape, 3)), np.zeros((samples, *shape, 3))
         self._image: FaceImage | None = None
 
-    def add(self, image: FaceImage, neural: F32) -> None:
-        """Add one place of every pixel."""
-        known = image.face & np.isfinite(image.variance).all(axis=-1)
-        self._image = image
-        self._seen += known
-        for total, values in (
-            (self._neural, neural),
-            (self._target, image.target),
-            (self._variance, image.variance),
-        ):
-            total[known] += values[known]
+    def add(self, sample: int, image: FaceImage, neural: F32 | None) -> None:
+        """Add one sample of one place of every pixel; with the first of a place, what the networks draw there."""
+        self._targets[sample][image.face] += image.target[image.face]
+        if neural is not None:
+            self._image = image
+            self._seen += image.face
+            self._neural[image.face] += neural[image.face]
 
     def judged(self, info: FrameInfo, places: int) -> RestFrame | None:
-        """The scores; None if no pixel can be judged."""
+        """The scores; None if no pixel shows face."""
         face = 2 * self._seen >= places
-        count = np.maximum(self._seen, 1)[..., None]
-        neural, target, variance = (
-            (total / count**power).astype(np.float32)
-            for total, power in ((self._neural, 1), (self._target, 1), (self._variance, 2))
-        )
         if self._image is None or not face.any():
             return None
-        tiled = [to_tiles(values) for values in (neural, target, variance, face)]
-        exposure = np.full(len(tiled[0]), info.exposure_ev, np.float32)
-        truth = TruthError(tiled[0], tiled[1], tiled[2], tiled[3], exposure)
-        error = truth(tiled[0])[truth.judged].astype(np.float64)
-        if not len(error):
-            return None
+        count = np.maximum(self._seen, 1)[..., None]
+        neural, targets = ((sums / count).astype(np.float32) for sums in (self._neural, self._targets))
+        target, variance = targets.mean(axis=0), targets.var(axis=0, ddof=1) / len(targets)
+        error = truth_error(neural[face], targets[:, face], info.exposure_ev).astype(np.float64)
+        mean, deviation = float(error.mean()), float(error.std() / np.sqrt(len(error)))
         image = replace(self._image, face=face, target=target, variance=variance)
         shown, wanted = show(neural, image), show(target, image)
         noisy = show(with_noise(neural, variance, np.random.default_rng(info.index)), image)
@@ -165,8 +161,8 @@ class _Mean:
         return RestFrame(
             info=info,
             pixels=len(error),
-            judged_share=len(error) / int(face.sum()),
-            psnr=psnr(float(error.mean()), float(error.std() / np.sqrt(len(error)))),
+            psnr=psnr(mean, deviation),
+            psnr_doubt=10.0 / np.log(10.0) * deviation / max(mean, deviation, 1e-12),
             ssim=ssim(wanted, shown, on_face),
             ssim_of_noise=ssim(shown, noisy, on_face),
             flip=flip(wanted, shown, on_face) if HAS_FLIP else None,

@@ -174,13 +174,12 @@ def _at_rest(rest: AtRest, data: Dataset) -> dict[str, Any]:
         "psnr_mean_doubt": doubt,
         "psnr_worst": float(decibels.min()),
         "psnr_worst_frame": frames[int(decibels.argmin())].info.index,
-        "judged_pixel_share": float(np.mean([frame.judged_share for frame in frames])),
     }
     for measure in ("ssim", "ssim_of_noise", "flip", "flip_of_noise"):
         values = [getattr(frame, measure) for frame in frames]
         key = measure if measure.endswith("of_noise") else f"{measure}_mean"
         result[key] = None if None in values else float(np.mean(values))
-    names = ("pixels", "psnr", "ssim", "flip")
+    names = ("pixels", "psnr", "psnr_doubt", "ssim", "flip")
     result["per_frame"] = [
         {"frame": frame.info.index} | {name: getattr(frame, name) for name in names} for frame in frames
     ]

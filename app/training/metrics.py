@@ -5,7 +5,7 @@ exposure. Targets of a path tracer are noisy, so no network can reach an infinit
 therefore also carries the noise's own share of the squared error, to first order: the variance of the
 target's mean times the squared slope of tone map and sRGB curve. Its PSNR is the ceiling a perfect network
 would be measured at. `TruthError` takes that share away again: pooled over many pixels it estimates the error
-against the truth itself.
+against the truth itself. `truth_error` does without an estimate of the noise, where there are several targets.
 """
 
 from collections.abc import Mapping
@@ -90,6 +90,27 @@ def noise_error(target: F32, variance: F32, exposure_ev: float | F32) -> F32:
     gain = np.exp2(np.asarray(exposure_ev, np.float32))
     error: F32 = np.square(_display_slope(np.maximum(target * gain, 0.0)) * gain) * variance
     return error
+
+
+def truth_error(prediction: F32, targets: F32, exposure_ev: float) -> F32:
+    """Squared display errors (n,) against the truth, mean of the channels; of single pixels noisy and of either sign.
+
+    The errors against two targets with noise of their own multiply: on average the product is the squared error
+    against the truth, whatever the noise is like. Display values are linear in the target here, by the slope at the
+    prediction. So as in `TruthError`, an even error of the whole picture is taken for too large where it is too dark.
+
+    Args:
+        prediction: (n, 3) radiance.
+        targets: (m, n, 3), m >= 2, noisy and unbiased.
+        exposure_ev: stops.
+    """
+    gain = np.float32(np.exp2(exposure_ev))
+    exposed = np.maximum(prediction * gain, 0.0)
+    errors = _apply(_display_jacobian(exposed), (prediction - targets) * gain)
+    together = np.square(errors.sum(axis=0)) - np.square(errors).sum(axis=0)
+    count = len(targets)
+    squared: F32 = together.mean(axis=-1) / (count * (count - 1))
+    return squared
 
 
 def tiled(values: F32, mask: Bools) -> F32:

@@ -194,7 +194,7 @@ def test_avatars_are_shown_and_made_again(session_device: Device, tmp_path: Path
         assert data.spec.scene[GATHERING] == source.description[GATHERING] == GATHERING_VERSION
     weights, shown = WeightSet.load(DEFAULT_WEIGHTS), list(data.frames.values())
     with GpuFrameSource(session_device, avatars, cache_size=32, light_samples=4) as source:
-        (rest,) = judge_at_rest(weights, data, source, shown, size=(64, 64), places=2, samples=8).frames
+        (rest,) = judge_at_rest(weights, data, source, shown, size=(64, 64), places=2, samples=4).frames
     assert rest.pixels > 100 and rest.psnr > 20.0
     stored = np.concatenate([data.tiles(h) for h in data.hashes])
     records = again.records(0)[np.argsort(again.hashes, kind="stable")]

@@ -17,6 +17,7 @@ from app.training.metrics import (
     plain_shading,
     psnr,
     squared_error,
+    truth_error,
 )
 
 
@@ -48,6 +49,23 @@ def test_srgb_curve_and_exposure() -> None:
     assert tonemap(radiance, 1.0).dtype == np.float32
     per_pixel = tonemap(np.repeat(radiance, 2, 0), np.array([[0.0], [1.0]], np.float32))
     np.testing.assert_allclose(per_pixel[1], tonemap(radiance, 1.0)[0])
+
+
+def test_noise_however_skewed_adds_nothing_to_products_of_errors() -> None:
+    """Channels share their noise, and one sample in a thousand holds most of it."""
+    rng = np.random.default_rng(0)
+    truth = rng.uniform((0.2, 0.12, 0.08), (0.5, 0.3, 0.2), (40_000, 3)).astype(np.float32)
+    picture = (truth * rng.choice([0.85, 1.15], (40_000, 1))).astype(np.float32)
+    rare = np.where(rng.random((4, 40_000, 1)) < 1e-3, 30.0, 0.0)
+    noise = 0.47 * rng.gamma(1.0, 1.0, (4, 40_000, 3)) + 0.5 * rng.gamma(1.0, 1.0, (4, 40_000, 1)) + rare
+    targets = (truth * noise).astype(np.float32)
+    found = truth_error(picture, targets, 0.5)
+    wanted = squared_error(picture, truth, 0.5).mean(axis=-1)
+    doubt = found.std() / 200.0
+    assert wanted.mean() > 8.0 * doubt and abs(found.mean() - wanted.mean()) < 3.0 * doubt
+    exact = truth_error(picture, np.stack([truth] * 2), 0.5)
+    assert exact.mean() == pytest.approx(wanted.mean(), rel=0.05) and np.corrcoef(exact, wanted)[0, 1] > 0.9
+    assert squared_error(picture, targets.mean(axis=0), 0.5).mean() > 5.0 * wanted.mean()
 
 
 def test_psnr_by_frame() -> None:
