@@ -197,7 +197,8 @@ def _print(found: dict[str, Any], title: str, to_stderr: bool) -> None:
     lines |= {
         "seam ratio": _figure(found["seam_ratio"], found["seam_ratio_doubt"]),
         "flicker ratio": _figure(found["flicker_ratio"], found["flicker_ratio_doubt"]),
-        "tiles on the generalist": f"{found['generalist_tile_share']:.1%}",
+        "tiles on the generalist": f"{found['generalist_tile_share']:.1%}; on an expert of a hash like theirs:"
+        f" {found['lent_tile_share']:.1%}",
     }
     if rest := found["at_rest"]:
         mean = _figure(rest["psnr_mean"], rest["psnr_mean_doubt"])

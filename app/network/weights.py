@@ -97,8 +97,13 @@ class WeightSet:
 
     @property
     def hashes(self) -> npt.NDArray[np.uint32]:
-        """The tile hashes that have an expert of their own, ascending."""
+        """The tile hashes that an expert draws, ascending; some may share one."""
         return np.flatnonzero(self.table).astype(np.uint32)
+
+    @property
+    def experts(self) -> int:
+        """How many networks there are besides the generalist."""
+        return len(self.slots) - 1
 
     def gpu_parameters(self) -> npt.NDArray[np.float32]:
         """The parameters in the order the shader reads them: (slots, floats) float32, see `arrange`."""

@@ -66,6 +66,12 @@ def figures(
     models = {name: _model(name, networks.get(name), evaluation, quality, draws) for name in evaluation.clean}
     own, noise = models["experts"], evaluation.scores["noise"]
     generalist_tiles = sum(count for tile_hash, count in evaluation.tiles.items() if not weights.table[tile_hash])
+    owners = weights.metadata.get("reach", {})
+    lent_tiles = sum(
+        count
+        for tile_hash, count in evaluation.tiles.items()
+        if "lent" in weights.metadata and weights.table[tile_hash] and f"0x{tile_hash:04x}" not in owners
+    )
     reasons = dict(missing or {})
     if quality is not None and not HAS_FLIP:
         reasons["FLIP"] = "FLIP needs the package flip-evaluator, which is not installed."
@@ -102,6 +108,7 @@ def figures(
         "flicker": flicker and asdict(flicker),
         "at_rest": _at_rest(rest, data) if rest and rest.frames else None,
         "generalist_tile_share": generalist_tiles / sum(evaluation.tiles.values()),
+        "lent_tile_share": lent_tiles / sum(evaluation.tiles.values()),
         "generalist_pixel_share": 1.0 - evaluation.expert_share,
         "flop_per_pixel": flops(weights.layers),
         "not_measured": reasons,

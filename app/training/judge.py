@@ -138,11 +138,11 @@ def judge(weights: WeightSet, pixels: Pixels, reference: WeightSet, most: int, s
     for tile_hash in pixels.hashes:
         index = torch.cat([torch.arange(*ends) for ends in pixels.ranges(tile_hash)])
         chosen = np.random.default_rng([seed, tile_hash]).permutation(len(index))[:most]
-        jury = Judge(pixels, index[torch.from_numpy(chosen)][None], _draw(reference, 0))
-        drawn = {"generalist": _draw(weights, 0)(jury.features, jury.scale)}
+        jury = Judge(pixels, index[torch.from_numpy(chosen)][None], drawn_by(reference, 0))
+        drawn = {"generalist": drawn_by(weights, 0)(jury.features, jury.scale)}
         drawn["experts"] = drawn["generalist"]
         if weights.table[tile_hash]:
-            drawn["experts"] = _draw(weights, tile_hash)(jury.features, jury.scale)
+            drawn["experts"] = drawn_by(weights, tile_hash)(jury.features, jury.scale)
         for model, radiance in drawn.items():
             sums, found = jury.by_person(radiance, people)
             errors[model] += sums[0].numpy() * (len(index) / len(chosen))
@@ -151,8 +151,8 @@ def judge(weights: WeightSet, pixels: Pixels, reference: WeightSet, most: int, s
     return Judgement({model: error[present] for model, error in errors.items()}, counts[present])
 
 
-def _draw(weights: WeightSet, tile_hash: int) -> Draw:
-    """What a set draws, as it runs, on tiles with a hash."""
+def drawn_by(weights: WeightSet, tile_hash: int) -> Draw:
+    """What a set draws, as it runs, on tiles with a hash; for 0, which no tile has, the generalist does."""
 
     def draw(features: Tensor, scale: Tensor) -> Tensor:
         drawn = forward(weights, features.cpu().numpy(), scale[..., 0].cpu().numpy(), tile_hash)

@@ -35,6 +35,22 @@ def choose_reaches(toward: F64, length: F64) -> F64:
     return reaches
 
 
+def surely_too_far(toward: F64, length: F64) -> npt.NDArray[np.bool_]:
+    """Which experts (experts,) are worse than the generalist by more than two standard errors.
+
+    At a slope below a half, the whole way leads farther from the truth than none of it.
+
+    Args:
+        toward, length: as for `choose_reaches`.
+    """
+    usable = np.isfinite(toward).all(axis=1) & np.isfinite(length).all(axis=1) & (length.sum(axis=1) > 0.0)
+    found = np.zeros(len(toward), bool)
+    if usable.any():
+        slopes, variances = _slopes(toward[usable], length[usable])
+        found[usable] = slopes + 2.0 * np.sqrt(variances) < 0.5
+    return found
+
+
 def _slopes(toward: F64, length: F64) -> tuple[F64, F64]:
     """Slopes (experts,), each over all people together, and their variances: what other people would change."""
     total = length.sum(axis=1)

@@ -135,7 +135,7 @@ it, and what it would cost. `bungyo seams` measures and writes all of it:
     {recipe(data, names[1])}
     bungyo seams --weights {names[0]} --data {names[1]}{orbits} --out {names[2]}
 
-Measured on {_frames(data)}. The networks: {len(weights.hashes)}
+Measured on {_frames(data)}. The networks: {weights.experts}
 experts and a generalist, {"-".join(map(str, layers))}, {total:,} FLOP a pixel. They change at {as_is.seams.pairs:,}
 pairs of neighbouring pixels.
 

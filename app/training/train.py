@@ -1,6 +1,6 @@
 """Training, start to end: one generalist for all tiles, then an expert for every hash, fine-tuned from it.
 
-    load -> generalist (all pixels) -> experts (each its own folder + some of its neighbours') -> score ->
+    load -> generalist (all pixels) -> experts (each its own folder + some of its neighbours') -> lending -> score ->
     write -> on demand: wider generalists to compare with, a learning curve
 
 Targets are noisy but unbiased, so the loss must be least squares in linear radiance: only then does the noise
@@ -10,7 +10,7 @@ prediction, taken as a constant (as in the relative loss of Mueller et al. 2021,
 Caching", sec. 3), so that the loss measures what the display shows.
 
 An expert trained from nothing on its own folder loses to the generalist; fine-tuned from it, it wins. A hash whose
-expert would not, on validation people, stays on slot 0.
+expert would not, on validation people, borrows that of a hash like it, or stays on slot 0.
 """
 
 import math
@@ -50,6 +50,7 @@ from app.training.experts import (
 )
 from app.training.judge import Judge, judge
 from app.training.learning_curve import Point, outlook, sizes, write_learning_curve
+from app.training.lending import lend
 from app.training.loss import weighted_error
 from app.training.manifest import BLOCK, SPLIT_PERIOD, SPLITS, split_of
 from app.training.model import Generalist, untrained
@@ -76,7 +77,7 @@ class Result:
     Attributes:
         weights: the file written; None if training was interrupted too early, or where a finished file is.
         evaluation: its held-out scores; None if training was interrupted before, or the targets are too noisy.
-        experts: how many hashes have an expert of their own.
+        experts: how many there are.
         interrupted: Ctrl-C came; the same command goes on from here.
     """
 
@@ -196,6 +197,8 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     gains, reaches = ({f"0x{h:04x}": round(x[h], 3) for h in sorted(x)} for x in (found.gains, found.reaches))
     more = {"unfinished": interrupted, "validation_gain_db": gains, "reach": reaches}
     weights = _weight_set(generalist, found, metadata | more)
+    with run.display.stage("Lending", 1):
+        weights = lend(weights, run.judge, run.seed(MAIN, "lending"))
     file, evaluation = _write(out / FILE_NAME, weights), None
     if not interrupted:
         try:
@@ -203,14 +206,14 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
                 evaluation = evaluate(weights, data, progress=lambda done, _: show(done, ""))
         except InputError as error:  # the targets are too noisy: the networks are none the worse for it
             run.display.console.print(f"Not scored: {error}", highlight=False, markup=False)
-            return Result(file, None, len(weights.hashes), False)
+            return Result(file, None, weights.experts, False)
         _write(file, replace(weights, metadata={**weights.metadata, "held_out": evaluation.summary()}))
         with beside(out / "uv.png") as temporary:
             plot_uv(temporary, evaluation)
         for name, score in evaluation.scores.items():
             clean = f", against the truth {evaluation.clean[name]}" if name in evaluation.clean else ""
             run.display.console.print(f"{name:>10}  {score}{clean}", highlight=False)
-    return Result(file, evaluation, len(weights.hashes), interrupted)
+    return Result(file, evaluation, weights.experts, interrupted)
 
 
 def _train_wider(run: "_Run", out: Path, pixels: Pixels, metadata: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Judging networks whose errors are known: figures by hand, noise seen through, parts left out with a reason."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,12 @@ def test_networks_are_told_apart_though_noise_hides_them(noisy: Dataset) -> None
     weights = weight_set(0.94, 0.98, noisy.hashes)
     found = figures(weights, noisy, evaluate(weights, noisy))
     assert found["gain_over_generalist_db"] > 4.0 * found["gain_over_generalist_doubt"] > 0.0
-    assert found["generalist_tile_share"] == 0.0
+    assert found["generalist_tile_share"] == found["lent_tile_share"] == 0.0
+    first, *others = noisy.hashes
+    lent = replace(weights, metadata={"reach": {f"0x{first:04x}": 1.0}, "lent": {"hashes": len(others)}})
+    result = evaluate(lent, noisy)
+    share = sum(result.tiles[tile_hash] for tile_hash in others) / sum(result.tiles.values())
+    assert figures(lent, noisy, result)["lent_tile_share"] == pytest.approx(share, rel=1e-4) and 0.0 < share < 1.0
     alone = weight_set(0.94)
     result = evaluate(alone, noisy)
     found = figures(alone, noisy, result, quality=judge_pictures(alone, noisy, result))

@@ -1,0 +1,71 @@
+"""Hashes without an expert of their own borrow that of the hash which is most like theirs.
+
+A tile that lies across bins, or shows a face from afar, has a hash of its own, and there are thousands of these. Few
+have data enough for an expert. Yet what they show is mostly what some other hash shows, whose expert has learnt from
+such tiles, too (its neighbours' folders). So the table sends them there, unless people whom nothing has learnt from say
+that the generalist is better.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from app.network.tile_hash import HASHES
+from app.network.weights import WeightSet
+from app.training.judge import Judge, drawn_by
+from app.training.pixels import Pixels
+from app.training.reach import surely_too_far
+
+LIKENESS = 0.5  # common bins of two hashes, of all bins of both: at least
+JUDGE_PIXELS = 4096  # validation pixels of a hash that are looked at
+
+
+def lend(weights: WeightSet, judge: Pixels, seed: int = 0) -> WeightSet:
+    """The same networks, drawing for more hashes.
+
+    Args:
+        weights: the networks; a hash that the table sends to an expert has it for its own.
+        judge: validation pixels.
+        seed: decides which pixels of a hash are looked at.
+
+    Returns:
+        A set with another table, whose metadata have "lent": how many hashes borrow, and those that had better not.
+    """
+    owners = weights.hashes
+    if not len(owners):
+        return weights
+    table = weights.table.copy()
+    lender = most_alike(owners)
+    borrows = (table == 0) & (lender > 0)
+    table[borrows] = table[lender[borrows]]
+    refused = _refused(replace(weights, table=table), [h for h in judge.hashes if borrows[h]], judge, seed)
+    table[refused] = 0
+    lent = {"hashes": int(borrows.sum()) - len(refused), "refused": [f"0x{h:04x}" for h in refused]}
+    return replace(weights, table=table, metadata={**weights.metadata, "lent": lent})
+
+
+def most_alike(owners: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """By hash (HASHES,) which of the owners shares most bins with it; 0 where that is less than LIKENESS."""
+    every = np.arange(HASHES, dtype=np.uint32)
+    best, found = np.full(HASHES, LIKENESS), np.zeros(HASHES, np.uint32)
+    for owner in sorted(owners.tolist(), reverse=True):  # of equals, the lowest
+        common, all_bins = (np.bitwise_count(bins) for bins in (every & np.uint32(owner), every | np.uint32(owner)))
+        likeness = common / all_bins
+        nearer = likeness >= best
+        best[nearer], found[nearer] = likeness[nearer], owner
+    return found
+
+
+def _refused(weights: WeightSet, hashes: list[int], pixels: Pixels, seed: int) -> list[int]:
+    """The hashes for which the expert is surely worse than the generalist."""
+    people = int(pixels.person.max()) + 1 if len(pixels) else 0
+    toward, length = (np.zeros((len(hashes), people)) for _ in range(2))
+    for row, tile_hash in enumerate(hashes):
+        index = torch.cat([torch.arange(*ends) for ends in pixels.ranges(tile_hash)])
+        chosen = np.random.default_rng([seed, tile_hash]).permutation(len(index))[:JUDGE_PIXELS]
+        jury = Judge(pixels, index[torch.from_numpy(chosen)][None], drawn_by(weights, 0))
+        start, end = (drawn_by(weights, h)(jury.features, jury.scale) for h in (0, tile_hash))
+        toward[row], length[row] = (sums[0].numpy() for sums in jury.evidence(start, end, people))
+    return [hashes[row] for row in np.flatnonzero(surely_too_far(toward, length))]
