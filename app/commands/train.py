@@ -15,7 +15,7 @@ EXAMPLES = """\b
 Examples:
   bungyo train --data out/data --out weights/mine
   bungyo train --data out/data --out weights/wide --hidden 64,64
-  bungyo train --data out/data --out weights/free --experts-train everything --reach 0.75
+  bungyo train --data out/data --out weights/free --teachers none --experts-train everything --reach 0.75
   bungyo train --data out/data --out weights/mine --learning-curve
   bungyo train --data out/data --out weights/mine --generalist-widths 64,128,256
   bungyo train --data out/big --out weights/big --engine ray --address 10.0.0.7:6379
@@ -35,6 +35,14 @@ class Widths(click.ParamType[tuple[int, ...]]):
         if not re.fullmatch(r"\d{1,4}(,\d{1,4})*", str(value), re.ASCII):
             self.fail(f"{value!r} are no widths: give them like 32,32", param, ctx)
         return tuple(int(width) for width in str(value).split(","))
+
+
+class Teachers(Widths):
+    """The same, or "none"."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Turn "64,64" into (64, 64), and "none" into ()."""
+        return () if value == "none" else super().convert(value, param, ctx)
 
 
 @click.command(epilog=EXAMPLES)
@@ -61,9 +69,8 @@ class Widths(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--experts-train",
     type=click.Choice(["last-layer", "everything"]),
-    default="last-layer",
-    show_default=True,
-    help="What an expert may change: its last layer and all biases, or everything, which asks for more data.",
+    help="What an expert may change: its last layer and all biases, or everything, which asks for teachers or much"
+    " data.  [default: everything, without teachers last-layer]",
 )
 @click.option(
     "--reach",
@@ -77,6 +84,13 @@ class Widths(click.ParamType[tuple[int, ...]]):
     type=click.FloatRange(0.0, 1.0, max_open=True),
     metavar="A",
     help="Share of the pixels an expert learns from that its neighbours' folders give.  [default: 0.4]",
+)
+@click.option(
+    "--teachers",
+    type=Teachers(),
+    metavar="N,N",
+    help="Train generalists of these widths first, and let the experts learn their mean picture, which has no noise;"
+    " none: let them learn from the noisy targets.  [default: 64,64]",
 )
 @click.option(
     "--generalist-widths",
@@ -114,9 +128,10 @@ def train(
     hidden: tuple[int, ...],
     steps: int | None,
     expert_steps: int | None,
-    experts_train: str,
+    experts_train: str | None,
     reach: float | None,
     neighbor_share: float | None,
+    teachers: tuple[int, ...] | None,
     generalist_widths: tuple[int, ...],
     learning_curve: bool,
     engine: str,
@@ -155,7 +170,7 @@ def train(
         widths=generalist_widths,
         learning_curve=learning_curve,
         experts=ExpertOptions(**experts),
-        **given(steps=steps, threads=threads),
+        **given(steps=steps, threads=threads, teachers=teachers),
     )
     who: ExpertEngine = Here()
     if engine == "ray":

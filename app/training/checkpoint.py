@@ -102,9 +102,10 @@ class Checkpoint:
             raise BungyoError(f"The training run cannot be saved to {self.path}: {error}.") from error
 
     def forget(self, name: str) -> None:
-        """Drop what a finished training needed to go on."""
+        """Drop what a finished training needed to go on, its teachers ("NAME: ...") included."""
         for found in (self.generalists, self.groups):
-            found.pop(name, None)
+            for one in [key for key in found if key == name or key.startswith(f"{name}: ")]:
+                found.pop(one)
 
     def remove(self) -> None:
         """Forget the run: it is finished."""

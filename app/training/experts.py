@@ -1,9 +1,11 @@
 """An expert for every hash, fine-tuned from the generalist: groups of them side by side, as batched matrix products.
 
 A hash has a few hundred tiles of noisy targets, a network two thousand parameters: all of them fitted to so little, the
-noise decides. Three things hold it back. By default an expert keeps the generalist's hidden weights and learns the last
-layer and all biases, a tenth of the parameters. A group stops early, at the state that is best for validation people.
-And how far each expert then goes from the generalist is chosen on them as well, see `reach`.
+noise decides. So experts learn what a teacher draws of their tiles, which has no noise: wider generalists, which are
+better than they can be everywhere, and which they can follow in the one place that is theirs (Hinton et al. 2015,
+"Distilling the Knowledge in a Neural Network"). Without a teacher an expert keeps the generalist's hidden weights and
+learns the last layer and all biases, a tenth of the parameters. A group stops early, at the state that is best for
+validation people, and how far each expert then goes from the generalist is chosen on them as well, see `reach`.
 """
 
 import math
@@ -18,7 +20,7 @@ from torch import Tensor
 
 from app.training.judge import Judge
 from app.training.loss import display_slope, weighted_error
-from app.training.model import Experts, Generalist
+from app.training.model import Experts, Generalist, Teacher
 from app.training.pixels import Pixels
 from app.training.reach import choose_reaches
 from app.training.tint import tinted_noisy
@@ -26,9 +28,9 @@ from app.training.tint import tinted_noisy
 LAST_LAYER = "last-layer"  # and all biases
 EVERYTHING = "everything"
 TRAINS = (LAST_LAYER, EVERYTHING)
-# What a hash has of its own is a few tenths of a decibel, and its few pixels are noisy: at the usual 1e-3, Adam's steps
+# What a hash has of its own is a few tenths of a decibel, and its few pixels are noisy: at the usual rate, Adam's steps
 # are longer than the way to it, and chance decides where they end.
-RATE = 2e-4
+RATE, TAUGHT_RATE = 2e-4, 1e-3
 # An error counts half where the noise around its pixel has this variance, in the display's range squared: about the
 # squared error that networks have. So the noisiest pixels do not decide for all others. Asked of the pixels around, the
 # weight knows nothing of the pixel's own noise, and that still averages out.
@@ -40,8 +42,9 @@ class ExpertOptions:
     """How experts are trained.
 
     Attributes:
-        trains: which parameters, one of TRAINS.
-        steps, batch, rate: Adam steps, pixels a step and first learning rate of every expert.
+        trains: which parameters, one of TRAINS; None: everything with a teacher, else the last layer.
+        steps, batch: Adam steps and pixels a step of every expert.
+        rate: its first learning rate; None: TAUGHT_RATE with a teacher, else RATE.
         group: experts trained side by side.
         neighbor_share: share of an expert's pixels that come from the hashes most like its own, against
             seams.
@@ -54,10 +57,10 @@ class ExpertOptions:
         checks: how often a group is judged while it trains; its best state is kept.
     """
 
-    trains: str = LAST_LAYER
+    trains: str | None = None
     steps: int = 1500
     batch: int = 512
-    rate: float = RATE
+    rate: float | None = None
     group: int = 16
     neighbor_share: float = 0.4
     neighbors: int = 8
@@ -101,9 +104,15 @@ class ExpertEngine(Protocol):
     """Somebody who trains groups of experts; the results come in any order."""
 
     def train(
-        self, generalist: Generalist, train: Pixels, judge: Pixels, jobs: Sequence[Job], options: ExpertOptions
+        self,
+        generalist: Generalist,
+        train: Pixels,
+        judge: Pixels,
+        jobs: Sequence[Job],
+        options: ExpertOptions,
+        teacher: Teacher | None = None,
     ) -> Iterator[tuple[int, GroupResult]]:
-        """Train the groups and yield each one's number and result."""
+        """Train the groups and yield each one's number and result. The arguments are those of `train_group`."""
         ...
 
 
@@ -111,11 +120,17 @@ class Here:
     """The engine that is this process."""
 
     def train(
-        self, generalist: Generalist, train: Pixels, judge: Pixels, jobs: Sequence[Job], options: ExpertOptions
+        self,
+        generalist: Generalist,
+        train: Pixels,
+        judge: Pixels,
+        jobs: Sequence[Job],
+        options: ExpertOptions,
+        teacher: Teacher | None = None,
     ) -> Iterator[tuple[int, GroupResult]]:
         """See `ExpertEngine`."""
         for job in jobs:
-            yield job.number, train_group(generalist, train, judge, job, options)
+            yield job.number, train_group(generalist, train, judge, job, options, teacher)
 
 
 def group_hashes(train: Pixels, judge: Pixels, options: ExpertOptions) -> list[list[int]]:
@@ -126,7 +141,14 @@ def group_hashes(train: Pixels, judge: Pixels, options: ExpertOptions) -> list[l
     return [hashes[i : i + options.group] for i in range(0, len(hashes), options.group)]
 
 
-def train_group(generalist: Generalist, train: Pixels, judge: Pixels, job: Job, options: ExpertOptions) -> GroupResult:
+def train_group(
+    generalist: Generalist,
+    train: Pixels,
+    judge: Pixels,
+    job: Job,
+    options: ExpertOptions,
+    teacher: Teacher | None = None,
+) -> GroupResult:
     """Fine-tune one group of experts.
 
     Args:
@@ -134,20 +156,26 @@ def train_group(generalist: Generalist, train: Pixels, judge: Pixels, job: Job, 
         train, judge: training and validation pixels.
         job: the group.
         options: how.
+        teacher: whose picture of the pixels they learn; None: they learn the noisy targets.
     """
     group, generator = job.hashes, torch.Generator().manual_seed(job.seed)
-    experts = Experts(generalist, len(group), hidden=options.trains == EVERYTHING)
+    trains = options.trains or (LAST_LAYER if teacher is None else EVERYTHING)
+    rate = options.rate or (RATE if teacher is None else TAUGHT_RATE)
+    experts = Experts(generalist, len(group), hidden=trains == EVERYTHING)
     trained = [tensor for tensor in experts.parameters() if tensor.requires_grad]
-    optimizer = torch.optim.Adam(trained, lr=options.rate, fused=True)
+    optimizer = torch.optim.Adam(trained, lr=rate, fused=True)
     sampler = Sampler(train, group, options, generator)
     jury = Jury(experts, judge, group, options.judge_pixels, generator)
     best, kept = 0.0, experts.snapshot()
     curve = [(0.0, decibel(jury.clean(experts)))]
     interval = max(1, options.steps // options.checks)
     for step in range(1, options.steps + 1):
-        set_rate(optimizer, options.rate, (step - 1) / options.steps)
+        set_rate(optimizer, rate, (step - 1) / options.steps)
         (features, scale, target), noise = tinted_noisy(*train.draw_noisy(sampler.draw(), generator), generator)
         drawn = experts(features) * scale
+        if teacher is not None:
+            with torch.no_grad():
+                target, noise = teacher(features) * scale, torch.zeros_like(target)
         loss = (quietness(drawn, noise) * weighted_error(drawn, target)).mean(dim=(1, 2)).sum()
         descend(optimizer, loss)
         if step % interval == 0 or step == options.steps:

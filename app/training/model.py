@@ -137,6 +137,22 @@ class Experts(nn.Module):
         return fold(tensors if tensors is not None else self.snapshot(), self.scales)
 
 
+class Teacher(nn.Module):
+    """Generalists whose mean picture experts learn from: it has no noise, and errs less than any of them.
+
+    Args:
+        nets: all trained already.
+    """
+
+    def __init__(self, nets: Sequence[Generalist]) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nets).requires_grad_(False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., 32) features -> (..., 3) radiance over light_scale."""
+        return torch.stack([net(features) for net in self.nets]).mean(dim=0)
+
+
 def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
     """Fold the scales into the first layer and lay every network out as a row of `WeightSet.slots`.
 

@@ -16,7 +16,7 @@ import torch
 
 from app.errors import BungyoError
 from app.training.experts import ExpertOptions, GroupResult, Job, train_group
-from app.training.model import Generalist
+from app.training.model import Generalist, Teacher
 from app.training.pixels import TENSORS, Pixels
 from app.training.ray_workers import connect, first_sentence, import_ray, knock
 from app.training.workers import TRIES, Failure
@@ -43,7 +43,13 @@ class RayExperts:
             knock(address)
 
     def train(
-        self, generalist: Generalist, train: Pixels, judge: Pixels, jobs: Sequence[Job], options: ExpertOptions
+        self,
+        generalist: Generalist,
+        train: Pixels,
+        judge: Pixels,
+        jobs: Sequence[Job],
+        options: ExpertOptions,
+        teacher: Teacher | None = None,
     ) -> Iterator[tuple[int, GroupResult]]:
         """See `experts.ExpertEngine`.
 
@@ -57,8 +63,10 @@ class RayExperts:
         with self._connected(sum(part.bytes for part in packed)):
             gpus = ray.cluster_resources().get("GPU", 0)
             work = ray.remote(num_cpus=self._threads, num_gpus=1 if gpus else 0, max_retries=TRIES - 1)(_train)
-            shared = [ray.put(part) for part in (generalist.cpu(), *packed)]
-            generalist.to(train.device)
+            shared = [ray.put(part) for part in (generalist.cpu(), teacher and teacher.cpu(), *packed)]
+            for net in (generalist, teacher):
+                if net is not None:
+                    net.to(train.device)
             running = {work.remote(*shared, job, options, self._threads): job.number for job in jobs}
             while running:
                 (finished,), _ = ray.wait(list(running), num_returns=1)
@@ -105,7 +113,13 @@ class _Packed(NamedTuple):
 
 
 def _train(
-    generalist: Generalist, train: _Packed, judge: _Packed, job: Job, options: ExpertOptions, threads: int
+    generalist: Generalist,
+    teacher: Teacher | None,
+    train: _Packed,
+    judge: _Packed,
+    job: Job,
+    options: ExpertOptions,
+    threads: int,
 ) -> GroupResult | Failure:
     """What runs in a worker, on its GPU if Ray gave it one."""
     try:
@@ -113,6 +127,8 @@ def _train(
         given: list[Any] = import_ray().get_gpu_ids()
         device = torch.device("cuda" if given and torch.cuda.is_available() else "cpu")
         pixels = [part.unpacked().to(device) for part in (train, judge)]
-        return train_group(generalist.to(device), pixels[0], pixels[1], job, options)
+        return train_group(
+            generalist.to(device), pixels[0], pixels[1], job, options, teacher.to(device) if teacher else None
+        )
     except Exception as error:
         return Failure.of(error)

@@ -1,7 +1,7 @@
 """Training, start to end: one generalist for all tiles, then an expert for every hash, fine-tuned from it.
 
-    load -> generalist (all pixels) -> experts (each its own folder + some of its neighbours') -> lending -> score ->
-    write -> on demand: wider generalists to compare with, a learning curve
+    load -> generalist (all pixels) -> wider ones, the teachers -> experts (what these draw of the own folder + of some
+    neighbours') -> lending -> score -> write -> on demand: wider generalists to compare with, a learning curve
 
 Targets are noisy but unbiased, so the loss must be least squares in linear radiance: only then does the noise
 average out (Lehtinen et al. 2018, "Noise2Noise", sec. 2). What a pixel's error weighs may depend on anything
@@ -53,7 +53,7 @@ from app.training.learning_curve import Point, outlook, sizes, write_learning_cu
 from app.training.lending import lend
 from app.training.loss import weighted_error
 from app.training.manifest import BLOCK, SPLIT_PERIOD, SPLITS, split_of
-from app.training.model import Generalist, untrained
+from app.training.model import Generalist, Teacher, untrained
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
 from app.training.tint import tinted
@@ -186,7 +186,8 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     options, state, interrupted = run.options, run.state, False
     try:
         generalist = run.generalist(MAIN, options.layers, pixels, options.steps, curve=True)
-        found = run.experts(MAIN, generalist, pixels, options.experts, curve=True)
+        teacher = run.teacher(MAIN, pixels, options.steps)
+        found = run.experts(MAIN, generalist, pixels, options.experts, teacher, curve=True)
     except KeyboardInterrupt:
         interrupted = True
         if MAIN not in state.generalists or _is_finished(out):
@@ -239,7 +240,8 @@ def _measure_learning(run: "_Run", out: Path, pixels: Pixels, people: int) -> No
         if not len(some):  # nobody saw these people's faces
             continue
         generalist = run.generalist(name, options.layers, some, options.steps // CURVE_SHARE)
-        weights = _weight_set(generalist, run.experts(name, generalist, some, experts), {})
+        teacher = run.teacher(name, some, options.steps // CURVE_SHARE)
+        weights = _weight_set(generalist, run.experts(name, generalist, some, experts, teacher), {})
         done[count] = Point(count, judge(weights, run.judge, reference, CURVE_PIXELS)).plain()
         run.state.forget(name)
         run.state.save()
@@ -290,7 +292,8 @@ class _Run:
         index = torch.randint(len(self.judge), (JUDGE_PIXELS,), generator=self.generator("judge"))
         with torch.no_grad():
             jury = Judge(self.judge, index[None], lambda features, scale: net(features) * scale)
-        title = "Generalist" if name == MAIN else f"Generalist, {name}".replace("generalist-", "width ")
+        title = "Generalist" if name == MAIN else f"Generalist, {name.removeprefix(f'{MAIN}: ')}"
+        title = title.replace("generalist-", "width ")
         with self.display.stage(title, steps) as show:
             while reached["step"] < steps:
                 first, last = reached["step"], min(reached["step"] + CHUNK, steps)
@@ -315,13 +318,28 @@ class _Run:
                 state.generalists[name] = reached
                 if curve:
                     widths = "-".join(map(str, layers[1:-1]))
-                    state.curves[f"generalist, {widths}"].append((float(last), db))
+                    teaches = f" ({name.removeprefix(f'{MAIN}: ')})" if name.startswith(f"{MAIN}: ") else ""
+                    state.curves[f"generalist, {widths}{teaches}"].append((float(last), db))
                 state.save()
                 show(last, f"{db:.2f} dB")
         return self.resumed(name, net)
 
+    def teacher(self, name: str, pixels: Pixels, steps: int) -> Teacher | None:
+        """Who teaches the experts, trained as long as the generalist; None if nobody does."""
+        nets = [
+            self.generalist(f"{name}: teacher {number}", self.options.wider(width), pixels, steps, curve=name == MAIN)
+            for number, width in enumerate(self.options.teachers, start=1)
+        ]
+        return Teacher(nets) if nets else None
+
     def experts(
-        self, name: str, generalist: Generalist, pixels: Pixels, options: ExpertOptions, curve: bool = False
+        self,
+        name: str,
+        generalist: Generalist,
+        pixels: Pixels,
+        options: ExpertOptions,
+        teacher: Teacher | None = None,
+        curve: bool = False,
     ) -> Finished:
         """Train all groups of experts that the checkpoint does not have yet."""
         state = self.state
@@ -331,7 +349,7 @@ class _Run:
         title = "Experts" if name == MAIN else f"Experts, {name}"
         with self.display.stage(title, len(groups)) as show:
             show(len(done), "")
-            for number, result in self.engine.train(generalist, pixels, self.judge, jobs, options):
+            for number, result in self.engine.train(generalist, pixels, self.judge, jobs, options, teacher):
                 done[number] = tuple(result)
                 if curve:
                     state.curves[f"experts, group {number}"] = result.curve

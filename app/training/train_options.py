@@ -11,11 +11,12 @@ from app.network.schema import CHANNELS
 from app.training.experts import TRAINS, ExpertOptions
 
 DEVICES = ("auto", "cpu", "cuda")
+TEACHERS = (64, 64)
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How to train. The defaults suit 2-25 million pixels in some 250 hashes: about 20 minutes on two cores.
+    """How to train. The defaults suit 2-25 million pixels in some 250 hashes: about 30 minutes on two cores.
 
     Attributes:
         layers: widths from input to output.
@@ -26,6 +27,8 @@ class TrainOptions:
         decay: the generalist's weight decay (AdamW: Loshchilov & Hutter 2019), where there are many people.
         place_noise: deviation of the noise that is added to uv while it trains, where there are many people.
         experts: how the experts are trained; with 0 steps there are none.
+        teachers: widths of the hidden layers of further generalists, whose mean picture the experts learn; none: they
+            learn the noisy targets.
         widths: of hidden layers, of further generalists, trained as long as the first, to compare with.
         learning_curve: whether to train on fewer people as well, to see what more data would bring.
     """
@@ -40,17 +43,19 @@ class TrainOptions:
     decay: float = 0.1
     place_noise: float = 0.03
     experts: ExpertOptions = field(default_factory=ExpertOptions)
+    teachers: tuple[int, ...] = TEACHERS
     widths: tuple[int, ...] = ()
     learning_curve: bool = False
 
     def check(self) -> None:
         """Raise InputError if a value is out of range."""
-        for layers in (self.layers, *map(self.wider, self.widths)):
+        for layers in (self.layers, *map(self.wider, self.widths + self.teachers)):
             if fault := check_layers(layers):
                 raise InputError(f"The network {fault}.")
         experts = asdict(self.experts)
         positive = {"threads": self.threads, "batch": self.batch, "learning rate": self.rate}
-        names = ("batch", "rate", "group", "min_pixels", "min_people", "judge_pixels", "checks")
+        names = ["batch", "group", "min_pixels", "min_people", "judge_pixels", "checks"]
+        names += ["rate"] if self.experts.rate is not None else []
         for name, value in (positive | {f"experts' {name}": experts[name] for name in names}).items():
             if not 0 < value < math.inf:
                 raise InputError(f"Training needs a {name} above 0, not {value}.")
@@ -63,9 +68,10 @@ class TrainOptions:
         ):
             if math.isnan(value) or value < 0:
                 raise InputError(f"Training needs a {name} of 0 or more, not {value}.")
-        for name, choice, known in (("device", self.device, DEVICES), ("experts' part", self.experts.trains, TRAINS)):
+        parts = (None, *TRAINS)
+        for name, choice, known in (("device", self.device, DEVICES), ("experts' part", self.experts.trains, parts)):
             if choice not in known:
-                raise InputError(f"Training needs a {name} out of {', '.join(known)}, not {choice!r}.")
+                raise InputError(f"Training needs a {name} out of {', '.join(filter(None, known))}, not {choice!r}.")
         if self.experts.reach is not None and not 0.0 < self.experts.reach <= 1.0:
             raise InputError(f"The experts' reach must be above 0 and at most 1, not {self.experts.reach}.")
         if not 0.0 <= self.experts.neighbor_share < 1.0:

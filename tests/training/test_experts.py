@@ -19,9 +19,10 @@ from app.training.experts import (
     finish,
     neighbors,
     quietness,
+    train_group,
 )
 from app.training.loss import display_slope
-from app.training.model import Generalist, Scales
+from app.training.model import Experts, Generalist, Scales, Teacher
 from app.training.pixels import Pixels
 from app.training.reach import choose_reaches
 
@@ -159,6 +160,28 @@ def test_experts_learn_what_their_hash_has_of_its_own(trains: str) -> None:
         np.testing.assert_allclose(row, net.export(), atol=1e-4)
     curve = groups[0].curve
     assert len(curve) == 4 and curve[-1][1] > curve[0][1] + 3.0
+
+
+def test_a_teacher_is_followed_whatever_the_targets() -> None:
+    """It reflects twice the light: right for one hash, and too far by as much for another."""
+    net, train, _ = world(200, 1.5)
+    judge, second = world(2000, 0.5)[2], world(1, 0.0)[0]
+    with torch.no_grad():
+        second.linear[1].bias.mul_(3.0)
+    given = options(EVERYTHING, 400)
+    job = Job(0, [0x0404, 0x0808], 0)
+    teacher = Teacher([net, second])  # the mean of 1 and 3
+    group = train_group(net, train, judge, job, given, teacher)
+    train.target.zero_()
+    again = train_group(net, train, judge, job, given, teacher)
+    assert all(torch.equal(one, other) for one, other in zip(group.tensors, again.tensors, strict=True))
+    experts = Experts(net, 2)
+    experts.restore(group.tensors)
+    features = train.features.float()[None].expand(2, -1, -1)
+    with torch.no_grad():
+        np.testing.assert_allclose(experts(features), teacher(features), rtol=0.15)
+    found = finish(net, [group], given)
+    assert 0.1 < found.reaches[0x0404] < 0.7 < found.reaches[0x0808] <= 1.0
 
 
 def test_noisy_places_count_less_whatever_a_pixel_s_own_noise() -> None:

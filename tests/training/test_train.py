@@ -44,6 +44,7 @@ QUICK = TrainOptions(
     steps=600,
     batch=1024,
     experts=ExpertOptions(steps=100, batch=256, rate=4e-3, group=8, min_pixels=1500, judge_pixels=2048, checks=4),
+    teachers=(),
 )
 # Just enough of everything to be interrupted in the middle.
 TINY = TrainOptions(
@@ -52,6 +53,7 @@ TINY = TrainOptions(
     steps=60,
     batch=256,
     experts=ExpertOptions(steps=20, batch=64, rate=1e-3, group=4, min_pixels=2500, judge_pixels=256, checks=4),
+    teachers=(12, 10),
 )
 QUIET = Console(quiet=True)
 
@@ -295,7 +297,7 @@ def test_what_is_trained_beside_the_networks(data: Dataset, tmp_path: Path, monk
     monkeypatch.setattr(learning_module, "HALVINGS", 1)
     more = replace(alone, widths=(12,), learning_curve=True)
     with monkeypatch.context() as patched:
-        interrupt_at(100, patched, train_module)  # 60 steps of the first generalist, 40 of the next
+        interrupt_at(220, patched, train_module)  # 60 steps of the first generalist and of its teachers, 40 of the next
         result = train(data, tmp_path / "more", more, console=QUIET)
     assert result.interrupted and result.evaluation is not None and (tmp_path / "more" / FILE_NAME).exists()
     assert slots(tmp_path / "more") == slots(tmp_path / "alone")
@@ -332,13 +334,14 @@ def test_the_command_passes_everything_on(tiny: Path, data: Dataset, monkeypatch
 
     monkeypatch.setattr(train_module, "train", run)
     given = "--hidden 24 --experts-train everything --reach 0.5 --neighbor-share 0.1 --generalist-widths 64,128"
+    given += " --teachers none"
     more = "--learning-curve --device cpu --seed 3 --steps 7 --expert-steps 8 --engine ray --workers 2"
     where = ["--data", str(data.path), "--out", str(tiny / "none")]
     result = CliRunner().invoke(command, [*where, *given.split(), *more.split()], standalone_mode=False)
     assert result.exception is None
     experts = ExpertOptions("everything", 8, reach=0.5, neighbor_share=0.1)
     assert asked[0] == TrainOptions(
-        (32, 24, 15), 3, 2, "cpu", 7, experts=experts, widths=(64, 128), learning_curve=True
+        (32, 24, 15), 3, 2, "cpu", 7, experts=experts, teachers=(), widths=(64, 128), learning_curve=True
     )
     assert isinstance(asked[1], RayExperts)
     CliRunner().invoke(command, where, standalone_mode=False)
