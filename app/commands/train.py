@@ -41,7 +41,7 @@ class Teachers(Widths):
     """The same, or "none"."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Turn "64,64" into (64, 64), and "none" into ()."""
+        """Turn "64,128" into (64, 128), and "none" into ()."""
         return () if value == "none" else super().convert(value, param, ctx)
 
 
@@ -90,7 +90,7 @@ class Teachers(Widths):
     type=Teachers(),
     metavar="N,N",
     help="Train generalists of these widths first, and let the experts learn their mean picture, which has no noise;"
-    " none: let them learn from the noisy targets.  [default: 64,64]",
+    " none: let them learn from the noisy targets.  [default: 64,64,128]",
 )
 @click.option(
     "--generalist-widths",

@@ -11,7 +11,7 @@ from app.network.schema import CHANNELS
 from app.training.experts import TRAINS, ExpertOptions
 
 DEVICES = ("auto", "cpu", "cuda")
-TEACHERS = (64, 64)
+TEACHERS = (64, 64, 128)
 
 
 @dataclass(frozen=True)
