@@ -28,6 +28,7 @@ from app.training.tint import tinted_noisy
 LAST_LAYER = "last-layer"  # and all biases
 EVERYTHING = "everything"
 TRAINS = (LAST_LAYER, EVERYTHING)
+ALIKE = 0.5  # likeness of two hashes that may draw for each other
 # What a hash has of its own is a few tenths of a decibel, and its few pixels are noisy: at the usual rate, Adam's steps
 # are longer than the way to it, and chance decides where they end.
 RATE, TAUGHT_RATE = 2e-4, 1e-3
@@ -48,7 +49,7 @@ class ExpertOptions:
         group: experts trained side by side.
         neighbor_share: share of an expert's pixels that come from the hashes most like its own, against
             seams.
-        neighbors: how many of those.
+        neighbors: how many of those; their networks are averaged with its own as well.
         reach: how much of the way from the generalist to where training ended all experts go, above 0 to 1. None:
             each its own share, see `reach.choose_reaches`.
         min_pixels, min_people: a hash with fewer training pixels gets no expert, nor one that shows fewer people (or
@@ -204,7 +205,7 @@ class Finished(NamedTuple):
     Attributes:
         rows: by hash the row of `WeightSet.slots`, for those that leave the generalist at all.
         reaches: by hash how far they go from it.
-        gains: by hash how many dB they are above it on noisy validation pixels, to first order.
+        gains: by hash how many dB they are above it on noisy validation pixels, to first order, before averaging.
     """
 
     rows: dict[int, npt.NDArray[np.float32]]
@@ -213,7 +214,7 @@ class Finished(NamedTuple):
 
 
 def finish(generalist: Generalist, groups: Sequence[GroupResult], options: ExpertOptions) -> Finished:
-    """Let every expert go as far from the generalist as does good."""
+    """Let every expert go as far from the generalist as does good, and average those that are alike."""
     found = Finished({}, {}, {})
     if not groups:
         return found
@@ -238,7 +239,7 @@ def finish(generalist: Generalist, groups: Sequence[GroupResult], options: Exper
                 found.rows[tile_hash], found.reaches[tile_hash] = rows[i], float(reach[i])
                 found.gains[tile_hash] = -10.0 * math.log10(max(1.0 - saved / error, 1e-10)) if error > 0.0 else 0.0
         start += len(group.hashes)
-    return found
+    return found._replace(rows=blended(found.rows, options))
 
 
 class Sampler:
@@ -278,13 +279,25 @@ def _table(runs: list[list[tuple[int, int]]]) -> tuple[Tensor, Tensor]:
     return ends, padded[..., 0] - (ends - counts)
 
 
+def likeness(one: int, other: int) -> float:
+    """How many bins two hashes share, of all bins of both: 0 to 1."""
+    return (one & other).bit_count() / (one | other).bit_count()
+
+
 def neighbors(tile_hash: int, hashes: list[int], count: int) -> list[int]:
-    """The `count` hashes that share most bins with `tile_hash` (common bits / all bits), itself excluded."""
+    """The `count` hashes that are most like `tile_hash`, itself excluded."""
+    return sorted((h for h in hashes if h != tile_hash), key=lambda h: (-likeness(h, tile_hash), h))[:count]
 
-    def likeness(other: int) -> float:
-        return (other & tile_hash).bit_count() / (other | tile_hash).bit_count()
 
-    return sorted((h for h in hashes if h != tile_hash), key=lambda h: (-likeness(h), h))[:count]
+def blended(rows: dict[int, npt.NDArray[np.float32]], options: ExpertOptions) -> dict[int, npt.NDArray[np.float32]]:
+    """Average every network with those of the hashes most like its own, as far as they have half of the bins in common.
+
+    Networks that were fine-tuned from one start can be averaged, and the mean errs less than any of them (Wortsman et
+    al. 2022, "Model soups"). What neighbouring tiles differ by shrinks as well.
+    """
+    hashes = sorted(rows)
+    near = {h: [n for n in neighbors(h, hashes, options.neighbors) if likeness(h, n) >= ALIKE] for h in hashes}
+    return {h: np.mean([rows[h], *(rows[n] for n in near[h])], axis=0) for h in hashes}
 
 
 class Jury:

@@ -14,11 +14,11 @@ import torch
 
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
+from app.training.experts import ALIKE
 from app.training.judge import Judge, drawn_by
 from app.training.pixels import Pixels
 from app.training.reach import surely_too_far
 
-LIKENESS = 0.5  # common bins of two hashes, of all bins of both: at least
 JUDGE_PIXELS = 4096  # validation pixels of a hash that are looked at
 
 
@@ -47,9 +47,9 @@ def lend(weights: WeightSet, judge: Pixels, seed: int = 0) -> WeightSet:
 
 
 def most_alike(owners: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """By hash (HASHES,) which of the owners shares most bins with it; 0 where that is less than LIKENESS."""
+    """By hash (HASHES,) which of the owners shares most bins with it; 0 where they are not ALIKE."""
     every = np.arange(HASHES, dtype=np.uint32)
-    best, found = np.full(HASHES, LIKENESS), np.zeros(HASHES, np.uint32)
+    best, found = np.full(HASHES, ALIKE), np.zeros(HASHES, np.uint32)
     for owner in sorted(owners.tolist(), reverse=True):  # of equals, the lowest
         common, all_bins = (np.bitwise_count(bins) for bins in (every & np.uint32(owner), every | np.uint32(owner)))
         likeness = common / all_bins

@@ -16,6 +16,7 @@ from app.training.experts import (
     Here,
     Job,
     Sampler,
+    blended,
     finish,
     neighbors,
     quietness,
@@ -182,6 +183,18 @@ def test_a_teacher_is_followed_whatever_the_targets() -> None:
         np.testing.assert_allclose(experts(features), teacher(features), rtol=0.15)
     found = finish(net, [group], given)
     assert 0.1 < found.reaches[0x0404] < 0.7 < found.reaches[0x0808] <= 1.0
+
+
+def test_networks_of_hashes_that_are_alike_are_averaged() -> None:
+    rows = {
+        h: np.full(3, value, np.float32) for h, value in {0x0101: 1.0, 0x0103: 2.0, 0x0303: 6.0, 0x8080: 9.0}.items()
+    }
+    found = {h: row.tolist() for h, row in blended(rows, ExpertOptions(neighbors=8)).items()}
+    assert found == {0x0101: [3.0] * 3, 0x0103: [3.0] * 3, 0x0303: [3.0] * 3, 0x8080: [9.0] * 3}
+    nearest = blended(rows, ExpertOptions(neighbors=1))
+    assert [nearest[h][0] for h in sorted(rows)] == [1.5, 4.0, 4.0, 9.0]
+    alone = blended(rows, ExpertOptions(neighbors=0))
+    assert all(np.array_equal(alone[h], rows[h]) for h in rows)
 
 
 def test_noisy_places_count_less_whatever_a_pixel_s_own_noise() -> None:
