@@ -18,11 +18,12 @@ F64: TypeAlias = npt.NDArray[np.float64]
 
 FEW = 6  # curves that are told apart by name
 COARSER = 4  # cells along one that is drawn: smaller ones show the targets' noise
+NOISE_WINS = 60.0  # dB: what noise makes of a few pixels whose measured error is below 0
 FEWEST_PIXELS = 100  # of a cell whose dB are worth a colour
 
 
 def plot_curves(path: Path, curves: Mapping[str, Sequence[tuple[float, float]]]) -> None:
-    """Draw validation dB over training steps: one panel a kind of network, one line a curve.
+    """Draw validation dB over training steps: one panel a kind of network, one line a curve; of experts what they gain.
 
     Args:
         path: the PNG to write.
@@ -36,10 +37,14 @@ def plot_curves(path: Path, curves: Mapping[str, Sequence[tuple[float, float]]])
     for axis, (kind, lines) in zip(axes[0], kinds.items(), strict=False):
         few = len(lines) <= FEW
         for which, points in lines:
-            axis.plot(*np.transpose(points), linewidth=1.0 if few else 0.5, label=which)
+            steps, values = np.transpose(points)
+            values = np.where(values < NOISE_WINS, values, np.nan)
+            values -= values[0] if kind == "experts" else 0.0
+            axis.plot(steps, values, linewidth=1.0 if few else 0.5, label=which)
         if few and len(lines) > 1:
             axis.legend()
-        axis.set(title=kind, xlabel="step", ylabel="validation, dB against the truth")
+        said = "gain over the generalist, dB" if kind == "experts" else "dB against the truth"
+        axis.set(title=kind, xlabel="step", ylabel=f"validation, {said}")
         axis.grid(alpha=0.3)
     figure.tight_layout()
     figure.savefig(path, dpi=100, format="png")
