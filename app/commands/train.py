@@ -83,7 +83,7 @@ class Teachers(Widths):
     "--neighbor-share",
     type=click.FloatRange(0.0, 1.0, max_open=True),
     metavar="A",
-    help="Share of the pixels an expert learns from that its neighbours' folders give.  [default: 0.4]",
+    help="Share of the pixels an expert learns from that its neighbours' folders give.  [default: 0.7]",
 )
 @click.option(
     "--teachers",

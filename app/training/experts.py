@@ -63,7 +63,7 @@ class ExpertOptions:
     batch: int = 512
     rate: float | None = None
     group: int = 16
-    neighbor_share: float = 0.4
+    neighbor_share: float = 0.7
     neighbors: int = 8
     reach: float | None = None
     min_pixels: int = 1024
