@@ -292,8 +292,8 @@ class _Run:
         index = torch.randint(len(self.judge), (JUDGE_PIXELS,), generator=self.generator("judge"))
         with torch.no_grad():
             jury = Judge(self.judge, index[None], lambda features, scale: net(features) * scale)
-        title = "Generalist" if name == MAIN else f"Generalist, {name.removeprefix(f'{MAIN}: ')}"
-        title = title.replace("generalist-", "width ")
+        which = name.removeprefix(f"{MAIN}: ")
+        title = "Generalist" if name == MAIN else f"Generalist, {which}".replace("generalist-", "width ")
         with self.display.stage(title, steps) as show:
             while reached["step"] < steps:
                 first, last = reached["step"], min(reached["step"] + CHUNK, steps)
@@ -318,7 +318,7 @@ class _Run:
                 state.generalists[name] = reached
                 if curve:
                     widths = "-".join(map(str, layers[1:-1]))
-                    teaches = f" ({name.removeprefix(f'{MAIN}: ')})" if name.startswith(f"{MAIN}: ") else ""
+                    teaches = f" ({which})" if which != name else ""
                     state.curves[f"generalist, {widths}{teaches}"].append((float(last), db))
                 state.save()
                 show(last, f"{db:.2f} dB")
