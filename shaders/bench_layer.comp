@@ -6,6 +6,7 @@
 
 #include "addressed.glsl"
 #include "features.glsl"
+#include "own_thread.glsl"
 #include "push.glsl"
 
 layout(local_size_x = THREADS) in;
@@ -36,8 +37,8 @@ void main()
 {
     uvec2 entry = tiles[gl_WorkGroupID.x];
     uint slot = slots[entry.y];
-    for (uint i = gl_LocalInvocationIndex; i < LAYER_VECTORS; i += THREADS)
+    for (uint i = OWN_THREAD; i < LAYER_VECTORS; i += THREADS)
         weights[i] = uintBitsToFloat(load_vector(push.parameters, slot * PARAMETER_VECTORS + LAYER_OFFSET + i));
     barrier();
-    run_layer(entry.x, gl_LocalInvocationIndex);
+    run_layer(entry.x, OWN_THREAD);
 }

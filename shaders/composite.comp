@@ -2,12 +2,13 @@
 
 #include "scene.glsl"
 #include "features.glsl"
+#include "own_thread.glsl"
 #include "random.glsl"
 #include "tonemap.glsl"
 #include "composite.glsl"
 #include "composed.glsl"
 
-layout(local_size_x = 16, local_size_y = 16) in;
+layout(local_size_x = TILE_PIXELS) in;
 
 layout(set = 0, binding = SLOT_FEATURES, scalar) readonly buffer FeatureBuffer { uvec4 features[]; };
 layout(set = 0, binding = SLOT_HASHES, scalar) readonly buffer Hashes { uint hashes[]; };
@@ -68,7 +69,7 @@ vec3 view(uvec2 xy, uint tile, uint pixel, vec2 at_surface, bool face, vec3 neur
 
 void main()
 {
-    uvec2 xy = gl_GlobalInvocationID.xy;
+    uvec2 xy = own_position(TILE);
     if (any(greaterThanEqual(xy, frame.size))) return;
     uint at = xy.y * frame.size.x + xy.x;
     uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy);

@@ -1,9 +1,10 @@
 // The structured input of every face pixel, of the triangle that was rasterised there. A workgroup is a tile.
 
 #include "gbuffer.glsl"
+#include "own_thread.glsl"
 #include "face_triangles.glsl"
 
-layout(local_size_x = TILE, local_size_y = TILE) in;
+layout(local_size_x = TILE_PIXELS) in;
 
 layout(set = 0, binding = SLOT_FACE) uniform usampler2D face_triangles;
 
@@ -25,7 +26,7 @@ vec2 barycentric_seen(uint part, uint triangle, vec3 ray, out float depth)
 
 void main()
 {
-    uvec2 xy = gl_GlobalInvocationID.xy;
+    uvec2 xy = own_position(TILE);
     uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy);
     uvec2 shown = any(greaterThanEqual(xy, frame.size)) ? uvec2(NO_PART) : texelFetch(face_triangles, ivec2(xy), 0).rg;
     if (shown.x == NO_PART) {

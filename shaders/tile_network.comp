@@ -11,6 +11,7 @@
 
 #include "addressed.glsl"
 #include "features.glsl"
+#include "own_thread.glsl"
 #include "push.glsl"
 
 layout(local_size_x = THREADS) in;

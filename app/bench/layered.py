@@ -131,6 +131,7 @@ def _pipeline(device: Device, text: str, image_format: str) -> ComputePipeline:
         push=_PUSH,
         defines=defines(image_format, device.info.kind),
         includes={"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "layer.glsl": text},
+        full_subgroups=True,
     )
 
 

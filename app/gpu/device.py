@@ -251,11 +251,12 @@ class Device:
     ) -> ComputePipeline:
         """A compute pipeline; ShaderError says where the shader is wrong.
 
-        `full_subgroups`: no subgroup lacks threads (feature computeFullSubgroups); workgroups are a multiple of any
-        subgroup's size.
+        `full_subgroups`: no subgroup lacks threads, and the text has the macro FULL_SUBGROUPS, where the device can see
+        to it (feature computeFullSubgroups). Workgroups are a multiple of any subgroup's size.
         """
-        text = Text(defines or {}, includes or {}, constants or {})
-        return ComputePipeline(self, shader, bindings, push, text, full_subgroups)
+        full = full_subgroups and "computeFullSubgroups" in self.info.features
+        text = Text({**(defines or {}), **({"FULL_SUBGROUPS": 1} if full else {})}, includes or {}, constants or {})
+        return ComputePipeline(self, shader, bindings, push, text, full)
 
     def raytracing_pipeline(
         self,

@@ -164,12 +164,12 @@ def _staging(layers: Sequence[int], variant: Variant) -> list[str]:
         f"shared {vector} weights[{max(map(_count, parts))}];",
         "",
         "void stage_layers(uint slot, uint first, uint count) {",
-        "    for (uint i = gl_LocalInvocationIndex; i < count; i += THREADS)",
+        "    for (uint i = OWN_THREAD; i < count; i += THREADS)",
         f"        weights[i] = {vector}(PARAMETER(slot * PARAMETER_VECTORS + first + i));",
         "    barrier();",
         "}",
         f"void stage_network(uint slot) {{ stage_layers(slot, 0u, {_count(parts[0])}u); }}",
-        "uint own_pixel() { return gl_LocalInvocationIndex; }",
+        "uint own_pixel() { return OWN_THREAD; }",
     ]
 
 

@@ -82,7 +82,7 @@ class Composite(Owner):
             "DESATURATION": str(DESATURATION),
         }
         includes = {**COMPOSITE_INCLUDES, "features.glsl": glsl()}
-        make = partial(device.compute_pipeline, "composite.comp")
+        make = partial(device.compute_pipeline, "composite.comp", full_subgroups=True)
         with self.building():
             self.display = self.own(device.image(width, height, "rgba8", name="display"))
             nothing = np.zeros((height * width, 4), np.float32)

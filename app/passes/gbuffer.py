@@ -53,7 +53,7 @@ class GBuffer(Owner):
                 make = partial(device.raytracing_pipeline, "gbuffer.rgen", ["miss.rmiss"], [HitGroup("hit.rchit")])
             else:
                 self._face = self.own(FaceTriangles(device, scene, width, height))
-                make = partial(device.compute_pipeline, "gbuffer.comp")
+                make = partial(device.compute_pipeline, "gbuffer.comp", full_subgroups=True)
             includes = {**FACE_TRIANGLES_INCLUDES, **cache.includes, "features.glsl": glsl()}
             self._pipeline = self.own(ScenePipeline(make, scene, self._resources, includes=includes))
 

@@ -110,7 +110,7 @@ def _compile(device: Device, weights: WeightSet, image_format: str, variant: Var
         push=_PUSH,
         defines=defines(image_format, device.info.kind),
         includes=includes(weights.layers, variant),
-        full_subgroups=variant.matrix is not None,
+        full_subgroups=True,
     )
     return NetworkPipeline(compute, variant)
 

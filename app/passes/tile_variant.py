@@ -17,7 +17,7 @@ from app.gpu import DeviceInfo, cache_folder
 from app.gpu.shader import store_atomically
 from app.network.matrix_shader import Matrix
 from app.network.shader import BLOCKS, Variant, generate, shared_bytes
-from app.processor import processor, processor_name
+from app.processor import processor_name
 
 OVERRIDE = "BUNGYO_TILE_VARIANT"  # environment variable, e.g. float-16
 _FOR_MATRICES = ("cooperativeMatrix", "vulkanMemoryModel", "shaderFloat16", "computeFullSubgroups")
@@ -86,10 +86,8 @@ def candidates(device: DeviceInfo, layers: Sequence[int]) -> list[Variant]:
 
 
 def default(device: DeviceInfo) -> Variant:
-    """A good guess: on a CPU, as many sums as its vector registers hold beside an input and a product."""
-    if device.kind == "cpu" and "avx512vl" not in processor().get("flags", "").split():
-        return Variant(12)  # 16 registers
-    return Variant(16)
+    """A good guess: on a CPU what was the quickest on two of them (docs/tile-network.md)."""
+    return Variant(12 if device.kind == "cpu" else 16)
 
 
 def remember(device: DeviceInfo, layers: Sequence[int], milliseconds: Mapping[Variant, float]) -> Path:
