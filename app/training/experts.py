@@ -23,7 +23,7 @@ from app.training.loss import display_slope, weighted_error
 from app.training.model import Experts, Generalist, Teacher
 from app.training.pixels import Pixels
 from app.training.reach import choose_reaches
-from app.training.tint import tinted_noisy
+from app.training.tint import tinted, tinted_noisy
 
 LAST_LAYER = "last-layer"  # and all biases
 EVERYTHING = "everything"
@@ -101,37 +101,38 @@ class Job(NamedTuple):
     seed: int
 
 
+class Course(NamedTuple):
+    """What all groups of a training have in common.
+
+    Attributes:
+        generalist: where all experts start.
+        train, judge: training and validation pixels.
+        options: how they are trained.
+        teacher: whose picture of the pixels they learn; None: they learn the noisy targets.
+    """
+
+    generalist: Generalist
+    train: Pixels
+    judge: Pixels
+    options: ExpertOptions
+    teacher: Teacher | None = None
+
+
 class ExpertEngine(Protocol):
     """Somebody who trains groups of experts; the results come in any order."""
 
-    def train(
-        self,
-        generalist: Generalist,
-        train: Pixels,
-        judge: Pixels,
-        jobs: Sequence[Job],
-        options: ExpertOptions,
-        teacher: Teacher | None = None,
-    ) -> Iterator[tuple[int, GroupResult]]:
-        """Train the groups and yield each one's number and result. The arguments are those of `train_group`."""
+    def train(self, course: Course, jobs: Sequence[Job]) -> Iterator[tuple[int, GroupResult]]:
+        """Train the groups and yield each one's number and result."""
         ...
 
 
 class Here:
     """The engine that is this process."""
 
-    def train(
-        self,
-        generalist: Generalist,
-        train: Pixels,
-        judge: Pixels,
-        jobs: Sequence[Job],
-        options: ExpertOptions,
-        teacher: Teacher | None = None,
-    ) -> Iterator[tuple[int, GroupResult]]:
+    def train(self, course: Course, jobs: Sequence[Job]) -> Iterator[tuple[int, GroupResult]]:
         """See `ExpertEngine`."""
         for job in jobs:
-            yield job.number, train_group(generalist, train, judge, job, options, teacher)
+            yield job.number, train_group(course, job)
 
 
 def group_hashes(train: Pixels, judge: Pixels, options: ExpertOptions) -> list[list[int]]:
@@ -142,23 +143,9 @@ def group_hashes(train: Pixels, judge: Pixels, options: ExpertOptions) -> list[l
     return [hashes[i : i + options.group] for i in range(0, len(hashes), options.group)]
 
 
-def train_group(
-    generalist: Generalist,
-    train: Pixels,
-    judge: Pixels,
-    job: Job,
-    options: ExpertOptions,
-    teacher: Teacher | None = None,
-) -> GroupResult:
-    """Fine-tune one group of experts.
-
-    Args:
-        generalist: where all of them start.
-        train, judge: training and validation pixels.
-        job: the group.
-        options: how.
-        teacher: whose picture of the pixels they learn; None: they learn the noisy targets.
-    """
+def train_group(course: Course, job: Job) -> GroupResult:
+    """Fine-tune one group of experts."""
+    generalist, train, judge, options, teacher = course
     group, generator = job.hashes, torch.Generator().manual_seed(job.seed)
     trains = options.trains or (LAST_LAYER if teacher is None else EVERYTHING)
     rate = options.rate or (RATE if teacher is None else TAUGHT_RATE)
@@ -172,13 +159,17 @@ def train_group(
     interval = max(1, options.steps // options.checks)
     for step in range(1, options.steps + 1):
         set_rate(optimizer, rate, (step - 1) / options.steps)
-        (features, scale, target), noise = tinted_noisy(*train.draw_noisy(sampler.draw(), generator), generator)
-        drawn = experts(features) * scale
-        if teacher is not None:
+        index = sampler.draw()
+        if teacher is None:
+            (features, scale, target), noise = tinted_noisy(*train.draw_noisy(index, generator), generator)
+            drawn = experts(features) * scale
+            error = quietness(drawn, noise) * weighted_error(drawn, target)
+        else:
+            features, scale, _ = tinted(train.draw(index, generator), generator)
             with torch.no_grad():
-                target, noise = teacher(features) * scale, torch.zeros_like(target)
-        loss = (quietness(drawn, noise) * weighted_error(drawn, target)).mean(dim=(1, 2)).sum()
-        descend(optimizer, loss)
+                target = teacher(features) * scale
+            error = weighted_error(experts(features) * scale, target)
+        descend(optimizer, error.mean(dim=(1, 2)).sum())
         if step % interval == 0 or step == options.steps:
             promise = jury.promise(experts)
             if promise > best:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from app.errors import BungyoError
-from app.training.experts import ExpertOptions, GroupResult, Job, train_group
+from app.training.experts import Course, ExpertOptions, GroupResult, Job, train_group
 from app.training.model import Generalist, Teacher
 from app.training.pixels import TENSORS, Pixels
 from app.training.ray_workers import connect, first_sentence, import_ray, knock
@@ -42,15 +42,7 @@ class RayExperts:
         if address is not None:
             knock(address)
 
-    def train(
-        self,
-        generalist: Generalist,
-        train: Pixels,
-        judge: Pixels,
-        jobs: Sequence[Job],
-        options: ExpertOptions,
-        teacher: Teacher | None = None,
-    ) -> Iterator[tuple[int, GroupResult]]:
+    def train(self, course: Course, jobs: Sequence[Job]) -> Iterator[tuple[int, GroupResult]]:
         """See `experts.ExpertEngine`.
 
         Raises:
@@ -59,15 +51,16 @@ class RayExperts:
         """
         if not jobs:
             return
-        ray, packed = self._ray, (_Packed.of(train), _Packed.of(judge))
+        ray, packed = self._ray, (_Packed.of(course.train), _Packed.of(course.judge))
         with self._connected(sum(part.bytes for part in packed)):
             gpus = ray.cluster_resources().get("GPU", 0)
             work = ray.remote(num_cpus=self._threads, num_gpus=1 if gpus else 0, max_retries=TRIES - 1)(_train)
-            shared = [ray.put(part) for part in (generalist.cpu(), teacher and teacher.cpu(), *packed)]
-            for net in (generalist, teacher):
+            nets = course.generalist, course.teacher
+            shared = [ray.put(part) for part in (*(net and net.cpu() for net in nets), *packed)]
+            for net in nets:
                 if net is not None:
-                    net.to(train.device)
-            running = {work.remote(*shared, job, options, self._threads): job.number for job in jobs}
+                    net.to(course.train.device)
+            running = {work.remote(*shared, course.options, job, self._threads): job.number for job in jobs}
             while running:
                 (finished,), _ = ray.wait(list(running), num_returns=1)
                 number = running.pop(finished)
@@ -117,8 +110,8 @@ def _train(
     teacher: Teacher | None,
     train: _Packed,
     judge: _Packed,
-    job: Job,
     options: ExpertOptions,
+    job: Job,
     threads: int,
 ) -> GroupResult | Failure:
     """What runs in a worker, on its GPU if Ray gave it one."""
@@ -126,9 +119,8 @@ def _train(
         torch.set_num_threads(threads)
         given: list[Any] = import_ray().get_gpu_ids()
         device = torch.device("cuda" if given and torch.cuda.is_available() else "cpu")
-        pixels = [part.unpacked().to(device) for part in (train, judge)]
-        return train_group(
-            generalist.to(device), pixels[0], pixels[1], job, options, teacher.to(device) if teacher else None
-        )
+        pixels, judges = (part.unpacked().to(device) for part in (train, judge))
+        course = Course(generalist.to(device), pixels, judges, options, teacher and teacher.to(device))
+        return train_group(course, job)
     except Exception as error:
         return Failure.of(error)

@@ -36,6 +36,7 @@ from app.training.displacement import displaced
 from app.training.display import Display
 from app.training.evaluate import Evaluation, evaluate
 from app.training.experts import (
+    Course,
     ExpertEngine,
     ExpertOptions,
     Finished,
@@ -187,7 +188,7 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     try:
         generalist = run.generalist(MAIN, options.layers, pixels, options.steps, curve=True)
         teacher = run.teacher(MAIN, pixels, options.steps)
-        found = run.experts(MAIN, generalist, pixels, options.experts, teacher, curve=True)
+        found = run.experts(MAIN, Course(generalist, pixels, run.judge, options.experts, teacher), curve=True)
     except KeyboardInterrupt:
         interrupted = True
         if MAIN not in state.generalists or _is_finished(out):
@@ -241,7 +242,8 @@ def _measure_learning(run: "_Run", out: Path, pixels: Pixels, people: int) -> No
             continue
         generalist = run.generalist(name, options.layers, some, options.steps // CURVE_SHARE)
         teacher = run.teacher(name, some, options.steps // CURVE_SHARE)
-        weights = _weight_set(generalist, run.experts(name, generalist, some, experts, teacher), {})
+        course = Course(generalist, some, run.judge, experts, teacher)
+        weights = _weight_set(generalist, run.experts(name, course), {})
         done[count] = Point(count, judge(weights, run.judge, reference, CURVE_PIXELS)).plain()
         run.state.forget(name)
         run.state.save()
@@ -332,30 +334,22 @@ class _Run:
         ]
         return Teacher(nets) if nets else None
 
-    def experts(
-        self,
-        name: str,
-        generalist: Generalist,
-        pixels: Pixels,
-        options: ExpertOptions,
-        teacher: Teacher | None = None,
-        curve: bool = False,
-    ) -> Finished:
+    def experts(self, name: str, course: Course, curve: bool = False) -> Finished:
         """Train all groups of experts that the checkpoint does not have yet."""
-        state = self.state
-        groups = group_hashes(pixels, self.judge, options) if options.steps else []
+        state, options = self.state, course.options
+        groups = group_hashes(course.train, course.judge, options) if options.steps else []
         done = state.groups[name]
         jobs = [Job(n, group, self.seed(name, "group", n)) for n, group in enumerate(groups) if n not in done]
         title = "Experts" if name == MAIN else f"Experts, {name}"
         with self.display.stage(title, len(groups)) as show:
             show(len(done), "")
-            for number, result in self.engine.train(generalist, pixels, self.judge, jobs, options, teacher):
+            for number, result in self.engine.train(course, jobs):
                 done[number] = tuple(result)
                 if curve:
                     state.curves[f"experts, group {number}"] = result.curve
                 state.save()
                 show(len(done), f"{result.curve[-1][1] - result.curve[0][1]:+.2f} dB")
-        return self.finished(name, generalist, options)
+        return self.finished(name, course.generalist, options)
 
     def finished(self, name: str, generalist: Generalist, options: ExpertOptions) -> Finished:
         """The experts of all groups that are done, whoever finished first."""

@@ -11,6 +11,7 @@ from app.training.experts import (
     EVERYTHING,
     HALF_NOISE,
     LAST_LAYER,
+    Course,
     ExpertOptions,
     GroupResult,
     Here,
@@ -144,7 +145,7 @@ def options(trains: str = LAST_LAYER, steps: int = 150) -> ExpertOptions:
 
 def trained(net: Generalist, train: Pixels, judge: Pixels, given: ExpertOptions) -> list[GroupResult]:
     jobs = [Job(0, sorted(train.runs), 0)]
-    return [result for _, result in Here().train(net, train, judge, jobs, given)]
+    return [result for _, result in Here().train(Course(net, train, judge, given), jobs)]
 
 
 @pytest.mark.parametrize("trains", [LAST_LAYER, EVERYTHING])
@@ -172,9 +173,9 @@ def test_a_teacher_is_followed_whatever_the_targets() -> None:
     given = options(EVERYTHING, 400)
     job = Job(0, [0x0404, 0x0808], 0)
     teacher = Teacher([net, second])  # the mean of 1 and 3
-    group = train_group(net, train, judge, job, given, teacher)
+    group = train_group(Course(net, train, judge, given, teacher), job)
     train.target.zero_()
-    again = train_group(net, train, judge, job, given, teacher)
+    again = train_group(Course(net, train, judge, given, teacher), job)
     assert all(torch.equal(one, other) for one, other in zip(group.tensors, again.tensors, strict=True))
     experts = Experts(net, 2)
     experts.restore(group.tensors)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from app.errors import BungyoError, InputError
-from app.training.experts import Here, Job, finish
+from app.training.experts import Course, Here, Job, finish
 from app.training.model import Generalist, Teacher
 from app.training.pixels import Pixels
 from app.training.ray_experts import RayExperts
@@ -30,7 +30,7 @@ def test_a_cluster_trains_what_one_process_trains(sphere: World) -> None:
         other.linear[1].bias.mul_(3.0)
     teacher = Teacher([sphere[0], other])
     for engine in (Here(), RayExperts(workers=2)):
-        groups = dict(engine.train(*sphere, jobs, given, teacher))
+        groups = dict(engine.train(Course(*sphere, given, teacher), jobs))
         assert sorted(groups) == [0, 1]
         found.append(finish(sphere[0], [groups[0], groups[1]], given))
     assert len(found[0].rows) > 1 and found[0].rows.keys() == found[1].rows.keys()
@@ -41,7 +41,7 @@ def test_a_cluster_trains_what_one_process_trains(sphere: World) -> None:
 def test_trouble_of_a_worker_is_told_as_its_own(sphere: World) -> None:
     unknown = [Job(0, [0x4321], 0)]  # a hash without pixels
     with pytest.raises(BungyoError, match="unforeseen went wrong in a worker"):
-        list(RayExperts().train(*sphere, unknown, options()))
+        list(RayExperts().train(Course(*sphere, options()), unknown))
 
 
 def test_ray_that_is_missing_or_elsewhere_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
