@@ -24,7 +24,6 @@ from app.errors import BungyoError, InputError
 from app.network.layers import MIXED
 from app.network.schema import CHANNELS, FEATURES, LIGHT_CHANNELS, channels, unpack
 from app.training.dataset import TILE_DTYPE, Dataset
-from app.training.displacement import displaced
 from app.training.experts import descend, set_rate
 from app.training.loss import weighted_error
 from app.training.metrics import KEY_LUMINANCE, LUMINANCE, TruthError, psnr, tiled
@@ -32,6 +31,7 @@ from app.training.model import Experts, Scales, untrained
 from app.training.pixels import Pixels, load_pixels, people_of
 from app.training.tint import tinted
 from app.training.train_options import TrainOptions
+from app.training.variation import displaced
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]

@@ -24,6 +24,7 @@ from app.training.model import Experts, Generalist, Teacher
 from app.training.pixels import Pixels
 from app.training.reach import choose_reaches
 from app.training.tint import tinted, tinted_noisy
+from app.training.variation import varied
 
 LAST_LAYER = "last-layer"  # and all biases
 EVERYTHING = "everything"
@@ -31,7 +32,7 @@ TRAINS = (LAST_LAYER, EVERYTHING)
 ALIKE = 0.5  # likeness of two hashes that may draw for each other
 # What a hash has of its own is a few tenths of a decibel, and its few pixels are noisy: at the usual rate, Adam's steps
 # are longer than the way to it, and chance decides where they end.
-RATE, TAUGHT_RATE = 2e-4, 1e-3
+RATE, TAUGHT_RATE = 2e-4, 2e-3
 # An error counts half where the noise around its pixel has this variance, in the display's range squared: about the
 # squared error that networks have. So the noisiest pixels do not decide for all others. Asked of the pixels around, the
 # weight knows nothing of the pixel's own noise, and that still averages out.
@@ -59,7 +60,7 @@ class ExpertOptions:
     """
 
     trains: str | None = None
-    steps: int = 1500
+    steps: int = 3000
     batch: int = 512
     rate: float | None = None
     group: int = 16
@@ -109,6 +110,7 @@ class Course(NamedTuple):
         train, judge: training and validation pixels.
         options: how they are trained.
         teacher: whose picture of the pixels they learn; None: they learn the noisy targets.
+        vary: whether the teacher is asked about inputs that no pixel had, too (`variation.varied`).
     """
 
     generalist: Generalist
@@ -116,6 +118,7 @@ class Course(NamedTuple):
     judge: Pixels
     options: ExpertOptions
     teacher: Teacher | None = None
+    vary: bool = False
 
 
 class ExpertEngine(Protocol):
@@ -145,7 +148,7 @@ def group_hashes(train: Pixels, judge: Pixels, options: ExpertOptions) -> list[l
 
 def train_group(course: Course, job: Job) -> GroupResult:
     """Fine-tune one group of experts."""
-    generalist, train, judge, options, teacher = course
+    generalist, train, judge, options, teacher, vary = course
     group, generator = job.hashes, torch.Generator().manual_seed(job.seed)
     trains = options.trains or (LAST_LAYER if teacher is None else EVERYTHING)
     rate = options.rate or (RATE if teacher is None else TAUGHT_RATE)
@@ -166,6 +169,8 @@ def train_group(course: Course, job: Job) -> GroupResult:
             error = quietness(drawn, noise) * weighted_error(drawn, target)
         else:
             features, scale, _ = tinted(train.draw(index, generator), generator)
+            if vary:
+                features = varied(features, generalist.scales.deviation, generator)
             with torch.no_grad():
                 target = teacher(features) * scale
             error = weighted_error(experts(features) * scale, target)

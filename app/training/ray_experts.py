@@ -60,7 +60,8 @@ class RayExperts:
             for net in nets:
                 if net is not None:
                     net.to(course.train.device)
-            running = {work.remote(*shared, course.options, job, self._threads): job.number for job in jobs}
+            given = course.options, course.vary
+            running = {work.remote(*shared, *given, job, self._threads): job.number for job in jobs}
             while running:
                 (finished,), _ = ray.wait(list(running), num_returns=1)
                 number = running.pop(finished)
@@ -111,6 +112,7 @@ def _train(
     train: _Packed,
     judge: _Packed,
     options: ExpertOptions,
+    vary: bool,
     job: Job,
     threads: int,
 ) -> GroupResult | Failure:
@@ -120,7 +122,7 @@ def _train(
         given: list[Any] = import_ray().get_gpu_ids()
         device = torch.device("cuda" if given and torch.cuda.is_available() else "cpu")
         pixels, judges = (part.unpacked().to(device) for part in (train, judge))
-        course = Course(generalist.to(device), pixels, judges, options, teacher and teacher.to(device))
+        course = Course(generalist.to(device), pixels, judges, options, teacher and teacher.to(device), vary)
         return train_group(course, job)
     except Exception as error:
         return Failure.of(error)

@@ -32,7 +32,6 @@ from app.pictures import beside
 from app.training.checkpoint import Checkpoint
 from app.training.coverage import Coverage, coverage
 from app.training.dataset import Dataset
-from app.training.displacement import displaced
 from app.training.display import Display
 from app.training.evaluate import Evaluation, evaluate
 from app.training.experts import (
@@ -59,6 +58,7 @@ from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
 from app.training.tint import tinted
 from app.training.train_options import TrainOptions
+from app.training.variation import displaced
 
 CHUNK = 250  # generalist steps between two checkpoints, one or two seconds
 JUDGE_PIXELS = 50_000  # on which the generalist is watched
@@ -188,7 +188,7 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     try:
         generalist = run.generalist(MAIN, options.layers, pixels, options.steps, curve=True)
         teacher = run.teacher(MAIN, pixels, options.steps)
-        found = run.experts(MAIN, Course(generalist, pixels, run.judge, options.experts, teacher), curve=True)
+        found = run.experts(MAIN, run.course(generalist, pixels, options.experts, teacher), curve=True)
     except KeyboardInterrupt:
         interrupted = True
         if MAIN not in state.generalists or _is_finished(out):
@@ -242,7 +242,7 @@ def _measure_learning(run: "_Run", out: Path, pixels: Pixels, people: int) -> No
             continue
         generalist = run.generalist(name, options.layers, some, options.steps // CURVE_SHARE)
         teacher = run.teacher(name, some, options.steps // CURVE_SHARE)
-        course = Course(generalist, some, run.judge, experts, teacher)
+        course = run.course(generalist, some, experts, teacher)
         weights = _weight_set(generalist, run.experts(name, course), {})
         done[count] = Point(count, judge(weights, run.judge, reference, CURVE_PIXELS)).plain()
         run.state.forget(name)
@@ -333,6 +333,10 @@ class _Run:
             for number, width in enumerate(self.options.teachers, start=1)
         ]
         return Teacher(nets) if nets else None
+
+    def course(self, generalist: Generalist, pixels: Pixels, options: ExpertOptions, teacher: Teacher | None) -> Course:
+        """What experts are trained by."""
+        return Course(generalist, pixels, self.judge, options, teacher, vary=self.people)
 
     def experts(self, name: str, course: Course, curve: bool = False) -> Finished:
         """Train all groups of experts that the checkpoint does not have yet."""
