@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.training.generate import Engine
 
 # What the shipped weights learnt from; a set for scores needs whole pictures, and less noise in them.
-DEFAULT_SAMPLES, DEFAULT_TILES = 8, 0.2
+DEFAULT_SAMPLES, DEFAULT_TILES = 8, 0.6
 DEFAULT_SAMPLES_HELD_OUT, DEFAULT_TILES_HELD_OUT = 64, 1.0
 
 SUMMARY = "summary.png"  # in the data set's folder
