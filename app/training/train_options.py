@@ -16,7 +16,7 @@ TEACHERS = (64, 64, 128)
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How to train. The defaults suit 2-25 million pixels in some 250 hashes: about 30 minutes on two cores.
+    """How to train. The defaults suit 2-50 million pixels in some 400 hashes: about 40 minutes on two cores.
 
     Attributes:
         layers: widths from input to output.
