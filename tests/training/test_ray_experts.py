@@ -30,7 +30,7 @@ def test_a_cluster_trains_what_one_process_trains(sphere: World) -> None:
         other.linear[1].bias.mul_(3.0)
     teacher = Teacher([sphere[0], other])
     for engine in (Here(), RayExperts(workers=2)):
-        groups = dict(engine.train(Course(*sphere, given, teacher), jobs))
+        groups = dict(engine.train(Course(*sphere, given, teacher, vary=True), jobs))
         assert sorted(groups) == [0, 1]
         found.append(finish(sphere[0], [groups[0], groups[1]], given))
     assert len(found[0].rows) > 1 and found[0].rows.keys() == found[1].rows.keys()
