@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from app.training.judge import Judge
-from app.training.loss import display_slope, weighted_error
+from app.training.loss import quietness, weighted_error
 from app.training.model import Experts, Generalist, Teacher
 from app.training.pixels import Pixels
 from app.training.reach import choose_reaches
@@ -33,9 +33,8 @@ ALIKE = 0.5  # likeness of two hashes that may draw for each other
 # What a hash has of its own is a few tenths of a decibel, and its few pixels are noisy: at the usual rate, Adam's steps
 # are longer than the way to it, and chance decides where they end.
 RATE, TAUGHT_RATE = 2e-4, 2e-3
-# An error counts half where the noise around its pixel has this variance, in the display's range squared: about the
-# squared error that networks have. So the noisiest pixels do not decide for all others. Asked of the pixels around, the
-# weight knows nothing of the pixel's own noise, and that still averages out.
+# `loss.HALF_NOISE` of experts without a teacher: about the squared error that networks have. They have few pixels, and
+# noisy ones must not decide (docs/tried.md).
 HALF_NOISE = 2e-3
 
 
@@ -166,7 +165,7 @@ def train_group(course: Course, job: Job) -> GroupResult:
         if teacher is None:
             (features, scale, target), noise = tinted_noisy(*train.draw_noisy(index, generator), generator)
             drawn = experts(features) * scale
-            error = quietness(drawn, noise) * weighted_error(drawn, target)
+            error = quietness(drawn, noise, HALF_NOISE) * weighted_error(drawn, target)
         else:
             features, scale, _ = tinted(train.draw(index, generator), generator)
             if vary:
@@ -184,15 +183,6 @@ def train_group(course: Course, job: Job) -> GroupResult:
     toward, length = jury.evidence(experts)
     on_host = [tensor.cpu() for tensor in kept]
     return GroupResult(group, on_host, toward, length, jury.start_error.cpu(), jury.count.cpu(), curve)
-
-
-def quietness(prediction: Tensor, noise: Tensor) -> Tensor:
-    """What errors of a prediction (..., 3) count, 0 to 1 (..., 1), where the noise around has a variance (..., 3).
-
-    1 where nothing is known of it: one sample a pixel tells no variance.
-    """
-    shown = (display_slope(prediction.detach()).square() * noise).mean(dim=-1, keepdim=True)
-    return torch.where(shown.isfinite(), HALF_NOISE / (HALF_NOISE + shown), 1.0)
 
 
 class Finished(NamedTuple):

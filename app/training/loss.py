@@ -10,9 +10,13 @@ from app.scene.tonemap import FRESNEL_OFFSET, START_COMPRESSION
 SHADOW = 0.01
 # Highlights keep this share of their weight: a prediction that is far too bright must find its way back.
 LEAST_HIGHLIGHT = 0.05
-# An error as large as from black to white. Beyond, it is a firefly's, and counts evenly: one value in
-# 1,600 has one, and squared they would be more than half of all errors. Their light is lost (docs/training.md).
-FULL_RANGE = 1.0
+# Beyond an error of this many times the way from black to white a target counts evenly, not squared: the rest of its
+# light is lost. At 1, fireflies' light was, and the light that comes through lids, nostrils and ears is nothing else.
+FURTHEST = 16.0
+# An error counts half where the noise around its pixel has this variance, in the display's range squared, so that
+# noisy places do not decide for all others. Asked of the pixels around, the weight knows nothing of the pixel's own
+# noise, and that still averages out.
+HALF_NOISE = 0.1
 
 
 def display_slope(radiance: Tensor) -> Tensor:
@@ -37,9 +41,19 @@ def display_slope(radiance: Tensor) -> Tensor:
 
 def weighted_error(prediction: Tensor, target: Tensor) -> Tensor:
     """The training loss (..., 3): squared error weighed by the slope at the prediction, which counts as a
-    constant; beyond the display's full range the error counts evenly (Huber 1964).
+    constant; beyond FURTHEST the error counts evenly (Huber 1964).
 
     Below that its gradient is linear in `target`, so the noise of an unbiased target averages out.
     """
     error = (display_slope(prediction.detach()) * (prediction - target)).abs()
-    return torch.where(error <= FULL_RANGE, error.square(), FULL_RANGE * (2.0 * error - FULL_RANGE))
+    return torch.where(error <= FURTHEST, error.square(), FURTHEST * (2.0 * error - FURTHEST))
+
+
+def quietness(prediction: Tensor, noise: Tensor, half: float = HALF_NOISE) -> Tensor:
+    """What errors of a prediction (..., 3) count, 0 to 1 (..., 1), where the noise around has a variance (..., 3).
+
+    It is 1/2 at the variance `half` of what the display shows, and 1 where nothing is known of the noise: one sample a
+    pixel tells no variance.
+    """
+    shown = (display_slope(prediction.detach()).square() * noise).mean(dim=-1, keepdim=True)
+    return torch.where(shown.isfinite(), half / (half + shown), 1.0)

@@ -7,7 +7,7 @@ Targets are noisy but unbiased, so the loss must be least squares in linear radi
 average out (Lehtinen et al. 2018, "Noise2Noise", sec. 2). What a pixel's error weighs may depend on anything
 but its own noisy target. It is weighed by the slope of tone map and sRGB curve at the network's own
 prediction, taken as a constant (as in the relative loss of Mueller et al. 2021, "Real-time Neural Radiance
-Caching", sec. 3), so that the loss measures what the display shows.
+Caching", sec. 3), so that the loss measures what the display shows, and by how quiet the pixels around are.
 
 An expert trained from nothing on its own folder loses to the generalist; fine-tuned from it, it wins. A hash whose
 expert would not, on validation people, borrows that of a hash like it, or stays on slot 0.
@@ -51,12 +51,12 @@ from app.training.experts import (
 from app.training.judge import Judge, judge
 from app.training.learning_curve import Point, outlook, sizes, write_learning_curve
 from app.training.lending import lend
-from app.training.loss import weighted_error
+from app.training.loss import quietness, weighted_error
 from app.training.manifest import BLOCK, SPLIT_PERIOD, SPLITS, split_of
 from app.training.model import Generalist, Teacher, untrained
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
-from app.training.tint import tinted
+from app.training.tint import tinted_noisy
 from app.training.train_options import TrainOptions
 from app.training.variation import displaced
 
@@ -303,11 +303,12 @@ class _Run:
                 for step in range(first, last):
                     set_rate(optimizer, options.rate, step / steps)
                     index = torch.randint(len(pixels), (options.batch,), generator=generator)
-                    batch = tinted(pixels.draw(index, generator), generator)
+                    batch, noise = tinted_noisy(*pixels.draw_noisy(index, generator), generator)
                     if self.people:
                         batch = displaced(batch, options.place_noise, generator)
                     features, scale, target = batch
-                    descend(optimizer, weighted_error(net(features) * scale, target).mean())
+                    drawn = net(features) * scale
+                    descend(optimizer, (quietness(drawn, noise) * weighted_error(drawn, target)).mean())
                 with torch.no_grad():
                     drawn = net(jury.features) * jury.scale
                     jury.refer_to(drawn)  # nothing better is known yet

@@ -9,7 +9,6 @@ import torch
 from app.network.schema import channels
 from app.training.experts import (
     EVERYTHING,
-    HALF_NOISE,
     LAST_LAYER,
     Course,
     ExpertOptions,
@@ -20,10 +19,8 @@ from app.training.experts import (
     blended,
     finish,
     neighbors,
-    quietness,
     train_group,
 )
-from app.training.loss import display_slope
 from app.training.model import Experts, Generalist, Scales, Teacher
 from app.training.pixels import Pixels
 from app.training.reach import choose_reaches
@@ -196,13 +193,6 @@ def test_networks_of_hashes_that_are_alike_are_averaged() -> None:
     assert [nearest[h][0] for h in sorted(rows)] == [1.5, 4.0, 4.0, 9.0]
     alone = blended(rows, ExpertOptions(neighbors=0))
     assert all(np.array_equal(alone[h], rows[h]) for h in rows)
-
-
-def test_noisy_places_count_less_whatever_a_pixel_s_own_noise() -> None:
-    drawn, noise = torch.full((3, 3), 0.3), torch.tensor([0.0, 1e-3, torch.inf])[:, None].expand(3, 3)
-    weight = quietness(drawn, noise)[:, 0]
-    slope = float(display_slope(drawn)[0, 0])
-    assert weight.tolist() == pytest.approx([1.0, HALF_NOISE / (HALF_NOISE + slope**2 * 1e-3), 1.0])
 
 
 def test_noise_that_differs_from_place_to_place_darkens_nothing() -> None:

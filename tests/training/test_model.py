@@ -9,7 +9,7 @@ from app.network.tile_hash import HASHES
 from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
-from app.training.loss import FULL_RANGE, display_slope, weighted_error
+from app.training.loss import FURTHEST, HALF_NOISE, display_slope, quietness, weighted_error
 from app.training.model import Experts, Generalist, Scales
 
 
@@ -89,7 +89,7 @@ def gradient(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def test_the_gradient_is_linear_in_the_noisy_target() -> None:
     """The mean gradient over noisy targets is the gradient for their mean: noise averages out, whatever its shape."""
     prediction = (0.2 + 0.3 * torch.rand(50, 3, dtype=torch.float64)).requires_grad_()
-    room = FULL_RANGE / display_slope(prediction.detach()).max()  # for how far off a target may be
+    room = FURTHEST / display_slope(prediction.detach()).max()  # for how far off a target may be
     rng = np.random.default_rng(0)
     skewed = rng.gamma(0.1, 3.0, (200, 50, 3)).clip(0.0, 4.0)  # most are near 0, a few are large
     targets = prediction.detach() + room * (torch.from_numpy(skewed) / 2.0 - 1.0)
@@ -97,12 +97,29 @@ def test_the_gradient_is_linear_in_the_noisy_target() -> None:
     torch.testing.assert_close(mean, gradient(prediction, targets.mean(0)))
 
 
-def test_fireflies_pull_no_harder_than_white_at_black() -> None:
+def test_fireflies_pull_no_harder_than_the_furthest_error() -> None:
     prediction = torch.full((1, 3), 0.1, requires_grad=True)
-    furthest = prediction.detach() + FULL_RANGE / display_slope(prediction.detach())
+    furthest = prediction.detach() + FURTHEST / display_slope(prediction.detach())
     limit = gradient(prediction, furthest)
     torch.testing.assert_close(gradient(prediction, 1e4 * furthest), limit)
     assert (gradient(prediction, 0.9 * furthest).abs() < limit.abs()).all()
+
+
+def test_light_that_comes_as_rare_bright_samples_is_not_lost() -> None:
+    """One sample in 50 carries all light, as where it comes through an ear: the optimum is still the mean."""
+    prediction = torch.full((50, 3), 0.05, dtype=torch.float64, requires_grad=True)
+    target = torch.zeros(50, 3, dtype=torch.float64)
+    target[0] = 50 * 0.05
+    torch.testing.assert_close(gradient(prediction, target).sum(0), torch.zeros(3, dtype=torch.float64))
+
+
+def test_noisy_places_count_less_whatever_a_pixel_s_own_noise() -> None:
+    drawn, noise = torch.full((3, 3), 0.3), torch.tensor([0.0, 1e-3, torch.inf])[:, None].expand(3, 3)
+    slope = float(display_slope(drawn)[0, 0])
+    assert quietness(drawn, noise)[:, 0].tolist() == pytest.approx(
+        [1.0, HALF_NOISE / (HALF_NOISE + slope**2 * 1e-3), 1.0]
+    )
+    assert quietness(drawn, noise, slope**2 * 1e-3)[1, 0] == pytest.approx(0.5)
 
 
 def test_slope_follows_the_display() -> None:
