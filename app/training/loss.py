@@ -12,7 +12,7 @@ SHADOW = 0.01
 LEAST_HIGHLIGHT = 0.05
 # Beyond an error of this many times the way from black to white a target counts evenly, not squared: the rest of its
 # light is lost. At 1, fireflies' light was, and the light that comes through lids, nostrils and ears is nothing else.
-FURTHEST = 16.0
+HUBER_LIMIT = 16.0
 # An error counts half where the noise around its pixel has this variance, in the display's range squared, so that
 # noisy places do not decide for all others. Asked of the pixels around, the weight knows nothing of the pixel's own
 # noise, and that still averages out.
@@ -41,12 +41,12 @@ def display_slope(radiance: Tensor) -> Tensor:
 
 def weighted_error(prediction: Tensor, target: Tensor) -> Tensor:
     """The training loss (..., 3): squared error weighed by the slope at the prediction, which counts as a
-    constant; beyond FURTHEST the error counts evenly (Huber 1964).
+    constant; beyond HUBER_LIMIT the error counts evenly (Huber 1964).
 
     Below that its gradient is linear in `target`, so the noise of an unbiased target averages out.
     """
     error = (display_slope(prediction.detach()) * (prediction - target)).abs()
-    return torch.where(error <= FURTHEST, error.square(), FURTHEST * (2.0 * error - FURTHEST))
+    return torch.where(error <= HUBER_LIMIT, error.square(), HUBER_LIMIT * (2.0 * error - HUBER_LIMIT))
 
 
 def quietness(prediction: Tensor, noise: Tensor, half: float = HALF_NOISE) -> Tensor:

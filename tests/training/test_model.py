@@ -9,7 +9,7 @@ from app.network.tile_hash import HASHES
 from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
-from app.training.loss import FURTHEST, HALF_NOISE, display_slope, quietness, weighted_error
+from app.training.loss import HUBER_LIMIT, HALF_NOISE, display_slope, quietness, weighted_error
 from app.training.model import Experts, Generalist, Scales
 
 
@@ -89,7 +89,7 @@ def gradient(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def test_the_gradient_is_linear_in_the_noisy_target() -> None:
     """The mean gradient over noisy targets is the gradient for their mean: noise averages out, whatever its shape."""
     prediction = (0.2 + 0.3 * torch.rand(50, 3, dtype=torch.float64)).requires_grad_()
-    room = FURTHEST / display_slope(prediction.detach()).max()  # for how far off a target may be
+    room = HUBER_LIMIT / display_slope(prediction.detach()).max()  # for how far off a target may be
     rng = np.random.default_rng(0)
     skewed = rng.gamma(0.1, 3.0, (200, 50, 3)).clip(0.0, 4.0)  # most are near 0, a few are large
     targets = prediction.detach() + room * (torch.from_numpy(skewed) / 2.0 - 1.0)
@@ -97,12 +97,12 @@ def test_the_gradient_is_linear_in_the_noisy_target() -> None:
     torch.testing.assert_close(mean, gradient(prediction, targets.mean(0)))
 
 
-def test_fireflies_pull_no_harder_than_the_furthest_error() -> None:
+def test_no_error_pulls_harder_than_the_limit() -> None:
     prediction = torch.full((1, 3), 0.1, requires_grad=True)
-    furthest = prediction.detach() + FURTHEST / display_slope(prediction.detach())
-    limit = gradient(prediction, furthest)
-    torch.testing.assert_close(gradient(prediction, 1e4 * furthest), limit)
-    assert (gradient(prediction, 0.9 * furthest).abs() < limit.abs()).all()
+    farthest = prediction.detach() + HUBER_LIMIT / display_slope(prediction.detach())
+    limit = gradient(prediction, farthest)
+    torch.testing.assert_close(gradient(prediction, 1e4 * farthest), limit)
+    assert (gradient(prediction, 0.9 * farthest).abs() < limit.abs()).all()
 
 
 def test_light_that_comes_as_rare_bright_samples_is_not_lost() -> None:
