@@ -9,7 +9,7 @@ from app.network.tile_hash import HASHES
 from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
-from app.training.loss import HUBER_LIMIT, HALF_NOISE, display_slope, quietness, weighted_error
+from app.training.loss import HALF_NOISE, HUBER_LIMIT, display_slope, quietness, weighted_error
 from app.training.model import Experts, Generalist, Scales
 
 
