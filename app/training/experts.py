@@ -35,7 +35,7 @@ ALIKE = 0.5  # likeness of two hashes that may draw for each other
 RATE, TAUGHT_RATE = 2e-4, 2e-3
 # `loss.HALF_NOISE` of experts without a teacher: about the squared error that networks have. They have few pixels, and
 # noisy ones must not decide (docs/tried.md).
-HALF_NOISE = 2e-3
+UNTAUGHT_HALF_NOISE = 2e-3
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def train_group(course: Course, job: Job) -> GroupResult:
         if teacher is None:
             (features, scale, target), noise = tinted_noisy(*train.draw_noisy(index, generator), generator)
             drawn = experts(features) * scale
-            error = quietness(drawn, noise, HALF_NOISE) * weighted_error(drawn, target)
+            error = quietness(drawn, noise, UNTAUGHT_HALF_NOISE) * weighted_error(drawn, target)
         else:
             features, scale, _ = tinted(train.draw(index, generator), generator)
             if vary:
