@@ -84,7 +84,9 @@ void main()
                 vec3 there = sum.lights / float(state.first_sample + push.of_update + 1u) + sum.reflected / max(sum.looks, 1e-6)
                            + sum.environment;
                 if (below) there = narrow_light(unpackHalf2x16(other.x));
-                reflected = albedo * there * (state.bounce_gain / PI);
+                Lobe lobe = boundary_of(point);
+                lobe.base = albedo;
+                reflected = reflectance(lobe) * there * (state.bounce_gain / PI);
             }
             add_around(sum, direction, 4.0 * cosine / AROUND_LOOKS, radiance, reflected, cosine, entering, hidden);
             if (gathers && skin && cosine >= 1.0 - INWARD_CONE && !below) {

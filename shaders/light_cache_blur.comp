@@ -72,12 +72,9 @@ void main()
 #else
     float per_unit = 1.0 / state.unit; // of all but the shares and lengths in the fourth channel, and the directions
     vec4 unit = vec4(vec3(per_unit), 1.0);
-    float to_border = points[i].to_border;
-    vec4 narrow_share = vec4(share_on_skin(to_border, SIGMA_NARROW * path), 1.0);
-    vec4 wide_share = vec4(share_on_skin(to_border, SIGMA_WIDE * path), 1.0);
-    imageStore(target[CACHE_NARROW], here, unit * narrow_share * sums[CACHE_NARROW]);
-    imageStore(target[CACHE_WIDE], here, unit * wide_share * sums[CACHE_WIDE]);
-    imageStore(target[CACHE_MOMENT], here, unit * sums[CACHE_MOMENT]);
+    imageStore(target[CACHE_NARROW], here, unit * sums[CACHE_NARROW]);
+    imageStore(target[CACHE_WIDE], here, unit * sums[CACHE_WIDE]);
+    imageStore(target[CACHE_MOMENT], here, vec4(per_unit * sums[CACHE_MOMENT].xyz, points[i].to_border));
     imageStore(target[CACHE_TRANSMISSION], here, unit * sums[CACHE_TRANSMISSION]);
     imageStore(target[CACHE_OPENING], here, sums[CACHE_OPENING]);
 #endif

@@ -53,7 +53,6 @@ void main()
 #if AXIS == 0
     target[i] = sum;
 #else
-    vec3 share = share_on_skin(points[first + i].to_border, SIGMA_NARROW * path);
-    imageStore(target[0], here, vec4(share * sum.rgb / state.unit, sum.a));
+    imageStore(target[0], here, vec4(sum.rgb / state.unit, sum.a));
 #endif
 }

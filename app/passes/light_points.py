@@ -92,6 +92,7 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
     if traced.any():
         reach = max(BORDER_DEVIATIONS * SIGMA_WIDE * float(texels["mean_free_path"].max()), 1e-5)
         texels["to_border"][traced] = distance_to_border(texels["position"][traced], _end_of_skin(scene), reach)
+        texels["to_border"] = _beyond_border(texels["to_border"], texels["area"] > 0.0)
     texels["ray_mask"] = MASK_FACE | MASK_SOLID
     hairs = [(part, mesh.positions) for part, mesh in zip(scene.parts, scene.meshes, strict=True) if part.hair]
     near = _near(texels, [positions for part, positions in hairs if part.sparse_hair])
@@ -100,6 +101,19 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
     others = [positions for part, positions in hairs if not part.sparse_hair and _is_short(positions, texels)]
     texels["anywhere"] = near | _near(texels, others)
     return texels.ravel()
+
+
+def _beyond_border(distance: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Distances of texels (S, S) to where the skin ends, in the gutter as if the skin went on, below 0.
+
+    So a bilinear look-up falls to 0 at the end itself, which no texel's middle need be near.
+    """
+    size = len(distance)
+    rows, columns, _ = gutter_sources(covered)
+    here = np.arange(size)
+    behind = np.clip(2 * rows - here[:, None], 0, size - 1), np.clip(2 * columns - here, 0, size - 1)
+    slope = np.where(covered[behind], distance[behind] - distance[rows, columns], 0.0)
+    return np.where(covered, distance, distance[rows, columns] - np.maximum(slope, 0.0))
 
 
 def _end_of_skin(scene: SceneBuffers) -> NDArray[np.float64]:

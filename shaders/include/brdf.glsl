@@ -45,6 +45,12 @@ vec3 specular_mean_albedo(Lobe lobe)
     return min(lobe.f0 * t.x + lobe.f90 * t.y, vec3(0.999));
 }
 
+// The share of light from all sides that goes back: from the base, and what never entered it.
+vec3 reflectance(Lobe lobe)
+{
+    return mix(lobe.base, vec3(1.0), specular_mean_albedo(lobe));
+}
+
 vec3 fresnel(Lobe lobe, float cosine)
 {
     float m = 1.0 - clamp(cosine, 0.0, 1.0);
@@ -86,19 +92,37 @@ vec3 specular_eval(Lobe lobe, vec3 wo, vec3 wi)
     return fresnel(lobe, dot(wo, h)) * (d * g / (4.0 * wo.z));
 }
 
-// The same for a round light so large that half vectors move by up to `width` (`light_width`), by one direction: from its
-// middle towards the mirrored view, as far as the light is wide beside the lobe (Karis 2013, representative points). Both
-// factors are fitted to lobes integrated over discs of 3 to 24 degrees.
+// The mean of `ggx_distribution` over the half vectors of a round light, whose size moves them by up to `width` (`light_width`);
+// `h` belongs to its middle.
+//
+// Slopes of GGX are distributed as a^2 / (pi (a^2 + s^2)^2), which is the uniform sphere seen by stereographic projection. So
+// the share of them within a disc is that of a spherical cap, in closed form. The light's half vectors fill an ellipse of
+// slopes, longer across the plane of incidence by 1 / cos(h, wo): three discs side by side stand for it, weighed so that the
+// second moments are the ellipse's.
+float ggx_distribution_wide(float alpha, vec3 wo, vec3 wi, vec3 h, float width)
+{
+    float a2 = alpha * alpha, w2 = width * width;
+    float cosine = max(dot(wo, h), 0.05);
+    float aside = width * sqrt(0.125) * (wo.x * wi.y - wo.y * wi.x) / (cosine * cosine); // how much higher the outer discs are
+    float longer = 0.5 * w2 * (1.0 / (cosine * cosine) - 1.0);
+    vec3 z = max(h.z + vec3(-aside, 0.0, aside), vec3(1e-3));
+    vec3 c2 = min(z * z / (1.0 + vec3(longer, 0.0, longer)), vec3(1.0)); // cosines squared of their half vectors
+    // With slopes s^2 = 1 / c2 - 1 and radius^2 = w2 / c2, all times c2.
+    vec3 within = (a2 - 1.0) * c2 + 1.0 - w2;
+    vec3 root = max(sqrt(within * within + 4.0 * a2 * w2 * c2), vec3(1e-12));
+    vec3 beside = 2.0 * a2 / (root * (root + max(within, vec3(0.0))));
+    vec3 inside = 0.5 * (root - within) / (root * c2 * max(w2, 1e-20)); // the same, stable where the disc holds most slopes
+    return dot(vec3(0.25, 0.5, 0.25), mix(inside, beside, greaterThan(within, vec3(0.0)))) / PI;
+}
+
+// f * cosine of the specular lobe, mean over a round light.
 vec3 specular_eval_wide(Lobe lobe, vec3 wo, vec3 wi, float width)
 {
-    float beside = width * inversesqrt(max(wo.z, 0.15)) / max(lobe.alpha, 1e-6);
-    vec3 mirrored = vec3(-wo.xy, wo.z);
-    float cosine = dot(wi, mirrored);
-    vec3 across = mirrored - cosine * wi;
-    float away = max(length(across), 1e-6);
-    float most = 2.0 * width * beside / (beside + 0.7);
-    float moved = cosine > 0.0 ? min(away / cosine, most) : most;
-    return specular_eval(lobe, wo, normalize(wi + (moved / away) * across)) / (1.0 + 1.36 * beside * beside);
+    if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
+    vec3 h = normalize(wo + wi);
+    float d = ggx_distribution_wide(lobe.alpha, wo, wi, h, width);
+    float g = smith_g1(lobe.alpha, wo.z) * smith_g1(lobe.alpha, wi.z);
+    return fresnel(lobe, dot(wo, h)) * (d * g / (4.0 * wo.z));
 }
 
 float specular_pdf(Lobe lobe, vec3 wo, vec3 wi)

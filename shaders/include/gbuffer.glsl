@@ -65,14 +65,16 @@ float seen_towards(vec3 direction, vec3 normal, float ambient_visibility, vec3 o
 }
 
 // What a GGX lobe around the mirrored view shows: the environment, or, where that is hidden, other skin. Seen at a grazing
-// angle the lobe gets narrower across the plane of incidence and loses its part below the horizon, so its middle lifts;
-// both factors fitted to sampled lobes.
-vec3 surroundings_mirrored(vec3 view, Surface s, float roughness, float ambient_visibility, vec3 opening, vec3 skin)
+// angle the lobe gets narrower across the plane of incidence and loses its part below the horizon, so its middle lifts. Rough
+// lobes reach far to the sides, where Fresnel reflectance is high: they show a share of what comes from `everywhere`. All
+// factors are fitted to integrated lobes.
+vec3 surroundings_mirrored(vec3 view, Surface s, float roughness, float ambient_visibility, vec3 opening, vec3 skin, vec3 everywhere)
 {
-    float cosine = clamp(dot(view, s.normal), 0.01, 1.0), away = 1.0 - cosine;
-    vec3 middle = normalize(reflect(-view, s.normal) + 1.6 * roughness * roughness * away * away * away * s.normal);
-    vec3 open = environment_blurred(middle, roughness * sqrt(sqrt(cosine)));
-    return mix(skin, open, seen_towards(middle, s.smooth_normal, ambient_visibility, opening));
+    float cosine = clamp(dot(view, s.normal), 0.01, 1.0), away = 1.0 - cosine, squared = roughness * roughness;
+    vec3 middle = normalize(reflect(-view, s.normal) + 1.4 * squared * away * away * away * s.normal);
+    vec3 open = environment_blurred(middle, roughness * sqrt(cosine));
+    vec3 mirrored = mix(skin, open, seen_towards(middle, s.smooth_normal, ambient_visibility, opening));
+    return mix(mirrored, everywhere, max(0.68 * squared - 0.06, 0.0));
 }
 
 void write_no_face(uint tile, uint pixel)
@@ -101,10 +103,19 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     vec4 lights_and_sky = unit_of_light * textureLod(cache[CACHE_LIGHTS], uv, 0.0);
     vec4 narrow = unit_of_light * textureLod(cache[CACHE_NARROW], uv, 0.0) + vec4(lights_and_sky.rgb, 0.0);
     vec4 wide = unit_of_light * textureLod(cache[CACHE_WIDE], uv, 0.0);
-    vec3 moment = state.unit * textureLod(cache[CACHE_MOMENT], uv, 0.0).xyz;
+    vec4 moment_and_border = textureLod(cache[CACHE_MOMENT], uv, 0.0);
+    vec3 moment = state.unit * moment_and_border.xyz;
     vec3 transmission = state.unit * textureLod(cache[CACHE_TRANSMISSION], uv, 0.0).rgb;
     vec3 opening = textureLod(cache[CACHE_OPENING], uv, 0.0).xyz;
     Texels texels = texels_at(uv);
+    // Light that scatters where the skin ends is lost. What `narrow` and `wide` are of: light as it is, and as far as it spreads.
+    vec3 path = max(s.mean_free_path, vec3(1e-5)), kept = vec3(1.0);
+    float to_border = moment_and_border.w;
+    if (to_border < BORDER_DEVIATIONS * SIGMA_WIDE * largest(path)) {
+        kept = share_on_skin(to_border, SIGMA_NARROW * path);
+        narrow.rgb *= kept;
+        wide.rgb *= share_on_skin(to_border, SIGMA_WIDE * path);
+    }
 
     // Sharp light: every light at the bent normal with the visibility of this place, no sampling.
     mat3 tangent_space = basis_around(s.normal);
@@ -118,21 +129,25 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
         if (cosine <= -sine) continue;
         float facing = facing_cosine(cosine, sine);
         irradiance += arriving * base_enter(lobe, facing) * facing;
-        if (cosine <= 0.0) continue;
-        vec3 wi = direction * tangent_space;
+        // What is seen of a light that is partly below the horizon: narrower, and its middle higher.
+        float seen = clamp(0.5 + 0.5 * cosine / max(sine, 1e-6), 0.05, 1.0);
+        width *= sqrt(seen);
+        vec3 wi = normalize(direction + (facing - cosine) * s.normal) * tangent_space;
         arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
         specular += arriving * (1.0 - s.second_weight) * specular_eval_wide(with_roughness(lobe, s.roughness), wo, wi, width);
         if (s.second_weight > 0.0)
             specular += arriving * s.second_weight * specular_eval_wide(with_roughness(lobe, s.second_roughness), wo, wi, width);
     }
-    irradiance += lights_and_sky.a * environment_irradiance(s.normal);
+    vec3 sky = lights_and_sky.a * environment_irradiance(s.normal);
+    irradiance += sky;
     // Skin that hides the environment is near, and lit about as this place is.
-    vec3 reflecting = s.albedo * (1.0 / PI), skin = reflecting * wide.rgb;
+    vec3 reflecting = s.albedo * (1.0 / PI), skin = reflectance(lobe) * wide.rgb * (1.0 / PI);
+    vec3 everywhere = sky * (1.0 / PI) + (1.0 - narrow.a) * skin;
     vec3 reflected = (1.0 - s.second_weight) * specular_albedo(lobe, wo.z)
-                   * surroundings_mirrored(view, s, s.roughness, narrow.a, opening, skin);
+                   * surroundings_mirrored(view, s, s.roughness, narrow.a, opening, skin, everywhere);
     if (s.second_weight > 0.0)
         reflected += s.second_weight * specular_albedo(with_roughness(lobe, s.second_roughness), wo.z)
-                   * surroundings_mirrored(view, s, s.second_roughness, narrow.a, opening, skin);
+                   * surroundings_mirrored(view, s, s.second_roughness, narrow.a, opening, skin, everywhere);
     // A rough surface seen at a grazing angle shows facets that are turned towards the viewer.
     specular += reflected * exact_fresnel(s, lobe, mix(wo.z, 1.0, lobe.alpha));
 
@@ -143,7 +158,7 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     f.view = frame.head_from_world * view;
     f.albedo = s.albedo;
     f.roughness = s.roughness;
-    f.diffuse = reflecting * irradiance;
+    f.diffuse = reflecting * kept * irradiance;
     f.diffuse_narrow = reflecting * narrow.rgb;
     f.diffuse_wide = reflecting * wide.rgb;
     f.specular = specular;
