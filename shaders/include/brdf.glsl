@@ -97,22 +97,23 @@ vec3 specular_eval(Lobe lobe, vec3 wo, vec3 wi)
 //
 // Slopes of GGX are distributed as a^2 / (pi (a^2 + s^2)^2), which is the uniform sphere seen by stereographic projection. So
 // the share of them within a disc is that of a spherical cap, in closed form. The light's half vectors fill an ellipse of
-// slopes, longer across the plane of incidence by 1 / cos(h, wo): three discs side by side stand for it, weighed so that the
-// second moments are the ellipse's.
+// slopes, longer across the plane of incidence by 1 / cos(h, wo): three discs side by side stand for it. The middle one weighs
+// as much as the ellipse has there, the outer ones are where the second moments are the ellipse's.
 float ggx_distribution_wide(float alpha, vec3 wo, vec3 wi, vec3 h, float width)
 {
     float a2 = alpha * alpha, w2 = width * width;
-    float cosine = max(dot(wo, h), 0.05);
-    float aside = width * sqrt(0.125) * (wo.x * wi.y - wo.y * wi.x) / (cosine * cosine); // how much higher the outer discs are
-    float longer = 0.5 * w2 * (1.0 / (cosine * cosine) - 1.0);
+    float cosine = max(dot(wo, h), 0.05), middle = min(cosine, 0.5), outer = 0.5 - 0.5 * middle;
+    // How much higher the outer discs are, and how much longer their half vectors, squared.
+    float aside = 0.25 * width * (wo.x * wi.y - wo.y * wi.x) / (cosine * cosine * sqrt(1.0 - middle));
+    float longer = 0.25 * w2 * (1.0 / (cosine * cosine) - 1.0) / (1.0 - middle);
     vec3 z = max(h.z + vec3(-aside, 0.0, aside), vec3(1e-3));
-    vec3 c2 = min(z * z / (1.0 + vec3(longer, 0.0, longer)), vec3(1.0)); // cosines squared of their half vectors
+    vec3 c2 = min(z * z / (1.0 + vec3(longer, 0.0, longer)), vec3(1.0)); // their cosines, squared
     // With slopes s^2 = 1 / c2 - 1 and radius^2 = w2 / c2, all times c2.
-    vec3 within = (a2 - 1.0) * c2 + 1.0 - w2;
-    vec3 root = max(sqrt(within * within + 4.0 * a2 * w2 * c2), vec3(1e-12));
-    vec3 beside = 2.0 * a2 / (root * (root + max(within, vec3(0.0))));
-    vec3 inside = 0.5 * (root - within) / (root * c2 * max(w2, 1e-20)); // the same, stable where the disc holds most slopes
-    return dot(vec3(0.25, 0.5, 0.25), mix(inside, beside, greaterThan(within, vec3(0.0)))) / PI;
+    vec3 apart = (a2 - 1.0) * c2 + 1.0 - w2;
+    vec3 root = max(sqrt(apart * apart + 4.0 * a2 * w2 * c2), vec3(1e-12));
+    vec3 beside = 2.0 * a2 / (root * (root + max(apart, vec3(0.0))));
+    vec3 around = 0.5 * (root - apart) / (root * c2 * max(w2, 1e-20)); // the same, where the disc holds most slopes
+    return dot(vec3(outer, middle, outer), mix(around, beside, greaterThan(apart, vec3(0.0)))) / PI;
 }
 
 // f * cosine of the specular lobe, mean over a round light.
