@@ -12,7 +12,7 @@ import torch
 from app.errors import BungyoError, InputError
 
 FILE_NAME = "unfinished.pt"
-VERSION = 2
+VERSION = 3  # raise it with whatever makes a run go on otherwise than it began: what is stored, the loss
 
 
 @dataclass

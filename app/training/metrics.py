@@ -146,7 +146,7 @@ class TruthError:
 
     Args:
         reference: (n, TILE_PIXELS, 3) radiance near the truth, independent of the target's noise, the same for all that
-            are compared: the best network's.
+            are compared: the median of the networks' pictures.
         target, variance: of the same shape, noisy radiance and the variance of its noise.
         face: (n, TILE_PIXELS) bool. Pixels outside, and those in places whose noise is as large as half the way from
             black to white (one of them could outweigh all others), are not judged. Whether a place is that noisy is

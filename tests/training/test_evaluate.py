@@ -69,7 +69,7 @@ def test_figures_by_hand(exact: Dataset) -> None:
         for name, picture in pictures.items():
             db[name].append(psnr(float(squared_error(picture, truth, frame.info.exposure_ev).mean())))
         assert frame.pixels == len(truth)
-        # the tangent at the nearest network stands in for the tone map between it and the truth
+        # the tangent halfway between both networks stands in for the tone map between it and the truth
         assert frame.truth["experts"] == pytest.approx(db["experts"][-1], abs=1.0)
         assert frame.raw["experts"] == pytest.approx(db["experts"][-1], abs=1e-3)
     assert found["psnr_raw_mean"] == pytest.approx(np.mean(db["experts"]), abs=0.01)
