@@ -106,10 +106,12 @@ float ggx_distribution_wide(float alpha, vec3 wo, vec3 wi, vec3 h, float width)
     // How much higher the outer discs are, and how much longer their half vectors, squared.
     float aside = 0.25 * width * (wo.x * wi.y - wo.y * wi.x) / (cosine * cosine * sqrt(1.0 - middle));
     float longer = 0.25 * w2 * (1.0 / (cosine * cosine) - 1.0) / (1.0 - middle);
-    vec3 z = max(h.z + vec3(-aside, 0.0, aside), vec3(1e-3));
-    vec3 c2 = min(z * z / (1.0 + vec3(longer, 0.0, longer)), vec3(1.0)); // their cosines, squared
-    // With slopes s^2 = 1 / c2 - 1 and radius^2 = w2 / c2, all times c2.
-    vec3 apart = (a2 - 1.0) * c2 + 1.0 - w2;
+    vec3 rise = max(vec3(-aside, 0.0, aside), 1e-3 - h.z), stretch = vec3(longer, 0.0, longer);
+    // Their sines and cosines, squared; 1 - cos^2 would cancel for mirrors.
+    vec3 s2 = clamp((dot(h.xy, h.xy) + stretch - rise * (2.0 * h.z + rise)) / (1.0 + stretch), 0.0, 1.0 - 1e-6);
+    vec3 c2 = 1.0 - s2;
+    // With slopes s2 / c2 and radius^2 = w2 / c2, all times c2.
+    vec3 apart = s2 + a2 * c2 - w2;
     vec3 root = max(sqrt(apart * apart + 4.0 * a2 * w2 * c2), vec3(1e-12));
     vec3 beside = 2.0 * a2 / (root * (root + max(apart, vec3(0.0))));
     vec3 around = 0.5 * (root - apart) / (root * c2 * max(w2, 1e-20)); // the same, where the disc holds most slopes

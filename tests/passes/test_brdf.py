@@ -242,3 +242,14 @@ def test_one_direction_stands_for_a_disc(surface: Surface, roughness: float, sin
         error, of_point = (math.sqrt(float((weight * (found - exact) ** 2).sum())) for found in (wide, point))
         assert error < most
         assert error < max(0.01, 0.6 * of_point), (view, error, of_point)
+
+
+@pytest.mark.parametrize("roughness", [0.02, 0.1, 0.5])
+def test_a_light_without_a_width_is_a_point(surface: Surface, roughness: float) -> None:
+    """Up to lobes as narrow as a cornea's, at and around the mirrored view."""
+    wo = _towards(0.6)
+    away = np.linspace(-3.0, 3.0, 61)[:, None] * roughness**2
+    mirrored = wo * (-1.0, -1.0, 1.0) + away * (0.3, 0.8, 0.0)
+    wi = mirrored / np.linalg.norm(mirrored, axis=-1, keepdims=True)
+    answer = surface(roughness, wo, wi, np.zeros(2), width=0.0)
+    np.testing.assert_allclose(answer["wide"], answer["specular"], rtol=2e-3)
