@@ -46,14 +46,6 @@ float exact_fresnel(Surface s, Lobe lobe, float cosine)
     return s.subsurface > 0.0 ? fresnel_dielectric(cosine, s.ior) / max(fresnel(lobe, cosine).x, 1e-6) : 1.0;
 }
 
-// The same of a whole lobe: rough ones even out what a smooth boundary would do. Fitted to integrated lobes of indices 1.33 to
-// 1.5, within 2% (root mean square).
-vec3 exact_albedo(Surface s, Lobe lobe, float cosine)
-{
-    float exact = s.subsurface > 0.0 ? mix(exact_fresnel(s, lobe, cosine), 1.1, min(1.1 * lobe.alpha, 1.0)) : 1.0;
-    return exact * specular_albedo(lobe, cosine);
-}
-
 Lobe with_roughness(Lobe lobe, float roughness)
 {
     lobe.alpha = roughness * roughness;
@@ -151,11 +143,13 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     // Skin that hides the environment is near, and lit about as this place is.
     vec3 reflecting = s.albedo * (1.0 / PI), skin = reflectance(lobe) * wide.rgb * (1.0 / PI);
     vec3 everywhere = sky * (1.0 / PI) + (1.0 - narrow.a) * skin;
-    specular += (1.0 - s.second_weight) * exact_albedo(s, with_roughness(lobe, s.roughness), wo.z)
-              * surroundings_mirrored(view, s, s.roughness, narrow.a, opening, skin, everywhere);
+    vec3 reflected = (1.0 - s.second_weight) * specular_albedo(lobe, wo.z)
+                   * surroundings_mirrored(view, s, s.roughness, narrow.a, opening, skin, everywhere);
     if (s.second_weight > 0.0)
-        specular += s.second_weight * exact_albedo(s, with_roughness(lobe, s.second_roughness), wo.z)
-                  * surroundings_mirrored(view, s, s.second_roughness, narrow.a, opening, skin, everywhere);
+        reflected += s.second_weight * specular_albedo(with_roughness(lobe, s.second_roughness), wo.z)
+                   * surroundings_mirrored(view, s, s.second_roughness, narrow.a, opening, skin, everywhere);
+    // A rough surface seen at a grazing angle shows facets that are turned towards the viewer.
+    specular += reflected * exact_fresnel(s, lobe, mix(wo.z, 1.0, lobe.alpha));
 
     // Light times albedo, as the picture needs it: a network of a few layers would have to learn to multiply.
     Features f;
