@@ -84,7 +84,7 @@ void main()
                 vec3 there = sum.lights / float(state.first_sample + push.of_update + 1u) + sum.reflected / max(sum.looks, 1e-6)
                            + sum.environment;
                 if (below) there = narrow_light(unpackHalf2x16(other.x));
-                Lobe lobe = boundary_of(point);
+                Lobe lobe = boundary_of(point); // maps tell the other's albedo only
                 lobe.base = albedo;
                 reflected = reflectance(lobe) * there * (state.bounce_gain / PI);
             }

@@ -40,7 +40,7 @@ CACHE_POINT = Struct(
         ("mean_free_path", "vec3"),  # metres
         ("anywhere", "uint"),  # whether rays start anywhere in the texel, against patterns of fine shadows
         ("ray_mask", "uint"),  # what hides light
-        ("to_border", "float"),  # metres to where the skin ends, as far as it matters
+        ("to_border", "float"),  # metres to where the skin ends, as far as it matters; not of fine texels
     ],
 )
 
@@ -88,11 +88,6 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
         texels["traced"][wanted] = texels["face"][wanted] = 1
         texels["material"][wanted] = index
         texels["mean_free_path"][wanted] = np.array(material.mean_free_path) * 1e-3
-    traced = texels["traced"] > 0
-    if traced.any():
-        reach = max(BORDER_DEVIATIONS * SIGMA_WIDE * float(texels["mean_free_path"].max()), 1e-5)
-        texels["to_border"][traced] = distance_to_border(texels["position"][traced], _end_of_skin(scene), reach)
-        texels["to_border"] = _beyond_border(texels["to_border"], texels["area"] > 0.0)
     texels["ray_mask"] = MASK_FACE | MASK_SOLID
     hairs = [(part, mesh.positions) for part, mesh in zip(scene.parts, scene.meshes, strict=True) if part.hair]
     near = _near(texels, [positions for part, positions in hairs if part.sparse_hair])
@@ -103,17 +98,23 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
     return texels.ravel()
 
 
-def _beyond_border(distance: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Distances of texels (S, S) to where the skin ends, in the gutter as if the skin went on, below 0.
+def _to_border(scene: SceneBuffers, texels: NDArray[Any]) -> NDArray[np.float32]:
+    """Metres from texels (S, S) to where the skin ends, as far as it matters; below 0 in the gutter, beyond it.
 
     So a bilinear look-up falls to 0 at the end itself, which no texel's middle need be near.
     """
-    size = len(distance)
+    size, traced = len(texels), texels["traced"] > 0
+    distance = np.zeros((size, size), np.float32)
+    if not traced.any():
+        return distance
+    reach = max(BORDER_DEVIATIONS * SIGMA_WIDE * float(texels["mean_free_path"].max()), 1e-5)
+    distance[traced] = distance_to_border(texels["position"][traced], _end_of_skin(scene), reach)
+    covered = texels["area"] > 0.0
     rows, columns, _ = gutter_sources(covered)
     here = np.arange(size)
     behind = np.clip(2 * rows - here[:, None], 0, size - 1), np.clip(2 * columns - here, 0, size - 1)
-    slope = np.where(covered[behind], distance[behind] - distance[rows, columns], 0.0)
-    return np.where(covered, distance, distance[rows, columns] - np.maximum(slope, 0.0))
+    nearest = distance[rows, columns]
+    return nearest - np.where(covered[behind], np.maximum(distance[behind] - nearest, 0.0), 0.0).astype(np.float32)
 
 
 def _end_of_skin(scene: SceneBuffers) -> NDArray[np.float64]:
@@ -145,7 +146,9 @@ def _is_short(hair: NDArray[Any], texels: NDArray[Any]) -> bool:
 
 def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> tuple[NDArray[Any], dict[int, int]]:
     """Points to gather light at, and where each background part's vertices start among them."""
-    groups = [face_texels(scene, size)]
+    texels = face_texels(scene, size)
+    texels["to_border"] = _to_border(scene, texels.reshape(size, size)).ravel()
+    groups = [texels]
     offsets: dict[int, int] = {}
     count = size * size
     for index, (part, mesh) in enumerate(zip(scene.parts, scene.meshes, strict=True)):

@@ -82,14 +82,19 @@ float smith_g1(float alpha, float cosine)
     return 2.0 * cosine / (cosine + sqrt(a2 + (1.0 - a2) * cosine * cosine));
 }
 
+// f * cosine of facets with normal h, of which there are `d`.
+vec3 facets_eval(Lobe lobe, vec3 wo, vec3 wi, vec3 h, float d)
+{
+    float g = smith_g1(lobe.alpha, wo.z) * smith_g1(lobe.alpha, wi.z);
+    return fresnel(lobe, dot(wo, h)) * (d * g / (4.0 * wo.z));
+}
+
 // f * cosine of the specular lobe.
 vec3 specular_eval(Lobe lobe, vec3 wo, vec3 wi)
 {
     if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
     vec3 h = normalize(wo + wi);
-    float d = ggx_distribution(lobe.alpha, h);
-    float g = smith_g1(lobe.alpha, wo.z) * smith_g1(lobe.alpha, wi.z);
-    return fresnel(lobe, dot(wo, h)) * (d * g / (4.0 * wo.z));
+    return facets_eval(lobe, wo, wi, h, ggx_distribution(lobe.alpha, h));
 }
 
 // The mean of `ggx_distribution` over the half vectors of a round light, whose size moves them by up to `width` (`light_width`);
@@ -123,9 +128,7 @@ vec3 specular_eval_wide(Lobe lobe, vec3 wo, vec3 wi, float width)
 {
     if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
     vec3 h = normalize(wo + wi);
-    float d = ggx_distribution_wide(lobe.alpha, wo, wi, h, width);
-    float g = smith_g1(lobe.alpha, wo.z) * smith_g1(lobe.alpha, wi.z);
-    return fresnel(lobe, dot(wo, h)) * (d * g / (4.0 * wo.z));
+    return facets_eval(lobe, wo, wi, h, ggx_distribution_wide(lobe.alpha, wo, wi, h, width));
 }
 
 float specular_pdf(Lobe lobe, vec3 wo, vec3 wi)

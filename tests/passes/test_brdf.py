@@ -218,7 +218,7 @@ def test_directions_below_the_surface_give_nothing(surface: Surface) -> None:
 
 @pytest.mark.parametrize("sine", [0.05, 0.13, 0.25])
 @pytest.mark.parametrize("roughness", [0.3, 0.4, 0.5])
-def test_one_direction_stands_for_a_disc(surface: Surface, roughness: float, sine: float) -> None:
+def test_three_discs_stand_for_a_wide_light(surface: Surface, roughness: float, sine: float) -> None:
     """Against the lobe integrated over the disc, for lights all over the hemisphere, by root mean squares."""
     theta, phi = (
         g.ravel() for g in np.meshgrid(np.linspace(0.02, 1.5, 30), np.linspace(0.0, math.pi, 20), indexing="ij")
