@@ -15,23 +15,6 @@ struct Boundary {
 const uint MAX_ATTEMPTS = 32u; // at drawing an unmasked direction; about half of them are at least
 const float MIN_REFLECTED = 0.1; // share of the paths from outside that follow the reflection, at least
 
-// Share of all light that a boundary scatters back or through: what is missing would take more than one microfacet.
-// Linear in a table of [within][roughness][cosine] (app/passes/dielectric_table.py).
-float dielectric_gain(uint table, bool within, float alpha, float cosine)
-{
-#if ENERGY_COMPENSATION
-    const int n = DIELECTRIC_TABLE_SIZE;
-    vec2 p = clamp(vec2(cosine, sqrt(alpha)), 0.0, 1.0) * float(n - 1);
-    ivec2 i = min(ivec2(p), ivec2(n - 2));
-    vec2 f = p - vec2(i);
-    uint at = table + MEDIUM_TABLE_SIZE + uint(((within ? n : 0) + i.y) * n + i.x);
-    float low = mix(dielectrics[at], dielectrics[at + 1u], f.x);
-    return 1.0 / mix(low, mix(dielectrics[at + n], dielectrics[at + n + 1], f.x), f.y);
-#else
-    return 1.0;
-#endif
-}
-
 // Density of wi beyond the boundary when the microfacet is drawn from the visible ones and all light is refracted.
 // `cosine` is between wo and the microfacet.
 float refraction_pdf(float alpha, float eta, vec3 wo, vec3 wi, out float cosine)

@@ -3,6 +3,7 @@
 
 #include "scene.glsl"
 #include "surface.glsl"
+#include "dielectric_gain.glsl"
 #include "light_cache.glsl"
 #include "features.glsl"
 
@@ -40,16 +41,36 @@ float light_visibility(uint light, Texels t)
     return dot(seen, t.weight);
 }
 
+// One of a surface's two lobes of gloss.
+struct Gloss {
+    Lobe lobe;
+    float roughness;
+    float share; // of the gloss, and what several facets of skin's boundary scatter
+};
+
+Gloss gloss_of(Surface s, Lobe lobe, float roughness, float weight, float cosine)
+{
+    Gloss g;
+    g.lobe = lobe;
+    g.lobe.alpha = roughness * roughness;
+    g.roughness = roughness;
+    g.share = weight;
+    if (s.subsurface > 0.0) g.share *= dielectric_gain(materials[parts[s.part].material].dielectric, false, g.lobe.alpha, cosine);
+    return g;
+}
+
 // Schlick's approximation leaves out up to a fifth of what skin's boundary reflects.
 float exact_fresnel(Surface s, Lobe lobe, float cosine)
 {
     return s.subsurface > 0.0 ? fresnel_dielectric(cosine, s.ior) / max(fresnel(lobe, cosine).x, 1e-6) : 1.0;
 }
 
-Lobe with_roughness(Lobe lobe, float roughness)
+// What a lobe reflects of even light. Of skin, facets of rough lobes even out what Schlick's approximation leaves out at the
+// view's angle: fitted to integrated lobes of indices 1.33 to 1.5, within 2% (root mean square).
+vec3 lobe_albedo(Surface s, Lobe lobe, float cosine)
 {
-    lobe.alpha = roughness * roughness;
-    return lobe;
+    float exact = s.subsurface > 0.0 ? mix(exact_fresnel(s, lobe, cosine), 1.1, min(1.1 * lobe.alpha, 1.0)) : 1.0;
+    return exact * specular_albedo(lobe, cosine);
 }
 
 // The mean cosine of what is above the horizon of a disc of this sine, whose middle has this cosine. How much of it that is,
@@ -120,6 +141,8 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     // Sharp light: every light at the bent normal with the visibility of this place, no sampling.
     mat3 tangent_space = basis_around(s.normal);
     vec3 wo = view * tangent_space;
+    Gloss first = gloss_of(s, lobe, s.roughness, 1.0 - s.second_weight, wo.z);
+    Gloss second = gloss_of(s, lobe, s.second_roughness, s.second_weight, wo.z);
     vec3 irradiance = vec3(0.0), specular = vec3(0.0);
     for (uint i = 0u; i < frame.light_count; ++i) {
         vec3 direction;
@@ -134,22 +157,19 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
         width *= sqrt(seen);
         vec3 wi = normalize(direction + (facing - cosine) * s.normal) * tangent_space;
         arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
-        specular += arriving * (1.0 - s.second_weight) * specular_eval_wide(with_roughness(lobe, s.roughness), wo, wi, width);
-        if (s.second_weight > 0.0)
-            specular += arriving * s.second_weight * specular_eval_wide(with_roughness(lobe, s.second_roughness), wo, wi, width);
+        specular += arriving * first.share * specular_eval_wide(first.lobe, wo, wi, width);
+        if (s.second_weight > 0.0) specular += arriving * second.share * specular_eval_wide(second.lobe, wo, wi, width);
     }
     vec3 sky = lights_and_sky.a * environment_irradiance(s.normal);
     irradiance += sky;
     // Skin that hides the environment is near, and lit about as this place is.
     vec3 reflecting = s.albedo * (1.0 / PI), skin = reflectance(lobe) * wide.rgb * (1.0 / PI);
     vec3 everywhere = sky * (1.0 / PI) + (1.0 - narrow.a) * skin;
-    vec3 reflected = (1.0 - s.second_weight) * specular_albedo(lobe, wo.z)
-                   * surroundings_mirrored(view, s, s.roughness, narrow.a, opening, skin, everywhere);
+    specular += first.share * lobe_albedo(s, first.lobe, wo.z)
+              * surroundings_mirrored(view, s, first.roughness, narrow.a, opening, skin, everywhere);
     if (s.second_weight > 0.0)
-        reflected += s.second_weight * specular_albedo(with_roughness(lobe, s.second_roughness), wo.z)
-                   * surroundings_mirrored(view, s, s.second_roughness, narrow.a, opening, skin, everywhere);
-    // A rough surface seen at a grazing angle shows facets that are turned towards the viewer.
-    specular += reflected * exact_fresnel(s, lobe, mix(wo.z, 1.0, lobe.alpha));
+        specular += second.share * lobe_albedo(s, second.lobe, wo.z)
+                  * surroundings_mirrored(view, s, second.roughness, narrow.a, opening, skin, everywhere);
 
     // Light times albedo, as the picture needs it: a network of a few layers would have to learn to multiply.
     Features f;

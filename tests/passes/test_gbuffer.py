@@ -28,11 +28,10 @@ from app.passes.light_cache import INWARD_CONE, LIGHT_KINDS, THICKNESS_MAX, Ligh
 from app.passes.light_points import SIGMA_NARROW
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
-from app.scene.environment import Environment, texel_directions
+from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
 from app.scene.map_lamps import find_lamps
 from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Part, Scene, Texture
-from app.scene.prefilter import row_solid_angles
 from app.scene.primitives import quad, uv_sphere
 from app.training.metrics import LUMINANCE
 from tests.conftest import watched
@@ -372,40 +371,6 @@ def test_a_mirrored_view_of_what_is_hidden_shows_no_surroundings(beside_a_card: 
     facing = np.abs(normal[:, 0]) < 0.75
     away, towards = (gloss[facing & mask] for mask in (towards_card < -0.7, towards_card > 0.7))
     assert towards.mean() < 0.35 * away.mean()
-
-
-@pytest.mark.parametrize("roughness", [0.4, 0.65])
-def test_rough_skin_mirrors_surroundings_as_its_lobe_does(gpu: Device, roughness: float) -> None:
-    """A softbox above a dim horizon, against the lobe integrated over the map: rough lobes reach far to the sides."""
-    height, ior = 48, 1.5
-    directions = texel_directions(height, 2 * height)
-    softbox = 6.0 * np.exp(30.0 * (directions @ (0.6, 0.8, 0.0) - 1.0))
-    pixels = np.repeat((0.05 + softbox)[..., None], 3, axis=-1).astype(np.float32)
-    material = Material("skin", albedo=(0.0, 0.0, 0.0), roughness=roughness, ior=ior, subsurface=1.0)
-    frame = draw(gpu, environment=Environment(pixels), samples=4, rings=(96, 128), material=material)
-    chosen = np.flatnonzero(frame.face)[::7]
-    normal, wo = (frame.features[name].reshape(-1, 3)[chosen].astype(np.float64) for name in ("normal", "view"))
-    steep = (normal * wo).sum(-1) > 0.2
-    normal, wo = normal[steep], wo[steep]
-    wi = directions.reshape(-1, 3)
-    solid = np.repeat(row_solid_angles(height, 2 * height), 2 * height)
-    half = wo[:, None] + wi
-    length = np.linalg.norm(half, axis=-1)
-    cosine_o, cosine_i = (normal * wo).sum(-1)[:, None], normal @ wi.T
-    cosine_h, between = (cosine_o + cosine_i) / length, (1.0 + wo @ wi.T) / length
-    alpha2 = roughness**4
-    facets = alpha2 / (np.pi * (cosine_h**2 * (alpha2 - 1.0) + 1.0) ** 2)
-    masking = 1.0
-    for cosine in (cosine_o, np.maximum(cosine_i, 1e-4)):
-        masking = masking * 2.0 * cosine / (cosine + np.sqrt(alpha2 + (1.0 - alpha2) * cosine**2))
-    g = np.sqrt(ior**2 - 1.0 + between**2)
-    a, b = (g - between) / (g + between), (between * (g + between) - 1.0) / (between * (g - between) + 1.0)
-    lobe = np.where(cosine_i > 0.0, 0.5 * a**2 * (1.0 + b**2) * facets * masking / (4.0 * cosine_o) * solid, 0.0)
-    expected = lobe @ pixels[..., 0].ravel()
-    gloss = (frame.features["specular"] * frame.scale[..., None]).reshape(-1, 3)[chosen][steep, 0]
-    error = np.abs(gloss - expected) / (expected + 0.1 * expected.mean())
-    assert np.sqrt((error**2).mean()) < 0.12
-    assert abs(gloss.sum() / expected.sum() - 1.0) < 0.08
 
 
 @both_kinds
