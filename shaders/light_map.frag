@@ -9,6 +9,7 @@ layout(push_constant, scalar) uniform PushConstants { MapPush push; };
 layout(location = 0) in vec3 position;
 layout(location = 1) in vec3 normal;
 layout(location = 2) in vec2 uv;
+layout(location = 3) in vec2 light_uv;
 layout(location = 0) out uvec2 seen;
 
 void main()
@@ -16,7 +17,7 @@ void main()
     Material m = materials[parts[push.part].material];
     vec3 albedo = m.albedo;
     if (m.albedo_map >= 0) albedo *= texture(textures[nonuniformEXT(m.albedo_map)], vec2(uv.x, 1.0 - uv.y)).rgb;
-    seen = uvec2(packHalf2x16(fract(uv)), packUnorm4x8(vec4(albedo, 0.0)));
+    seen = uvec2(packHalf2x16(light_uv), packUnorm4x8(vec4(albedo, 0.0)));
 #if BACKS
     vec3 outside = cross(dFdx(position), dFdy(position));
     if (dot(outside, normal) < 0.0) outside = -outside;

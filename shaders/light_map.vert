@@ -9,6 +9,7 @@ layout(push_constant, scalar) uniform PushConstants { MapPush push; };
 layout(location = 0) out vec3 position;
 layout(location = 1) out vec3 normal;
 layout(location = 2) out vec2 uv;
+layout(location = 3) out vec2 light_uv;
 #endif
 
 void main()
@@ -19,5 +20,6 @@ void main()
     position = v.position;
     normal = v.normal;
     uv = v.uv;
+    light_uv = vertex_light_uv(uint(gl_VertexIndex));
 #endif
 }

@@ -46,12 +46,12 @@ CACHE_POINT = Struct(
 
 
 def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
-    """Points at the middles of size * size texels of the UV square."""
+    """Points at the middles of size * size texels of the light cache's square (`SceneBuffers.light_uvs`)."""
     texels = np.zeros((size, size), CACHE_POINT.dtype)
-    for index, (part, mesh) in enumerate(zip(scene.parts, scene.meshes, strict=True)):
+    for index, (part, mesh, light_uvs) in enumerate(zip(scene.parts, scene.meshes, scene.light_uvs, strict=True)):
         if not part.face:
             continue
-        raster = rasterize_uv(mesh.uvs, mesh.triangles, size)
+        raster = rasterize_uv(light_uvs, mesh.triangles, size)
         rows, columns, wanted = gutter_sources(raster.covered)
         if not raster.covered.any():
             continue
@@ -71,15 +71,15 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
         # Lift the point onto the smooth surface, as shaders/include/surface.glsl does (Hanika 2021).
         below = np.minimum(((position[..., None, :] - corners) * normals).sum(axis=-1), 0.0)
         lifted = position - (weights * below[..., None] * normals).sum(axis=2)
-        uv = mesh.uvs[triangle]
-        uv_edges = uv[..., 1:, :] - uv[..., :1, :]
-        d1, d2 = uv_edges[..., 0, :], uv_edges[..., 1, :]
+        in_cache = light_uvs[triangle]
+        d1, d2 = np.moveaxis(in_cache[..., 1:, :] - in_cache[..., :1, :], -2, 0)
         uv_area = np.abs(d1[..., 0] * d2[..., 1] - d1[..., 1] * d2[..., 0])
         shape, material = normal[wanted], part.material
         if material.normal_map is not None:
-            place = (weights * uv).sum(axis=2)[wanted]
+            uv = mesh.uvs[triangle[wanted]]
+            place, uv_edges = (weights[wanted] * uv).sum(axis=1), uv[:, 1:] - uv[:, :1]
             shape = bent_normals(
-                material.normal_map, material.normal_scale, place, shape, edges[wanted], uv_edges[wanted], size
+                material.normal_map, material.normal_scale, place, shape, edges[wanted], uv_edges, size
             )
         area = length / np.maximum(uv_area, 1e-12) / (size * size)
         texels["position"][wanted] = lifted[wanted]

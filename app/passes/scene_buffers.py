@@ -34,6 +34,7 @@ from app.passes.scene_layout import (
 from app.passes.texture_upload import upload_texture
 from app.scene.camera import Camera
 from app.scene.environment import LUMINANCE
+from app.scene.even_layout import even_uvs
 from app.scene.lights import DirectionalLight, Light, PointLight
 from app.scene.medium import MIN_BOUNDARY_IOR
 from app.scene.model import Part, Scene, Texture
@@ -58,6 +59,7 @@ class SceneBuffers(Owner):
         self.device = device
         self.parts = scene.parts
         self.meshes = [part.mesh.with_transform(part.transform) for part in self.parts]
+        self.light_uvs = self._lay_out()
         self.first_vertices = np.cumsum([0] + [len(mesh.positions) for mesh in self.meshes])
         self.first_indices = np.cumsum([0] + [3 * len(mesh.triangles) for mesh in self.meshes])
         self._head_from_world = scene.head_rotation()
@@ -83,6 +85,11 @@ class SceneBuffers(Owner):
             self._of_map, self._of_lights = self.own(Owner()), self.own(Owner())
             self.set_lights(scene)
 
+    def _lay_out(self) -> list[NDArray[np.float32]]:
+        """Where every part's vertices lie in the light cache; of parts that are not face, nowhere: (0, 2)."""
+        evened = iter(even_uvs([mesh for part, mesh in zip(self.parts, self.meshes, strict=True) if part.face]))
+        return [next(evened) if part.face else np.zeros((0, 2), np.float32) for part in self.parts]
+
     def _upload_meshes(self) -> None:
         vertices = np.zeros(self.first_vertices[-1], VERTEX.dtype)
         vertices["position"] = np.concatenate([mesh.positions for mesh in self.meshes])
@@ -95,7 +102,11 @@ class SceneBuffers(Owner):
         parts["first_vertex"] = self.first_vertices[:-1]
         parts["face"] = [part.face for part in self.parts]
         parts["material"] = np.arange(len(self.parts))
+        light_uvs = np.zeros((-(-self.first_vertices[-1] // 2), 4), np.float32)  # two vertices a texel
+        for mesh_uvs, first in zip(self.light_uvs, self.first_vertices, strict=False):
+            light_uvs.reshape(-1, 2)[first : first + len(mesh_uvs)] = mesh_uvs
         self.vertices = self.own(self.device.buffer(vertices, name="vertices"))
+        self._light_uvs = self.own(self.device.buffer(light_uvs, name="light uvs"))
         self.indices = self.own(self.device.buffer(indices, name="indices"))
         self._parts_buffer = self.own(self.device.buffer(parts, name="parts"))
 
@@ -185,7 +196,7 @@ class SceneBuffers(Owner):
     def bindings(self) -> list[Binding]:
         """The scene's slots, for a pipeline."""
         kinds: dict[str, BindingKind] = {
-            "TLAS": "tlas", "VERTICES": "texels", "GGX_ALBEDO": "texels", "TEXTURES": "textures",
+            "TLAS": "tlas", "VERTICES": "texels", "LIGHT_UVS": "texels", "GGX_ALBEDO": "texels", "TEXTURES": "textures",
             "ENVIRONMENT_LEVELS": "textures",
         }  # fmt: skip
         counts = {"TEXTURES": MAX_TEXTURES, "ENVIRONMENT_LEVELS": ENVIRONMENT_LEVELS + 1}  # and the backdrop
@@ -208,7 +219,7 @@ class SceneBuffers(Owner):
         levels = [(image, self._sphere) for image in (first, *maps.levels[1:], maps.backdrop)]
         traced = (None, None) if self.acceleration is None else (self.acceleration.tlas, self.acceleration.primitives)
         values = (
-            *traced, self.vertices, self.indices, self._parts_buffer, self._materials, self._lights,
+            *traced, self.vertices, self._light_uvs, self.indices, self._parts_buffer, self._materials, self._lights,
             self._environment, alias, self._ggx, self._boundaries, self.frame, textures, levels,
         )  # fmt: skip
         return {slot: value for slot, value in enumerate(values) if value is not None}

@@ -22,9 +22,9 @@ struct Texels {
     vec4 weight;
 };
 
-Texels texels_at(vec2 uv)
+Texels texels_at(vec2 light_uv)
 {
-    vec2 p = clamp(uv * float(SHADOW_SIZE) - 0.5, vec2(0.0), vec2(float(SHADOW_SIZE) - 1.001));
+    vec2 p = clamp(light_uv * float(SHADOW_SIZE) - 0.5, vec2(0.0), vec2(float(SHADOW_SIZE) - 1.001));
     uvec2 i = uvec2(p);
     vec2 f = p - vec2(i);
     uint at = i.y * SHADOW_SIZE + i.x;
@@ -121,14 +121,14 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     vec2 uv = fract(s.uv);
 
     vec4 unit_of_light = vec4(vec3(state.unit), 1.0);
-    vec4 lights_and_sky = unit_of_light * textureLod(cache[CACHE_LIGHTS], uv, 0.0);
-    vec4 narrow = unit_of_light * textureLod(cache[CACHE_NARROW], uv, 0.0) + vec4(lights_and_sky.rgb, 0.0);
-    vec4 wide = unit_of_light * textureLod(cache[CACHE_WIDE], uv, 0.0);
-    vec4 moment_and_border = textureLod(cache[CACHE_MOMENT], uv, 0.0);
+    vec4 lights_and_sky = unit_of_light * textureLod(cache[CACHE_LIGHTS], s.light_uv, 0.0);
+    vec4 narrow = unit_of_light * textureLod(cache[CACHE_NARROW], s.light_uv, 0.0) + vec4(lights_and_sky.rgb, 0.0);
+    vec4 wide = unit_of_light * textureLod(cache[CACHE_WIDE], s.light_uv, 0.0);
+    vec4 moment_and_border = textureLod(cache[CACHE_MOMENT], s.light_uv, 0.0);
     vec3 moment = state.unit * moment_and_border.xyz;
-    vec3 transmission = state.unit * textureLod(cache[CACHE_TRANSMISSION], uv, 0.0).rgb;
-    vec3 opening = textureLod(cache[CACHE_OPENING], uv, 0.0).xyz;
-    Texels texels = texels_at(uv);
+    vec3 transmission = state.unit * textureLod(cache[CACHE_TRANSMISSION], s.light_uv, 0.0).rgb;
+    vec3 opening = textureLod(cache[CACHE_OPENING], s.light_uv, 0.0).xyz;
+    Texels texels = texels_at(s.light_uv);
     // Light that scatters where the skin ends is lost. What `narrow` and `wide` are of: light as it is, and as far as it spreads.
     vec3 path = max(s.mean_free_path, vec3(1e-5)), kept = vec3(1.0);
     float to_border = moment_and_border.w;

@@ -8,9 +8,9 @@ layout(set = 0, binding = SLOT_FINE, scalar) buffer Fine { FineLight fine[]; };
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CacheState state; };
 layout(set = 0, binding = SLOT_CACHE) uniform sampler2D cache[CACHE_IMAGES];
 
-vec3 narrow_light(vec2 uv)
+vec3 narrow_light(vec2 light_uv)
 {
-    return state.unit * (textureLod(cache[CACHE_NARROW], uv, 0.0).rgb + textureLod(cache[CACHE_LIGHTS], uv, 0.0).rgb);
+    return state.unit * (textureLod(cache[CACHE_NARROW], light_uv, 0.0).rgb + textureLod(cache[CACHE_LIGHTS], light_uv, 0.0).rgb);
 }
 
 // Additive recurrence of Roberts 2018 ("R2"): evenly spread over any run of indices; a random start decorrelates points.

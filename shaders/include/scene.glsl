@@ -5,6 +5,7 @@
 #include "texels.glsl"
 
 TEXELS(SLOT_VERTICES, vertices); // two texels each
+TEXELS(SLOT_LIGHT_UVS, light_uvs); // half a texel each
 layout(set = 0, binding = SLOT_INDICES, scalar) readonly buffer Indices { uint indices[]; };
 layout(set = 0, binding = SLOT_PARTS, scalar) readonly buffer Parts { Part parts[]; };
 layout(set = 0, binding = SLOT_MATERIALS, scalar) readonly buffer Materials { Material materials[]; };
@@ -22,6 +23,19 @@ Vertex load_vertex(uint vertex)
 {
     vec4 low = texel(vertices, 2u * vertex), high = texel(vertices, 2u * vertex + 1u);
     return Vertex(low.xyz, vec3(low.w, high.xy), high.zw);
+}
+
+vec2 vertex_light_uv(uint vertex) // where it lies in the light cache (app/scene/even_layout.py)
+{
+    vec4 pair = texel(light_uvs, vertex >> 1u);
+    return (vertex & 1u) == 0u ? pair.xy : pair.zw;
+}
+
+// The same of a place of a triangle whose corners start `at` this index.
+vec2 light_uv_at(uint at, vec2 barycentric)
+{
+    return (1.0 - barycentric.x - barycentric.y) * vertex_light_uv(indices[at])
+         + barycentric.x * vertex_light_uv(indices[at + 1u]) + barycentric.y * vertex_light_uv(indices[at + 2u]);
 }
 
 #include "sampling.glsl"

@@ -7,6 +7,7 @@ struct Surface {
     vec3 smooth_normal;     // interpolated vertex normal, on the outside
     vec3 normal;            // smooth normal bent by the normal map, on the outside
     vec2 uv;
+    vec2 light_uv;          // where it lies in the light cache
     vec3 albedo;
     float roughness;
     float second_roughness;
@@ -41,6 +42,7 @@ Surface load_surface(uint part_index, uint triangle, vec2 barycentric, float foo
               + w.z * min(0.0, dot(s.position - c.position, c.normal)) * c.normal;
     s.lifted = s.position - lift;
     s.uv = w.x * a.uv + w.y * b.uv + w.z * c.uv;
+    s.light_uv = light_uv_at(at, barycentric);
 
     Material m = materials[part.material];
     s.albedo = m.albedo;

@@ -173,7 +173,7 @@ def test_beside_the_face_it_is_dark(kind: LightKind, monkeypatch: pytest.MonkeyP
         buffers = SceneBuffers(device, scene)
         stack.callback(buffers.close)
         buffers.set_frame(scene.camera, 64, 64, jitter=(0.0, 0.0), sample_index=0)
-        cache = LightCache(device, buffers, size=32, samples=1, background=False, kind=kind)
+        cache = LightCache(device, buffers, size=128, samples=1, background=False, kind=kind)
         stack.callback(cache.close)
         cache.update()
         assert cache.images[CACHE_IMAGES.index("WIDE")][0].read().any()
