@@ -18,9 +18,9 @@ from app.scene.environment import LUMINANCE, Environment
 from app.scene.lights import DirectionalLight
 from app.scene.prefilter import row_solid_angles
 
-BRIGHT = 64.0  # times the mean luminance
+BRIGHT = 16.0  # times the mean luminance
 LEAST_SHARE = 0.05  # of the map's light
-WIDEST = 0.1  # radians; a larger spot's shadows are so soft that shares are as good
+WIDEST = 0.2  # radians; a larger spot's shadows are so soft that shares are as good
 MOST = 4  # lights cost time in every pixel
 
 

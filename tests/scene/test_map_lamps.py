@@ -68,12 +68,13 @@ def test_what_is_wide_or_weak_stays_in_the_map() -> None:
 
 
 def test_the_maps_that_ship() -> None:
-    """Half of the studio's light is its lamp's; the two skies show no sun."""
+    """Most of the studio's light is that of two softboxes; the two skies show no sun."""
     lamps = {path.stem: find_lamps(Environment.load(path).pixels)[0] for path in environment_maps()}
-    assert {name: len(found) for name, found in lamps.items()} == {"city": 0, "studio": 1, "sunset": 0}
-    (lamp,) = lamps["studio"]
+    assert {name: len(found) for name, found in lamps.items()} == {"city": 0, "studio": 2, "sunset": 0}
+    key, fill = lamps["studio"]
     environment = Environment.load(next(path for path in environment_maps() if path.stem == "studio"))
     solid = row_solid_angles(*environment.pixels.shape[:2])
     total = np.tensordot(solid, environment.pixels.astype(np.float64).sum(axis=1), axes=1)
-    assert 0.5 < lamp.irradiance[1] / total[1] < 0.7
-    assert math.radians(2.0) < lamp.angular_radius < math.radians(3.5)
+    assert 0.6 < key.irradiance[1] / total[1] < 0.8 and 0.05 < fill.irradiance[1] / total[1] < 0.1
+    assert math.radians(3.0) < key.angular_radius < math.radians(4.0)
+    assert math.radians(6.0) < fill.angular_radius < math.radians(8.0)
