@@ -92,10 +92,11 @@ float seen_towards(vec3 direction, vec3 normal, float ambient_visibility, vec3 o
 vec3 surroundings_mirrored(vec3 view, Surface s, float roughness, float ambient_visibility, vec3 opening, vec3 skin, vec3 everywhere)
 {
     float cosine = clamp(dot(view, s.normal), 0.01, 1.0), away = 1.0 - cosine, squared = roughness * roughness;
-    vec3 middle = normalize(reflect(-view, s.normal) + 1.4 * squared * away * away * away * s.normal);
-    vec3 open = environment_blurred(middle, roughness * sqrt(cosine));
+    float away2 = away * away;
+    vec3 middle = normalize(reflect(-view, s.normal) + 0.7 * squared * away2 * away2 * s.normal);
+    vec3 open = environment_blurred(middle, roughness * (1.1 - 0.7 * away));
     vec3 mirrored = mix(skin, open, seen_towards(middle, s.smooth_normal, ambient_visibility, opening));
-    return mix(mirrored, everywhere, max(0.68 * squared - 0.06, 0.0));
+    return mix(mirrored, everywhere, max(0.5 * squared - 0.03, 0.0));
 }
 
 void write_no_face(uint tile, uint pixel)

@@ -65,7 +65,7 @@ def test_even_surroundings_are_mirrored_as_the_reference_does(gpu: Device, rough
 
 @pytest.mark.parametrize(("rotation", "limit"), [(0.0, 0.08), (2.4, 0.08), (4.0, 0.04)])
 def test_softboxes_of_a_studio_are_mirrored_as_the_reference_does(gpu: Device, rotation: float, limit: float) -> None:
-    """They are lights, with lobes in closed form; a smaller one that is blurred with the map is off by twice as much."""
+    """They are lights, with lobes in closed form; a smaller one, blurred with the map, is off by twice as much."""
     material = replace(BLACK, roughness=0.58, second_roughness=0.35, second_weight=0.3)
     at, _, gloss, radiance = ball(
         gpu, material, replace(Environment.load(str(find_environment("studio"))), rotation=rotation)
