@@ -150,8 +150,9 @@ the display's range.
   else.
 - **Line ratio**: the same of what the jumps along one edge of a tile, or along one line of pixels inside, have in
   common. Single pixels differ from the reference by more than a step that runs along a whole edge and is seen, so the
-  seam ratio hardly knows of it. This one does, and is held to the same figure. Both are over the generalist's own,
-  which knows no tiles ([seams.py](../app/training/seams.py)).
+  seam ratio hardly knows of it. This one does, and is held to the same figure. Of both, what the generalist's
+  error jumps at borders more than inside is chance, as it knows no tiles, and taken away
+  ([seams.py](../app/training/seams.py)).
 - **Step**: what the change of network adds to the picture's own jump at a border, root mean square.
 - **Moved grid**: by how much the picture changes if the head moves by {MOVE[0]} and {MOVE[1]} pixels against the tile
   grid and nothing else changes, mean / 95th percentile. What would pop in motion; and where a narrow band only hides

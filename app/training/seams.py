@@ -23,8 +23,8 @@ pixels inside a tile that is parallel to it, it pools
 in place of squares: what the jumps of a line have in common. Noise and grain, which differ from pixel to pixel, have
 no part in it; nothing need be known of them, and no pixel left out.
 
-The generalist knows no tiles, so its own ratios at these borders are 1 but for chance and for what lies there. They are
-divided out; most of the doubt goes with them.
+The generalist knows no tiles, so what its squared jumps at these borders are more than inside is chance, or lies there.
+Both pictures have that in common: it is taken from the other's (a control variate), and most of the doubt goes with it.
 
 The step is what the change of network adds to the jumps of the *correction*, the picture less the generalist's: the
 root of the mean square across borders less that inside tiles. It needs no reference and has no noise.
@@ -65,8 +65,9 @@ class SeamRatio:
     across a border are left out.
 
     Attributes:
-        ratio, deviation: of the root mean squares of the error's jumps, over the generalist's own ratio, and its
-            standard error; NaN if the noise leaves nothing, or the network never changes.
+        ratio, deviation: of the root mean squares of the error's jumps, less what the error of the generalist, which
+            knows no tiles, jumps across borders more than inside, and its standard error; NaN if the noise leaves
+            nothing, or the network never changes.
         line_ratio, line_deviation: the same of what the jumps along a line of pixels have in common.
         picture_ratio, picture_deviation: of the picture's own jumps; the face's own edges count as well.
         step, step_deviation: what the change of network adds, root mean square, in 1/255 of the display's range.
@@ -302,5 +303,7 @@ def _measures(sums: Rows) -> Rows:
         means = sums[..., 3:] / sums[..., [0, 0, 1, 2, 1, 2]]
         across, inside = means[..., 0, :], means[..., 1, :]
         step = LEVELS * np.sqrt(np.maximum(across[..., 1:2] - inside[..., 1:2], 0.0))
-        picture, own, general = np.split(np.sqrt(across / inside)[..., [0, 2, 3, 4, 5]], [1, 3], axis=-1)
-        return np.concatenate([own / general, picture, step], axis=-1)
+        picture = np.sqrt(across[..., :1] / inside[..., :1])
+        # Expected of the generalist's jumps across borders are those inside; targets and chance are the same for both.
+        without = inside[..., 4:] - across[..., 4:]
+        return np.concatenate([np.sqrt((across[..., 2:4] + without) / inside[..., 2:4]), picture, step], axis=-1)
