@@ -104,7 +104,7 @@ def test_the_same_shadows(caches: Caches) -> None:
 # another seed NARROW correlates with itself by 0.76, TRANSMISSION by 0.90, MOMENT by 0.96.
 AGREEMENT = {
     "NARROW": (0.3, 0.6),  # what other surfaces reflect
-    "WIDE": (0.03, 0.98),
+    "WIDE": (0.05, 0.98),  # 0.01 off with 32 samples
     "MOMENT": (0.1, 0.9),
     "TRANSMISSION": (0.4, 0.7),
     "LIGHTS": (0.02, 0.98),
