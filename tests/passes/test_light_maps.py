@@ -106,7 +106,7 @@ AGREEMENT = {
     "NARROW": (0.3, 0.6),  # what other surfaces reflect
     "WIDE": (0.05, 0.98),  # 0.01 off with 32 samples
     "MOMENT": (0.1, 0.9),
-    "TRANSMISSION": (0.4, 0.7),
+    "TRANSMISSION": (0.45, 0.7),
     "LIGHTS": (0.02, 0.98),
 }
 
