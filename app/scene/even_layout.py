@@ -138,7 +138,8 @@ def _smoothing() -> Callable[[F64], F64]:
 def _least_stretch(metric: F64, weight: F64) -> tuple[F64, float]:
     """The warp (CELLS + 1, CELLS + 1, 2), where the nodes of a grid go, and by which factor stretch falls.
 
-    L-BFGS (Nocedal 1980) that starts from smoothed slopes and halves steps that fold a cell over.
+    L-BFGS (Nocedal 1980) that starts from smoothed slopes and halves steps that fold a cell over. SciPy's has
+    neither a preconditioner nor a way back from infinity.
     """
     stretch, smooth = partial(_stretch, metric, weight), _smoothing()
     line = np.linspace(0.0, 1.0, CELLS + 1)

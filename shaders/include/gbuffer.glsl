@@ -44,7 +44,6 @@ float light_visibility(uint light, Texels t)
 // One of a surface's two lobes of gloss.
 struct Gloss {
     Lobe lobe;
-    float roughness;
     float share; // of the gloss, and what several facets of skin's boundary scatter
 };
 
@@ -53,9 +52,8 @@ Gloss gloss_of(Surface s, Lobe lobe, float roughness, float weight, float cosine
     Gloss g;
     g.lobe = lobe;
     g.lobe.alpha = roughness * roughness;
-    g.roughness = roughness;
     g.share = weight;
-    if (s.subsurface > 0.0) g.share *= dielectric_gain(materials[parts[s.part].material].dielectric, false, g.lobe.alpha, cosine);
+    if (s.subsurface > 0.0 && weight > 0.0) g.share *= dielectric_gain(materials[parts[s.part].material].dielectric, false, g.lobe.alpha, cosine);
     return g;
 }
 
@@ -167,10 +165,10 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     vec3 reflecting = s.albedo * (1.0 / PI), skin = reflectance(lobe) * wide.rgb * (1.0 / PI);
     vec3 everywhere = sky * (1.0 / PI) + (1.0 - narrow.a) * skin;
     specular += first.share * lobe_albedo(s, first.lobe, wo.z)
-              * surroundings_mirrored(view, s, first.roughness, narrow.a, opening, skin, everywhere);
+              * surroundings_mirrored(view, s, s.roughness, narrow.a, opening, skin, everywhere);
     if (s.second_weight > 0.0)
         specular += second.share * lobe_albedo(s, second.lobe, wo.z)
-                  * surroundings_mirrored(view, s, second.roughness, narrow.a, opening, skin, everywhere);
+                  * surroundings_mirrored(view, s, s.second_roughness, narrow.a, opening, skin, everywhere);
 
     // Light times albedo, as the picture needs it: a network of a few layers would have to learn to multiply.
     Features f;

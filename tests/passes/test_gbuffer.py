@@ -12,17 +12,9 @@ from app.gpu import Device
 from app.network.schema import (
     FEATURES,
     NO_FACE,
-    TILE_PIXELS,
-    VECTORS,
-    feature_image,
-    from_tiles,
-    place_buffer,
-    split,
-    unpack,
 )
 from app.passes import light_maps
 from app.passes.bent_normals import bent_normals
-from app.passes.gbuffer import GBuffer
 from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_table
 from app.passes.light_cache import INWARD_CONE, LIGHT_KINDS, THICKNESS_MAX, LightCache, LightKind
 from app.passes.light_points import SIGMA_NARROW
@@ -35,6 +27,7 @@ from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Part, Scene, Texture
 from app.scene.primitives import quad, uv_sphere
 from app.training.metrics import LUMINANCE
 from tests.conftest import watched
+from tests.passes.face_frame import Frame, draw_frame
 
 RADIUS = 0.1
 ALBEDO = (0.6, 0.4, 0.3)
@@ -42,26 +35,6 @@ SKIN = Material("skin", albedo=ALBEDO, roughness=0.4, subsurface=1.0)
 SIZE = (75, 53)  # neither is a multiple of a tile
 RINGS = (48, 64)  # triangles of the sphere from pole to pole and around, where only light counts
 MAP_SIZE = 512  # texels along a light map's edge: more take minutes, and show no more of a sphere
-
-
-class Frame:
-    """Features by name (H, W[, c]), depth and light scale (H, W), and the face mask of one G-buffer."""
-
-    def __init__(self, gbuffer: GBuffer, width: int, height: int) -> None:
-        tiles = gbuffer.tiles_x * gbuffer.tiles_y
-        surface = gbuffer.surface.read(np.float32, (tiles, TILE_PIXELS, 2))
-        self.words = feature_image(gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4)), width, height)
-        self.places = gbuffer.places.read(np.uint32)
-        self.expected_places = place_buffer(gbuffer.features.read(np.uint32), surface)
-        image = from_tiles(surface, width, height)
-        self.depth, self.scale = image[..., 0], image[..., 1]
-        self.face = np.isfinite(self.depth)
-        self.features = split(unpack(self.words))
-
-    def light(self, name: str) -> NDArray[np.float32]:
-        """A light feature in its own unit, of the face's pixels."""
-        value: NDArray[np.float32] = self.features[name][self.face] * self.scale[self.face][:, None]
-        return value
 
 
 def draw(
@@ -89,21 +62,12 @@ def draw(
     )
     camera = camera or Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), fov_y=math.radians(16.0))
     scene = Scene((sphere, *others), LightRig(lights), environment, camera)
-    width, height = SIZE
     buffers = SceneBuffers(gpu, scene)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(light_maps, "MAP_SIZE", map_size)
         cache = LightCache(gpu, buffers, size=texels, samples=samples, samples_per_update=samples // 2, kind=kind)
-    gbuffer = GBuffer(gpu, buffers, cache, width, height)
-    buffers.set_frame(camera, width, height, jitter=jitter, sample_index=0)
-    while not cache.converged:
-        cache.update()
-    with gpu.commands() as command:
-        gbuffer.record(command)
-        command.barrier()
-    gpu.submit(command)
-    frame = Frame(gbuffer, width, height)
-    for thing in (command, gbuffer, cache, buffers):
+    frame = draw_frame(gpu, buffers, cache, camera, SIZE, jitter)
+    for thing in (cache, buffers):
         thing.close()
     return frame
 

@@ -8,15 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
-from app.network.schema import TILE_PIXELS, VECTORS, feature_image, from_tiles, split, unpack
 from app.passes import scene_buffers
-from app.passes.gbuffer import GBuffer
 from app.passes.light_cache import LIGHT_KINDS, LightCache, LightKind
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Mesh, Part, Scene
 from app.scene.primitives import quad
+from tests.passes.face_frame import draw_frame
 
 ACROSS, EDGE = 128, 0.2  # pixels, metres
 SUN = DirectionalLight((0.0, 0.0, -1.0), irradiance=1.0, angular_radius=0.0)
@@ -48,22 +47,9 @@ def lit(gpu: Device, skin: Part, kind: LightKind) -> NDArray[np.float32]:
     with ExitStack() as owned:
         buffers = owned.enter_context(closing(SceneBuffers(gpu, scene)))
         cache = owned.enter_context(closing(LightCache(gpu, buffers, size=32, samples=8, background=False, kind=kind)))
-        gbuffer = owned.enter_context(closing(GBuffer(gpu, buffers, cache, ACROSS, ACROSS)))
-        buffers.set_frame(camera, ACROSS, ACROSS, jitter=(0.0, 0.0), sample_index=0)
-        while not cache.converged:
-            cache.update()
-        with gpu.commands() as command:
-            gbuffer.record(command)
-            command.barrier()
-        gpu.submit(command)
-        command.close()
-        tiles = gbuffer.tiles_x * gbuffer.tiles_y
-        words = feature_image(gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4)), ACROSS, ACROSS)
-        surface = from_tiles(gbuffer.surface.read(np.float32, (tiles, TILE_PIXELS, 2)), ACROSS, ACROSS)
+        frame = draw_frame(gpu, buffers, cache, camera, (ACROSS, ACROSS))
     row = ACROSS // 2
-    features = split(unpack(words[row]))
-    light = [features[name][:, 0] * surface[row, :, 1] for name in ("diffuse", "diffuse_narrow")]
-    return np.stack(light)
+    return np.stack([frame.features[name][row, :, 0] * frame.scale[row] for name in ("diffuse", "diffuse_narrow")])
 
 
 @pytest.mark.parametrize("kind", LIGHT_KINDS)

@@ -20,7 +20,7 @@ from app.scene.primitives import quad
 from tests.conftest import watched
 from tests.passes.looks import read_looks, read_shares, shadow_texels
 
-SIZE, SAMPLES = 96, 8
+SIZE, SAMPLES = 96, 16
 
 
 class Caches:
@@ -100,13 +100,13 @@ def test_the_same_shadows(caches: Caches) -> None:
         assert (error > 0.6).mean() < 0.01
 
 
-# How far means may be off, and the least correlation with what rays find with 8 samples. They are noisy, too: with
+# How far means may be off, and the least correlation with what rays find with 16 samples. They are noisy, too: with 8 and
 # another seed NARROW correlates with itself by 0.76, TRANSMISSION by 0.90, MOMENT by 0.96.
 AGREEMENT = {
     "NARROW": (0.3, 0.6),  # what other surfaces reflect
-    "WIDE": (0.05, 0.98),  # 0.01 off with 32 samples
+    "WIDE": (0.03, 0.98),
     "MOMENT": (0.1, 0.9),
-    "TRANSMISSION": (0.45, 0.7),
+    "TRANSMISSION": (0.45, 0.7),  # 0.41 off with 16 and 24 samples: a softbox stands behind the head
     "LIGHTS": (0.02, 0.98),
 }
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from app.gpu import Device
-from app.network.schema import TILE_PIXELS, VECTORS, feature_image, from_tiles, split, unpack
-from app.passes.gbuffer import GBuffer
 from app.passes.light_cache import FINE_SCALE, SHADOW_SCALE, LightCache
 from app.passes.light_points import HAIR_REACH, SIGMA_NARROW, SIGMA_WIDE, face_texels
 from app.passes.scene_buffers import SceneBuffers
@@ -21,6 +19,7 @@ from app.passes.scene_layout import MASK_SPARSE_HAIR
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Mesh, Part, Scene
+from tests.passes.face_frame import draw_frame
 from tests.passes.looks import read_shares
 
 F64 = NDArray[np.float64]
@@ -152,27 +151,14 @@ def test_light_that_spreads_beyond_the_end_of_the_skin_is_lost(gpu: Device, long
     camera = Camera((half, 1.0, half), (half, 0.0, half), up=(0.0, 0.0, -1.0), fov_y=2.0 * math.atan(half))
     with buffers(gpu, replace(sheet, mesh=mesh, material=material)) as scene, ExitStack() as owned:
         cache = owned.enter_context(closing(LightCache(gpu, scene, size=SIZE, samples=4, background=False)))
-        gbuffer = owned.enter_context(closing(GBuffer(gpu, scene, cache, across, across)))
-        scene.set_frame(camera, across, across, jitter=(0.0, 0.0), sample_index=0)
-        while not cache.converged:
-            cache.update()
-        with gpu.commands() as command:
-            gbuffer.record(command)
-            command.barrier()
-        gpu.submit(command)
-        command.close()
-        tiles = gbuffer.tiles_x * gbuffer.tiles_y
-        words = feature_image(gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4)), across, across)
-        surface = gbuffer.surface.read(np.float32, (tiles, TILE_PIXELS, 2))
-        depth, scale = np.moveaxis(from_tiles(surface, across, across), -1, 0)
-    row = np.isfinite(depth[across // 2])
+        frame = draw_frame(gpu, scene, cache, camera, (across, across))
+    row = frame.face[across // 2]
     assert row.sum() > 0.95 * across
-    features = split(unpack(words[across // 2][row]))
     u = (np.flatnonzero(row) + 0.5) / across
     to_edge = np.minimum(u, 1.0 - u) * EDGE
     assert to_edge.min() < 0.5e-3  # nearer than the middle of any texel
     for name, deviations in (("diffuse", SIGMA_NARROW), ("diffuse_narrow", SIGMA_NARROW), ("diffuse_wide", SIGMA_WIDE)):
-        light = features[name] * scale[across // 2][row][:, None]
+        light = frame.features[name][across // 2][row] * frame.scale[across // 2][row][:, None]
         expected = norm.cdf(to_edge[:, None] / (deviations * path * 1e-3))
         assert np.abs(light / light[len(light) // 2] - expected).max() < 3e-3, name
 

@@ -211,7 +211,6 @@ class TestTwin:
         #include "sampling.glsl"
         #include "random.glsl"
         #include "brdf.glsl"
-        #include "dielectric_gain.glsl"
         #include "dielectric.glsl"
         #include "subsurface.glsl"
         void main()

@@ -65,16 +65,7 @@ def test_borders_that_nobody_sees_have_the_ratio_1() -> None:
 @pytest.mark.parametrize("chance", [-0.9, 0.0, 3.0])
 def test_chance_that_all_networks_share_is_taken_away(chance: float) -> None:
     """Even where it leaves the generalist next to no jumps across borders, by which nothing could be divided."""
-    across = [
-        100.0,
-        100.0,
-        100.0,
-        1.0,
-        0.2,
-        121.0 + 100.0 * chance,
-        144.0 + 100.0 * chance,
-        *2 * [100.0 + 100.0 * chance],
-    ]
+    across = [100.0, 100.0, 100.0, 1.0, 0.2, *(jumps + 100.0 * chance for jumps in (121.0, 144.0, 100.0, 100.0))]
     inside = [100.0, 100.0, 100.0, 1.0, 0.1, *4 * [100.0]]
     found = seams_of([np.array([across, inside])] * 2, [0, 1])
     assert (found.ratio, found.line_ratio) == pytest.approx((1.1, 1.2))
