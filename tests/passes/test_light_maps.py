@@ -100,8 +100,8 @@ def test_the_same_shadows(caches: Caches) -> None:
         assert (error > 0.6).mean() < 0.01
 
 
-# How far means may be off, and the least correlation with what rays find with 16 samples. They are noisy, too: with 8 and
-# another seed NARROW correlates with itself by 0.76, TRANSMISSION by 0.90, MOMENT by 0.96.
+# How far means may be off, and the least correlation with what rays find with 16 samples. They are noisy, too: with 8
+# and another seed NARROW correlates with itself by 0.76, TRANSMISSION by 0.90, MOMENT by 0.96.
 AGREEMENT = {
     "NARROW": (0.3, 0.6),  # what other surfaces reflect
     "WIDE": (0.03, 0.98),
