@@ -144,20 +144,25 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     Gloss second = gloss_of(s, lobe, s.second_roughness, s.second_weight, wo.z);
     vec3 irradiance = vec3(0.0), specular = vec3(0.0);
     for (uint i = 0u; i < frame.light_count; ++i) {
-        vec3 direction;
-        vec3 arriving = light_towards(lights[i], s.position, direction) * light_visibility(i, texels);
-        float width = light_width(lights[i], s.position), sine = 2.0 * width;
-        float cosine = dot(direction, s.normal);
-        if (cosine <= -sine) continue;
-        float facing = facing_cosine(cosine, sine);
-        irradiance += arriving * base_enter(lobe, facing) * facing;
-        // What is seen of a light that is partly below the horizon: narrower, and its middle higher.
-        float seen = clamp(0.5 + 0.5 * cosine / max(sine, 1e-6), 0.05, 1.0);
-        width *= sqrt(seen);
-        vec3 wi = normalize(direction + (facing - cosine) * s.normal) * tangent_space;
-        arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
-        specular += arriving * first.share * specular_eval_wide(first.lobe, wo, wi, width);
-        if (s.second_weight > 0.0) specular += arriving * second.share * specular_eval_wide(second.lobe, wo, wi, width);
+        float visibility_here = light_visibility(i, texels);
+        uint pieces = light_pieces(lights[i]);
+        for (uint piece = 0u; piece < pieces; ++piece) {
+            Light light = light_piece(lights[i], piece, pieces);
+            vec3 direction;
+            vec3 arriving = light_towards(light, s.position, direction) * visibility_here;
+            float width = light_width(light, s.position), sine = 2.0 * width;
+            float cosine = dot(direction, s.normal);
+            if (cosine <= -sine) continue;
+            float facing = facing_cosine(cosine, sine);
+            irradiance += arriving * base_enter(lobe, facing) * facing;
+            // What is seen of a light that is partly below the horizon: narrower, and its middle higher.
+            float seen = clamp(0.5 + 0.5 * cosine / max(sine, 1e-6), 0.05, 1.0);
+            width *= sqrt(seen);
+            vec3 wi = normalize(direction + (facing - cosine) * s.normal) * tangent_space;
+            arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
+            specular += arriving * first.share * specular_eval_wide(first.lobe, wo, wi, width);
+            if (s.second_weight > 0.0) specular += arriving * second.share * specular_eval_wide(second.lobe, wo, wi, width);
+        }
     }
     vec3 sky = lights_and_sky.a * environment_irradiance(s.normal);
     irradiance += sky;

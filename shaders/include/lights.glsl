@@ -110,3 +110,21 @@ float light_width(Light light, vec3 p)
     float radius = light.kind == LIGHT_POINT ? light.radius : sqrt(light.area / PI);
     return 0.5 * radius * inversesqrt(dot(to, to) + radius * radius);
 }
+
+// For shading that does not sample, a rectangle is a disc of its area. One much longer than wide is a row of these.
+const float MOST_PIECES = 6.0;
+uint light_pieces(Light light)
+{
+    if (light.kind != LIGHT_AREA) return 1u;
+    float u = length(light.edge_u), v = length(light.edge_v);
+    return uint(clamp(round(max(u, v) / max(min(u, v), 1e-9)), 1.0, MOST_PIECES));
+}
+
+Light light_piece(Light light, uint piece, uint pieces)
+{
+    if (pieces == 1u) return light;
+    vec3 along = dot(light.edge_u, light.edge_u) > dot(light.edge_v, light.edge_v) ? light.edge_u : light.edge_v;
+    light.position += along * ((2.0 * float(piece) + 1.0) / float(pieces) - 1.0); // its edges stay: nobody asks for them
+    light.area /= float(pieces);
+    return light;
+}
