@@ -109,22 +109,23 @@ void main()
     vec3 wo = view * tangent_space;
     vec3 unshadowed = vec3(0.0), highlight = vec3(0.0), mirrored = vec3(0.0);
     for (uint i = 0u; i < frame.light_count; ++i) {
-        vec3 direction;
-        vec3 arriving = light_towards(lights[i], position, direction);
-        float cosine = dot(direction, n);
-        if (cosine <= 0.0) continue;
-        unshadowed += arriving * max(0.0, dot(direction, normalize(smooth_normal)));
-        float width = light_width(lights[i], position);
 #if CLEAR
         // Lamps that are larger than the lobe is wide are seen as what they are, with edges.
-        if (width > lobe.alpha) {
+        bool edged = light_width(lights[i], position) > lobe.alpha;
+        if (edged) {
             vec3 seen;
             float pdf;
             if (hit_light(lights[i], position, reflect(-view, n), LIGHT_FAR, seen, pdf)) mirrored += seen;
-            continue;
         }
+#else
+        const bool edged = false;
 #endif
-        highlight += arriving * specular_eval_wide(lobe, wo, direction * tangent_space, width);
+        for (uint k = 0u; k < lights[i].discs; ++k) {
+            Disc disc;
+            if (!disc_above_horizon(lights[i], k, position, n, disc)) continue;
+            unshadowed += disc.irradiance * max(0.0, dot(disc.direction, normalize(smooth_normal)));
+            if (!edged) highlight += disc.irradiance * specular_eval_wide(lobe, wo, disc.direction * tangent_space, disc.width);
+        }
     }
     highlight += mirrored * specular_albedo(lobe, wo.z);
     float reached = clamp(luminance(irradiance - environment_light) / max(luminance(unshadowed), 1e-6), 0.0, 1.0);

@@ -27,6 +27,7 @@ from app.passes.scene_layout import (
     LIGHT_KINDS,
     MATERIAL,
     MAX_TEXTURES,
+    MOST_DISCS,
     PART,
     SLOTS,
     VERTEX,
@@ -289,7 +290,7 @@ def _fill_camera(camera: Camera, width: int, height: int) -> NDArray[Any]:
 
 def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float:
     """Write one light; returns its unshadowed irradiance at `center` (luminance)."""
-    record["kind"] = LIGHT_KINDS[type(light)]
+    record["kind"], record["discs"] = LIGHT_KINDS[type(light)], 1
     color = np.array(light.color)
     if isinstance(light, DirectionalLight):
         record["direction"], record["radius"] = light.direction, math.sin(light.angular_radius)
@@ -302,6 +303,8 @@ def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float
     area = light.area
     record["position"], record["edge_u"], record["edge_v"] = light.center, light.edge_u, light.edge_v
     record["direction"], record["area"] = light.normal, area
+    short, long = sorted((math.hypot(*light.edge_u), math.hypot(*light.edge_v)))
+    record["discs"] = round(min(long / short, MOST_DISCS))
     record["color"] = color * light.radiance
     to = center - np.array(light.center)
     distance2 = max(float(to @ to), 1e-6)

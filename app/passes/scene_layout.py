@@ -11,6 +11,7 @@ from app.scene.medium import MEDIUM_TABLE_SIZE, SMALLEST_DECAY
 
 MAX_TEXTURES = 32
 ENVIRONMENT_LEVELS = 6
+MOST_DISCS = 6  # of a light; lamps more than so many times as long as wide have gaps between them
 # Groups of parts that rays can pass over. Clear: what has transmission, whatever else it is.
 MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR, MASK_CLEAR = 1, 2, 4, 8
 MASK_ALL = MASK_FACE | MASK_SOLID | MASK_SPARSE_HAIR | MASK_CLEAR
@@ -53,6 +54,7 @@ LIGHT = Struct(
         ("pick", "float"),  # probability with which a path chooses this light
         ("radius", "float"),  # point: metres; directional: sine of the angular radius
         ("area", "float"),  # of the rectangle, m2
+        ("discs", "uint"),  # where it is not sampled, it is a row of so many along its longer side
         ("position", "vec3"),
         ("direction", "vec3"),  # in which the light shines
         ("color", "vec3"),  # directional: irradiance; point: intensity; area: radiance

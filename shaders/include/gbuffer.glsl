@@ -71,10 +71,6 @@ vec3 lobe_albedo(Surface s, Lobe lobe, float cosine)
     return exact * specular_albedo(lobe, cosine);
 }
 
-// The mean cosine of what is above the horizon of a disc of this sine, whose middle has this cosine. How much of it that is,
-// its visibility says.
-float facing_cosine(float cosine, float sine) { return cosine >= sine ? cosine : 0.5 * (cosine + sine); }
-
 // How much of what lies in a direction is seen from a place: the linear function over the hemisphere's disc whose mean is
 // the share that is open, and whose product with the direction is `opening` on average. A disc's coordinates have variance 1/4.
 float seen_towards(vec3 direction, vec3 normal, float ambient_visibility, vec3 opening)
@@ -145,23 +141,15 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     vec3 irradiance = vec3(0.0), specular = vec3(0.0);
     for (uint i = 0u; i < frame.light_count; ++i) {
         float visibility_here = light_visibility(i, texels);
-        uint pieces = light_pieces(lights[i]);
-        for (uint piece = 0u; piece < pieces; ++piece) {
-            Light light = light_piece(lights[i], piece, pieces);
-            vec3 direction;
-            vec3 arriving = light_towards(light, s.position, direction) * visibility_here;
-            float width = light_width(light, s.position), sine = 2.0 * width;
-            float cosine = dot(direction, s.normal);
-            if (cosine <= -sine) continue;
-            float facing = facing_cosine(cosine, sine);
-            irradiance += arriving * base_enter(lobe, facing) * facing;
-            // What is seen of a light that is partly below the horizon: narrower, and its middle higher.
-            float seen = clamp(0.5 + 0.5 * cosine / max(sine, 1e-6), 0.05, 1.0);
-            width *= sqrt(seen);
-            vec3 wi = normalize(direction + (facing - cosine) * s.normal) * tangent_space;
+        for (uint k = 0u; k < lights[i].discs; ++k) {
+            Disc disc;
+            if (!disc_above_horizon(lights[i], k, s.position, s.normal, disc)) continue;
+            vec3 arriving = disc.irradiance * visibility_here;
+            irradiance += arriving * base_enter(lobe, disc.cosine) * disc.cosine;
+            vec3 wi = disc.direction * tangent_space;
             arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
-            specular += arriving * first.share * specular_eval_wide(first.lobe, wo, wi, width);
-            if (s.second_weight > 0.0) specular += arriving * second.share * specular_eval_wide(second.lobe, wo, wi, width);
+            specular += arriving * first.share * specular_eval_wide(first.lobe, wo, wi, disc.width);
+            if (s.second_weight > 0.0) specular += arriving * second.share * specular_eval_wide(second.lobe, wo, wi, disc.width);
         }
     }
     vec3 sky = lights_and_sky.a * environment_irradiance(s.normal);

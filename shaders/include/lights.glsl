@@ -111,20 +111,30 @@ float light_width(Light light, vec3 p)
     return 0.5 * radius * inversesqrt(dot(to, to) + radius * radius);
 }
 
-// For shading that does not sample, a rectangle is a disc of its area. One much longer than wide is a row of these.
-const float MOST_PIECES = 6.0;
-uint light_pieces(Light light)
-{
-    if (light.kind != LIGHT_AREA) return 1u;
-    float u = length(light.edge_u), v = length(light.edge_v);
-    return uint(clamp(round(max(u, v) / max(min(u, v), 1e-9)), 1.0, MOST_PIECES));
-}
+// One disc of those that a light is where it is not sampled, as a surface with this normal sees it.
+struct Disc {
+    vec3 direction;  // unit, towards the middle of what is above the horizon
+    vec3 irradiance; // on a surface that faces all of it, without shadows
+    float width;     // of what is above the horizon: see light_width
+    float cosine;    // mean over what is above the horizon
+};
 
-Light light_piece(Light light, uint piece, uint pieces)
+// How much of it that is, its visibility says. Returns false for one below the horizon.
+bool disc_above_horizon(Light light, uint index, vec3 p, vec3 normal, out Disc disc)
 {
-    if (pieces == 1u) return light;
-    vec3 along = dot(light.edge_u, light.edge_u) > dot(light.edge_v, light.edge_v) ? light.edge_u : light.edge_v;
-    light.position += along * ((2.0 * float(piece) + 1.0) / float(pieces) - 1.0); // its edges stay: nobody asks for them
-    light.area /= float(pieces);
-    return light;
+    if (light.discs > 1u) {
+        vec3 along = dot(light.edge_u, light.edge_u) > dot(light.edge_v, light.edge_v) ? light.edge_u : light.edge_v;
+        light.position += along * (float(2u * index + 1u) / float(light.discs) - 1.0);
+        light.area /= float(light.discs);
+    }
+    vec3 middle;
+    disc.irradiance = light_towards(light, p, middle);
+    disc.width = light_width(light, p);
+    float cosine = dot(middle, normal), sine = 2.0 * disc.width;
+    if (cosine <= -sine) return false;
+    disc.cosine = cosine >= sine ? cosine : 0.5 * (cosine + sine);
+    // What is seen of a disc that is partly below: narrower, and its middle higher.
+    disc.width *= sqrt(clamp(0.5 + 0.5 * cosine / max(sine, 1e-6), 0.05, 1.0));
+    disc.direction = normalize(middle + (disc.cosine - cosine) * normal);
+    return true;
 }
