@@ -226,6 +226,23 @@ def test_what_is_brighter_than_halves_can_say_stays_a_number(gpu: Device) -> Non
     assert 0.5 < radiance[2] < 1.0
 
 
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_long_lamp_is_mirrored_as_the_squares_it_consists_of(gpu: Device, upright: bool) -> None:
+    """Six of them, in a metal ball. As one disc of its area the lamp is 57% off where it lies, 72% where it stands."""
+    metal = Material("metal", (0.9, 0.9, 0.9), ior=1.0, metallic=1.0, roughness=0.35)
+    ball = Part("ball", uv_sphere(0.08, 48, 64), metal)
+    sides = (0.12, 0.72) if upright else (0.72, 0.12)
+    lamp = AreaLight.facing((0.45, 0.1, -0.1), (0.0, 0.0, 0.0), *sides, radiance=10.0)
+    longer = "edge_v" if upright else "edge_u"
+    half = np.array(getattr(lamp, longer)) / 6.0
+    squares = [replace(lamp, center=tuple(lamp.center + k * half), **{longer: tuple(half)}) for k in range(-5, 6, 2)]
+    as_one, as_six = (
+        draw(gpu, a_scene(ball, lights=LightRig(tuple(lights)), environment=None))[..., 1]
+        for lights in ([lamp], squares)
+    )
+    assert np.linalg.norm(as_one - as_six) < 0.04 * np.linalg.norm(as_six)  # shadows are sampled
+
+
 class TestAlpha:
     """Opacity: cut, or blended by leaving out pixels, others in every frame."""
 
