@@ -64,7 +64,7 @@ void main()
     bool face = behind_it < 1.0 && texelFetch(opaque_radiance, ivec2(gl_FragCoord.xy), 0).a == 0.0;
     hidden = face || gl_FragCoord.z > behind_it;
 #endif
-    Material m = materials[parts[push.part].material];
+    Material m = load_material(parts[push.part].material);
     vec2 st = vec2(uv.x, 1.0 - uv.y);
     vec3 albedo = m.albedo;
     float roughness = m.roughness;
@@ -108,25 +108,26 @@ void main()
     mat3 tangent_space = basis_around(n);
     vec3 wo = view * tangent_space;
     vec3 unshadowed = vec3(0.0), highlight = vec3(0.0), mirrored = vec3(0.0);
-    for (uint i = 0u; i < frame.light_count; ++i) {
+    for (uint i = 0u; i < frame.disc_count; ++i) {
+        Disc disc = load_disc(i);
+        SeenDisc seen;
+        if (!see_disc(disc, position, n, seen)) continue;
+        unshadowed += seen.irradiance * max(0.0, dot(seen.direction, normalize(smooth_normal)));
 #if CLEAR
-        // Lamps that are larger than the lobe is wide are seen as what they are, with edges.
-        bool edged = light_width(lights[i], position) > lobe.alpha;
-        if (edged) {
-            vec3 seen;
-            float pdf;
-            if (hit_light(lights[i], position, reflect(-view, n), LIGHT_FAR, seen, pdf)) mirrored += seen;
-        }
-#else
-        const bool edged = false;
+        if (light_width(load_light(disc.light), position) > lobe.alpha) continue;
 #endif
-        for (uint k = 0u; k < lights[i].discs; ++k) {
-            Disc disc;
-            if (!disc_above_horizon(lights[i], k, position, n, disc)) continue;
-            unshadowed += disc.irradiance * max(0.0, dot(disc.direction, normalize(smooth_normal)));
-            if (!edged) highlight += disc.irradiance * specular_eval_wide(lobe, wo, disc.direction * tangent_space, disc.width);
-        }
+        highlight += seen.irradiance * specular_eval_wide(lobe, wo, seen.direction * tangent_space, seen.width);
     }
+#if CLEAR
+    // Lamps that are larger than the lobe is wide are seen as what they are, with edges.
+    for (uint i = 0u; i < frame.light_count; ++i) {
+        Light light = load_light(i);
+        vec3 radiance;
+        float pdf;
+        if (light_width(light, position) > lobe.alpha && hit_light(light, position, reflect(-view, n), LIGHT_FAR, radiance, pdf))
+            mirrored += radiance;
+    }
+#endif
     highlight += mirrored * specular_albedo(lobe, wo.z);
     float reached = clamp(luminance(irradiance - environment_light) / max(luminance(unshadowed), 1e-6), 0.0, 1.0);
     vec3 color = lobe.base / PI * base_leave(lobe, wo.z) * irradiance;

@@ -40,7 +40,7 @@ void main()
 
     vec3 direction = -view.forward, radiance = view.radiance;
     if (view.kind == VIEW_LIGHT) {
-        LightSample light = sample_light(lights[view.light], point.position, view.xi);
+        LightSample light = sample_light(load_light(view.light), point.position, view.xi);
         radiance = light.radiance;
         direction = view.perspective != 0u ? normalize(view.origin - point.position) : light.direction;
     }

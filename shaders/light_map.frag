@@ -14,7 +14,7 @@ layout(location = 0) out uvec2 seen;
 
 void main()
 {
-    Material m = materials[parts[push.part].material];
+    Material m = load_material(parts[push.part].material);
     vec3 albedo = m.albedo;
     if (m.albedo_map >= 0) albedo *= texture(textures[nonuniformEXT(m.albedo_map)], vec2(uv.x, 1.0 - uv.y)).rgb;
     seen = uvec2(packHalf2x16(light_uv), packUnorm4x8(vec4(albedo, 0.0)));

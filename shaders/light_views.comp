@@ -31,9 +31,9 @@ void main()
     if (k < frame.light_count) {
         view.kind = VIEW_LIGHT;
         view.xi = spread(index, fract(start + float(k) * 0.618034));
-        LightSample light = sample_light(lights[k], push.center, view.xi);
+        LightSample light = sample_light(load_light(k), push.center, view.xi);
         direction = light.direction;
-        if (lights[k].kind != LIGHT_DIRECTIONAL) {
+        if (load_light(k).kind != LIGHT_DIRECTIONAL) {
             view.perspective = 1u;
             distance = light.distance;
             float beyond = distance * distance - push.radius * push.radius;

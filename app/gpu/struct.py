@@ -1,5 +1,6 @@
 """One description of a GPU struct gives its numpy dtype and its GLSL text (scalar block layout)."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -45,6 +46,7 @@ class Struct:
         name: the GLSL name.
         fields: (field name, type) pairs. A type is GLSL text ("float", "uvec3", "mat4", "mat4x3", "uint64_t",
             "float[4]", "vec3[2]"), another Struct, or (Struct, length) for an array of structs.
+        multiple: the size is one of so many bytes.
 
     Matrices are stored by columns as in GLSL: "mat4" is ('<f4', (4, 4)) whose rows are GLSL's columns, so a matrix
     for column vectors is stored transposed. `.dtype` is the numpy dtype of one record, `.glsl` the declaration
@@ -53,7 +55,7 @@ class Struct:
     with `zeros(n)`: numpy's `stack` and `concatenate` drop the gaps between fields.
     """
 
-    def __init__(self, name: str, fields: Sequence[tuple[str, FieldType]]) -> None:
+    def __init__(self, name: str, fields: Sequence[tuple[str, FieldType]], multiple: int = 1) -> None:
         if not fields:
             raise ValueError(f"struct {name} has no fields")
         self.name = name
@@ -76,7 +78,8 @@ class Struct:
             inner = kind[0] if isinstance(kind, tuple) else kind
             smallest = inner._smallest if isinstance(inner, Struct) else alignment
             self._smallest = min(self._smallest, smallest)
-        self.size = -(-end // self.alignment) * self.alignment
+        whole = math.lcm(self.alignment, multiple)
+        self.size = -(-end // whole) * whole
         if end < self.size:
             # Scalar layout puts the next member of an outer struct into the tail of this one; numpy cannot overlap
             # them. A named tail, of a type that the struct uses anyway, makes both agree.
@@ -88,6 +91,41 @@ class Struct:
     def zeros(self, shape: int | tuple[int, ...] = ()) -> np.ndarray:
         """Zeroed records of this struct."""
         return np.zeros(shape, self.dtype)
+
+    def texel_loader(self, buffer: str) -> str:
+        """GLSL of `load_<name>(index)`, which reads a record of a buffer of texels, four components of 32 bits each.
+
+        Args:
+            buffer: the buffer's name in GLSL; `texel(buffer, i)` is its i-th texel (shaders/include/texels.glsl).
+
+        Raises:
+            ValueError: records are no whole texels, or a field is no number or vector of 32-bit components.
+        """
+        if self.size % 16:
+            raise ValueError(f"struct {self.name} has {self.size} bytes, which are no whole texels")
+        lines = []
+        for field, kind in self.fields:
+            vector = re.fullmatch(r"(float|int|uint)|([iu]?)vec([234])", kind) if isinstance(kind, str) else None
+            if vector is None:
+                raise ValueError(f"struct {self.name}: {field} does not come from texels")
+            first, count = self.offset(field) // 4, int(vector[3] or 1)
+            parts = [f"t{i // 4}.{'xyzw'[i % 4]}" for i in range(first, first + count)]
+            words = parts[0] if count == 1 else f"vec{count}({', '.join(parts)})"
+            cast = {"int": "floatBitsToInt", "uint": "floatBitsToUint", "i": "floatBitsToInt", "u": "floatBitsToUint"}
+            lines.append(f"    record.{field} = {cast.get(vector[1] or vector[2], '')}({words});")
+        texels = range(self.size // 16)
+        return "\n".join(
+            [
+                f"{self.name} load_{self.name.lower()}(uint index)",
+                "{",
+                *(f"    vec4 t{i} = texel({buffer}, {len(texels)}u * index + {i}u);" for i in texels),
+                f"    {self.name} record;",
+                *lines,
+                "    return record;",
+                "}",
+                "",
+            ]
+        )
 
     def offset(self, field: str) -> int:
         """Byte offset of a field."""

@@ -20,6 +20,7 @@ from app.passes.ggx_albedo import ggx_albedo_texels
 from app.passes.owner import Owner
 from app.passes.scene_acceleration import SceneAcceleration
 from app.passes.scene_layout import (
+    DISC,
     ENVIRONMENT,
     ENVIRONMENT_LEVELS,
     FRAME,
@@ -36,7 +37,7 @@ from app.passes.texture_upload import upload_texture
 from app.scene.camera import Camera
 from app.scene.environment import LUMINANCE
 from app.scene.even_layout import even_uvs
-from app.scene.lights import DirectionalLight, Light, PointLight
+from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.scene.medium import MIN_BOUNDARY_IOR
 from app.scene.model import Part, Scene, Texture
 
@@ -69,6 +70,7 @@ class SceneBuffers(Owner):
         self.clip_from_world: NDArray[np.float64] = np.eye(4)
         self._pixels: NDArray[np.float32] | None = None
         self.light_count = -1  # with the lamps of the map, which come last
+        self._disc_count = 0
         self.light_level = 0.0
         self.exposure = 1.0
         with self.building():
@@ -115,7 +117,9 @@ class SceneBuffers(Owner):
         self._textures: list[Image] = []
         self._texture_slots: dict[int, int] = {}
         self._dielectrics: dict[float, int] = {}
-        materials = np.concatenate([self._material(part) for part in self.parts])
+        materials = MATERIAL.zeros(len(self.parts))
+        for record, part in zip(materials, self.parts, strict=True):
+            self._fill_material(record, part)
         tables = [dielectric_table(ior) for ior in self._dielectrics] or [np.zeros(1, np.float32)]
         self._materials = self.own(self.device.buffer(materials, name="materials"))
         self._boundaries = self.own(self.device.buffer(np.concatenate(tables), name="dielectrics"))
@@ -141,6 +145,7 @@ class SceneBuffers(Owner):
         levels = [_fill_light(lights[i], light, center) for i, light in enumerate(rig.lights)]
         for i, lamp in enumerate(lamps, len(levels)):
             _fill_light(lights[i], lamp, center)
+        discs = np.concatenate([_discs(lights[i], i) for i in range(len(rig.lights) + len(lamps))] or [DISC.zeros(1)])
         sky_level = math.pi * float(sky.mean_radiance @ LUMINANCE) * sky.intensity if sky else 0.0
         total = sum(levels) + sky_level
         # A quarter of the choices is uniform, so that a light that is weak at the centre but strong somewhere is found.
@@ -162,8 +167,12 @@ class SceneBuffers(Owner):
         if other_count:
             self._of_lights.close()
             self._lights = self._of_lights.own(self.device.buffer(lights.nbytes, name="lights"))
+            most = MOST_DISCS * len(lights)  # lights may become longer
+            self._discs = self._of_lights.own(self.device.buffer(most * DISC.size, name="discs"))
         self.light_count = len(rig.lights) + len(lamps)
+        self._disc_count = len(discs) if self.light_count else 0
         self._lights.write(lights)
+        self._discs.write(discs)
         self._environment.write(record)
         return other_map or other_count
 
@@ -191,14 +200,15 @@ class SceneBuffers(Owner):
         frame["view_projection"] = (camera.shift(width, height, jitter) @ self.clip_from_world).T
         frame["exposure"], frame["light_level"] = self.exposure, self.light_level
         frame["light_count"], frame["lamp_count"] = self.light_count, len(self._maps.lamps)
+        frame["disc_count"] = self._disc_count
         frame["sample_index"], frame["seed"], frame["jitter"] = sample_index, seed, jitter
         return frame
 
     def bindings(self) -> list[Binding]:
         """The scene's slots, for a pipeline."""
         kinds: dict[str, BindingKind] = {
-            "TLAS": "tlas", "VERTICES": "texels", "LIGHT_UVS": "texels", "GGX_ALBEDO": "texels", "TEXTURES": "textures",
-            "ENVIRONMENT_LEVELS": "textures",
+            "TLAS": "tlas", "VERTICES": "texels", "LIGHT_UVS": "texels", "MATERIALS": "texels", "LIGHTS": "texels",
+            "DISCS": "texels", "GGX_ALBEDO": "texels", "TEXTURES": "textures", "ENVIRONMENT_LEVELS": "textures",
         }  # fmt: skip
         counts = {"TEXTURES": MAX_TEXTURES, "ENVIRONMENT_LEVELS": ENVIRONMENT_LEVELS + 1}  # and the backdrop
         return [
@@ -221,7 +231,7 @@ class SceneBuffers(Owner):
         traced = (None, None) if self.acceleration is None else (self.acceleration.tlas, self.acceleration.primitives)
         values = (
             *traced, self.vertices, self._light_uvs, self.indices, self._parts_buffer, self._materials, self._lights,
-            self._environment, alias, self._ggx, self._boundaries, self.frame, textures, levels,
+            self._discs, self._environment, alias, self._ggx, self._boundaries, self.frame, textures, levels,
         )  # fmt: skip
         return {slot: value for slot, value in enumerate(values) if value is not None}
 
@@ -238,9 +248,8 @@ class SceneBuffers(Owner):
         """The vertices of a part in the common vertex buffer."""
         return range(int(self.first_vertices[part]), int(self.first_vertices[part + 1]))
 
-    def _material(self, part: Part) -> NDArray[Any]:
+    def _fill_material(self, record: Any, part: Part) -> None:
         m = part.material
-        record = np.zeros(1, MATERIAL.dtype)
         record["albedo"], record["roughness"], record["metallic"] = m.albedo, m.roughness, m.metallic
         record["second_roughness"], record["second_weight"] = m.second_roughness, m.second_weight
         record["f0"], record["ior"] = ((m.ior - 1.0) / (m.ior + 1.0)) ** 2, max(m.ior, MIN_BOUNDARY_IOR)
@@ -255,7 +264,6 @@ class SceneBuffers(Owner):
         record["albedo_map"] = self._texture(m.albedo_map)
         record["roughness_map"] = self._texture(m.roughness_map)
         record["normal_map"] = self._texture(m.normal_map)
-        return record
 
     def _dielectric(self, ior: float) -> int:
         """Where the table of an index of refraction starts."""
@@ -290,7 +298,7 @@ def _fill_camera(camera: Camera, width: int, height: int) -> NDArray[Any]:
 
 def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float:
     """Write one light; returns its unshadowed irradiance at `center` (luminance)."""
-    record["kind"], record["discs"] = LIGHT_KINDS[type(light)], 1
+    record["kind"] = LIGHT_KINDS[type(light)]
     color = np.array(light.color)
     if isinstance(light, DirectionalLight):
         record["direction"], record["radius"] = light.direction, math.sin(light.angular_radius)
@@ -303,10 +311,26 @@ def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float
     area = light.area
     record["position"], record["edge_u"], record["edge_v"] = light.center, light.edge_u, light.edge_v
     record["direction"], record["area"] = light.normal, area
-    short, long = sorted((math.hypot(*light.edge_u), math.hypot(*light.edge_v)))
-    record["discs"] = round(min(long / short, MOST_DISCS))
     record["color"] = color * light.radiance
     to = center - np.array(light.center)
     distance2 = max(float(to @ to), 1e-6)
     cosine = max(0.05, float(to @ record["direction"]) / math.sqrt(distance2))
     return float(record["color"] @ LUMINANCE) * cosine * area / (distance2 + area / math.pi)
+
+
+def _discs(light: NDArray[Any], number: int) -> NDArray[Any]:
+    """What stands for a record of LIGHT: a row of up to MOST_DISCS records of DISC."""
+    edges = sorted((light["edge_u"], light["edge_v"]), key=lambda edge: float(edge @ edge))
+    lengths = [math.sqrt(float(edge @ edge)) for edge in edges]
+    count = round(min(lengths[1] / lengths[0], MOST_DISCS)) if lengths[0] > 0.0 else 1
+    discs = DISC.zeros(count)
+    discs["kind"], discs["light"] = light["kind"], number
+    discs["place"], discs["color"], discs["radius"] = light["position"], light["color"], light["radius"]
+    if light["kind"] == LIGHT_KINDS[DirectionalLight]:
+        discs["place"] = -light["direction"]
+    if light["kind"] == LIGHT_KINDS[AreaLight]:
+        area = float(light["area"]) / count
+        discs["place"] += ((2.0 * np.arange(count) + 1.0) / count - 1.0)[:, None] * edges[1]
+        discs["color"] *= area
+        discs["radius"], discs["direction"] = math.sqrt(area / math.pi), light["direction"]
+    return discs

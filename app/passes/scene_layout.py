@@ -1,6 +1,6 @@
 """How the scene lies in GPU memory: the one description of its structs, constants and descriptor slots.
 
-shaders/include/scene.glsl gets all of it as the generated file "scene_structs.glsl" (`SCENE_INCLUDES`).
+shaders/include/scene.glsl gets all of it as generated files (`SCENE_INCLUDES`).
 """
 
 from app.gpu import Struct
@@ -17,8 +17,8 @@ MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR, MASK_CLEAR = 1, 2, 4, 8
 MASK_ALL = MASK_FACE | MASK_SOLID | MASK_SPARSE_HAIR | MASK_CLEAR
 
 SLOTS = (
-    "TLAS", "PRIMITIVES", "VERTICES", "LIGHT_UVS", "INDICES", "PARTS", "MATERIALS", "LIGHTS", "ENVIRONMENT",
-    "ENVIRONMENT_ALIAS", "GGX_ALBEDO", "DIELECTRICS", "FRAME", "TEXTURES", "ENVIRONMENT_LEVELS",
+    "TLAS", "PRIMITIVES", "VERTICES", "LIGHT_UVS", "INDICES", "PARTS", "MATERIALS", "LIGHTS", "DISCS",
+    "ENVIRONMENT", "ENVIRONMENT_ALIAS", "GGX_ALBEDO", "DIELECTRICS", "FRAME", "TEXTURES", "ENVIRONMENT_LEVELS",
 )  # fmt: skip
 FIRST_PASS_SLOT = len(SLOTS)
 
@@ -46,6 +46,7 @@ MATERIAL = Struct(
         ("normal_map", "int"),
         ("dielectric", "uint"),  # where its table starts in the dielectrics
     ],
+    multiple=16,
 )
 LIGHT = Struct(
     "Light",
@@ -54,13 +55,26 @@ LIGHT = Struct(
         ("pick", "float"),  # probability with which a path chooses this light
         ("radius", "float"),  # point: metres; directional: sine of the angular radius
         ("area", "float"),  # of the rectangle, m2
-        ("discs", "uint"),  # where it is not sampled, it is a row of so many along its longer side
         ("position", "vec3"),
         ("direction", "vec3"),  # in which the light shines
         ("color", "vec3"),  # directional: irradiance; point: intensity; area: radiance
         ("edge_u", "vec3"),
         ("edge_v", "vec3"),
     ],
+    multiple=16,
+)
+# What stands for lights where they are not sampled: a disc for each, a row of them for a rectangle longer than wide.
+DISC = Struct(
+    "Disc",
+    [
+        ("place", "vec3"),  # directional: the unit direction of the light
+        ("radius", "float"),  # metres; directional: sine of the angular radius
+        ("color", "vec3"),  # irradiance at a distance of 1 m, straight ahead
+        ("kind", "uint"),  # the light's
+        ("direction", "vec3"),  # of a rectangle: in which it shines
+        ("light", "uint"),  # its number
+    ],
+    multiple=16,
 )
 ENVIRONMENT = Struct(
     "Environment",
@@ -91,6 +105,7 @@ FRAME = Struct(
         ("size", "uvec2"),
         ("tiles_x", "uint"),
         ("light_count", "uint"),
+        ("disc_count", "uint"),
         (
             "lamp_count",
             "uint",
@@ -122,5 +137,9 @@ _CONSTANTS = "\n".join(
         f"#define MASK_ALL {MASK_ALL}u",
     ]
 )
-_STRUCTS = (VERTEX, PART, PRIMITIVE, MATERIAL, LIGHT, ENVIRONMENT, ENVIRONMENT_TEXEL, FRAME)
-SCENE_INCLUDES = {"scene_structs.glsl": "\n".join([_CONSTANTS, *(struct.glsl for struct in _STRUCTS)])}
+_STRUCTS = (VERTEX, PART, PRIMITIVE, MATERIAL, LIGHT, DISC, ENVIRONMENT, ENVIRONMENT_TEXEL, FRAME)
+_LOADERS = (MATERIAL.texel_loader("materials"), LIGHT.texel_loader("lights"), DISC.texel_loader("discs"))
+SCENE_INCLUDES = {
+    "scene_structs.glsl": "\n".join([_CONSTANTS, *(struct.glsl for struct in _STRUCTS)]),
+    "scene_loaders.glsl": "\n".join(_LOADERS),
+}

@@ -89,7 +89,7 @@ vec3 boundary_sample(Boundary b, vec3 wo, out float weight)
 float clear_transmittance(uint part_index, uint triangle, vec2 barycentric, vec3 direction)
 {
     Part part = parts[part_index];
-    Material m = materials[part.material];
+    Material m = load_material(part.material);
     uint at = part.first_index + 3u * triangle;
     vec3 a = load_vertex(indices[at]).normal, b = load_vertex(indices[at + 1u]).normal, c = load_vertex(indices[at + 2u]).normal;
     float cosine = dot(direction, normalize((1.0 - barycentric.x - barycentric.y) * a + barycentric.x * b + barycentric.y * c));

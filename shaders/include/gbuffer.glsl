@@ -53,7 +53,7 @@ Gloss gloss_of(Surface s, Lobe lobe, float roughness, float weight, float cosine
     g.lobe = lobe;
     g.lobe.alpha = roughness * roughness;
     g.share = weight;
-    if (s.subsurface > 0.0 && weight > 0.0) g.share *= dielectric_gain(materials[parts[s.part].material].dielectric, false, g.lobe.alpha, cosine);
+    if (s.subsurface > 0.0 && weight > 0.0) g.share *= dielectric_gain(load_material(parts[s.part].material).dielectric, false, g.lobe.alpha, cosine);
     return g;
 }
 
@@ -139,18 +139,18 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     Gloss first = gloss_of(s, lobe, s.roughness, 1.0 - s.second_weight, wo.z);
     Gloss second = gloss_of(s, lobe, s.second_roughness, s.second_weight, wo.z);
     vec3 irradiance = vec3(0.0), specular = vec3(0.0);
-    for (uint i = 0u; i < frame.light_count; ++i) {
-        float visibility_here = light_visibility(i, texels);
-        for (uint k = 0u; k < lights[i].discs; ++k) {
-            Disc disc;
-            if (!disc_above_horizon(lights[i], k, s.position, s.normal, disc)) continue;
-            vec3 arriving = disc.irradiance * visibility_here;
-            irradiance += arriving * base_enter(lobe, disc.cosine) * disc.cosine;
-            vec3 wi = disc.direction * tangent_space;
-            arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
-            specular += arriving * first.share * specular_eval_wide(first.lobe, wo, wi, disc.width);
-            if (s.second_weight > 0.0) specular += arriving * second.share * specular_eval_wide(second.lobe, wo, wi, disc.width);
-        }
+    for (uint i = 0u; i < frame.disc_count; ++i) {
+        Disc disc = load_disc(i);
+        SeenDisc seen;
+        if (!see_disc(disc, s.position, s.normal, seen)) continue;
+        float visible = light_visibility(disc.light, texels);
+        if (visible == 0.0) continue;
+        vec3 arriving = seen.irradiance * visible;
+        irradiance += arriving * base_enter(lobe, seen.cosine) * seen.cosine;
+        vec3 wi = seen.direction * tangent_space;
+        arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
+        specular += arriving * first.share * specular_eval_wide(first.lobe, wo, wi, seen.width);
+        if (s.second_weight > 0.0) specular += arriving * second.share * specular_eval_wide(second.lobe, wo, wi, seen.width);
     }
     vec3 sky = lights_and_sky.a * environment_irradiance(s.normal);
     irradiance += sky;

@@ -77,7 +77,7 @@ GatheredLight fine_sums(uint place)
 Lobe boundary_of(CachePoint point)
 {
     Lobe boundary;
-    boundary.f0 = vec3(materials[point.material].f0);
+    boundary.f0 = vec3(load_material(point.material).f0);
     boundary.f90 = clamp(50.0 * boundary.f0.x, 0.0, 1.0);
     boundary.alpha = 0.25;
     boundary.base = vec3(1.0);

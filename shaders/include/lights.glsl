@@ -86,22 +86,6 @@ bool hit_light(Light light, vec3 origin, vec3 direction, float t_max, out vec3 r
     return true;
 }
 
-// The light seen as one direction from p, without shadows: for shading that does not sample.
-// Returns the irradiance on a surface that faces `direction`.
-vec3 light_towards(Light light, vec3 p, out vec3 direction)
-{
-    if (light.kind == LIGHT_DIRECTIONAL) {
-        direction = -light.direction;
-        return light.color;
-    }
-    vec3 to = light.position - p;
-    float d2 = max(dot(to, to), 1e-12);
-    direction = to * inversesqrt(d2);
-    if (light.kind == LIGHT_POINT) return light.color / d2;
-    // A rectangle's solid angle by its area; the added area keeps it finite when p comes close.
-    return light.color * (max(0.0, -dot(direction, light.direction)) * light.area / (d2 + light.area * (1.0 / PI)));
-}
-
 // How far a light's size moves half vectors: half the sine of the angle it fills.
 float light_width(Light light, vec3 p)
 {
@@ -111,30 +95,30 @@ float light_width(Light light, vec3 p)
     return 0.5 * radius * inversesqrt(dot(to, to) + radius * radius);
 }
 
-// One disc of those that a light is where it is not sampled, as a surface with this normal sees it.
-struct Disc {
+// What a surface sees of a disc, without shadows: for shading that does not sample.
+struct SeenDisc {
     vec3 direction;  // unit, towards the middle of what is above the horizon
-    vec3 irradiance; // on a surface that faces all of it, without shadows
+    vec3 irradiance; // on a surface that faces all of it
     float width;     // of what is above the horizon: see light_width
     float cosine;    // mean over what is above the horizon
 };
 
-// How much of it that is, its visibility says. Returns false for one below the horizon.
-bool disc_above_horizon(Light light, uint index, vec3 p, vec3 normal, out Disc disc)
+// How much of the disc is above the horizon, its visibility says. Returns false where nothing is, or where it does not shine.
+bool see_disc(Disc disc, vec3 p, vec3 normal, out SeenDisc seen)
 {
-    if (light.discs > 1u) {
-        vec3 along = dot(light.edge_u, light.edge_u) > dot(light.edge_v, light.edge_v) ? light.edge_u : light.edge_v;
-        light.position += along * (float(2u * index + 1u) / float(light.discs) - 1.0);
-        light.area /= float(light.discs);
-    }
-    vec3 middle;
-    disc.irradiance = light_towards(light, p, middle);
-    disc.width = light_width(light, p);
-    float cosine = dot(middle, normal), sine = 2.0 * disc.width;
-    if (cosine <= -sine) return false;
-    disc.cosine = cosine >= sine ? cosine : 0.5 * (cosine + sine);
+    bool far = disc.kind == LIGHT_DIRECTIONAL;
+    vec3 to = far ? disc.place : disc.place - p;
+    float d2 = max(dot(to, to), 1e-12), r2 = disc.radius * disc.radius;
+    vec3 middle = to * inversesqrt(d2);
+    seen.width = 0.5 * disc.radius * (far ? 1.0 : inversesqrt(d2 + r2));
+    float cosine = dot(middle, normal), sine = 2.0 * seen.width;
+    // A rectangle's solid angle by its area; the added area keeps it finite when p comes close.
+    float share = disc.kind == LIGHT_AREA ? -dot(middle, disc.direction) / (d2 + r2) : 1.0 / d2;
+    if (cosine <= -sine || share <= 0.0) return false;
+    seen.irradiance = disc.color * share;
+    seen.cosine = cosine >= sine ? cosine : 0.5 * (cosine + sine);
     // What is seen of a disc that is partly below: narrower, and its middle higher.
-    disc.width *= sqrt(clamp(0.5 + 0.5 * cosine / max(sine, 1e-6), 0.05, 1.0));
-    disc.direction = normalize(middle + (disc.cosine - cosine) * normal);
+    seen.width *= sqrt(clamp(0.5 + 0.5 * cosine / max(sine, 1e-6), 0.05, 1.0));
+    seen.direction = normalize(middle + (seen.cosine - cosine) * normal);
     return true;
 }

@@ -38,11 +38,11 @@ Choice choose_light()
     c.xi = random_vec2();
     c.light = 0u;
     for (; c.light < light_count(); ++c.light) {
-        if (x < lights[c.light].pick) break;
-        x -= lights[c.light].pick;
+        if (x < load_light(c.light).pick) break;
+        x -= load_light(c.light).pick;
     }
     if (c.light < light_count()) {
-        c.pick = lights[c.light].pick;
+        c.pick = load_light(c.light).pick;
     } else {
         c.pick = environment.present != 0u ? environment.pick : 0.0;
         if (c.pick > 0.0) c.direction = sample_environment(c.xi, random_vec2(), c.pdf);
@@ -59,7 +59,7 @@ Arrival arrival_at(vec3 p, Choice c)
     a.pdf = 0.0;
     if (c.pick <= 0.0) return a;
     if (c.light < light_count()) {
-        LightSample s = sample_light(lights[c.light], p, c.xi);
+        LightSample s = sample_light(load_light(c.light), p, c.xi);
         a.direction = s.direction;
         a.distance = s.distance;
         a.radiance = s.radiance;
@@ -106,8 +106,8 @@ vec3 found_arrival(vec3 origin, vec3 direction, float t_max, float bsdf_pdf, flo
     for (uint i = 0u; i < light_count(); ++i) {
         vec3 radiance;
         float pdf;
-        if (hit_light(lights[i], origin, direction, t_max, radiance, pdf))
-            sum += radiance * weigh_found(bsdf_pdf, pdf * lights[i].pick, ratio);
+        if (hit_light(load_light(i), origin, direction, t_max, radiance, pdf))
+            sum += radiance * weigh_found(bsdf_pdf, pdf * load_light(i).pick, ratio);
     }
     if (t_max >= LIGHT_FAR && environment.present != 0u)
         sum += environment_radiance(direction) * weigh_found(bsdf_pdf, environment_pdf(direction) * environment.pick, ratio);

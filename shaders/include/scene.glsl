@@ -8,8 +8,9 @@ TEXELS(SLOT_VERTICES, vertices); // two texels each
 TEXELS(SLOT_LIGHT_UVS, light_uvs); // half a texel each
 layout(set = 0, binding = SLOT_INDICES, scalar) readonly buffer Indices { uint indices[]; };
 layout(set = 0, binding = SLOT_PARTS, scalar) readonly buffer Parts { Part parts[]; };
-layout(set = 0, binding = SLOT_MATERIALS, scalar) readonly buffer Materials { Material materials[]; };
-layout(set = 0, binding = SLOT_LIGHTS, scalar) readonly buffer Lights { Light lights[]; };
+TEXELS(SLOT_MATERIALS, materials);
+TEXELS(SLOT_LIGHTS, lights);
+TEXELS(SLOT_DISCS, discs);
 layout(set = 0, binding = SLOT_ENVIRONMENT, scalar) readonly buffer EnvironmentBuffer { Environment environment; };
 layout(set = 0, binding = SLOT_ENVIRONMENT_ALIAS, scalar) readonly buffer EnvironmentAlias { EnvironmentTexel environment_alias[]; };
 TEXELS(SLOT_GGX_ALBEDO, ggx_albedo);
@@ -17,6 +18,8 @@ layout(set = 0, binding = SLOT_DIELECTRICS, scalar) readonly buffer Dielectrics 
 layout(set = 0, binding = SLOT_FRAME, scalar) readonly buffer FrameBuffer { Frame frame; };
 layout(set = 0, binding = SLOT_TEXTURES) uniform sampler2D textures[TEXTURE_COUNT];
 layout(set = 0, binding = SLOT_ENVIRONMENT_LEVELS) uniform sampler2D environment_levels[ENVIRONMENT_LEVELS + 1]; // the last: the backdrop
+
+#include "scene_loaders.glsl" // generated: load_material, load_light, load_disc
 
 vec3 vertex_position(uint vertex) { return texel(vertices, 2u * vertex).xyz; }
 Vertex load_vertex(uint vertex)

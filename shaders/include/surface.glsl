@@ -44,7 +44,7 @@ Surface load_surface(uint part_index, uint triangle, vec2 barycentric, float foo
     s.uv = w.x * a.uv + w.y * b.uv + w.z * c.uv;
     s.light_uv = light_uv_at(at, barycentric);
 
-    Material m = materials[part.material];
+    Material m = load_material(part.material);
     s.albedo = m.albedo;
     s.roughness = m.roughness;
     s.metallic = m.metallic;

@@ -73,6 +73,57 @@ def test_round_trip_through_a_shader(gpu: Device, keep: Keep) -> None:
         assert (result[name] == expected[name]).all(), name
 
 
+RECORD = Struct(
+    "Record",
+    [("scale", "float"), ("bits", "uvec3"), ("index", "int"), ("color", "vec3"), ("pair", "ivec2"), ("count", "uint")],
+    multiple=16,
+)
+LOAD = """
+layout(local_size_x = 8) in;
+#include "texels.glsl"
+TEXELS(0, records);
+layout(set = 0, binding = 1, scalar) writeonly buffer Target { Record target[]; };
+"""
+
+
+@pytest.mark.parametrize("wanted", [0, 2**62], ids=["texel buffer", "storage buffer"])
+def test_records_come_from_texels_bit_by_bit(wanted: int, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Integers as well, whose bits as floats are NaNs and denormals."""
+    monkeypatch.setattr("app.gpu.selection._TEXELS_WANTED", wanted)
+    assert RECORD.size == 48  # 44 and a tail
+    device, count = keep(Device.open(raytracing=None, validation=True)), 40
+    given = RECORD.zeros(count)
+    random = np.random.default_rng(2)
+    for name, _ in RECORD.fields:
+        field = given[name]
+        field[...] = random.integers(0, 2**32, field.shape, dtype=np.uint32).view(field.dtype)
+    given["scale"], given["color"] = random.normal(size=count), random.normal(size=(count, 3))
+    given["bits"][0], given["index"][:2], given["count"][:2] = (0x7F800001, 0xFFFFFFFF, 1), (-1, 1), (0, 3)
+    source, target = keep(device.buffer(given)), keep(device.buffer(given.nbytes))
+    main = "void main() { uint i = gl_GlobalInvocationID.x; target[i] = load_record(i); }"
+    text = "\n".join([RECORD.glsl, LOAD, RECORD.texel_loader("records"), main])
+    pipeline = keep(
+        device.compute_pipeline(
+            "load.comp", [Binding(0, "texels"), Binding(1, "storage")], includes={"load.comp": text}
+        )
+    )
+    bound = keep(pipeline.bind({0: source, 1: target}))
+    with device.commands() as cmd:
+        cmd.bind(pipeline, bound)
+        cmd.dispatch(count // 8)
+    device.submit(keep(cmd))
+    result = target.read(RECORD.dtype, count)
+    for name, _ in RECORD.fields:
+        assert result[name].tobytes() == given[name].tobytes(), name
+
+
+def test_what_does_not_come_from_texels_is_named() -> None:
+    with pytest.raises(ValueError, match="Inner has 12 bytes, which are no whole texels"):
+        INNER.texel_loader("records")
+    with pytest.raises(ValueError, match="Awkward: half_float does not come from texels"):
+        AWKWARD.texel_loader("records")
+
+
 @pytest.mark.parametrize("kind", ["vec5", "float[]", "sampler2D", "mat4x9"])
 def test_unknown_types_are_named(kind: str) -> None:
     with pytest.raises(ValueError, match="field x"):

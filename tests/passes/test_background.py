@@ -235,7 +235,8 @@ def test_a_long_lamp_is_mirrored_as_the_squares_it_consists_of(gpu: Device, upri
     lamp = AreaLight.facing((0.45, 0.1, -0.1), (0.0, 0.0, 0.0), *sides, radiance=10.0)
     longer = "edge_v" if upright else "edge_u"
     half = np.array(getattr(lamp, longer)) / 6.0
-    squares = [replace(lamp, center=tuple(lamp.center + k * half), **{longer: tuple(half)}) for k in range(-5, 6, 2)]
+    edge: Any = {longer: tuple(half)}
+    squares = [replace(lamp, center=tuple(lamp.center + k * half), **edge) for k in range(-5, 6, 2)]
     as_one, as_six = (
         draw(gpu, a_scene(ball, lights=LightRig(tuple(lights)), environment=None))[..., 1]
         for lights in ([lamp], squares)
