@@ -79,12 +79,15 @@ void main()
     } else if (opacity < push.alpha_cutoff) {
         hidden = true;
     }
-    if (m.roughness_map >= 0) roughness *= texture(textures[nonuniformEXT(m.roughness_map)], st).r;
+    vec4 bump = vec4(0.5, 0.5, 1.0, 1.0);
+    if (m.normal_map >= 0) bump = texture(textures[nonuniformEXT(m.normal_map)], st);
+    if (m.roughness_map >= 0)
+        roughness *= m.roughness_map == m.normal_map ? bump.a : texture(textures[nonuniformEXT(m.roughness_map)], st).r;
     roughness = clamp(roughness, 0.02, 1.0);
     vec3 view = normalize(frame.camera_origin - position);
     vec3 n = normalize(smooth_normal);
     if (m.normal_map >= 0) {
-        vec3 t = texture(textures[nonuniformEXT(m.normal_map)], st).xyz * 2.0 - 1.0;
+        vec3 t = bump.xyz * 2.0 - 1.0;
         vec3 dx = dFdx(position), dy = dFdy(position);
         vec2 du = dFdx(uv), dv = dFdy(uv);
         float det = du.x * dv.y - du.y * dv.x;

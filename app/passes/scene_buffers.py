@@ -33,7 +33,7 @@ from app.passes.scene_layout import (
     SLOTS,
     VERTEX,
 )
-from app.passes.texture_upload import upload_texture
+from app.passes.texture_upload import can_share, shared_image, upload_texture
 from app.scene.camera import Camera
 from app.scene.environment import LUMINANCE
 from app.scene.even_layout import even_uvs
@@ -115,7 +115,7 @@ class SceneBuffers(Owner):
 
     def _upload_materials(self) -> None:
         self._textures: list[Image] = []
-        self._texture_slots: dict[int, int] = {}
+        self._texture_slots: dict[tuple[int, ...], int] = {}  # by what images are of
         self._dielectrics: dict[float, int] = {}
         materials = MATERIAL.zeros(len(self.parts))
         for record, part in zip(materials, self.parts, strict=True):
@@ -262,24 +262,33 @@ class SceneBuffers(Owner):
         sizes = [max(t.size) for t in (m.albedo_map, m.normal_map, m.roughness_map) if t is not None]
         record["texture_size"] = sizes[0] if sizes else 1.0
         record["albedo_map"] = self._texture(m.albedo_map)
-        record["roughness_map"] = self._texture(m.roughness_map)
-        record["normal_map"] = self._texture(m.normal_map)
+        record["normal_map"], record["roughness_map"] = self._bump_and_roughness(m.normal_map, m.roughness_map)
 
     def _dielectric(self, ior: float) -> int:
         """Where the table of an index of refraction starts."""
         return self._dielectrics.setdefault(ior, len(self._dielectrics) * DIELECTRIC_FLOATS)
 
+    def _bump_and_roughness(self, normals: Texture | None, roughness: Texture | None) -> tuple[int, int]:
+        """Slots of both maps: the same, if they share one image, which takes one look-up instead of two."""
+        if normals is None or roughness is None or not can_share(normals, roughness):
+            return self._texture(normals), self._texture(roughness)
+        key = (id(normals), id(roughness))
+        if key not in self._texture_slots:
+            self._texture_slots[key] = self._upload(shared_image(normals, roughness))
+        return self._texture_slots[key], self._texture_slots[key]
+
     def _texture(self, texture: Texture | None) -> int:
         """Slot of a texture in the shader's array, uploading it on first use; -1 for none."""
         if texture is None:
             return -1
-        if id(texture) in self._texture_slots:
-            return self._texture_slots[id(texture)]
+        if (id(texture),) not in self._texture_slots:
+            self._texture_slots[(id(texture),)] = self._upload(texture)
+        return self._texture_slots[(id(texture),)]
+
+    def _upload(self, texture: Texture) -> int:
         if len(self._textures) == MAX_TEXTURES:
             raise InputError(f"The scene has more than {MAX_TEXTURES} textures.")
-        image = self.own(upload_texture(self.device, texture))
-        self._textures.append(image)
-        self._texture_slots[id(texture)] = len(self._textures) - 1
+        self._textures.append(self.own(upload_texture(self.device, texture)))
         return len(self._textures) - 1
 
 

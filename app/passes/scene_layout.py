@@ -42,7 +42,7 @@ MATERIAL = Struct(
         ("texture_size", "float"),  # texels along the maps' edge
         ("emission", "vec3"),
         ("albedo_map", "int"),  # index into textures, -1 = none
-        ("roughness_map", "int"),
+        ("roughness_map", "int"),  # the same as normal_map: in its fourth channel; otherwise in the first
         ("normal_map", "int"),
         ("dielectric", "uint"),  # where its table starts in the dielectrics
     ],

@@ -63,13 +63,15 @@ Surface load_surface(uint part_index, uint triangle, vec2 barycentric, float foo
     float uv_per_metre = sqrt(abs(det) / max(length(cross(edge1, edge2)), 1e-20));
     float lod = log2(max(footprint * uv_per_metre * m.texture_size, 1e-6));
     if (m.albedo_map >= 0) s.albedo *= textureLod(textures[nonuniformEXT(m.albedo_map)], st, lod).rgb;
+    vec4 bump = vec4(0.5, 0.5, 1.0, 1.0);
+    if (m.normal_map >= 0) bump = textureLod(textures[nonuniformEXT(m.normal_map)], st, lod);
     if (m.roughness_map >= 0) {
-        float factor = textureLod(textures[nonuniformEXT(m.roughness_map)], st, lod).r;
+        float factor = m.roughness_map == m.normal_map ? bump.a : textureLod(textures[nonuniformEXT(m.roughness_map)], st, lod).r;
         s.roughness *= factor;
         s.second_roughness *= factor;
     }
     if (m.normal_map >= 0) {
-        vec3 t = textureLod(textures[nonuniformEXT(m.normal_map)], st, lod).xyz * 2.0 - 1.0;
+        vec3 t = bump.xyz * 2.0 - 1.0;
         if (abs(det) > 1e-12) {
             vec3 tangent = (edge1 * d2.y - edge2 * d1.y) / det;
             tangent = normalize(tangent - s.smooth_normal * dot(tangent, s.smooth_normal));
