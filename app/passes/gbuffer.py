@@ -63,6 +63,7 @@ class GBuffer(Owner):
             "SURFACE": self.surface,
             "PLACES": self.places,
             "VISIBILITY": self._cache.visibility,
+            "SETTLED": self._cache.settled,
             "STATE": self._cache.state,
             "CACHE": self._cache.images,
             "FACE": (self._face.image, self._sampler),

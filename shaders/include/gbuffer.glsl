@@ -11,15 +11,19 @@ layout(set = 0, binding = SLOT_FEATURES, scalar) writeonly buffer FeatureBuffer 
 layout(set = 0, binding = SLOT_SURFACE, scalar) writeonly buffer SurfaceBuffer { vec2 surface[]; };
 layout(set = 0, binding = SLOT_PLACES, scalar) writeonly buffer PlaceBuffer { uint places[]; };
 layout(set = 0, binding = SLOT_VISIBILITY, scalar) readonly buffer Visibility { uint visibility[]; };
+layout(set = 0, binding = SLOT_SETTLED, scalar) readonly buffer Settled { SettledLights settled[]; };
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CacheState state; };
 layout(set = 0, binding = SLOT_CACHE) uniform sampler2D cache[CACHE_IMAGES];
 
 #define INFINITY uintBitsToFloat(0x7f800000u)
 
-// Where the visibility of lights is read: four texels and their weights, as a bilinear look-up would choose them.
+// Where the visibility of lights is read: four texels and their weights, as a bilinear look-up would choose them; and what the
+// fine texel around the place knows of it without.
 struct Texels {
     uvec4 index;
     vec4 weight;
+    uint all;  // bits of lights that all four see
+    uint none; // and that none does
 };
 
 Texels texels_at(vec2 light_uv)
@@ -31,11 +35,19 @@ Texels texels_at(vec2 light_uv)
     Texels t;
     t.index = uvec4(at, at + 1u, at + SHADOW_SIZE, at + SHADOW_SIZE + 1u);
     t.weight = vec4((1.0 - f.x) * (1.0 - f.y), f.x * (1.0 - f.y), (1.0 - f.x) * f.y, f.x * f.y);
+    // The four lie in this fine texel and those beside it, about which lights are settled together. A light that had all its
+    // samples when others moved has both bits.
+    uvec2 fine = uvec2(clamp(light_uv, 0.0, 1.0 - 1e-6) * float(FINE_SIZE));
+    SettledLights known = settled[fine.y * FINE_SIZE + fine.x];
+    t.all = known.seen & ~known.hidden;
+    t.none = known.hidden & ~known.seen;
     return t;
 }
 
 float light_visibility(uint light, Texels t)
 {
+    if (has_bit(t.all, light)) return 1.0;
+    if (has_bit(t.none, light)) return 0.0;
     uvec4 at = look_index(light, 0u, state.point_count) + t.index;
     vec4 seen = vec4(share_of(visibility[at.x]), share_of(visibility[at.y]), share_of(visibility[at.z]), share_of(visibility[at.w]));
     return dot(seen, t.weight);
