@@ -213,6 +213,22 @@ def test_light_falls_on_normals_bent_by_the_map(gpu: Device, kind: LightKind) ->
     assert np.percentile(off, 98) < 0.03 and np.median(off) < 3e-3
 
 
+def test_maps_that_share_an_image_are_drawn_as_maps_with_one_each(gpu: Device) -> None:
+    """A roughness map goes where a normal map of its size has no opacity, on all mip levels."""
+    rng = np.random.default_rng(6)
+    bumps = rng.integers(64, 192, (64, 64, 3)).astype(np.uint8)
+    roughness = Texture(rng.integers(80, 255, (64, 64, 1)).astype(np.uint8))
+    opaque = np.full((64, 64, 1), 255, np.uint8)
+    alone, together = (
+        draw(gpu, (SUN,), samples=4, material=replace(SKIN, normal_map=Texture(pixels), roughness_map=roughness))
+        for pixels in (np.concatenate([bumps, opaque], axis=-1), bumps)
+    )
+    found = together.features["roughness"][together.face]
+    assert 0.1 < found.std() / found.mean() < 0.4
+    for name, feature in alone.features.items():
+        assert np.array_equal(feature[alone.face], together.features[name][together.face]), name
+
+
 @both_kinds
 def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device, kind: LightKind) -> None:
     frame = draw(gpu, environment=Environment.constant((0.5, 1.0, 2.0)), kind=kind)

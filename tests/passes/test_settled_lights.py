@@ -8,6 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
+from app.network.schema import TILE_PIXELS, VECTORS
+from app.passes.gbuffer import GBuffer
 from app.passes.light_cache import (
     CACHE_IMAGES,
     FINE_SCALE,
@@ -22,7 +24,7 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.default import default_scene
 from app.scene.lights import AreaLight, DirectionalLight, LightRig, PointLight
 from app.scene.model import Part, Scene
-from tests.conftest import watched
+from tests.conftest import Keep, watched
 from tests.passes.looks import read_looks
 
 SIZE, SAMPLES = 48, 16
@@ -44,6 +46,13 @@ def halved(part: Part) -> Part:
     return replace(part, mesh=replace(part.mesh, uvs=0.5 * part.mesh.uvs)) if part.face else part
 
 
+def gather(cache: LightCache, buffers: SceneBuffers) -> None:
+    """All samples that are missing."""
+    buffers.set_frame(HEAD.camera, 64, 64, jitter=(0.0, 0.0), sample_index=0)
+    while not cache.converged:
+        cache.update()
+
+
 class Gathered:
     """What a light cache has of a face after all samples, on fine texels; `before`: the scene it had just before."""
 
@@ -53,22 +62,16 @@ class Gathered:
             cache = stack.enter_context(LightCache(gpu, first, size=SIZE, samples=SAMPLES))
             buffers = first
             if before is not None:
-                self._gather(cache, first)
+                gather(cache, first)
                 buffers = stack.enter_context(SceneBuffers(gpu, scene))
                 cache.bind(buffers)
-            self._gather(cache, buffers)
+            gather(cache, buffers)
             texels = face_texels(buffers, FINE).reshape(FINE, FINE)
             self.traced, self.anywhere = texels["traced"] > 0, texels["anywhere"] > 0
             self.looks, self.seen = read_looks(cache, len(LIGHTS.lights))
             self.settled = cache.settled.read(SETTLED_LIGHTS.dtype).reshape(FINE, FINE)
             images = zip(CACHE_IMAGES, cache.images, strict=True)
             self.images = {name: image.read().astype(np.float32) for name, (image, _) in images}
-
-    @staticmethod
-    def _gather(cache: LightCache, buffers: SceneBuffers) -> None:
-        buffers.set_frame(HEAD.camera, 64, 64, jitter=(0.0, 0.0), sample_index=0)
-        while not cache.converged:
-            cache.update()
 
     def bits(self, field: str) -> NDArray[np.bool_]:
         """(lights, FINE, FINE): the bits of "seen" or "hidden"."""
@@ -123,3 +126,29 @@ def test_a_scene_before_leaves_nothing_behind(session_device: Device) -> None:
     assert np.array_equal(alone.looks, after.looks) and np.array_equal(alone.seen, after.seen)
     for name, image in alone.images.items():
         assert np.array_equal(image, after.images[name]), name
+
+
+@pytest.mark.parametrize("moved", [None, (1,)], ids=["all at rest", "one has moved"])
+def test_settled_lights_are_drawn_as_their_shadow_texels_are(gpu: Device, keep: Keep, moved: tuple[int] | None) -> None:
+    """Which of them the G-buffer need not ask. After a move, those that stay are not looked for and are neither."""
+    buffers = keep(SceneBuffers(gpu, HEAD))
+    cache = keep(LightCache(gpu, buffers, size=SIZE, samples=SAMPLES, background=False))
+    gather(cache, buffers)
+    if moved is not None:
+        cache.restart(moved)
+        gather(cache, buffers)
+    gbuffer = keep(GBuffer(gpu, buffers, cache, 128, 128))
+    buffers.set_frame(HEAD.camera, 128, 128, jitter=(0.0, 0.0), sample_index=0)
+    command = keep(gpu.commands())
+    with command:
+        gbuffer.record(command)
+    words, face = [], np.zeros(0, bool)
+    for settled in (cache.settled.read(), np.zeros(cache.settled.size, np.uint8)):
+        cache.settled.write(settled)
+        gpu.submit(command)
+        words.append(gbuffer.features.read(np.float16, (-1, VECTORS, TILE_PIXELS, 8)).swapaxes(1, 2))
+        face = np.isfinite(gbuffer.surface.read(np.float32, (-1, TILE_PIXELS, 2))[..., 0])
+    from_bits, from_texels = (of[face].astype(np.float32) for of in words)
+    assert face.sum() > 3000
+    assert np.allclose(from_bits, from_texels, rtol=2e-3, atol=1e-4)  # neighbours among the halves
+    assert (from_bits != from_texels).mean() < 1e-3
