@@ -65,7 +65,7 @@ Gloss gloss_of(Surface s, Lobe lobe, float roughness, float weight, float cosine
     g.lobe = lobe;
     g.lobe.alpha = roughness * roughness;
     g.share = weight;
-    if (s.subsurface > 0.0 && weight > 0.0) g.share *= dielectric_gain(load_material(parts[s.part].material).dielectric, false, g.lobe.alpha, cosine);
+    if (s.subsurface > 0.0 && weight > 0.0) g.share *= dielectric_gain(s.dielectric, false, g.lobe.alpha, cosine);
     return g;
 }
 

@@ -57,8 +57,7 @@ Interaction interaction_at(Surface s, vec3 direction, bool leaving)
     x.boundary.alpha = second ? s.second_roughness * s.second_roughness : x.lobe.alpha;
     x.boundary.eta = x.inside ? 1.0 / s.ior : s.ior;
     x.boundary.gain = 1.0;
-    uint table = load_material(parts[s.part].material).dielectric;
-    if (x.bounded && ENERGY_COMPENSATION != 0) x.boundary.gain = dielectric_gain(table, x.inside, x.boundary.alpha, x.wo.z);
+    if (x.bounded && ENERGY_COMPENSATION != 0) x.boundary.gain = dielectric_gain(s.dielectric, x.inside, x.boundary.alpha, x.wo.z);
     x.diffuse = x.bounded ? vec3(0.0) : x.lobe.base * base_leave(x.lobe, x.wo.z);
     x.choose_specular = 0.0;
     if (!x.bounded) {

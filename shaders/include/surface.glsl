@@ -20,6 +20,7 @@ struct Surface {
     vec3 mean_free_path;    // metres
     vec3 emission;
     uint part;
+    uint dielectric;        // where its boundary's table starts in the dielectrics
 };
 
 // `footprint`: width in metres of what one sample stands for at this point; textures are read at that resolution.
@@ -56,6 +57,7 @@ Surface load_surface(uint part_index, uint triangle, vec2 barycentric, float foo
     s.transmission = m.transmission;
     s.mean_free_path = m.mean_free_path;
     s.emission = m.emission;
+    s.dielectric = m.dielectric;
     s.normal = s.smooth_normal;
     vec2 st = vec2(s.uv.x, 1.0 - s.uv.y); // images start at the top
     vec2 d1 = b.uv - a.uv, d2 = c.uv - a.uv;
