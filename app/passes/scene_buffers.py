@@ -17,6 +17,7 @@ from app.network.schema import tile_grid
 from app.passes.dielectric_table import DIELECTRIC_FLOATS, dielectric_table
 from app.passes.environment_maps import EnvironmentMaps
 from app.passes.ggx_albedo import ggx_albedo_texels
+from app.passes.light_records import disc_records, light_records
 from app.passes.owner import Owner
 from app.passes.scene_acceleration import SceneAcceleration
 from app.passes.scene_layout import (
@@ -25,7 +26,6 @@ from app.passes.scene_layout import (
     ENVIRONMENT_LEVELS,
     FRAME,
     LIGHT,
-    LIGHT_KINDS,
     MATERIAL,
     MAX_TEXTURES,
     MOST_DISCS,
@@ -37,7 +37,6 @@ from app.passes.texture_upload import can_share, shared_image, upload_texture
 from app.scene.camera import Camera
 from app.scene.environment import LUMINANCE
 from app.scene.even_layout import even_uvs
-from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.scene.medium import MIN_BOUNDARY_IOR
 from app.scene.model import Part, Scene, Texture
 
@@ -141,11 +140,8 @@ class SceneBuffers(Owner):
             self._pixels = pixels
         lamps = [] if sky is None else [lamp.light(sky) for lamp in self._maps.lamps]
         center = scene.bounds(face_only=bool(scene.face_parts)).mean(axis=0)
-        lights = np.zeros(max(1, len(rig.lights) + len(lamps)), LIGHT.dtype)
-        levels = [_fill_light(lights[i], light, center) for i, light in enumerate(rig.lights)]
-        for i, lamp in enumerate(lamps, len(levels)):
-            _fill_light(lights[i], lamp, center)
-        discs = np.concatenate([_discs(lights[i], i) for i in range(len(rig.lights) + len(lamps))] or [DISC.zeros(1)])
+        lights, levels = light_records([*rig.lights, *lamps], center)
+        discs, levels = disc_records(lights), levels[: len(rig.lights)]
         sky_level = math.pi * float(sky.mean_radiance @ LUMINANCE) * sky.intensity if sky else 0.0
         total = sum(levels) + sky_level
         # A quarter of the choices is uniform, so that a light that is weak at the centre but strong somewhere is found.
@@ -163,14 +159,14 @@ class SceneBuffers(Owner):
             record["present"], record["pick"] = 1, picks[-1]
             record["height"], record["width"] = sky.pixels.shape[:2]
             record["rotation"], record["intensity"] = sky.rotation, sky.intensity
-        other_count = len(rig.lights) + len(lamps) != self.light_count
+        other_count = len(lights) != self.light_count
         if other_count:
             self._of_lights.close()
-            self._lights = self._of_lights.own(self.device.buffer(lights.nbytes, name="lights"))
-            most = MOST_DISCS * len(lights)  # lights may become longer
-            self._discs = self._of_lights.own(self.device.buffer(most * DISC.size, name="discs"))
-        self.light_count = len(rig.lights) + len(lamps)
-        self._disc_count = len(discs) if self.light_count else 0
+            own, room = self._of_lights.own, max(1, len(lights))
+            self._lights = own(self.device.buffer(room * LIGHT.size, name="lights"))
+            # Lights may become longer.
+            self._discs = own(self.device.buffer(room * MOST_DISCS * DISC.size, name="discs"))
+        self.light_count, self._disc_count = len(lights), len(discs)
         self._lights.write(lights)
         self._discs.write(discs)
         self._environment.write(record)
@@ -303,43 +299,3 @@ def _fill_camera(camera: Camera, width: int, height: int) -> NDArray[Any]:
     frame["size"] = width, height
     frame["tiles_x"] = tile_grid(width, height)[0]
     return frame
-
-
-def _fill_light(record: Any, light: Light, center: NDArray[np.float64]) -> float:
-    """Write one light; returns its unshadowed irradiance at `center` (luminance)."""
-    record["kind"] = LIGHT_KINDS[type(light)]
-    color = np.array(light.color)
-    if isinstance(light, DirectionalLight):
-        record["direction"], record["radius"] = light.direction, math.sin(light.angular_radius)
-        record["color"] = color * light.irradiance
-        return float(record["color"] @ LUMINANCE)
-    if isinstance(light, PointLight):
-        record["position"], record["radius"] = light.position, light.radius
-        record["color"] = color * light.intensity
-        return float(record["color"] @ LUMINANCE) / max(float(((light.position - center) ** 2).sum()), 1e-6)
-    area = light.area
-    record["position"], record["edge_u"], record["edge_v"] = light.center, light.edge_u, light.edge_v
-    record["direction"], record["area"] = light.normal, area
-    record["color"] = color * light.radiance
-    to = center - np.array(light.center)
-    distance2 = max(float(to @ to), 1e-6)
-    cosine = max(0.05, float(to @ record["direction"]) / math.sqrt(distance2))
-    return float(record["color"] @ LUMINANCE) * cosine * area / (distance2 + area / math.pi)
-
-
-def _discs(light: NDArray[Any], number: int) -> NDArray[Any]:
-    """What stands for a record of LIGHT: a row of up to MOST_DISCS records of DISC."""
-    edges = sorted((light["edge_u"], light["edge_v"]), key=lambda edge: float(edge @ edge))
-    lengths = [math.sqrt(float(edge @ edge)) for edge in edges]
-    count = round(min(lengths[1] / lengths[0], MOST_DISCS)) if lengths[0] > 0.0 else 1
-    discs = DISC.zeros(count)
-    discs["kind"], discs["light"] = light["kind"], number
-    discs["place"], discs["color"], discs["radius"] = light["position"], light["color"], light["radius"]
-    if light["kind"] == LIGHT_KINDS[DirectionalLight]:
-        discs["place"] = -light["direction"]
-    if light["kind"] == LIGHT_KINDS[AreaLight]:
-        area = float(light["area"]) / count
-        discs["place"] += ((2.0 * np.arange(count) + 1.0) / count - 1.0)[:, None] * edges[1]
-        discs["color"] *= area
-        discs["radius"], discs["direction"] = math.sqrt(area / math.pi), light["direction"]
-    return discs
