@@ -111,8 +111,8 @@ class Struct:
             first, count = self.offset(field) // 4, int(vector[3] or 1)
             parts = [f"t{i // 4}.{'xyzw'[i % 4]}" for i in range(first, first + count)]
             words = parts[0] if count == 1 else f"vec{count}({', '.join(parts)})"
-            cast = {"int": "floatBitsToInt", "uint": "floatBitsToUint", "i": "floatBitsToInt", "u": "floatBitsToUint"}
-            lines.append(f"    record.{field} = {cast.get(vector[1] or vector[2], '')}({words});")
+            cast = {"i": "floatBitsToInt", "u": "floatBitsToUint"}.get((vector[1] or vector[2])[:1], "")
+            lines.append(f"    record.{field} = {cast}({words});")
         texels = range(self.size // 16)
         return "\n".join(
             [

@@ -141,7 +141,8 @@ class SceneBuffers(Owner):
         lamps = [] if sky is None else [lamp.light(sky) for lamp in self._maps.lamps]
         center = scene.bounds(face_only=bool(scene.face_parts)).mean(axis=0)
         lights, levels = light_records([*rig.lights, *lamps], center)
-        discs, levels = disc_records(lights), levels[: len(rig.lights)]
+        discs = disc_records(lights)
+        del levels[len(rig.lights) :]  # lamps are chosen with the map that they are of
         sky_level = math.pi * float(sky.mean_radiance @ LUMINANCE) * sky.intensity if sky else 0.0
         total = sum(levels) + sky_level
         # A quarter of the choices is uniform, so that a light that is weak at the centre but strong somewhere is found.

@@ -67,7 +67,7 @@ LIGHT = Struct(
 DISC = Struct(
     "Disc",
     [
-        ("place", "vec3"),  # directional: the unit direction of the light
+        ("place", "vec3"),  # of its middle; directional: unit, towards the light
         ("radius", "float"),  # metres; directional: sine of the angular radius
         ("color", "vec3"),  # irradiance at a distance of 1 m, straight ahead
         ("kind", "uint"),  # the light's
@@ -127,9 +127,7 @@ _CONSTANTS = "\n".join(
         f"#define DIELECTRIC_TABLE_SIZE {DIELECTRIC_TABLE_SIZE}",
         f"#define MEDIUM_TABLE_SIZE {MEDIUM_TABLE_SIZE}",
         f"#define SMALLEST_DECAY {SMALLEST_DECAY}",
-        "#define LIGHT_DIRECTIONAL 0u",
-        "#define LIGHT_POINT 1u",
-        "#define LIGHT_AREA 2u",
+        *(f"#define LIGHT_{kind.__name__.removesuffix('Light').upper()} {n}u" for kind, n in LIGHT_KINDS.items()),
         f"#define MASK_FACE {MASK_FACE}u",
         f"#define MASK_SOLID {MASK_SOLID}u",
         f"#define MASK_SPARSE_HAIR {MASK_SPARSE_HAIR}u",

@@ -1,5 +1,5 @@
-// What every pass knows of the scene. The structs and constants come from app/passes/scene_buffers.py,
-// the slots are the ones it binds.
+// What every pass knows of the scene. Structs, constants and slots come from app/passes/scene_layout.py; scene_buffers.py
+// beside it fills them.
 
 #include "scene_structs.glsl" // generated
 #include "texels.glsl"
