@@ -52,7 +52,8 @@ def _discs(light: Any, number: int) -> NDArray[Any]:
         disc["color"], disc["radius"] = light["color"], light["radius"]
         return disc
     shorter, longer = sorted((light["edge_u"], light["edge_v"]), key=lambda edge: math.hypot(*edge))
-    count = round(min(math.hypot(*longer) / math.hypot(*shorter), MOST_DISCS))
+    width, length = math.hypot(*shorter), math.hypot(*longer)  # in single precision, a width may be 0
+    count = MOST_DISCS if length >= MOST_DISCS * width else round(length / width)
     area = float(light["area"]) / count
     discs = DISC.zeros(count)
     discs["kind"], discs["light"], discs["direction"] = light["kind"], number, light["direction"]

@@ -47,6 +47,12 @@ def test_a_lamp_is_a_row_of_discs_of_its_area_and_power(width: float, height: fl
     assert np.ptp(discs["place"][:, 1 - longer]) < 1e-6
 
 
+def test_a_lamp_thinner_than_numbers_are_small_is_a_row_of_points() -> None:
+    discs = discs_of(AreaLight((0.0, 0.0, 2.0), (1e-50, 0.0, 0.0), (0.0, -0.5, 0.0)))
+    assert len(discs) == MOST_DISCS and not discs["radius"].any()
+    assert all(np.isfinite(discs[name]).all() for name in ("place", "color", "direction"))
+
+
 def test_no_lights_are_no_discs() -> None:
     records, levels = light_records((), CENTER)
     assert records.dtype == LIGHT.dtype and not len(records) and not levels
