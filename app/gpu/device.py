@@ -17,7 +17,7 @@ from app.gpu.buffer import Buffer, as_bytes
 from app.gpu.commands import CommandBuffer
 from app.gpu.features import RAYTRACING_EXTENSIONS, enable_chain, optional_extensions
 from app.gpu.formats import format_features, image_format
-from app.gpu.graphics import DrawState, GraphicsPipeline, VertexLayout
+from app.gpu.graphics import Cull, DrawState, GraphicsPipeline, VertexLayout
 from app.gpu.image import Image, Sampler
 from app.gpu.instance import Instance as VulkanInstance
 from app.gpu.lifetime import Ledger, Resource
@@ -290,14 +290,15 @@ class Device:
         depth_test: bool = True,
         depth_write: bool = True,
         vertex_layout: VertexLayout | None = None,
-        cull: Literal["none", "back"] = "none",
+        cull: Cull = "none",
         blend: bool = False,
         samples: int = 1,
     ) -> GraphicsPipeline:
         """A pipeline for triangle lists, drawn in `CommandBuffer.rendering`.
 
         `color_formats` and `depth_format` are those of the images; nearer or equal depth passes. `vertex_layout` has
-        an entry for each vertex buffer, a Struct or a VertexBinding. Fronts are counter-clockwise on the screen.
+        an entry for each vertex buffer, a Struct or a VertexBinding. Fronts are counter-clockwise on the screen;
+        with `cull` "dynamic", `CommandBuffer.cull` says before the draws whether back sides are left out.
         `blend` is straight alpha blending.
         """
         text = Text(defines or {}, includes or {}, constants or {})

@@ -100,6 +100,10 @@ class DrawRecorder(Recorder):
         area = make("VkRect2D", offset={"x": x, "y": y}, extent={"width": width, "height": height})
         vk.vkCmdSetScissor(self.handle, 0, 1, area)
 
+    def cull(self, *, back: bool) -> None:
+        """Leave out triangles seen from behind from now on, or draw them; for pipelines whose `cull` is "dynamic"."""
+        vk.vkCmdSetCullMode(self.handle, vk.VK_CULL_MODE_BACK_BIT if back else vk.VK_CULL_MODE_NONE)
+
     def vertex_buffer(self, buffer: Buffer, offset: int = 0, *, slot: int = 0) -> None:
         """Read vertices of layout entry `slot` from a byte offset of a buffer."""
         self._kept.append(buffer)

@@ -47,6 +47,8 @@ class VertexBinding:
     instanced: bool = False
 
 
+Cull: TypeAlias = Literal["none", "back", "dynamic"]
+
 # A Struct stands for a buffer of its records, each field at the next free location.
 VertexLayout: TypeAlias = Sequence["VertexBinding | Struct"]
 
@@ -60,7 +62,7 @@ class DrawState:
     depth_test: bool = True
     depth_write: bool = True
     vertex_layout: VertexLayout | None = None
-    cull: Literal["none", "back"] = "none"
+    cull: Cull = "none"
     blend: bool = False
     samples: int = 1
 
@@ -92,6 +94,8 @@ class GraphicsPipeline(Pipeline):
                 depthAttachmentFormat=depth,
             )
             dynamic = [vk.VK_DYNAMIC_STATE_VIEWPORT, vk.VK_DYNAMIC_STATE_SCISSOR]
+            if state.cull == "dynamic":
+                dynamic.append(vk.VK_DYNAMIC_STATE_CULL_MODE)
             info = make(
                 "VkGraphicsPipelineCreateInfo",
                 pNext=rendering,

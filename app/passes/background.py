@@ -12,7 +12,8 @@ from app.passes.light_cache import LightCache
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources, ScenePipeline
-from app.scene.model import Material, Mesh
+from app.scene.closed import hides_back_sides, is_closed
+from app.scene.model import Material
 
 PUSH = Struct(
     "Push",
@@ -63,7 +64,7 @@ class Background(Owner):
         with self.building():
             self.radiance = self.own(device.image(width, height, "rgba16f", name="background radiance"))
             self.depth = self.own(device.image(width, height, "d32", name="background depth"))
-            self._pipeline = self._make_pipeline(scene, self._gathered, clear=0, depth_format="d32", cull="none")
+            self._pipeline = self._make_pipeline(scene, self._gathered, clear=0, depth_format="d32", cull="dynamic")
             self._clear_pipeline: ScenePipeline | None = None
             self._tell_parts_apart(scene)
 
@@ -81,8 +82,14 @@ class Background(Owner):
         offsets, parts = self._cache.vertex_offsets, scene.parts
         self._clear = tuple(index for index in offsets if parts[index].material.transmission > 0.0)
         self._solid = tuple(index for index in offsets if index not in self._clear)
+        # Half of the triangles, which nobody sees, are left out where that is sure.
+        self._outsides = {
+            part
+            for part in self._solid
+            if parts[part].material.alpha_mode == "opaque" and hides_back_sides(scene.meshes[part])
+        }
         self._passed = {
-            part: 1.0 if _closed(scene.meshes[part]) else parts[part].material.ior ** -2 for part in self._clear
+            part: 1.0 if is_closed(scene.meshes[part]) else parts[part].material.ior ** -2 for part in self._clear
         }
         if self._clear and self._clear_pipeline is None:
             self._opaque = self.own(self._device.image(*self._size, "rgba16f", name="opaque background"))
@@ -138,17 +145,10 @@ class Background(Owner):
             push["opacity"], push["alpha_cutoff"] = material.opacity, _cutoff(material)
             push["passed"] = self._passed.get(part, 1.0)
             command.push(push)
+            if part not in self._clear:
+                command.cull(back=part in self._outsides)
             scene.draw_part(command, part)
 
 
 def _cutoff(material: Material) -> float:
     return {"opaque": -1.0, "mask": material.alpha_cutoff, "blend": 2.0}[material.alpha_mode]
-
-
-def _closed(mesh: Mesh) -> bool:
-    """Whether every edge of a mesh belongs to two triangles, seams of its texture aside."""
-    _, place = np.unique(mesh.positions + np.float32(0.0), axis=0, return_inverse=True)  # + 0.0 makes -0.0 equal to 0.0
-    t = place.reshape(-1)[mesh.triangles]
-    edges = np.sort(np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]]]), axis=1)
-    _, uses = np.unique(edges[edges[:, 0] != edges[:, 1]], axis=0, return_counts=True)
-    return bool((uses == 2).all())

@@ -159,7 +159,7 @@ class SceneBuffers(Owner):
         if sky is not None:
             record["present"], record["pick"] = 1, picks[-1]
             record["height"], record["width"] = sky.pixels.shape[:2]
-            record["rotation"], record["intensity"] = sky.rotation, sky.intensity
+            record["turn"], record["intensity"] = (math.cos(sky.rotation), math.sin(sky.rotation)), sky.intensity
         other_count = len(lights) != self.light_count
         if other_count:
             self._of_lights.close()

@@ -82,7 +82,7 @@ ENVIRONMENT = Struct(
         ("present", "uint"),
         ("width", "uint"),
         ("height", "uint"),
-        ("rotation", "float"),
+        ("turn", "vec2"),  # cosine and sine of its rotation
         ("intensity", "float"),
         ("pick", "float"),  # probability with which a path chooses the environment
     ],

@@ -27,25 +27,32 @@ def open_border(positions: ArrayLike, triangles: ArrayLike) -> F64:
     Returns:
         (K, 2, 3): the ends of every edge.
     """
-    p = np.asarray(positions, np.float64)
-    t = np.asarray(triangles, np.int64).reshape(-1, 3)
+    p, t = welded(positions, triangles)
     if not len(t):
         return np.zeros((0, 2, 3))
-    first, place = trimesh.grouping.unique_rows(p, digits=_DIGITS)
-    t = place[t]
-    t = t[(t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])]
     edges = np.sort(trimesh.geometry.faces_to_edges(t), axis=1)
     single = edges[trimesh.grouping.group_rows(edges, require_count=1)]
-    ends: F64 = p[first[single]]
-    piece, loop = (_connected(pairs, len(first))[single[:, 0]] for pairs in (edges, single))
-    length = np.bincount(loop, np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1), minlength=len(first))
-    longest = np.zeros(len(first))
+    ends: F64 = p[single]
+    piece, loop = (connected(pairs, len(p))[single[:, 0]] for pairs in (edges, single))
+    length = np.bincount(loop, np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1), minlength=len(p))
+    longest = np.zeros(len(p))
     np.maximum.at(longest, piece, length[loop])
     outer: F64 = ends[length[loop] == longest[piece]]
     return outer
 
 
-def _connected(edges: NDArray[np.int64], vertices: int) -> NDArray[np.int32]:
+def welded(positions: ArrayLike, triangles: ArrayLike) -> tuple[F64, NDArray[np.int64]]:
+    """The places (P, 3) where vertices are, and the triangles (T, 3) between these that have three corners."""
+    p = np.asarray(positions, np.float64)
+    t = np.asarray(triangles, np.int64).reshape(-1, 3)
+    if not len(t):
+        return p, t
+    first, place = trimesh.grouping.unique_rows(p, digits=_DIGITS)
+    t = place[t]
+    return p[first], t[(t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])]
+
+
+def connected(edges: NDArray[np.int64], vertices: int) -> NDArray[np.int32]:
     """Number of the piece that each vertex belongs to."""
     graph = coo_array((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=(vertices, vertices))
     labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]

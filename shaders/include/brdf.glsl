@@ -5,6 +5,8 @@
 // (Kelemen & Szirmay-Kalos 2001), so that a white base under any roughness reflects exactly what arrives.
 // Directions are in the frame of the shading normal (z = n), pointing away from the surface.
 
+#include "truncated.glsl"
+
 struct Lobe {
     vec3 f0;         // Fresnel reflectance at normal incidence
     float f90;       // and at grazing angles: 0 switches the lobe off (ior 1)
@@ -17,7 +19,7 @@ vec2 ggx_albedo_lookup(float cosine, float roughness)
 {
     const int n = GGX_TABLE_SIZE;
     vec2 p = clamp(vec2(cosine, roughness), 0.0, 1.0) * float(n - 1);
-    ivec2 i = min(ivec2(p), ivec2(n - 2));
+    ivec2 i = min(truncated(p), ivec2(n - 2));
     vec2 f = p - vec2(i);
     int at = i.y * n + i.x;
     vec4 low = texel(ggx_albedo, at), high = texel(ggx_albedo, at + n); // a texel holds its right neighbour, too
@@ -28,7 +30,7 @@ vec2 ggx_mean_albedo_lookup(float roughness)
 {
     const int n = GGX_TABLE_SIZE;
     float p = clamp(roughness, 0.0, 1.0) * float(n - 1);
-    int i = min(int(p), n - 2);
+    int i = min(truncated(p), n - 2);
     vec4 row = texel(ggx_albedo, n * n + i);
     return mix(row.xy, row.zw, p - float(i));
 }

@@ -1,15 +1,17 @@
 // The environment: a latitude-longitude map turned about +y. Row 0 is up.
 // Sampling: one alias-table draw a direction (Walker 1977, built by Vose's method), texels weighted by luminance and solid angle.
 
+#include "truncated.glsl"
+
 vec3 world_to_environment(vec3 d)
 {
-    float c = cos(environment.rotation), s = sin(environment.rotation);
+    float c = environment.turn.x, s = environment.turn.y;
     return vec3(c * d.x - s * d.z, d.y, s * d.x + c * d.z);
 }
 
 vec3 environment_to_world(vec3 d)
 {
-    float c = cos(environment.rotation), s = sin(environment.rotation);
+    float c = environment.turn.x, s = environment.turn.y;
     return vec3(c * d.x + s * d.z, d.y, c * d.z - s * d.x);
 }
 
@@ -30,7 +32,7 @@ vec3 environment_blurred(vec3 direction, float roughness)
     if (environment.present == 0u) return vec3(0.0);
     vec2 uv = environment_uv(world_to_environment(direction));
     float level = clamp(roughness, 0.0, 1.0) * float(ENVIRONMENT_LEVELS - 1);
-    int lower = min(int(level), ENVIRONMENT_LEVELS - 2);
+    int lower = min(truncated(level), ENVIRONMENT_LEVELS - 2);
     vec3 a = textureLod(environment_levels[nonuniformEXT(lower)], uv, 0.0).rgb;
     vec3 b = textureLod(environment_levels[nonuniformEXT(lower + 1)], uv, 0.0).rgb;
     return mix(a, b, level - float(lower)) * environment.intensity;

@@ -6,6 +6,7 @@
 #include "dielectric_gain.glsl"
 #include "light_cache.glsl"
 #include "features.glsl"
+#include "truncated.glsl"
 
 layout(set = 0, binding = SLOT_FEATURES, scalar) writeonly buffer FeatureBuffer { uvec4 features[]; };
 layout(set = 0, binding = SLOT_SURFACE, scalar) writeonly buffer SurfaceBuffer { vec2 surface[]; };
@@ -29,7 +30,7 @@ struct Texels {
 Texels texels_at(vec2 light_uv)
 {
     vec2 p = clamp(light_uv * float(SHADOW_SIZE) - 0.5, vec2(0.0), vec2(float(SHADOW_SIZE) - 1.001));
-    uvec2 i = uvec2(p);
+    uvec2 i = uvec2(truncated(p));
     vec2 f = p - vec2(i);
     uint at = i.y * SHADOW_SIZE + i.x;
     Texels t;
@@ -37,7 +38,7 @@ Texels texels_at(vec2 light_uv)
     t.weight = vec4((1.0 - f.x) * (1.0 - f.y), f.x * (1.0 - f.y), (1.0 - f.x) * f.y, f.x * f.y);
     // The four lie in this fine texel and those beside it, about which lights are settled together. A light that had all its
     // samples when others moved has both bits.
-    uvec2 fine = uvec2(clamp(light_uv, 0.0, 1.0 - 1e-6) * float(FINE_SIZE));
+    uvec2 fine = uvec2(truncated(clamp(light_uv, 0.0, 1.0 - 1e-6) * float(FINE_SIZE)));
     SettledLights known = settled[fine.y * FINE_SIZE + fine.x];
     t.all = known.seen & ~known.hidden;
     t.none = known.hidden & ~known.seen;

@@ -85,6 +85,25 @@ def test_culling(gpu: Device, keep: Keep, reverse: bool) -> None:
     assert (image.read() == ([0, 0, 255, 255] if reverse else [255, 0, 0, 255])).all()
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_culling_said_before_a_draw(gpu: Device, keep: Keep, back: bool) -> None:
+    """Left half: seen from the front; right half: from behind."""
+    vertices = keep(gpu.buffer(np.concatenate([covering(0.0, (1, 0, 0)), covering(0.0, (1, 0, 0))[::-1]])))
+    pipeline, color = keep(make_pipeline(gpu, cull="dynamic")), keep(gpu.image(SIZE, SIZE, "rgba8"))
+    with gpu.commands() as cmd, cmd.rendering([color], clear_color=BLUE):
+        cmd.bind(pipeline)
+        cmd.push(PUSH.zeros())
+        cmd.vertex_buffer(vertices)
+        cmd.cull(back=back)
+        for half in (0, 1):
+            cmd.scissor(half * SIZE // 2, 0, SIZE // 2, SIZE)
+            cmd.draw(3, first=3 * half)
+    gpu.submit(keep(cmd))
+    image = color.read()
+    assert (image[:, : SIZE // 2] == [255, 0, 0, 255]).all()
+    assert (image[:, SIZE // 2 :] == ([0, 0, 255, 255] if back else [255, 0, 0, 255])).all()
+
+
 def test_blending(gpu: Device, keep: Keep) -> None:
     image = draw_once(gpu, keep, make_pipeline(gpu, alpha=0.5, blend=True), covering(0.0, (1, 0, 0)))
     assert (np.abs(image.read().astype(int) - [128, 0, 128, 255]) <= 1).all()

@@ -17,6 +17,7 @@ from app.passes.face_depth import FaceDepth
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
+from app.scene.closed import hides_back_sides
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, LightRig
 from app.scene.model import Material, Mesh, Part, Scene, Texture
@@ -217,6 +218,36 @@ class TestFace:
         with drawn(gpu, self._scene(WALL, pane), with_face=True) as (seen, _):
             beside = seen[28:36, SIZE // 2 + 2 : SIZE // 2 + 24, 1]
             assert beside.min() > 0.8 * beside.max()  # it bends the view of 13 of these columns there
+
+
+class TestBackSides:
+    """They are left out where nobody sees them: half of the triangles, and no difference in the picture."""
+
+    METAL = Material("metal", (0.9, 0.7, 0.5), ior=1.0, metallic=1.0, roughness=0.4)
+
+    def test_a_ball_looks_like_one_with_a_hole_behind(self, gpu: Device) -> None:
+        ball = uv_sphere(0.06, 16, 32)
+        furthest = ball.positions[ball.triangles][..., 2].sum(axis=1).argmin()
+        holed = Mesh.of(ball.positions, np.delete(ball.triangles, furthest, axis=0), ball.normals, ball.uvs)
+        assert hides_back_sides(ball) and not hides_back_sides(holed)
+        whole, open_behind = (draw(gpu, a_scene(WALL, Part("ball", mesh, self.METAL))) for mesh in (ball, holed))
+        inside = np.hypot(*np.mgrid[-31.5:32, -31.5:32]) < 16  # shadows at the rim are sampled
+        assert np.allclose(whole[inside], open_behind[inside], rtol=0.02)
+        assert np.array_equal(whole[..., 3], open_behind[..., 3])
+
+    def test_sheets_show_both_sides(self, gpu: Device) -> None:
+        sheet = quad((0.0, 0.0, 0.05), (0.05, 0.0, 0.0), (0.0, 0.05, 0.0))
+        turned = Mesh.of(sheet.positions, sheet.triangles[:, ::-1], -sheet.normals, sheet.uvs)
+        for mesh in (sheet, turned):
+            seen = draw(gpu, a_scene(Part("sheet", mesh, Material("dark", (0.0, 0.0, 0.0), ior=1.0)), WALL))
+            assert seen[24:40, 24:40, :3].max() == 0.0
+
+    def test_one_sees_the_far_side_through_what_is_cut_out(self, gpu: Device) -> None:
+        """A ball of which the half towards the camera is cut away."""
+        holes = np.zeros((1, 4, 4), np.uint8)
+        holes[:, [0, 3]] = 255  # u runs around, and 1/2 faces the camera
+        shell = replace(self.METAL, albedo_map=Texture(holes), alpha_mode="mask")
+        assert (draw(gpu, a_scene(Part("ball", uv_sphere(0.06, 16, 32), shell)))[24:40, 24:40, 3] == 1.0).all()
 
 
 def test_what_is_brighter_than_halves_can_say_stays_a_number(gpu: Device) -> None:
