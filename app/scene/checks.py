@@ -13,12 +13,17 @@ Vec3: TypeAlias = tuple[float, float, float]
 F32: TypeAlias = NDArray[np.float32]
 F64: TypeAlias = NDArray[np.float64]
 
+BRIGHTEST = 1e12
+"""Irradiance, intensity, radiance, and factors on them, at most: products with areas stay within single precision."""
 
-def vec3(value: Iterable[float], what: str) -> Vec3:
-    """Return `value` as three finite floats; `what` names it in the error."""
+
+def vec3(value: Iterable[float], what: str, most: float = math.inf) -> Vec3:
+    """Return `value` as three finite floats within -most..most; `what` names it in the error."""
     x = tuple(float(v) for v in value)
     if len(x) != 3 or not all(map(math.isfinite, x)):
         raise InputError(f"{what} must be three finite numbers, not {x}.")
+    if max(map(abs, x)) > most:
+        raise InputError(f"{what} must be within -{most:g}..{most:g}, but is {x}.")
     return x[0], x[1], x[2]
 
 
@@ -27,11 +32,13 @@ def triple(value: NDArray[np.floating]) -> Vec3:
     return float(value[0]), float(value[1]), float(value[2])
 
 
-def color3(value: Iterable[float], what: str) -> Vec3:
-    """Return `value` as three finite floats >= 0."""
+def color3(value: Iterable[float], what: str, most: float = math.inf) -> Vec3:
+    """Return `value` as three finite floats in 0..most."""
     x = vec3(value, what)
     if min(x) < 0.0:
         raise InputError(f"{what} must not be negative, but is {x}.")
+    if max(x) > most:
+        raise InputError(f"{what} must be <= {most:g}, but is {x}.")
     return x
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InputError
-from app.scene.checks import F32, F64, number
+from app.scene.checks import BRIGHTEST, F32, F64, number
 from app.scene.environment_files import read_environment
 from app.scene.prefilter import prefilter_ggx, row_solid_angles, shrink
 
@@ -37,7 +37,7 @@ class Environment:
         name: for messages.
 
     Raises:
-        InputError: wrong shape, or values that are negative or not finite.
+        InputError: wrong shape, or values that are negative, not finite or too bright.
     """
 
     pixels: F32
@@ -60,6 +60,9 @@ class Environment:
         object.__setattr__(self, "pixels", pixels)
         object.__setattr__(self, "rotation", number(self.rotation, "environment rotation"))
         object.__setattr__(self, "intensity", number(self.intensity, "environment intensity", 0.0))
+        brightest, most = float(pixels.max()) * self.intensity, BRIGHTEST / 10.0  # a lamp gathers pi times that
+        if brightest > most:
+            raise InputError(f"{self.name}: its brightest pixel must be <= {most:g}, but is {brightest:g} in all.")
 
     @classmethod
     def load(cls, path: str | Path, rotation: float = 0.0, intensity: float = 1.0) -> "Environment":

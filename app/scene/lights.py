@@ -16,10 +16,12 @@ import numpy as np
 
 from app.errors import InputError
 from app.scene.assets import find_environment
-from app.scene.checks import Vec3, color3, number, unit3, vec3
+from app.scene.checks import BRIGHTEST, Vec3, color3, number, unit3, vec3
 
 SUN_ANGULAR_RADIUS = math.radians(0.27)
 WHITE: Vec3 = (1.0, 1.0, 1.0)
+FURTHEST = 1e6
+"""Metres from the origin to lights, and half their size, at most: for shaders, what is further is infinitely far."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class DirectionalLight:
     def __post_init__(self) -> None:
         """Check the ranges; InputError names what is wrong."""
         object.__setattr__(self, "direction", unit3(self.direction, "directional light: direction"))
-        object.__setattr__(self, "color", color3(self.color, "directional light: color"))
-        object.__setattr__(self, "irradiance", number(self.irradiance, "directional light: irradiance", 0.0))
+        object.__setattr__(self, "color", color3(self.color, "directional light: color", BRIGHTEST))
+        object.__setattr__(self, "irradiance", number(self.irradiance, "directional light: irradiance", 0.0, BRIGHTEST))
         angle = number(self.angular_radius, "directional light: angular_radius", 0.0, math.pi / 2)
         object.__setattr__(self, "angular_radius", angle)
 
@@ -65,10 +67,10 @@ class PointLight:
 
     def __post_init__(self) -> None:
         """Check the ranges; InputError names what is wrong."""
-        object.__setattr__(self, "position", vec3(self.position, "point light: position"))
-        object.__setattr__(self, "color", color3(self.color, "point light: color"))
-        object.__setattr__(self, "intensity", number(self.intensity, "point light: intensity", 0.0))
-        object.__setattr__(self, "radius", number(self.radius, "point light: radius", 0.0))
+        object.__setattr__(self, "position", vec3(self.position, "point light: position", FURTHEST))
+        object.__setattr__(self, "color", color3(self.color, "point light: color", BRIGHTEST))
+        object.__setattr__(self, "intensity", number(self.intensity, "point light: intensity", 0.0, BRIGHTEST))
+        object.__setattr__(self, "radius", number(self.radius, "point light: radius", 0.0, FURTHEST))
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ class AreaLight:
     def __post_init__(self) -> None:
         """Check the ranges; InputError names what is wrong."""
         for name in ("center", "edge_u", "edge_v"):
-            object.__setattr__(self, name, vec3(getattr(self, name), f"area light: {name}"))
-        object.__setattr__(self, "color", color3(self.color, "area light: color"))
-        object.__setattr__(self, "radiance", number(self.radiance, "area light: radiance", 0.0))
+            object.__setattr__(self, name, vec3(getattr(self, name), f"area light: {name}", FURTHEST))
+        object.__setattr__(self, "color", color3(self.color, "area light: color", BRIGHTEST))
+        object.__setattr__(self, "radiance", number(self.radiance, "area light: radiance", 0.0, BRIGHTEST))
         if self.area < 1e-9 * math.hypot(*self.edge_u) * math.hypot(*self.edge_v) or self.area == 0.0:
             raise InputError("area light: edge_u and edge_v must span an area.")
 
@@ -120,8 +122,8 @@ class AreaLight:
         radiance: float = 1.0,
     ) -> "AreaLight":
         """Return a level width x height rectangle (metres) at `center` that shines on `target`."""
-        width = number(width, "area light: width", 1e-6)
-        height = number(height, "area light: height", 1e-6)
+        width = number(width, "area light: width", 1e-6, 2.0 * FURTHEST)
+        height = number(height, "area light: height", 1e-6, 2.0 * FURTHEST)
         toward = np.subtract(vec3(target, "area light: target"), vec3(center, "area light: center"))
         if np.linalg.norm(toward) < 1e-9:
             raise InputError("area light: center and target must differ.")

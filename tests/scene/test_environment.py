@@ -156,6 +156,7 @@ def bad(value: float) -> Any:
         (bad(math.nan), "contains pixels that are infinite or not a number"),
         (bad(math.inf), "contains pixels that are infinite or not a number"),
         (bad(-0.1), "contains negative pixels"),
+        (bad(1e12), r"its brightest pixel must be <= 1e\+11, but is 1e\+12 in all"),
         (np.ones((4, 4, 3), np.float32), "must be twice as wide as high, not 4 x 4"),
     ],
 )

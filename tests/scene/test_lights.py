@@ -91,6 +91,7 @@ HEAD = POINT + "intensity = 1\n" + POINT
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (HEAD + "intensity = 1e200", "x.toml: light[1]: point light: intensity must be <= 1e+12, but is 1e+200."),
         (HEAD + "intensity = -1", "x.toml: light[1].intensity must be >= 0."),
         (HEAD + "intensity = nan", "x.toml: light[1].intensity must be >= 0."),
         (HEAD + "intensity = inf", "x.toml: light[1].intensity must be a finite number, not inf."),
@@ -170,6 +171,10 @@ def test_names_that_no_file_can_have(name: str) -> None:
         (lambda: PointLight(radius=-1), "point light: radius must be >= 0"),
         (lambda: PointLight(position=(0, math.inf, 0)), "point light: position must be three finite"),
         (lambda: DirectionalLight(irradiance=math.nan), "directional light: irradiance must be a finite"),
+        (lambda: PointLight(position=(0, -1e7, 0)), r"position must be within -1e\+06..1e\+06"),
+        (lambda: PointLight(radius=1e30), r"point light: radius must be <= 1e\+06"),
+        (lambda: AreaLight.facing((0, 0, 1), (0, 0, 0), 1.0, 1e200), r"area light: height must be <= 2e\+06"),
+        (lambda: AreaLight(color=(1, 1e13, 1)), r"area light: color must be <= 1e\+12, but is"),
         (lambda: AreaLight(edge_u=(1, 0, 0), edge_v=(2, 0, 0)), "edge_u and edge_v must span an area"),
         (lambda: AreaLight(color=(1, -1, 1)), "area light: color must not be negative"),
         (lambda: LightRig(exposure=math.inf), "exposure must be a finite number"),
