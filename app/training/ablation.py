@@ -128,21 +128,22 @@ class Scores:
         return db[:, :1] - db
 
     def doubt(self, by_person: bool = False) -> F64:
-        """(variants,) two standard errors of the mean of `lost` over seeds: what other frames would change (jackknife).
+        """(variants,) two standard errors of the mean of `lost` over seeds: what other frames would change.
+
+        To first order (the infinitesimal jackknife, Efron & Stein 1981): without a frame that has nearly all of the
+        error there may be none left to take a logarithm of.
 
         Args:
-            by_person: leave out all frames of a person at once. NaN where there is but one.
+            by_person: all frames of a person count as one draw. NaN where there is but one.
         """
         groups = np.unique(self.person, return_inverse=True)[1] if by_person else np.arange(len(self.pixels))
         count = int(groups.max(initial=-1)) + 1
         if count < 2:
             return np.full(len(self.variants), np.nan)
         member = np.eye(count)[groups]  # (frames, groups)
-        left = self.errors.sum(axis=-1, keepdims=True) - self.errors @ member
-        db = _decibel(left / (self.pixels.sum() - self.pixels @ member))
-        lost = (db[:, :1] - db).mean(axis=0)
-        off = np.square(lost - lost.mean(axis=-1, keepdims=True)).sum(axis=-1)
-        deviation: F64 = 2.0 * np.sqrt((count - 1) / count * off)
+        share = self.errors @ member / self.errors.sum(axis=-1, keepdims=True)
+        lost = 10.0 / math.log(10.0) * (share - share[:, :1]).mean(axis=0)
+        deviation: F64 = 2.0 * np.sqrt(count / (count - 1) * np.square(lost).sum(axis=-1))
         return deviation
 
     @property

@@ -167,8 +167,8 @@ def _legend(scores: Mapping[str, Scores], costs: Costs | str) -> str:
         f"**dB**: PSNR of the display against the truth (`TruthError` in `app/training/metrics.py`) over the "
         f"{face.pixels.sum():,.0f} validation pixels together, {frames} frames of {people} people whom training did "
         "not see.",
-        f"**Lost**: against the first row. ± is two standard errors of what other frames would change (jackknife over "
-        f"frames).{_other_doubts(face)}",
+        f"**Lost**: against the first row. ± is two standard errors of what other frames would change, to "
+        f"first order.{_other_doubts(face)}",
     ]
     if through := scores.get(THROUGH):
         lines.append(

@@ -141,6 +141,14 @@ def test_doubt_is_what_other_frames_would_say() -> None:
     assert 0.88 < np.mean(hits) < 0.995
 
 
+def test_one_frame_with_all_of_the_error_makes_no_nonsense() -> None:
+    """Noise is taken out of errors, so what is left without that frame may be below zero."""
+    errors = np.random.default_rng(4).normal(0.0, 0.01, (1, 2, 40))
+    errors[0, :, 7] += 1.0, 1.5
+    doubt = scores_of(errors, list(range(40))).doubt()[1]
+    assert 0.1 < doubt < 2.0
+
+
 def test_people_may_doubt_more_than_frames() -> None:
     """Frames of a person that err alike are one observation."""
     luck = np.random.default_rng(3).normal(1.0, 0.3, (1, 2, 10)).repeat(8, axis=2)
