@@ -6,7 +6,8 @@ the shader knows nothing of them. While training, radiance may be negative; the 
 do all scores.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -82,6 +83,34 @@ class Generalist(nn.Module):
     def parameters_list(self) -> list[Tensor]:
         """The trained tensors, weight and bias in turn, layer after layer."""
         return [tensor for layer in self.linear for tensor in (layer.weight, layer.bias)]
+
+    def without_idle(self, batches: Iterable[Tensor]) -> "Generalist":
+        """The same network without the hidden units that are 0 for all of these inputs, (n, 32) each.
+
+        Training lets units die that help little. They cost the shader time, and get no gradient that could bring them
+        back to life. A layer keeps one at least.
+        """
+        device = self.scales.mean.device
+        fires = [torch.zeros(layer.out_features, dtype=torch.bool, device=device) for layer in self.linear[:-1]]
+        with torch.no_grad():
+            for features in batches:
+                values = (features - self.scales.mean) / self.scales.deviation
+                for layer, fired in zip(self.linear, fires, strict=False):
+                    values = torch.relu(layer(values))
+                    fired |= (values > 0.0).any(dim=0)
+            net = copy.deepcopy(self)
+            inputs = torch.arange(self.widths[0], device=device)
+            for layer, fired in zip(net.linear, fires, strict=False):
+                outputs = fired.nonzero()[:, 0] if fired.any() else torch.zeros_like(inputs[:1])
+                layer.weight, layer.bias = (
+                    nn.Parameter(layer.weight[outputs][:, inputs]),
+                    nn.Parameter(layer.bias[outputs]),
+                )
+                inputs, layer.in_features, layer.out_features = outputs, len(inputs), len(outputs)
+            last = net.linear[-1]
+            last.weight, last.in_features = nn.Parameter(last.weight[:, inputs]), len(inputs)
+        net.widths = (self.widths[0], *(layer.out_features for layer in net.linear))
+        return net
 
     def export(self) -> npt.NDArray[np.float32]:
         """The network with its scales folded in, as one row of `WeightSet.slots`."""

@@ -62,6 +62,8 @@ from app.training.variation import displaced
 
 CHUNK = 250  # generalist steps between two checkpoints, one or two seconds
 JUDGE_PIXELS = 50_000  # on which the generalist is watched
+IDLE_PIXELS = 1 << 22  # on which a hidden unit must be 0 to be left out, at most
+IDLE_BATCH = 1 << 17
 WATCHED = 0.5  # share of the steps after which the best state is kept; before, the rate is so high that chance decides
 CURVE_SHARE = 4  # a point of the learning curve gets this part of the steps
 CURVE_PIXELS = 2048  # of a hash, that judge a point
@@ -126,7 +128,7 @@ def train(
     torch.set_num_threads(options.threads)
     # What is trained beside the main networks may still be asked for when a run goes on.
     asked = replace(options, widths=(), learning_curve=False).plain()
-    identity = {"options": asked, "data": data.identity}
+    identity = {"options": asked, "data": data.identity, "idle units": "left out"}
     with Checkpoint.open(out, identity, fresh) as state, Display(console) as display:
         _check_splits(data)
         train_pixels, judge_pixels = (_load(display, data, split) for split in ("train", "validation"))
@@ -194,7 +196,8 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
         if MAIN not in state.generalists or _is_finished(out):
             # Ctrl-C in the first seconds, or over a finished run, must not cost the networks that are there.
             return Result(None, None, len(state.groups[MAIN]), True)
-        generalist = run.resumed(MAIN, untrained(options.layers, pixels, run.generator(MAIN, "scales")))
+        net = run.resumed(MAIN, untrained(options.layers, pixels, run.generator(MAIN, "scales")))
+        generalist = run.without_idle(net, pixels)
         found = run.finished(MAIN, generalist, options.experts)
     gains, reaches = ({f"0x{h:04x}": round(x[h], 3) for h in sorted(x)} for x in (found.gains, found.reaches))
     more = {"unfinished": interrupted, "validation_gain_db": gains, "reach": reaches}
@@ -325,7 +328,15 @@ class _Run:
                     state.curves[f"generalist, {widths}{teaches}"].append((float(last), db))
                 state.save()
                 show(last, f"{db:.2f} dB")
-        return self.resumed(name, net)
+        return self.without_idle(self.resumed(name, net), pixels)
+
+    def without_idle(self, net: Generalist, pixels: Pixels) -> Generalist:
+        """The network without the hidden units that no pixel needs, or none of a sample where there are many."""
+        count = len(pixels)
+        index = torch.arange(count)
+        if count > IDLE_PIXELS:
+            index = torch.randint(count, (IDLE_PIXELS,), generator=self.generator("idle"))
+        return net.without_idle(pixels.take(index[i : i + IDLE_BATCH])[0] for i in range(0, len(index), IDLE_BATCH))
 
     def teacher(self, name: str, pixels: Pixels, steps: int) -> Teacher | None:
         """Who teaches the experts, trained as long as the generalist; None if nobody does."""

@@ -43,6 +43,33 @@ def test_export_equals_torch(layers: tuple[int, ...]) -> None:
         np.testing.assert_allclose(got, want.clamp_min(0).numpy(), atol=1e-4, rtol=1e-4)
 
 
+def test_units_that_never_fire_are_left_out() -> None:
+    net, features = some_generalist((32, 16, 12, 15)), some_features(3000)
+    batches = [features[:1000], features[1000:]]
+    with torch.no_grad():
+        for layer in net.linear[:-1]:
+            layer.bias[:] = 2.0
+        net.linear[0].bias[[3, 9]] = -1e3
+        net.linear[1].bias[5] = -1e3
+        lean = net.without_idle(batches)
+        assert lean.widths == (32, 14, 11, 15) and net.widths == (32, 16, 12, 15)
+        assert [tuple(layer.weight.shape) for layer in lean.linear] == [(14, 32), (11, 14), (15, 11)]
+        torch.testing.assert_close(lean(features), net(features))
+        # What fires but once stays.
+        first = torch.relu(net.linear[0]((features - net.scales.mean) / net.scales.deviation))
+        net.linear[1].bias[5] -= net.linear[1](first)[:, 5].topk(2).values.mean()
+        assert net.without_idle(batches).widths == (32, 14, 12, 15)
+
+
+def test_a_layer_of_idle_units_keeps_one() -> None:
+    net, features = some_generalist((32, 8, 15)), some_features(100)
+    with torch.no_grad():
+        net.linear[0].bias[:] = -1e3
+        lean = net.without_idle([features])
+        assert lean.widths == (32, 1, 15)
+        torch.testing.assert_close(lean(features), net(features))
+
+
 def test_channels_that_never_change_are_harmless() -> None:
     features = some_features(200)
     features[:, 3] = 0.25
