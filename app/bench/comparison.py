@@ -22,7 +22,8 @@ from app.bench.worker import Worker
 from app.network.layers import flops
 from app.scene_options import SceneOptions
 
-DEEP = (32, 32, 32, 28, 15)  # widths of the networks measured besides the shipped ones
+NARROW = (32, 32, 28, 15)  # widths as training starts with; of trained ones it leaves out what is idle
+DEEP = (32, 32, 32, 28, 15)
 WIDE = (32, 64, 64, 64, 64, 15)  # and of those as wide and as deep as the pass allows, for comparison with libraries
 CHANNELS = (32, 64, 128)  # of the 3x3 convolutions, in as many layers as DEEP has
 PIXELS = SIZE * SIZE
@@ -37,7 +38,7 @@ class Comparison:
     Args:
         enter: enters a worker and sees to it that it is closed.
         options: device; sizes are not looked at.
-        layers: widths of the shipped networks.
+        layers: widths of the networks compared, besides DEEP and WIDE.
         figures: what is measured goes there.
         quick: measure nothing twice in a round.
         generalist: widths of a wide network that draws all tiles, to compare with; None for none.
@@ -97,9 +98,10 @@ class Comparison:
         """Return what the report says of the networks besides figures."""
         return {
             "fused_networks": NETWORKS,
+            "fused_layers": list(self._layers),
             "fused_layers_deep": list(DEEP),
             "fused_layers_wide": list(WIDE),
-            # Of the shipped networks, layer by layer, and of a thread of the convolutions: the quickest on this device.
+            # Of these networks, layer by layer, and of a thread of the convolutions: the quickest on this device.
             "layered_activations": self._networks.ask(Networks.activations, self._layers),
             "convolution_shape": self._convolutions.ask(Convolutions.shape),
             "flop_per_byte": self.traffic(),

@@ -182,8 +182,8 @@ def _tune(options: SceneOptions) -> None:
 def _tables(results: dict[str, Any]) -> "list[Table]":
     width, height = results["size"]
     title = f"{results['device']}, CPU cores: {results['cpu_cores']}, rounds: {results['rounds']}"
-    if "fused_layers_deep" in results:
-        keys = ("layers", "fused_layers_deep", "fused_layers_wide")
+    if "fused_layers" in results:
+        keys = ("fused_layers", "fused_layers_deep", "fused_layers_wide")
         widths, deep, wide = ("-".join(map(str, results[key])) for key in keys)
         if generalist := results["wide_generalist_layers"]:
             wide += f", generalist {'-'.join(map(str, generalist))}"

@@ -79,7 +79,7 @@ def test_everything_once(tmp_path: Path) -> None:
     assert report["face_triangles_ms_512"]["median"] < raster < 1e3 / report["fps_512_raster"]["median"]
     # The page is of the same run.
     assert f"<td>{short(report['conv64_over_fused']['median'])}</td>" in page.read_text()
-    work = flops(report["layers"]) * 512 * 512 * 1e-6
+    work = flops(report["fused_layers"]) * 512 * 512 * 1e-6
     assert math.isclose(report["fused_gflops"]["median"], work / report["tile_network_ms_full"]["median"], rel_tol=1e-6)
 
 

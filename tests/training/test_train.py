@@ -32,6 +32,7 @@ from app.training.generate import Here, generate
 from app.training.judge import Judge
 from app.training.manifest import BLOCK
 from app.training.metrics import psnr, squared_error
+from app.training.model import Generalist, untrained
 from app.training.pixels import load_pixels
 from app.training.ray_experts import RayExperts
 from app.training.train import Result, choose_device, train
@@ -133,6 +134,26 @@ def test_heavy_noise_makes_nothing_darker(tmp_path: Path) -> None:
         pixels, weights = load_pixels(Dataset(path), "train"), WeightSet.load(path / "weights")
         brightness.append(forward(weights, pixels.features[::7].numpy(), pixels.scale[::7].numpy(), 0).sum(axis=0))
     np.testing.assert_allclose(brightness[1] / brightness[0], 1.0, atol=0.05)
+
+
+def test_units_that_died_are_left_out_of_all_networks(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three of the first hidden layer's are dead from the start."""
+
+    def crippled(*args: Any) -> Generalist:
+        net = untrained(*args)
+        with torch.no_grad():
+            net.linear[0].bias[[2, 5, 7]] = -1e3
+        return net
+
+    monkeypatch.setattr(train_module, "untrained", crippled)
+    assert train(data, tmp_path, TINY, console=QUIET).experts > 3
+    weights, values = WeightSet.load(tmp_path), load_pixels(data, "train").features.numpy().astype(np.float32)
+    assert weights.layers[1] <= TINY.layers[1] - 3
+    for weight, bias in weights.matrices(0)[:-1]:
+        values = np.maximum(values @ weight.T + bias, 0.0)
+        assert (values > 0.0).any(axis=0).all()
 
 
 def test_the_file_says_how_it_was_trained(trained: tuple[Result, Path], data: Dataset) -> None:
