@@ -328,7 +328,11 @@ class _Run:
                     state.curves[f"generalist, {widths}{teaches}"].append((float(last), db))
                 state.save()
                 show(last, f"{db:.2f} dB")
-        return self.without_idle(self.resumed(name, net), pixels)
+        lean = self.without_idle(self.resumed(name, net), pixels)
+        if curve and lean.widths != layers:
+            left = "-".join(map(str, lean.widths))
+            self.display.console.print(f"{title}: units that never fire are left out, {left} remain.", highlight=False)
+        return lean
 
     def without_idle(self, net: Generalist, pixels: Pixels) -> Generalist:
         """The network without the hidden units that no pixel needs, or none of a sample where there are many."""

@@ -148,7 +148,10 @@ def test_units_that_died_are_left_out_of_all_networks(
         return net
 
     monkeypatch.setattr(train_module, "untrained", crippled)
-    assert train(data, tmp_path, TINY, console=QUIET).experts > 3
+    said = Console(file=io.StringIO(), width=200)
+    assert train(data, tmp_path, TINY, console=said).experts > 3
+    assert isinstance(said.file, io.StringIO)
+    assert "Generalist: units that never fire are left out, 32-" in said.file.getvalue()
     weights, values = WeightSet.load(tmp_path), load_pixels(data, "train").features.numpy().astype(np.float32)
     assert weights.layers[1] <= TINY.layers[1] - 3
     for weight, bias in weights.matrices(0)[:-1]:
