@@ -242,6 +242,10 @@ class TestBackSides:
             seen = draw(gpu, a_scene(Part("sheet", mesh, Material("dark", (0.0, 0.0, 0.0), ior=1.0)), WALL))
             assert seen[24:40, 24:40, :3].max() == 0.0
 
+    def test_a_room_is_seen_from_within(self, gpu: Device) -> None:
+        room = Part("room", box((-1.0, -1.0, -1.0), (1.0, 1.0, 2.0)), self.METAL)
+        assert (draw(gpu, a_scene(room))[..., 3] == 1.0).all()
+
     def test_one_sees_the_far_side_through_what_is_cut_out(self, gpu: Device) -> None:
         """A ball of which the half towards the camera is cut away."""
         holes = np.zeros((1, 4, 4), np.uint8)

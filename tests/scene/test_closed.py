@@ -30,8 +30,14 @@ def spike(width: float, length: float = 0.01) -> Mesh:
 
 def test_balls_and_boxes_are_closed_and_sheets_are_not() -> None:
     """Seams of the texture do not open them."""
-    assert is_closed(BALL) and is_closed(box()) and not is_closed(quad())
-    assert hides_back_sides(BALL) and hides_back_sides(box()) and not hides_back_sides(quad())
+    crate = box((-0.1, -0.1, -0.1), (0.1, 0.1, 0.1))
+    assert is_closed(BALL) and is_closed(crate) and not is_closed(quad())
+    assert hides_back_sides(BALL) and hides_back_sides(crate) and not hides_back_sides(quad())
+
+
+def test_a_room_is_seen_from_within() -> None:
+    assert is_closed(box((-2, 0, -2), (2, 3, 2))) and not hides_back_sides(box((-2, 0, -2), (2, 3, 2)))
+    assert not hides_back_sides(together(BALL, box((-2, 0, -2), (2, 3, 2))))
 
 
 def test_a_body_inside_out_shows_its_back_sides_wherever_it_is() -> None:
