@@ -22,8 +22,7 @@ from app.bench.worker import Worker
 from app.network.layers import flops
 from app.scene_options import SceneOptions
 
-NARROW = (32, 32, 28, 15)  # widths as training starts with; of trained ones it leaves out what is idle
-DEEP = (32, 32, 32, 28, 15)
+DEEP = (32, 32, 32, 28, 15)  # widths of the networks measured besides those that training starts with
 WIDE = (32, 64, 64, 64, 64, 15)  # and of those as wide and as deep as the pass allows, for comparison with libraries
 CHANNELS = (32, 64, 128)  # of the 3x3 convolutions, in as many layers as DEEP has
 PIXELS = SIZE * SIZE

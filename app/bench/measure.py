@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.bench.comparison import NARROW, Comparison
+from app.bench.comparison import Comparison
 from app.bench.figures import Samples
 from app.bench.frames import FRAMES, SMALL, Keys, OtherRenderers, Part, Views
 from app.bench.packages import PACKAGES, absence, installed
@@ -18,6 +18,7 @@ from app.bench.worker import Worker
 from app.errors import InputError
 from app.gpu import DeviceInfo
 from app.network import shader
+from app.network.layers import LAYERS
 from app.network.weights import WeightSet
 from app.open_renderer import open_device
 from app.processor import processor_name
@@ -60,7 +61,7 @@ def measure_all(
     with ExitStack() as stack:
         enter = stack.enter_context
         views = Views(enter, options, figures, passes, rays=rays, frames=frames)
-        comparison = Comparison(enter, options, NARROW, figures, quick=quick, generalist=timed)
+        comparison = Comparison(enter, options, LAYERS, figures, quick=quick, generalist=timed)
         keys = Keys(enter, options, figures)
         others = OtherRenderers(enter, options, figures, views.rasterised, rays=rays, frames=frames)
         parts = [*comparison.parts, *views.parts, *keys.parts, *others.parts]

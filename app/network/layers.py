@@ -16,6 +16,7 @@ from app.network.schema import CHANNELS, FEATURES, channels
 MIXED = ("diffuse", "diffuse_narrow", "diffuse_wide", "specular", "transmission")
 COLORS = 3  # linear Rec.709
 OUTPUTS = COLORS * len(MIXED)  # red, green and blue of the first feature, then of the next
+LAYERS = (CHANNELS, 32, 28, OUTPUTS)  # widths that training starts with; of what it learns, idle units are left out
 MAX_WIDTH = 1024
 MAX_LAYERS = 5
 

@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from app.errors import InputError
-from app.network.layers import OUTPUTS, check_layers, parameter_count
+from app.network.layers import LAYERS, check_layers, parameter_count
 from app.network.parameters import arrange
 from app.network.schema import SCHEMA_VERSION
 from app.network.tile_hash import HASH_SCALE, HASHES
@@ -42,7 +42,7 @@ class WeightSet:
     """All networks of one training run, in memory.
 
     Attributes:
-        layers: widths from input to output, e.g. (32, 32, 28, OUTPUTS).
+        layers: widths from input to output, e.g. LAYERS.
         slots: (slots, parameters) float32, finite; row 0 is the generalist.
         table: (65536,) uint32, tile hash -> row of `slots`.
         hash_scale: bins of the tile hash along 0..1.
@@ -119,7 +119,7 @@ class WeightSet:
         return result
 
     @staticmethod
-    def untrained(layers: Sequence[int] = (32, 32, 28, OUTPUTS), seed: int = 0, slots: int = 1) -> "WeightSet":
+    def untrained(layers: Sequence[int] = LAYERS, seed: int = 0, slots: int = 1) -> "WeightSet":
         """Networks with random weights (He et al. 2015), for tests and timing.
 
         Args:

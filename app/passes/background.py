@@ -64,7 +64,7 @@ class Background(Owner):
         with self.building():
             self.radiance = self.own(device.image(width, height, "rgba16f", name="background radiance"))
             self.depth = self.own(device.image(width, height, "d32", name="background depth"))
-            self._pipeline = self._make_pipeline(scene, self._gathered, clear=0, depth_format="d32", cull="dynamic")
+            self._pipeline = self._make_pipeline(scene, self._gathered, clear=0, depth_format="d32")
             self._clear_pipeline: ScenePipeline | None = None
             self._tell_parts_apart(scene)
 
@@ -82,11 +82,12 @@ class Background(Owner):
         offsets, parts = self._cache.vertex_offsets, scene.parts
         self._clear = tuple(index for index in offsets if parts[index].material.transmission > 0.0)
         self._solid = tuple(index for index in offsets if index not in self._clear)
-        # Half of the triangles, which nobody sees, are left out where that is sure.
-        self._outsides = {
+        # Of clear parts only the first boundary shows; of others nobody sees back sides where that is sure.
+        self._one_sided = {
             part
-            for part in self._solid
-            if parts[part].material.alpha_mode == "opaque" and hides_back_sides(scene.meshes[part])
+            for part in offsets
+            if part in self._clear
+            or (parts[part].material.alpha_mode == "opaque" and hides_back_sides(scene.meshes[part]))
         }
         self._passed = {
             part: 1.0 if is_closed(scene.meshes[part]) else parts[part].material.ior ** -2 for part in self._clear
@@ -95,13 +96,13 @@ class Background(Owner):
             self._opaque = self.own(self._device.image(*self._size, "rgba16f", name="opaque background"))
             self._linear = self.own(self._device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
             self._nearest = self.own(self._device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
-            self._clear_pipeline = self._make_pipeline(scene, self._seen_through, clear=1, cull="back")
+            self._clear_pipeline = self._make_pipeline(scene, self._seen_through, clear=1)
 
     def _make_pipeline(
         self, scene: SceneBuffers, resources: Callable[[], Resources], *, clear: int, **state: Any
     ) -> ScenePipeline:
         shaders = ("background.vert", "background.frag")
-        make = partial(self._device.graphics_pipeline, *shaders, color_formats=["rgba16f"], **state)
+        make = partial(self._device.graphics_pipeline, *shaders, color_formats=["rgba16f"], cull="dynamic", **state)
         includes = {**self._cache.includes, "features.glsl": glsl(), "background.glsl": PUSH.glsl}
         return self.own(ScenePipeline(make, scene, resources, push=PUSH, defines={"CLEAR": clear}, includes=includes))
 
@@ -145,8 +146,7 @@ class Background(Owner):
             push["opacity"], push["alpha_cutoff"] = material.opacity, _cutoff(material)
             push["passed"] = self._passed.get(part, 1.0)
             command.push(push)
-            if part not in self._clear:
-                command.cull(back=part in self._outsides)
+            command.cull(back=part in self._one_sided)
             scene.draw_part(command, part)
 
 

@@ -6,7 +6,7 @@ shaders/include/scene.glsl gets all of it as generated files (`SCENE_INCLUDES`).
 from app.gpu import Struct
 from app.passes.dielectric_table import DIELECTRIC_TABLE_SIZE
 from app.passes.ggx_albedo import TABLE_SIZE
-from app.scene.lights import AreaLight, DirectionalLight, PointLight
+from app.scene.lights import FURTHEST, AreaLight, DirectionalLight, PointLight
 from app.scene.medium import MEDIUM_TABLE_SIZE, SMALLEST_DECAY
 
 MAX_TEXTURES = 32
@@ -127,6 +127,7 @@ _CONSTANTS = "\n".join(
         f"#define DIELECTRIC_TABLE_SIZE {DIELECTRIC_TABLE_SIZE}",
         f"#define MEDIUM_TABLE_SIZE {MEDIUM_TABLE_SIZE}",
         f"#define SMALLEST_DECAY {SMALLEST_DECAY}",
+        f"#define LIGHT_FAR {FURTHEST}",
         *(f"#define LIGHT_{kind.__name__.removesuffix('Light').upper()} {n}u" for kind, n in LIGHT_KINDS.items()),
         f"#define MASK_FACE {MASK_FACE}u",
         f"#define MASK_SOLID {MASK_SOLID}u",

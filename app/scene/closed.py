@@ -48,7 +48,7 @@ def hides_back_sides(mesh: Mesh) -> bool:
     _, first = np.unique(bodies, return_index=True)
     body = bodies[triangles[:, 0]]
     corners = places[triangles]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = trimesh.triangles.cross(corners)
     away = corners[:, 0] - places[first[body]]
     volumes = np.bincount(body, (away * normals).sum(axis=1) / 6.0)
     areas = np.bincount(body, np.linalg.norm(normals, axis=1) / 2.0)

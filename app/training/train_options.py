@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from app.errors import InputError
-from app.network.layers import OUTPUTS, check_layers
-from app.network.schema import CHANNELS
+from app.network.layers import LAYERS, check_layers
 from app.training.experts import TRAINS, ExpertOptions
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -33,7 +32,7 @@ class TrainOptions:
         learning_curve: whether to train on fewer people as well, to see what more data would bring.
     """
 
-    layers: tuple[int, ...] = (CHANNELS, 32, 28, OUTPUTS)
+    layers: tuple[int, ...] = LAYERS
     seed: int = 0
     threads: int = 2
     device: str = "auto"

@@ -3,12 +3,10 @@
 
 struct LightSample {
     vec3 direction;   // unit, towards the light
-    float distance;   // metres; LIGHT_FAR for directional lights
+    float distance;   // metres; LIGHT_FAR (app/scene/lights.py) for directional lights
     vec3 radiance;    // emitted radiance divided by the pdf of `direction` (for a light of size 0: its irradiance)
     float pdf;        // solid-angle pdf; 0 where hitting the light by chance is impossible
 };
-
-const float LIGHT_FAR = 1e6;
 
 LightSample sample_light(Light light, vec3 p, vec2 xi)
 {
