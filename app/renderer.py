@@ -24,7 +24,7 @@ from app.network.weights import WeightSet
 from app.passes.composite import composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
-from app.passes.light_cache import LightCache
+from app.passes.light_cache import PARTS, LightCache
 from app.passes.network_pipeline import network_pipeline
 from app.passes.owner import Owner
 from app.passes.progressive_reference import ProgressiveReference
@@ -39,6 +39,9 @@ from app.scene.model import Scene
 __all__ = ["GBUFFER_KINDS", "Renderer"]
 
 _CENTER = (0.0, 0.0)
+# Parts of the light cache's next samples that a frame gathers, at most, while something moves and when nothing has for
+# some frames: input is waited for no longer, and pictures of light that settles are not worth drawing as often.
+_PARTS_MOVING, _PARTS_AT_REST, _FRAMES_TO_REST = 1, PARTS // 4, 8
 _ENOUGH_BESIDE = 64  # samples of a neural picture beside the reference: all time after that is the reference's
 
 
@@ -97,11 +100,12 @@ class Renderer(Owner):
             self._need_raytracing("A traced G-buffer")
         self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split, self.submit_seconds = 0.5, 0.0
-        self.antialias_motion = self._interleaves_reference = False
+        self.antialias_motion = self._interleaves = False
         self._scene = scene
         self._size = size
         self._ran: list[CommandBuffer] = []  # by the last frame
         self._frames = self._used = 0  # drawn, and those before the networks changed
+        self._moved = 0  # frames before the scene has changed
         self._compiled = {weights.layers}
         self._face_center = scene.bounds(face_only=True).mean(axis=0)
         self._shown: tuple[Any, ...] = ()
@@ -146,6 +150,7 @@ class Renderer(Owner):
     @scene.setter
     def scene(self, scene: Scene) -> None:
         old, self._scene = self._scene, scene
+        self._moved = self._frames
         if scene.parts is not old.parts:
             raise InputError("A renderer keeps its meshes; make a new one for others.")
         if scene.lights != old.lights or scene.environment is not old.environment:
@@ -207,24 +212,26 @@ class Renderer(Owner):
         return reference.samples if alone else min(self._neural_samples, reference.samples)
 
     @property
-    def interleaves_reference(self) -> bool:
-        """Whether a `render` shall trace but a pixel of every block, so that a sample of the reference takes several.
+    def interleaves(self) -> bool:
+        """Whether a `render` shall do no more than a part of what takes long, so that pictures come often.
 
-        False at first, when only pictures that `must_interleave` do so. For windows on devices where a sample of all
-        pixels takes long; to assign another value starts the reference over.
+        Then it traces but a pixel of every block of the reference, which takes several for a sample; and it gathers
+        some parts of the light cache's next samples, fewer while something moves. For windows on devices where either
+        takes long. False at first, when only a reference that `must_interleave` does so; to assign another value
+        starts the reference over.
         """
-        return self._interleaves_reference
+        return self._interleaves
 
-    @interleaves_reference.setter
-    def interleaves_reference(self, interleaves: bool) -> None:
-        self._interleaves_reference = interleaves
+    @interleaves.setter
+    def interleaves(self, interleaves: bool) -> None:
+        self._interleaves = interleaves
         if self._passes.reference is not None:
             self._finish()
             self._passes.reference.interleaved = interleaves
 
     @property
     def lights_settled(self) -> bool:
-        """Whether the light cache has all its samples; before that every frame starts the accumulation over."""
+        """Whether the light cache has all its samples; whenever it has more, the accumulation starts over."""
         return self._cache.converged
 
     @property
@@ -246,10 +253,11 @@ class Renderer(Owner):
         own = self._commands.begin(self._frames)
         run: list[CommandBuffer] = []
         if neural and not self._cache.converged:
-            state = self._cache.advance()
+            state = self._cache.advance(self._light_parts)
             own.light.write(self._frame_record(0, _CENTER), state)
-            run += (own.light.commands, self._cache.command)
-            self._neural_samples = 0
+            run += (own.light.commands, *self._cache.commands)
+            if self._cache.between_updates:
+                self._neural_samples = 0
         history, keeps = self._history, neural and self.antialias_motion and not self._shows_layer
         if neural:
             history.begin(self._neural_samples, keeps)
@@ -313,7 +321,8 @@ class Renderer(Owner):
         """Milliseconds on the GPU of every pass of the last `render`, by name."""
         result: dict[str, float] = {}
         for commands in self._ran:
-            result |= commands.timings()
+            for name, milliseconds in commands.timings().items():
+                result[name] = result.get(name, 0.0) + milliseconds
         return result
 
     # Reading back
@@ -354,7 +363,7 @@ class Renderer(Owner):
         self._passes = self._of_size.own(
             FramePasses(
                 self.device, self._buffers, self._cache, self._store.current, self._size, self._gbuffer,
-                interleaves_reference=self._interleaves_reference,
+                interleaves_reference=self._interleaves,
             )
         )  # fmt: skip
         self._record()
@@ -416,6 +425,13 @@ class Renderer(Owner):
     def _finish(self) -> None:
         """Wait until no frame is under way."""
         self._commands.finish()
+
+    @property
+    def _light_parts(self) -> int:
+        """How many parts of the light cache's next samples a frame gathers, at most."""
+        if not self._interleaves:
+            return PARTS
+        return _PARTS_MOVING if self._frames < self._moved + _FRAMES_TO_REST else _PARTS_AT_REST
 
     def _forget_commands(self) -> None:
         """Close all commands, once frames under way are drawn."""

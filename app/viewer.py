@@ -60,7 +60,7 @@ class Viewer:
         self._drawn_state: tuple[Any, ...] = ()
         self._blits: dict[int, CommandBuffer] = {}  # for each image of the window
         self._swapchain = Swapchain(device, window.handle, window.framebuffer_size)
-        renderer.interleaves_reference = device.info.kind == "cpu"  # or else input waits for seconds
+        renderer.interleaves = device.info.kind == "cpu"  # or else input waits for seconds
         window.input = self
 
     def run(self, frames: int | None = None) -> None:

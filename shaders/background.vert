@@ -22,12 +22,11 @@ void main()
     // Vertices are fetched, not fed: the same buffer serves the ray tracer.
     Vertex v = load_vertex(uint(gl_VertexIndex));
     GatheredLight light = gathered[uint(gl_VertexIndex) - push.first_vertex + push.first_point];
-    uint samples = state.first_sample + state.samples;
     out_position = v.position;
     out_normal = v.normal;
     out_uv = v.uv;
     float around = 1.0 / max(light.looks, 1e-6);
-    out_irradiance = light.lights / float(samples) + mean_reflected(light, state.kept, samples) + light.environment;
+    out_irradiance = light.lights / light.samples + mean_reflected(light, state.kept) + light.environment;
     out_environment = light.environment;
     out_ambient_visibility = light.ambient_visibility * around;
     gl_Position = frame.view_projection * vec4(v.position, 1.0);

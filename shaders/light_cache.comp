@@ -106,6 +106,7 @@ void main()
     vec3 sky = complete ? environment_irradiance(point.normal) : vec3(0.0);
     if (gathers) {
         if (complete) sum.environment = share_seen(sum, sky);
+        sum.samples = float(state.first_sample + push.of_update + 1u);
         gathered[i] = sum;
     } else {
         fine[place] = FineLight(sum.lights, sum.seen, sum.whole, sky);

@@ -14,13 +14,12 @@ void main()
     uint i = gl_GlobalInvocationID.x;
     if (i >= TEXELS || points[i].traced == 0u) return;
     GatheredLight g = gathered[i];
-    uint samples = state.first_sample + state.samples;
-    float n = 1.0 / float(samples);
+    float n = 1.0 / g.samples;
     float around = 1.0 / max(g.looks, 1e-6), inward = 1.0 / max(g.looks_inward, 1.0);
     // Of what is open on average, less what chance made of it: nothing is left to chance where all is open.
     float visibility = g.ambient_visibility * around;
     vec3 opening = (g.open - visibility * visibility * g.looked) * around;
-    vec3 reflected = mean_reflected(g, state.kept, samples);
+    vec3 reflected = mean_reflected(g, state.kept);
     vec3 transmission = g.transmission * (state.kept != 0u ? n : inward); // likewise
     vec3 moment = g.moment * n + g.sky_moment * around;
     float thickness = g.looks_inward > 0.0 ? g.thickness * inward : THICKNESS_MAX;

@@ -42,7 +42,7 @@ def renderer(gpu: Device, kept_renderer: Renderer, face: Scene) -> Renderer:
     kept_renderer.scene = face.with_camera(face.camera.orbit(0.1, 0.0))  # accumulation starts over
     kept_renderer.scene, kept_renderer.mode, kept_renderer.split = face, "neural", 0.5
     kept_renderer.resize(*SIZE)
-    kept_renderer.interleaves_reference = False
+    kept_renderer.interleaves = False
     return kept_renderer
 
 
@@ -97,7 +97,7 @@ def test_the_picture_is_the_same_on_a_discrete_gpu(
 def test_an_interleaved_reference_shows_blocks_until_all_pixels_have_a_sample(renderer: Renderer) -> None:
     renderer.mode = "reference"
     whole = settled(renderer)
-    renderer.interleaves_reference = True
+    renderer.interleaves = True
     y, x = np.mgrid[: SIZE[1], : SIZE[0]]
     for frame in range(INTERLEAVE**2):
         assert renderer.samples == 0
@@ -116,7 +116,7 @@ def test_an_interleaved_reference_shows_blocks_until_all_pixels_have_a_sample(re
     renderer.resize(64, 48)
     renderer.render()
     assert renderer.samples == 0, "another size changes nothing about it"
-    renderer.interleaves_reference = False
+    renderer.interleaves = False
     renderer.render()
     assert renderer.samples == 1
 

@@ -7,7 +7,7 @@ does not depend on the size of the screen.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -48,6 +48,10 @@ CACHE_IMAGES = (*COARSE_IMAGES, "LIGHTS")  # the last of fine texels
 _KNOWN_LIGHTS = 32  # bits of masks of lights
 # Rays of a fine texel and of each around it that agree about a light, before it is looked for no more.
 SETTLING_SAMPLES = 4
+# Updates after the first can be gathered in so many parts, so that a slow device draws pictures in between: one part
+# of them a frame, or several.
+PARTS = 16
+_PARTS_AT_ONCE = (PARTS // 4, 1)  # that there are commands for
 LightKind: TypeAlias = Literal["trace", "maps"]
 LIGHT_KINDS: tuple[LightKind, ...] = get_args(LightKind)
 
@@ -68,6 +72,7 @@ GATHERED_LIGHT = Struct(
         ("open", "vec3"),  # those of them in which nothing is in the way
         ("looks", "float"),  # how many directions over the hemisphere were tried, by weight
         ("looks_inward", "float"),  # the same of those inwards that came to something
+        ("samples", "float"),  # that the sums of lights stand for
     ],
 )
 FINE_LIGHT = Struct(
@@ -97,7 +102,9 @@ CACHE_STATE = Struct(
         # After lights have moved and nothing else, what the sums tell of the environment and of shapes still holds.
         ("kept", "uint"),  # whether it does: these sums stand for more samples than the others, which begin anew
         ("known_lights", "uint"),  # bits of lights that are looked for no more
-        ("samples_before", "uint"),  # that the sums stood for when lights moved
+        ("first_part", "uint"),  # of the update: where it gathers this time
+        ("parts", "uint"),  # so many at once
+        ("all_parts", "uint"),  # that the update is split into
         ("settling_lights", "uint"),  # so many of them may be settled before all samples are there
         ("unit", "float"),  # of light in the images: a power of two, so that halves neither overflow nor lose bits
         ("bounce_gain", "float"),  # for the first update, which knows nothing of the light that surfaces reflect
@@ -115,9 +122,9 @@ float share_of(uint looks) { return float(looks & 0xffffu) / float(max(looks >> 
 bool has_bit(uint mask, uint light) { return light < 32u && (mask >> light & 1u) != 0u; }
 
 // What was kept when lights moved are looks that saw nothing of what surfaces reflect since.
-vec3 mean_reflected(GatheredLight light, uint kept, uint samples)
+vec3 mean_reflected(GatheredLight light, uint kept)
 {
-    return light.reflected / (kept != 0u ? float(samples) : max(light.looks, 1e-6));
+    return light.reflected / (kept != 0u ? light.samples : max(light.looks, 1e-6));
 }
 uint texel_around(uint fine) { return fine / FINE_SIZE / FINE_SCALE * CACHE_SIZE + fine % FINE_SIZE / FINE_SCALE; }
 // The k-th of scale * scale finer texels within one of a square of `size`.
@@ -152,11 +159,11 @@ class LightCache(Owner):
     Attributes:
         images: CACHE_IMAGES as (image, sampler); sampled at uv, v = 0 in row 0.
         gathered: buffer of GATHERED_LIGHT: size * size texels, then the background's vertices in order of the parts.
-        command: what the last update ran, or the next one runs after `advance`; overlapping.
+        commands: what the last update ran, or the next one runs after `advance`; overlapping.
         visibility: buffer of uint [light][shadow texels, SHADOW_SCALE * FINE_SCALE * size along the square; then the
             vertices]: how often the light was looked for (upper half) and seen (lower half).
         settled: buffer of SETTLED_LIGHTS, of every fine texel.
-        state: buffer of CACHE_STATE; first_sample + samples is the number that sums stand for.
+        state: buffer of CACHE_STATE.
     """
 
     def __init__(
@@ -178,7 +185,8 @@ class LightCache(Owner):
         self.samples, self.samples_per_update, self._seed = samples, samples_per_update, seed
         # What `restart` has kept: see CACHE_STATE.
         self._kept, self._known = False, 0
-        self._samples_before = self._gathered_samples = 0
+        self._gathered_samples = 0
+        self._gathered_parts = 0  # of the update under way
         self.includes = {"light_cache.glsl": self._declarations()}
         with self.building():
             self._make_images()
@@ -253,12 +261,10 @@ class LightCache(Owner):
             self._kept, self._known = False, 0
         else:
             gone = sum(1 << light for light in moved)
-            if begun:
-                if self.converged:
-                    self._known = (1 << min(self.scene.light_count, _KNOWN_LIGHTS)) - 1
-                self._samples_before = self._gathered_samples
+            if self.converged:
+                self._known = (1 << min(self.scene.light_count, _KNOWN_LIGHTS)) - 1
             self._kept, self._known = True, self._known & ~gone
-        self._gathered_samples = 0
+        self._gathered_samples = self._gathered_parts = 0
 
     def bind(self, scene: SceneBuffers) -> None:
         """Gather this scene's light from now on, with the buffers it has now; start over. The GPU must be idle."""
@@ -341,17 +347,26 @@ class LightCache(Owner):
         }
 
     def _record(self) -> None:
-        """The first update's commands, and those of the later ones."""
-        later = self._record_update(self.point_count + self._fine_size**2)
-        start = later if self._gatherer.fine_from_the_start else self._record_update(self.point_count)
-        self._commands = (start, later)
-        self.command = start
+        """The commands of the first update, of later ones, and of their parts."""
+        gatherer, points, all_points = self._gatherer, self.point_count, self.point_count + self._fine_size**2
+        self._later = self._record_update(lambda command: gatherer.record(command, all_points))
+        self._start = self._later
+        if not gatherer.fine_from_the_start:
+            self._start = self._record_update(lambda command: gatherer.record(command, points))
+        self._parts: dict[int, CommandBuffer] = {}
+        if isinstance(gatherer, LightRays):
+            for parts in _PARTS_AT_ONCE:
+                with self.device.commands(overlapping=True) as command, command.timer("light cache"):
+                    gatherer.record(command, all_points, parts, PARTS)
+                self._parts[parts] = self._recorded.own(command)
+            self._blur = self._record_update(lambda _: None)
+        self.commands: tuple[CommandBuffer, ...] = (self._start,)
 
-    def _record_update(self, points: int) -> CommandBuffer:
-        """Commands that gather at so many points and blur."""
+    def _record_update(self, gather: Callable[[CommandBuffer], None]) -> CommandBuffer:
+        """Commands that gather and blur."""
         coarse, fine = self.size**2, self._fine_size**2
         with self.device.commands(overlapping=True) as command, command.timer("light cache"):
-            self._gatherer.record(command, points)
+            gather(command)
             counts = (coarse, coarse, coarse, fine, fine, fine)
             for blur, resources, count in zip(self._blurs, self._blur_sets, counts, strict=True):
                 command.bind(blur, resources)
@@ -363,10 +378,15 @@ class LightCache(Owner):
         """Gather the next few samples; does nothing once converged. The GPU is idle afterwards."""
         if not self.converged:
             self.state.write(self.advance())
-            self.device.submit(self.command)
+            self.device.submit(*self.commands)
 
-    def advance(self) -> Any:
-        """Choose the next few samples, which must be left: `command` gathers them once the result is in `state`."""
+    def advance(self, parts: int = PARTS) -> Any:
+        """Choose the next few samples, which must be left: `commands` gather them once the result is in `state`.
+
+        Args:
+            parts: how many of the update's PARTS are gathered now, at most. The first update, and all by depth maps,
+                are gathered at once. Until the last part is there, images stay as they are.
+        """
         state = np.zeros((), CACHE_STATE.dtype)
         samples = min(self.samples_per_update, self.samples - self._gathered_samples)
         state["point_count"], state["first_sample"] = self.point_count, self._gathered_samples
@@ -374,14 +394,29 @@ class LightCache(Owner):
         state["first_fine"] = max(self._gathered_samples - self._first_update, 0)
         state["kept"] = self._kept
         state["known_lights"] = self._known
-        state["samples_before"] = self._samples_before
         state["settling_lights"] = min(self.scene.light_count, _KNOWN_LIGHTS) if self._gatherer.settles else 0
         level = self.scene.light_level
         state["unit"] = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
         state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)
-        self.command = self._commands[1 if self._gathered_samples else 0]
+        state["parts"] = state["all_parts"] = 1
+        split = parts < PARTS or self._gathered_parts > 0
+        if self._gathered_samples == 0 or not (split and self._parts):
+            self.commands = (self._later if self._gathered_samples else self._start,)
+        else:
+            at_once = next(n for n in self._parts if n <= min(parts, PARTS - self._gathered_parts))
+            state["first_part"], state["parts"], state["all_parts"] = self._gathered_parts, at_once, PARTS
+            self.commands = (self._parts[at_once],)
+            self._gathered_parts = (self._gathered_parts + at_once) % PARTS
+            if self._gathered_parts > 0:
+                return state
+            self.commands += (self._blur,)
         self._gathered_samples += samples
         return state
+
+    @property
+    def between_updates(self) -> bool:
+        """Whether the images have all that was gathered so far, not more of it to come by other parts."""
+        return self._gathered_parts == 0
 
     def _declarations(self) -> str:
         constants = {

@@ -37,8 +37,12 @@ class LightRays(Owner):
         """Gather this scene's light from now on, into what the cache has now. Commands recorded before are stale."""
         self._pipeline.bind(scene)
 
-    def record(self, command: CommandBuffer, points: int) -> None:
-        """Record an update of the first `points` points; how many samples they get, the cache's state says."""
+    def record(self, command: CommandBuffer, points: int, parts: int = 1, all_parts: int = 1) -> None:
+        """Record an update of the first `points` points, or some parts of it.
+
+        Which parts these are, and how many samples points get, the cache's state says.
+        """
+        eights = -(-points // (8 * all_parts)) * parts  # the shader deals out points by eights
         self._pipeline.use(command)
-        command.trace(_COLUMNS, -(-points // _COLUMNS))
+        command.trace(_COLUMNS, -(-8 * eights // _COLUMNS))
         command.barrier()

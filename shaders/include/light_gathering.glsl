@@ -49,7 +49,7 @@ vec3 within_texel(uint i, CachePoint point, vec2 away)
 GatheredLight no_light()
 {
     vec3 none = vec3(0.0);
-    return GatheredLight(none, none, 0.0, none, 0.0, none, none, none, none, none, none, none, 0.0, 0.0);
+    return GatheredLight(none, none, 0.0, none, 0.0, none, none, none, none, none, none, none, 0.0, 0.0, 0.0);
 }
 
 // What is left of the sums when lights have moved. What surfaces reflect and let through is as it was, for the frame until
@@ -57,8 +57,8 @@ GatheredLight no_light()
 GatheredLight without_lights(GatheredLight sum)
 {
     sum.lights = sum.moment = vec3(0.0);
-    sum.reflected *= float(state.samples) / float(state.samples_before);
-    sum.transmission *= float(state.samples) / float(state.samples_before);
+    sum.reflected *= float(state.samples) / sum.samples;
+    sum.transmission *= float(state.samples) / sum.samples;
     return sum;
 }
 

@@ -58,7 +58,7 @@ class FakeRenderer:
         self._scene = Scene((), LightRig(), None, Camera())
         self.samples = self.rendered = self.waits = 0
         self.lights_settled = True
-        self.interleaves_reference = False
+        self.interleaves = False
         self.image = object()
 
     @property
@@ -254,7 +254,7 @@ def test_a_large_reference_is_traced_in_parts(
     window = FakeWindow(lambda window: setattr(window, "framebuffer_size", size), None)
     renderer, _ = run(monkeypatch, window, kind=kind)
     assert renderer.size == size
-    assert (renderer.interleaves_reference or must_interleave(kind, *size)) is interleaves
+    assert (renderer.interleaves or must_interleave(kind, *size)) is interleaves
 
 
 def test_a_lost_swapchain_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
