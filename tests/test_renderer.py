@@ -15,6 +15,7 @@ from app.modes import AOVS, MODES
 from app.network.schema import FEATURES, HALF_MAX, channels
 from app.network.weights import WeightSet
 from app.passes.gbuffer import GBufferKind
+from app.passes.light_cache import PARTS, LightCache
 from app.passes.progressive_reference import INTERLEAVE
 from app.renderer import GBUFFER_KINDS, Renderer
 from app.scene.default import default_scene
@@ -119,6 +120,31 @@ def test_an_interleaved_reference_shows_blocks_until_all_pixels_have_a_sample(re
     renderer.interleaves = False
     renderer.render()
     assert renderer.samples == 1
+
+
+def test_light_settles_between_pictures(renderer: Renderer, face: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = settled(renderer, 12)
+    asked: list[int] = []
+    advance = LightCache.advance
+    monkeypatch.setattr(LightCache, "advance", lambda cache, parts: asked.append(parts) or advance(cache, parts))
+    renderer.interleaves = True
+    renderer.gather_lights_anew()
+    renderer.render()
+    samples = [renderer.samples]
+    while not renderer.lights_settled:
+        if len(samples) == 3:
+            renderer.scene = face.with_camera(face.camera.orbit(0.1, 0.0))
+            renderer.scene = face
+        renderer.render()
+        samples.append(renderer.samples)
+    assert asked == 3 * [PARTS // 4] + 8 * [1] + (len(asked) - 11) * [PARTS // 4], "less while something moves"
+    assert len(asked) > 3 * 4
+    assert samples[0] == 1, "the first light at once"
+    assert max(samples) > 4, "between two updates pictures get smoother"
+    assert renderer.samples == 1, "and start over with more light"
+    for _ in range(11):
+        renderer.render()
+    assert np.array_equal(renderer.read(), expected), "cameras leave what was gathered as it is"
 
 
 def test_a_split_picture_traces_what_it_shows(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:

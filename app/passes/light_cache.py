@@ -378,7 +378,8 @@ class LightCache(Owner):
         """Gather the next few samples; does nothing once converged. The GPU is idle afterwards."""
         if not self.converged:
             self.state.write(self.advance())
-            self.device.submit(*self.commands)
+            for command in self.commands:
+                self.device.submit(command)
 
     def advance(self, parts: int = PARTS) -> Any:
         """Choose the next few samples, which must be left: `commands` gather them once the result is in `state`.
