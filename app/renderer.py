@@ -235,6 +235,11 @@ class Renderer(Owner):
         return self._cache.converged
 
     @property
+    def light_progress(self) -> float:
+        """The share of its samples that the light cache has, 0..1."""
+        return self._cache.progress
+
+    @property
     def image(self) -> Image:
         """The display image: rgba8, tone-mapped and sRGB-encoded."""
         return self._passes.composite.display

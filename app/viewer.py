@@ -101,8 +101,11 @@ class Viewer:
         """Whether another sample would change the picture."""
         renderer = self._renderer
         enough = ENOUGH_NOISY_SAMPLES if renderer.mode in NEEDS_REFERENCE else ENOUGH_SAMPLES
-        settled = renderer.lights_settled or renderer.mode == "reference"  # that one gathers no light
-        return renderer.samples < enough or not settled or self._drawn_state != self._state()
+        return renderer.samples < enough or not self._light_settled or self._drawn_state != self._state()
+
+    @property
+    def _light_settled(self) -> bool:
+        return self._renderer.lights_settled or self._renderer.mode == "reference"  # that one gathers no light
 
     def _state(self) -> tuple[Any, ...]:
         """What the next sample is drawn of; samples stay when the mode changes, but the picture must not."""
@@ -123,8 +126,17 @@ class Viewer:
         self._show_title()
 
     def _show_title(self) -> None:
-        parts = ("bungyo", self._renderer.mode, self._weights.label, f"{self._milliseconds:.1f} ms")
-        self._window.title = " - ".join([*filter(None, parts), f"{self._renderer.samples} samples"])
+        renderer = self._renderer
+        # Rounded down: what is not all there never reads 100%.
+        light = "" if self._light_settled else f"light {int(100.0 * renderer.light_progress)}%"
+        parts = (
+            renderer.mode,
+            self._weights.label,
+            f"{self._milliseconds:.1f} ms",
+            f"{renderer.samples} samples",
+            light,
+        )
+        self._window.title = " - ".join(["bungyo", *filter(None, parts)])
 
     def _present(self) -> bool:
         """Show the renderer's picture; False if the window has changed, or is hidden, and a later turn has to."""

@@ -14,8 +14,8 @@ TEXELS(2, source); // planes, as light_cache_means.comp makes them
 layout(set = 0, binding = 3, scalar) writeonly buffer Target { vec4 target[]; };
 #else
 layout(set = 0, binding = 3, rgba16f) uniform writeonly image2D target[COARSE_IMAGES];
-layout(set = 0, binding = 4, scalar) readonly buffer State { CacheState state; };
 #endif
+layout(set = 0, binding = 4, scalar) readonly buffer State { CacheState state; };
 
 vec4 plane(uint image, uint at) { return texel(source, image * TEXELS + at); }
 
@@ -50,9 +50,10 @@ void main()
             wide_total += wide;
             narrow_total += narrow;
             // What has no colour spreads as red does.
-            sums[CACHE_NARROW] += vec4(narrow, narrow.r) * plane(CACHE_NARROW, at);
             sums[CACHE_WIDE] += vec4(wide, narrow.r) * plane(CACHE_WIDE, at);
             sums[CACHE_MOMENT] += narrow.r * plane(CACHE_MOMENT, at);
+            if (state.still != 0u) continue;
+            sums[CACHE_NARROW] += vec4(narrow, narrow.r) * plane(CACHE_NARROW, at);
             sums[CACHE_TRANSMISSION] += narrow.r * plane(CACHE_TRANSMISSION, at);
             sums[CACHE_OPENING] += narrow.r * plane(CACHE_OPENING, at);
         }
@@ -72,9 +73,10 @@ void main()
 #else
     float per_unit = 1.0 / state.unit; // of all but the shares and lengths in the fourth channel, and the directions
     vec4 unit = vec4(vec3(per_unit), 1.0);
-    imageStore(target[CACHE_NARROW], here, unit * sums[CACHE_NARROW]);
     imageStore(target[CACHE_WIDE], here, unit * sums[CACHE_WIDE]);
     imageStore(target[CACHE_MOMENT], here, vec4(per_unit * sums[CACHE_MOMENT].xyz, points[i].to_border));
+    if (state.still != 0u) return; // lights have moved, nothing else: what surfaces reflect and let through comes later
+    imageStore(target[CACHE_NARROW], here, unit * sums[CACHE_NARROW]);
     imageStore(target[CACHE_TRANSMISSION], here, unit * sums[CACHE_TRANSMISSION]);
     imageStore(target[CACHE_OPENING], here, sums[CACHE_OPENING]);
 #endif

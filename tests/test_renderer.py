@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,7 +127,12 @@ def test_light_settles_between_pictures(renderer: Renderer, face: Scene, monkeyp
     expected = settled(renderer, 12)
     asked: list[int] = []
     advance = LightCache.advance
-    monkeypatch.setattr(LightCache, "advance", lambda cache, parts: asked.append(parts) or advance(cache, parts))
+
+    def noted(cache: LightCache, parts: int) -> Any:
+        asked.append(parts)
+        return advance(cache, parts)
+
+    monkeypatch.setattr(LightCache, "advance", noted)
     renderer.interleaves = True
     renderer.gather_lights_anew()
     renderer.render()

@@ -106,6 +106,7 @@ CACHE_STATE = Struct(
         ("parts", "uint"),  # so many at once
         ("all_parts", "uint"),  # that the update is split into
         ("settling_lights", "uint"),  # so many of them may be settled before all samples are there
+        ("still", "uint"),  # whether images that lights alone do not change stay as they are
         ("unit", "float"),  # of light in the images: a power of two, so that halves neither overflow nor lose bits
         ("bounce_gain", "float"),  # for the first update, which knows nothing of the light that surfaces reflect
     ],
@@ -187,6 +188,7 @@ class LightCache(Owner):
         self._kept, self._known = False, 0
         self._gathered_samples = 0
         self._gathered_parts = 0  # of the update under way
+        self._unit = 0.0  # of light in the images
         self.includes = {"light_cache.glsl": self._declarations()}
         with self.building():
             self._make_images()
@@ -230,7 +232,7 @@ class LightCache(Owner):
             self.own(self.device.compute_pipeline(shader, bindings, defines={"AXIS": axis}, includes=self.includes))
             for shader, axis, bindings in (
                 ("light_cache_means.comp", 0, buffers(4)),
-                ("light_cache_blur.comp", 0, [*sources, Binding(3, "storage")]),
+                ("light_cache_blur.comp", 0, [*sources, Binding(3, "storage"), state]),
                 ("light_cache_blur.comp", 1, [*sources, Binding(3, "image", len(COARSE_IMAGES)), state]),
                 ("light_cache_fine.comp", 0, buffers(7)),
                 ("light_cache_blur_fine.comp", 0, [*sources, Binding(3, "storage"), state]),
@@ -247,6 +249,12 @@ class LightCache(Owner):
     def converged(self) -> bool:
         """Whether every point has all its samples."""
         return self._gathered_samples >= self.samples
+
+    @property
+    def progress(self) -> float:
+        """The share of all samples that has been gathered, 0..1; parts of the next ones count."""
+        gathered = self._gathered_samples + self.samples_per_update * self._gathered_parts / PARTS
+        return min(gathered / max(self.samples, 1), 1.0)
 
     def restart(self, moved: Collection[int] | None = None) -> None:
         """Start gathering over: lights have changed.
@@ -308,7 +316,7 @@ class LightCache(Owner):
         known, state = {0: self._points, 1: self._places}, self.state
         resources: tuple[dict[int, Bound], ...] = (
             {0: self._points, 1: self.gathered, 2: state, 3: self._means},
-            {**known, 2: self._means, 3: self._half},
+            {**known, 2: self._means, 3: self._half, 4: state},
             {**known, 2: self._half, 3: images, 4: state},
             {
                 0: self._points,
@@ -390,20 +398,21 @@ class LightCache(Owner):
         """
         state = np.zeros((), CACHE_STATE.dtype)
         samples = min(self.samples_per_update, self.samples - self._gathered_samples)
+        level = self.scene.light_level
+        unit = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
         state["point_count"], state["first_sample"] = self.point_count, self._gathered_samples
         state["samples"], state["seed"] = samples, self._seed
         state["first_fine"] = max(self._gathered_samples - self._first_update, 0)
         state["kept"] = self._kept
         state["known_lights"] = self._known
         state["settling_lights"] = min(self.scene.light_count, _KNOWN_LIGHTS) if self._gatherer.settles else 0
-        level = self.scene.light_level
-        state["unit"] = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
+        state["unit"] = unit
         state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)
         state["parts"] = state["all_parts"] = 1
-        split = parts < PARTS or self._gathered_parts > 0
-        if self._gathered_samples == 0 or not (split and self._parts):
-            self.commands = (self._later if self._gathered_samples else self._start,)
-        else:
+        if self._gathered_samples == 0:
+            self.commands = (self._start,)
+            state["still"] = self._kept and unit == self._unit
+        elif self._parts and (parts < PARTS or self._gathered_parts > 0):
             at_once = next(n for n in self._parts if n <= min(parts, PARTS - self._gathered_parts))
             state["first_part"], state["parts"], state["all_parts"] = self._gathered_parts, at_once, PARTS
             self.commands = (self._parts[at_once],)
@@ -411,7 +420,10 @@ class LightCache(Owner):
             if self._gathered_parts > 0:
                 return state
             self.commands += (self._blur,)
+        else:
+            self.commands = (self._later,)
         self._gathered_samples += samples
+        self._unit = unit
         return state
 
     @property

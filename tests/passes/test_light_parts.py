@@ -91,6 +91,7 @@ def test_images_stay_until_the_last_part(cache: Cache) -> None:
         assert all(np.array_equal(one, other) for one, other in zip(cache.images(), first, strict=True)), part
         cache.gather(1)
         assert cache.light.between_updates is (part == PARTS - 1)
+        assert cache.light.progress == pytest.approx((1.0 + (part + 1) / PARTS) / SAMPLES)
     assert not np.array_equal(cache.images()[-1], first[-1])
 
 

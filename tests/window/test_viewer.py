@@ -57,7 +57,7 @@ class FakeRenderer:
         self.mode, self.split, self.size = "neural", 0.5, (64, 48)
         self._scene = Scene((), LightRig(), None, Camera())
         self.samples = self.rendered = self.waits = 0
-        self.lights_settled = True
+        self.lights_settled, self.light_progress = True, 1.0
         self.interleaves = False
         self.image = object()
 
@@ -188,10 +188,12 @@ def test_it_rests_when_the_picture_is_done(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_it_goes_on_while_lights_settle(monkeypatch: pytest.MonkeyPatch) -> None:
     def unsettle(window: Any) -> None:
-        window.renderer.lights_settled = False
+        window.renderer.lights_settled, window.renderer.light_progress = False, 0.999
 
-    renderer, _ = run(monkeypatch, FakeWindow(unsettle, *nothing(199)))
+    window = FakeWindow(unsettle, *nothing(199))
+    renderer, _ = run(monkeypatch, window)
     assert renderer.rendered == 201
+    assert window.title.endswith(" samples - light 99%")
 
 
 def test_the_reference_waits_for_no_light_cache(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,5 +318,16 @@ def test_help_and_screenshot(
 
 
 def test_the_fake_has_what_the_real_renderer_has() -> None:
-    for name in ("mode", "scene", "size", "samples", "lights_settled", "image", "render", "resize", "read"):
+    for name in (
+        "mode",
+        "scene",
+        "size",
+        "samples",
+        "lights_settled",
+        "light_progress",
+        "image",
+        "render",
+        "resize",
+        "read",
+    ):
         assert hasattr(Renderer, name)
