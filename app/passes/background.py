@@ -31,7 +31,7 @@ PUSH = Struct(
 class Background(Owner):
     """Draws what the camera sees of all that is not face into `radiance`: alpha 0 = nothing, or the face hides it.
 
-    `depth` (0..1, 1 = nothing) begins as the face's, so that nothing behind that is shaded.
+    `depth` (0..1, 1 = nothing) is the face's at first, so that nothing behind that is shaded.
 
     Clear parts (material.transmission > 0) come last: they refract the picture of the opaque ones, one layer deep, and
     leave its depth alone. So a clear part shows in front of what is drawn here and of the backdrop, not of the face.
@@ -47,7 +47,8 @@ class Background(Owner):
         scene: the scene on the GPU.
         cache: holds the light gathered at the vertices.
         width, height: pixels.
-        face_depth: d32 image of that size with the same jitter, drawn before; None: no face hides anything.
+        face_depth: d32 image of that size with the same jitter, drawn before, which becomes `depth`; stays the
+            caller's. None: no face hides anything.
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class Background(Owner):
         face_depth: Image | None = None,
     ) -> None:
         super().__init__()
-        self._device, self._cache, self._size, self._face_depth = device, cache, (width, height), face_depth
+        self._device, self._cache, self._size = device, cache, (width, height)
+        self._face_is_there = face_depth is not None
         with self.building():
             self.radiance = self.own(device.image(width, height, "rgba16f", name="background radiance"))
-            self.depth = self.own(device.image(width, height, "d32", name="background depth"))
+            self.depth = face_depth or self.own(device.image(width, height, "d32", name="background depth"))
             self._pipeline = self._make_pipeline(scene, self._gathered, clear=0, depth_format="d32")
             self._clear_pipeline: ScenePipeline | None = None
             self._tell_parts_apart(scene)
@@ -116,14 +118,13 @@ class Background(Owner):
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; results are visible after the next barrier."""
         with command.timer("background"):
-            if self._face_depth is not None:
-                command.copy(self._face_depth, self.depth)
-                command.barrier()
+            if self._face_is_there:
+                command.barrier()  # a traced G-buffer has read it
             with command.rendering(
                 color=[self.radiance],
                 depth=self.depth,
                 clear_color=(0.0, 0.0, 0.0, 0.0),
-                clear_depth=1.0 if self._face_depth is None else None,
+                clear_depth=None if self._face_is_there else 1.0,
             ):
                 self._pipeline.use(command)
                 self._draw(command, self._solid)
