@@ -1,5 +1,6 @@
 """What the system says of the processor: a CPU driver's name does not tell which one draws."""
 
+import os
 import platform
 import re
 from functools import cache
@@ -17,3 +18,8 @@ def processor_name() -> str:
         text = ""
     found = re.search(r"^model name\s*:\s*(\S.*)$", text, re.MULTILINE)
     return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def core_count() -> int:
+    """How many of the processor's cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

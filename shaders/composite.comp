@@ -2,6 +2,7 @@
 
 #include "scene.glsl"
 #include "features.glsl"
+#include "dealt_rows.glsl"
 #include "own_thread.glsl"
 #include "random.glsl"
 #include "tonemap.glsl"
@@ -69,7 +70,7 @@ vec3 view(uvec2 xy, uint tile, uint pixel, vec2 at_surface, bool face, vec3 neur
 
 void main()
 {
-    uvec2 xy = own_position(TILE);
+    uvec2 xy = DEALT_TILE * TILE + own_position(TILE);
     if (any(greaterThanEqual(xy, frame.size))) return;
     uint at = xy.y * frame.size.x + xy.x;
     uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy);

@@ -1,6 +1,7 @@
 // The structured input of every face pixel, of the triangle that was rasterised there. A workgroup is a tile.
 
 #include "gbuffer.glsl"
+#include "dealt_rows.glsl"
 #include "own_thread.glsl"
 #include "face_triangles.glsl"
 
@@ -26,7 +27,7 @@ vec2 barycentric_seen(uint part, uint triangle, vec3 ray, out float depth)
 
 void main()
 {
-    uvec2 xy = own_position(TILE);
+    uvec2 xy = DEALT_TILE * TILE + own_position(TILE);
     uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy);
     uvec2 shown = any(greaterThanEqual(xy, frame.size)) ? uvec2(NO_PART) : texelFetch(face_triangles, ivec2(xy), 0).rg;
     if (shown.x == NO_PART) {

@@ -5,6 +5,7 @@
 #include "features.glsl"
 #include "composite.glsl"
 #include "composed.glsl"
+#include "dealt_rows.glsl"
 
 layout(local_size_x = TILE, local_size_y = TILE) in;
 
@@ -61,9 +62,10 @@ vec3 sharp(vec2 at)
 
 void main()
 {
-    uvec2 xy = gl_GlobalInvocationID.xy;
+    uvec2 tile = DEALT_TILE;
+    uvec2 xy = tile * TILE + gl_LocalInvocationID.xy;
     ivec2 last = ivec2(frame.size) - 1;
-    ivec2 corner = ivec2(gl_WorkGroupID.xy * TILE) - 1;
+    ivec2 corner = ivec2(tile * TILE) - 1;
     if (gl_LocalInvocationIndex == 0u) shows_something = 0u;
     barrier();
     for (uint i = gl_LocalInvocationIndex; i < WIDTH * WIDTH; i += TILE * TILE) {

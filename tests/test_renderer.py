@@ -15,6 +15,7 @@ from app.gpu import Device
 from app.modes import AOVS, MODES
 from app.network.schema import FEATURES, HALF_MAX, channels
 from app.network.weights import WeightSet
+from app.passes import scene_buffers
 from app.passes.gbuffer import GBufferKind
 from app.passes.light_cache import PARTS, LightCache
 from app.passes.progressive_reference import INTERLEAVE
@@ -94,6 +95,23 @@ def test_the_picture_is_the_same_on_a_discrete_gpu(
                 drawn.append(renderer.read())
         pictures.append(drawn)
     np.testing.assert_array_equal(pictures[0], pictures[1])
+
+
+@pytest.mark.parametrize("gbuffer", GBUFFER_KINDS)
+def test_the_picture_is_the_same_on_any_number_of_cores(
+    gpu: Device, face: Scene, weights: WeightSet, monkeypatch: pytest.MonkeyPatch, gbuffer: GBufferKind
+) -> None:
+    """Each has other rows of tiles, which have borders that a moved picture looks across."""
+    pictures = []
+    for cores in (1, 3):
+        monkeypatch.setattr(scene_buffers, "core_count", lambda cores=cores: cores)
+        with Renderer(gpu, face, weights, SIZE, cache_size=64, cache_samples=1, gbuffer=gbuffer) as renderer:
+            renderer.antialias_motion = True
+            renderer.render()
+            renderer.scene = face.with_camera(face.camera.orbit(0.1, 0.0))
+            renderer.render()
+            pictures.append(renderer.read())
+    assert np.array_equal(pictures[0], pictures[1])
 
 
 def test_an_interleaved_reference_shows_blocks_until_all_pixels_have_a_sample(renderer: Renderer) -> None:

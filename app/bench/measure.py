@@ -1,6 +1,5 @@
 """The order of measurements: rounds in which every part gets its turn, so that all see the same machine."""
 
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from app.network import shader
 from app.network.layers import LAYERS
 from app.network.weights import WeightSet
 from app.open_renderer import open_device
-from app.processor import processor_name
+from app.processor import core_count, processor_name
 from app.scene_options import SceneOptions
 from app.weight_sets import load_weights
 
@@ -176,7 +175,7 @@ def _head(description: Description, layers: Sequence[int], trained: bool, rounds
         "driver": description.driver,
         "kind": description.kind,
         "cpu": processor_name(),
-        "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu_cores": core_count(),
         "layers": list(layers),
         "trained": trained,
         "rounds": rounds,

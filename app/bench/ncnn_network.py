@@ -19,6 +19,7 @@ import numpy.typing as npt
 from app.bench.cpu_networks import timed
 from app.network.weights import WeightSet
 from app.open_renderer import open_device
+from app.processor import core_count
 from app.scene_options import SceneOptions
 
 VULKAN, CPU = "vulkan", "cpu"
@@ -71,7 +72,7 @@ class NcnnNetwork:
         net.opt.use_vulkan_compute = gpu is not None
         for name in _HALVES:
             setattr(net.opt, f"use_{name}", False)
-        net.opt.num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        net.opt.num_threads = core_count()
         if gpu is not None:
             net.set_vulkan_device(gpu)
         net.load_param_mem(_description(self.weights.layers))

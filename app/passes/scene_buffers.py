@@ -14,6 +14,7 @@ from app.gpu import Binding, CommandBuffer, Device, Image
 from app.gpu.bindings import BindingKind, Bound
 from app.gpu.bindings import Texture as SampledImage
 from app.network.schema import tile_grid
+from app.passes.dealt_rows import row_deal
 from app.passes.dielectric_table import DIELECTRIC_FLOATS, dielectric_table
 from app.passes.environment_maps import EnvironmentMaps
 from app.passes.ggx_albedo import ggx_albedo_texels
@@ -34,6 +35,7 @@ from app.passes.scene_layout import (
     VERTEX,
 )
 from app.passes.texture_upload import can_share, shared_image, upload_texture
+from app.processor import core_count
 from app.scene.camera import Camera
 from app.scene.environment import LUMINANCE
 from app.scene.even_layout import even_uvs
@@ -64,6 +66,7 @@ class SceneBuffers(Owner):
         self.first_vertices = np.cumsum([0] + [len(mesh.positions) for mesh in self.meshes])
         self.first_indices = np.cumsum([0] + [3 * len(mesh.triangles) for mesh in self.meshes])
         self._head_from_world = scene.head_rotation()
+        self._cores = core_count() if device.info.kind == "cpu" else 1
         self._view: tuple[Camera, int, int] | None = None  # of the last frame record
         self._record: NDArray[Any] = np.zeros((), FRAME.dtype)
         self.clip_from_world: NDArray[np.float64] = np.eye(4)
@@ -193,6 +196,8 @@ class SceneBuffers(Owner):
             self._view, self.clip_from_world = view, camera.projection(width, height) @ camera.view()
             self._record = _fill_camera(camera, width, height)
             self._record["head_from_world"] = self._head_from_world.T
+            deal = row_deal(tile_grid(width, height)[1], self._cores)
+            self._record["row_stride"], self._record["row_modulus"] = deal
         frame = self._record
         frame["view_projection"] = (camera.shift(width, height, jitter) @ self.clip_from_world).T
         frame["exposure"], frame["light_level"] = self.exposure, self.light_level

@@ -104,6 +104,8 @@ FRAME = Struct(
         ("light_level", "float"),  # typical irradiance; proportional to all lights
         ("size", "uvec2"),
         ("tiles_x", "uint"),
+        ("row_stride", "uint"),  # how rows of tiles are dealt out to workgroups
+        ("row_modulus", "uint"),
         ("light_count", "uint"),
         ("disc_count", "uint"),
         (

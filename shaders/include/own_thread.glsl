@@ -12,5 +12,5 @@
 #endif
 
 // Of a workgroup that is a square of pixels, `edge` of them along its sides.
-uvec2 own_position(uint edge) { return gl_WorkGroupID.xy * edge + uvec2(OWN_THREAD % edge, OWN_THREAD / edge); }
+uvec2 own_position(uint edge) { return uvec2(OWN_THREAD % edge, OWN_THREAD / edge); }
 #endif
