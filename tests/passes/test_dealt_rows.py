@@ -41,7 +41,7 @@ def test_where_nothing_is_shared_out_before_rows_come_as_they_are() -> None:
 @pytest.mark.parametrize("cores", [2, 3, 4, 6, 8, 16])
 @pytest.mark.parametrize("rows", [24, 30, 32, 45, 68, 135])
 def test_all_cores_get_as_much_of_a_face(cores: int, rows: int) -> None:
-    """It fills a third of the rows, wherever these are. As rows come, one core would have up to three times its share."""
+    """It fills a third of the rows, wherever these are. As rows come, one core would have three times its share."""
     share = rows / cores
     for top in range(0, rows - rows // 3):
         face = np.zeros(rows)
