@@ -12,7 +12,7 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from app.passes.light_cache import BLUR_TAPS
+from app.passes.light_cache_layout import BLUR_TAPS
 from app.training.ablation import (
     BLURRED,
     EVERYTHING,

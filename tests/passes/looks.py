@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from app.passes.light_cache import FINE_SCALE, SHADOW_SCALE, LightCache
+from app.passes.light_cache import LightCache
+from app.passes.light_cache_layout import FINE_SCALE, SHADOW_SCALE
 
 
 def read_looks(cache: LightCache, lights: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -16,7 +16,8 @@ from app.network.schema import (
 from app.passes import light_maps
 from app.passes.bent_normals import bent_normals
 from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_table
-from app.passes.light_cache import INWARD_CONE, LIGHT_KINDS, THICKNESS_MAX, LightCache, LightKind
+from app.passes.light_cache import LIGHT_KINDS, LightCache, LightKind
+from app.passes.light_cache_layout import INWARD_CONE, THICKNESS_MAX
 from app.passes.light_points import SIGMA_NARROW
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera

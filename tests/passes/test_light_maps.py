@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
-from app.passes.light_cache import CACHE_IMAGES, FINE_SCALE, LIGHT_KINDS, LightCache, LightKind
+from app.passes.light_cache import LIGHT_KINDS, LightCache, LightKind
+from app.passes.light_cache_layout import CACHE_IMAGES, FINE_SCALE
 from app.passes.light_points import face_texels
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.default import default_scene

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
-from app.passes.light_cache import CACHE_IMAGES, FINE_SCALE, GATHERED_LIGHT, LightCache
+from app.passes.light_cache import LightCache
+from app.passes.light_cache_layout import CACHE_IMAGES, FINE_SCALE, GATHERED_LIGHT
 from app.passes.light_points import face_texels
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.default import default_scene

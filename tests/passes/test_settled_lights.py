@@ -10,14 +10,8 @@ from numpy.typing import NDArray
 from app.gpu import Device
 from app.network.schema import TILE_PIXELS, VECTORS
 from app.passes.gbuffer import GBuffer
-from app.passes.light_cache import (
-    CACHE_IMAGES,
-    FINE_SCALE,
-    SETTLED_LIGHTS,
-    SETTLING_SAMPLES,
-    SHADOW_SCALE,
-    LightCache,
-)
+from app.passes.light_cache import LightCache
+from app.passes.light_cache_layout import CACHE_IMAGES, FINE_SCALE, SETTLED_LIGHTS, SETTLING_SAMPLES, SHADOW_SCALE
 from app.passes.light_points import face_texels
 from app.passes.light_rays import LightRays
 from app.passes.scene_buffers import SceneBuffers
