@@ -24,7 +24,8 @@ from app.network.weights import WeightSet
 from app.passes.composite import composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
-from app.passes.light_cache import PARTS, LightCache
+from app.passes.light_cache import LightCache
+from app.passes.light_cache_layout import PARTS
 from app.passes.network_pipeline import network_pipeline
 from app.passes.owner import Owner
 from app.passes.progressive_reference import ProgressiveReference

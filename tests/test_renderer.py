@@ -17,7 +17,8 @@ from app.network.schema import FEATURES, HALF_MAX, channels
 from app.network.weights import WeightSet
 from app.passes import scene_buffers
 from app.passes.gbuffer import GBufferKind
-from app.passes.light_cache import PARTS, LightCache
+from app.passes.light_cache import LightCache
+from app.passes.light_cache_layout import PARTS
 from app.passes.progressive_reference import INTERLEAVE
 from app.renderer import GBUFFER_KINDS, Renderer
 from app.scene.default import default_scene

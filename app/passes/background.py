@@ -48,7 +48,7 @@ class Background(Owner):
         cache: holds the light gathered at the vertices.
         width, height: pixels.
         face_depth: d32 image of that size with the same jitter, drawn before, which becomes `depth`; stays the
-            caller's. None: no face hides anything.
+            caller's. Nothing else may read it while this pass runs. None: no face hides anything.
     """
 
     def __init__(
@@ -118,8 +118,6 @@ class Background(Owner):
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; results are visible after the next barrier."""
         with command.timer("background"):
-            if self._face_is_there:
-                command.barrier()  # a traced G-buffer has read it
             with command.rendering(
                 color=[self.radiance],
                 depth=self.depth,

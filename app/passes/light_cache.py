@@ -7,7 +7,7 @@ does not depend on the size of the screen.
 """
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import closing
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -22,6 +22,7 @@ from app.passes.light_cache_layout import (
     FINE_LIGHT,
     FINE_SCALE,
     GATHERED_LIGHT,
+    PARTS,
     SETTLED_LIGHTS,
     SHADOW_SCALE,
     light_cache_declarations,
@@ -34,10 +35,6 @@ from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources
 
 _KNOWN_LIGHTS = 32  # bits of masks of lights
-# Updates after the first can be gathered in so many parts, so that a slow device draws pictures in between: one part
-# of them a frame, or several.
-PARTS = 16
-_PARTS_AT_ONCE = (PARTS // 4, 1)  # that there are commands for
 LightKind: TypeAlias = Literal["trace", "maps"]
 LIGHT_KINDS: tuple[LightKind, ...] = get_args(LightKind)
 
@@ -251,31 +248,25 @@ class LightCache(Owner):
         }
 
     def _record(self) -> None:
-        """The commands of the first update, of later ones, and of their parts."""
-        gatherer, points, all_points = self._gatherer, self.point_count, self.point_count + self._fine_size**2
-        self._later = self._record_update(lambda command: gatherer.record(command, all_points))
-        self._start = self._later
+        """The commands of the first update, of parts of later ones, and what makes images of what they gather."""
+        gatherer, points = self._gatherer, self.point_count + self._fine_size**2
+        self._gatherings = {parts: self._record_gathering(points, parts) for parts in gatherer.parts_at_once}
+        self._start = self._gatherings[PARTS]
         if not gatherer.fine_from_the_start:
-            self._start = self._record_update(lambda command: gatherer.record(command, points))
-        self._parts: dict[int, CommandBuffer] = {}
-        if isinstance(gatherer, LightRays):
-            for parts in _PARTS_AT_ONCE:
-                with self.device.commands(overlapping=True) as command, command.timer("light cache"):
-                    gatherer.record(command, all_points, parts, PARTS)
-                self._parts[parts] = self._recorded.own(command)
-            self._blur = self._record_update(lambda _: None)
-        self.commands: tuple[CommandBuffer, ...] = (self._start,)
-
-    def _record_update(self, gather: Callable[[CommandBuffer], None]) -> CommandBuffer:
-        """Commands that gather and blur."""
-        coarse, fine = self.size**2, self._fine_size**2
+            self._start = self._record_gathering(self.point_count, PARTS)
         with self.device.commands(overlapping=True) as command, command.timer("light cache"):
-            gather(command)
+            coarse, fine = self.size**2, self._fine_size**2
             counts = (coarse, coarse, coarse, fine, fine, fine)
             for blur, resources, count in zip(self._blurs, self._blur_sets, counts, strict=True):
                 command.bind(blur, resources)
                 command.dispatch(-(-count // 64))
                 command.barrier()
+        self._blur = self._recorded.own(command)
+        self.commands: tuple[CommandBuffer, ...] = (self._start, self._blur)
+
+    def _record_gathering(self, points: int, parts: int) -> CommandBuffer:
+        with self.device.commands(overlapping=True) as command, command.timer("light cache"):
+            self._gatherer.record(command, points, parts)
         return self._recorded.own(command)
 
     def update(self) -> None:
@@ -304,22 +295,21 @@ class LightCache(Owner):
         state["settling_lights"] = min(self.scene.light_count, _KNOWN_LIGHTS) if self._gatherer.settles else 0
         state["unit"] = unit
         state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)
-        state["parts"] = state["all_parts"] = 1
         if self._gathered_samples == 0:
-            self.commands = (self._start,)
+            at_once, gathering = PARTS, self._start
             state["still"] = self._kept and unit == self._unit
-        elif self._parts and (parts < PARTS or self._gathered_parts > 0):
-            at_once = next(n for n in self._parts if n <= min(parts, PARTS - self._gathered_parts))
-            state["first_part"], state["parts"], state["all_parts"] = self._gathered_parts, at_once, PARTS
-            self.commands = (self._parts[at_once],)
-            self._gathered_parts = (self._gathered_parts + at_once) % PARTS
-            if self._gathered_parts > 0:
-                return state
-            self.commands += (self._blur,)
         else:
-            self.commands = (self._later,)
-        self._gathered_samples += samples
-        self._unit = unit
+            wanted = min(parts, PARTS - self._gathered_parts)
+            at_once = next((n for n in self._gatherings if n <= wanted), PARTS)
+            gathering = self._gatherings[at_once]
+        state["first_part"], state["parts"] = self._gathered_parts, at_once
+        self._gathered_parts = (self._gathered_parts + at_once) % PARTS
+        if self._gathered_parts > 0:
+            self.commands = (gathering,)
+        else:
+            self.commands = (gathering, self._blur)
+            self._gathered_samples += samples
+            self._unit = unit
         return state
 
     @property

@@ -24,6 +24,9 @@ COARSE_IMAGES = ("NARROW", "WIDE", "MOMENT", "TRANSMISSION", "OPENING")
 CACHE_IMAGES = (*COARSE_IMAGES, "LIGHTS")  # the last of fine texels
 # Rays of a fine texel and of each around it that agree about a light, before it is looked for no more.
 SETTLING_SAMPLES = 4
+# Updates after the first can be gathered in so many parts, so that a slow device draws pictures in between: one part
+# of them a frame, or several.
+PARTS = 16
 
 GATHERED_LIGHT = Struct(
     "GatheredLight",  # sums over samples, but for `environment`
@@ -73,8 +76,7 @@ CACHE_STATE = Struct(
         ("kept", "uint"),  # whether it does: these sums stand for more samples than the others, which begin anew
         ("known_lights", "uint"),  # bits of lights that are looked for no more
         ("first_part", "uint"),  # of the update: where it gathers this time
-        ("parts", "uint"),  # so many at once
-        ("all_parts", "uint"),  # that the update is split into
+        ("parts", "uint"),  # so many at once, of PARTS
         ("settling_lights", "uint"),  # so many of them may be settled before all samples are there
         ("still", "uint"),  # whether images that lights alone do not change stay as they are
         ("unit", "float"),  # of light in the images: a power of two, so that halves neither overflow nor lose bits
@@ -143,6 +145,7 @@ def light_cache_declarations(size: int) -> str:
         "SHADOWS": f"{SHADOW_SCALE**2}u",  # shadow texels of a fine one
         "SHADOW_SIZE": shadow_size,
         "SHADOW_TEXELS": f"{shadow_size**2}u",
+        "PARTS": f"{PARTS}u",
         "SETTLING_SAMPLES": f"{SETTLING_SAMPLES}u",
     }
     structs = (CACHE_POINT, GATHERED_LIGHT, FINE_LIGHT, SETTLED_LIGHTS, CACHE_STATE)

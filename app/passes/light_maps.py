@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gpu import CommandBuffer, Device, Struct
+from app.passes.light_cache_layout import PARTS
 from app.passes.owner import Owner
 from app.passes.scene_acceleration import group_mask
 from app.passes.scene_buffers import SceneBuffers
@@ -83,6 +84,7 @@ class LightMaps(Owner):
     fine_from_the_start = True
     keeps = False
     settles = False
+    parts_at_once = (PARTS,)
 
     def __init__(
         self,
@@ -147,8 +149,11 @@ class LightMaps(Owner):
         depths, surfaces = ([(image, self._sampler) for image in maps] for maps in (self._depths, self._surfaces))
         return {**self._gathered(), "VIEWS": self._views, "DEPTHS": depths, "SURFACES": surfaces}
 
-    def record(self, command: CommandBuffer, points: int) -> None:
-        """Record an update of the first `points` points; how many of its samples count, the cache's state says."""
+    def record(self, command: CommandBuffer, points: int, parts: int) -> None:
+        """Record an update of the first `points` points, in all its `parts`.
+
+        How many of its samples count, the cache's state says.
+        """
         self._choose.use(command)
         command.push(self._framing)
         command.dispatch(-(-len(self._kinds) * self._samples // 64))

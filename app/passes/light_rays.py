@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from app.gpu import CommandBuffer, Device, HitGroup
+from app.passes.light_cache_layout import PARTS
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources, ScenePipeline
@@ -24,6 +25,7 @@ class LightRays(Owner):
     fine_from_the_start = False  # whether fine texels are looked at in the first update as well
     keeps = True  # whether sums can be kept when lights move
     settles = True  # whether points that agree about a light look for it no more
+    parts_at_once = (PARTS, PARTS // 4, 1)  # how many of an update's PARTS may be recorded together
 
     def __init__(
         self, device: Device, scene: SceneBuffers, includes: Mapping[str, str], gathered: Callable[[], Resources]
@@ -37,12 +39,12 @@ class LightRays(Owner):
         """Gather this scene's light from now on, into what the cache has now. Commands recorded before are stale."""
         self._pipeline.bind(scene)
 
-    def record(self, command: CommandBuffer, points: int, parts: int = 1, all_parts: int = 1) -> None:
-        """Record an update of the first `points` points, or some parts of it.
+    def record(self, command: CommandBuffer, points: int, parts: int) -> None:
+        """Record so many of the PARTS of an update of the first `points` points.
 
         Which parts these are, and how many samples points get, the cache's state says.
         """
-        eights = -(-points // (8 * all_parts)) * parts  # the shader deals out points by eights
+        eights = -(-points // (8 * PARTS)) * parts  # the shader deals out points by eights
         self._pipeline.use(command)
         command.trace(_COLUMNS, -(-8 * eights // _COLUMNS))
         command.barrier()

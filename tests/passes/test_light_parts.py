@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
-from app.passes.light_cache import LIGHT_KINDS, PARTS, LightCache, LightKind
-from app.passes.light_cache_layout import GATHERED_LIGHT
+from app.passes.light_cache import LIGHT_KINDS, LightCache, LightKind
+from app.passes.light_cache_layout import GATHERED_LIGHT, PARTS
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.default import default_scene
 from app.scene.lights import DirectionalLight, PointLight
