@@ -22,8 +22,9 @@ from scipy.sparse import csr_matrix, vstack
 from app.scene.avatar.targets import FAR, HEAD_DATA, HeadData
 from assets.head import source
 from assets.head.build import NECK_RINGS, grow
-from assets.head.fit import close_lips, rings, seat_lids, trim_neck
+from assets.head.fit import close_lips, rings, seat_lids
 from assets.head.likeness import ASYMMETRY, SYMMETRIC
+from assets.head.neck import neck_rim, recut_neck, trim_neck
 from assets.head.shape import compact, triangulate
 from assets.head.source import BODY, HEAD, MOUTH, SOCKETS
 from assets.head.subdivide import Topology, rim_loops
@@ -187,7 +188,7 @@ def default_skin(
         positions = seat_lids(positions, fine[head | sockets], rim, np.unique(fine[head]), center, radius)
     triangles = triangulate(fine, positions)[np.repeat(np.repeat(cage.skin, 4), 2)]
     skin = trimesh.load(GLB, process=False).geometry["skin"]
-    points, local, _ = compact(positions, triangles)
+    points, local, _ = compact(recut_neck(positions, triangles, neck_rim(positions, triangles)), triangles)
     if not np.array_equal(local, skin.faces) or np.abs(points - skin.vertices).max() > 1e-5:
         raise SystemExit(f"{GLB} was not made from this data.")
     return triangles, np.asarray(skin.visual.uv, np.float32), lids

@@ -18,8 +18,8 @@ from app.scene.meshes import load_mesh
 from assets.head import source
 from assets.head.bake import Atlas, rasterise
 from assets.head.build import NECK_RINGS, grow, landmarks, read_mask
-from assets.head.fit import trim_neck
 from assets.head.likeness import SYMMETRIC
+from assets.head.neck import trim_neck
 from assets.head.regions import Landmarks
 from assets.head.shape import hollow, normals, triangulate
 from assets.head.source import BODY, HEAD, MOUTH, SOCKETS
@@ -91,7 +91,8 @@ def read(package: Path) -> Surface:
     mesh = next(part for part in load_mesh(DEFAULT_HEAD) if part.face).mesh
     if len(mesh.positions) != len(used):
         raise SystemExit("head.glb does not come from this package: the numbers of vertices differ.")
-    if np.abs(mesh.positions * 1000 - table[used, :3]).max() > 12:
+    above = table[used, 1] > -75  # the neck of the finished head is cut again
+    if np.abs(mesh.positions * 1000 - table[used, :3])[above].max() > 12:
         raise SystemExit("head.glb does not come from this package: the shapes differ.")
     marks = landmarks(base, rest, eye - origin, radius)
     return Surface(table[used], mesh.uvs.astype(np.float64), mesh.triangles.astype(np.int64), marks, data)

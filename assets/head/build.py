@@ -18,9 +18,10 @@ from PIL import Image
 
 from assets.head import eyes, hair, skin, source, uv
 from assets.head.bake import rasterise
-from assets.head.fit import close_lips, rings, seat_lids, trim_neck
+from assets.head.fit import close_lips, rings, seat_lids
 from assets.head.glb import Material, Part, encode
 from assets.head.likeness import ASYMMETRY, SYMMETRIC
+from assets.head.neck import neck_rim, recut_neck, trim_neck
 from assets.head.regions import Landmarks, find
 from assets.head.shape import compact, hollow, normals, smoothstep, triangulate
 from assets.head.source import BODY, HEAD, MOUTH, SOCKETS
@@ -133,6 +134,8 @@ def main() -> None:
     for rim, center in zip(lids, centers, strict=True):
         positions = seat_lids(positions, fine[socket_fine], rim, np.unique(fine[head_fine]), center, radius)
     all_triangles = triangulate(fine, positions)
+    skin_triangles = all_triangles[np.repeat(skin_fine, 2)]
+    positions = recut_neck(positions, skin_triangles, neck_rim(positions, skin_triangles))
     smooth, rest_smooth = normals(positions, all_triangles), normals(rest_fine, all_triangles)
 
     depth = hollow(rest_fine, rest_smooth, fine)[:, None]
@@ -140,9 +143,8 @@ def main() -> None:
     on_head[np.unique(fine[mouth_cavity])] = -1  # inside the mouth, where MakeHuman's masks know nothing
     on_head[np.unique(fine[head_fine])] = 1
 
-    triangles = all_triangles[np.repeat(skin_fine, 2)]
     table = [positions, smooth, fine_uvs, rest_fine, fine_masks, rest_smooth, depth, on_head]
-    columns, triangles, _ = compact(np.concatenate(table, axis=1), triangles)
+    columns, triangles, _ = compact(np.concatenate(table, axis=1), skin_triangles)
     p, normal, fine_uv = columns[:, :3], columns[:, 3:6], columns[:, 6:8]
     parts = [Part("skin", "skin", p, normal, fine_uv, triangles)]
     worst = uv.stretch(p, fine_uv, triangles)
@@ -248,7 +250,7 @@ def plain_part(name: str, material: str, positions: Floats, normal: Floats, tria
 
 def neck_cap(positions: Floats, triangles: Ints) -> Part:
     """Close the neck with a flat fan that looks down."""
-    loop = min(rim_loops(triangles), key=lambda rim: float(positions[rim, 1].mean()))
+    loop = neck_rim(positions, triangles)
     ring = positions[loop]
     points = np.concatenate([ring, ring.mean(axis=0, keepdims=True)])
     count = len(loop)

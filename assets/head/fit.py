@@ -1,4 +1,4 @@
-"""Trims the neck, closes the lips and lays the eyelids on the eyeballs."""
+"""Closes the lips and lays the eyelids on the eyeballs."""
 
 from __future__ import annotations
 
@@ -26,28 +26,6 @@ def rings(quads: Ints, seeds: Ints, count: int, n: int) -> Ints:
         reached = quads[touched].ravel()
         distance[reached] = np.minimum(distance[reached], step)
     return distance
-
-
-def trim_neck(positions: Floats, quads: Ints, rim: Ints, plane: Floats) -> Floats:
-    """Slide the neck's `rim` along the mesh onto `plane` (a, b, c): y = a + b x + c z.
-
-    A planar rim stays planar under subdivision, so the cut is clean without clipping a triangle.
-    """
-    p = positions.copy()
-    on_rim = np.zeros(len(p), bool)
-    on_rim[rim] = True
-
-    def height(q: Floats) -> Floats:
-        return np.asarray(q[..., 1] - plane[0] - plane[1] * q[..., 0] - plane[2] * q[..., 2])
-
-    for vertex in rim:
-        faces = quads[(quads == vertex).any(axis=1)]
-        near = np.unique(faces[~on_rim[faces]])
-        inner = positions[near].mean(axis=0)
-        above, own = height(inner), height(positions[vertex])
-        p[vertex] = inner + (positions[vertex] - inner) * np.clip(above / (above - own), 0.2, 3.0)
-    p[rim, 1] -= height(p[rim])
-    return p
 
 
 def close_lips(positions: Floats, quads: Ints, rim: Ints) -> Floats:

@@ -168,8 +168,11 @@ def test_stretch(head: dict[str, Any]) -> None:
 
 
 def test_neck_is_cut_clean_and_capped(head: dict[str, Any]) -> None:
-    """The skin's only rims are the neck's cut, which the cap closes exactly, the lids and the mouth."""
-    positions, triangles, _, _ = mesh(head, "skin")
+    """The skin's only rims are the neck's cut, which the cap closes exactly, the lids and the mouth.
+
+    The cut is above the shoulders, whose skin looks up, and neither its vertices crowd nor its triangles fold.
+    """
+    positions, triangles, normals, _ = mesh(head, "skin")
     edges = np.concatenate([triangles[:, [k, (k + 1) % 3]] for k in range(3)])
     _, inverse, count = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True, return_counts=True)
     assert count.max() == 2
@@ -177,6 +180,11 @@ def test_neck_is_cut_clean_and_capped(head: dict[str, Any]) -> None:
     starts = positions[open_edges[:, 0]]
     neck = starts[starts[:, 1] < -0.1]
     assert len(neck) > 50
+    lengths = np.linalg.norm(positions[open_edges[:, 1]] - starts, axis=1)[starts[:, 1] < -0.1]
+    assert lengths.max() / lengths.min() < 4
+    assert normals[open_edges[:, 0]][starts[:, 1] < -0.1][:, 1].max() < 0.6
+    low = triangles[positions[triangles, 1].mean(axis=1) < -0.1]
+    assert ((face_normals(positions, low)[:, None] * normals[low]).sum(axis=2) > 0.5).all()
     fit = np.c_[neck, np.ones(len(neck))]
     assert np.linalg.svd(fit - fit.mean(axis=0), compute_uv=False)[2] < 1e-4  # all in one plane
     cap = np.asarray(head["neck_cap"].vertices)
