@@ -1,9 +1,9 @@
-// Draws the face: one workgroup a tile, one thread a pixel, all layers of the tile's network in one go.
+// Draws the face: one workgroup a tile, one thread a pixel (or two), all layers of the tile's network in one go.
 //
 // The tile's hash picks the network (one indexed read, no branch: the table is total). Its weights are copied into
-// shared memory once and read by all 256 pixels.
+// shared memory once and read by all 256 pixels, or left to the GPU's caches (app/network/shader.py, `direct`).
 //
-// On chip, for the shipped widths 32-32-18-15: weights 8 KB of shared memory (32 KB at most, see
+// On chip, for the shipped widths 32-32-18-15: weights 8 KB of shared memory or cache (32 KB at most, see
 // app/network/shader.py), activations at most 32 + 32 floats a thread in registers. From memory, once a pixel: 64 bytes
 // of features and 8 of surface; written: 8 bytes of radiance.
 //
@@ -21,7 +21,8 @@ layout(set = 0, binding = 1, scalar) readonly buffer SlotTable { uint slots[]; }
 layout(set = 0, binding = 2, IMAGE_FORMAT) uniform writeonly image2D radiance;
 layout(push_constant, scalar) uniform Push { TileNetworkPush push; };
 
-#define PARAMETER(i) uintBitsToFloat(load_vector(push.parameters, i))
+#define PARAMETERS push.parameters
+#define PARAMETER(i) uintBitsToFloat(load_vector(PARAMETERS, i))
 #if SPLIT_BLOCKS
 // Execution only, nothing is exchanged: see app/network/shader.py.
 #define BLOCK_BARRIER() controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, 0, 0)
@@ -37,16 +38,18 @@ void main()
     uint slot = slots[entry.y];
     stage_network(slot);
     // Loaded only now: the barrier that ends the staging would otherwise wait for these reads.
-    uvec4 words[FEATURE_VECTORS];
-    words[0] = load_vector(push.features, feature_index(tile, 0u, pixel));
-    words[1] = load_vector(push.features, feature_index(tile, 1u, pixel));
-    words[2] = load_vector(push.features, feature_index(tile, 2u, pixel));
-    words[3] = load_vector(push.features, feature_index(tile, 3u, pixel));
-    vec3 color = run_network(slot, words);
+    uvec4 words[OWN_PIXELS * FEATURE_VECTORS];
+    for (uint k = 0u; k < OWN_PIXELS; k++)
+        for (uint i = 0u; i < FEATURE_VECTORS; i++)
+            words[k * FEATURE_VECTORS + i] = load_vector(push.features, feature_index(tile, i, pixel + k * THREADS));
+    vec3 colors[OWN_PIXELS];
+    run_network(slot, words, colors);
 
-    // depth, light_scale
-    vec2 at_surface = uintBitsToFloat(load_pair(push.surface, surface_index(tile, pixel)));
-    uvec2 xy = position_of(tile, pixel, tiles_across(push.size.x));
-    bool face = is_face(at_surface.x) && all(lessThan(xy, push.size));
-    if (face) imageStore(radiance, ivec2(xy), vec4(clamp(at_surface.y * color, 0.0, HALF_MAX), 1.0));
+    for (uint k = 0u; k < OWN_PIXELS; k++, pixel += THREADS) {
+        // depth, light_scale
+        vec2 at_surface = uintBitsToFloat(load_pair(push.surface, surface_index(tile, pixel)));
+        uvec2 xy = position_of(tile, pixel, tiles_across(push.size.x));
+        bool face = is_face(at_surface.x) && all(lessThan(xy, push.size));
+        if (face) imageStore(radiance, ivec2(xy), vec4(clamp(at_surface.y * colors[k], 0.0, HALF_MAX), 1.0));
+    }
 }

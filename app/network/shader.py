@@ -19,6 +19,11 @@ can be products of these instead: see app/network/matrix_shader.py.
 On chip. The weights of as many whole layers as fit into 32 KB of shared memory are staged together; a
 network that does not fit is staged group of layers by group. The widest layer, 64 to 64, takes 16.6 KB.
 Activations are registers.
+
+Why not from shared memory on a GPU. All threads of a tile multiply by the same weight. A GPU hands every thread a copy
+of what shared memory holds, 4 to 8 cycles for 4 weights; AMD's compiler moves each into a scalar register besides, so
+that half of its instructions are moves. Read by an address that the whole workgroup shares, 16 weights at a time arrive
+in scalar registers there, through a cache of scalars, and no thread waits for others (`direct`).
 """
 
 import re
@@ -29,11 +34,12 @@ from app.errors import InputError
 from app.network.layers import COLORS, MIXED, check_layers
 from app.network.matrix_shader import Matrix, MatrixShader
 from app.network.parameters import Layer, parameter_vectors, plan
-from app.network.schema import CHANNELS, channels
+from app.network.schema import CHANNELS, VECTORS, channels
 
 SHARED_BYTES = 32 * 1024  # for a tile's weights: what every desktop GPU has, and lavapipe
 MAX_WIDTH = 64  # of a hidden layer; wider ones would neither fit on chip nor compile in seconds
 BLOCKS = (8, 12, 16, 24, 32)  # outputs between two block barriers: what is worth trying
+DIRECT = (1, 2)  # pixels of a thread that reads its weights by address; four do not fit into 256 registers
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class Variant:
     Attributes:
         block: outputs computed between two block barriers; a multiple of 4 up to MAX_WIDTH.
         half: weights, sums and activations are halves; only the mixing is in floats.
+        direct: 0 stages weights in shared memory; otherwise they are read by address where they are used, in floats,
+            and a thread has so many pixels, for all of which a weight is read once: 1 or 2.
         matrix: layers are products of cooperative matrices of these sizes, if any; weights and activations are then
             halves in any case, and there are no blocks.
     """
@@ -50,14 +58,24 @@ class Variant:
     block: int = 16
     half: bool = False
     matrix: Matrix | None = None
+    direct: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.block <= MAX_WIDTH or self.block % 4:
             raise ValueError(f"blocks of {self.block} outputs, but multiples of 4 up to {MAX_WIDTH} are possible")
+        if self.direct not in (0, *DIRECT):
+            raise ValueError(f"{self.direct} pixels a thread, but only {' or '.join(map(str, DIRECT))} are possible")
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of a thread."""
+        return self.direct or 1
 
     @property
     def name(self) -> str:
-        """As `parse` reads it: arithmetic and block, or the sizes of matrices: "float-16", "matrix-16x16x16"."""
+        """As `parse` reads it: arithmetic and block, pixels, or sizes: "float-16", "direct-1", "matrix-8x8x8"."""
+        if self.direct:
+            return f"direct-{self.direct}"
         if self.matrix:
             return f"{'half-' if self.half else ''}matrix-{self.matrix}"
         return f"{'half' if self.half else 'float'}-{self.block}"
@@ -66,17 +84,21 @@ class Variant:
     def parse(cls, name: str) -> "Variant":
         """The variant of this name; InputError, a clause without its subject, if there is none."""
         blocks = re.fullmatch(r"(float|half)-([0-9]{1,3})", name, re.ASCII)
+        direct = re.fullmatch(r"direct-([0-9]{1,3})", name, re.ASCII)
         matrices = re.fullmatch(r"(half-)?matrix-([0-9]{1,3})x([0-9]{1,3})x([0-9]{1,3})", name, re.ASCII)
         try:
             if blocks:
                 return cls(int(blocks[2]), blocks[1] == "half")
+            if direct and int(direct[1]):
+                return cls(direct=int(direct[1]))
             if matrices:
                 rows, columns, depth = map(int, matrices.groups()[1:])
                 return cls(half=bool(matrices[1]), matrix=Matrix(rows, columns, depth))
         except ValueError as error:
             raise InputError(f"is {name!r}: {error}") from None
         raise InputError(
-            f"is {name!r}, but must be float or half and a block's outputs, like float-16, or like matrix-16x16x16"
+            f"is {name!r}, but must be float or half and a block's outputs, like float-16, or like direct-1, "
+            "or like matrix-16x16x16"
         )
 
     @property
@@ -96,7 +118,9 @@ def check_widths(layers: Sequence[int]) -> str:
 
 
 def groups(layers: Sequence[int], variant: Variant) -> list[list[Layer]]:
-    """The layers whose weights are staged together, each group at most SHARED_BYTES."""
+    """The layers whose weights are staged together, each group at most SHARED_BYTES; all, where nothing is staged."""
+    if variant.direct:
+        return [plan(layers)]
     result: list[list[Layer]] = []
     for layer in plan(layers):
         if result and _count([*result[-1], layer]) * variant.vector_bytes <= SHARED_BYTES:
@@ -110,47 +134,63 @@ def shared_bytes(layers: Sequence[int], variant: Variant) -> int:
     """Shared memory a tile's workgroup needs."""
     if variant.matrix:
         return _matrices(layers, variant, variant.matrix).shared_bytes
+    if variant.direct:
+        return 0
     return max(map(_count, groups(layers, variant))) * variant.vector_bytes
 
 
 def generate(layers: Sequence[int], variant: Variant) -> str:
     """The GLSL include "network.glsl" for a network with these widths.
 
-    It declares the shared `weights[]` and defines
+    It defines
 
+        const uint OWN_PIXELS                                // of a thread
         void stage_network(uint slot)                        // call first; ends with a barrier
-        uint own_pixel()                                     // of the tile: this thread's
-        vec3 run_network(uint slot, uvec4 words[4])          // packed features -> radiance over light_scale
+        uint own_pixel()                                     // of the tile: the thread's first, THREADS before the next
+        void run_network(uint slot, uvec4 words[OWN_PIXELS * FEATURE_VECTORS], out vec3 colors[OWN_PIXELS])
+                                                             // packed features -> radiance over light_scale
 
-    to be called by all threads of the workgroup, and needs the macros PARAMETER(i) (vec4 i of all
-    parameters), THREADS (of the workgroup) and BLOCK_BARRIER() beforehand.
+    to be called by all threads of the workgroup, and needs the macros PARAMETERS (address of all parameters),
+    PARAMETER(i) (vec4 i of these), THREADS (of the workgroup) and BLOCK_BARRIER() beforehand.
     """
     if variant.matrix:
         matrices = _matrices(layers, variant, variant.matrix)
         declared, (code, weights) = matrices.declarations(), matrices.body()
+        outputs = [weights]
     else:
-        declared, (code, weights) = _staging(layers, variant), _blocks(layers, variant)
+        declared = _by_address(layers) if variant.direct else _staging(layers, variant)
+        code, outputs = _blocks(layers, variant)
     lines = [
         f"// Generated by app/network/shader.py for the widths {'-'.join(map(str, layers))}, {variant.name}.",
         f"const uint PARAMETER_VECTORS = {parameter_vectors(layers)}u; // vec4 of one network",
+        f"const uint OWN_PIXELS = {variant.pixels}u;",
         *declared,
         "",
-        "vec3 run_network(uint slot, uvec4 words[4]) {",
+        "void run_network(uint slot, uvec4 words[OWN_PIXELS * FEATURE_VECTORS], out vec3 colors[OWN_PIXELS]) {",
     ]
-    for word in range(CHANNELS // 2):
-        lines.append(f"    vec2 x{word} = unpackHalf2x16(words[{word // 4}].{'xyzw'[word % 4]});")
+    for pixel in range(variant.pixels):
+        for word in range(CHANNELS // 2):
+            lines.append(f"    vec2 x{pixel}_{word} = unpackHalf2x16({_word(pixel, word)});")
     lines += code
     lines.append("    // Red, green and blue of each light feature have a weight of their own.")
-    for index, name in enumerate(MIXED):
-        colors, light = weights[COLORS * index : COLORS * (index + 1)], _FEATURES[channels(name)]
-        sign = "+=" if index else "="
-        kind = "" if index else "vec3 "
-        lines.append(f"    {kind}color {sign} vec3({', '.join(colors)}) * vec3({', '.join(light)});")
-    lines += ["    return max(color, vec3(0.0));", "}", ""]
+    for pixel, weights in enumerate(outputs):
+        features = _features(pixel)
+        for index, name in enumerate(MIXED):
+            own, light = weights[COLORS * index : COLORS * (index + 1)], features[channels(name)]
+            sign = "+=" if index else "="
+            lines.append(f"    colors[{pixel}] {sign} vec3({', '.join(own)}) * vec3({', '.join(light)});")
+        lines.append(f"    colors[{pixel}] = max(colors[{pixel}], vec3(0.0));")
+    lines += ["}", ""]
     return "\n".join(lines)
 
 
-_FEATURES = [f"x{channel // 2}.{'xy'[channel % 2]}" for channel in range(CHANNELS)]
+def _word(pixel: int, word: int) -> str:
+    """Two packed channels of one of the thread's pixels."""
+    return f"words[{pixel * VECTORS + word // 4}].{'xyzw'[word % 4]}"
+
+
+def _features(pixel: int, prefix: str = "x") -> list[str]:
+    return [f"{prefix}{pixel}_{channel // 2}.{'xy'[channel % 2]}" for channel in range(CHANNELS)]
 
 
 def _matrices(layers: Sequence[int], variant: Variant, matrix: Matrix) -> MatrixShader:
@@ -173,14 +213,24 @@ def _staging(layers: Sequence[int], variant: Variant) -> list[str]:
     ]
 
 
-def _blocks(layers: Sequence[int], variant: Variant) -> tuple[list[str], list[str]]:
-    """Lines that run the network in blocks, and the expressions of its outputs."""
+def _by_address(layers: Sequence[int]) -> list[str]:
+    """Declarations of those that read weights where they are used: the workgroup's address, and constants to add."""
+    return [
+        "struct Network { vec4 weights[PARAMETER_VECTORS]; };",
+        "layout(buffer_reference, scalar, buffer_reference_align = 16) readonly buffer Networks { Network at[]; };",
+        "void stage_network(uint slot) {}",
+        "uint own_pixel() { return OWN_THREAD; }",
+    ]
+
+
+def _blocks(layers: Sequence[int], variant: Variant) -> tuple[list[str], list[list[str]]]:
+    """Lines that run the network in blocks, and the expressions of its outputs, for each pixel of the thread."""
     lines: list[str] = []
-    values, last = _FEATURES, len(layers) - 2
+    values, last = [_features(pixel) for pixel in range(variant.pixels)], len(layers) - 2
     if variant.half:
         for word in range(CHANNELS // 2):
-            lines.append(f"    f16vec2 h{word} = unpackFloat2x16(words[{word // 4}].{'xyzw'[word % 4]});")
-        values = [f"h{channel // 2}.{'xy'[channel % 2]}" for channel in range(CHANNELS)]
+            lines.append(f"    f16vec2 h0_{word} = unpackFloat2x16({_word(0, word)});")
+        values = [_features(0, "h")]
     for number, group in enumerate(groups(layers, variant)):
         if number:
             lines += [
@@ -203,21 +253,28 @@ def _vector(variant: Variant) -> str:
 
 
 def _layer(
-    layer: Layer, base: int, inputs: Sequence[str], variant: Variant, *, hidden: bool
-) -> tuple[list[str], list[str]]:
-    """One layer's lines, and the expressions of its outputs; `base` is what lies at weights[0]."""
+    layer: Layer, base: int, inputs: Sequence[Sequence[str]], variant: Variant, *, hidden: bool
+) -> tuple[list[str], list[list[str]]]:
+    """One layer's lines, and the expressions of its outputs, for each pixel; `base` is what lies at weights[0]."""
     lines: list[str] = []
     start, vector, zero = layer.offset - base, _vector(variant), "float16_t(0.0)" if variant.half else "0.0"
-    for first in range(0, layer.columns, variant.block // 4):
-        columns = range(first, min(first + variant.block // 4, layer.columns))
+    weights = "Networks(PARAMETERS).at[slot].weights" if variant.direct else "weights"
+    # By address the whole layer is a block: what is read together is then used together, and kept no longer.
+    step = layer.columns if variant.direct else variant.block // 4
+    for first in range(0, layer.columns, step):
+        columns = range(first, min(first + step, layer.columns))
+        sums = [(f"y{pixel}_{layer.index}_{c}", c, own) for c in columns for pixel, own in enumerate(inputs)]
         if first or layer.index:
             lines.append("    BLOCK_BARRIER();")
         lines.append(f"    // Layer {layer.index}, outputs from {4 * first}.")
-        lines += [f"    {vector} y{layer.index}_{c} = weights[{start + c}];" for c in columns]
+        lines += [f"    {vector} {y} = {weights}[{start + c}];" for y, c, _ in sums]
         for i in range(layer.inputs):
             row = start + layer.columns * (i + 1)
-            lines += [f"    y{layer.index}_{c} += {inputs[i]} * weights[{row + c}];" for c in columns]
+            lines += [f"    {y} += {own[i]} * {weights}[{row + c}];" for y, c, own in sums]
         if hidden:
-            lines += [f"    y{layer.index}_{c} = max(y{layer.index}_{c}, {zero});" for c in columns]
-    outputs = [f"y{layer.index}_{c // 4}.{'xyzw'[c % 4]}" for c in range(layer.outputs)]
+            lines += [f"    {y} = max({y}, {zero});" for y, _, _ in sums]
+    outputs = [
+        [f"y{pixel}_{layer.index}_{c // 4}.{'xyzw'[c % 4]}" for c in range(layer.outputs)]
+        for pixel in range(len(inputs))
+    ]
     return lines, outputs

@@ -90,12 +90,12 @@ def network_pipeline(
             stacklevel=2,
         )
         variant = tile_variant.default(device.info) if variant.matrix else Variant(variant.block)
-    return _compile(device, weights, image_format, variant)
+    return compile_network(device, weights.layers, image_format, variant)
 
 
-def defines(image_format: str, kind: str) -> dict[str, str | int]:
-    """Macros of tile_network.comp for images of this format and devices of this kind (`DeviceInfo.kind`)."""
-    return {"THREADS": f"{TILE_PIXELS}u", "IMAGE_FORMAT": image_format, "SPLIT_BLOCKS": int(kind == "cpu")}
+def defines(image_format: str, kind: str, pixels: int = 1) -> dict[str, str | int]:
+    """Macros of tile_network.comp: for images of this format, devices of this kind (`DeviceInfo`), pixels a thread."""
+    return {"THREADS": f"{TILE_PIXELS // pixels}u", "IMAGE_FORMAT": image_format, "SPLIT_BLOCKS": int(kind == "cpu")}
 
 
 def includes(layers: Sequence[int], variant: Variant) -> dict[str, str]:
@@ -103,13 +103,14 @@ def includes(layers: Sequence[int], variant: Variant) -> dict[str, str]:
     return {"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "network.glsl": shader.generate(layers, variant)}
 
 
-def _compile(device: Device, weights: WeightSet, image_format: str, variant: Variant) -> NetworkPipeline:
+def compile_network(device: Device, layers: Sequence[int], image_format: str, variant: Variant) -> NetworkPipeline:
+    """The pipeline as this variant has it, whatever it then draws."""
     compute = device.compute_pipeline(
         "tile_network.comp",
         [Binding(0, "storage"), Binding(1, "storage"), Binding(2, "image")],
         push=_PUSH,
-        defines=defines(image_format, device.info.kind),
-        includes=includes(weights.layers, variant),
+        defines=defines(image_format, device.info.kind, variant.pixels),
+        includes=includes(layers, variant),
         full_subgroups=True,
     )
     return NetworkPipeline(compute, variant)
@@ -123,7 +124,7 @@ def _difference(device: Device, weights: WeightSet, image_format: str, variant: 
         other.buffer(weights.table) as table,
         other.buffer(weights.gpu_parameters()) as parameters,
     ):
-        pipeline = _compile(other, weights, image_format, variant)
+        pipeline = compile_network(other, weights.layers, image_format, variant)
         bound = pipeline.bind(picture.tiles, table, picture.radiance)
         with other.commands(reusable=False) as commands:
             commands.clear(picture.radiance)

@@ -16,7 +16,7 @@ from app.errors import InputError
 from app.gpu import DeviceInfo, cache_folder
 from app.gpu.shader import store_atomically
 from app.network.matrix_shader import Matrix
-from app.network.shader import BLOCKS, Variant, generate, shared_bytes
+from app.network.shader import BLOCKS, DIRECT, Variant, generate, shared_bytes
 from app.processor import processor_name
 
 OVERRIDE = "BUNGYO_TILE_VARIANT"  # environment variable, e.g. float-16
@@ -50,6 +50,8 @@ def lacks(device: DeviceInfo, variant: Variant) -> str:
             return "has no cooperative matrices for it"
         names = " and ".join(one.name for one in offered)
         return "" if variant in offered else f"has cooperative matrices for {names} only"
+    if variant.direct and device.kind == "cpu":
+        return "is a CPU, for which weights by address take minutes to compile"
     return "does not calculate with halves" if variant.half and "shaderFloat16" not in device.features else ""
 
 
@@ -78,16 +80,20 @@ def candidates(device: DeviceInfo, layers: Sequence[int]) -> list[Variant]:
     """
     halves = (False,) if device.kind == "cpu" else (False, True)
     blocks = [Variant(block, half) for half in halves for block in BLOCKS]
+    direct = [Variant(direct=pixels) for pixels in DIRECT]
     room = device.max_shared_memory
     return [
-        *(one for one in blocks if not lacks(device, one)),
+        *(one for one in [*blocks, *direct] if not lacks(device, one)),
         *(one for one in matrices(device) if shared_bytes(layers, one) <= room),
     ]
 
 
 def default(device: DeviceInfo) -> Variant:
-    """A good guess: on a CPU what was the quickest on two of them (docs/tile-network.md)."""
-    return Variant(12 if device.kind == "cpu" else 16)
+    """A good guess: on a CPU what was the quickest on two of them, else what a GPU's compiler makes most of.
+
+    docs/tile-network.md has the figures of both.
+    """
+    return Variant(12) if device.kind == "cpu" else Variant(direct=1)
 
 
 def remember(device: DeviceInfo, layers: Sequence[int], milliseconds: Mapping[Variant, float]) -> Path:
@@ -116,6 +122,6 @@ def _remembered(device: DeviceInfo, layers: Sequence[int]) -> Variant | None:
 def _file(device: DeviceInfo, layers: Sequence[int]) -> Path:
     """Where the choice for these widths is kept. The shader's text is part of the name: a new one is tuned anew."""
     calculates = processor_name() if device.kind == "cpu" else ""
-    texts = [generate(layers, variant) for variant in (Variant(), *matrices(device))]
+    texts = [generate(layers, variant) for variant in (Variant(), Variant(direct=1), *matrices(device))]
     identity = "\n".join((device.name, device.driver, calculates, *texts))
     return cache_folder() / "tile_variants" / hashlib.sha256(identity.encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""The tile network in cooperative matrices, as far as no device is needed: its text, and where things lie."""
+"""The tile network as far as no device is needed: the text of its variants, and where things lie in matrices."""
 
 import os
 import subprocess
@@ -14,7 +14,17 @@ from app.network.matrix_shader import Matrix, MatrixShader
 from app.network.shader import SHARED_BYTES, Variant
 from app.passes.network_pipeline import defines, includes
 
-NAMES = ["matrix-8x8x8", "matrix-16x16x16", "half-matrix-16x16x16", "matrix-16x8x8", "matrix-8x16x32"]
+NAMES = [
+    "float-16",
+    "half-16",
+    "direct-1",
+    "direct-2",
+    "matrix-8x8x8",
+    "matrix-16x16x16",
+    "half-matrix-16x16x16",
+    "matrix-16x8x8",
+    "matrix-8x16x32",
+]
 LAYERS = [(32, 15), (32, 32, 28, 15), (32, 7, 18, 15), (32, 64, 64, 64, 15)]
 
 
@@ -30,9 +40,10 @@ def _validate(spirv: Path) -> None:
 @pytest.mark.parametrize("layers", LAYERS, ids=str)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_text_is_a_valid_shader(name: str, layers: tuple[int, ...], tmp_path: Path) -> None:
-    text = includes(layers, Variant.parse(name))
+    variant = Variant.parse(name)
+    text = includes(layers, variant)
     compiler = ShaderCompiler(cache=tmp_path / "cache")
-    code = compiler.compile("tile_network.comp", includes=text, defines=defines("rgba16f", "discrete"))
+    code = compiler.compile("tile_network.comp", includes=text, defines=defines("rgba16f", "discrete", variant.pixels))
     (tmp_path / "network.spv").write_bytes(code)
     _validate(tmp_path / "network.spv")
 

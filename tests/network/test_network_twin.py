@@ -82,8 +82,21 @@ def test_weights_stay_within_32_kilobytes_on_chip() -> None:
 @pytest.mark.parametrize("half", [False, True])
 def test_generated_code_is_straight(block: int, barriers: int, half: bool) -> None:
     text = shader.generate((32, 32, 32, 15), Variant(block, half))
-    body = text[text.index("vec3 run_network") :]
+    body = text[text.index("void run_network") :]
     assert "for" not in body and "if" not in body
     assert body.count("BLOCK_BARRIER();") == barriers
     # One multiplication a weight, four at a time.
     assert body.count("+=") == 32 * 8 + 32 * 8 + 32 * 4 + 4
+
+
+@pytest.mark.parametrize("pixels", [1, 2])
+def test_weights_by_address_are_named_once_a_pixel(pixels: int) -> None:
+    variant = Variant(direct=pixels)
+    text = shader.generate((32, 32, 32, 15), variant)
+    assert "shared" not in text and shader.shared_bytes((32, 32, 32, 15), variant) == 0
+    body = text[text.index("void run_network") :]
+    assert "for" not in body and "if" not in body
+    assert body.count("+=") == pixels * (32 * 8 + 32 * 8 + 32 * 4 + 4)
+    # Every vector of the network, for each pixel: a compiler reads it once.
+    vectors = parameters.parameter_vectors((32, 32, 32, 15))
+    assert all(body.count(f".weights[{i}]") == pixels for i in range(vectors))

@@ -12,7 +12,7 @@ import pytest
 from app.gpu import CommandBuffer, Device, Image
 from app.network import schema, twin
 from app.network.parameters import parameter_vectors
-from app.network.shader import BLOCKS, Variant
+from app.network.shader import BLOCKS, DIRECT, Variant
 from app.network.tile_hash import tile_hash, tile_list
 from app.network.weights import WeightSet
 from app.passes.network_pipeline import network_pipeline
@@ -201,6 +201,16 @@ def test_blocks_of_any_size(gpu: Device, layers: tuple[int, ...], block: int) ->
     shown = picture(37, 21, seed=block)
     with rig(gpu, weights, shown, variant=Variant(block)) as passes:
         assert passes.network.variant == Variant(block)
+        assert_drawn(passes.draw(), weights, shown)
+
+
+@pytest.mark.parametrize("pixels", DIRECT)
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (37, 21), (70, 33)])
+def test_weights_by_address(gpu: Device, pixels: int, width: int, height: int) -> None:
+    # Small: a CPU's driver takes minutes to compile a large one.
+    weights = WeightSet.untrained((32, 7, 15), seed=3, slots=5)
+    shown = picture(width, height, seed=width)
+    with rig(gpu, weights, shown, variant=Variant(direct=pixels)) as passes:
         assert_drawn(passes.draw(), weights, shown)
 
 

@@ -93,7 +93,18 @@ def test_halves_in_blocks_are_not_timed_on_a_cpu(multiplier: DeviceInfo) -> None
         assert {Variant(block) for block in BLOCKS} < set(found)
         assert (Variant(8, half=True) in found) is timed
     without = replace(multiplier, kind="discrete", features=frozenset())
-    assert candidates(without, LAYERS) == [Variant(block) for block in BLOCKS]
+    assert not any(one.rounds for one in candidates(without, LAYERS))
+
+
+def test_weights_by_address_are_for_gpus(info: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_address = {Variant(direct=1), Variant(direct=2)}
+    gpu, cpu = replace(info, kind="discrete"), replace(info, kind="cpu")
+    assert by_address < set(candidates(gpu, LAYERS)) and not by_address & set(candidates(cpu, LAYERS))
+    assert chosen(gpu, LAYERS) == Variant(direct=1)
+    monkeypatch.setenv(OVERRIDE, "direct-2")
+    assert chosen(gpu, LAYERS) == Variant(direct=2)
+    with pytest.raises(InputError, match=r"'direct-2', but .* is a CPU, for which weights by address take minutes"):
+        chosen(cpu, LAYERS)
 
 
 def test_matrices_are_refused_where_there_are_none(
@@ -121,7 +132,8 @@ def test_matrices_remembered_are_not_for_a_device_without(multiplier: DeviceInfo
 @pytest.mark.parametrize(
     "name",
     [
-        *("16", "float-7", "float-0", "float-68", "double-16", "float-", "float-16 ", "float--8"),
+        *("direct-0", "direct-3", "direct-", "16", "float-7", "float-0", "float-68", "double-16", "float-"),
+        *("float-16 ", "float--8"),
         *("matrix", "matrix-8", "matrix-8x8", "matrix-8x8x7", "matrix-7x8x8", "matrix-8x4x8", "float-matrix-8x8x8"),
         *("matrix-0x8x8", "matrix-8x8x8x8", "matrix-1024x8x8", "matrix-8x8x-8"),
     ],
