@@ -1,10 +1,10 @@
 // One layer of 3x3 convolutions, for `bungyo bench`: from INPUTS channels of the layer before, all that one dispatch
 // adds up, to 4 * COLUMNS channels a workgroup in z (host side, layouts and reasons: app/bench/convolution.py).
 //
-// A workgroup draws 16x16 pixels, a thread ROWS of a column. A weight that is read from shared memory is thus used ROWS
-// times, an activation up to 3 * 4 * COLUMNS times, and the running sums stay in registers. With PACED the threads wait
-// for each other after every two inputs. All weights have constant addresses in straight-line code: see
-// app/network/shader.py for what else a CPU driver makes of them.
+// A workgroup draws 16x16 pixels, a thread ROWS of a column. A weight that is read is thus used ROWS times, an activation
+// up to 3 * 4 * COLUMNS times, and the running sums stay in registers. With PACED the threads wait for each other after
+// every two inputs. All weights have constant places in straight-line code: see app/network/shader.py for what else a CPU
+// driver makes of them, and why a GPU has activations in shared memory (STAGED) and reads weights by address.
 
 #include "push.glsl"
 
@@ -23,13 +23,14 @@ layout(buffer_reference, scalar) buffer Partial { float sums[]; };
 layout(set = 0, binding = 0, IMAGE_FORMAT) uniform writeonly image2D picture; // of the last layer
 layout(push_constant, scalar) uniform Push { ConvolutionPush push; };
 
-shared vec4 weights[VECTORS];
-
 #if STAGED
 #define SIDE (EDGE + 2u)
 shared uint staged[PAIRS * SIDE * SIDE];
 #define ACTIVATION(pair, row, column) staged[((pair) * SIDE + row) * SIDE + column]
+#define WEIGHTS(i) parameters.vectors[record + (i)]
 #else
+shared vec4 weights[VECTORS];
+#define WEIGHTS(i) weights[i]
 #define ACTIVATION(pair, row, column) source.words[first + (pair) * plane + (row) * pitch + column]
 #endif
 
@@ -43,18 +44,19 @@ void main()
     uint pitch = push.size.x + 2u, plane = pitch * (push.size.y + 2u); // a border of zeros around
     uint begin = push.chunk * PAIRS * plane + corner.y * pitch + corner.x;
     uint record = (gl_WorkGroupID.z * push.chunks + push.chunk) * VECTORS;
-    for (uint i = gl_LocalInvocationIndex; i < VECTORS; i += THREADS) weights[i] = parameters.vectors[record + i];
 #if STAGED
     for (uint i = gl_LocalInvocationIndex; i < PAIRS * SIDE * SIDE; i += THREADS) {
         uint place = i % (SIDE * SIDE);
         staged[i] = source.words[begin + i / (SIDE * SIDE) * plane + place / SIDE * pitch + place % SIDE];
     }
+#else
+    for (uint i = gl_LocalInvocationIndex; i < VECTORS; i += THREADS) weights[i] = parameters.vectors[record + i];
 #endif
     barrier();
     uint first = begin + at.y * pitch + at.x; // of the 3x3 pixels around the thread's first
     vec4 sum[ROWS][COLUMNS];
     [[unroll]] for (uint r = 0u; r < ROWS; r++)
-        [[unroll]] for (uint c = 0u; c < COLUMNS; c++) sum[r][c] = weights[c];
+        [[unroll]] for (uint c = 0u; c < COLUMNS; c++) sum[r][c] = WEIGHTS(c);
     [[unroll]] for (uint pair = 0u; pair < PAIRS; pair++) {
 #if PACED
         if (pair > 0u) barrier();
@@ -71,7 +73,7 @@ void main()
             [[unroll]] for (uint y = 0u; y < 3u; y++)
                 [[unroll]] for (uint k = 0u; k < 2u; k++)
                     [[unroll]] for (uint c = 0u; c < COLUMNS; c++) {
-                        vec4 weight = weights[COLUMNS + (((pair * 3u + x) * 3u + y) * 2u + k) * COLUMNS + c];
+                        vec4 weight = WEIGHTS(COLUMNS + (((pair * 3u + x) * 3u + y) * 2u + k) * COLUMNS + c);
                         [[unroll]] for (uint r = 0u; r < ROWS; r++) sum[r][c] += value[r + y][k] * weight;
                     }
         }

@@ -1,8 +1,8 @@
 // One layer of the tile networks alone, for `bungyo bench`: what shaders/tile_network.comp does in one dispatch, done
 // in one dispatch a layer, with the activations through memory (generated part: app/bench/layered.py).
 //
-// As in the fused pass: one workgroup a tile, one thread a pixel, the layer's weights in shared memory, straight-line
-// code in blocks. Activations are tile-major as the features are, so that neighbouring threads read neighbouring words.
+// As in the fused pass: one workgroup a tile, one thread a pixel, the layer's weights in shared memory or by address,
+// straight-line code in blocks. Activations are tile-major as the features are, so that neighbouring threads read neighbouring words.
 
 #include "addressed.glsl"
 #include "features.glsl"
@@ -31,14 +31,14 @@ void write_radiance(uint tile, uint pixel, vec3 color)
     if (face) imageStore(radiance, ivec2(xy), vec4(clamp(at_surface.y * color, 0.0, HALF_MAX), 1.0));
 }
 
+#define PARAMETERS push.parameters
+#define PARAMETER(i) uintBitsToFloat(load_vector(PARAMETERS, i))
 #include "layer.glsl"
 
 void main()
 {
     uvec2 entry = tiles[gl_WorkGroupID.x];
     uint slot = slots[entry.y];
-    for (uint i = OWN_THREAD; i < LAYER_VECTORS; i += THREADS)
-        weights[i] = uintBitsToFloat(load_vector(push.parameters, slot * PARAMETER_VECTORS + LAYER_OFFSET + i));
-    barrier();
-    run_layer(entry.x, OWN_THREAD);
+    stage_layer(slot);
+    run_layer(slot, entry.x, OWN_THREAD);
 }

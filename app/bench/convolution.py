@@ -10,9 +10,9 @@ is done here (app/bench/layered.py has the same for 1x1 layers):
   as long.
 * Register tiles: a thread adds up a few pixels of a few channels (`Shape`). Arithmetic is in floats. Which tile is the
   quickest is tried on the device (app/bench/opponents.py), as the tile network's text is chosen by its tuner.
-* Weights in shared memory, read at constant addresses in straight-line code (app/network/shader.py says why). A text
-  of that form for all inputs of a wide layer would take a compiler minutes, so a dispatch takes INPUTS of them, and
-  sums go on through memory from dispatch to dispatch. So two short texts serve all widths.
+* Weights in shared memory, on a GPU by address, at constant places in straight-line code (app/network/shader.py says
+  why). A text of that form for all inputs of a wide layer would take a compiler minutes, so a dispatch takes INPUTS of
+  them, and sums go on through memory from dispatch to dispatch. So two short texts serve all widths.
 * Activations are staged in shared memory (18x18 pixels for 16x16) except on CPU drivers, whose shared memory is the
   same cache that the loads meet anyway.
 
@@ -147,7 +147,8 @@ class ConvolutionNetwork:
         picture: (H, W, 32) float32, H and W multiples of EDGE.
         radiance: the image drawn to, of that size.
         shape: what a thread adds up.
-        staged: whether activations are staged in shared memory; by default as the device's kind wants it.
+        staged: whether activations are staged in shared memory, and weights are not; by default as the device's kind
+            wants it.
         chunk: channels that a dispatch adds up.
 
     Raises:

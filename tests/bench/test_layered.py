@@ -9,16 +9,23 @@ import pytest
 from app.bench.layered import ACTIVATIONS, Activations, LayeredNetwork
 from app.gpu import Device
 from app.network import schema, twin
+from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes.tile_hash import TileHash
 
 SIZE = (40, 20)  # pixels: tiles that the edge of the picture cuts
 
 
-@pytest.mark.parametrize("layers", [(32, 15), (32, 7, 15), (32, 12, 20, 15), (32, 32, 32, 28, 15)])
+@pytest.mark.parametrize(
+    ("layers", "direct"),
+    [
+        *(((32, 15), 0), ((32, 7, 15), 0), ((32, 12, 20, 15), 0), ((32, 32, 32, 28, 15), 0)),
+        *(((32, 15), 1), ((32, 7, 15), 1)),  # a CPU's driver takes minutes to compile larger ones
+    ],
+)
 @pytest.mark.parametrize("activations", ACTIVATIONS)
 def test_draws_what_the_twin_draws(
-    gpu: Device, keep: Callable[[Any], Any], layers: tuple[int, ...], activations: Activations
+    gpu: Device, keep: Callable[[Any], Any], layers: tuple[int, ...], direct: int, activations: Activations
 ) -> None:
     width, height = SIZE
     rng = np.random.default_rng(len(layers))
@@ -35,7 +42,18 @@ def test_draws_what_the_twin_draws(
     image = keep(gpu.image(width, height, "rgba32f"))
     hashing = keep(TileHash(gpu, places, width, height))
     buffers = keep(gpu.buffer(features)), keep(gpu.buffer(surface))
-    network = keep(LayeredNetwork(gpu, weights, hashing, *buffers, image, width, height, activations=activations))
+    network = LayeredNetwork(
+        gpu,
+        weights,
+        hashing,
+        *buffers,
+        image,
+        width,
+        height,
+        activations=activations,
+        variant=Variant(12, direct=direct),
+    )
+    keep(network)
     with gpu.commands() as commands:
         commands.clear(image)
         hashing.record(commands)
