@@ -140,7 +140,7 @@ def generate(layers: Sequence[int], layer: Layer, activations: Activations, vari
     """The GLSL include "layer.glsl" for one layer of a network with these widths.
 
     It defines `void stage_layer(uint slot)` and `void run_layer(uint slot, uint tile, uint pixel)`, to be called one
-    after the other by all threads, and needs the macros PARAMETERS (address of all parameters) and PARAMETER(i) (vec4 i).
+    after the other by all threads, and needs the macros PARAMETERS (address of all parameters) and PARAMETER(i).
     """
     last = layer.index == len(layers) - 2
     lines = [
