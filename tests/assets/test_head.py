@@ -14,6 +14,8 @@ import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
+from assets.head.hair import RINGS
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -225,6 +227,16 @@ def test_eyes_stay_under_the_lids(head: dict[str, Any]) -> None:
         rows, columns = np.nonzero(pieces == 1 + sizes.argmax())
         assert 18 < np.ptp(columns) * millimetres < 32
         assert 6 < np.ptp(rows) * millimetres < 14
+
+
+@pytest.mark.parametrize("name", ["brows", "lashes"])
+def test_hairs_are_not_twisted(head: dict[str, Any], name: str) -> None:
+    """From ring to ring of a hair, a vertex goes on to the one that lies in the same direction from the middle."""
+    positions, _, _, _ = mesh(head, name)
+    rings = positions.reshape(-1, 3 * RINGS + 1, 3)[:, :-1].reshape(-1, RINGS, 3, 3)
+    first = rings[:, :, 0] - rings.mean(axis=2)
+    first /= np.linalg.norm(first, axis=2, keepdims=True)
+    assert (first[:, 1:] * first[:, :-1]).sum(axis=2).min() > 0.5
 
 
 def test_textures_hold_skin(head: dict[str, Any]) -> None:
