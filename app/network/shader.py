@@ -20,10 +20,10 @@ On chip. The weights of as many whole layers as fit into 32 KB of shared memory 
 network that does not fit is staged group of layers by group. The widest layer, 64 to 64, takes 16.6 KB.
 Activations are registers.
 
-Why not from shared memory on a GPU. All threads of a tile multiply by the same weight. A GPU hands every thread a copy
-of what shared memory holds, 4 to 8 cycles for 4 weights; AMD's compiler moves each into a scalar register besides, so
-that half of its instructions are moves. Read by an address that the whole workgroup shares, 16 weights at a time arrive
-in scalar registers there, through a cache of scalars, and no thread waits for others (`direct`).
+Why not from shared memory on a GPU (`direct`). All threads of a tile multiply by the same weight, and shared memory
+hands each thread a copy, 128 bytes a cycle: 4 weights for 32 threads take 4 cycles. AMD's compiler moves each into a
+scalar register besides, so that half of its instructions are moves. Read by an address that the whole workgroup shares,
+16 weights at a time arrive in scalar registers there, through a cache of scalars, and no thread waits for others.
 """
 
 import re
@@ -66,6 +66,8 @@ class Variant:
             raise ValueError(f"blocks of {self.block} outputs, but multiples of 4 up to {MAX_WIDTH} are possible")
         if self.direct not in (0, *DIRECT):
             raise ValueError(f"{self.direct} pixels a thread, but only {' or '.join(map(str, DIRECT))} are possible")
+        if self.direct and self.rounds:
+            raise ValueError("weights by address are floats")
 
     @property
     def pixels(self) -> int:
