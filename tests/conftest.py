@@ -1,5 +1,6 @@
 """Fixtures for all tests: one real GPU (or lavapipe) for the session, watched by the validation layer."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,9 @@ from app.passes.tile_variant import OVERRIDE
 from app.scene.default import default_scene
 from app.scene.model import Scene
 from app.weight_sets import DEFAULT_WEIGHTS
+
+# Two tests run at a time, and torch's threads would keep a core busy while they wait. Read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 SIZE = (119, 101)  # of pictures of the default face: no multiples of a tile
 SHADERS = Path(__file__).parent / "gpu" / "shaders"
