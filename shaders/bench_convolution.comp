@@ -18,7 +18,8 @@ layout(local_size_x = EDGE, local_size_y = EDGE / ROWS) in;
 
 layout(buffer_reference, scalar) readonly buffer Source { uint words[]; };
 layout(buffer_reference, scalar) writeonly buffer Target { uint words[]; };
-layout(buffer_reference, scalar) readonly buffer Parameters { vec4 vectors[]; };
+struct Record { vec4 vectors[VECTORS]; }; // weights of a workgroup's channels
+layout(buffer_reference, scalar) readonly buffer Parameters { Record records[]; };
 layout(buffer_reference, scalar) buffer Partial { float sums[]; };
 layout(set = 0, binding = 0, IMAGE_FORMAT) uniform writeonly image2D picture; // of the last layer
 layout(push_constant, scalar) uniform Push { ConvolutionPush push; };
@@ -27,7 +28,7 @@ layout(push_constant, scalar) uniform Push { ConvolutionPush push; };
 #define SIDE (EDGE + 2u)
 shared uint staged[PAIRS * SIDE * SIDE];
 #define ACTIVATION(pair, row, column) staged[((pair) * SIDE + row) * SIDE + column]
-#define WEIGHTS(i) parameters.vectors[record + (i)]
+#define WEIGHTS(i) parameters.records[record].vectors[i]
 #else
 shared vec4 weights[VECTORS];
 #define WEIGHTS(i) weights[i]
@@ -43,14 +44,14 @@ void main()
     uvec2 corner = gl_WorkGroupID.xy * EDGE, at = gl_LocalInvocationID.xy * uvec2(1u, ROWS);
     uint pitch = push.size.x + 2u, plane = pitch * (push.size.y + 2u); // a border of zeros around
     uint begin = push.chunk * PAIRS * plane + corner.y * pitch + corner.x;
-    uint record = (gl_WorkGroupID.z * push.chunks + push.chunk) * VECTORS;
+    uint record = gl_WorkGroupID.z * push.chunks + push.chunk;
 #if STAGED
     for (uint i = gl_LocalInvocationIndex; i < PAIRS * SIDE * SIDE; i += THREADS) {
         uint place = i % (SIDE * SIDE);
         staged[i] = source.words[begin + i / (SIDE * SIDE) * plane + place / SIDE * pitch + place % SIDE];
     }
 #else
-    for (uint i = gl_LocalInvocationIndex; i < VECTORS; i += THREADS) weights[i] = parameters.vectors[record + i];
+    for (uint i = gl_LocalInvocationIndex; i < VECTORS; i += THREADS) weights[i] = parameters.records[record].vectors[i];
 #endif
     barrier();
     uint first = begin + at.y * pitch + at.x; // of the 3x3 pixels around the thread's first

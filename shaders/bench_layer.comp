@@ -2,7 +2,8 @@
 // in one dispatch a layer, with the activations through memory (generated part: app/bench/layered.py).
 //
 // As in the fused pass: one workgroup a tile, one thread a pixel, the layer's weights in shared memory or by address,
-// straight-line code in blocks. Activations are tile-major as the features are, so that neighbouring threads read neighbouring words.
+// straight-line code in blocks. Activations are tile-major as the features are, so that neighbouring threads read
+// neighbouring words.
 
 #include "addressed.glsl"
 #include "features.glsl"
@@ -31,8 +32,7 @@ void write_radiance(uint tile, uint pixel, vec3 color)
     if (face) imageStore(radiance, ivec2(xy), vec4(clamp(at_surface.y * color, 0.0, HALF_MAX), 1.0));
 }
 
-#define PARAMETERS push.parameters
-#define PARAMETER(i) uintBitsToFloat(load_vector(PARAMETERS, i))
+#define PARAMETER(i) uintBitsToFloat(load_vector(push.parameters, i))
 #include "layer.glsl"
 
 void main()

@@ -21,8 +21,7 @@ layout(set = 0, binding = 1, scalar) readonly buffer SlotTable { uint slots[]; }
 layout(set = 0, binding = 2, IMAGE_FORMAT) uniform writeonly image2D radiance;
 layout(push_constant, scalar) uniform Push { TileNetworkPush push; };
 
-#define PARAMETERS push.parameters
-#define PARAMETER(i) uintBitsToFloat(load_vector(PARAMETERS, i))
+#define PARAMETER(i) uintBitsToFloat(load_vector(push.parameters, i))
 #if SPLIT_BLOCKS
 // Execution only, nothing is exchanged: see app/network/shader.py.
 #define BLOCK_BARRIER() controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, 0, 0)

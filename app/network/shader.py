@@ -39,7 +39,7 @@ from app.network.schema import CHANNELS, VECTORS, channels
 SHARED_BYTES = 32 * 1024  # for a tile's weights: what every desktop GPU has, and lavapipe
 MAX_WIDTH = 64  # of a hidden layer; wider ones would neither fit on chip nor compile in seconds
 BLOCKS = (8, 12, 16, 24, 32)  # outputs between two block barriers: what is worth trying
-ADDRESSED_WEIGHTS = "Networks(PARAMETERS).at[slot].weights"  # of the workgroup's address: only constants are added
+ADDRESSED_WEIGHTS = "Networks(push.parameters).at[slot].weights"  # of the workgroup's address: only constants are added
 DIRECT = (1, 2)  # pixels of a thread that reads its weights by address; four do not fit into 256 registers
 
 
@@ -148,21 +148,23 @@ def generate(layers: Sequence[int], variant: Variant) -> str:
     It defines
 
         const uint OWN_PIXELS                                // of a thread
-        void stage_network(uint slot)                        // call first; ends with a barrier
+        void stage_network(uint slot)                        // call first; ends with a barrier if anything is staged
         uint own_pixel()                                     // of the tile: the thread's first, THREADS before the next
         void run_network(uint slot, uvec4 words[OWN_PIXELS * FEATURE_VECTORS], out vec3 colors[OWN_PIXELS])
                                                              // packed features -> radiance over light_scale
 
-    to be called by all threads of the workgroup, and needs the macros PARAMETERS (address of all parameters),
-    PARAMETER(i) (vec4 i of these), THREADS (of the workgroup) and BLOCK_BARRIER() beforehand.
+    to be called by all threads of the workgroup, and needs push.parameters (the address of all parameters) and the
+    macros PARAMETER(i) (vec4 i of these), THREADS (of the workgroup) and BLOCK_BARRIER() beforehand.
     """
     if variant.matrix:
         matrices = _matrices(layers, variant, variant.matrix)
         declared, (code, weights) = matrices.declarations(), matrices.body()
         outputs = [weights]
     else:
+        parts = [_count(group) for group in groups(layers, variant)]
         declared = [
-            *(by_address("stage_network") if variant.direct else _staging(layers, variant)),
+            *(by_address() if variant.direct else staging(max(parts), _vector(variant))),
+            f"void stage_network(uint slot) {{ stage_weights(slot, 0u, {parts[0]}u); }}",
             "uint own_pixel() { return OWN_THREAD; }",
         ]
         code, outputs = _blocks(layers, variant)
@@ -203,27 +205,24 @@ def _matrices(layers: Sequence[int], variant: Variant, matrix: Matrix) -> Matrix
     return MatrixShader(layers, matrix, variant.half, SHARED_BYTES)
 
 
-def _staging(layers: Sequence[int], variant: Variant) -> list[str]:
-    """Declarations of the variants in blocks."""
-    parts, vector = groups(layers, variant), _vector(variant)
+def staging(most: int, vector: str = "vec4") -> list[str]:
+    """Declarations of shared `weights`, at most so many vectors, and of what stages them: some of a network's."""
     return [
-        f"shared {vector} weights[{max(map(_count, parts))}];",
-        "",
-        "void stage_layers(uint slot, uint first, uint count) {",
+        f"shared {vector} weights[{most}];",
+        "void stage_weights(uint slot, uint first, uint count) {",
         "    for (uint i = OWN_THREAD; i < count; i += THREADS)",
         f"        weights[i] = {vector}(PARAMETER(slot * PARAMETER_VECTORS + first + i));",
         "    barrier();",
         "}",
-        f"void stage_network(uint slot) {{ stage_layers(slot, 0u, {_count(parts[0])}u); }}",
     ]
 
 
-def by_address(stage: str) -> list[str]:
-    """Declarations of ADDRESSED_WEIGHTS, which need no staging by the function of this name."""
+def by_address() -> list[str]:
+    """Declarations of ADDRESSED_WEIGHTS in the place of `staging`: there is nothing to stage."""
     return [
         "struct Network { vec4 weights[PARAMETER_VECTORS]; };",
         "layout(buffer_reference, scalar, buffer_reference_align = 16) readonly buffer Networks { Network at[]; };",
-        f"void {stage}(uint slot) {{}}",
+        "void stage_weights(uint slot, uint first, uint count) {}",
     ]
 
 
@@ -239,7 +238,7 @@ def _blocks(layers: Sequence[int], variant: Variant) -> tuple[list[str], list[li
         if number:
             lines += [
                 "    barrier(); // all threads are done with the weights staged before",
-                f"    stage_layers(slot, {group[0].offset}u, {_count(group)}u);",
+                f"    stage_weights(slot, {group[0].offset}u, {_count(group)}u);",
             ]
         for layer in group:
             # The first block follows the staging and the loads; its own barrier would only cost.

@@ -89,7 +89,7 @@ def network_pipeline(
             f"{device.info.name} ({HALF_TOLERANCE:.2g} is allowed): it is drawn in floats.",
             stacklevel=2,
         )
-        variant = tile_variant.default(device.info) if variant.matrix else Variant(variant.block)
+        variant = tile_variant.default(device.info)
     return compile_network(device, weights.layers, image_format, variant)
 
 

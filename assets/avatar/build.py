@@ -24,7 +24,7 @@ from assets.head import source
 from assets.head.build import NECK_RINGS, grow
 from assets.head.fit import close_lips, rings, seat_lids
 from assets.head.likeness import ASYMMETRY, SYMMETRIC
-from assets.head.neck import neck_rim, recut_neck, trim_neck
+from assets.head.neck import neck_rim, recut_neck, rim_plane, trim_neck
 from assets.head.shape import compact, triangulate
 from assets.head.source import BODY, HEAD, MOUTH, SOCKETS
 from assets.head.subdivide import Topology, rim_loops
@@ -176,7 +176,7 @@ def default_skin(
     eye = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]]) * 0.1 + [0, 0, radius]
     origin = np.array([0.0, eye[1], eye[2] - 0.07])
     rest = symmetric * 0.1 - origin
-    plane = np.linalg.lstsq(np.c_[np.ones(len(neck)), rest[neck][:, [0, 2]]], rest[neck, 1], rcond=None)[0]
+    plane = rim_plane(rest, neck)
     morphed = source.blend(base, data, SYMMETRIC | ASYMMETRY) * 0.1 - origin
     positions = topology.smoothing() @ trim_neck(morphed, cage.kept[cage.skin], neck, plane)
     fine = topology.refine()

@@ -19,7 +19,7 @@ from assets.head import source
 from assets.head.bake import Atlas, rasterise
 from assets.head.build import NECK_RINGS, grow, landmarks, read_mask
 from assets.head.likeness import SYMMETRIC
-from assets.head.neck import trim_neck
+from assets.head.neck import rim_plane, trim_neck
 from assets.head.regions import Landmarks
 from assets.head.shape import hollow, normals, triangulate
 from assets.head.source import BODY, HEAD, MOUTH, SOCKETS
@@ -74,7 +74,7 @@ def read(package: Path) -> Surface:
     skin |= grow(body, head, region == MOUTH, 2, n)
     skin |= grow(body, head, np.isin(region, SOCKETS), 2, n)
     neck = rim_loops(body[skin])[0]
-    plane = np.linalg.lstsq(np.c_[np.ones(len(neck)), rest[neck][:, [0, 2]]], rest[neck, 1], rcond=None)[0]
+    plane = rim_plane(rest, neck)
     rest = trim_neck(rest, body[skin], neck, plane)
 
     kept = skin | np.isin(region, (MOUTH, *SOCKETS))

@@ -21,7 +21,7 @@ from assets.head.bake import rasterise
 from assets.head.fit import close_lips, rings, seat_lids
 from assets.head.glb import Material, Part, encode
 from assets.head.likeness import ASYMMETRY, SYMMETRIC
-from assets.head.neck import neck_rim, recut_neck, trim_neck
+from assets.head.neck import neck_rim, recut_neck, rim_plane, trim_neck
 from assets.head.regions import Landmarks, find
 from assets.head.shape import compact, hollow, normals, smoothstep, triangulate
 from assets.head.source import BODY, HEAD, MOUTH, SOCKETS
@@ -106,7 +106,7 @@ def main() -> None:
     mouth_faces = (region == MOUTH) & ~skin_faces
     behind = np.isin(region, (MOUTH, *SOCKETS))
     neck = rim_loops(body[skin_faces])[0]
-    plane = np.linalg.lstsq(np.c_[np.ones(len(neck)), rest[neck][:, [0, 2]]], rest[neck, 1], rcond=None)[0]
+    plane = rim_plane(rest, neck)
     rest = trim_neck(rest, body[skin_faces], neck, plane)
 
     uvs = uv.unwrap(rest, body[skin_faces], importance(rest), base.mirror)

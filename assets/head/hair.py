@@ -29,9 +29,8 @@ def strands(name: str, curves: Floats, radii: Floats) -> Part:
     along = np.einsum("rk,skd->srd", slope, curves)
     along /= np.linalg.norm(along, axis=2, keepdims=True)
     side = np.cross(along, [0.3, 0.1, 0.95])
-    for r in range(
-        1, RINGS
-    ):  # carried along: a direction of its own in every ring would turn over where both are parallel
+    # Carried along from ring to ring: one of its own in each would turn over where a hair runs in that direction.
+    for r in range(1, RINGS):
         side[:, r] = side[:, r - 1] - (side[:, r - 1] * along[:, r]).sum(axis=1, keepdims=True) * along[:, r]
     side /= np.linalg.norm(side, axis=2, keepdims=True)
     other = np.cross(along, side)

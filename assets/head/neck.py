@@ -28,6 +28,17 @@ def neck_rim(positions: Floats, triangles: Ints) -> Ints:
     return min(rim_loops(triangles), key=lambda rim: float(positions[rim, 1].mean()))
 
 
+def rim_plane(positions: Floats, rim: Ints) -> Floats:
+    """The plane (a, b, c), y = a + b x + c z, that lies nearest to the rim."""
+    p = positions[rim]
+    return np.asarray(np.linalg.lstsq(np.c_[np.ones(len(p)), p[:, [0, 2]]], p[:, 1], rcond=None)[0])
+
+
+def _above(p: Floats, plane: Floats) -> Floats:
+    """Heights over a plane."""
+    return np.asarray(p[..., 1] - plane[0] - plane[1] * p[..., 0] - plane[2] * p[..., 2])
+
+
 def trim_neck(positions: Floats, quads: Ints, rim: Ints, plane: Floats) -> Floats:
     """Slide the neck's `rim` along the mesh onto `plane` (a, b, c): y = a + b x + c z.
 
@@ -36,17 +47,13 @@ def trim_neck(positions: Floats, quads: Ints, rim: Ints, plane: Floats) -> Float
     p = positions.copy()
     on_rim = np.zeros(len(p), bool)
     on_rim[rim] = True
-
-    def height(q: Floats) -> Floats:
-        return np.asarray(q[..., 1] - plane[0] - plane[1] * q[..., 0] - plane[2] * q[..., 2])
-
     for vertex in rim:
         faces = quads[(quads == vertex).any(axis=1)]
         near = np.unique(faces[~on_rim[faces]])
         inner = positions[near].mean(axis=0)
-        above, own = height(inner), height(positions[vertex])
+        above, own = _above(inner, plane), _above(positions[vertex], plane)
         p[vertex] = inner + (positions[vertex] - inner) * np.clip(above / (above - own), 0.2, 3.0)
-    p[rim, 1] -= height(p[rim])
+    p[rim, 1] -= _above(p[rim], plane)
     return p
 
 
@@ -67,16 +74,12 @@ def recut_neck(positions: Floats, triangles: Ints, rim: Ints) -> Floats:
     Raises:
         ValueError: there is no skin where the new cut would be.
     """
-    first, across, along = np.linalg.lstsq(np.c_[np.ones(len(rim)), positions[rim][:, [0, 2]]], positions[rim, 1])[0]
-    front = float(positions[rim, 2].max())
-
-    def height(p: Floats) -> Floats:
-        return np.asarray(p[:, 1] - first - across * p[:, 0] - along * p[:, 2])
+    plane, front = rim_plane(positions, rim), float(positions[rim, 2].max())
 
     def rise(p: Floats) -> Floats:
         return RAISE + SLOPE * np.maximum(front - p[:, 2], 0)
 
-    above = height(positions)
+    above = _above(positions, plane)
     deepest = float(rise(positions[rim]).max())
     near = np.unique(triangles[(above[triangles] < 1.1 * REACH * deepest).any(axis=1)])
     near = near[above[near] < REACH * deepest]
@@ -84,7 +87,8 @@ def recut_neck(positions: Floats, triangles: Ints, rim: Ints) -> Floats:
     on_rim = np.isin(near, rim)
     p = positions[near]
     even = _neighbours(triangles, near, on_rim)
-    azimuth = _outwards(p)
+    azimuth = p[:, [0, 2]] - [0, AXIS]  # unit vectors from the axis, x and z
+    azimuth /= np.linalg.norm(azimuth, axis=1, keepdims=True)
     share = above[near] / (REACH * rise(p))
     fade = np.clip(1 - share, 0, 1)[:, None]
     for _ in range(EVENING):
@@ -92,20 +96,13 @@ def recut_neck(positions: Floats, triangles: Ints, rim: Ints) -> Floats:
         azimuth /= np.linalg.norm(azimuth, axis=1, keepdims=True)
         share += np.where(on_rim, 0, 0.5 * fade[:, 0] * (even @ share - share))
     for _ in range(4):  # how far the cut rises depends on where the vertex comes to lie
-        reach = REACH * rise(p)
-        y = first + across * p[:, 0] + along * p[:, 2] + reach * share + rise(p) * np.clip(1 - share, 0, 1) ** 2
-        p = _cast(azimuth, y, surface, p)
+        wanted = rise(p) * (REACH * share + np.clip(1 - share, 0, 1) ** 2)
+        p = _cast(azimuth, p[:, 1] - _above(p, plane) + wanted, surface, p)
     result = positions.copy()
     moves = fade[:, 0] > 0
     result[near[moves]] = p[moves]
-    result[rim, 1] -= (height(result) - rise(result))[rim]
+    result[rim, 1] -= _above(result[rim], plane) - rise(result[rim])
     return result
-
-
-def _outwards(p: Floats) -> Floats:
-    """Unit vectors (N,2), x and z, from the axis to p."""
-    arm = p[:, [0, 2]] - [0, AXIS]
-    return np.asarray(arm / np.linalg.norm(arm, axis=1, keepdims=True))
 
 
 def _neighbours(triangles: Ints, near: Ints, on_rim: NDArray[np.bool_]) -> csr_matrix:

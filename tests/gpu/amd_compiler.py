@@ -14,9 +14,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from app.gpu import Device, acceleration, binding, device, raytracing
@@ -81,30 +81,29 @@ class Nowhere:
         self._sizes: dict[int, int] = {}
         self._memory: dict[int, Any] = {}
 
-    def install(self, monkey: Callable[[object, str, object], None]) -> None:
-        """Replace the functions by `monkey(object, name, value)`."""
-        cast = _functions()
-        for name in cast:
+    def install(self) -> None:
+        """Replace the functions, for the rest of the process."""
+        for name in _functions():
             created = re.fullmatch(r"vkCreate([A-Za-z]+?)(KHR)?", name)
             ended = re.fullmatch(r"vk(?:Destroy|Free)([A-Za-z]+)", name)
             if created and created[1].removesuffix("s") not in (*_REAL, "ComputePipeline", "GraphicsPipeline"):
-                monkey(vk, name, self._create(f"Vk{created[1]}{created[2] or ''}"))
+                setattr(vk, name, self._create(f"Vk{created[1]}{created[2] or ''}"))
             elif (ended and ended[1] not in _REAL) or name.startswith("vkCmd"):
-                monkey(vk, name, _nothing)
+                setattr(vk, name, _nothing)
         for name in (
             *("vkWaitForFences", "vkResetFences", "vkQueueSubmit2", "vkBeginCommandBuffer", "vkEndCommandBuffer"),
             *("vkDeviceWaitIdle", "vkBindBufferMemory", "vkBindImageMemory", "vkUpdateDescriptorSets"),
         ):
-            monkey(vk, name, _nothing)
+            setattr(vk, name, _nothing)
         for name in ("vkGetBufferMemoryRequirements", "vkGetImageMemoryRequirements"):
-            monkey(vk, name, self._requirements)
-        monkey(vk, "vkGetPhysicalDeviceMemoryProperties", _memory_types)
-        monkey(vk, "vkAllocateMemory", self._allocate)
-        monkey(vk, "vkMapMemory", self._map)
-        monkey(vk, "vkGetBufferDeviceAddress", lambda _, info: _number(info.buffer) << 32)
-        monkey(vk, "vkAllocateCommandBuffers", self._several("VkCommandBuffer", "commandBufferCount"))
-        monkey(vk, "vkAllocateDescriptorSets", self._several("VkDescriptorSet", "descriptorSetCount"))
-        monkey(acceleration, "device_function", self._extension)
+            setattr(vk, name, self._requirements)
+        vk.vkGetPhysicalDeviceMemoryProperties = _memory_types
+        vk.vkAllocateMemory = self._allocate
+        vk.vkMapMemory = self._map
+        vk.vkGetBufferDeviceAddress = lambda _, info: _number(info.buffer) << 32
+        vk.vkAllocateCommandBuffers = self._several("VkCommandBuffer", "commandBufferCount")
+        vk.vkAllocateDescriptorSets = self._several("VkDescriptorSet", "descriptorSetCount")
+        _replace(acceleration, device_function=self._extension)
 
     def _handle(self, kind: str) -> Any:
         self._last += 1
@@ -150,6 +149,11 @@ class Nowhere:
         return _nothing
 
 
+def _replace(module: ModuleType, **functions: object) -> None:
+    """Give a module other functions than those it imported."""
+    vars(module).update(functions)
+
+
 def _nothing(*_: object) -> int:
     return 0
 
@@ -190,14 +194,14 @@ class Listener:
         self.shaders: list[dict[str, Any]] = []
         self._name = ""
 
-    def install(self, monkey: Callable[[object, str, object], None]) -> None:
-        """Listen, by `monkey(object, name, value)`."""
-        monkey(device, "enable_chain", _with_executable_info)
+    def install(self) -> None:
+        """Listen, for the rest of the process."""
+        _replace(device, enable_chain=_with_executable_info)
         for kind in ("compute_pipeline", "graphics_pipeline", "raytracing_pipeline"):
-            monkey(Device, kind, self._named(getattr(Device, kind)))
+            setattr(Device, kind, self._named(getattr(Device, kind)))
         for name in ("vkCreateComputePipelines", "vkCreateGraphicsPipelines"):
-            monkey(vk, name, self._heard(getattr(vk, name), info=3))
-        monkey(raytracing, "device_function", self._extension)
+            setattr(vk, name, self._heard(getattr(vk, name), info=3))
+        _replace(raytracing, device_function=self._extension)
 
     def _named(self, make_pipeline: Callable[..., Any]) -> Callable[..., Any]:
         def made(device: Device, shader: str, *arguments: Any, **options: Any) -> Any:
@@ -249,32 +253,19 @@ def _with_executable_info(*arguments: Any, **options: Any) -> Any:
     return make(name, pNext=chain, pipelineExecutableInfo=1)
 
 
-@contextmanager
-def _replaced() -> Iterator[Callable[[object, str, object], None]]:
-    """Yields a function that sets an attribute until the block ends."""
-    with ExitStack() as stack:
-
-        def monkey(thing: object, name: str, value: object) -> None:
-            stack.callback(setattr, thing, name, getattr(thing, name))
-            setattr(thing, name, value)
-
-        yield monkey
-
-
 def _here() -> list[dict[str, Any]]:
     """What `compiled` returns, for the chip of this process."""
     listener, weights = Listener(), load_weights(None)
-    with _replaced() as monkey:
-        Nowhere().install(monkey)
-        listener.install(monkey)
-        with Device.open(raytracing=None, extensions=[_EXTENSION]) as gpu:
-            scene = default_scene(lights="rim", aspect=SIZE[0] / SIZE[1])
-            for kind in ("trace", "raster") if gpu.raytracing else ("raster",):
-                Renderer(gpu, scene, weights, SIZE, gbuffer=kind).close()
-            shaders, listener.shaders = listener.shaders, []
-            for variant in candidates(gpu.info, weights.layers):
-                network_pipeline.compile_network(gpu, weights.layers, "rgba16f", variant).close()
-                listener.shaders[-1]["stage"] = variant.name
+    Nowhere().install()
+    listener.install()
+    with Device.open(raytracing=None, extensions=[_EXTENSION]) as gpu:
+        scene = default_scene(lights="rim", aspect=SIZE[0] / SIZE[1])
+        for kind in ("trace", "raster") if gpu.raytracing else ("raster",):
+            Renderer(gpu, scene, weights, SIZE, gbuffer=kind).close()
+        shaders, listener.shaders = listener.shaders, []
+        for variant in candidates(gpu.info, weights.layers):
+            network_pipeline.compile_network(gpu, weights.layers, "rgba16f", variant).close()
+            listener.shaders[-1]["stage"] = variant.name
     unique = {json.dumps(shader): shader for shader in (*shaders, *listener.shaders)}
     return list(unique.values())
 
@@ -289,8 +280,8 @@ def _table(chip: str, shaders: list[dict[str, Any]]) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--here"]:
-        print(json.dumps(_here()), flush=True)
-        os._exit(0)  # RADV without hardware does not survive the end of its device
+        print(json.dumps(_here()))
+        sys.exit()
     if driver() is None:
         sys.exit(MISSING)
     for name in sys.argv[1:] or CHIPS:

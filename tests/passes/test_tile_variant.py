@@ -9,7 +9,7 @@ from app.errors import InputError
 from app.gpu import Device, DeviceInfo
 from app.gpu.matrices import MatrixProduct
 from app.network.matrix_shader import Matrix
-from app.network.shader import BLOCKS, Variant
+from app.network.shader import BLOCKS, DIRECT, Variant
 from app.passes.tile_variant import OVERRIDE, candidates, chosen, default, matrices, remember
 
 LAYERS = (32, 32, 28, 15)
@@ -93,7 +93,8 @@ def test_halves_in_blocks_are_not_timed_on_a_cpu(multiplier: DeviceInfo) -> None
         assert {Variant(block) for block in BLOCKS} < set(found)
         assert (Variant(8, half=True) in found) is timed
     without = replace(multiplier, kind="discrete", features=frozenset())
-    assert not any(one.rounds for one in candidates(without, LAYERS))
+    floats = [Variant(block) for block in BLOCKS] + [Variant(direct=pixels) for pixels in DIRECT]
+    assert candidates(without, LAYERS) == floats
 
 
 def test_weights_by_address_are_for_gpus(info: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
