@@ -69,7 +69,7 @@ def compiled(chip: str) -> list[dict[str, Any]]:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"{chip}: {done.stderr}")
+        raise RuntimeError(f"RADV does not compile for {chip}: {done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
@@ -285,4 +285,7 @@ if __name__ == "__main__":
     if driver() is None:
         sys.exit(MISSING)
     for name in sys.argv[1:] or CHIPS:
-        print(_table(name, compiled(name)), end="\n\n")
+        try:
+            print(_table(name, compiled(name)), end="\n\n")
+        except RuntimeError as error:
+            sys.exit(str(error).strip())
