@@ -24,6 +24,7 @@ from app.training.pixels import Pixels
 START = {"diffuse": 0.05, "diffuse_narrow": 0.6, "diffuse_wide": 0.35, "specular": 1.0, "transmission": 1.0}
 FIRST_CORRECTION = 0.3  # of the last layer's usual initial weights
 SCALE_PIXELS = 100_000  # on which a new network's scales are measured
+CLIP = (0.001, 0.999)  # shares of a channel's values that are no outliers
 
 
 class Scales(nn.Module):
@@ -45,8 +46,8 @@ class Scales(nn.Module):
     def measure(features: Tensor) -> "Scales":
         """Measure on a sample of pixels (n, 32)."""
         # A few huge values (a highlight, a firefly) must not squeeze all others together.
-        shares = torch.tensor([0.001, 0.999], dtype=features.dtype, device=features.device)
-        low, high = features.T.contiguous().quantile(shares, dim=1)
+        # By numpy, which looks for the two alone, where torch sorts everything.
+        low, high = torch.from_numpy(np.quantile(features.T.contiguous().cpu().numpy(), CLIP, axis=1)).to(features)
         clipped = features.clamp(low, high)
         deviation = clipped.std(dim=0)
         # A channel that never changes tells nothing, and must not explode once it does.
