@@ -112,7 +112,7 @@ class CommandBuffer(DrawRecorder):
     def fill(self, buffer: Buffer, value: int = 0, *, offset: int = 0, size: int | None = None) -> None:
         """Set every 32-bit word of a buffer (or of `size` bytes from `offset`, multiples of four) to `value`."""
         self._kept.append(buffer)
-        length = vk.VK_WHOLE_SIZE if size is None else size
+        length = (buffer.size - offset) // 4 * 4 if size is None else size
         vk.vkCmdFillBuffer(self.handle, buffer.handle, offset, length, value & 0xFFFF_FFFF)
 
     def clear(self, image: Image, color: Color = (0.0, 0.0, 0.0, 0.0)) -> None:

@@ -1,0 +1,84 @@
+"""Shaders stay within their buffers."""
+
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.controls import Controls
+from app.gpu import Binding, Device, Struct
+from app.gpu.selection import NO_RAY_TRACING
+from app.modes import MODES, NEEDS_REFERENCE
+from app.network.weights import WeightSet
+from app.renderer import Renderer
+from app.scene.model import Scene
+from tests.conftest import SIZE, Keep
+from tests.guard_bands import guard_bands
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+def test_a_shader_that_leaves_its_buffer_is_found(gpu: Device, keep: Keep, beyond: bool) -> None:
+    count = 100
+    push = Struct("Push", [("count", "uint"), ("scale", "float"), ("odd", "uint8_t")])
+    given = push.zeros()
+    given["count"], given["scale"] = count + beyond, 1.0
+    with (
+        guard_bands() as overwritten,
+        gpu.buffer(np.zeros(count, np.float32), name="numbers") as numbers,
+        gpu.compute_pipeline("fold.comp", [Binding(0, "storage")], push=push, defines={"OFFSET": 1}) as pipeline,
+        pipeline.bind({0: numbers}) as bound,
+    ):
+        with gpu.commands() as command:
+            command.bind(pipeline, bound)
+            command.push(given)
+            command.dispatch(count + beyond)
+        keep(command)
+        gpu.submit(command)
+        np.testing.assert_array_equal(numbers.read(np.float32), np.arange(count) + 1.0)
+    assert overwritten == ["numbers"] * beyond
+
+
+@pytest.mark.parametrize("rays", [True, False])
+def test_frames_neither_change_nor_show_what_lies_behind_their_buffers(
+    gpu: Device, face: Scene, weights: WeightSet, monkeypatch: pytest.MonkeyPatch, rays: bool
+) -> None:
+    """In all modes, at rest and while things move; by rays, or rasterised and with depth maps of lights."""
+    with ExitStack() as stack:
+        if not rays:
+            monkeypatch.setenv(NO_RAY_TRACING, "1")
+            gpu = stack.enter_context(Device.open(raytracing=None))
+
+        def session() -> list[NDArray[np.uint8]]:
+            with Renderer(gpu, face, weights, SIZE, cache_size=64, cache_samples=2) as renderer:
+                return _session(renderer, [mode for mode in MODES if rays or mode not in NEEDS_REFERENCE])
+
+        usual = session()
+        with guard_bands() as overwritten:
+            beside_bands = session()
+    assert not overwritten
+    for picture, same in zip(usual, beside_bands, strict=True):
+        np.testing.assert_array_equal(same, picture)
+
+
+def _session(renderer: Renderer, modes: list[str]) -> list[NDArray[np.uint8]]:
+    controls = Controls(renderer, MODES)
+    pictures: list[NDArray[np.uint8]] = []
+
+    def draw() -> None:
+        renderer.render()
+        pictures.append(renderer.read())
+
+    renderer.antialias_motion = True
+    for mode in modes:
+        renderer.mode = mode
+        draw()
+    renderer.mode = "neural"
+    controls.orbit(0.1, 0.05)
+    draw()
+    for key in ("LEFT", "+", "E", "HOME"):
+        controls.press(key)
+        draw()
+    renderer.resize(45, 33)
+    draw()
+    return pictures
