@@ -30,7 +30,8 @@ class Caches:
     def __init__(self, gpu: Device) -> None:
         self.scene = default_scene(aspect=1.0)
         floor = Part("floor", quad((0.0, -3.0, 0.0), (9.0, 0.0, 0.0), (0.0, 0.0, -9.0)), Material("floor"))
-        self.scene = replace(self.scene, parts=(*self.scene.parts, floor))
+        parts = (part for part in self.scene.parts if part.name not in ("brows", "lashes"))
+        self.scene = replace(self.scene, parts=(*parts, floor))
         self._buffers = SceneBuffers(gpu, self.scene)
         self._kinds: dict[LightKind, LightCache] = {
             kind: LightCache(gpu, self._buffers, size=SIZE, samples=SAMPLES, kind=kind) for kind in LIGHT_KINDS

@@ -33,7 +33,8 @@ class Cache:
 
     def __init__(self, gpu: Device) -> None:
         self.scene = default_scene(lights="outdoor", aspect=1.0)
-        self.scene = replace(self.scene, lights=replace(self.scene.lights, lights=LIGHTS))
+        parts = tuple(part for part in self.scene.parts if part.name not in ("brows", "lashes"))
+        self.scene = replace(self.scene, parts=parts, lights=replace(self.scene.lights, lights=LIGHTS))
         self._buffers = SceneBuffers(gpu, self.scene)
         self._cache = LightCache(gpu, self._buffers, size=SIZE, samples=SAMPLES)
         fine = face_texels(self._buffers, FINE_SCALE * SIZE)["traced"] > 0

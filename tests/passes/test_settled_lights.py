@@ -53,7 +53,7 @@ class Gathered:
     def __init__(self, gpu: Device, scene: Scene = HEAD, before: Scene | None = None) -> None:
         with ExitStack() as stack:
             first = stack.enter_context(SceneBuffers(gpu, before or scene))
-            cache = stack.enter_context(LightCache(gpu, first, size=SIZE, samples=SAMPLES))
+            cache = stack.enter_context(LightCache(gpu, first, size=SIZE, samples=SAMPLES, background=False))
             buffers = first
             if before is not None:
                 gather(cache, first)
