@@ -14,7 +14,7 @@ import pytest
 from app.gpu.binding import make
 from app.gpu.buffer import Buffer
 
-# Floats of 13 million, halves of 14.6: they show in every picture that they get into, and change with all that is added.
+# Floats of 13 million, halves of 14.6: they show in every picture that they get into, and change if one adds to them.
 BAND = np.full(1 << 16, 0x4B, np.uint8)
 
 
