@@ -147,7 +147,7 @@ def test_heavy_noise_makes_nothing_darker(tmp_path: Path) -> None:
 
 
 def test_units_that_died_are_left_out_of_all_networks(
-    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three of the first hidden layer's are dead from the start."""
 
@@ -159,10 +159,10 @@ def test_units_that_died_are_left_out_of_all_networks(
 
     monkeypatch.setattr(train_module, "untrained", crippled)
     said = Console(file=io.StringIO(), width=200)
-    assert train(data, tmp_path, TINY, console=said).experts > 3
+    assert train(few, tmp_path, TINY, console=said).experts > 3
     assert isinstance(said.file, io.StringIO)
     assert "Generalist: units that never fire are left out, 32-" in said.file.getvalue()
-    weights, values = WeightSet.load(tmp_path), load_pixels(data, "train").features.numpy().astype(np.float32)
+    weights, values = WeightSet.load(tmp_path), load_pixels(few, "train").features.numpy().astype(np.float32)
     assert weights.layers[1] <= TINY.layers[1] - 3
     for weight, bias in weights.matrices(0)[:-1]:
         values = np.maximum(values @ weight.T + bias, 0.0)
