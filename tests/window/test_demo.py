@@ -80,7 +80,7 @@ def demo(display: str, hand: Hand, out: Path, *options: str, command: Sequence[s
     environment |= {"DISPLAY": display, "BUNGYO_VALIDATION": "1", "PYGLFW_LIBRARY_VARIANT": "x11"}
     with open(out / "stdout", "wb") as stdout, open(out / "stderr", "wb") as stderr:
         process = subprocess.Popen(
-            [*command, "demo", "--light-samples", "4", "--out", str(out), *options],
+            [*command, "demo", "--light-samples", "2", "--out", str(out), *options],
             env=environment,
             stdout=stdout,
             stderr=stderr,
@@ -236,7 +236,7 @@ def test_without_a_display_it_draws_into_files(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     out = tmp_path / "new" / "out"
     result = subprocess.run(
-        [*COMMAND, "demo", "--size", "64x48", "--light-samples", "4", "--out", str(out)],
+        [*COMMAND, "demo", "--size", "64x48", "--light-samples", "2", "--out", str(out)],
         env=environment | {"BUNGYO_VALIDATION": "1"},
         capture_output=True,
         text=True,
