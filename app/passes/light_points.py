@@ -55,36 +55,32 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
         rows, columns, wanted = gutter_sources(raster.covered)
         if not raster.covered.any():
             continue
-        triangle = mesh.triangles[raster.triangle[rows, columns]]
-        w = raster.barycentric[rows, columns]
-        weights = np.concatenate([1.0 - w.sum(axis=-1, keepdims=True), w], axis=-1)[..., None]
-        corners = mesh.positions[triangle]
-        position = (weights * corners).sum(axis=2)
-        normals = mesh.normals[triangle]
-        normal = (weights * normals).sum(axis=2)
-        normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
-        edges = corners[..., 1:, :] - corners[..., :1, :]
-        cross = np.cross(edges[..., 0, :], edges[..., 1, :])
-        length = np.linalg.norm(cross, axis=-1)
-        geometric = cross / np.maximum(length, 1e-20)[..., None]
-        geometric *= np.where((geometric * normal).sum(axis=-1) < 0.0, -1.0, 1.0)[..., None]
+        nearest = rows[wanted], columns[wanted]  # of each texel that is wanted, N in all
+        triangle, w = mesh.triangles[raster.triangle[nearest]], raster.barycentric[nearest]
+        weights = np.concatenate([1.0 - w.sum(axis=1, keepdims=True), w], axis=1)[..., None]
+        corners, normals = mesh.positions[triangle], mesh.normals[triangle]
+        position, normal = (weights * corners).sum(axis=1), (weights * normals).sum(axis=1)
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+        edges = corners[:, 1:] - corners[:, :1]
+        cross = np.cross(edges[:, 0], edges[:, 1])
+        length = np.linalg.norm(cross, axis=1)
+        geometric = cross / np.maximum(length, 1e-20)[:, None]
+        geometric *= np.where((geometric * normal).sum(axis=1) < 0.0, -1.0, 1.0)[:, None]
         # Lift the point onto the smooth surface, as shaders/include/surface.glsl does (Hanika 2021).
-        below = np.minimum(((position[..., None, :] - corners) * normals).sum(axis=-1), 0.0)
-        lifted = position - (weights * below[..., None] * normals).sum(axis=2)
+        below = np.minimum(((position[:, None] - corners) * normals).sum(axis=2), 0.0)
+        lifted = position - (weights * below[..., None] * normals).sum(axis=1)
         in_cache = light_uvs[triangle]
-        d1, d2 = np.moveaxis(in_cache[..., 1:, :] - in_cache[..., :1, :], -2, 0)
-        uv_area = np.abs(d1[..., 0] * d2[..., 1] - d1[..., 1] * d2[..., 0])
-        shape, material = normal[wanted], part.material
+        d1, d2 = np.moveaxis(in_cache[:, 1:] - in_cache[:, :1], 1, 0)
+        uv_area = np.abs(d1[:, 0] * d2[:, 1] - d1[:, 1] * d2[:, 0])
+        shape, material = normal, part.material
         if material.normal_map is not None:
-            uv = mesh.uvs[triangle[wanted]]
-            place, uv_edges = (weights[wanted] * uv).sum(axis=1), uv[:, 1:] - uv[:, :1]
-            shape = bent_normals(
-                material.normal_map, material.normal_scale, place, shape, edges[wanted], uv_edges, size
-            )
+            uv = mesh.uvs[triangle]
+            place, uv_edges = (weights * uv).sum(axis=1), uv[:, 1:] - uv[:, :1]
+            shape = bent_normals(material.normal_map, material.normal_scale, place, shape, edges, uv_edges, size)
         area = length / np.maximum(uv_area, 1e-12) / (size * size)
-        texels["position"][wanted] = lifted[wanted]
-        texels["normal"][wanted], texels["geometric_normal"][wanted] = shape, geometric[wanted]
-        texels["area"][wanted] = np.where(raster.covered, area, 0.0)[wanted]
+        texels["position"][wanted] = lifted
+        texels["normal"][wanted], texels["geometric_normal"][wanted] = shape, geometric
+        texels["area"][wanted] = np.where(raster.covered[wanted], area, 0.0)
         texels["traced"][wanted] = texels["face"][wanted] = 1
         texels["material"][wanted] = index
         texels["mean_free_path"][wanted] = np.array(material.mean_free_path) * 1e-3
