@@ -1,7 +1,8 @@
-"""Bands behind buffers, by which a shader that leaves its buffer gives itself away.
+"""Memory that gives away a shader that leaves its buffer, or that reads what nobody has written.
 
 Nothing else would. The validation layer does not follow addresses, and lavapipe lets a shader read zeros and write
-nothing beyond a buffer that it has bound; what a GPU's driver does there is anybody's guess.
+nothing beyond a buffer that it has bound, and finds zeros in new memory; what a GPU's driver does there is anybody's
+guess.
 """
 
 from collections.abc import Iterator
@@ -11,22 +12,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.gpu.binding import make
+from app.gpu.binding import make, vk
 from app.gpu.buffer import Buffer
+from app.gpu.image import Image
 
 # Floats of 13 million, halves of 14.6: they show in every picture that they get into, and change if one adds to them.
-BAND = np.full(1 << 16, 0x4B, np.uint8)
+BYTE = 0x4B
+BAND = np.full(1 << 16, BYTE, np.uint8)
+COLOR = (13.0, 13.0, 13.0, 13.0)
 
 
 @contextmanager
 def guard_bands() -> Iterator[list[str]]:
-    """Buffers made within have a BAND behind them, which shaders can reach; they must be closed within, too.
+    """Buffers made within are full of BYTE and have a BAND behind them, which shaders can reach.
+
+    Images begin with COLOR, but for their smaller mips and depths. Buffers must be closed within, too.
 
     Yields:
         The names of those whose band was another one when they were closed.
     """
     overwritten: list[str] = []
-    init, close = Buffer.__init__, Buffer.close
+    init, close, begin_image = Buffer.__init__, Buffer.close, Image.__init__
     guarded: set[Buffer] = set()
 
     def longer(kind: str, **fields: Any) -> Any:
@@ -37,7 +43,7 @@ def guard_bands() -> Iterator[list[str]]:
     def begin(self: Buffer, *arguments: Any, internal: bool = False, **options: Any) -> None:
         init(self, *arguments, internal=internal, **options)
         if not internal:  # those carry the bands
-            self._device.transfer.write(self.handle, self.size, BAND)
+            self._device.transfer.write(self.handle, 0, np.full(self.size + BAND.size, BYTE, np.uint8))
             guarded.add(self)
 
     def end(self: Buffer) -> None:
@@ -47,9 +53,18 @@ def guard_bands() -> Iterator[list[str]]:
                 overwritten.append(self.name)
         close(self)
 
+    def paint(self: Image, *arguments: Any, **options: Any) -> None:
+        begin_image(self, *arguments, **options)
+        if self.format.aspect == vk.VK_IMAGE_ASPECT_COLOR_BIT:
+            with self._device.commands() as command:
+                command.clear(self, COLOR)
+            self._device.submit(command)
+            command.close()
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.gpu.buffer.make", longer)
         patch.setattr(Buffer, "__init__", begin)
         patch.setattr(Buffer, "close", end)
+        patch.setattr(Image, "__init__", paint)
         yield overwritten
         assert not guarded
