@@ -11,6 +11,7 @@ import pytest
 
 from app.gpu import Device
 from app.gpu.memory import Allocation, allocate
+from app.gpu.selection import NO_RAY_TRACING
 from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes.tile_variant import OVERRIDE
@@ -80,6 +81,18 @@ def gpu(session_device: Device) -> Iterator[Device]:
     """The session's device; after the test the validation layer must have nothing to say about it."""
     with watched(session_device):
         yield session_device
+
+
+@pytest.fixture(scope="module")
+def device_without_rays() -> Iterator[Device]:
+    """The same GPU, opened without ray tracing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(NO_RAY_TRACING, "1")
+        device = Device.open(raytracing=None, validation=True)
+    with device:
+        yield device
+        assert "VkAccelerationStructureKHR" not in device.objects_made
+    assert not device.validation_messages
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 """Shaders stay within their buffers, and read nothing that was not written."""
 
-from contextlib import ExitStack
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from app.controls import Controls
 from app.gpu import Binding, Device, Struct
-from app.gpu.selection import NO_RAY_TRACING
 from app.modes import MODES, NEEDS_REFERENCE
 from app.network.weights import WeightSet
 from app.renderer import Renderer
@@ -46,21 +43,18 @@ def test_new_memory_is_not_zero(gpu: Device) -> None:
 
 @pytest.mark.parametrize("rays", [True, False])
 def test_frames_neither_write_nor_show_what_is_not_theirs(
-    gpu: Device, face: Scene, weights: WeightSet, monkeypatch: pytest.MonkeyPatch, rays: bool
+    request: pytest.FixtureRequest, face: Scene, weights: WeightSet, rays: bool
 ) -> None:
     """What lies behind buffers, and what was in memory before. By rays, or rasterised and with depth maps of lights."""
+    device: Device = request.getfixturevalue("gpu" if rays else "device_without_rays")
 
-    def session(device: Device) -> list[NDArray[np.uint8]]:
+    def session() -> list[NDArray[np.uint8]]:
         with Renderer(device, face, weights, SIZE, cache_size=64, cache_samples=2) as renderer:
             return _session(renderer, [mode for mode in MODES if rays or mode not in NEEDS_REFERENCE])
 
-    with ExitStack() as stack:
-        if not rays:
-            monkeypatch.setenv(NO_RAY_TRACING, "1")
-            gpu = stack.enter_context(Device.open(raytracing=None))
-        expected = session(gpu)
-        with guard_bands() as overwritten:
-            found = session(gpu)
+    expected = session()
+    with guard_bands() as overwritten:
+        found = session()
     assert not overwritten
     for picture, same in zip(expected, found, strict=True):
         np.testing.assert_array_equal(same, picture)

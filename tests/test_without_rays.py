@@ -1,6 +1,5 @@
 """The renderer on a device without ray tracing, against the picture that rays give."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,18 +33,6 @@ LEAST = {
 }
 
 
-@pytest.fixture(scope="module")
-def plain() -> Iterator[Device]:
-    """The same GPU, opened without ray tracing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(NO_RAY_TRACING, "1")
-        device = Device.open(raytracing=None, validation=True)
-    with device:
-        yield device
-        assert "VkAccelerationStructureKHR" not in device.objects_made
-    assert not device.validation_messages
-
-
 def draw(renderer: Renderer) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
     """A settled picture and layers."""
     renderer.settle_lights()
@@ -54,10 +41,10 @@ def draw(renderer: Renderer) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.fl
     return renderer.read(), {name: renderer.read_aov(name) for name in ("face", *LEAST)}
 
 
-def test_the_picture_is_that_of_a_traced_one(gpu: Device, plain: Device, weights: WeightSet) -> None:
+def test_the_picture_is_that_of_a_traced_one(gpu: Device, device_without_rays: Device, weights: WeightSet) -> None:
     found = []
     scene = default_scene(lights="rim", aspect=1.0)
-    for device in (gpu, plain):
+    for device in (gpu, device_without_rays):
         with Renderer(device, scene, weights, SIZE, cache_size=64, cache_samples=12) as renderer:
             found.append(draw(renderer))
     (traced, traced_layers), (picture, layers) = found
@@ -71,20 +58,20 @@ def test_the_picture_is_that_of_a_traced_one(gpu: Device, plain: Device, weights
         assert 10.0 * np.log10((there**2).mean() / ((there - here) ** 2).mean()) > least, name
 
 
-def test_it_moves_and_says_what_it_cannot(plain: Device, weights: WeightSet) -> None:
+def test_it_moves_and_says_what_it_cannot(device_without_rays: Device, weights: WeightSet) -> None:
     scene: Scene = default_scene(aspect=1.0)
-    with plain.image(4, 4, "rgba8") as tiny:  # makes the staging buffers, which the device keeps
+    with device_without_rays.image(4, 4, "rgba8") as tiny:  # makes the staging buffers, which the device keeps
         tiny.upload(np.zeros((4, 4, 4), np.uint8))
         tiny.read()
-    before = plain.live_objects
-    with Renderer(plain, scene, weights, (48, 40), cache_size=64, cache_samples=3) as renderer:
+    before = device_without_rays.live_objects
+    with Renderer(device_without_rays, scene, weights, (48, 40), cache_size=64, cache_samples=3) as renderer:
         controls = Controls(renderer, MODES)
         renderer.render()
-        made = plain.objects_made
+        made = device_without_rays.objects_made
         for key in ("LEFT", "UP", "+", "E", "HOME", "T", "G", "N"):
             controls.press(key)
             renderer.render()
-        assert plain.objects_made == made
+        assert device_without_rays.objects_made == made
         first = draw(renderer)[0]
         assert first[..., :3].std() > 1.0
         for mode in NEEDS_REFERENCE:
@@ -95,10 +82,10 @@ def test_it_moves_and_says_what_it_cannot(plain: Device, weights: WeightSet) -> 
         assert draw(renderer)[0][..., :3].max() == 0
         renderer.resize(32, 33)
         assert draw(renderer)[0].shape == (33, 32, 4)
-    assert plain.live_objects == before
+    assert device_without_rays.live_objects == before
     with pytest.raises(InputError, match="A traced G-buffer needs ray tracing"):
-        Renderer(plain, scene, weights, (48, 40), gbuffer="trace")
-    assert plain.live_objects == before
+        Renderer(device_without_rays, scene, weights, (48, 40), gbuffer="trace")
+    assert device_without_rays.live_objects == before
 
 
 def test_commands(

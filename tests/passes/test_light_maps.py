@@ -30,7 +30,7 @@ class Caches:
     def __init__(self, gpu: Device) -> None:
         self.scene = default_scene(aspect=1.0)
         floor = Part("floor", quad((0.0, -3.0, 0.0), (9.0, 0.0, 0.0), (0.0, 0.0, -9.0)), Material("floor"))
-        parts = (part for part in self.scene.parts if part.name not in ("brows", "lashes"))
+        parts = (part for part in self.scene.parts if not part.hair)
         self.scene = replace(self.scene, parts=(*parts, floor))
         self._buffers = SceneBuffers(gpu, self.scene)
         self._kinds: dict[LightKind, LightCache] = {

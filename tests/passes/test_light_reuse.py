@@ -33,7 +33,7 @@ class Cache:
 
     def __init__(self, gpu: Device) -> None:
         self.scene = default_scene(lights="outdoor", aspect=1.0)
-        parts = tuple(part for part in self.scene.parts if part.name not in ("brows", "lashes"))
+        parts = tuple(part for part in self.scene.parts if not part.hair)
         self.scene = replace(self.scene, parts=parts, lights=replace(self.scene.lights, lights=LIGHTS))
         self._buffers = SceneBuffers(gpu, self.scene)
         self._cache = LightCache(gpu, self._buffers, size=SIZE, samples=SAMPLES)
