@@ -1,9 +1,10 @@
-// Conventional shading: gathered irradiance on the base, unshadowed GGX lobes dimmed by the share of light that arrives.
-// CLEAR 1 draws what has transmission, over a copy of all that is opaque.
+// Conventional shading: gathered irradiance on the base, a GGX lobe for every light, dimmed by the share of it that is seen.
+// CLEAR 1 draws what has transmission, over a copy of all that is opaque. POLISHED 1 mirrors what is there (polished.glsl).
 
 #include "random.glsl"
 #include "scene.glsl"
 #include "features.glsl"
+#include "light_cache.glsl"
 
 #include "background.glsl"
 
@@ -13,9 +14,18 @@ layout(location = 0) in vec3 position;
 layout(location = 1) in vec3 smooth_normal;
 layout(location = 2) in vec2 uv;
 layout(location = 3) in vec3 irradiance;
-layout(location = 4) in vec3 environment_light;
-layout(location = 5) in float ambient_visibility;
+layout(location = 4) in vec4 shares[2];
+layout(location = 6) in float ambient_visibility;
 layout(location = 0) out vec4 radiance;
+
+// The share of a light that is seen from here.
+float share_seen(uint light) { return light < 4u ? shares[0][light] : shares[1][min(light, LIGHT_SHARES - 1u) - 4u]; }
+
+#if POLISHED
+#include "polished.glsl"
+#else
+bool keeps_shape(uint light, vec3 position, Lobe lobe) { return false; }
+#endif
 
 #if CLEAR
 layout(set = 0, binding = SLOT_OPAQUE) uniform sampler2D opaque_radiance;
@@ -110,36 +120,33 @@ void main()
 
     mat3 tangent_space = basis_around(n);
     vec3 wo = view * tangent_space;
-    vec3 unshadowed = vec3(0.0), highlight = vec3(0.0), mirrored = vec3(0.0);
+#if POLISHED
+    uvec2 pixel = uvec2(gl_FragCoord.xy);
+    seed_random(pixel.y * frame.size.x + pixel.x, frame.sample_index, frame.seed + push.part + 1u);
+    Polish polish = polish_at(position, view, tangent_space, lobe);
+#endif
+    vec3 highlight = vec3(0.0);
     for (uint i = 0u; i < frame.disc_count; ++i) {
         Disc disc = load_disc(i);
         SeenDisc seen;
-        if (!see_disc(disc, position, n, seen)) continue;
-        unshadowed += seen.irradiance * max(0.0, dot(seen.direction, normalize(smooth_normal)));
-#if CLEAR
-        if (light_width(load_light(disc.light), position) > lobe.alpha) continue;
+        float share = share_seen(disc.light);
+        if (share == 0.0 || keeps_shape(disc.light, position, lobe) || !see_disc(disc, position, n, seen)) continue;
+#if POLISHED && RAYS
+        float distance = disc.kind == LIGHT_DIRECTIONAL ? LIGHT_FAR : length(disc.place - position);
+        share = !hidden && is_open(polish.origin, seen.direction, distance) ? 1.0 : 0.0;
 #endif
-        highlight += seen.irradiance * specular_eval_wide(lobe, wo, seen.direction * tangent_space, seen.width);
+        highlight += share * seen.above * seen.irradiance * specular_eval_wide(lobe, wo, seen.direction * tangent_space, seen.width);
     }
-#if CLEAR
-    // Lamps that are larger than the lobe is wide are seen as what they are, with edges.
-    for (uint i = 0u; i < frame.light_count; ++i) {
-        Light light = load_light(i);
-        vec3 radiance;
-        float pdf;
-        if (light_width(light, position) > lobe.alpha && hit_light(light, position, reflect(-view, n), LIGHT_FAR, radiance, pdf))
-            mirrored += radiance;
-    }
-#endif
-    highlight += mirrored * specular_albedo(lobe, wo.z);
-    float reached = clamp(luminance(irradiance - environment_light) / max(luminance(unshadowed), 1e-6), 0.0, 1.0);
     vec3 color = lobe.base / PI * base_leave(lobe, wo.z) * irradiance;
 #if CLEAR
     vec3 behind = seen_through(position, refract(-view, n, 1.0 / m.ior));
     color = mix(color, behind * base_leave(lobe, wo.z), m.transmission);
 #endif
-    color += highlight * reached;
-    color += environment_blurred(reflect(-view, n), roughness) * specular_albedo(lobe, wo.z) * ambient_visibility;
+#if POLISHED
+    if (!hidden) color += highlight + mirrored(polish, lobe, color);
+#else
+    color += highlight + environment_blurred(reflect(-view, n), roughness) * specular_albedo(lobe, wo.z) * ambient_visibility;
+#endif
     if (hidden) discard;
     color += m.emission;
     radiance = vec4(half_range(color.r), half_range(color.g), half_range(color.b), 1.0);

@@ -1,4 +1,4 @@
-// Means of what was gathered at texels, in the planes that light_cache_blur.comp blurs.
+// Means of what was gathered: at texels in the planes that light_cache_blur.comp blurs, at vertices as they are drawn with.
 
 #include "light_cache.glsl"
 
@@ -8,12 +8,33 @@ layout(set = 0, binding = 0, scalar) readonly buffer Points { CachePoint points[
 layout(set = 0, binding = 1, scalar) readonly buffer Gathered { GatheredLight gathered[]; };
 layout(set = 0, binding = 2, scalar) readonly buffer State { CacheState state; };
 layout(set = 0, binding = 3, scalar) writeonly buffer Means { vec4 means[]; };
+layout(set = 0, binding = 4, scalar) readonly buffer Visibility { uint visibility[]; };
+layout(set = 0, binding = 5, scalar) writeonly buffer VertexLights { VertexLight vertex_lights[]; };
+
+VertexLight mean_at_vertex(uint i, GatheredLight g)
+{
+    float shares[LIGHT_SHARES];
+    for (uint k = 0u; k < LIGHT_SHARES; ++k) shares[k] = 0.0;
+    for (uint light = 0u; light < state.light_count; ++light)
+        shares[min(light, LIGHT_SHARES - 1u)] += share_of(visibility[look_index(light, vertex_place(i), state.point_count)]);
+    shares[LIGHT_SHARES - 1u] /= float(max(state.light_count, LIGHT_SHARES) - LIGHT_SHARES + 1u);
+    VertexLight v;
+    v.irradiance = g.lights / g.samples + mean_reflected(g, state.kept) + g.environment;
+    v.ambient_visibility = g.ambient_visibility / max(g.looks, 1e-6);
+    v.shares = uvec2(packUnorm4x8(vec4(shares[0], shares[1], shares[2], shares[3])),
+                     packUnorm4x8(vec4(shares[4], shares[5], shares[6], shares[7])));
+    return v;
+}
 
 void main()
 {
     uint i = gl_GlobalInvocationID.x;
-    if (i >= TEXELS || points[i].traced == 0u) return;
+    if (i >= state.point_count || points[i].traced == 0u) return;
     GatheredLight g = gathered[i];
+    if (i >= TEXELS) {
+        vertex_lights[i - TEXELS] = mean_at_vertex(i, g);
+        return;
+    }
     float n = 1.0 / g.samples;
     float around = 1.0 / max(g.looks, 1e-6), inward = 1.0 / max(g.looks_inward, 1.0);
     // Of what is open on average, less what chance made of it: nothing is left to chance where all is open.

@@ -12,6 +12,7 @@ _V12 = "VkPhysicalDeviceVulkan12Features"
 _V13 = "VkPhysicalDeviceVulkan13Features"
 _AS = "VkPhysicalDeviceAccelerationStructureFeaturesKHR"
 _RT = "VkPhysicalDeviceRayTracingPipelineFeaturesKHR"
+_QUERY = "VkPhysicalDeviceRayQueryFeaturesKHR"
 _MATRIX = "VkPhysicalDeviceCooperativeMatrixFeaturesKHR"
 
 # Without these nothing runs. Field -> what to call it in an error.
@@ -32,6 +33,7 @@ REQUIRED: dict[str, dict[str, str]] = {
 REQUIRED_RAYTRACING: dict[str, dict[str, str]] = {
     _AS: {"accelerationStructure": "acceleration structures"},
     _RT: {"rayTracingPipeline": "ray-tracing pipelines"},
+    _QUERY: {"rayQuery": "ray queries"},
 }
 
 # Switched on where offered; `DeviceInfo.features` tells which are on.
@@ -81,6 +83,7 @@ OPTIONAL_EXTENSIONS = {"VK_KHR_cooperative_matrix": _MATRIX}
 RAYTRACING_EXTENSIONS = (
     "VK_KHR_acceleration_structure",
     "VK_KHR_ray_tracing_pipeline",
+    "VK_KHR_ray_query",
     "VK_KHR_deferred_host_operations",
 )
 
@@ -170,7 +173,7 @@ def _chain(extensions: frozenset[str], *, raytracing: bool) -> tuple[dict[str, A
     following: Handle = None
     structs: dict[str, Any] = {}
     optional = [struct for name, struct in OPTIONAL_EXTENSIONS.items() if name in extensions]
-    for name in (_V11, _V12, _V13, *((_AS, _RT) if raytracing else ()), *optional):
+    for name in (_V11, _V12, _V13, *(REQUIRED_RAYTRACING if raytracing else ()), *optional):
         following = structs[name] = make(name, pNext=following)
     head = make("VkPhysicalDeviceFeatures2", pNext=following)
     structs[_CORE] = head.features

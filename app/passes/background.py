@@ -20,12 +20,15 @@ PUSH = Struct(
     [
         ("part", "uint"),
         ("first_vertex", "uint"),
-        ("first_point", "uint"),
+        ("first_light", "uint"),
         ("opacity", "float"),
         ("alpha_cutoff", "float"),  # < 0: opaque, > 1: blended
         ("passed", "float"),  # share of light that a clear part passes on, but for reflection
     ],
 )
+
+POLISHED = 0.15
+"""Up to this roughness a surface mirrors what is there, and not only lights and surroundings that nothing hides."""
 
 
 class Background(Owner):
@@ -66,24 +69,27 @@ class Background(Owner):
         with self.building():
             self.radiance = self.own(device.image(width, height, "rgba16f", name="background radiance"))
             self.depth = face_depth or self.own(device.image(width, height, "d32", name="background depth"))
-            self._pipeline = self._make_pipeline(scene, self._gathered, clear=0, depth_format="d32")
+            self._pipeline = self._make_pipeline(scene, self._light, depth_format="d32")
+            self._polished_pipeline: ScenePipeline | None = None
             self._clear_pipeline: ScenePipeline | None = None
             self._tell_parts_apart(scene)
 
     def bind(self, scene: SceneBuffers) -> None:
         """Draw this scene from now on, as the cache is bound to it already. Commands recorded before are stale."""
         another = scene is not self._pipeline.scene
-        for pipeline in (self._pipeline, self._clear_pipeline):
+        for pipeline in (self._pipeline, self._polished_pipeline, self._clear_pipeline):
             if pipeline is not None:
                 pipeline.bind(scene)
         if another:
             self._tell_parts_apart(scene)
 
     def _tell_parts_apart(self, scene: SceneBuffers) -> None:
-        """Which parts are clear; makes what draws them once there are any."""
+        """Which parts are clear and which polished; makes what draws them once there are any."""
         offsets, parts = self._cache.vertex_offsets, scene.parts
         self._clear = tuple(index for index in offsets if parts[index].material.transmission > 0.0)
-        self._solid = tuple(index for index in offsets if index not in self._clear)
+        solid = [index for index in offsets if index not in self._clear]
+        self._polished = tuple(index for index in solid if parts[index].material.roughness <= POLISHED)
+        self._dull = tuple(index for index in solid if index not in self._polished)
         # Of clear parts only the first boundary shows; of others nobody sees back sides where that is sure.
         self._one_sided = {
             part
@@ -94,26 +100,35 @@ class Background(Owner):
         self._passed = {
             part: 1.0 if is_closed(scene.meshes[part]) else parts[part].material.ior ** -2 for part in self._clear
         }
+        if self._polished and self._polished_pipeline is None:
+            self._polished_pipeline = self._make_pipeline(scene, self._light, polished=1, depth_format="d32")
         if self._clear and self._clear_pipeline is None:
             self._opaque = self.own(self._device.image(*self._size, "rgba16f", name="opaque background"))
             self._linear = self.own(self._device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
             self._nearest = self.own(self._device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
-            self._clear_pipeline = self._make_pipeline(scene, self._seen_through, clear=1)
+            self._clear_pipeline = self._make_pipeline(scene, self._seen_through, polished=1, clear=1)
 
     def _make_pipeline(
-        self, scene: SceneBuffers, resources: Callable[[], Resources], *, clear: int, **state: Any
+        self,
+        scene: SceneBuffers,
+        resources: Callable[[], Resources],
+        *,
+        polished: int = 0,
+        clear: int = 0,
+        **state: Any,
     ) -> ScenePipeline:
         shaders = ("background.vert", "background.frag")
         make = partial(self._device.graphics_pipeline, *shaders, color_formats=["rgba16f"], cull="dynamic", **state)
+        defines = {"CLEAR": clear, "POLISHED": polished, "RAYS": int(self._device.raytracing)}
         includes = {**self._cache.includes, "features.glsl": glsl(), "background.glsl": PUSH.glsl}
-        return self.own(ScenePipeline(make, scene, resources, push=PUSH, defines={"CLEAR": clear}, includes=includes))
+        return self.own(ScenePipeline(make, scene, resources, push=PUSH, defines=defines, includes=includes))
 
-    def _gathered(self) -> Resources:
-        return {"GATHERED": self._cache.gathered, "STATE": self._cache.state}
+    def _light(self) -> Resources:
+        return {"VERTEX_LIGHTS": self._cache.vertex_lights}
 
     def _seen_through(self) -> Resources:
         opaque = {"OPAQUE": (self._opaque, self._linear), "OPAQUE_DEPTH": (self.depth, self._nearest)}
-        return {**self._gathered(), **opaque}
+        return {**self._light(), **opaque}
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; results are visible after the next barrier."""
@@ -125,7 +140,10 @@ class Background(Owner):
                 clear_depth=None if self._face_is_there else 1.0,
             ):
                 self._pipeline.use(command)
-                self._draw(command, self._solid)
+                self._draw(command, self._dull)
+                if self._polished and self._polished_pipeline is not None:
+                    self._polished_pipeline.use(command)
+                    self._draw(command, self._polished)
             if self._clear and self._clear_pipeline is not None:
                 command.barrier()
                 command.copy(self.radiance, self._opaque)
@@ -139,7 +157,7 @@ class Background(Owner):
         command.index_buffer(scene.indices)
         for part in parts:
             push = np.zeros((), PUSH.dtype)
-            push["part"], push["first_point"] = part, self._cache.vertex_offsets[part]
+            push["part"], push["first_light"] = part, self._cache.vertex_offsets[part]
             push["first_vertex"] = scene.first_vertices[part]
             material = scene.parts[part].material
             push["opacity"], push["alpha_cutoff"] = material.opacity, _cutoff(material)

@@ -25,6 +25,7 @@ from app.passes.light_cache_layout import (
     PARTS,
     SETTLED_LIGHTS,
     SHADOW_SCALE,
+    VERTEX_LIGHT,
     light_cache_declarations,
 )
 from app.passes.light_maps import LightMaps
@@ -53,9 +54,11 @@ class LightCache(Owner):
     Attributes:
         images: CACHE_IMAGES as (image, sampler); sampled at uv, v = 0 in row 0.
         gathered: buffer of GATHERED_LIGHT: size * size texels, then the background's vertices in order of the parts.
+        vertex_lights: buffer of VERTEX_LIGHT: means at the background's vertices, in that order.
         commands: what the last update ran, or the next one runs after `advance`; overlapping.
         visibility: buffer of uint [light][shadow texels, SHADOW_SCALE * FINE_SCALE * size along the square; then the
-            vertices]: how often the light was looked for (upper half) and seen (lower half).
+            vertices]: how often the light was looked for (upper half) and seen (lower half). Vertices do not count
+            what is below their horizon.
         settled: buffer of SETTLED_LIGHTS, of every fine texel.
         state: buffer of CACHE_STATE.
     """
@@ -124,7 +127,7 @@ class LightCache(Owner):
         self._blurs = [
             self.own(self.device.compute_pipeline(shader, bindings, defines={"AXIS": axis}, includes=self.includes))
             for shader, axis, bindings in (
-                ("light_cache_means.comp", 0, buffers(4)),
+                ("light_cache_means.comp", 0, buffers(6)),
                 ("light_cache_blur.comp", 0, [*sources, Binding(3, "storage"), state]),
                 ("light_cache_blur.comp", 1, [*sources, Binding(3, "image", len(COARSE_IMAGES)), state]),
                 ("light_cache_fine.comp", 0, buffers(7)),
@@ -203,12 +206,21 @@ class LightCache(Owner):
         with closing(command):
             device.submit(command)
         self.gathered = own(device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light"))
+        vertices = max(self.point_count - self.size**2, 1)
+        self.vertex_lights = own(device.buffer(VERTEX_LIGHT.size * vertices, name="light at vertices"))
 
     def _bind_blurs(self) -> None:
         *images, fine_image = (image for image, _ in self.images)
         known, state = {0: self._points, 1: self._places}, self.state
         resources: tuple[dict[int, Bound], ...] = (
-            {0: self._points, 1: self.gathered, 2: state, 3: self._means},
+            {
+                0: self._points,
+                1: self.gathered,
+                2: state,
+                3: self._means,
+                4: self.visibility,
+                5: self.vertex_lights,
+            },
             {**known, 2: self._means, 3: self._half, 4: state},
             {**known, 2: self._half, 3: images, 4: state},
             {
@@ -256,7 +268,7 @@ class LightCache(Owner):
             self._start = self._record_gathering(self.point_count, PARTS)
         with self.device.commands(overlapping=True) as command, command.timer("light cache"):
             coarse, fine = self.size**2, self._fine_size**2
-            counts = (coarse, coarse, coarse, fine, fine, fine)
+            counts = (self.point_count, coarse, coarse, fine, fine, fine)
             for blur, resources, count in zip(self._blurs, self._blur_sets, counts, strict=True):
                 command.bind(blur, resources)
                 command.dispatch(-(-count // 64))
@@ -288,6 +300,7 @@ class LightCache(Owner):
         level = self.scene.light_level
         unit = 2.0 ** math.floor(math.log2(level)) if level > 0.0 else 1.0
         state["point_count"], state["first_sample"] = self.point_count, self._gathered_samples
+        state["light_count"] = self.scene.light_count
         state["samples"], state["seed"] = samples, self._seed
         state["first_fine"] = max(self._gathered_samples - self._first_update, 0)
         state["kept"] = self._kept

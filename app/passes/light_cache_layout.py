@@ -57,6 +57,15 @@ FINE_LIGHT = Struct(
         ("sky", "vec3"),  # irradiance from all of the environment; no sum
     ],
 )
+LIGHT_SHARES = 8  # of so many lights a vertex knows the share that is seen; the last is the mean of all further ones
+VERTEX_LIGHT = Struct(
+    "VertexLight",  # means at a vertex of what is not face
+    [
+        ("irradiance", "vec3"),
+        ("ambient_visibility", "float"),
+        ("shares", "uvec2"),  # of the LIGHT_SHARES lights, in bytes: of what is above the horizon
+    ],
+)
 SETTLED_LIGHTS = Struct(
     "SettledLights",  # bits of lights about which all rays from around a fine texel agree
     [
@@ -68,6 +77,7 @@ CACHE_STATE = Struct(
     "CacheState",
     [
         ("point_count", "uint"),
+        ("light_count", "uint"),
         ("first_sample", "uint"),
         ("first_fine", "uint"),  # the same of fine texels: the first update leaves them to the texels around
         ("samples", "uint"),
@@ -89,6 +99,7 @@ _TEXELS = """
 const uint TEXELS = CACHE_SIZE * CACHE_SIZE;
 // In `visibility`: a light's shadow texels, then the vertices of what is not face.
 uint look_index(uint light, uint place, uint points) { return light * (SHADOW_TEXELS + points - TEXELS) + place; }
+uint vertex_place(uint point) { return SHADOW_TEXELS + point - TEXELS; }
 // How often a light was looked for, in the upper half of a word, and how often it was seen, in the lower.
 uint one_look(bool sees) { return 0x10000u + uint(sees); }
 float share_of(uint looks) { return float(looks & 0xffffu) / float(max(looks >> 16u, 1u)); }
@@ -146,8 +157,9 @@ def light_cache_declarations(size: int) -> str:
         "SHADOW_SIZE": shadow_size,
         "SHADOW_TEXELS": f"{shadow_size**2}u",
         "PARTS": f"{PARTS}u",
+        "LIGHT_SHARES": f"{LIGHT_SHARES}u",
         "SETTLING_SAMPLES": f"{SETTLING_SAMPLES}u",
     }
-    structs = (CACHE_POINT, GATHERED_LIGHT, FINE_LIGHT, SETTLED_LIGHTS, CACHE_STATE)
+    structs = (CACHE_POINT, GATHERED_LIGHT, FINE_LIGHT, VERTEX_LIGHT, SETTLED_LIGHTS, CACHE_STATE)
     defines = (f"#define {name} {value}" for name, value in constants.items())
     return "\n".join([*defines, *(struct.glsl for struct in structs), _TEXELS])

@@ -141,12 +141,12 @@ def _is_short(hair: NDArray[Any], texels: NDArray[Any]) -> bool:
 
 
 def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> tuple[NDArray[Any], dict[int, int]]:
-    """Points to gather light at, and where each background part's vertices start among them."""
+    """Points to gather light at, texels first; and where each background part's vertices start among those after."""
     texels = face_texels(scene, size)
     texels["to_border"] = _to_border(scene, texels.reshape(size, size)).ravel()
     groups = [texels]
     offsets: dict[int, int] = {}
-    count = size * size
+    count = 0
     for index, (part, mesh) in enumerate(zip(scene.parts, scene.meshes, strict=True)):
         if part.face or not background:
             continue

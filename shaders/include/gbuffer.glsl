@@ -156,7 +156,7 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
         Disc disc = load_disc(i);
         SeenDisc seen;
         if (!see_disc(disc, s.position, s.normal, seen)) continue;
-        float visible = light_visibility(disc.light, texels);
+        float visible = light_visibility(disc.light, texels); // knows how much is above the horizon
         if (visible == 0.0) continue;
         vec3 arriving = seen.irradiance * visible;
         irradiance += arriving * base_enter(lobe, seen.cosine) * seen.cosine;

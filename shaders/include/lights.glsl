@@ -99,9 +99,10 @@ struct SeenDisc {
     vec3 irradiance; // on a surface that faces all of it
     float width;     // of what is above the horizon: see light_width
     float cosine;    // mean over what is above the horizon
+    float above;     // share of the disc that is
 };
 
-// How much of the disc is above the horizon, its visibility says. Returns false where nothing is, or where it does not shine.
+// Returns false where nothing is, or where it does not shine.
 bool see_disc(Disc disc, vec3 p, vec3 normal, out SeenDisc seen)
 {
     bool far = disc.kind == LIGHT_DIRECTIONAL;
@@ -116,7 +117,8 @@ bool see_disc(Disc disc, vec3 p, vec3 normal, out SeenDisc seen)
     seen.irradiance = disc.color * share;
     seen.cosine = cosine >= sine ? cosine : 0.5 * (cosine + sine);
     // What is seen of a disc that is partly below: narrower, and its middle higher.
-    seen.width *= sqrt(clamp(0.5 + 0.5 * cosine / max(sine, 1e-6), 0.05, 1.0));
+    seen.above = clamp(0.5 + 0.5 * cosine / max(sine, 1e-6), 0.0, 1.0);
+    seen.width *= sqrt(max(seen.above, 0.05));
     seen.direction = normalize(middle + (seen.cosine - cosine) * normal);
     return true;
 }

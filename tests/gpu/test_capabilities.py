@@ -25,7 +25,6 @@ from app.renderer import Renderer
 from app.scene.default import default_scene
 
 ROOT = Path(__file__).parents[2]
-RAY_STAGES = ("rgen", "rmiss", "rchit")
 READ_BY_ADDRESS = ("tile_network.comp", "bench_layer.comp")  # in 64 bits at once where a CPU has those
 
 # Capabilities of the shaders here (SPIR-V specification, "Capability"), and the feature each needs (Vulkan
@@ -39,6 +38,7 @@ CAPABILITIES = {
     61: ("GroupNonUniform", ""),  # Vulkan 1.1 promises it to compute shaders
     63: ("GroupNonUniformArithmetic", "arithmetic across a subgroup"),  # no feature, but a property
     4433: ("StorageBuffer16BitAccess", "storageBuffer16BitAccess"),
+    4472: ("RayQueryKHR", "rayQuery"),
     4479: ("RayTracingKHR", "rayTracingPipeline"),
     5301: ("ShaderNonUniform", ""),
     5307: ("SampledImageArrayNonUniformIndexing", "shaderSampledImageArrayNonUniformIndexing"),
@@ -150,11 +150,11 @@ def test_every_shader_needs_what_is_switched_on(gpu: Device) -> None:
     scene = default_scene(lights="rim", aspect=1.0)
     weights = WeightSet.load(ROOT / "weights" / "default")
     edge = schema.TILE
-    with recorded() as compiled, ExitStack() as kept:
+    with recorded() as without_rays, Device.open(gpu.info.index, raytracing=False) as plain:
+        Renderer(plain, scene, weights, (64, 64)).close()
+    with recorded() as with_rays, ExitStack() as kept:
         keep = kept.enter_context
-        plain = keep(Device.open(gpu.info.index, raytracing=False))
-        for device in (gpu, plain):
-            keep(Renderer(device, scene, weights, (64, 64)))
+        keep(Renderer(gpu, scene, weights, (64, 64)))
         radiance = keep(gpu.image(edge, edge, "rgba16f"))
         kernels = random_kernels(widths(32, 2))
         picture = np.zeros((edge, edge, schema.CHANNELS), np.float32)
@@ -169,13 +169,13 @@ def test_every_shader_needs_what_is_switched_on(gpu: Device) -> None:
             kept.callback(layered.close)
         keep(Costs(gpu))
     shaders = {path.name for path in SHADER_FOLDER.iterdir() if path.is_file()}
-    assert {name for name, _ in compiled} == shaders
-    for name, code in compiled:
-        stage = name.rsplit(".", 1)[1]
-        wanted = needs(code, stage)
-        assert not wanted.faults, (name, wanted.faults)
-        asked = {"shaderInt64"} & gpu.info.features if name in READ_BY_ADDRESS else set()
-        assert wanted.features <= promised(stage in RAY_STAGES) | asked, name
+    assert {name for name, _ in (*with_rays, *without_rays)} == shaders
+    for rays, compiled in ((True, with_rays), (False, without_rays)):
+        for name, code in compiled:
+            wanted = needs(code, name.rsplit(".", 1)[1])
+            assert not wanted.faults, (name, wanted.faults)
+            asked = {"shaderInt64"} & gpu.info.features if name in READ_BY_ADDRESS else set()
+            assert wanted.features <= promised(rays) | asked, name
 
 
 @pytest.mark.parametrize("half", [False, True])
