@@ -28,7 +28,7 @@ PUSH = Struct(
 )
 
 POLISHED = 0.15
-"""Up to this roughness a surface mirrors what is there, and not only lights and surroundings that nothing hides."""
+"""Up to this roughness a surface mirrors lights in their own shape; rougher ones have their lobes in closed form."""
 
 
 class Background(Owner):
@@ -40,6 +40,9 @@ class Background(Owner):
     leave its depth alone. So a clear part shows in front of what is drawn here and of the backdrop, not of the face.
     An open mesh (a cornea) is one boundary, and what lies behind it is inside: light that comes out spreads, and only
     1 / ior^2 of it goes each way. A closed mesh has the light going in and out again.
+
+    Clear and polished parts mirror one direction of their lobe a frame: lights in their own shape, and surroundings, as
+    far as rays find nothing in the way, or, without ray tracing, as far as the vertices see them.
 
     Blended parts leave out pixels, others in every frame (the idea of Wyman & McGuire 2017, "Hashed Alpha Testing", but
     with thresholds that are spread evenly): the frames' mean is right, in any order of drawing, and what is behind

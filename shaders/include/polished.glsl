@@ -20,7 +20,8 @@ struct Polish {
 Polish polish_at(vec3 position, vec3 view, mat3 tangent_space, Lobe lobe)
 {
     Polish p;
-    p.facet = normalize(cross(dFdx(position), dFdy(position)));
+    vec3 facet = cross(dFdx(position), dFdy(position));
+    p.facet = dot(facet, facet) > 0.0 ? normalize(facet) : tangent_space[2]; // seen edge-on it has none
     if (dot(p.facet, view) < 0.0) p.facet = -p.facet;
     p.origin = position + ABOVE * p.facet;
     vec3 wo = view * tangent_space;
