@@ -123,7 +123,7 @@ void main()
 #if POLISHED
     uvec2 pixel = uvec2(gl_FragCoord.xy);
     seed_random(pixel.y * frame.size.x + pixel.x, frame.sample_index, frame.seed + push.part + 1u);
-    Polish polish = polish_at(position, view, tangent_space, lobe);
+    Polish polish = polish_at(position, view, wo, tangent_space, lobe);
 #endif
     vec3 highlight = vec3(0.0);
     for (uint i = 0u; i < frame.disc_count; ++i) {

@@ -19,15 +19,10 @@ layout(set = 0, binding = SLOT_SURFACES) uniform usampler2D surfaces[3];
 #define depth_at(view, map, texel) map_depth(view, texelFetch(depths[map], texel, 0).r)
 #define surface_at(map, texel) texelFetch(surfaces[map], texel, 0).rg
 
-uint look_place(uint i, uint k) // of a point that is no coarse texel
-{
-    return i < state.point_count ? vertex_place(i) : shadow_within(i - state.point_count, k);
-}
-
 void main()
 {
     uint i = gl_GlobalInvocationID.x;
-    bool gathers = i < state.point_count, of_texel = i < TEXELS;
+    bool gathers = i < state.point_count;
     uint place = i - state.point_count;
     if (!gathers && place >= FINE_TEXELS || push.of_update >= state.samples) return;
     CachePoint point = points[i];
@@ -35,13 +30,13 @@ void main()
     LightView view = views[push.view];
 
     GatheredLight sum = no_light();
-    uint looks = of_texel ? 0u : gathers ? 1u : SHADOWS; // a vertex has one place in `visibility`, a fine texel its shadow texels
+    uint looks = i < TEXELS ? 0u : look_count(i); // fine texels look for those around them
     if (state.first_sample > 0u || push.first == 0u) {
         if (gathers) sum = gathered[i];
         else sum = fine_sums(place);
     } else {
         for (uint light = 0u; light < frame.light_count; ++light)
-            for (uint k = 0u; k < looks; ++k) visibility[look_index(light, look_place(i, k), state.point_count)] = 0u;
+            for (uint k = 0u; k < looks; ++k) visibility[look_place(light, i, k)] = 0u;
     }
 
     vec3 direction = -view.forward, radiance = view.radiance;
@@ -107,7 +102,7 @@ void main()
     }
     bool counts = view.kind == VIEW_LIGHT && (!gathers || cosine > 0.0); // of vertices: what is above the horizon
     for (uint k = 0u; k < looks && counts; ++k)
-        visibility[look_index(view.light, look_place(i, k), state.point_count)] += one_look(sees);
+        visibility[look_place(view.light, i, k)] += one_look(sees);
     // All of the environment is looked at once an update: by its last view.
     bool complete = push.last != 0u && push.of_update + 1u == state.samples;
     vec3 sky = complete ? environment_irradiance(point.normal) : vec3(0.0);

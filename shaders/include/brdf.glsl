@@ -156,6 +156,13 @@ vec3 specular_sample(Lobe lobe, vec3 wo, vec2 xi)
     return reflect(-wo, sample_visible_normal(lobe.alpha, wo, xi));
 }
 
+// f * cosine / pdf of a direction that specular_sample has drawn; of mirrors, too.
+vec3 specular_weight(Lobe lobe, vec3 wo, vec3 wi)
+{
+    if (wi.z <= 0.0) return vec3(0.0);
+    return fresnel(lobe, dot(wo, normalize(wo + wi))) * smith_g1(lobe.alpha, wi.z);
+}
+
 // Share of the arriving light that crosses the specular lobe into the base, and the same, normalised, on the way out:
 // base radiance = albedo / pi * enter(wi) * leave(wo) * irradiance.
 vec3 base_enter(Lobe lobe, float cosine)

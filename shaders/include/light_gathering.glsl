@@ -46,6 +46,17 @@ vec3 within_texel(uint i, CachePoint point, vec2 away)
     return moved;
 }
 
+// How many places of `visibility` a point's looks are written to, and the n-th of a light: a vertex has one, a fine texel its
+// shadow texels, a texel those of the fine ones within it.
+uint look_count(uint i) { return i < TEXELS ? FINE_SCALE * FINE_SCALE * SHADOWS : i < state.point_count ? 1u : SHADOWS; }
+uint look_place(uint light, uint i, uint n)
+{
+    uint place = vertex_place(i);
+    if (i < TEXELS) place = shadow_within(fine_within(i, n / SHADOWS), n % SHADOWS);
+    else if (i >= state.point_count) place = shadow_within(i - state.point_count, n);
+    return look_index(light, place, state.point_count);
+}
+
 GatheredLight no_light()
 {
     vec3 none = vec3(0.0);

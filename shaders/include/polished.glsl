@@ -12,25 +12,19 @@ const float ABOVE = 1e-4; // metres that rays start above a facet: smooth normal
 
 struct Polish {
     vec3 origin;
-    vec3 facet;     // its normal, on the viewer's side
     vec3 direction; // that the surface mirrors in this frame
     vec3 weight;    // of what is there
 };
 
-Polish polish_at(vec3 position, vec3 view, mat3 tangent_space, Lobe lobe)
+Polish polish_at(vec3 position, vec3 view, vec3 wo, mat3 tangent_space, Lobe lobe)
 {
-    Polish p;
     vec3 facet = cross(dFdx(position), dFdy(position));
-    p.facet = dot(facet, facet) > 0.0 ? normalize(facet) : tangent_space[2]; // seen edge-on it has none
-    if (dot(p.facet, view) < 0.0) p.facet = -p.facet;
-    p.origin = position + ABOVE * p.facet;
-    vec3 wo = view * tangent_space;
-    vec3 h = sample_visible_normal(lobe.alpha, wo, random_vec2());
-    vec3 wi = reflect(-wo, h);
-    p.weight = wi.z > 0.0 ? fresnel(lobe, dot(wo, h)) * smith_g1(lobe.alpha, wi.z) : vec3(0.0);
-    p.direction = tangent_space * wi;
-    p.direction = normalize(p.direction + max(0.0, 0.01 - dot(p.direction, p.facet)) * p.facet);
-    return p;
+    facet = dot(facet, facet) > 0.0 ? normalize(facet) : tangent_space[2]; // seen edge-on it has no normal
+    if (dot(facet, view) < 0.0) facet = -facet;
+    vec3 wi = specular_sample(lobe, wo, random_vec2());
+    vec3 direction = tangent_space * wi;
+    direction = normalize(direction + max(0.0, 0.01 - dot(direction, facet)) * facet);
+    return Polish(position + ABOVE * facet, direction, specular_weight(lobe, wo, wi));
 }
 
 // Whether a light is so much wider than the lobe that it is mirrored in its own shape.

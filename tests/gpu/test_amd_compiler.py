@@ -36,10 +36,8 @@ def test_every_pipeline_compiles(chip: tuple[bool, list[dict[str, Any]]]) -> Non
 def test_only_rays_need_memory_for_what_registers_do_not_hold(chip: tuple[bool, list[dict[str, Any]]]) -> None:
     rays, shaders = chip
     for one in shaders:
-        asks_rays = rays and (one["pipeline"], one["stage"]) == (
-            "background.vert",
-            "fragment",
-        )  # some: what is polished
+        # Some of these do: what is polished.
+        asks_rays = rays and (one["pipeline"], one["stage"]) == ("background.vert", "fragment")
         if one["pipeline"] not in RAYS and not asks_rays:
             assert one["spilled"] == one["scratch"] == 0, one
     scratch = [one["scratch"] for one in shaders if one["pipeline"] == "background.vert" and one["stage"] == "fragment"]

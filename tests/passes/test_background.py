@@ -308,9 +308,8 @@ class TestWhatIsInTheWay:
     def test_what_hides_one_lamp_dims_no_other(self, gpu: Device, device_without_rays: Device, rays: bool) -> None:
         device = gpu if rays else device_without_rays
         card = Part("card", quad((-0.26, 0.0, 0.75), (0.12, 0.0, 0.0), (0.0, 0.3, 0.0)), WALL.material)
-        face = replace(
-            FACE, mesh=quad((0.0, 0.0, -0.1), (0.3, 0.0, 0.0), (0.0, 0.3, 0.0))
-        )  # depth maps show what is near it
+        # Depth maps show what is near the face.
+        face = replace(FACE, mesh=quad((0.0, 0.0, -0.1), (0.3, 0.0, 0.0), (0.0, 0.3, 0.0)))
         one, both = (
             draw(device, Scene((face, self.DULL, card), LightRig(lamps), None, FRONT))[24:40, 24:40, 1]
             for lamps in (self.LAMPS[:1], self.LAMPS)
