@@ -141,6 +141,14 @@ def candidates(instance: Instance, presents: Presents | None = None) -> list[Can
     return [_candidate(instance, index, physical, presents) for index, physical in enumerate(physical_devices)]
 
 
+def _rays_are_switched_off() -> bool:
+    return os.environ.get(NO_RAY_TRACING, "") not in ("", "0")
+
+
+def _raytracing_hint() -> str:
+    return f"Unset {NO_RAY_TRACING} to have it." if _rays_are_switched_off() else _NO_RAYTRACING_HINT
+
+
 def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: bool | None) -> Candidate:
     """The device to open.
 
@@ -166,7 +174,7 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
                 f"{candidate.info.name} lacks {', '.join(candidate.info.lacks(raytracing))}" for candidate in found
             )
             if any(candidate.info.usable for candidate in found):
-                raise InputError(f"This needs ray tracing, which no GPU here offers: {reasons}.", _NO_RAYTRACING_HINT)
+                raise InputError(f"This needs ray tracing, which no GPU here offers: {reasons}.", _raytracing_hint())
             raise BungyoError(f"No GPU here can run the renderer: {reasons}.", _NO_RAYTRACING_HINT)
         return min(usable, key=lambda one: (KINDS.index(one.info.kind), not one.info.raytracing))
     chosen = _selected(found, usable, select)
@@ -174,7 +182,10 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
         raise InputError(f"There is no GPU '{select}'; there are: {listing}.")
     lacking = chosen.info.lacks(raytracing)
     if lacking and chosen.info.usable:
-        raise InputError(f"This needs ray tracing, but the GPU {chosen.info.name} lacks {', '.join(lacking)}.")
+        raise InputError(
+            f"This needs ray tracing, but the GPU {chosen.info.name} lacks {', '.join(lacking)}.",
+            _raytracing_hint(),
+        )
     if lacking:
         hint = _NO_RAYTRACING_HINT if chosen.info.kind == "cpu" else ""
         raise InputError(f"The GPU {chosen.info.name} lacks {', '.join(lacking)}.", hint)
@@ -203,7 +214,7 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
     vk.vkGetPhysicalDeviceProperties2(physical, core)
     properties = core.properties
     offer = query(physical, properties.apiVersion)
-    if os.environ.get(NO_RAY_TRACING, "") not in ("", "0"):
+    if _rays_are_switched_off():
         offer = replace(offer, missing_raytracing=(f"ray tracing ({NO_RAY_TRACING} is set)",))
     modern = properties.apiVersion >= vk.VK_API_VERSION_1_3
     raytracing = modern and not offer.missing_raytracing

@@ -284,8 +284,9 @@ def test_a_device_taken_for_one_without_ray_tracing(monkeypatch: pytest.MonkeyPa
     for select in (None, 0):
         with pytest.raises(
             InputError, match=rf"This needs ray tracing.* lacks ray tracing \({NO_RAY_TRACING} is set\)"
-        ):
+        ) as caught:
             Device.open(select)
+        assert caught.value.hint == f"Unset {NO_RAY_TRACING} to have it."
     monkeypatch.setenv(NO_RAY_TRACING, "0")
     with Device.open(raytracing=None) as device:
         assert device.raytracing
