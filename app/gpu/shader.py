@@ -167,7 +167,7 @@ def _prelude(stage: str, defines: Mapping[str, str | int]) -> str:
     lines += [f"#extension {extension} : enable" for extension in _EXTENSIONS]
     if stage in _RAY_STAGES:
         lines.append("#extension GL_EXT_ray_tracing : enable")
-    if stage == "frag":
+    if stage == "comp":
         lines.append("#extension GL_EXT_ray_query : enable")
     lines += [f"#define {key} {value}" for key, value in defines.items()]
     return "\n".join(lines) + "\n"

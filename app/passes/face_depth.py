@@ -38,7 +38,7 @@ class FaceDepth(Owner):
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; the depth is visible after the next barrier."""
         scene = self._pipeline.scene
-        with command.timer("face depth"), command.rendering(color=[], depth=self.depth, clear_depth=1.0):
+        with command.rendering(color=[], depth=self.depth, clear_depth=1.0):
             self._pipeline.use(command)
             command.index_buffer(scene.indices)
             for index, part in enumerate(scene.parts):

@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias, get_args
 from app.gpu import CommandBuffer, Device, HitGroup, Image, Pipeline
 from app.network.schema import TILE, TILE_PIXELS, VECTORS, glsl, tile_grid
 from app.passes.face_depth import FaceDepth
-from app.passes.face_triangles import FACE_TRIANGLES_INCLUDES, FaceTriangles
 from app.passes.light_cache import LightCache
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources, ScenePipeline
+from app.passes.visible_triangles import VISIBLE_TRIANGLES_INCLUDES, VisibleTriangles, face_triangles
 
 GBufferKind: TypeAlias = Literal["trace", "raster"]
 GBUFFER_KINDS: tuple[GBufferKind, ...] = get_args(GBufferKind)
@@ -47,14 +47,16 @@ class GBuffer(Owner):
             self.surface = self.own(device.buffer(tiles * TILE_PIXELS * 8, name="surface"))
             self.places = self.own(device.buffer(tiles * TILE_PIXELS * 4, name="places"))
             self._sampler = self.own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
-            self._face: FaceDepth | FaceTriangles
+            self._face: FaceDepth | VisibleTriangles
             if self._traced:
                 self._face = self.own(FaceDepth(device, scene, width, height))
                 make = partial(device.raytracing_pipeline, "gbuffer.rgen", ["miss.rmiss"], [HitGroup("hit.rchit")])
             else:
-                self._face = self.own(FaceTriangles(device, scene, width, height))
+                self._face = self.own(
+                    VisibleTriangles(device, scene, width, height, face_triangles, name="face triangles")
+                )
                 make = partial(device.compute_pipeline, "gbuffer.comp", full_subgroups=True)
-            includes = {**FACE_TRIANGLES_INCLUDES, **cache.includes, "features.glsl": glsl()}
+            includes = {**VISIBLE_TRIANGLES_INCLUDES, **cache.includes, "features.glsl": glsl()}
             self._pipeline = self.own(ScenePipeline(make, scene, self._resources, includes=includes))
 
     def _resources(self) -> Resources:
@@ -81,7 +83,8 @@ class GBuffer(Owner):
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; results are visible after the next barrier."""
-        self._face.record(command)
+        with command.timer("face depth" if self._traced else "face triangles"):
+            self._face.record(command)
         command.barrier()
         with command.timer("gbuffer"):
             self._pipeline.use(command)

@@ -16,25 +16,22 @@ struct Polish {
     vec3 weight;    // of what is there
 };
 
-Polish polish_at(vec3 position, vec3 view, vec3 wo, mat3 tangent_space, Lobe lobe)
+Polish polish_at(Surface s, vec3 view, vec3 wo, mat3 tangent_space, Lobe lobe)
 {
-    vec3 facet = cross(dFdx(position), dFdy(position));
-    facet = dot(facet, facet) > 0.0 ? normalize(facet) : tangent_space[2]; // seen edge-on it has no normal
-    if (dot(facet, view) < 0.0) facet = -facet;
     vec3 wi = specular_sample(lobe, wo, random_vec2());
     vec3 direction = tangent_space * wi;
-    direction = normalize(direction + max(0.0, 0.01 - dot(direction, facet)) * facet);
-    return Polish(position + ABOVE * facet, direction, specular_weight(lobe, wo, wi));
+    direction = normalize(direction + max(0.0, 0.01 - dot(direction, s.geometric_normal)) * s.geometric_normal);
+    return Polish(s.position + ABOVE * s.geometric_normal, direction, specular_weight(lobe, wo, wi));
 }
 
 // Whether a light is so much wider than the lobe that it is mirrored in its own shape.
 bool keeps_shape(uint light, vec3 position, Lobe lobe) { return light_width(load_light(light), position) > lobe.alpha + 0.03; }
 
-vec3 lights_mirrored(Polish p, Lobe lobe)
+vec3 lights_mirrored(Polish p, Lobe lobe, Gathered gathered)
 {
     vec3 sum = vec3(0.0);
     for (uint i = 0u; i < frame.light_count; ++i) {
-        float share = share_seen(i);
+        float share = share_seen(gathered, i);
         vec3 radiance;
         float pdf;
         if (share == 0.0 || !keeps_shape(i, p.origin, lobe)) continue;
@@ -56,16 +53,16 @@ bool is_open(vec3 origin, vec3 direction, float far)
 #endif
 
 // Lights and surroundings, or what is in the way, where that shows beside the `rest` of the surface's light.
-vec3 mirrored(Polish p, Lobe lobe, vec3 rest)
+vec3 mirrored(Polish p, Lobe lobe, Gathered gathered, vec3 rest)
 {
-    vec3 lights = lights_mirrored(p, lobe), sky = environment_blurred(p.direction, 0.0), near = irradiance * SKIN;
+    vec3 lights = lights_mirrored(p, lobe, gathered), sky = environment_blurred(p.direction, 0.0), near = gathered.irradiance * SKIN;
 #if RAYS
     vec3 far = lights + sky;
-    float open = ambient_visibility;
+    float open = gathered.ambient_visibility;
     if (luminance(p.weight * abs(far - near)) > WORTH_A_RAY * (luminance(rest) + 0.02 * frame.light_level))
         open = is_open(p.origin, p.direction, LIGHT_FAR) ? 1.0 : 0.0;
     return p.weight * mix(near, far, open);
 #else
-    return p.weight * (lights + mix(near, sky, ambient_visibility));
+    return p.weight * (lights + mix(near, sky, gathered.ambient_visibility));
 #endif
 }

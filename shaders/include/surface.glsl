@@ -86,6 +86,22 @@ Surface load_surface(uint part_index, uint triangle, vec2 barycentric, float foo
     return s;
 }
 
+// Where the ray from the camera meets a triangle (Moeller & Trumbore 1997), and how deep. Rasterised edges are up to 1/256
+// pixel off, and for triangles seen edge-on that is far outside: from there it goes back to the edge.
+vec2 barycentric_seen(uint part, uint triangle, vec3 ray, out float depth)
+{
+    uint at = parts[part].first_index + 3u * triangle;
+    vec3 a = vertex_position(indices[at]);
+    vec3 edge1 = vertex_position(indices[at + 1u]) - a, edge2 = vertex_position(indices[at + 2u]) - a;
+    vec3 towards = a - frame.camera_origin, across = cross(ray, edge2);
+    float volume = dot(edge1, across);
+    vec2 barycentric = vec2(-dot(towards, across), dot(ray, cross(edge1, towards))) / (volume == 0.0 ? 1e-30 : volume);
+    barycentric = clamp(barycentric, 0.0, 1.0);
+    barycentric /= max(barycentric.x + barycentric.y, 1.0);
+    depth = dot(towards + barycentric.x * edge1 + barycentric.y * edge2, frame.camera_forward);
+    return barycentric;
+}
+
 // Turns all normals to the side that `view` (towards the viewer) is on, and keeps the bent normal visible from there.
 void face_viewer(inout Surface s, vec3 view)
 {

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(driver() is None, reason=MISSING)
 
 WITHOUT_RAYS = {
     *("tile_hash.comp", "tile_network.comp", "composite.comp", "reprojection.comp", "gbuffer.comp"),
-    *("face_triangles.vert", "background.vert"),
+    *("visible_triangles.vert", "background.comp"),
     *("light_cache_means.comp", "light_cache_fine.comp", "light_cache_blur.comp", "light_cache_blur_fine.comp"),
 }
 RAYS = {"gbuffer.rgen", "light_cache.rgen", "reference.rgen"}
@@ -34,14 +34,9 @@ def test_every_pipeline_compiles(chip: tuple[bool, list[dict[str, Any]]]) -> Non
 
 
 def test_only_rays_need_memory_for_what_registers_do_not_hold(chip: tuple[bool, list[dict[str, Any]]]) -> None:
-    rays, shaders = chip
-    for one in shaders:
-        # Some of these do: what is polished.
-        asks_rays = rays and (one["pipeline"], one["stage"]) == ("background.vert", "fragment")
-        if one["pipeline"] not in RAYS and not asks_rays:
+    for one in chip[1]:
+        if one["pipeline"] not in RAYS:
             assert one["spilled"] == one["scratch"] == 0, one
-    scratch = [one["scratch"] for one in shaders if one["pipeline"] == "background.vert" and one["stage"] == "fragment"]
-    assert min(scratch) == 0
 
 
 def test_the_default_network_is_hardly_anything_but_its_multiplications(

@@ -1,0 +1,137 @@
+// What every pixel shows that is not face: gathered irradiance on the base, a GGX lobe for every light, dimmed by the share of it
+// that is seen. Polished parts mirror what is there. CLEAR 1 draws what has transmission, over a copy of all that is opaque.
+
+#include "random.glsl"
+#include "scene.glsl"
+#include "surface.glsl"
+#include "features.glsl"
+#include "light_cache.glsl"
+#include "dealt_rows.glsl"
+#include "own_thread.glsl"
+#include "visible_triangles.glsl"
+#include "background.glsl"
+
+layout(local_size_x = TILE_PIXELS) in;
+
+layout(set = 0, binding = SLOT_TRIANGLES) uniform usampler2D triangles;
+layout(set = 0, binding = SLOT_BACKGROUND_PARTS, scalar) readonly buffer BackgroundParts { BackgroundPart background_parts[]; };
+layout(set = 0, binding = SLOT_VERTEX_LIGHTS, scalar) readonly buffer VertexLights { VertexLight vertex_lights[]; };
+layout(set = 0, binding = SLOT_RADIANCE, rgba16f) uniform writeonly image2D radiance;
+
+// Light that was gathered at the vertices around.
+struct Gathered {
+    vec3 irradiance;
+    float ambient_visibility;
+    vec4 shares[2]; // of the lights, that are seen
+};
+
+Gathered gathered_at(uint part, uint triangle, vec2 barycentric)
+{
+    vec3 weights = vec3(1.0 - barycentric.x - barycentric.y, barycentric);
+    uint at = parts[part].first_index + 3u * triangle;
+    Gathered g = Gathered(vec3(0.0), 0.0, vec4[2](vec4(0.0), vec4(0.0)));
+    for (uint k = 0u; k < 3u; ++k) {
+        VertexLight light = vertex_lights[int(indices[at + k]) + background_parts[part].light_shift];
+        g.irradiance += weights[k] * light.irradiance;
+        g.ambient_visibility += weights[k] * light.ambient_visibility;
+        g.shares[0] += weights[k] * unpackUnorm4x8(light.shares.x);
+        g.shares[1] += weights[k] * unpackUnorm4x8(light.shares.y);
+    }
+    return g;
+}
+
+float share_seen(Gathered g, uint light) { return light < 4u ? g.shares[0][light] : g.shares[1][min(light, LIGHT_SHARES - 1u) - 4u]; }
+
+#include "polished.glsl"
+
+#if CLEAR
+layout(set = 0, binding = SLOT_DEPTH) uniform sampler2D depths; // of the clear parts
+layout(set = 0, binding = SLOT_OPAQUE) uniform sampler2D opaque_radiance;
+layout(set = 0, binding = SLOT_OPAQUE_DEPTH) uniform sampler2D opaque_depth;
+
+// What is opaque stands before it, or the face behind it: what has depth but no radiance.
+bool hides_clear(ivec2 at)
+{
+    float behind = texelFetch(opaque_depth, at, 0).r;
+    return texelFetch(depths, at, 0).r > behind || (behind < 1.0 && texelFetch(opaque_radiance, at, 0).a == 0.0);
+}
+
+// What a ray that has entered the clear body at `position` runs into: looked for in the picture of opaque things, by
+// stepping to the depth of what is drawn where the ray has come to so far. Exact for planes that face the camera,
+// and quick to settle for others; where it meets nothing, or something in front of the body, it stops at the last find.
+vec3 seen_through(ivec2 pixel, vec3 position, vec3 direction, float passed)
+{
+    float start = dot(position - frame.camera_origin, frame.camera_forward);
+    float per_depth = 1.0 / max(dot(direction, frame.camera_forward), 0.05);
+    vec2 at = (vec2(pixel) + 0.5) / vec2(frame.size);
+    float d = textureLod(opaque_depth, at, 0.0).r;
+    if (d >= 1.0) return backdrop(normalize(position - frame.camera_origin));
+    for (int i = 0; i < 5; ++i) {
+        vec3 reached = position + direction * ((view_depth(d) - start) * per_depth);
+        vec4 clip = frame.view_projection * vec4(reached, 1.0);
+        vec2 next = clip.xy / clip.w * 0.5 + 0.5;
+        float found = textureLod(opaque_depth, next, 0.0).r;
+        bool nothing = found >= 1.0 || textureLod(opaque_radiance, next, 0.0).a < 0.5; // or face
+        if (any(notEqual(next, clamp(next, 0.0, 1.0))) || nothing || view_depth(found) < start) break;
+        at = next;
+        d = found;
+    }
+    vec4 found = textureLod(opaque_radiance, at, 0.0);
+    return passed * found.rgb / max(found.a, 0.01); // beside face and nothing: the share that is something
+}
+#endif
+
+void main()
+{
+    uvec2 xy = DEALT_TILE * TILE + own_position(TILE);
+    if (any(greaterThanEqual(xy, frame.size))) return;
+    ivec2 pixel = ivec2(xy);
+    uvec2 shown = texelFetch(triangles, pixel, 0).rg;
+    if (shown.x == NO_PART) return; // what was cleared stays
+#if CLEAR
+    if (hides_clear(pixel)) return;
+#endif
+    float depth;
+    vec3 ray = camera_ray(vec2(xy) + 0.5 + frame.jitter);
+    vec2 barycentric = barycentric_seen(shown.x, shown.y, ray, depth);
+    Surface s = load_surface(shown.x, shown.y, barycentric, depth * frame.pixel_angle);
+    Gathered gathered = gathered_at(shown.x, shown.y, barycentric);
+    vec3 view = -normalize(ray);
+    face_viewer(s, view);
+    Lobe lobe = surface_lobe(s);
+    mat3 tangent_space = basis_around(s.normal);
+    vec3 wo = view * tangent_space;
+
+    bool polished = background_parts[shown.x].polished != 0u;
+    Polish polish;
+    if (polished) {
+        seed_random(xy.y * frame.size.x + xy.x, frame.sample_index, frame.seed + shown.x + 1u);
+        polish = polish_at(s, view, wo, tangent_space, lobe);
+    }
+    vec3 highlight = vec3(0.0);
+    for (uint i = 0u; i < frame.disc_count; ++i) {
+        Disc disc = load_disc(i);
+        SeenDisc seen;
+        float share = share_seen(gathered, disc.light);
+        if (share == 0.0 || !see_disc(disc, s.position, s.normal, seen)) continue;
+        if (polished) {
+            if (keeps_shape(disc.light, s.position, lobe)) continue;
+#if RAYS
+            float distance = disc.kind == LIGHT_DIRECTIONAL ? LIGHT_FAR : length(disc.place - s.position);
+            share = is_open(polish.origin, seen.direction, distance) ? 1.0 : 0.0;
+#endif
+        }
+        highlight += share * seen.above * seen.irradiance * specular_eval_wide(lobe, wo, seen.direction * tangent_space, seen.width);
+    }
+    vec3 color = lobe.base / PI * base_leave(lobe, wo.z) * gathered.irradiance;
+#if CLEAR
+    vec3 behind = seen_through(pixel, s.position, refract(-view, s.normal, 1.0 / s.ior), background_parts[shown.x].passed);
+    color = mix(color, behind * base_leave(lobe, wo.z), s.transmission);
+#endif
+    if (polished) color += highlight + mirrored(polish, lobe, gathered, color);
+    else
+        color += highlight
+               + environment_blurred(reflect(-view, s.normal), s.roughness) * specular_albedo(lobe, wo.z) * gathered.ambient_visibility;
+    color += s.emission;
+    imageStore(radiance, pixel, vec4(half_range(color.r), half_range(color.g), half_range(color.b), 1.0));
+}

@@ -1,0 +1,38 @@
+// Which triangle the pixel shows, of which part. CUT 1 leaves out what is not opaque enough.
+
+#if CUT
+#include "random.glsl"
+#include "scene.glsl"
+#endif
+
+#include "visible_triangles.glsl"
+
+layout(push_constant, scalar) uniform PushConstants { VisibleTrianglesPush push; };
+
+layout(location = 0) flat in uint triangle;
+#if CUT
+layout(location = 1) in vec2 uv;
+#endif
+layout(location = 0) out uvec2 shown;
+
+#if CUT
+// How opaque a fragment must be to show, 0..1: evenly spread over a pixel's neighbours (interleaved gradient noise: Jimenez 2014)
+// and over its frames (golden ratio), so that the mean of a few of either is nearly right; each part has its own.
+float threshold()
+{
+    float spread = fract(52.9829189 * fract(dot(floor(gl_FragCoord.xy), vec2(0.06711056, 0.00583715))));
+    uint turns = frame.sample_index * 2654435769u + pcg_hash(frame.seed + push.part + 1u); // in 2^-32
+    return fract(spread + float(turns >> 8) * (1.0 / 16777216.0));
+}
+#endif
+
+void main()
+{
+#if CUT
+    float opacity = push.opacity;
+    int albedo_map = load_material(parts[push.part].material).albedo_map;
+    if (albedo_map >= 0) opacity *= texture(textures[nonuniformEXT(albedo_map)], vec2(uv.x, 1.0 - uv.y)).a;
+    if (push.blended != 0u ? threshold() >= opacity : opacity < push.alpha_cutoff) discard;
+#endif
+    shown = uvec2(push.part, triangle);
+}
