@@ -1,5 +1,5 @@
-// What every pixel shows that is not face: gathered irradiance on the base, a GGX lobe for every light, dimmed by the share of it
-// that is seen. Polished parts mirror what is there. CLEAR 1 draws what has transmission, over a copy of all that is opaque.
+// What every pixel shows that is not face: a diffuse base under lights and gathered surroundings, and a GGX lobe for every light,
+// dimmed by the share of it that is seen. Polished parts mirror what is there. CLEAR 1 draws what has transmission, over a copy of all that is opaque.
 
 #include "random.glsl"
 #include "scene.glsl"
@@ -20,7 +20,7 @@ layout(set = 0, binding = SLOT_RADIANCE, rgba16f) uniform writeonly image2D radi
 
 // Light that was gathered at the vertices around.
 struct Gathered {
-    vec3 irradiance;
+    vec3 irradiance; // without what lights bring
     float ambient_visibility;
     vec4 shares[2]; // of the lights, that are seen
 };
@@ -108,12 +108,14 @@ void main()
         seed_random(xy.y * frame.size.x + xy.x, frame.sample_index, frame.seed + shown.x + 1u);
         polish = polish_at(s, view, wo, tangent_space, lobe);
     }
-    vec3 highlight = vec3(0.0);
+    vec3 irradiance = gathered.irradiance, highlight = vec3(0.0);
     for (uint i = 0u; i < frame.disc_count; ++i) {
         Disc disc = load_disc(i);
         SeenDisc seen;
         float share = share_seen(gathered, disc.light);
         if (share == 0.0 || !see_disc(disc, s.position, s.normal, seen)) continue;
+        vec3 arriving = seen.above * seen.irradiance;
+        irradiance += share * seen.cosine * base_enter(lobe, seen.cosine) * arriving;
         if (polished) {
             if (keeps_shape(disc.light, s.position, lobe)) continue;
 #if RAYS
@@ -121,14 +123,14 @@ void main()
             share = is_open(polish.origin, seen.direction, distance) ? 1.0 : 0.0;
 #endif
         }
-        highlight += share * seen.above * seen.irradiance * specular_eval_wide(lobe, wo, seen.direction * tangent_space, seen.width);
+        highlight += share * arriving * specular_eval_wide(lobe, wo, seen.direction * tangent_space, seen.width);
     }
-    vec3 color = lobe.base / PI * base_leave(lobe, wo.z) * gathered.irradiance;
+    vec3 color = lobe.base / PI * base_leave(lobe, wo.z) * irradiance;
 #if CLEAR
     vec3 behind = seen_through(pixel, s.position, refract(-view, s.normal, 1.0 / s.ior), background_parts[shown.x].passed);
     color = mix(color, behind * base_leave(lobe, wo.z), s.transmission);
 #endif
-    if (polished) color += highlight + mirrored(polish, lobe, gathered, color);
+    if (polished) color += highlight + mirrored(polish, lobe, gathered, irradiance, color);
     else
         color += highlight
                + environment_blurred(reflect(-view, s.normal), s.roughness) * specular_albedo(lobe, wo.z) * gathered.ambient_visibility;

@@ -47,7 +47,8 @@ void main()
     }
     float cosine = dot(direction, point.normal);
     bool sees = false; // the light
-    if (cosine > 0.0) {
+    bool counts = view.kind == VIEW_LIGHT && cosine > 0.0 != lit_from_behind(point, load_light(view.light));
+    if (cosine > 0.0 || counts) {
         bool skin = point.face != 0u;
         float entering = skin ? base_enter(boundary_of(point), cosine).x : 1.0;
         vec3 from = point.position;
@@ -55,7 +56,7 @@ void main()
             seed_random(i, push.view, state.seed + state.first_sample);
             from += within_texel(i, point, random_vec2() - 0.5);
         }
-        Spot spot = spot_of(view, from, point.geometric_normal);
+        Spot spot = spot_of(view, from, cosine > 0.0 ? point.geometric_normal : -point.geometric_normal);
         float nearer = spot.depth - spot.bias;
         float first = spot.inside ? depth_at(view, MAP_FIRST, spot.texel) : -1.0;
         bool hidden = first >= 0.0 && first < nearer;
@@ -66,7 +67,7 @@ void main()
         }
         if (view.kind == VIEW_LIGHT) {
             sees = !hidden;
-            if (sees) add_light(sum, direction, radiance, cosine, entering);
+            if (sees) add_light(sum, direction, radiance, max(cosine, 0.0), entering);
         } else if (view.kind == VIEW_SKY) {
             add_sky(sum, direction, radiance, cosine, entering, hidden);
         } else {
@@ -84,7 +85,11 @@ void main()
                 // place within the head, as in the mouth, and the head's outside, which is all that the map shows there.
                 vec3 there = sum.lights / float(state.first_sample + push.of_update + 1u) + sum.reflected / max(sum.looks, 1e-6)
                            + sum.environment;
-                if (below) there = narrow_light(unpackHalf2x16(other.x));
+                if (below) {
+                    vec2 light_uv = unpackHalf2x16(other.x);
+                    there = narrow_light(light_uv);
+                    if (i >= TEXELS) there += light_through(light_uv);
+                }
                 Lobe lobe = boundary_of(point); // maps tell the other's albedo only
                 lobe.base = albedo;
                 reflected = reflectance(lobe) * there * (state.bounce_gain / PI);
@@ -100,9 +105,9 @@ void main()
             }
         }
     }
-    bool counts = view.kind == VIEW_LIGHT && (!gathers || cosine > 0.0); // of vertices: what is above the horizon
+    if (!gathers) counts = view.kind == VIEW_LIGHT; // of vertices: what is above the horizon
     for (uint k = 0u; k < looks && counts; ++k)
-        visibility[look_place(view.light, i, k)] += one_look(sees);
+        visibility[look_place(view.light, i, k)] += (gathers ? look_weight(cosine) : 1u) * one_look(sees);
     // All of the environment is looked at once an update: by its last view.
     bool complete = push.last != 0u && push.of_update + 1u == state.samples;
     vec3 sky = complete ? environment_irradiance(point.normal) : vec3(0.0);

@@ -19,7 +19,7 @@ VertexLight mean_at_vertex(uint i, GatheredLight g)
         shares[min(light, LIGHT_SHARES - 1u)] += share_of(visibility[look_index(light, vertex_place(i), state.point_count)]);
     shares[LIGHT_SHARES - 1u] /= float(max(state.light_count, LIGHT_SHARES) - LIGHT_SHARES + 1u);
     VertexLight v;
-    v.irradiance = g.lights / g.samples + mean_reflected(g, state.kept) + g.environment;
+    v.irradiance = mean_reflected(g, state.kept) + g.environment;
     v.ambient_visibility = g.ambient_visibility / max(g.looks, 1e-6);
     v.shares = uvec2(packUnorm4x8(vec4(shares[0], shares[1], shares[2], shares[3])),
                      packUnorm4x8(vec4(shares[4], shares[5], shares[6], shares[7])));

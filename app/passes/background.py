@@ -10,7 +10,7 @@ from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resource, Resources, ScenePipeline
 from app.passes.visible_triangles import VISIBLE_TRIANGLES_INCLUDES, VisibleTriangles
-from app.scene.closed import hides_back_sides, is_closed
+from app.scene.closed import is_closed
 
 BACKGROUND_PART = Struct(
     "BackgroundPart",
@@ -83,7 +83,7 @@ class Background(Owner):
     def _solid_parts(self, scene: SceneBuffers) -> dict[int, bool]:
         """Which parts are not clear, and of each whether it is sure that nobody sees back sides."""
         return {
-            index: scene.parts[index].material.alpha_mode == "opaque" and hides_back_sides(scene.meshes[index])
+            index: not scene.two_sided[index]
             for index in self._cache.vertex_offsets
             if scene.parts[index].material.transmission == 0.0
         }

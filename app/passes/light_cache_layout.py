@@ -61,9 +61,9 @@ LIGHT_SHARES = 8  # of so many lights a vertex knows the share that is seen; the
 VERTEX_LIGHT = Struct(
     "VertexLight",  # means at a vertex of what is not face
     [
-        ("irradiance", "vec3"),
+        ("irradiance", "vec3"),  # from surroundings: the environment, and what other surfaces reflect
         ("ambient_visibility", "float"),
-        ("shares", "uvec2"),  # of the LIGHT_SHARES lights, in bytes: of what is above the horizon
+        ("shares", "uvec2"),  # of the LIGHT_SHARES lights, in bytes: of what is above the horizon of either side
     ],
 )
 SETTLED_LIGHTS = Struct(
@@ -102,6 +102,8 @@ uint look_index(uint light, uint place, uint points) { return light * (SHADOW_TE
 uint vertex_place(uint point) { return SHADOW_TEXELS + point - TEXELS; }
 // How often a light was looked for, in the upper half of a word, and how often it was seen, in the lower.
 uint one_look(bool sees) { return 0x10000u + uint(sees); }
+// From a vertex it counts by its cosine, as light does that falls there: up to so many times. 4,096 looks fit.
+uint look_weight(float cosine) { return uint(15.0 * abs(cosine) + 0.5); }
 float share_of(uint looks) { return float(looks & 0xffffu) / float(max(looks >> 16u, 1u)); }
 bool has_bit(uint mask, uint light) { return light < 32u && (mask >> light & 1u) != 0u; }
 

@@ -41,6 +41,7 @@ CACHE_POINT = Struct(
         ("anywhere", "uint"),  # whether rays start anywhere in the texel, against patterns of fine shadows
         ("ray_mask", "uint"),  # what hides light
         ("to_border", "float"),  # metres to where the skin ends, as far as it matters; not of fine texels
+        ("two_sided", "uint"),  # whether lights are looked for on both sides of a vertex
     ],
 )
 
@@ -153,7 +154,7 @@ def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> tup
         points = np.zeros(len(mesh.positions), CACHE_POINT.dtype)
         points["position"], points["normal"] = mesh.positions, mesh.normals
         points["geometric_normal"], points["traced"] = mesh.normals, 1
-        points["ray_mask"] = MASK_FACE | MASK_SOLID
+        points["ray_mask"], points["two_sided"] = MASK_FACE | MASK_SOLID, scene.two_sided[index]
         offsets[index] = count
         count += len(points)
         groups.append(points)

@@ -4,6 +4,7 @@
 """
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from app.passes.scene_layout import (
 from app.passes.texture_upload import can_share, shared_image, upload_texture
 from app.processor import core_count
 from app.scene.camera import Camera
+from app.scene.closed import hides_back_sides
 from app.scene.environment import LUMINANCE
 from app.scene.even_layout import even_uvs
 from app.scene.medium import MIN_BOUNDARY_IOR
@@ -241,6 +243,14 @@ class SceneBuffers(Owner):
     def has_environment(self) -> bool:
         """Whether light comes from all around."""
         return self._pixels is not None
+
+    @cached_property
+    def two_sided(self) -> list[bool]:
+        """Of every part that is not face, whether one may see triangles of it from behind: sheets, and what is cut."""
+        return [
+            not part.face and (part.material.alpha_mode != "opaque" or not hides_back_sides(mesh))
+            for part, mesh in zip(self.parts, self.meshes, strict=True)
+        ]
 
     def draw_part(self, command: CommandBuffer, part: int) -> None:
         """Record the draw of all triangles of a part; `indices` must be bound."""

@@ -13,6 +13,8 @@ vec3 narrow_light(vec2 light_uv)
     return state.unit * (textureLod(cache[CACHE_NARROW], light_uv, 0.0).rgb + textureLod(cache[CACHE_LIGHTS], light_uv, 0.0).rgb);
 }
 
+vec3 light_through(vec2 light_uv) { return state.unit * textureLod(cache[CACHE_TRANSMISSION], light_uv, 0.0).rgb; }
+
 // Additive recurrence of Roberts 2018 ("R2"): evenly spread over any run of indices; a random start decorrelates points.
 vec2 spread(uint index, vec2 start)
 {
@@ -55,6 +57,13 @@ uint look_place(uint light, uint i, uint n)
     if (i < TEXELS) place = shadow_within(fine_within(i, n / SHADOWS), n % SHADOWS);
     else if (i >= state.point_count) place = shadow_within(i - state.point_count, n);
     return look_index(light, place, state.point_count);
+}
+
+// Whether all of a light is behind a sheet: then the share is of interest that is seen from there.
+bool lit_from_behind(CachePoint point, Light light)
+{
+    vec3 to = light.kind == LIGHT_DIRECTIONAL ? -light.direction : normalize(light.position - point.position);
+    return point.two_sided != 0u && dot(to, point.normal) < -2.0 * light_width(light, point.position);
 }
 
 GatheredLight no_light()

@@ -53,9 +53,9 @@ bool is_open(vec3 origin, vec3 direction, float far)
 #endif
 
 // Lights and surroundings, or what is in the way, where that shows beside the `rest` of the surface's light.
-vec3 mirrored(Polish p, Lobe lobe, Gathered gathered, vec3 rest)
+vec3 mirrored(Polish p, Lobe lobe, Gathered gathered, vec3 irradiance, vec3 rest)
 {
-    vec3 lights = lights_mirrored(p, lobe, gathered), sky = environment_blurred(p.direction, 0.0), near = gathered.irradiance * SKIN;
+    vec3 lights = lights_mirrored(p, lobe, gathered), sky = environment_blurred(p.direction, 0.0), near = irradiance * SKIN;
 #if RAYS
     vec3 far = lights + sky;
     float open = gathered.ambient_visibility;

@@ -15,6 +15,7 @@ from app.network.schema import HALF_MAX
 from app.passes.background import Background
 from app.passes.face_depth import FaceDepth
 from app.passes.light_cache import LightCache
+from app.passes.light_cache_layout import VERTEX_LIGHT
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.closed import hides_back_sides
@@ -324,6 +325,50 @@ class TestWhatIsInTheWay:
             for lamps in ((weak,) * count, (lamp,))
         )
         assert np.allclose(many, one, rtol=0.01)
+
+
+class TestSides:
+    """Of sheets, whichever way their triangles are wound."""
+
+    @pytest.mark.parametrize("rays", [True, False])
+    @pytest.mark.parametrize("roughness", [0.4, 0.9])
+    def test_both_are_lit_alike(self, gpu: Device, device_without_rays: Device, rays: bool, roughness: float) -> None:
+        """A sheet that turns its back to camera and lamp; no light comes from behind."""
+        device = gpu if rays else device_without_rays
+        sheet = replace(WALL, material=Material("cloth", (0.5, 0.4, 0.3), roughness=roughness))
+        mesh = sheet.mesh
+        turned = replace(sheet, mesh=Mesh.of(mesh.positions, mesh.triangles[:, ::-1], -mesh.normals, mesh.uvs))
+        for z in (0.8, -0.8):
+            lamp = AreaLight.facing((0.3, 0.2, z), (0.0, 0.0, 0.0), 0.1, 0.1, radiance=20.0)
+            front, back = (
+                draw(device, a_scene(part, lights=LightRig((lamp,)), environment=None))[8:56, 8:56, :3]
+                for part in (sheet, turned)
+            )
+            if z > 0.0:
+                assert np.allclose(back, front, rtol=5e-3) and front.min() > 0.01
+            else:
+                assert front.max() == back.max() == 0.0
+
+
+def test_light_comes_through_skin_to_what_is_behind(gpu: Device) -> None:
+    """A thin disc of skin between a lamp and a card: red light, which goes furthest, arrives most."""
+    ball = uv_sphere(0.1, 24, 48)
+    flat = np.diag([1.0, 1.0, 0.04, 1.0])
+    card = Part("card", quad((0.0, 0.0, -0.03), (0.02, 0.0, 0.0), (0.0, 0.02, 0.0)), WALL.material)
+    lamp = AreaLight.facing((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), 0.1, 0.1, radiance=20.0)
+    arriving = {}
+    for name, path in (("skin", (4.0, 1.0, 0.3)), ("clay", (0.01, 0.01, 0.01))):
+        skin = Material("skin", (0.8, 0.8, 0.8), subsurface=1.0, mean_free_path=path)
+        face = Part("face", ball, skin, face=True, transform=flat)
+        with ExitStack() as kept:
+            buffers = kept.enter_context(SceneBuffers(gpu, Scene((face, card), LightRig((lamp,)), None, FRONT)))
+            cache = kept.enter_context(LightCache(gpu, buffers, size=32, samples=32, samples_per_update=4))
+            buffers.set_frame(FRONT, SIZE, SIZE, jitter=(0.0, 0.0), sample_index=0)
+            while not cache.converged:
+                cache.update()
+            arriving[name] = cache.vertex_lights.read(VERTEX_LIGHT.dtype)["irradiance"].mean(axis=0)
+    assert (arriving["clay"] < 0.05 * arriving["skin"][0]).all()
+    assert arriving["skin"][0] > 2.0 * arriving["skin"][1] > 4.0 * arriving["skin"][2]
 
 
 class TestAlpha:
