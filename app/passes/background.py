@@ -69,7 +69,7 @@ class Background(Owner):
             self._of_scene = self.own(Owner())
             self._tell_parts(scene)
             self._pipeline = self._make_pipeline(scene, self._solid_resources, clear=0)
-            self._clear: tuple[VisibleTriangles, ScenePipeline] | None = None
+            self._clear: tuple[VisibleTriangles, ScenePipeline] | None = None  # once there are clear parts
             self._look_for_clear_parts(scene)
 
     def bind(self, scene: SceneBuffers) -> None:
@@ -106,8 +106,7 @@ class Background(Owner):
 
     def _look_for_clear_parts(self, scene: SceneBuffers) -> None:
         """Make what draws them once there are any."""
-        self._is_clear = bool(self._clear_parts(scene))
-        if self._is_clear and self._clear is None:
+        if self._clear is None and self._clear_parts(scene):
             self._opaque = self.own(self._device.image(*self._size, "rgba16f", name="opaque background"))
             self._linear = self.own(self._device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
             self._front = self._make_triangles(scene, self._clear_parts, "clear triangles", None)
@@ -150,18 +149,19 @@ class Background(Owner):
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; results are visible after the next barrier."""
+        clear = self._clear if self._clear_parts(self._pipeline.scene) else None
         with command.timer("background"):
             command.clear(self.radiance)
             self._solid.record(command)
-            if self._is_clear and self._clear is not None:
-                self._clear[0].record(command)
+            if clear is not None:
+                clear[0].record(command)
             command.barrier()
             self._shade(command, self._pipeline)
-            if self._is_clear and self._clear is not None:
+            if clear is not None:
                 command.barrier()
                 command.copy(self.radiance, self._opaque)
                 command.barrier()
-                self._shade(command, self._clear[1])
+                self._shade(command, clear[1])
 
     def _shade(self, command: CommandBuffer, pipeline: ScenePipeline) -> None:
         pipeline.use(command)
