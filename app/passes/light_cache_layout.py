@@ -24,6 +24,8 @@ COARSE_IMAGES = ("NARROW", "WIDE", "MOMENT", "TRANSMISSION", "OPENING")
 CACHE_IMAGES = (*COARSE_IMAGES, "LIGHTS")  # the last of fine texels
 # Rays of a fine texel and of each around it that agree about a light, before it is looked for no more.
 SETTLING_SAMPLES = 4
+# Vertices of hair are many and near to each other: so many samples each will do.
+HAIR_SAMPLES = 8
 # Updates after the first can be gathered in so many parts, so that a slow device draws pictures in between: one part
 # of them a frame, or several.
 PARTS = 16
@@ -161,6 +163,7 @@ def light_cache_declarations(size: int) -> str:
         "PARTS": f"{PARTS}u",
         "LIGHT_SHARES": f"{LIGHT_SHARES}u",
         "SETTLING_SAMPLES": f"{SETTLING_SAMPLES}u",
+        "HAIR_SAMPLES": f"{HAIR_SAMPLES}u",
     }
     structs = (CACHE_POINT, GATHERED_LIGHT, FINE_LIGHT, VERTEX_LIGHT, SETTLED_LIGHTS, CACHE_STATE)
     defines = (f"#define {name} {value}" for name, value in constants.items())

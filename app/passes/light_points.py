@@ -42,6 +42,7 @@ CACHE_POINT = Struct(
         ("ray_mask", "uint"),  # what hides light
         ("to_border", "float"),  # metres to where the skin ends, as far as it matters; not of fine texels
         ("two_sided", "uint"),  # whether lights are looked for on both sides of a vertex
+        ("hair", "uint"),  # whether it is a vertex of hair
     ],
 )
 
@@ -155,6 +156,7 @@ def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> tup
         points["position"], points["normal"] = mesh.positions, mesh.normals
         points["geometric_normal"], points["traced"] = mesh.normals, 1
         points["ray_mask"], points["two_sided"] = MASK_FACE | MASK_SOLID, scene.two_sided[index]
+        points["hair"] = part.hair
         offsets[index] = count
         count += len(points)
         groups.append(points)

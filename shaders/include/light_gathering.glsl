@@ -74,11 +74,11 @@ GatheredLight no_light()
 
 // What is left of the sums when lights have moved. What surfaces reflect and let through is as it was, for the frame until
 // it is gathered anew: it changes less than it would if it vanished.
-GatheredLight without_lights(GatheredLight sum)
+GatheredLight without_lights(GatheredLight sum, uint samples)
 {
     sum.lights = sum.moment = vec3(0.0);
-    sum.reflected *= float(state.samples) / sum.samples;
-    sum.transmission *= float(state.samples) / sum.samples;
+    sum.reflected *= float(samples) / sum.samples;
+    sum.transmission *= float(samples) / sum.samples;
     return sum;
 }
 
