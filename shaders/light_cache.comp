@@ -47,7 +47,7 @@ void main()
     }
     float cosine = dot(direction, point.normal);
     bool sees = false; // the light
-    bool counts = view.kind == VIEW_LIGHT && cosine > 0.0 != lit_from_behind(point, load_light(view.light));
+    bool counts = view.kind == VIEW_LIGHT && (cosine > 0.0) != lit_from_behind(point, load_light(view.light));
     if (cosine > 0.0 || counts) {
         bool skin = point.face != 0u;
         float entering = skin ? base_enter(boundary_of(point), cosine).x : 1.0;
