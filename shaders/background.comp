@@ -1,5 +1,6 @@
 // What every pixel shows that is not face: a diffuse base under lights and gathered surroundings, and a GGX lobe for every light,
-// dimmed by the share of it that is seen. Polished parts mirror what is there. CLEAR 1 draws what has transmission, over a copy of all that is opaque.
+// dimmed by the share of it that is seen. Polished parts mirror what is there. CLEAR 1 draws what has transmission, over a copy of
+// all that is opaque.
 
 #include "random.glsl"
 #include "scene.glsl"

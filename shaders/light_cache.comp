@@ -85,11 +85,7 @@ void main()
                 // place within the head, as in the mouth, and the head's outside, which is all that the map shows there.
                 vec3 there = sum.lights / float(state.first_sample + push.of_update + 1u) + sum.reflected / max(sum.looks, 1e-6)
                            + sum.environment;
-                if (below) {
-                    vec2 light_uv = unpackHalf2x16(other.x);
-                    there = narrow_light(light_uv);
-                    if (i >= TEXELS) there += light_through(light_uv);
-                }
+                if (below) there = light_on_skin(i, unpackHalf2x16(other.x));
                 Lobe lobe = boundary_of(point); // maps tell the other's albedo only
                 lobe.base = albedo;
                 reflected = reflectance(lobe) * there * (state.bounce_gain / PI);

@@ -8,7 +8,7 @@ from app.network.schema import glsl, tile_grid
 from app.passes.light_cache import LightCache
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_pipeline import Resource, Resources, ScenePipeline
+from app.passes.scene_pipeline import Resources, ScenePipeline
 from app.passes.visible_triangles import VISIBLE_TRIANGLES_INCLUDES, VisibleTriangles
 from app.scene.closed import is_closed
 
@@ -63,12 +63,12 @@ class Background(Owner):
         self._device, self._cache, self._size = device, cache, (width, height)
         with self.building():
             self.radiance = self.own(device.image(width, height, "rgba16f", name="background radiance"))
-            self._solid = self._make_triangles(scene, self._solid_parts, "background triangles", face_depth)
+            self._solid = self._make_triangles(scene, "background triangles", clear=False, depth=face_depth)
             self.depth = self._solid.depth
             self._nearest = self.own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
             self._of_scene = self.own(Owner())
             self._tell_parts(scene)
-            self._pipeline = self._make_pipeline(scene, self._solid_resources, clear=0)
+            self._pipeline = self._make_pipeline(scene, partial(self._resources, self._solid), clear=0)
             self._clear: tuple[VisibleTriangles, ScenePipeline] | None = None  # once there are clear parts
             self._look_for_clear_parts(scene)
 
@@ -80,21 +80,17 @@ class Background(Owner):
             bound.bind(scene)
         self._look_for_clear_parts(scene)
 
-    def _solid_parts(self, scene: SceneBuffers) -> dict[int, bool]:
-        """Which parts are not clear, and of each whether it is sure that nobody sees back sides."""
+    def _parts_of(self, scene: SceneBuffers, *, clear: bool) -> dict[int, bool]:
+        """Which parts are clear, or are not, and of each whether triangles seen from behind are left out."""
         return {
             index: not scene.two_sided[index]
             for index in self._cache.vertex_offsets
-            if scene.parts[index].material.transmission == 0.0
+            if (scene.parts[index].material.transmission > 0.0) == clear
         }
-
-    def _clear_parts(self, scene: SceneBuffers) -> dict[int, bool]:
-        """The others, of which only the first boundary shows."""
-        return {index: True for index in self._cache.vertex_offsets if scene.parts[index].material.transmission > 0.0}
 
     def _tell_parts(self, scene: SceneBuffers) -> None:
         records = BACKGROUND_PART.zeros(len(scene.parts))
-        clear = self._clear_parts(scene)
+        clear = self._parts_of(scene, clear=True)
         for index, first_light in self._cache.vertex_offsets.items():
             material = scene.parts[index].material
             records["light_shift"][index] = first_light - scene.first_vertices[index]
@@ -106,15 +102,16 @@ class Background(Owner):
 
     def _look_for_clear_parts(self, scene: SceneBuffers) -> None:
         """Make what draws them once there are any."""
-        if self._clear is None and self._clear_parts(scene):
+        if self._clear is None and self._parts_of(scene, clear=True):
             self._opaque = self.own(self._device.image(*self._size, "rgba16f", name="opaque background"))
             self._linear = self.own(self._device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
-            self._front = self._make_triangles(scene, self._clear_parts, "clear triangles", None)
-            self._clear = self._front, self._make_pipeline(scene, self._clear_resources, clear=1)
+            front = self._make_triangles(scene, "clear triangles", clear=True)
+            self._clear = front, self._make_pipeline(scene, partial(self._clear_resources, front), clear=1)
 
     def _make_triangles(
-        self, scene: SceneBuffers, choose: Callable[[SceneBuffers], dict[int, bool]], name: str, depth: Image | None
+        self, scene: SceneBuffers, name: str, *, clear: bool, depth: Image | None = None
     ) -> VisibleTriangles:
+        choose = partial(self._parts_of, clear=clear)
         return self.own(VisibleTriangles(self._device, scene, *self._size, choose, name=name, depth=depth))
 
     def _make_pipeline(self, scene: SceneBuffers, resources: Callable[[], Resources], *, clear: int) -> ScenePipeline:
@@ -128,7 +125,7 @@ class Background(Owner):
         }
         return self.own(ScenePipeline(make, scene, resources, defines=defines, includes=includes))
 
-    def _shading_resources(self, triangles: VisibleTriangles) -> dict[str, Resource]:
+    def _resources(self, triangles: VisibleTriangles) -> Resources:
         return {
             "TRIANGLES": (triangles.image, self._nearest),
             "BACKGROUND_PARTS": self._parts,
@@ -136,20 +133,17 @@ class Background(Owner):
             "RADIANCE": self.radiance,
         }
 
-    def _solid_resources(self) -> Resources:
-        return self._shading_resources(self._solid)
-
-    def _clear_resources(self) -> Resources:
+    def _clear_resources(self, front: VisibleTriangles) -> Resources:
         return {
-            **self._shading_resources(self._front),
-            "DEPTH": (self._front.depth, self._nearest),
+            **self._resources(front),
+            "DEPTH": (front.depth, self._nearest),
             "OPAQUE": (self._opaque, self._linear),
             "OPAQUE_DEPTH": (self.depth, self._nearest),
         }
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; results are visible after the next barrier."""
-        clear = self._clear if self._clear_parts(self._pipeline.scene) else None
+        clear = self._clear if self._parts_of(self._pipeline.scene, clear=True) else None
         with command.timer("background"):
             command.clear(self.radiance)
             self._solid.record(command)

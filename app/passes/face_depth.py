@@ -8,10 +8,9 @@ from functools import partial
 
 from app.gpu import CommandBuffer, Device
 from app.passes.owner import Owner
-from app.passes.scene_acceleration import group_mask
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.scene_layout import MASK_FACE
 from app.passes.scene_pipeline import ScenePipeline
+from app.passes.visible_triangles import face_triangles
 
 
 class FaceDepth(Owner):
@@ -41,6 +40,5 @@ class FaceDepth(Owner):
         with command.rendering(color=[], depth=self.depth, clear_depth=1.0):
             self._pipeline.use(command)
             command.index_buffer(scene.indices)
-            for index, part in enumerate(scene.parts):
-                if group_mask(part) == MASK_FACE:  # what is clear shows the face behind it
-                    scene.draw_part(command, index)
+            for index in face_triangles(scene):
+                scene.draw_part(command, index)

@@ -47,7 +47,8 @@ class LightCache(Owner):
         device: an open device; for "trace" with ray tracing.
         scene: the scene on the GPU.
         size: texels along the UV square.
-        samples: how many a point gets in all; `samples_per_update` of them each time `commands` run.
+        samples: how many a point gets in all (vertices of hair HAIR_SAMPLES at most, where rays ask);
+            `samples_per_update` of them each time `commands` run.
         background: whether light is gathered for everything else as well, without which `Background` draws nothing.
         kind: what tells whether light is hidden: rays, or depth maps; None: rays where the device traces them.
 

@@ -246,9 +246,14 @@ class SceneBuffers(Owner):
 
     @cached_property
     def two_sided(self) -> list[bool]:
-        """Of every part that is not face, whether one may see triangles of it from behind: sheets, and what is cut."""
+        """Of every part, whether one may see triangles of it from behind: sheets, and what is cut.
+
+        Not of faces, nor of clear parts, of which the first boundary shows.
+        """
         return [
-            not part.face and (part.material.alpha_mode != "opaque" or not hides_back_sides(mesh))
+            not part.face
+            and part.material.transmission == 0.0
+            and (part.material.alpha_mode != "opaque" or not hides_back_sides(mesh))
             for part, mesh in zip(self.parts, self.meshes, strict=True)
         ]
 

@@ -13,7 +13,12 @@ vec3 narrow_light(vec2 light_uv)
     return state.unit * (textureLod(cache[CACHE_NARROW], light_uv, 0.0).rgb + textureLod(cache[CACHE_LIGHTS], light_uv, 0.0).rgb);
 }
 
-vec3 light_through(vec2 light_uv) { return state.unit * textureLod(cache[CACHE_TRANSMISSION], light_uv, 0.0).rgb; }
+// What skin sends out again, as point i sees it: vertices, as between lids and teeth, also what has come through.
+vec3 light_on_skin(uint i, vec2 light_uv)
+{
+    vec3 light = narrow_light(light_uv);
+    return i < TEXELS ? light : light + state.unit * textureLod(cache[CACHE_TRANSMISSION], light_uv, 0.0).rgb;
+}
 
 // Additive recurrence of Roberts 2018 ("R2"): evenly spread over any run of indices; a random start decorrelates points.
 vec2 spread(uint index, vec2 start)

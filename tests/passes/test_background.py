@@ -15,7 +15,7 @@ from app.network.schema import HALF_MAX
 from app.passes.background import Background
 from app.passes.face_depth import FaceDepth
 from app.passes.light_cache import LightCache
-from app.passes.light_cache_layout import VERTEX_LIGHT
+from app.passes.light_cache_layout import GATHERED_LIGHT, HAIR_SAMPLES, VERTEX_LIGHT
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.closed import hides_back_sides
@@ -132,6 +132,11 @@ class TestClear:
             gpu.submit(command)
             command.close()
             assert np.array_equal(background.radiance.read(), fresh[index])
+
+    def test_the_nearest_shows_in_whatever_order(self, gpu: Device) -> None:
+        panes = [clear(quad((0, 0, z), (0.05, 0, 0), (0, 0.05, 0)), ior) for z, ior in ((0.1, 1.3), (0.2, 2.0))]
+        near, one, other = (draw(gpu, a_scene(WALL, *parts))[24:40, 24:40] for parts in (panes[1:], panes, panes[::-1]))
+        assert np.allclose(one, near, rtol=0.02) and np.allclose(other, near, rtol=0.02)
 
     def test_what_stands_in_front_hides_it(self, gpu: Device, bare: F32) -> None:
         hidden = clear(quad((0, 0, -0.1), (0.2, 0, 0), (0, 0.2, 0)))
@@ -369,6 +374,17 @@ def test_light_comes_through_skin_to_what_is_behind(gpu: Device) -> None:
             arriving[name] = cache.vertex_lights.read(VERTEX_LIGHT.dtype)["irradiance"].mean(axis=0)
     assert (arriving["clay"] < 0.05 * arriving["skin"][0]).all()
     assert arriving["skin"][0] > 2.0 * arriving["skin"][1] > 4.0 * arriving["skin"][2]
+
+
+def test_hair_has_enough_after_a_few_samples_of_light(gpu: Device, keep: Keep) -> None:
+    strand = Part("hair", quad((0.0, 0.0, 0.1), (0.001, 0.0, 0.0), (0.0, 0.05, 0.0)), WALL.material)
+    buffers = keep(SceneBuffers(gpu, a_scene(WALL, strand)))
+    cache = keep(LightCache(gpu, buffers, size=16, samples=2 * HAIR_SAMPLES, samples_per_update=3))
+    buffers.set_frame(FRONT, SIZE, SIZE, jitter=(0.0, 0.0), sample_index=0)
+    while not cache.converged:
+        cache.update()
+    samples = cache.gathered.read(GATHERED_LIGHT.dtype)["samples"][16 * 16 :]
+    assert samples.tolist() == [2 * HAIR_SAMPLES] * 4 + [HAIR_SAMPLES] * 4
 
 
 class TestAlpha:
