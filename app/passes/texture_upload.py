@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from app.gpu import Device, Image
 from app.scene.model import Texture
 
+_STRIP = 32  # rows, even
 _POWER = 2.2  # near enough to sRGB's curve to average in, and undone by the same power
 
 
@@ -57,13 +58,29 @@ def mip_chain(pixels: NDArray[Any], srgb: bool) -> list[NDArray[Any]]:
     """The mip levels of (H,W,C) pixels: halved until one side is 1, averaged in linear light."""
     levels = [np.ascontiguousarray(pixels)]
     full = 255.0 if pixels.dtype == np.uint8 else 1.0
-    value = _linear(pixels, srgb)
-    while min(value.shape[:2]) > 1:
-        v = value[: value.shape[0] // 2 * 2, : value.shape[1] // 2 * 2]
-        value = (v[0::2, 0::2] + v[1::2, 0::2] + v[0::2, 1::2] + v[1::2, 1::2]) * 0.25
-        stored = _without_opacity(value, 1.0 / _POWER) if srgb else value
-        levels.append((stored * full + 0.5).astype(np.uint8) if full == 255.0 else np.ascontiguousarray(stored))
+    if min(pixels.shape[:2]) > 1:
+        # Strip by strip: as floats, all of a large map would be too much for caches.
+        rows = range(0, pixels.shape[0] // 2 * 2, _STRIP)
+        value = np.concatenate([_halved(_linear(pixels[row : row + _STRIP], srgb)) for row in rows])
+        levels.append(_stored(value, srgb, full))
+        while min(value.shape[:2]) > 1:
+            value = _halved(value)
+            levels.append(_stored(value, srgb, full))
     return levels
+
+
+def _halved(value: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of two by two pixels; an odd row or column at the end is left out."""
+    v = value[: value.shape[0] // 2 * 2, : value.shape[1] // 2 * 2]
+    pairs = v[0::2] + v[1::2]
+    means: NDArray[np.float32] = (pairs[:, 0::2] + pairs[:, 1::2]) * np.float32(0.25)
+    return means
+
+
+def _stored(value: NDArray[np.float32], srgb: bool, full: float) -> NDArray[Any]:
+    """Linear light as a level of the texture holds it."""
+    stored = _without_opacity(value, 1.0 / _POWER) if srgb else value
+    return (stored * full + 0.5).astype(np.uint8) if full == 255.0 else np.ascontiguousarray(stored)
 
 
 def _linear(pixels: NDArray[Any], srgb: bool) -> NDArray[np.float32]:
@@ -73,8 +90,9 @@ def _linear(pixels: NDArray[Any], srgb: bool) -> NDArray[np.float32]:
         value = pixels.astype(np.float32)
         return _without_opacity(value, _POWER) if srgb else value
     plain = np.arange(256, dtype=np.float32) / 255.0  # there are but 256 bytes
-    value = (plain**_POWER if srgb else plain)[pixels]
-    value[..., 3:] = plain[pixels[..., 3:]]
+    value = (plain**_POWER if srgb else plain).take(pixels, mode="clip")  # which asks of no byte whether it is in range
+    if srgb:
+        value[..., 3:] = plain[pixels[..., 3:]]
     return value
 
 

@@ -39,11 +39,13 @@ def to_texture(image: Any, owner: Path, name: str, srgb: bool, channel: int | No
 
 def linear_mean(texture: Texture) -> NDArray[np.float64]:
     """Return (C,) the mean value of a texture, sRGB decoded; of a 4th channel the plain mean."""
-    full = 255.0 if texture.pixels.dtype == np.uint8 else 1.0
-    value = texture.pixels.reshape(-1, texture.pixels.shape[2]).astype(np.float64) / full
-    if texture.srgb:
-        value[:, :3] = srgb_to_linear(value[:, :3])
-    return np.asarray(value.mean(axis=0), np.float64)
+    channels = texture.pixels.reshape(-1, texture.pixels.shape[2]).T
+    if texture.pixels.dtype != np.uint8:
+        return np.array([channel.mean(dtype=np.float64) for channel in channels])
+    plain = np.arange(256) / 255.0  # there are but 256 bytes
+    shares = [np.bincount(channel, minlength=256) / len(channel) for channel in channels]
+    colors = srgb_to_linear(plain) if texture.srgb else plain
+    return np.array([share @ (colors if index < 3 else plain) for index, share in enumerate(shares)])
 
 
 def srgb_to_linear(value: NDArray[np.float64]) -> NDArray[np.float64]:
