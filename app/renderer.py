@@ -150,10 +150,10 @@ class Renderer(Owner):
 
     @scene.setter
     def scene(self, scene: Scene) -> None:
-        old, self._scene = self._scene, scene
-        self._moved = self._frames
+        old = self._scene
         if scene.parts is not old.parts:
             raise InputError("A renderer keeps its meshes; make a new one for others.")
+        self._scene, self._moved = scene, self._frames
         if scene.lights != old.lights or scene.environment is not old.environment:
             self._finish()
             if self._buffers.set_lights(scene):
@@ -299,6 +299,8 @@ class Renderer(Owner):
     def settle_lights(self) -> None:
         """Gather all of the light cache's samples now."""
         self._finish()
+        if not self._cache.converged:
+            self._neural_samples = 0  # they were drawn in other light
         while not self._cache.converged:
             self._buffers.set_frame(self._scene.camera, *self._size, jitter=_CENTER, sample_index=0, seed=self._seed)
             self._cache.update()

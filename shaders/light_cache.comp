@@ -83,12 +83,11 @@ void main()
                 vec3 albedo = unpackUnorm4x8(other.y).rgb;
                 // What is not face (hair, eyes, teeth) is near, and lit about as this place is. So is what lies between a
                 // place within the head, as in the mouth, and the head's outside, which is all that the map shows there.
-                vec3 there = sum.lights / float(state.first_sample + push.of_update + 1u) + sum.reflected / max(sum.looks, 1e-6)
-                           + sum.environment;
+                vec3 there = sum.lights / float(state.first_sample + push.of_update + 1u) + mean_reflected(sum) + sum.environment;
                 if (below) there = light_on_skin(i, unpackHalf2x16(other.x));
                 Lobe lobe = boundary_of(point); // maps tell the other's albedo only
                 lobe.base = albedo;
-                reflected = reflectance(lobe) * there * (state.bounce_gain / PI);
+                reflected = reflectance(lobe) * there / PI;
             }
             add_around(sum, direction, 4.0 * cosine / AROUND_LOOKS, radiance, reflected, cosine, entering, hidden);
             if (gathers && skin && cosine >= 1.0 - INWARD_CONE && !below) {

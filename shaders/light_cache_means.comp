@@ -19,7 +19,7 @@ VertexLight mean_at_vertex(uint i, GatheredLight g)
         shares[min(light, LIGHT_SHARES - 1u)] += share_of(visibility[look_index(light, vertex_place(i), state.point_count)]);
     shares[LIGHT_SHARES - 1u] /= float(max(state.light_count, LIGHT_SHARES) - LIGHT_SHARES + 1u);
     VertexLight v;
-    v.irradiance = mean_reflected(g, state.kept) + g.environment;
+    v.irradiance = mean_reflected(g) + g.environment;
     v.ambient_visibility = g.ambient_visibility / max(g.looks, 1e-6);
     v.shares = uvec2(packUnorm4x8(vec4(shares[0], shares[1], shares[2], shares[3])),
                      packUnorm4x8(vec4(shares[4], shares[5], shares[6], shares[7])));
@@ -40,9 +40,9 @@ void main()
     // Of what is open on average, less what chance made of it: nothing is left to chance where all is open.
     float visibility = g.ambient_visibility * around;
     vec3 opening = (g.open - visibility * visibility * g.looked) * around;
-    vec3 reflected = mean_reflected(g, state.kept);
-    vec3 transmission = g.transmission * (state.kept != 0u ? n : inward); // likewise
-    vec3 moment = g.moment * n + g.sky_moment * around;
+    vec3 reflected = mean_reflected(g);
+    vec3 transmission = g.transmission / max(g.lit_looks_inward, 1.0);
+    vec3 moment = g.moment * n + g.sky_moment * around + g.reflected_moment / max(g.lit_looks, 1e-6);
     float thickness = g.looks_inward > 0.0 ? g.thickness * inward : THICKNESS_MAX;
     means[CACHE_NARROW * TEXELS + i] = vec4(reflected, visibility); // the rest of it is blurred at fine texels
     means[CACHE_WIDE * TEXELS + i] = vec4(g.lights * n + reflected + g.environment, thickness);

@@ -236,6 +236,19 @@ def test_samples_and_light_are_forgotten_when_asked(renderer: Renderer) -> None:
     assert not renderer.lights_settled
     renderer.render()
     assert renderer.samples == 1 and "light cache" in renderer.timings()
+    renderer.settle_lights()
+    assert renderer.samples == 0  # what was drawn was drawn in other light
+    renderer.render()
+    renderer.settle_lights()
+    assert renderer.samples == 1
+
+
+def test_a_scene_of_other_meshes_is_refused(renderer: Renderer, face: Scene) -> None:
+    kept = renderer.scene
+    with pytest.raises(InputError, match="A renderer keeps its meshes"):
+        renderer.scene = replace(face, parts=face.parts[:1])
+    assert renderer.scene is kept
+    renderer.scene = face
 
 
 def test_same_seed_gives_the_same_picture(gpu: Device, renderer: Renderer, face: Scene, weights: WeightSet) -> None:

@@ -41,6 +41,10 @@ class Limits:
     image_edge: int  # pixels
     storage_buffer: int  # bytes that can be bound
     texel_elements: int
+    # Descriptors that a shader may have of a kind.
+    stage_buffers: int
+    stage_images: int
+    stage_textures: int
     sbt_handle_size: int
     sbt_handle_alignment: int
     sbt_base_alignment: int
@@ -271,6 +275,11 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
             image_edge=properties.limits.maxImageDimension2D,
             storage_buffer=properties.limits.maxStorageBufferRange,
             texel_elements=properties.limits.maxTexelBufferElements,
+            stage_buffers=properties.limits.maxPerStageDescriptorStorageBuffers,
+            stage_images=properties.limits.maxPerStageDescriptorStorageImages,
+            stage_textures=min(
+                properties.limits.maxPerStageDescriptorSamplers, properties.limits.maxPerStageDescriptorSampledImages
+            ),
             sbt_handle_size=rays.shaderGroupHandleSize,
             sbt_handle_alignment=rays.shaderGroupHandleAlignment,
             sbt_base_alignment=rays.shaderGroupBaseAlignment,

@@ -47,8 +47,8 @@ class LightCache(Owner):
         device: an open device; for "trace" with ray tracing.
         scene: the scene on the GPU.
         size: texels along the UV square.
-        samples: how many a point gets in all (vertices of hair HAIR_SAMPLES at most, where rays ask);
-            `samples_per_update` of them each time `commands` run.
+        samples: how many a point gets in all (vertices of hair HAIR_SAMPLES at most after the first update, where rays
+            ask); `samples_per_update` of them each time `commands` run.
         background: whether light is gathered for everything else as well, without which `Background` draws nothing.
         kind: what tells whether light is hidden: rays, or depth maps; None: rays where the device traces them.
 
@@ -308,7 +308,6 @@ class LightCache(Owner):
         state["known_lights"] = self._known
         state["settling_lights"] = min(self.scene.light_count, _KNOWN_LIGHTS) if self._gatherer.settles else 0
         state["unit"] = unit
-        state["bounce_gain"] = self.samples / max(self.samples - self.samples_per_update, 1)
         if self._gathered_samples == 0:
             at_once, gathering = PARTS, self._start
             state["still"] = self._kept and unit == self._unit

@@ -10,6 +10,9 @@ TRANSMISSION_REACH = 3.0  # mean free paths; with it, what ears let through of a
 # Rays inwards keep within a cone around the inward normal; this is 1 less the cosine of half its angle. It is wide:
 # through noses and lips light comes from the sides as well.
 INWARD_CONE = 0.75
+# Of the light that comes through, what the feature has: so much of it was in the data that the shipped networks learnt
+# from, where one update of four knew nothing of it.
+TRANSMISSION_LEARNT = 0.75
 THICKNESS_MAX = 0.1  # metres; beyond this no light comes through
 THICKNESS_MIN = 0.0015  # metres; no part of a face is thinner
 BLUR_TAPS = 16  # texels a side, at most
@@ -24,8 +27,8 @@ COARSE_IMAGES = ("NARROW", "WIDE", "MOMENT", "TRANSMISSION", "OPENING")
 CACHE_IMAGES = (*COARSE_IMAGES, "LIGHTS")  # the last of fine texels
 # Rays of a fine texel and of each around it that agree about a light, before it is looked for no more.
 SETTLING_SAMPLES = 4
-# Vertices of hair are many and near to each other: so many samples each will do.
-HAIR_SAMPLES = 8
+# Vertices of hair are many and near to each other: after the first update so many samples each will do.
+HAIR_SAMPLES = 7
 # Updates after the first can be gathered in so many parts, so that a slow device draws pictures in between: one part
 # of them a frame, or several.
 PARTS = 16
@@ -39,14 +42,18 @@ GATHERED_LIGHT = Struct(
         ("seen", "vec3"),  # irradiance from what is seen of the environment, weighed likewise
         ("thickness", "float"),  # metres
         ("whole", "vec3"),  # irradiance from all of the environment, as if nothing hid it
-        ("moment", "vec3"),  # first moment of the arriving luminance of lights, and of what surfaces reflect
+        ("moment", "vec3"),  # first moment of the arriving luminance of lights
         ("sky_moment", "vec3"),  # the same of the environment
+        ("reflected_moment", "vec3"),  # and of what surfaces reflect
         ("transmission", "vec3"),
         ("environment", "vec3"),  # irradiance from the environment: seen / whole of what would arrive without obstacles
         ("looked", "vec3"),  # all directions over the hemisphere that were tried, each as long as 1
         ("open", "vec3"),  # those of them in which nothing is in the way
         ("looks", "float"),  # how many directions over the hemisphere were tried, by weight
         ("looks_inward", "float"),  # the same of those inwards that came to something
+        # Of these, all after the first update, which knows nothing of the light on skin that they find.
+        ("lit_looks", "float"),
+        ("lit_looks_inward", "float"),
         ("samples", "float"),  # that the sums of lights stand for
     ],
 )
@@ -92,7 +99,6 @@ CACHE_STATE = Struct(
         ("settling_lights", "uint"),  # so many of them may be settled before all samples are there
         ("still", "uint"),  # whether images that lights alone do not change stay as they are
         ("unit", "float"),  # of light in the images: a power of two, so that halves neither overflow nor lose bits
-        ("bounce_gain", "float"),  # for the first update, which knows nothing of the light that surfaces reflect
     ],
 )
 
@@ -109,11 +115,7 @@ uint look_weight(float cosine) { return uint(15.0 * abs(cosine) + 0.5); }
 float share_of(uint looks) { return float(looks & 0xffffu) / float(max(looks >> 16u, 1u)); }
 bool has_bit(uint mask, uint light) { return light < 32u && (mask >> light & 1u) != 0u; }
 
-// What was kept when lights moved are looks that saw nothing of what surfaces reflect since.
-vec3 mean_reflected(GatheredLight light, uint kept)
-{
-    return light.reflected / (kept != 0u ? light.samples : max(light.looks, 1e-6));
-}
+vec3 mean_reflected(GatheredLight light) { return light.reflected / max(light.lit_looks, 1e-6); }
 uint texel_around(uint fine) { return fine / FINE_SIZE / FINE_SCALE * CACHE_SIZE + fine % FINE_SIZE / FINE_SCALE; }
 // The k-th of scale * scale finer texels within one of a square of `size`.
 uint texel_within(uint texel, uint size, uint scale, uint k)
@@ -127,7 +129,7 @@ uint shadow_within(uint fine, uint k) { return texel_within(fine, FINE_SIZE, SHA
 // distribution, to 0.0002 (Page 1977).
 vec3 share_on_skin(float to_border, vec3 deviation)
 {
-    vec3 x = min(to_border / deviation, BORDER_DEVIATIONS);
+    vec3 x = clamp(to_border / deviation, -BORDER_DEVIATIONS, BORDER_DEVIATIONS); // of less, tanh may be NaN
     return 0.5 + 0.5 * tanh(0.797885 * (x + 0.044715 * x * x * x));
 }
 """
@@ -148,6 +150,7 @@ def light_cache_declarations(size: int) -> str:
         "SIGMA_WIDE": SIGMA_WIDE,
         "BORDER_DEVIATIONS": BORDER_DEVIATIONS,
         "TRANSMISSION_REACH": TRANSMISSION_REACH,
+        "TRANSMISSION_LEARNT": TRANSMISSION_LEARNT,
         "INWARD_CONE": INWARD_CONE,
         "THICKNESS_MIN": THICKNESS_MIN,
         "THICKNESS_MAX": THICKNESS_MAX,

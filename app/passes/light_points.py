@@ -50,13 +50,19 @@ CACHE_POINT = Struct(
 def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
     """Points at the middles of size * size texels of the light cache's square (`SceneBuffers.light_uvs`)."""
     texels = np.zeros((size, size), CACHE_POINT.dtype)
+    owner = np.full((size, size), -1)  # the part that covers a texel
+    rasters = {}
     for index, (part, mesh, light_uvs) in enumerate(zip(scene.parts, scene.meshes, scene.light_uvs, strict=True)):
-        if not part.face:
-            continue
-        raster = rasterize_uv(light_uvs, mesh.triangles, size)
-        rows, columns, wanted = gutter_sources(raster.covered)
-        if not raster.covered.any():
-            continue
+        if part.face:
+            rasters[index] = rasterize_uv(light_uvs, mesh.triangles, size)
+            owner[rasters[index].covered] = index
+    rows, columns, near_skin = gutter_sources(owner >= 0)
+    of_part = np.where(
+        near_skin, owner[rows, columns], -1
+    )  # the gutter is of what lies nearest, whichever part it is of
+    for index, raster in rasters.items():
+        part, mesh, light_uvs = scene.parts[index], scene.meshes[index], scene.light_uvs[index]
+        wanted = of_part == index
         nearest = rows[wanted], columns[wanted]  # of each texel that is wanted, N in all
         triangle, w = mesh.triangles[raster.triangle[nearest]], raster.barycentric[nearest]
         weights = np.concatenate([1.0 - w.sum(axis=1, keepdims=True), w], axis=1)
@@ -82,7 +88,7 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
         area = length / np.maximum(uv_area, 1e-12) / (size * size)
         texels["position"][wanted] = lifted
         texels["normal"][wanted], texels["geometric_normal"][wanted] = shape, geometric
-        texels["area"][wanted] = np.where(raster.covered[wanted], area, 0.0)
+        texels["area"][wanted] = np.where(owner[wanted] == index, area, 0.0)
         texels["traced"][wanted] = texels["face"][wanted] = 1
         texels["material"][wanted] = index
         texels["mean_free_path"][wanted] = np.array(material.mean_free_path) * 1e-3

@@ -22,6 +22,9 @@ SUN_ANGULAR_RADIUS = math.radians(0.27)
 WHITE: Vec3 = (1.0, 1.0, 1.0)
 FURTHEST = 1e6
 """Metres from the origin to lights, and half their size, at most: for shaders, what is further is infinitely far."""
+LEAST_EXPOSURE, MOST_EXPOSURE = -16.0, 12.0
+"""EV. What networks draw is kept in half floats: at the least, their greatest number is white still; above the most,
+their steps near black would show."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ class LightRig:
     Args:
         lights: any number of lights.
         environment: the environment map it wants, or None for black surroundings.
-        exposure: EV; the picture is multiplied by 2**exposure before tone mapping. -20..20.
+        exposure: EV; the picture is multiplied by 2**exposure before tone mapping. -16..12.
     """
 
     lights: tuple[Light, ...] = ()
@@ -199,7 +202,7 @@ class LightRig:
     def __post_init__(self) -> None:
         """Turn a list of lights into a tuple."""
         object.__setattr__(self, "lights", tuple(self.lights))
-        object.__setattr__(self, "exposure", number(self.exposure, "exposure", -20.0, 20.0))
+        object.__setattr__(self, "exposure", number(self.exposure, "exposure", LEAST_EXPOSURE, MOST_EXPOSURE))
 
 
 # The TOML schema. Angles are in degrees there, as the keys say: people write these files by hand.
@@ -249,7 +252,7 @@ class _Environment(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Rig(msgspec.Struct, forbid_unknown_fields=True):
-    exposure: Annotated[float, msgspec.Meta(ge=-20, le=20)] = 0.0
+    exposure: Annotated[float, msgspec.Meta(ge=LEAST_EXPOSURE, le=MOST_EXPOSURE)] = 0.0
     environment: _Environment | None = None
     light: list[_Directional | _Point | _Area] = []
 

@@ -189,7 +189,7 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     f.specular = specular;
     f.light_direction = frame.head_from_world * moment * luminance(reflecting);
     f.thickness = tanh(wide.a * (1.0 / 0.02));
-    f.transmission = reflecting * transmission;
+    f.transmission = TRANSMISSION_LEARNT * reflecting * transmission;
     f.ambient_visibility = narrow.a;
 
     // The pixel's own unit of light: makes the network's input the same under lights of any strength and on skin of any

@@ -74,18 +74,27 @@ bool lit_from_behind(CachePoint point, Light light)
 GatheredLight no_light()
 {
     vec3 none = vec3(0.0);
-    return GatheredLight(none, none, 0.0, none, 0.0, none, none, none, none, none, none, none, 0.0, 0.0, 0.0);
+    return GatheredLight(none, none, 0.0, none, 0.0, none, none, none, none, none, none, none, none, 0.0, 0.0, 0.0, 0.0, 0.0);
 }
 
 // What is left of the sums when lights have moved. What surfaces reflect and let through is as it was, for the frame until
 // it is gathered anew: it changes less than it would if it vanished.
-GatheredLight without_lights(GatheredLight sum, uint samples)
+GatheredLight without_lights(GatheredLight sum)
 {
     sum.lights = sum.moment = vec3(0.0);
-    sum.reflected *= float(samples) / sum.samples;
-    sum.transmission *= float(samples) / sum.samples;
     return sum;
 }
+
+// It is gathered anew: by the update after the first.
+GatheredLight without_surfaces(GatheredLight sum)
+{
+    sum.reflected = sum.reflected_moment = sum.transmission = vec3(0.0);
+    sum.lit_looks = sum.lit_looks_inward = 0.0;
+    return sum;
+}
+
+// Whether looks know of the light on the skin that they find: the first update is for that.
+float knows_surfaces() { return state.first_sample > 0u ? 1.0 : 0.0; }
 
 // The sums of a fine texel, as far as it has them.
 GatheredLight fine_sums(uint place)
@@ -131,6 +140,7 @@ void add_around(
 {
     sum.whole += sky * (PI * weight);
     sum.looks += weight;
+    sum.lit_looks += weight * knows_surfaces();
     sum.looked += weight * direction;
     if (!hidden) {
         sum.ambient_visibility += weight;
@@ -140,7 +150,7 @@ void add_around(
         sum.reflected += reflected * (PI * entering * weight);
     }
     vec3 toward = (PI * weight / max(cosine, 1e-3)) * direction;
-    if (hidden) sum.moment += luminance(reflected) * toward;
+    if (hidden) sum.reflected_moment += luminance(reflected) * toward;
     else sum.sky_moment += luminance(sky) * toward;
 }
 
@@ -148,6 +158,7 @@ void add_around(
 void add_through(inout GatheredLight sum, vec3 mean_free_path, float thickness, vec3 arriving)
 {
     sum.looks_inward += 1.0;
+    sum.lit_looks_inward += knows_surfaces();
     sum.thickness += thickness;
     // What is left of light that scatters on its way through, and of what comes in from the sides.
     vec3 attenuation = exp(-thickness / max(TRANSMISSION_REACH * mean_free_path, vec3(1e-5)));

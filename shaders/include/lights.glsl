@@ -114,6 +114,7 @@ bool see_disc(Disc disc, vec3 p, vec3 normal, out SeenDisc seen)
     // A rectangle's solid angle by its area; the added area keeps it finite when p comes close.
     float share = disc.kind == LIGHT_AREA ? -dot(middle, disc.direction) / (d2 + r2) : 1.0 / d2;
     if (cosine <= -sine || share <= 0.0) return false;
+    if (disc.kind == LIGHT_POINT && d2 <= r2) return false; // within a bulb, which shines outwards
     seen.irradiance = disc.color * share;
     seen.cosine = cosine >= sine ? cosine : 0.5 * (cosine + sine);
     // What is seen of a disc that is partly below: narrower, and its middle higher.

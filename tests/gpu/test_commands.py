@@ -1,13 +1,17 @@
 """Compute dispatches, copies, timers, and what submitting costs."""
 
+import re
 import statistics
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from app.errors import BungyoError
 from app.gpu import Binding, CommandBuffer, ComputePipeline, Device, Struct
+from app.gpu.bindings import BindingKind
 from tests.conftest import Keep
 
 PUSH = Struct("Push", [("count", "uint"), ("scale", "float"), ("odd", "uint8_t")])
@@ -200,6 +204,26 @@ def test_submit_is_cheap(gpu: Device, keep: Keep) -> None:
         gpu.submit(cmd)
         times.append(time.perf_counter() - start)
     assert statistics.median(times) < 1e-3  # about 0.06 ms on a quiet machine
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind", "name"),
+    [
+        ("buffers", "storage", "storage buffers"),
+        ("images", "image", "storage images"),
+        ("textures", "texture", "textures"),
+    ],
+)
+def test_more_than_a_device_binds_is_said(
+    gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch, limit: str, kind: BindingKind, name: str
+) -> None:
+    limits = replace(gpu.info.limits, **{f"stage_{limit}": 4})
+    monkeypatch.setattr(gpu, "info", replace(gpu.info, limits=limits))
+    more = [] if kind == "storage" else [Binding(1, kind)]
+    slots = [*BINDINGS, *more, Binding(2, kind, count=3)]
+    keep(gpu.compute_pipeline("fold.comp", slots, push=PUSH, defines={"OFFSET": 7}))
+    with pytest.raises(BungyoError, match=f"{re.escape(gpu.info.name)} allows 4 {name} a shader; fold.comp has 5."):
+        gpu.compute_pipeline("fold.comp", [*slots, Binding(3, kind)], push=PUSH, defines={"OFFSET": 7})
 
 
 def test_misuse_is_named(gpu: Device, keep: Keep) -> None:

@@ -272,6 +272,16 @@ def test_point_and_small_area_light_follow_the_inverse_square(gpu: Device, kind:
         assert np.allclose(value, expected, rtol=0.04)
 
 
+def test_a_bulb_shines_outwards(gpu: Device) -> None:
+    """What lies within it gets nothing of it."""
+    bulb = PointLight((0.0, 0.0, RADIUS), intensity=0.2, radius=0.02)
+    frame = draw(gpu, (bulb,), samples=8)
+    points = np.stack([*hit_points(Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), fov_y=math.radians(16.0)))[:1]])[0]
+    within = frame.face & (np.linalg.norm(points - bulb.position, axis=-1) < 0.9 * bulb.radius)
+    assert within.sum() > 20
+    assert not frame.features["diffuse"][within].any() and frame.light("diffuse").max() > 0.0
+
+
 @both_kinds
 def test_a_plate_before_the_light_casts_a_shadow(gpu: Device, kind: LightKind) -> None:
     plate = Part("plate", quad((0.0, 0.25, 0.3), (0.5, 0.0, 0.0), (0.0, 0.25, 0.0)), Material("card"))

@@ -74,6 +74,21 @@ def buffers(gpu: Device, *parts: Part) -> Iterator[SceneBuffers]:
         scene.close()
 
 
+def test_parts_that_share_the_square_keep_to_their_texels(gpu: Device) -> None:
+    """A face in two parts has the places of one in one part: no gutter lies over what another part covers."""
+    whole = skin(np.linspace(0.0, 4e-3, 6) ** 1.5)
+    middle = whole.mesh.positions[whole.mesh.triangles].mean(axis=1)[:, 0]
+    halves = [
+        replace(whole, name=name, mesh=replace(whole.mesh, triangles=whole.mesh.triangles[kept]))
+        for name, kept in (("left", middle < 0.4 * EDGE), ("right", middle >= 0.4 * EDGE))
+    ]
+    with buffers(gpu, whole) as one, buffers(gpu, *halves) as two:
+        wanted, found = face_texels(one, SIZE), face_texels(two, SIZE)
+    for name in ("position", "normal", "area"):
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-5, atol=1e-9, err_msg=name)
+    assert set(found["material"].tolist()) == {0, 1}
+
+
 def seen(gpu: Device, *parts: Part) -> F64:
     """Which share of the looks from a shadow texel [v, u] sees the sun."""
     with buffers(gpu, *parts) as scene:

@@ -125,7 +125,8 @@ HEAD = POINT + "intensity = 1\n" + POINT
             '[[light]]\ntype="area"\ncenter=[0,0,0]\nwidth=1\nheight=1\nradiance=1',
             "center and target must differ.",
         ),
-        ("exposure = 50", "x.toml: exposure must be <= 20."),
+        ("exposure = 12.5", "x.toml: exposure must be <= 12."),
+        ("exposure = -17", "x.toml: exposure must be >= -16."),
         ("fog = 1", "x.toml: fog is not a known key."),
         ("environment = 3", "x.toml: environment must be a table, not a number."),
         ('[environment]\npath = "no/where.exr"', "x.toml: environment.path: "),
@@ -178,6 +179,7 @@ def test_names_that_no_file_can_have(name: str) -> None:
         (lambda: AreaLight(edge_u=(1, 0, 0), edge_v=(2, 0, 0)), "edge_u and edge_v must span an area"),
         (lambda: AreaLight(color=(1, -1, 1)), "area light: color must not be negative"),
         (lambda: LightRig(exposure=math.inf), "exposure must be a finite number"),
+        (lambda: LightRig(exposure=13.0), "exposure must be <= 12"),
     ],
 )
 def test_bad_lights_are_refused(make: Callable[[], Any], message: str) -> None:

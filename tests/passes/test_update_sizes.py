@@ -1,0 +1,48 @@
+"""However samples of light are dealt out to updates, and however many are there yet, it is the same light."""
+
+from contextlib import closing
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.gpu import Device
+from app.passes.light_cache import LightCache
+from app.passes.light_cache_layout import CACHE_IMAGES, VERTEX_LIGHT
+from app.passes.scene_buffers import SceneBuffers
+from app.scene.model import Scene
+from tests.conftest import Keep
+
+SAMPLES = 12
+
+
+@pytest.fixture
+def buffers(gpu: Device, face: Scene, keep: Keep) -> SceneBuffers:
+    scene: SceneBuffers = keep(SceneBuffers(gpu, face))
+    scene.set_frame(face.camera, 16, 16, jitter=(0.0, 0.0), sample_index=0)
+    return scene
+
+
+def means(gpu: Device, buffers: SceneBuffers, per_update: int, updates: int) -> dict[str, NDArray[np.float64]]:
+    """Mean light through skin, and from surroundings at vertices of hair and of everything else, linear RGB."""
+    with closing(LightCache(gpu, buffers, size=40, samples=SAMPLES, samples_per_update=per_update)) as cache:
+        for _ in range(updates):
+            cache.update()
+        image, _ = cache.images[CACHE_IMAGES.index("TRANSMISSION")]
+        found = {"through skin": image.read()[..., :3].astype(np.float64).mean(axis=(0, 1))}
+        vertices = cache.vertex_lights.read(VERTEX_LIGHT.dtype)["irradiance"].astype(np.float64)
+        for name, hair in (("hair", True), ("eyes, teeth", False)):
+            places = [
+                slice(cache.vertex_offsets[index], cache.vertex_offsets[index] + len(buffers.meshes[index].positions))
+                for index, part in enumerate(buffers.parts)
+                if not part.face and part.hair == hair
+            ]
+            found[name] = np.concatenate([vertices[place] for place in places]).mean(axis=0)
+    return found
+
+
+def test_light_is_the_same(gpu: Device, buffers: SceneBuffers) -> None:
+    wanted = means(gpu, buffers, 1, SAMPLES)
+    for per_update, updates in ((4, SAMPLES // 4), (1, 3)):
+        for name, light in means(gpu, buffers, per_update, updates).items():
+            np.testing.assert_allclose(light, wanted[name], rtol=0.06, err_msg=f"{name}, {updates} of {per_update}")
