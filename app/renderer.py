@@ -101,7 +101,7 @@ class Renderer(Owner):
             self._need_raytracing("A traced G-buffer")
         self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split, self.submit_seconds = 0.5, 0.0
-        self.antialias_motion = self._interleaves = False
+        self.antialias_motion = self._interleaves = self._has_layers = False
         self._scene = scene
         self._size = size
         self._ran: list[CommandBuffer] = []  # by the last frame
@@ -275,6 +275,7 @@ class Renderer(Owner):
             if history.reprojects:
                 run.append(self._commands.reprojection)
             self._neural_samples += 1
+            self._has_layers = True
             history.end(keeps, self._scene.camera, self._buffers.clip_from_world)
         if reference is not None:
             first = int(self.split * self._size[0]) if self._mode == "split" else 0
@@ -354,6 +355,8 @@ class Renderer(Owner):
         """
         if name not in AOVS:
             raise InputError(f"Unknown AOV {name!r}; choose from {', '.join(AOVS)}.")
+        if not self._has_layers:
+            raise InputError("Layers are of the last neural frame, and none has been drawn yet.")
         self._finish()
         return read_layer(name, self._passes.gbuffer, self._passes.tile_hash, *self._size)
 
@@ -366,6 +369,7 @@ class Renderer(Owner):
 
     def _make_passes(self) -> None:
         """Make and record all that depends on the picture's size; nothing of another size is left."""
+        self._has_layers = False
         self._forget_commands()
         self._of_size.close()
         self._passes = self._of_size.own(

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 DEFAULT_SAMPLES, DEFAULT_NOISY_SAMPLES = 16, 64
 SWING = math.radians(40.0)  # how far the camera goes to either side in a series of pictures
+_WITH_RADIANCE = ("neural", "reference")  # modes
 
 EXAMPLES = """\b
 Examples:
   bungyo render --out face.png
   bungyo render --mode reference --spp 256 --size 512x512 --out truth.exr
-  bungyo render --aov normal --aov diffuse --out layers.exr
+  bungyo render --mode reference --aov normal --aov diffuse --out layers.exr
+  bungyo render --yaw 60 --pitch 10 --zoom 1.5 --out closer.png
   bungyo render --frames 48 --out out/swing.png
 """
 
@@ -50,18 +52,31 @@ Examples:
     type=click.IntRange(1, 9999),
     default=1,
     metavar="N",
-    help="N numbered pictures while the camera swings once to the left and to the right.  [default: 1]",
+    help="N numbered pictures while the camera swings once to the right and to the left.  [default: 1]",
 )
+@click.option("--yaw", type=float, default=0.0, metavar="DEG", help="Turn the camera to its right around the face.")
+@click.option("--pitch", type=float, default=0.0, metavar="DEG", help="Turn it upwards; it stops above the head.")
+@click.option("--zoom", type=float, default=1.0, metavar="FACTOR", help="Move it nearer; 2 halves the distance.")
 @click.option(
     "--aov",
     "aovs",
     type=Aov(),
     multiple=True,
-    help="A layer besides the picture (repeatable, .exr), or in its place (once, .png clipped to 0..1):"
+    help="A layer besides the picture (repeatable, .exr), or in its place (once, .png clipped to 0..1), as seen"
+    " through the pixels' middles:"
     " face, uv, normal, albedo, depth, hash, or a light feature such as diffuse (a wrong name lists all).",
 )
 @debug_option
-def render(scene: SceneOptions, out: Path, spp: int | None, frames: int, aovs: tuple[str, ...]) -> None:
+def render(
+    scene: SceneOptions,
+    out: Path,
+    spp: int | None,
+    frames: int,
+    yaw: float,
+    pitch: float,
+    zoom: float,
+    aovs: tuple[str, ...],
+) -> None:
     """Draw pictures into files."""
     from app.modes import NEEDS_REFERENCE, SHOWS_NETWORKS
     from app.pictures import check_output, numbered
@@ -70,18 +85,27 @@ def render(scene: SceneOptions, out: Path, spp: int | None, frames: int, aovs: t
     check_output(out)
     if len(aovs) > 1 and out.suffix.lower() == ".png":
         raise InputError("A .png holds one --aov only.", "Write several into an .exr.")
+    radiance = out.suffix.lower() == ".exr"
+    if radiance and scene.mode not in _WITH_RADIANCE:
+        raise InputError(
+            f"An .exr holds radiance, which the mode {scene.mode} does not show.",
+            f"Write a .png, or choose from {', '.join(_WITH_RADIANCE)}; --aov adds layers to these.",
+        )
     with open_device(scene, raytracing=needs_rays(scene)) as device:
         size = picture_size(scene, device)
-        draws_networks = scene.mode in SHOWS_NETWORKS and (not aovs or out.suffix.lower() == ".exr")
+        draws_networks = scene.mode in SHOWS_NETWORKS and (not aovs or radiance)
         with open_renderer(scene, device, size, scene.mode, draws_networks=draws_networks) as renderer:
             samples = spp or (DEFAULT_NOISY_SAMPLES if scene.mode in NEEDS_REFERENCE else DEFAULT_SAMPLES)
-            start = renderer.scene
+            if aovs and not radiance:
+                samples = 0  # the layer stands for the picture
+            camera = renderer.scene.camera.orbit(math.radians(yaw), math.radians(pitch)).zoom(zoom)
+            start = renderer.scene = renderer.scene.with_camera(camera)
             if scene.mode != "reference" or aovs:
                 renderer.settle_lights()
             for frame in range(frames):
                 if frames > 1:
-                    yaw = SWING * math.sin(2.0 * math.pi * frame / frames)
-                    renderer.scene = start.with_camera(start.camera.orbit(yaw, 0.0))
+                    swing = SWING * math.sin(2.0 * math.pi * frame / frames)
+                    renderer.scene = start.with_camera(start.camera.orbit(swing, 0.0))
                 path = numbered(out, frame) if frames > 1 else out
                 for _ in counted(samples, path.name):
                     renderer.add_sample()
@@ -94,11 +118,24 @@ def _write(renderer: "Renderer", path: Path, aovs: tuple[str, ...]) -> None:
 
     if path.suffix.lower() == ".exr":
         layers: dict[str, Any] = {"": renderer.read_radiance()}
-        write_exr(path, layers | {name: renderer.read_aov(name) for name in aovs})
+        write_exr(path, layers | _read_aovs(renderer, aovs))
     elif aovs:
-        write_png(path, _as_bytes(renderer.read_aov(aovs[0]), aovs[0]))
+        write_png(path, _as_bytes(_read_aovs(renderer, aovs)[aovs[0]], aovs[0]))
     else:
         write_png(path, renderer.read())
+
+
+def _read_aovs(renderer: "Renderer", names: tuple[str, ...]) -> dict[str, Any]:
+    """Layers of a neural frame of its own: the first one goes through the pixels' middles. The picture is lost."""
+    if not names:
+        return {}
+    mode = renderer.mode
+    renderer.restart()
+    renderer.mode = "neural"
+    renderer.render()
+    renderer.mode = mode
+    renderer.restart()
+    return {name: renderer.read_aov(name) for name in names}
 
 
 def _as_bytes(values: "NDArray[Any]", name: str) -> "NDArray[np.uint8]":

@@ -49,4 +49,5 @@ def check(result: int, action: str) -> None:
             "The GPU was lost while it worked (it crashed, was reset or was removed).",
             "Start the program again; if it happens again, update the GPU driver.",
         )
-    raise BungyoError(f"Could not {action}: {words(result)}.")
+    full = result in (vk.VK_ERROR_OUT_OF_HOST_MEMORY, vk.VK_ERROR_OUT_OF_DEVICE_MEMORY)
+    raise BungyoError(f"Could not {action}: {words(result)}.", "A smaller --size or mesh needs less." if full else "")

@@ -108,7 +108,9 @@ class _Reader:
         image = getattr(self._images, key, None)
         where = f"{key} of material {self._material!r}"
         if image is None:
-            raise InputError(f"{self._path}: {where} cannot be read (missing, damaged or of an unknown kind).")
+            raise InputError(
+                f"{self._path}: {where} cannot be read (missing, damaged, of an unknown kind, or too large)."
+            )
         if reference.get("texCoord", 0) != 0 or "KHR_texture_transform" in reference.get("extensions", {}):
             warnings.warn(f"{self._path}: {where} has its own texture coordinates, which are ignored.", stacklevel=3)
         return to_texture(image, self._path, where, srgb, channel)

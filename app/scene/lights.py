@@ -267,7 +267,7 @@ def load_lights(path: str | Path) -> LightRig:
     """
     path = Path(path)
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")  # some editors begin with a byte-order mark
     except OSError as error:
         raise InputError(f"{path}: cannot read the light set-up ({error.strerror}).") from None
     except UnicodeDecodeError:

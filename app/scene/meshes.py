@@ -117,7 +117,13 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
         raise InputError(f"{path}: all triangles of its face have no area.")
     parts = []
     for part, mesh, is_face in kept:
-        material = _as_skin(part.material, part.own) if is_face else part.material
+        material = part.material
+        if is_face:
+            if material.alpha_mode != "opaque" or max(material.emission) > 0.0:
+                warnings.warn(
+                    f"{path}: part {part.name!r} is face: it is drawn opaque and does not glow.", stacklevel=2
+                )
+            material = _as_skin(material, part.own)
         try:
             parts.append(Part(part.name, mesh, material, is_face, part.transform))
         except InputError as error:

@@ -1,6 +1,7 @@
 """Wavefront MTL files: constants and maps, with the physically based keys that many exporters write."""
 
 import math
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from app.scene.text_files import decode
 from app.scene.texture_files import open_texture
 
 _MAPS = {"map_kd": "albedo", "map_pr": "roughness", "norm": "normal"}
+_NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
+# What may stand before a file's name, each with one word; offset, scale and turbulence with up to three numbers.
+_OPTIONS = re.compile(
+    rf"^(?:-(?:[ost](?:\s+{_NUMBER}(?=\s)){{1,3}}|mm(?:\s+{_NUMBER}){{2}}|[a-z]+\s+\S+)\s+)+", re.IGNORECASE
+)
 
 
 def load_obj_materials(path: Path) -> dict[str, Material]:
@@ -94,10 +100,13 @@ def _material(name: str, values: dict[str, str], library: Path) -> Material:
 
 
 def _find_map(text: str, library: Path) -> Path:
-    """Return the file a map line names: all of it, or what follows options such as "-bm 0.5"."""
-    text = text.replace("\\", "/")
-    whole = library.parent / text
-    return whole if whole.is_file() or not text.startswith("-") else library.parent / text.split()[-1]
+    """Return the file a map line names: all of it, or what follows options such as "-bm 0.5".
+
+    A file that is not where a path of another computer says may lie beside the material file.
+    """
+    named = library.parent / _OPTIONS.sub("", text.replace("\\", "/"))
+    beside = library.parent / named.name
+    return beside if not named.is_file() and beside.is_file() else named
 
 
 def _vec3(value: tuple[float, ...]) -> Vec3:

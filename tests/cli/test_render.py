@@ -91,6 +91,52 @@ def test_rasterised_or_traced(tmp_path: Path) -> None:
     assert np.quantile(difference, 0.99) < 0.002 and difference.any()  # not the same code twice
 
 
+def test_layers_are_those_of_the_pixels_middles(tmp_path: Path) -> None:
+    """Beside the reference as beside the neural picture, after any number of samples, in a series as well."""
+    layers = ("--aov", "uv", "--aov", "face", "--aov", "hash")
+    found = []
+    for name, *options in (
+        ("one", "--spp", "1"),
+        ("three", "--spp", "3"),
+        ("reference", "--mode", "reference", "--spp", "1"),
+        ("series", "--frames", "2", "--spp", "1"),
+    ):
+        path = tmp_path / f"{name}.exr"
+        assert main([*QUICK, *options, *layers, "--out", str(path)]) == 0
+        if name == "series":
+            path = tmp_path / "series_0000.exr"
+        with OpenEXR.File(str(path), separate_channels=True) as file:
+            found.append({key: channel.pixels for key, channel in file.channels().items()})
+    face = found[0]["face.Y"]
+    assert 0.2 < face.mean() < 0.8 and set(np.unique(face)) == {0.0, 1.0}
+    names = [name for name in found[0] if "." in name]
+    assert len(names) == 4
+    for other in found[1:]:
+        for name in names:
+            np.testing.assert_array_equal(found[0][name], other[name], err_msg=name)
+
+
+def test_the_camera_goes_where_it_is_told(tmp_path: Path) -> None:
+    """From behind, the normals turn away; from above they look up; nearer there is more to see."""
+    shares = {}
+    for name, *options in (("front",), ("back", "--yaw", "165"), ("above", "--pitch", "60", "--zoom", "1.3")):
+        path = tmp_path / f"{name}.png"
+        assert main([*QUICK, *options, "--aov", "normal", "--out", str(path)]) == 0
+        normal = png(path).astype(float) / 255.0
+        shares[name] = (normal.any(axis=-1).mean(), normal[..., 2].mean(), normal[..., 1].mean())
+    assert shares["above"][0] > 1.3 * shares["front"][0]
+    assert shares["back"][1] < 0.3 * shares["front"][1]
+    assert shares["above"][2] > 1.5 * shares["front"][2]
+    assert main([*QUICK, "--zoom", "0", "--out", str(tmp_path / "none.png")]) == 2
+
+
+def test_an_exr_holds_no_views(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for mode in ("split", "difference", "normal", "tiles"):
+        assert main([*QUICK, "--mode", mode, "--out", str(tmp_path / "x.exr")]) == 2
+        assert f"An .exr holds radiance, which the mode {mode} does not show." in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_one_aov_as_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "normal.png"
     assert main([*QUICK, "--aov", "normal", "--out", str(path)]) == 0

@@ -88,6 +88,11 @@ POINT = '[[light]]\ntype = "point"\nposition = [0,0,0]\n'
 HEAD = POINT + "intensity = 1\n" + POINT
 
 
+def test_a_byte_order_mark_is_no_key(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("exposure = 1.0", encoding="utf-8-sig")
+    assert load_lights(tmp_path / "x.toml").exposure == 1.0
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

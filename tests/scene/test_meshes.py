@@ -28,7 +28,8 @@ def test_textures_are_the_right_way_up(tmp_path: Path, name: str, write: Callabl
 def test_obj_keeps_seams_and_reads_its_material(tmp_path: Path) -> None:
     body = "vt 0 0.1\nusemtl skin\nf 1/1 2/2 3/3\nf 1/5 3/3 4/4\n"  # vertex 1 has two UVs
     text = "Kd 0.2 0.4 0.6\nKe 1 2 3\nPr 0.3\nPm 0.1\nNi 1.33\nd 0.5"
-    (part,) = load_mesh(write_obj(tmp_path / "q.obj", text, body=body))
+    with pytest.warns(UserWarning, match="part 'q' is face: it is drawn opaque and does not glow."):
+        (part,) = load_mesh(write_obj(tmp_path / "q.obj", text, body=body))
     assert len(part.mesh.positions) == 5
     m = part.material
     assert (m.albedo, m.emission, m.roughness, m.ior) == ((0.2, 0.4, 0.6), (1, 2, 3), 0.3, 1.33)
@@ -42,6 +43,15 @@ def test_obj_maps_and_exponents(tmp_path: Path) -> None:
     assert m.albedo == (1, 1, 1)  # black would hide the map
     assert m.albedo_map is not None and m.normal_map is not None and m.roughness_map is not None
     assert m.roughness_map.pixels.shape == (2, 2, 1) and m.roughness == 1
+    (tmp_path / "tex.png").rename(tmp_path / "my tex.png")
+    for line in (
+        "my tex.png",
+        "-bm 0.5 -o 1 -s 1 2.5 .1 my tex.png",
+        r"C:\Users\me\my tex.png",
+        "-clamp on /home/my tex.png",
+    ):
+        (part,) = load_mesh(write_obj(tmp_path / "p.obj", f"map_Kd {line}"))
+        assert part.material.albedo_map is not None and part.material.albedo_map.name == "my tex.png"
     shiny, dull = (load_mesh(write_obj(tmp_path / "n.obj", f"Ns {n}"))[0].material.roughness for n in (1000, 1))
     assert 0 < shiny < 0.25 < 0.7 < dull <= 1
 
