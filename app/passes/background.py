@@ -83,7 +83,7 @@ class Background(Owner):
     def _parts_of(self, scene: SceneBuffers, *, clear: bool) -> dict[int, bool]:
         """Which parts are clear, or are not, and of each whether triangles seen from behind are left out."""
         return {
-            index: not scene.two_sided[index]
+            index: not scene.shows_back_sides[index]
             for index in self._cache.vertex_offsets
             if (scene.parts[index].material.transmission > 0.0) == clear
         }

@@ -245,17 +245,18 @@ class SceneBuffers(Owner):
         return self._pixels is not None
 
     @cached_property
-    def two_sided(self) -> list[bool]:
-        """Of every part, whether one may see triangles of it from behind: sheets, and what is cut.
-
-        Not of faces, nor of clear parts, of which the first boundary shows.
-        """
+    def shows_back_sides(self) -> list[bool]:
+        """Of every part but faces, whether one may see triangles of it from behind: sheets, and what is cut."""
         return [
-            not part.face
-            and part.material.transmission == 0.0
-            and (part.material.alpha_mode != "opaque" or not hides_back_sides(mesh))
+            not part.face and (part.material.alpha_mode != "opaque" or not hides_back_sides(mesh))
             for part, mesh in zip(self.parts, self.meshes, strict=True)
         ]
+
+    @property
+    def two_sided(self) -> list[bool]:
+        """Of every part, whether light falls on both sides of it: not on the second boundary of what is clear."""
+        clear = (part.material.transmission > 0.0 for part in self.parts)
+        return [shows and not is_clear for shows, is_clear in zip(self.shows_back_sides, clear, strict=True)]
 
     def draw_part(self, command: CommandBuffer, part: int) -> None:
         """Record the draw of all triangles of a part; `indices` must be bound."""

@@ -51,6 +51,8 @@ def default_scene(
         file = find_environment(environment)
         rig = replace(rig, environment=replace(rig.environment or EnvironmentRef(file), path=file))
     scene = Scene(parts, rig, load_environment(rig))
+    if not rig.lights and scene.environment is None:
+        warnings.warn("Nothing lights the face: there are neither lights nor an environment map.", stacklevel=2)
     return scene.with_camera(Camera().fit(scene.bounds(face_only=True), aspect))
 
 

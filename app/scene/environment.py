@@ -10,6 +10,7 @@ table of the texels: app/passes/environment_maps.py.
 """
 
 import math
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from app.scene.checks import BRIGHTEST, F32, F64, number
 from app.scene.environment_files import read_environment
 from app.scene.prefilter import prefilter_ggx, row_solid_angles, shrink
 
+_NEGATIVE_SHARE = 1e-3  # of the light: what filters and conversions of colours leave below 0, and not more
 _IRRADIANCE_ROWS = 64  # of the map that `irradiance` sums over
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear Rec.709
 
@@ -55,8 +57,13 @@ class Environment:
             raise InputError(f"{self.name}: an environment map must be twice as wide as high, not {size}.")
         if not np.isfinite(pixels).all():
             raise InputError(f"{self.name}: contains pixels that are infinite or not a number.")
-        if pixels.min() < 0.0:
-            raise InputError(f"{self.name}: contains negative pixels.")
+        negative = pixels < 0.0
+        if negative.any():
+            lost, light = (float(np.abs(pixels[where]).sum(dtype=np.float64)) for where in (negative, ~negative))
+            if lost > _NEGATIVE_SHARE * light:
+                raise InputError(f"{self.name}: contains negative pixels, down to {pixels.min():.3g}.")
+            warnings.warn(f"{self.name}: negative values are read as 0 ({int(negative.sum())} of them).", stacklevel=3)
+            pixels = np.where(negative, np.float32(0.0), pixels)
         object.__setattr__(self, "pixels", pixels)
         object.__setattr__(self, "rotation", number(self.rotation, "environment rotation"))
         object.__setattr__(self, "intensity", number(self.intensity, "environment intensity", 0.0))

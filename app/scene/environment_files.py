@@ -33,7 +33,9 @@ def _read_exr(path: Path) -> F32:
             channels = {name: np.asarray(channel.pixels) for name, channel in file.channels().items()}
     except Exception:  # RuntimeError, TypeError, ValueError, ... whose texts say nothing to a user
         raise InputError(f"{path}: is damaged or not an OpenEXR file.") from None
-    names = ("R", "G", "B") if "R" in channels else ("Y", "Y", "Y")
+    layers = {name.removesuffix("R") for name in channels if name == "R" or name.endswith(".R")}
+    layer = "" if "" in layers or len(layers) != 1 else layers.pop()  # the only one, whatever it is called
+    names = (f"{layer}R", f"{layer}G", f"{layer}B") if f"{layer}R" in channels else ("Y", "Y", "Y")
     if not all(name in channels for name in names):
         raise InputError(f"{path}: has no R, G, B channels, only {', '.join(sorted(channels)) or 'none'}.")
     planes = [channels[name].astype(np.float32) for name in names]

@@ -138,6 +138,13 @@ class TestClear:
         near, one, other = (draw(gpu, a_scene(WALL, *parts))[24:40, 24:40] for parts in (panes[1:], panes, panes[::-1]))
         assert np.allclose(one, near, rtol=0.02) and np.allclose(other, near, rtol=0.02)
 
+    def test_a_sheet_shows_from_behind(self, gpu: Device, bare: F32) -> None:
+        sheet = quad((0, 0, 0.1), (0.05, 0, 0), (0, 0.05, 0))
+        turned = quad((0, 0, 0.1), (-0.05, 0, 0), (0, 0.05, 0))
+        one, other = (draw(gpu, a_scene(WALL, clear(mesh)))[24:40, 24:40] for mesh in (sheet, turned))
+        assert np.abs(one - bare[24:40, 24:40]).max() > 0.02
+        assert np.allclose(one, other, rtol=0.02)
+
     def test_what_stands_in_front_hides_it(self, gpu: Device, bare: F32) -> None:
         hidden = clear(quad((0, 0, -0.1), (0.2, 0, 0), (0, 0.2, 0)))
         assert np.array_equal(bare, draw(gpu, a_scene(WALL, hidden)))

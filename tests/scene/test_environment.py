@@ -144,6 +144,23 @@ def test_hdr_flat_and_run_length_encoded(tmp_path: Path) -> None:
     assert Environment.load(path).pixels.max() == 0
 
 
+def test_what_filters_leave_below_zero_is_read_as_zero(tmp_path: Path) -> None:
+    pixels = random_map(16)
+    pixels[3, 5, 1] = -1e-4
+    with pytest.warns(UserWarning, match=r"ringing\.exr: negative values are read as 0 \(1 of them\)\."):
+        found = Environment.load(write_exr(tmp_path / "ringing.exr", pixels)).pixels
+    np.testing.assert_array_equal(found, np.maximum(pixels, 0.0))
+
+
+def test_the_only_layer_is_read_whatever_it_is_called(tmp_path: Path) -> None:
+    pixels = random_map(8)
+    path = tmp_path / "layer.exr"
+    channels = {f"env.{name}": np.ascontiguousarray(pixels[..., i]) for i, name in enumerate("RGB")}
+    with OpenEXR.File({"type": OpenEXR.scanlineimage}, channels) as file:
+        file.write(str(path))
+    np.testing.assert_array_equal(Environment.load(path).pixels, pixels)
+
+
 def bad(value: float) -> Any:
     pixels = random_map(4)
     pixels[1, 2, 0] = value
