@@ -57,9 +57,8 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
             rasters[index] = rasterize_uv(light_uvs, mesh.triangles, size)
             owner[rasters[index].covered] = index
     rows, columns, near_skin = gutter_sources(owner >= 0)
-    of_part = np.where(
-        near_skin, owner[rows, columns], -1
-    )  # the gutter is of what lies nearest, whichever part it is of
+    # The gutter is of what lies nearest, whichever part that is of.
+    of_part = np.where(near_skin, owner[rows, columns], -1)
     for index, raster in rasters.items():
         part, mesh, light_uvs = scene.parts[index], scene.meshes[index], scene.light_uvs[index]
         wanted = of_part == index
