@@ -65,7 +65,8 @@ def test_the_camera_looks_at_the_face_not_at_everything(tmp_path: Path) -> None:
 def test_a_set_up_without_environment(tmp_path: Path) -> None:
     mesh = Glb().write(tmp_path / "my.glb")
     (tmp_path / "dark.toml").write_text("")
-    assert default_scene(mesh, tmp_path / "dark.toml").environment is None
+    with pytest.warns(UserWarning, match="Nothing lights the face"):
+        assert default_scene(mesh, tmp_path / "dark.toml").environment is None
     lit = default_scene(mesh, tmp_path / "dark.toml", "city").environment
     assert lit is not None and lit.intensity == 1
 
