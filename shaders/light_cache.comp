@@ -75,7 +75,7 @@ void main()
             float back = spot.inside ? depth_at(view, MAP_BACKS, spot.texel) : -1.0;
             bool below = back >= 0.0 && back < nearer;
             vec3 reflected = vec3(0.0);
-            if (hidden && gathers && state.first_sample > 0u) {
+            if (hidden && gathers && knows_surfaces()) {
                 uvec2 other;
                 if (below) other = surface_at(MAP_BACKS, spot.texel);
                 else if (by_hair) other = surface_at(MAP_SPARSE_HAIR, spot.texel);
@@ -94,7 +94,7 @@ void main()
                 // Rays pass over a way out as near as this, and hardly ever find another one.
                 float thickness = back - spot.depth < THICKNESS_MIN ? THICKNESS_MAX : min(back - spot.depth, THICKNESS_MAX);
                 vec3 arriving = vec3(0.0);
-                if (thickness < THICKNESS_MAX && state.first_sample > 0u)
+                if (thickness < THICKNESS_MAX && knows_surfaces())
                     arriving = narrow_light(unpackHalf2x16(surface_at(MAP_BACKS, spot.texel).r));
                 add_through(sum, point.mean_free_path, thickness, arriving);
             }

@@ -1,5 +1,6 @@
 """What a pipeline's shaders read and write: binding declarations, and sets of resources bound to them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -10,7 +11,7 @@ from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.buffer import Buffer
 from app.gpu.image import Image, Sampler
 from app.gpu.lifetime import Resource
-from app.gpu.results import check
+from app.gpu.results import NEEDS_LESS, check
 
 if TYPE_CHECKING:
     from app.gpu.device import Device
@@ -64,10 +65,20 @@ class Binding:
 
 
 def make_set_layout(owner: Resource, device: "Device", bindings: Sequence[Binding], stages: int) -> Handle:
-    """The VkDescriptorSetLayout of `bindings`, owned by `owner`."""
+    """The VkDescriptorSetLayout of `bindings`, owned by `owner`; BungyoError if the device allows fewer of a kind."""
     slots = [binding.slot for binding in bindings]
     if len(set(slots)) != len(slots):
         raise ValueError(f"{owner.name}: two bindings share a slot in {sorted(slots)}")
+    counts, limits = Counter[int](), device.info.limits
+    for binding in bindings:
+        counts[binding.descriptor_type(device)] += binding.count
+    for kind, name, allowed in (
+        (vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, "storage buffers", limits.stage_buffers),
+        (vk.VK_DESCRIPTOR_TYPE_STORAGE_IMAGE, "storage images", limits.stage_images),
+        (vk.VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, "textures", limits.stage_textures),
+    ):
+        if counts[kind] > allowed:
+            raise BungyoError(f"{device.info.name} allows {allowed} {name} a shader; {owner.name} has {counts[kind]}.")
     entries = [
         make(
             "VkDescriptorSetLayoutBinding",
@@ -186,7 +197,7 @@ class BindingSet(Resource):
             raise InputError(
                 f"{item.name or 'A buffer'}: {item.size / 2**20:.0f} MiB are more than the {most / 2**20:.0f} MiB that "
                 f"{device.info.name} can bind.",
-                "A smaller picture, or a mesh of fewer triangles, needs less.",
+                NEEDS_LESS,
             )
         return make("VkDescriptorBufferInfo", buffer=item.handle, offset=0, range=vk.VK_WHOLE_SIZE)
 

@@ -1,6 +1,5 @@
 """Pipelines: what compute, ray-tracing and graphics pipelines share, and the compute pipeline."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.errors import BungyoError
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.bindings import Binding, BindingSet, Bound, make_set_layout
 from app.gpu.lifetime import Resource
@@ -49,22 +47,8 @@ class Pipeline(Resource):
                 raise ValueError(
                     f"{name}: {self.push_size} bytes of push constants, {device.info.limits.push_constants} allowed"
                 )
-            self._check_counts()
             self.set_layout = make_set_layout(self, device, bindings, stages)
             self.layout = self._make_layout()
-
-    def _check_counts(self) -> None:
-        """BungyoError, if the shaders have more descriptors of a kind than the device allows."""
-        info, counts = self._device.info, Counter[int]()
-        for binding in self.bindings:
-            counts[binding.descriptor_type(self._device)] += binding.count
-        for kind, name, allowed in (
-            (vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, "storage buffers", info.limits.stage_buffers),
-            (vk.VK_DESCRIPTOR_TYPE_STORAGE_IMAGE, "storage images", info.limits.stage_images),
-            (vk.VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, "textures", info.limits.stage_textures),
-        ):
-            if counts[kind] > allowed:
-                raise BungyoError(f"{info.name} allows {allowed} {name} a shader; {self.name} has {counts[kind]}.")
 
     def _make_layout(self) -> Handle:
         device = self._device

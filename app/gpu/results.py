@@ -10,6 +10,8 @@ class DeviceLost(BungyoError):
     """The GPU stopped answering (crash, reset, removal); everything made on the device is gone."""
 
 
+NEEDS_LESS = "A smaller picture, or a mesh of fewer triangles, needs less."  # memory
+
 _WORDS = {
     "VK_ERROR_OUT_OF_HOST_MEMORY": "the computer ran out of memory",
     "VK_ERROR_OUT_OF_DEVICE_MEMORY": "the GPU ran out of memory",
@@ -50,4 +52,4 @@ def check(result: int, action: str) -> None:
             "Start the program again; if it happens again, update the GPU driver.",
         )
     full = result in (vk.VK_ERROR_OUT_OF_HOST_MEMORY, vk.VK_ERROR_OUT_OF_DEVICE_MEMORY)
-    raise BungyoError(f"Could not {action}: {words(result)}.", "A smaller --size or mesh needs less." if full else "")
+    raise BungyoError(f"Could not {action}: {words(result)}.", NEEDS_LESS if full else "")

@@ -171,8 +171,9 @@ def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> tup
         points = np.zeros(len(mesh.positions), CACHE_POINT.dtype)
         points["position"], points["normal"] = mesh.positions, mesh.normals
         points["geometric_normal"], points["traced"] = mesh.normals, 1
-        points["ray_mask"], points["two_sided"] = MASK_FACE | MASK_SOLID, scene.two_sided[index]
-        points["hair"] = part.hair
+        points["ray_mask"], points["hair"] = MASK_FACE | MASK_SOLID, part.hair
+        # Of what is clear, the first boundary shows.
+        points["two_sided"] = scene.shows_back_sides[index] and part.material.transmission == 0.0
         offsets[index] = count
         count += len(points)
         groups.append(points)

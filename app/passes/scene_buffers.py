@@ -252,12 +252,6 @@ class SceneBuffers(Owner):
             for part, mesh in zip(self.parts, self.meshes, strict=True)
         ]
 
-    @property
-    def two_sided(self) -> list[bool]:
-        """Of every part, whether light falls on both sides of it: not on the second boundary of what is clear."""
-        clear = (part.material.transmission > 0.0 for part in self.parts)
-        return [shows and not is_clear for shows, is_clear in zip(self.shows_back_sides, clear, strict=True)]
-
     def draw_part(self, command: CommandBuffer, part: int) -> None:
         """Record the draw of all triangles of a part; `indices` must be bound."""
         command.draw_indexed(3 * len(self.meshes[part].triangles), first=int(self.first_indices[part]))

@@ -94,7 +94,7 @@ GatheredLight without_surfaces(GatheredLight sum)
 }
 
 // Whether looks know of the light on the skin that they find: the first update is for that.
-float knows_surfaces() { return state.first_sample > 0u ? 1.0 : 0.0; }
+bool knows_surfaces() { return state.first_sample > 0u; }
 
 // The sums of a fine texel, as far as it has them.
 GatheredLight fine_sums(uint place)
@@ -140,7 +140,7 @@ void add_around(
 {
     sum.whole += sky * (PI * weight);
     sum.looks += weight;
-    sum.lit_looks += weight * knows_surfaces();
+    if (knows_surfaces()) sum.lit_looks += weight;
     sum.looked += weight * direction;
     if (!hidden) {
         sum.ambient_visibility += weight;
@@ -158,7 +158,7 @@ void add_around(
 void add_through(inout GatheredLight sum, vec3 mean_free_path, float thickness, vec3 arriving)
 {
     sum.looks_inward += 1.0;
-    sum.lit_looks_inward += knows_surfaces();
+    if (knows_surfaces()) sum.lit_looks_inward += 1.0;
     sum.thickness += thickness;
     // What is left of light that scatters on its way through, and of what comes in from the sides.
     vec3 attenuation = exp(-thickness / max(TRANSMISSION_REACH * mean_free_path, vec3(1e-5)));
