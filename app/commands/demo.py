@@ -50,6 +50,8 @@ def demo(scene: SceneOptions, out: Path, frames: int | None) -> None:
     """
     from app.window import why_no_display
 
+    for path in scene.other_weights:  # what cannot be read is told now, not when W is pressed
+        load_weights(path)
     reason = why_no_display()
     if reason:
         click.echo(f"There is no display to open a window on ({reason}): drawing pictures into {out} instead.")

@@ -10,7 +10,7 @@ from app.errors import InputError
 from app.scene.checks import Vec3
 from app.scene.gltf import Gltf
 from app.scene.model import DEFAULT_IOR, Material, Texture
-from app.scene.texture_files import linear_mean, to_texture
+from app.scene.texture_files import MOST_PIXELS, linear_mean, to_texture
 
 _AlphaMode = Literal["opaque", "mask", "blend"]
 # Numbers of ours in a material's `extras.bungyo`: what Khronos has no extension for.
@@ -109,10 +109,21 @@ class _Reader:
         where = f"{key} of material {self._material!r}"
         if image is None:
             raise InputError(
-                f"{self._path}: {where} cannot be read (missing, damaged, of an unknown kind, or too large)."
+                f"{self._path}: {where} cannot be read (missing, damaged, of an unknown kind, or of more than"
+                f" {MOST_PIXELS / 1e6:.0f} million pixels)."
             )
-        if reference.get("texCoord", 0) != 0 or "KHR_texture_transform" in reference.get("extensions", {}):
-            warnings.warn(f"{self._path}: {where} has its own texture coordinates, which are ignored.", stacklevel=3)
+        if reference.get("texCoord", 0) != 0:
+            warnings.warn(
+                f"{self._path}: {where} asks for the mesh's texture coordinates number {reference['texCoord']};"
+                " the first ones, number 0, are used.",
+                stacklevel=3,
+            )
+        if "KHR_texture_transform" in reference.get("extensions", {}):
+            warnings.warn(
+                f"{self._path}: {where} is to be moved, turned or scaled on the mesh (KHR_texture_transform), which is"
+                " not done: it is drawn as it is.",
+                stacklevel=3,
+            )
         return to_texture(image, self._path, where, srgb, channel)
 
 

@@ -10,6 +10,8 @@ from PIL import Image
 from app.errors import InputError
 from app.scene.model import Texture
 
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # above that Pillow takes an image for an attack
+
 
 def open_texture(path: Path, owner: Path, srgb: bool, channel: int | None = None) -> Texture:
     """Read the image file `path` that `owner` refers to; InputError names both."""

@@ -96,6 +96,20 @@ def test_bad_headers(tmp_path: Path, change: Callable[[dict[str, Any]], None], m
     refuse(glb.write(tmp_path / "q.glb"), message)
 
 
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ({"texCoord": 1}, r"asks for the mesh's texture coordinates number 1; the first ones, number 0, are used\.$"),
+        ({"extensions": {"KHR_texture_transform": {"scale": [2, 2]}}}, r"\(KHR_texture_transform\), which is not done"),
+    ],
+)
+def test_textures_that_lie_elsewhere_are_told(tmp_path: Path, reference: dict[str, Any], message: str) -> None:
+    glb = Glb()
+    glb.header["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"] |= reference
+    with pytest.warns(UserWarning, match=message):
+        load_mesh(glb.write(tmp_path / "q.glb"))
+
+
 NOISE = png(np.random.default_rng(0).integers(0, 256, (64, 64, 3)))
 
 

@@ -161,16 +161,18 @@ def test_a_session_at_the_window(display: str, hand: Hand, tmp_path: Path) -> No
 
 
 def test_weight_sets_change_while_it_draws(display: str, hand: Hand, tmp_path: Path) -> None:
-    """Other widths, a file that is cut off, and back."""
+    """Other widths, a file that is cut off in the meantime, and back."""
     other, broken = tmp_path / "other", tmp_path / "broken.safetensors"
     WeightSet.untrained((32, 8, 15), slots=2500).save(other)
-    broken.write_bytes((other / "experts.safetensors").read_bytes()[:5000])
+    whole = (other / "experts.safetensors").read_bytes()
+    broken.write_bytes(whole)
     sets = [f"--weights={path}" for path in (ROOT / "weights" / "default", other, broken)]
     with demo(display, hand, tmp_path, "--size", "64x48", *sets) as running:
         running.find()
         running.shows("default")
         wait_for(lambda: running.title().endswith(f" {ENOUGH_SAMPLES} samples"), "the finished picture", 120.0)
         first = running.shot()
+        broken.write_bytes(whole[:5000])
         running.press("w")
         wait_for(lambda: "- other -" in running.title(), "the other weights", 120.0)
         wait_for(lambda: differ(running.shot(), first), "their picture")
@@ -230,6 +232,13 @@ def test_bad_input_with_a_display(display: str, hand: Hand, tmp_path: Path) -> N
         assert running.ends() == 2
         assert running.said("stderr").splitlines()[-1].startswith("bungyo: error: ")
         assert "none.glb" in running.said("stderr")
+
+
+def test_every_weight_set_is_read_at_the_start(display: str, hand: Hand, tmp_path: Path) -> None:
+    sets = (f"--weights={path}" for path in (ROOT / "weights" / "default", tmp_path / "none"))
+    with demo(display, hand, tmp_path, *sets) as running:
+        assert running.ends() == 2
+        assert str(tmp_path / "none") in running.said("stderr")
 
 
 def test_without_a_display_it_draws_into_files(tmp_path: Path) -> None:
