@@ -63,6 +63,7 @@ def open_renderer(
     mode: str,
     say: Callable[[str], None] = _say_nothing,
     draws_networks: bool = True,
+    keeps_light: bool = False,
 ) -> Iterator["Renderer"]:
     """Load what `options` name and yield a renderer for it.
 
@@ -71,6 +72,7 @@ def open_renderer(
         mode: one of app.modes.MODES.
         say: called with what is being done before each step that takes time; may raise to stop.
         draws_networks: whether anybody will see what the networks draw; if so, they should know the face's UV layout.
+        keeps_light: see Renderer.
 
     Raises:
         InputError: a file cannot be used.
@@ -93,6 +95,13 @@ def open_renderer(
     from app.renderer import Renderer
 
     with Renderer(
-        device, scene, weights, size, mode=mode, cache_samples=options.light_samples, gbuffer=options.gbuffer
+        device,
+        scene,
+        weights,
+        size,
+        mode=mode,
+        cache_samples=options.light_samples,
+        gbuffer=options.gbuffer,
+        keeps_light=keeps_light,
     ) as renderer:
         yield renderer

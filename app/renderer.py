@@ -21,6 +21,7 @@ from app.frame_passes import FACE_RADIANCE, FramePasses
 from app.gpu import CommandBuffer, Device, Image
 from app.modes import AOVS, MODES, NEEDS_REFERENCE, VIEW_MODES
 from app.network.weights import WeightSet
+from app.passes.baked_light import BakedLight, is_worthwhile
 from app.passes.composite import composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
@@ -67,6 +68,8 @@ class Renderer(Owner):
         cache_samples: samples a point of the light cache gets before it rests.
         gbuffer: how pixels find what they show: see GBuffer. None: by rays where the device traces them.
         seed: of all random numbers.
+        keeps_light: whether settled light comes from, and goes to, a file where it takes long to gather
+            (app/passes/baked_light.py). Of other lights later on, none is kept.
 
     Attributes:
         antialias_motion: see above. False at first: pictures know nothing of those before.
@@ -90,6 +93,7 @@ class Renderer(Owner):
         cache_samples: int = 32,
         gbuffer: GBufferKind | None = None,
         seed: int = 0,
+        keeps_light: bool = False,
     ) -> None:
         if not scene.face_parts:
             raise InputError("The scene has no face: name the part that is one with --face.")
@@ -116,6 +120,10 @@ class Renderer(Owner):
                 WeightStore(device, weights, lambda some: network_pipeline(device, some, FACE_RADIANCE))
             )
             self._cache = self.own(LightCache(device, self._buffers, **self._cache_options))
+            keeps = keeps_light and is_worthwhile(self._cache)
+            self._baked = BakedLight(self._cache, scene) if keeps else None  # until it is there
+            if self._baked is not None and self._baked.restore():
+                self._baked = None
             self._of_size = self.own(Owner())
             self._retired = self.own(Owner())  # what frames under way may need
             self._of_binding = self.own(Owner())
@@ -160,8 +168,10 @@ class Renderer(Owner):
                 self._cache.bind(self._buffers)
                 self._passes.bind(self._buffers)
                 self._record()
+                self._baked = None
             elif scene.lights.lights != old.lights.lights or scene.environment is not old.environment:
                 self._cache.restart(_moved(old, scene))
+                self._baked = None
             self.restart()
         elif scene.camera != old.camera:
             self.restart()
@@ -253,6 +263,7 @@ class Renderer(Owner):
         With `wait` the GPU is idle afterwards. Without, it still draws this frame, and this call has waited for the one
         before the last: what else runs on the queue (`image.read`, a blit) comes after the frame by itself.
         """
+        self._keep_light()
         reference = self._reference_shown
         enough = reference is not None and self._neural_samples >= _ENOUGH_BESIDE and self._cache.converged
         neural = self._mode != "reference" and not enough
@@ -305,6 +316,14 @@ class Renderer(Owner):
         while not self._cache.converged:
             self._buffers.set_frame(self._scene.camera, *self._size, jitter=_CENTER, sample_index=0, seed=self._seed)
             self._cache.update()
+        self._keep_light()
+
+    def _keep_light(self) -> None:
+        """Write the light that the scene began with, once all of it is there."""
+        if self._baked is not None and self._cache.converged:
+            self._finish()
+            self._baked.keep()
+            self._baked = None
 
     def restart(self) -> None:
         """Forget all samples of the picture, though not those of the light cache."""
@@ -316,6 +335,7 @@ class Renderer(Owner):
         """Forget all samples of the light cache, as if all lights had changed."""
         self._finish()
         self._cache.restart()
+        self._baked = None
 
     def resize(self, width: int, height: int) -> None:
         """Change the picture's size."""

@@ -14,6 +14,7 @@ from app.gpu.memory import Allocation, allocate
 from app.gpu.selection import NO_RAY_TRACING
 from app.network.shader import Variant
 from app.network.weights import WeightSet
+from app.passes.baked_light import NO_BAKED_LIGHT
 from app.passes.tile_variant import OVERRIDE
 from app.scene.default import default_scene
 from app.scene.model import Scene
@@ -44,6 +45,14 @@ def _same_tile_network() -> Iterator[None]:
     """What the tuner once found on this machine must not decide a test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(OVERRIDE, Variant().name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_light() -> Iterator[None]:
+    """Nor must light that was gathered on this machine before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(NO_BAKED_LIGHT, "1")
         yield
 
 

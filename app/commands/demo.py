@@ -78,7 +78,7 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
                 raise _ClosedWhileLoading
 
         try:
-            renderer = stack.enter_context(open_renderer(options, device, size, options.mode, say))
+            renderer = stack.enter_context(open_renderer(options, device, size, options.mode, say, keeps_light=True))
             from app.viewer import Viewer
             from app.weight_switch import WeightSwitch
 
@@ -130,7 +130,7 @@ def _write_pictures(options: SceneOptions, out: Path) -> None:
         click.echo(f"Drawing on {device.info.name}.")
         if not device.raytracing:
             pictures = {mode: samples for mode, samples in pictures.items() if mode not in NEEDS_REFERENCE}
-        with open_renderer(options, device, size, options.mode) as renderer:
+        with open_renderer(options, device, size, options.mode, keeps_light=True) as renderer:
             renderer.settle_lights()
             for mode, samples in pictures.items():
                 renderer.mode = mode

@@ -94,7 +94,9 @@ def render(
     with open_device(scene, raytracing=needs_rays(scene)) as device:
         size = picture_size(scene, device)
         draws_networks = scene.mode in SHOWS_NETWORKS and (not aovs or radiance)
-        with open_renderer(scene, device, size, scene.mode, draws_networks=draws_networks) as renderer:
+        with open_renderer(
+            scene, device, size, scene.mode, draws_networks=draws_networks, keeps_light=True
+        ) as renderer:
             samples = spp or (DEFAULT_NOISY_SAMPLES if scene.mode in NEEDS_REFERENCE else DEFAULT_SAMPLES)
             if aovs and not radiance:
                 samples = 0  # the layer stands for the picture

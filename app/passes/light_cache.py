@@ -7,13 +7,14 @@ does not depend on the size of the screen.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.gpu import Binding, CommandBuffer, Device
+from app.gpu import Binding, Buffer, CommandBuffer, Device
 from app.gpu.bindings import Bound
 from app.passes.light_cache_layout import (
     CACHE_IMAGES,
@@ -170,6 +171,45 @@ class LightCache(Owner):
                 self._known = (1 << min(self.scene.light_count, _KNOWN_LIGHTS)) - 1
             self._kept, self._known = True, self._known & ~gone
         self._gathered_samples = self._gathered_parts = 0
+
+    @property
+    def description(self) -> tuple[object, ...]:
+        """What decides, besides scene, device and code, what is gathered."""
+        of_all = self.size, self.samples, self.samples_per_update, self._seed, self._background
+        return *of_all, type(self._gatherer).__name__
+
+    @property
+    def _sums(self) -> dict[str, Buffer]:
+        """What samples are added to, and how many: images and means can be made of these."""
+        return {
+            "gathered": self.gathered,
+            "fine": self._fine,
+            "visibility": self.visibility,
+            "agreed": self._agreed,
+            "state": self.state,
+        }
+
+    def read_gathered(self) -> dict[str, NDArray[np.uint8]]:
+        """What all samples have come to, for `restore`. The cache must have converged, and the GPU be idle."""
+        if not self.converged:
+            raise ValueError("not all of the light has been gathered")
+        return {name: buffer.read() for name, buffer in self._sums.items()}
+
+    def restore(self, gathered: Mapping[str, NDArray[np.uint8]]) -> None:
+        """Converge by what a cache of the same `description`, scene, device and code has read. The GPU must be idle.
+
+        Raises:
+            KeyError, ValueError: this is not of such a cache; nothing has changed.
+        """
+        sums = self._sums
+        if any(gathered[name].nbytes != buffer.size for name, buffer in sums.items()):
+            raise ValueError("this is the light of another scene")
+        for name, buffer in sums.items():
+            buffer.write(gathered[name])
+        self.device.submit(self._blur)
+        self._kept, self._known = False, 0
+        self._gathered_samples, self._gathered_parts = self.samples, 0
+        self._unit = float(gathered["state"].view(CACHE_STATE.dtype)["unit"][0])
 
     def bind(self, scene: SceneBuffers) -> None:
         """Gather this scene's light from now on, with the buffers it has now; start over. The GPU must be idle."""

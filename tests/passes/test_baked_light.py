@@ -1,0 +1,231 @@
+"""Light that was gathered once is there at once the next time, and only where nothing has changed."""
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.gpu import Device
+from app.network.weights import WeightSet
+from app.passes import baked_light
+from app.passes.baked_light import FEWEST_SAMPLES, NO_BAKED_LIGHT, BakedLight, is_worthwhile
+from app.passes.light_cache import LightCache, LightKind
+from app.passes.light_cache_layout import CACHE_IMAGES, VERTEX_LIGHT
+from app.passes.scene_buffers import SceneBuffers
+from app.renderer import Renderer
+from app.scene.lights import AreaLight
+from app.scene.model import Scene, Texture
+from tests.conftest import SIZE, Keep
+
+Cached = Callable[..., LightCache]
+
+
+@pytest.fixture
+def buffers(gpu: Device, face: Scene, keep: Keep) -> SceneBuffers:
+    scene: SceneBuffers = keep(SceneBuffers(gpu, face))
+    scene.set_frame(face.camera, 16, 16, jitter=(0.0, 0.0), sample_index=0)
+    return scene
+
+
+@pytest.fixture
+def cached(gpu: Device, buffers: SceneBuffers, keep: Keep) -> Cached:
+    """Makes a light cache that has gathered nothing."""
+
+    def make(**options: Any) -> LightCache:
+        cache: LightCache = keep(LightCache(gpu, buffers, **{"size": 32, "samples": 3, **options}))
+        return cache
+
+    return make
+
+
+def settle(cache: LightCache) -> LightCache:
+    while not cache.converged:
+        cache.update()
+    return cache
+
+
+def light(cache: LightCache) -> dict[str, NDArray[Any]]:
+    """All that other passes read of it."""
+    images = {name: image.read() for name, (image, _) in zip(CACHE_IMAGES, cache.images, strict=True)}
+    vertices = cache.vertex_lights.read(VERTEX_LIGHT.dtype)
+    return images | {name: vertices[name] for name in VERTEX_LIGHT.dtype.names or ()}
+
+
+def assert_same(one: LightCache, other: LightCache) -> None:
+    expected = light(one)
+    assert max(np.abs(array.astype(np.float64)).max() for array in expected.values()) > 0.0
+    for name, array in light(other).items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["trace", "maps"])
+def test_it_is_the_same_light(
+    kind: LightKind, gpu: Device, face: Scene, buffers: SceneBuffers, cached: Cached, tmp_path: Path
+) -> None:
+    if kind == "trace" and not gpu.raytracing:
+        pytest.skip("the device has no ray tracing")
+    gathered = settle(cached(kind=kind))
+    BakedLight(gathered, face, tmp_path).keep()
+    restored = cached(kind=kind)
+    assert BakedLight(restored, face, tmp_path).restore()
+    assert restored.converged and restored.progress == 1.0
+    assert_same(gathered, restored)
+
+    # It goes on from there as the other does.
+    key = face.lights.lights[0]
+    assert isinstance(key, AreaLight)
+    x, y, z = key.center
+    moved = replace(key, center=(x + 0.3, y, z))
+    lights = replace(face.lights, lights=(moved, *face.lights.lights[1:]))
+    assert not buffers.set_lights(replace(face, lights=lights))
+    buffers.set_frame(face.camera, 16, 16, jitter=(0.0, 0.0), sample_index=0)
+    before = light(gathered)
+    for cache in (gathered, restored):
+        cache.restart([0])
+        cache.update()
+        cache.update()
+    assert_same(gathered, restored)
+    assert (light(gathered)["LIGHTS"] != before["LIGHTS"]).any()
+
+
+def test_light_of_anything_else_is_not_taken(face: Scene, cached: Cached, tmp_path: Path) -> None:
+    def path(scene: Scene = face, **options: Any) -> Path:
+        return BakedLight(cached(**options), scene, tmp_path).path
+
+    def with_skin(**changes: Any) -> Scene:
+        index = next(index for index, part in enumerate(face.parts) if part.face)
+        part = replace(face.parts[index], **changes)
+        return replace(face, parts=(*face.parts[:index], part, *face.parts[index + 1 :]))
+
+    skin = next(part for part in face.parts if part.face)
+    texture = skin.material.albedo_map
+    assert texture is not None and face.environment is not None
+    pixels = texture.pixels.copy()
+    pixels[0, 0, 0] ^= 1
+    positions = skin.mesh.positions.copy()
+    positions[0, 0] += 1e-4
+    shifted = skin.transform.copy()
+    shifted[0, 3] += 1e-4
+    others = [
+        path(samples=4),
+        path(seed=1),
+        path(size=40),
+        path(samples_per_update=2),
+        path(background=False),
+        path(replace(face, lights=replace(face.lights, lights=face.lights.lights[1:]))),
+        path(replace(face, environment=None)),
+        path(replace(face, environment=replace(face.environment, rotation=1.0))),
+        path(with_skin(material=replace(skin.material, albedo_map=Texture(pixels, texture.srgb, texture.name)))),
+        path(with_skin(material=replace(skin.material, mean_free_path=(3.0, 2.0, 1.0)))),
+        path(with_skin(mesh=replace(skin.mesh, positions=positions))),
+        path(with_skin(transform=shifted)),
+    ]
+    assert len({path(), *others}) == 1 + len(others)
+    # What does not change the light that arrives.
+    assert path(face.with_camera(face.camera.orbit(1.0, 0.0))) == path()
+    assert path(replace(face, lights=replace(face.lights, exposure=3.0))) == path()
+
+
+def test_other_code_gathers_anew(face: Scene, cached: Cached, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = cached()
+    before = BakedLight(cache, face, tmp_path).path
+    monkeypatch.setattr(baked_light, "_code", lambda: b"other")
+    assert BakedLight(cache, face, tmp_path).path != before
+
+
+@pytest.mark.parametrize("damage", ["bit", "cut off", "empty", "folder"])
+def test_a_damaged_file_is_no_light(damage: str, face: Scene, cached: Cached, tmp_path: Path) -> None:
+    settled = settle(cached())
+    baked = BakedLight(settled, face, tmp_path)
+    if damage == "folder":
+        baked.path.mkdir()
+    else:
+        baked.keep()
+        data = bytearray(baked.path.read_bytes())
+        data[len(data) // 2] ^= 1
+        baked.path.write_bytes({"bit": bytes(data), "cut off": bytes(data[:5000]), "empty": b""}[damage])
+    fresh = cached()
+    assert not BakedLight(fresh, face, tmp_path).restore()
+    assert fresh.progress == 0.0
+    baked.keep()  # in its place, or not at all
+    assert BakedLight(fresh, face, tmp_path).restore() == (damage != "folder")
+
+
+def test_light_of_another_size_is_refused(cached: Cached) -> None:
+    settled, fresh = settle(cached()), cached(size=40)
+    with pytest.raises(ValueError, match="the light of another scene"):
+        fresh.restore(settled.read_gathered())
+    assert fresh.progress == 0.0
+    with pytest.raises(ValueError, match="not all of the light has been gathered"):
+        fresh.read_gathered()
+
+
+def test_the_oldest_goes_when_room_is_short(face: Scene, cached: Cached, tmp_path: Path) -> None:
+    settled = settle(cached())
+    first = BakedLight(settled, face, tmp_path)
+    first.keep()
+    size = first.path.stat().st_size
+    for name, age in (("older", 300.0), ("newer", 200.0)):
+        (tmp_path / name).write_bytes(bytes(size))
+        os.utime(tmp_path / name, (age, age))
+    os.utime(first.path, (100.0, 100.0))
+    assert first.restore()  # used now, so no longer the oldest
+    second = BakedLight(settled, replace(face, environment=None), tmp_path, room=int(2.5 * size))
+    second.keep()
+    assert {path.name for path in tmp_path.iterdir()} == {first.path.name, second.path.name}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where renderers keep light; they always find it worth the while."""
+    monkeypatch.setattr(baked_light, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("app.renderer.is_worthwhile", lambda _: True)
+    return tmp_path / "light"
+
+
+def test_renderers_keep_the_light_they_begin_with(gpu: Device, face: Scene, weights: WeightSet, folder: Path) -> None:
+    def make(keeps_light: bool = True) -> Renderer:
+        return Renderer(gpu, face, weights, SIZE, cache_size=32, cache_samples=2, keeps_light=keeps_light)
+
+    def picture(renderer: Renderer) -> NDArray[np.uint8]:
+        while renderer.samples < 3:  # which begin anew with the last of the light
+            renderer.render()
+        return renderer.read()
+
+    other_lights = replace(face, lights=replace(face.lights, lights=face.lights.lights[:1]))
+    with closing(make(keeps_light=False)) as renderer:
+        renderer.settle_lights()
+    with closing(make()) as renderer:
+        renderer.render()
+        renderer.scene = other_lights  # before all of it was there
+        renderer.settle_lights()
+        renderer.render()
+    assert not folder.exists()
+    with closing(make()) as renderer:
+        first = picture(renderer)
+    assert len(list(folder.iterdir())) == 1
+    with closing(make()) as renderer:
+        assert renderer.lights_settled
+        np.testing.assert_array_equal(picture(renderer), first)
+        renderer.scene = other_lights
+        renderer.settle_lights()
+        renderer.render()
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_only_what_takes_long_is_kept(cached: Cached, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(NO_BAKED_LIGHT, raising=False)
+    cache = cached(samples=FEWEST_SAMPLES)
+    monkeypatch.setattr(cache.device, "info", replace(cache.device.info, kind="cpu"))
+    assert is_worthwhile(cache) and not is_worthwhile(cached(samples=FEWEST_SAMPLES - 1))
+    monkeypatch.setenv(NO_BAKED_LIGHT, "1")
+    assert not is_worthwhile(cache)
+    monkeypatch.delenv(NO_BAKED_LIGHT)
+    monkeypatch.setattr(cache.device, "info", replace(cache.device.info, kind="discrete"))
+    assert not is_worthwhile(cache)
