@@ -22,7 +22,7 @@ from app.passes.light_cache import LightCache
 from app.scene.model import Scene
 
 NO_BAKED_LIGHT = "BUNGYO_NO_BAKED_LIGHT"
-"""Environment variable: if set, light is always gathered, and none is kept."""
+"""Environment variable: if set, but not to 0, light is always gathered, and none is kept."""
 FEWEST_SAMPLES = 8  # of a point of the light cache: fewer are gathered in about the time that all else takes to start
 ROOM = 1_000_000_000  # bytes of all files together; the one that was used least recently goes first
 _APP = Path(__file__).resolve().parents[1]
@@ -30,9 +30,8 @@ _APP = Path(__file__).resolve().parents[1]
 
 def is_worthwhile(cache: LightCache) -> bool:
     """Whether its light takes so long to gather that it should be kept."""
-    return (
-        cache.device.info.kind == "cpu" and cache.samples >= FEWEST_SAMPLES and not os.environ.get(NO_BAKED_LIGHT, "")
-    )
+    switched_off = os.environ.get(NO_BAKED_LIGHT, "") not in ("", "0")
+    return cache.device.info.kind == "cpu" and cache.samples >= FEWEST_SAMPLES and not switched_off
 
 
 class BakedLight:

@@ -220,7 +220,7 @@ def test_renderers_keep_the_light_they_begin_with(gpu: Device, face: Scene, weig
 
 
 def test_only_what_takes_long_is_kept(cached: Cached, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(NO_BAKED_LIGHT, raising=False)
+    monkeypatch.setenv(NO_BAKED_LIGHT, "0")
     cache = cached(samples=FEWEST_SAMPLES)
     monkeypatch.setattr(cache.device, "info", replace(cache.device.info, kind="cpu"))
     assert is_worthwhile(cache) and not is_worthwhile(cached(samples=FEWEST_SAMPLES - 1))
