@@ -21,7 +21,7 @@ from app.frame_passes import FACE_RADIANCE, FramePasses
 from app.gpu import CommandBuffer, Device, Image
 from app.modes import AOVS, MODES, NEEDS_REFERENCE, VIEW_MODES
 from app.network.weights import WeightSet
-from app.passes.baked_light import BakedLight, is_worthwhile
+from app.passes.baked_light import BakedLight, BakedLights, is_worthwhile
 from app.passes.composite import composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.layers import read_layer
@@ -69,7 +69,7 @@ class Renderer(Owner):
         gbuffer: how pixels find what they show: see GBuffer. None: by rays where the device traces them.
         seed: of all random numbers.
         keeps_light: whether settled light comes from, and goes to, a file where it takes long to gather
-            (app/passes/baked_light.py). Of other lights later on, none is kept.
+            (app/passes/baked_light.py). Not that of lights which move: what they leave as it was is not gathered anew.
 
     Attributes:
         antialias_motion: see above. False at first: pictures know nothing of those before.
@@ -121,9 +121,8 @@ class Renderer(Owner):
             )
             self._cache = self.own(LightCache(device, self._buffers, **self._cache_options))
             keeps = keeps_light and is_worthwhile(self._cache)
-            self._baked = BakedLight(self._cache, scene) if keeps else None  # until it is there
-            if self._baked is not None and self._baked.restore():
-                self._baked = None
+            self._kept_lights = BakedLights(self._cache, scene.parts) if keeps else None
+            self._find_light()
             self._of_size = self.own(Owner())
             self._retired = self.own(Owner())  # what frames under way may need
             self._of_binding = self.own(Owner())
@@ -168,10 +167,11 @@ class Renderer(Owner):
                 self._cache.bind(self._buffers)
                 self._passes.bind(self._buffers)
                 self._record()
-                self._baked = None
+                self._find_light()
             elif scene.lights.lights != old.lights.lights or scene.environment is not old.environment:
-                self._cache.restart(_moved(old, scene))
-                self._baked = None
+                moved = _moved(old, scene)
+                self._cache.restart(moved)
+                self._find_light(all_of_it=moved is None)
             self.restart()
         elif scene.camera != old.camera:
             self.restart()
@@ -318,8 +318,15 @@ class Renderer(Owner):
             self._cache.update()
         self._keep_light()
 
+    def _find_light(self, all_of_it: bool = True) -> None:
+        """Take the scene's light from its file, if there is one; if `all_of_it` is gathered anew, it gets one later."""
+        self._baked: BakedLight | None = None
+        if self._kept_lights is not None and all_of_it:
+            baked = self._kept_lights.under(self._scene)
+            self._baked = None if baked.restore() else baked
+
     def _keep_light(self) -> None:
-        """Write the light that the scene began with, once all of it is there."""
+        """Write the scene's light into its file, once all of it is there."""
         if self._baked is not None and self._cache.converged:
             self._finish()
             self._baked.keep()

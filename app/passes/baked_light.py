@@ -19,7 +19,7 @@ from safetensors.numpy import load, save
 
 from app.gpu.shader import SHADER_FOLDER, cache_folder, store_atomically
 from app.passes.light_cache import LightCache
-from app.scene.model import Scene
+from app.scene.model import Part, Scene
 
 NO_BAKED_LIGHT = "BUNGYO_NO_BAKED_LIGHT"
 """Environment variable: if set, but not to 0, light is always gathered, and none is kept."""
@@ -34,22 +34,42 @@ def is_worthwhile(cache: LightCache) -> bool:
     return cache.device.info.kind == "cpu" and cache.samples >= FEWEST_SAMPLES and not switched_off
 
 
-class BakedLight:
-    """The file that the settled light of a scene is kept in.
+class BakedLights:
+    """The files that settled light of a cache is kept in, by the lights that shine.
 
     Args:
-        cache: gathers the light of `scene`.
-        scene: what is lit; camera and exposure do not matter.
-        folder: of all such files; None means `cache_folder()/light`.
+        cache: gathers the light.
+        parts: what is lit.
+        folder: of the files; None means `cache_folder()/light`.
         room: bytes of all files together.
+    """
+
+    def __init__(
+        self, cache: LightCache, parts: tuple[Part, ...], folder: Path | None = None, room: int = ROOM
+    ) -> None:
+        self._cache, self._room = cache, room
+        self._folder = folder or cache_folder() / "light"
+        info = cache.device.info
+        self._digest = hashlib.sha256(_code())
+        _feed(self._digest, (info.name, info.driver, cache.description, parts))
+
+    def under(self, scene: Scene) -> "BakedLight":
+        """The file of a scene of these parts; camera and exposure do not matter."""
+        digest = self._digest.copy()
+        _feed(digest, (scene.lights.lights, scene.environment))
+        return BakedLight(self._cache, self._folder / digest.hexdigest()[:32], self._room)
+
+
+class BakedLight:
+    """A file that the settled light of a scene is kept in; see `BakedLights`.
 
     Attributes:
         path: the file, which need not be there.
     """
 
-    def __init__(self, cache: LightCache, scene: Scene, folder: Path | None = None, room: int = ROOM) -> None:
+    def __init__(self, cache: LightCache, path: Path, room: int) -> None:
         self._cache, self._room = cache, room
-        self.path = (folder or cache_folder() / "light") / _key(cache, scene)
+        self.path = path
 
     def restore(self) -> bool:
         """Give the cache all of its light, if the file is there and undamaged. The GPU must be idle."""
@@ -78,14 +98,6 @@ class BakedLight:
                 return
             path.unlink(missing_ok=True)
             excess -= status.st_size
-
-
-def _key(cache: LightCache, scene: Scene) -> str:
-    info = cache.device.info
-    digest = hashlib.sha256(_code())
-    _feed(digest, (info.name, info.driver, cache.description))
-    _feed(digest, (scene.parts, scene.lights.lights, scene.environment))
-    return digest.hexdigest()[:32]
 
 
 @cache

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.controls import turned
 from app.gpu import Device
 from app.network.weights import WeightSet
 from app.passes import baked_light
-from app.passes.baked_light import FEWEST_SAMPLES, NO_BAKED_LIGHT, BakedLight, is_worthwhile
+from app.passes.baked_light import FEWEST_SAMPLES, NO_BAKED_LIGHT, BakedLight, BakedLights, is_worthwhile
 from app.passes.light_cache import LightCache, LightKind
 from app.passes.light_cache_layout import CACHE_IMAGES, VERTEX_LIGHT
 from app.passes.scene_buffers import SceneBuffers
@@ -44,6 +45,10 @@ def cached(gpu: Device, buffers: SceneBuffers, keep: Keep) -> Cached:
     return make
 
 
+def baked(cache: LightCache, scene: Scene, folder: Path, **options: Any) -> BakedLight:
+    return BakedLights(cache, scene.parts, folder, **options).under(scene)
+
+
 def settle(cache: LightCache) -> LightCache:
     while not cache.converged:
         cache.update()
@@ -71,9 +76,9 @@ def test_it_is_the_same_light(
     if kind == "trace" and not gpu.raytracing:
         pytest.skip("the device has no ray tracing")
     gathered = settle(cached(kind=kind))
-    BakedLight(gathered, face, tmp_path).keep()
+    baked(gathered, face, tmp_path).keep()
     restored = cached(kind=kind)
-    assert BakedLight(restored, face, tmp_path).restore()
+    assert baked(restored, face, tmp_path).restore()
     assert restored.converged and restored.progress == 1.0
     assert_same(gathered, restored)
 
@@ -96,7 +101,7 @@ def test_it_is_the_same_light(
 
 def test_light_of_anything_else_is_not_taken(face: Scene, cached: Cached, tmp_path: Path) -> None:
     def path(scene: Scene = face, **options: Any) -> Path:
-        return BakedLight(cached(**options), scene, tmp_path).path
+        return baked(cached(**options), scene, tmp_path).path
 
     def with_skin(**changes: Any) -> Scene:
         index = next(index for index, part in enumerate(face.parts) if part.face)
@@ -134,27 +139,27 @@ def test_light_of_anything_else_is_not_taken(face: Scene, cached: Cached, tmp_pa
 
 def test_other_code_gathers_anew(face: Scene, cached: Cached, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = cached()
-    before = BakedLight(cache, face, tmp_path).path
+    before = baked(cache, face, tmp_path).path
     monkeypatch.setattr(baked_light, "_code", lambda: b"other")
-    assert BakedLight(cache, face, tmp_path).path != before
+    assert baked(cache, face, tmp_path).path != before
 
 
 @pytest.mark.parametrize("damage", ["bit", "cut off", "empty", "folder"])
 def test_a_damaged_file_is_no_light(damage: str, face: Scene, cached: Cached, tmp_path: Path) -> None:
     settled = settle(cached())
-    baked = BakedLight(settled, face, tmp_path)
+    kept = baked(settled, face, tmp_path)
     if damage == "folder":
-        baked.path.mkdir()
+        kept.path.mkdir()
     else:
-        baked.keep()
-        data = bytearray(baked.path.read_bytes())
+        kept.keep()
+        data = bytearray(kept.path.read_bytes())
         data[len(data) // 2] ^= 1
-        baked.path.write_bytes({"bit": bytes(data), "cut off": bytes(data[:5000]), "empty": b""}[damage])
+        kept.path.write_bytes({"bit": bytes(data), "cut off": bytes(data[:5000]), "empty": b""}[damage])
     fresh = cached()
-    assert not BakedLight(fresh, face, tmp_path).restore()
+    assert not baked(fresh, face, tmp_path).restore()
     assert fresh.progress == 0.0
-    baked.keep()  # in its place, or not at all
-    assert BakedLight(fresh, face, tmp_path).restore() == (damage != "folder")
+    kept.keep()  # in its place, or not at all
+    assert baked(fresh, face, tmp_path).restore() == (damage != "folder")
 
 
 def test_light_of_another_size_is_refused(cached: Cached) -> None:
@@ -168,7 +173,7 @@ def test_light_of_another_size_is_refused(cached: Cached) -> None:
 
 def test_the_oldest_goes_when_room_is_short(face: Scene, cached: Cached, tmp_path: Path) -> None:
     settled = settle(cached())
-    first = BakedLight(settled, face, tmp_path)
+    first = baked(settled, face, tmp_path)
     first.keep()
     size = first.path.stat().st_size
     for name, age in (("older", 300.0), ("newer", 200.0)):
@@ -176,7 +181,7 @@ def test_the_oldest_goes_when_room_is_short(face: Scene, cached: Cached, tmp_pat
         os.utime(tmp_path / name, (age, age))
     os.utime(first.path, (100.0, 100.0))
     assert first.restore()  # used now, so no longer the oldest
-    second = BakedLight(settled, replace(face, environment=None), tmp_path, room=int(2.5 * size))
+    second = baked(settled, replace(face, environment=None), tmp_path, room=int(2.5 * size))
     second.keep()
     assert {path.name for path in tmp_path.iterdir()} == {first.path.name, second.path.name}
 
@@ -189,7 +194,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "light"
 
 
-def test_renderers_keep_the_light_they_begin_with(gpu: Device, face: Scene, weights: WeightSet, folder: Path) -> None:
+def test_renderers_keep_light_that_has_settled(gpu: Device, face: Scene, weights: WeightSet, folder: Path) -> None:
     def make(keeps_light: bool = True) -> Renderer:
         return Renderer(gpu, face, weights, SIZE, cache_size=32, cache_samples=2, keeps_light=keeps_light)
 
@@ -198,25 +203,40 @@ def test_renderers_keep_the_light_they_begin_with(gpu: Device, face: Scene, weig
             renderer.render()
         return renderer.read()
 
-    other_lights = replace(face, lights=replace(face.lights, lights=face.lights.lights[:1]))
+    def files() -> int:
+        return len(list(folder.iterdir())) if folder.exists() else 0
+
+    fewer = replace(face, lights=replace(face.lights, lights=face.lights.lights[:1]))
+    key, *others = face.lights.lights
+    moved = replace(face, lights=replace(face.lights, lights=(turned(key, 0.3, 0.0, np.zeros(3)), *others)))
     with closing(make(keeps_light=False)) as renderer:
         renderer.settle_lights()
+    assert files() == 0
     with closing(make()) as renderer:
         renderer.render()
-        renderer.scene = other_lights  # before all of it was there
-        renderer.settle_lights()
-        renderer.render()
-    assert not folder.exists()
-    with closing(make()) as renderer:
+        renderer.scene = moved  # before all of the light was there
+        picture(renderer)
+        assert files() == 0
+        renderer.scene = fewer
+        assert not renderer.lights_settled
+        under_fewer = picture(renderer)
+        assert files() == 1
+        renderer.scene = face
+        assert not renderer.lights_settled
         first = picture(renderer)
-    assert len(list(folder.iterdir())) == 1
+    assert files() == 2
     with closing(make()) as renderer:
         assert renderer.lights_settled
         np.testing.assert_array_equal(picture(renderer), first)
-        renderer.scene = other_lights
-        renderer.settle_lights()
-        renderer.render()
-    assert len(list(folder.iterdir())) == 1
+        renderer.scene = fewer
+        assert renderer.lights_settled
+        np.testing.assert_array_equal(picture(renderer), under_fewer)
+        renderer.scene = face
+        assert renderer.lights_settled
+        renderer.gather_lights_anew()
+        assert not renderer.lights_settled
+        np.testing.assert_array_equal(picture(renderer), first)
+    assert files() == 2
 
 
 def test_only_what_takes_long_is_kept(cached: Cached, monkeypatch: pytest.MonkeyPatch) -> None:
