@@ -12,6 +12,7 @@ from app.weight_sets import load_weights
 if TYPE_CHECKING:
     from app.gpu import Device
     from app.renderer import Renderer
+    from app.scene.model import Scene
 
 # Drawn on a CPU, a smaller picture keeps the head moving.
 DEFAULT_SIZE, DEFAULT_SIZE_CPU = (1280, 720), (640, 480)
@@ -55,6 +56,23 @@ def needs_rays(options: SceneOptions) -> Literal[True] | None:
     return True if options.gbuffer == "trace" or options.mode in NEEDS_REFERENCE else None
 
 
+def load_scene(options: SceneOptions, size: tuple[int, int]) -> "Scene":
+    """Load the face, lights and surroundings that `options` name, for pictures of `size`.
+
+    Raises:
+        InputError: a file cannot be used.
+    """
+    from app.scene.default import default_scene
+
+    return default_scene(
+        mesh=options.mesh,
+        lights=options.lights,
+        environment=options.environment,
+        face=options.face,
+        aspect=size[0] / size[1],
+    )
+
+
 @contextmanager
 def open_renderer(
     options: SceneOptions,
@@ -64,6 +82,7 @@ def open_renderer(
     say: Callable[[str], None] = _say_nothing,
     draws_networks: bool = True,
     keeps_light: bool = False,
+    scene: "Scene | None" = None,
 ) -> Iterator["Renderer"]:
     """Load what `options` name and yield a renderer for it.
 
@@ -73,22 +92,16 @@ def open_renderer(
         say: called with what is being done before each step that takes time; may raise to stop.
         draws_networks: whether anybody will see what the networks draw; if so, they should know the face's UV layout.
         keeps_light: see Renderer.
+        scene: what `load_scene` returned for these options, if it has been called.
 
     Raises:
         InputError: a file cannot be used.
     """
     say("loading the networks")
     weights = load_weights(options.weights)
-    say("loading the face")
-    from app.scene.default import default_scene
-
-    scene = default_scene(
-        mesh=options.mesh,
-        lights=options.lights,
-        environment=options.environment,
-        face=options.face,
-        aspect=size[0] / size[1],
-    )
+    if scene is None:
+        say("loading the face")
+        scene = load_scene(options, size)
     if draws_networks:
         check_layout(options, scene, weights)
     say("compiling the shaders")

@@ -17,6 +17,7 @@ class SceneOptions:
     Args:
         mesh: GLB, OBJ or PLY file.
         lights: light set-up, a TOML file.
+        other_lights: further light set-ups, for who can change them.
         environment: environment map, .exr or .hdr.
         face: names of the materials or parts that are face.
         weights: folder with the trained networks.
@@ -31,6 +32,7 @@ class SceneOptions:
 
     mesh: Path | None = None
     lights: Path | None = None
+    other_lights: tuple[Path, ...] = ()
     environment: Path | None = None
     face: tuple[str, ...] = ()
     weights: Path | None = None

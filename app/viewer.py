@@ -11,9 +11,11 @@ from app.controls import Controls
 from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Swapchain
 from app.interruption import uninterrupted
+from app.light_switch import LightSwitch
 from app.modes import MODES, NEEDS_REFERENCE
 from app.pictures import first_free, write_png
 from app.renderer import Renderer
+from app.scene.assets import ENVIRONMENT_SUFFIXES
 from app.weight_switch import WeightSwitch
 from app.window import Window
 
@@ -40,7 +42,11 @@ class Viewer:
         window, device, renderer: all open; they stay open when the viewer closes.
         out: folder for screenshots; made when needed.
         weights: the weight sets to go through; stays open as well.
+        lights: the light set-ups to go through.
         on_shown: called with the mode of every picture that has been handed to the window.
+
+    Attributes:
+        dropped_face: a mesh file that somebody has dropped onto the window, which is for another renderer to draw.
     """
 
     def __init__(
@@ -50,10 +56,13 @@ class Viewer:
         renderer: Renderer,
         out: Path,
         weights: WeightSwitch,
+        lights: LightSwitch,
         on_shown: Callable[[str], object] = _take_no_notice,
     ) -> None:
         self._window, self._device, self._renderer, self._out = window, device, renderer, out
-        self._weights, self._on_shown = weights, on_shown
+        self._weights, self._lights, self._on_shown = weights, lights, on_shown
+        self.dropped_face: Path | None = None
+        self._dropped: list[Path] = []  # and not looked at yet
         self._controls = Controls(renderer, MODES)
         self._milliseconds = 0.0
         self._last_frame: float | None = None  # when it was handed over; None after a rest
@@ -64,9 +73,13 @@ class Viewer:
         window.input = self
 
     def run(self, frames: int | None = None) -> None:
-        """Draw until the window is closed, or `frames` frames have been shown."""
-        shown = 0
+        """Draw until the window is closed, `frames` frames have been shown, or a face has been dropped onto it."""
+        shown, self.dropped_face = 0, None
         while not self._window.closing and shown != frames:
+            self._take_dropped()
+            if self.dropped_face is not None:
+                return
+            self._lights.update()
             self._weights.update()
             size = self._window.framebuffer_size
             if 0 in size:  # minimised
@@ -132,6 +145,7 @@ class Viewer:
         parts = (
             renderer.mode,
             self._weights.label,
+            self._lights.label,
             f"{self._milliseconds:.1f} ms",
             f"{renderer.samples} samples",
             light,
@@ -174,13 +188,15 @@ class Viewer:
     # What the window reports (app.window.Input).
 
     def press(self, name: str) -> bool:
-        """F1 prints the keys, F12 saves the picture, W takes the next weight set; all others are for the controls."""
+        """F1 prints the keys, F12 saves the picture, W and L take the next networks and lights; else see Controls."""
         if name == "F1":
             click.echo(self.help())
         elif name == "F12":
             self._save_screenshot()
         elif name == "W":
             self._weights.next()
+        elif name == "L":
+            self._lights.next()
         else:
             try:
                 return self._controls.press(name)
@@ -200,10 +216,31 @@ class Viewer:
         """Come closer."""
         self._controls.zoom(clicks)
 
+    def drop(self, files: list[Path]) -> None:
+        """Use files once this frame is done: a light set-up, an environment map, networks or a face."""
+        self._dropped += files
+
+    def _take_dropped(self) -> None:
+        while self._dropped:
+            file = self._dropped.pop(0)
+            suffix = file.suffix.lower()
+            if suffix == ".toml":
+                self._lights.use(file)
+            elif suffix in ENVIRONMENT_SUFFIXES:
+                self._lights.use_environment(file)
+            elif suffix == ".safetensors" or file.is_dir():
+                self._weights.use(file)
+            else:
+                self.dropped_face = file
+
     def help(self) -> str:
         """Return a table of the mouse's and the keys' meanings."""
         rows = [*_MOUSE_HELP, *((" ".join(key.names).lower(), key.does) for key in self._controls.keys)]
+        rows.append(("l", f"next light set-up: {', '.join(self._lights.names)}"))
         rows.append(("w", f"next weight set: {', '.join(self._weights.names)}"))
+        rows.append(
+            ("drop a file here", "a face, lights (.toml), surroundings (.exr, .hdr) or networks (their folder)")
+        )
         rows += [("f12", f"save the picture in {self._out}"), ("f1", "this help"), ("esc", "close")]
         return "\n".join(f"  {what:<30} {does}" for what, does in rows)
 

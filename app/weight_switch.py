@@ -65,6 +65,17 @@ class WeightSwitch:
             click.echo("There is only one weight set; more can be given with --weights.")
         self._asked, self._unusable = (self._asked + 1) % len(self._sets), None
 
+    def use(self, path: Path) -> None:
+        """Ask for a set, and go through it with the others from then on."""
+        if path not in self._sets:
+            self._sets = (*self._sets, path)
+        self._asked, self._unusable = self._sets.index(path), None
+
+    @property
+    def sets(self) -> tuple[Path, ...]:
+        """All of them, the one that is shown first."""
+        return self._sets[self._shown :] + self._sets[: self._shown]
+
     def update(self) -> None:
         """Use what is ready, and begin with what was asked for. By the thread that draws, between two frames."""
         if self._coming is not None and self._coming.done():

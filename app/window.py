@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Protocol, Self
 
@@ -31,6 +32,9 @@ class Input(Protocol):
 
     def zoom(self, clicks: float) -> None:
         """The wheel turned; positive away from the hand."""
+
+    def drop(self, files: list[Path]) -> None:
+        """Files were dragged here and let go."""
 
 
 def why_no_display() -> str:
@@ -84,6 +88,7 @@ class Window:
                 glfw.set_char_callback(self.handle, self._character)
                 glfw.set_cursor_pos_callback(self.handle, self._moved)
                 glfw.set_scroll_callback(self.handle, self._scrolled)
+                glfw.set_drop_callback(self.handle, self._dropped)
                 glfw.set_window_refresh_callback(self.handle, self._refresh)
             self._open = stack.pop_all()
 
@@ -177,6 +182,10 @@ class Window:
     def _scrolled(self, _: Any, dx: float, dy: float) -> None:
         if self.input:
             self.input.zoom(dy)
+
+    def _dropped(self, _: Any, files: list[str]) -> None:
+        if self.input:
+            self.input.drop([Path(file) for file in files])
 
     def _refresh(self, _: Any) -> None:
         self.damaged = True

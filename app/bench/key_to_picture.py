@@ -16,6 +16,7 @@ from pathlib import Path
 
 from app.errors import BungyoError
 from app.gpu import Device
+from app.light_switch import LightSwitch
 from app.open_renderer import open_device, open_renderer
 from app.renderer import Renderer
 from app.scene_options import SceneOptions
@@ -156,8 +157,9 @@ def key_view(options: SceneOptions, size: tuple[int, int]) -> Iterator[KeyView |
             sets = (options.weights or DEFAULT_WEIGHTS,)
             switch = WeightSwitch(renderer, sets, load_weights, window.wake)
             stack.callback(switch.close)
+            lights = LightSwitch(renderer, [renderer.scene.lights.file])
             watch = _Watch(device)
-            viewer = stack.enter_context(Viewer(window, device, renderer, Path("out"), switch, watch.look))
+            viewer = stack.enter_context(Viewer(window, device, renderer, Path("out"), switch, lights, watch.look))
             yield KeyView(window, renderer, viewer, watch, typist)
             return
     yield reason

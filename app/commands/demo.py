@@ -10,12 +10,15 @@ import click
 from app.commands.options import debug_option, scene_options
 from app.errors import InputError
 from app.layout_check import check_layout
-from app.open_renderer import needs_rays, open_device, open_renderer, picture_size
+from app.open_renderer import load_scene, needs_rays, open_device, open_renderer, picture_size
 from app.scene_options import SceneOptions
 from app.weight_sets import load_weights, weight_sets
 
 if TYPE_CHECKING:
+    from app.gpu import Device
     from app.network.weights import WeightSet
+    from app.scene.model import Scene
+    from app.window import Window
 
 # Without a window: the pictures that tell most, and samples a pixel for each. The renderer keeps the samples of
 # the first two, so the last shows both at once and costs nothing.
@@ -28,11 +31,12 @@ Examples:
   bungyo demo --mesh jane.glb --weights weights/jane      (other UVs than the avatars': docs/own-face.md)
   bungyo demo --mode split --size 960x540
   bungyo demo --weights weights/default --weights out/new      (W goes from one to the other)
+  bungyo demo --lights rim --lights my.toml      (L goes from one to the other; my.toml may be edited meanwhile)
 """
 
 
 @click.command(epilog=EXAMPLES)
-@scene_options(several_weights=True)
+@scene_options(several=True)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -55,8 +59,9 @@ def demo(scene: SceneOptions, out: Path, frames: int | None) -> None:
     reason = why_no_display()
     if reason:
         click.echo(f"There is no display to open a window on ({reason}): drawing pictures into {out} instead.")
-        if scene.other_weights:
-            click.echo(f"They are drawn with {scene.weights}, the first of the weight sets.")
+        for first, others in ((scene.lights, scene.other_lights), (scene.weights, scene.other_weights)):
+            if others:
+                click.echo(f"They are drawn with {first}, the first that was given.")
         _draw_pictures(scene, out)
     else:
         _show(scene, out, frames)
@@ -68,33 +73,70 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
     with ExitStack() as stack:
         stack.enter_context(glfw_ready())  # a device for windows asks it what it needs
         device = stack.enter_context(open_device(options, window=True, raytracing=needs_rays(options)))
+        window = stack.enter_context(Window(picture_size(options, device), "bungyo"))
+        scene: Scene | None = None
+        with suppress(_ClosedWhileLoading):
+            while True:
+                another = _show_face(options, scene, device, window, out, frames)
+                if another is None:
+                    return
+                options, scene = another
+
+
+def _show_face(
+    options: SceneOptions, scene: "Scene | None", device: "Device", window: "Window", out: Path, frames: int | None
+) -> "tuple[SceneOptions, Scene] | None":
+    """Show a face until the window is closed (None), or until another one, to go on with, has been dropped onto it."""
+
+    def say(what: str) -> None:
+        window.title = f"bungyo - {what}"
+        window.poll()
+        if window.closing:
+            raise _ClosedWhileLoading
+
+    with ExitStack() as stack:
         size = picture_size(options, device)
-        window = stack.enter_context(Window(size, "bungyo"))
+        renderer = stack.enter_context(
+            open_renderer(options, device, size, options.mode, say, keeps_light=True, scene=scene)
+        )
+        from app.light_switch import LightSwitch, set_ups
+        from app.viewer import Viewer
+        from app.weight_switch import WeightSwitch
 
-        def say(what: str) -> None:
-            window.title = f"bungyo - {what}"
-            window.poll()
-            if window.closing:
-                raise _ClosedWhileLoading
+        def load(path: Path) -> "WeightSet":
+            weights = load_weights(path)
+            check_layout(replace(options, weights=path), renderer.scene, weights)
+            return weights
 
-        try:
-            renderer = stack.enter_context(open_renderer(options, device, size, options.mode, say, keeps_light=True))
-            from app.viewer import Viewer
-            from app.weight_switch import WeightSwitch
-
-            def load(path: Path) -> "WeightSet":
-                weights = load_weights(path)
-                check_layout(replace(options, weights=path), renderer.scene, weights)
-                return weights
-
-            renderer.antialias_motion = True
-            switch = WeightSwitch(renderer, weight_sets(options), load, window.wake)
-            stack.callback(switch.close)
-            with Viewer(window, device, renderer, out, switch) as viewer:
-                click.echo(f"Drawing on {device.info.name}. F1 lists the keys, Esc closes.")
-                viewer.run(frames)
-        except _ClosedWhileLoading:
-            return
+        renderer.antialias_motion = True
+        lights = LightSwitch(renderer, set_ups(options, renderer.scene.lights), options.environment)
+        switch = WeightSwitch(renderer, weight_sets(options), load, window.wake)
+        stack.callback(switch.close)
+        viewer = stack.enter_context(Viewer(window, device, renderer, out, switch, lights))
+        if scene is None:
+            click.echo(f"Drawing on {device.info.name}. F1 lists the keys, Esc closes.")
+        while True:
+            viewer.run(frames)
+            if viewer.dropped_face is None:
+                return None
+            say(f"loading {viewer.dropped_face.name}")
+            first, *others = (file for file in lights.files if file is not None)
+            another = replace(
+                options,
+                mesh=viewer.dropped_face,
+                face=(),
+                lights=first,
+                other_lights=tuple(others),
+                environment=lights.environment,
+                weights=switch.sets[0],
+                other_weights=switch.sets[1:],
+                mode=renderer.mode,
+                size=renderer.size,
+            )
+            try:
+                return another, load_scene(another, renderer.size)
+            except InputError as error:
+                click.echo(f"bungyo: error: {error.message} The face stays as it is.", err=True)
 
 
 class _ClosedWhileLoading(Exception):

@@ -147,33 +147,49 @@ def engine_options(*, engine: str, workers: str, cluster: str) -> Callable[[Comm
 
 
 _FILE = click.Path(path_type=Path)
-_SUBJECT = (
-    click.option(
-        "--mesh",
-        type=_FILE,
-        metavar="FILE",
-        help="Face to draw: GLB, OBJ or PLY with texture coordinates.",
-    ),
-    click.option(
-        "--lights",
-        type=_FILE,
-        metavar="FILE",
-        help="Light set-up, a TOML file like assets/lights/studio.toml.",
-    ),
-    click.option(
-        "--env",
-        "environment",
-        type=_FILE,
-        metavar="FILE",
-        help="Environment map (.exr, .hdr) in place of the set-up's.",
-    ),
-    click.option(
-        "--face",
-        multiple=True,
-        metavar="NAME",
-        help="A material or part that is face; repeatable.  [default: those named skin or face]",
-    ),
-)
+
+
+def _subject(several: bool) -> tuple[Callable[[Command], Command], ...]:
+    def more(key: str) -> str:
+        return f"; repeatable: {key} goes from one to the next" if several else ""
+
+    return (
+        click.option(
+            "--mesh",
+            type=_FILE,
+            metavar="FILE",
+            help="Face to draw: GLB, OBJ or PLY with texture coordinates.",
+        ),
+        click.option(
+            "--lights",
+            type=_FILE,
+            multiple=several,
+            metavar="FILE",
+            help=f"Light set-up, a TOML file like assets/lights/studio.toml{more('L')}.",
+        ),
+        click.option(
+            "--env",
+            "environment",
+            type=_FILE,
+            metavar="FILE",
+            help="Environment map (.exr, .hdr) in place of the set-up's.",
+        ),
+        click.option(
+            "--face",
+            multiple=True,
+            metavar="NAME",
+            help="A material or part that is face; repeatable.  [default: those named skin or face]",
+        ),
+        click.option(
+            "--weights",
+            type=_FILE,
+            multiple=several,
+            metavar="DIR",
+            help=f"Trained networks{more('W')}.  [default: those in weights/]",
+        ),
+    )
+
+
 _PICTURE = (
     click.option(
         "--mode",
@@ -207,27 +223,21 @@ _PICTURE = (
 )
 
 
-def _weights_option(several: bool) -> Callable[[Command], Command]:
-    more = "; repeatable: W goes from one to the next" if several else ""
-    text = f"Trained networks{more}.  [default: those in weights/]"
-    return click.option("--weights", type=_FILE, multiple=several, metavar="DIR", help=text)
-
-
-def scene_options(*, several_weights: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def scene_options(*, several: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the options that say what to draw to a command, which receives them as `scene: SceneOptions`.
 
-    With `several_weights`, --weights may be given several times.
+    With `several`, --lights and --weights may be given several times.
     """
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def with_scene(**given: Any) -> Any:
             values = {field.name: given.pop(field.name) for field in fields(SceneOptions) if field.name in given}
-            if several_weights:
-                first, *others = values["weights"] or (None,)
-                values |= {"weights": first, "other_weights": tuple(others)}
+            for name in ("lights", "weights") if several else ():
+                first, *others = values[name] or (None,)
+                values |= {name: first, f"other_{name}": tuple(others)}
             return command(scene=SceneOptions(**values), **given)
 
-        return _all_of(*_SUBJECT, _weights_option(several_weights), *_PICTURE)(with_scene)
+        return _all_of(*_subject(several), *_PICTURE)(with_scene)
 
     return add

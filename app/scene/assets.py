@@ -29,6 +29,11 @@ def find_environment(name: str | Path, relative_to: Path | None = None) -> Path:
     return _find(name, relative_to or Path(), folder, ENVIRONMENT_SUFFIXES, "environment map")
 
 
+def light_set_ups() -> list[Path]:
+    """The light set-ups that ship, in assets/lights."""
+    return sorted((ASSETS / "lights").glob("*.toml"))
+
+
 def environment_maps() -> list[Path]:
     """The environment maps that ship, in assets/environments."""
     return sorted((ASSETS / "environments").glob("*.exr"))

@@ -47,13 +47,23 @@ def default_scene(
     path = Path(mesh) if mesh is not None else DEFAULT_HEAD
     parts, own_lights = _in_metres(load_mesh(path, face), load_glb_lights(path) if lights is None else (), path)
     rig = LightRig(own_lights) if own_lights else load_lights(find_lights(lights or DEFAULT_LIGHTS))
-    if environment is not None:
-        file = find_environment(environment)
-        rig = replace(rig, environment=replace(rig.environment or EnvironmentRef(file), path=file))
+    rig = with_environment(rig, environment)
     scene = Scene(parts, rig, load_environment(rig))
     if not rig.lights and scene.environment is None:
         warnings.warn("Nothing lights the face: there are neither lights nor an environment map.", stacklevel=2)
     return scene.with_camera(Camera().fit(scene.bounds(face_only=True), aspect))
+
+
+def with_environment(rig: LightRig, environment: str | Path | None) -> LightRig:
+    """Return the light set-up with another environment map, if there is one; turn and intensity stay.
+
+    Raises:
+        InputError: there is no such map.
+    """
+    if environment is None:
+        return rig
+    file = find_environment(environment)
+    return replace(rig, environment=replace(rig.environment or EnvironmentRef(file), path=file))
 
 
 def _in_metres(

@@ -7,7 +7,7 @@ Rec.709 colour. With exposure 0, radiance 1 is white.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -193,11 +193,13 @@ class LightRig:
         lights: any number of lights.
         environment: the environment map it wants, or None for black surroundings.
         exposure: EV; the picture is multiplied by 2**exposure before tone mapping. -16..12.
+        file: where it was read from, if from a file of its own; rigs from different files may be equal.
     """
 
     lights: tuple[Light, ...] = ()
     environment: EnvironmentRef | None = None
     exposure: float = 0.0
+    file: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Turn a list of lights into a tuple."""
@@ -295,7 +297,7 @@ def load_lights(path: str | Path) -> LightRig:
         except InputError as error:
             raise InputError(f"{path}: environment.path: {error.message}", error.hint) from None
         environment = EnvironmentRef(file, math.radians(e.rotation_degrees), e.intensity)
-    return LightRig(tuple(lights), environment, rig.exposure)
+    return LightRig(tuple(lights), environment, rig.exposure, path)
 
 
 def _explain(message: str) -> str:

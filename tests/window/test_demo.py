@@ -15,6 +15,8 @@ from PIL import Image, ImageGrab
 
 from app.network.weights import WeightSet
 from app.viewer import ENOUGH_SAMPLES
+from tests.scene.foreign_head import write_foreign_head
+from tests.window.drag import drag
 from tests.window.hand import Hand, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -189,6 +191,55 @@ def test_weight_sets_change_while_it_draws(display: str, hand: Hand, tmp_path: P
         assert running.ends() == 0
         assert "next weight set: default, other, broken" in running.said("stdout")
         assert running.said("stderr") == said  # nothing from the validation layer either
+
+
+def test_other_light_and_another_face(display: str, hand: Hand, tmp_path: Path) -> None:
+    """By key, by writing a file, and by dropping files; what cannot be used is a line."""
+    mine = tmp_path / "mine.toml"
+    sun = '[[light]]\ntype = "directional"\ndirection = [1, 0, -1]\nirradiance = {}\n'
+    mine.write_text(sun.format(1.0))
+    options = ("--size", "96x96", "--mode", "reference", "--lights", "studio", "--lights", str(mine))
+
+    def error() -> str:
+        lines = [line for line in running.said("stderr").splitlines() if line.startswith("bungyo: error: ")]
+        return lines[-1] if lines else ""
+
+    with demo(display, hand, tmp_path, *options) as running:
+        running.find()
+        running.shows("studio")
+        studio = running.shot()
+        running.press("l")
+        running.shows("mine")
+        before = running.shot()
+        assert differ(before, studio)
+        mine.write_text(sun.format(8.0))
+        wait_for(lambda: running.shot().mean() > before.mean() * 1.3, "a brighter picture")
+        mine.write_text("brighter, please")
+        wait_for(lambda: "mine.toml: is not valid TOML" in error(), "what is wrong with the file")
+
+        faces = {name: tmp_path / name for name in ("broken.glb", "other.obj")}
+        faces["broken.glb"].write_bytes(b"glTF")
+        write_foreign_head(faces["other.obj"])
+        mine.write_text(sun.format(2.0))
+        before = running.shot()
+        drag(display, running.window, [faces["broken.glb"]])
+        wait_for(lambda: "broken.glb: is not a GLB file. The face stays as it is." in error(), "what is wrong with it")
+        running.shows("mine")
+        drag(display, running.window, [faces["other.obj"]])
+        wait_for(lambda: "bungyo - reference" not in running.title(), "another face")
+        running.shows("mine")
+        assert differ(running.shot(), before) and running.shot().shape == before.shape
+        running.press("l")
+        running.shows("studio")
+        drag(display, running.window, [faces["broken.glb"], ROOT / "assets" / "lights" / "rim.toml"])
+        running.shows("rim")
+        running.press("n", "F1", "Escape")
+        assert running.ends() == 0
+        assert "next light set-up: mine, studio, rim" in running.said("stdout")
+        said = [line for line in running.said("stderr").splitlines() if not line.startswith("  ")]
+        errors = [line for line in said if line.startswith("bungyo: error: ")]
+        (warning,) = (line for line in said if line not in errors)
+        assert len(errors) == 3 and "its UVs are not those that the networks" in warning
 
 
 def test_it_closes_after_the_frames_asked_for(display: str, hand: Hand, tmp_path: Path) -> None:

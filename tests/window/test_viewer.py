@@ -12,6 +12,7 @@ from app import viewer as viewer_module
 from app.controls import Controls
 from app.errors import InputError
 from app.gpu import DeviceLost
+from app.light_switch import LightSwitch
 from app.passes.progressive_reference import must_interleave
 from app.renderer import Renderer
 from app.scene.camera import Camera
@@ -146,7 +147,8 @@ def run(
     anything: Any = renderer
     shown: Any = window
     switch = WeightSwitch(anything, [Path("weights/default")], lambda _: pytest.fail("nothing to load"), lambda: None)
-    with closing(switch), Viewer(shown, device, anything, out, switch) as viewer:
+    lights = LightSwitch(anything, [Path("studio.toml"), Path("lamp.toml")])
+    with closing(switch), Viewer(shown, device, anything, out, switch, lights) as viewer:
         swapchain: Any = viewer._swapchain
         window.swapchain, window.renderer = swapchain, renderer  # type: ignore[attr-defined]
         viewer.run(frames)
@@ -291,12 +293,47 @@ def test_a_lost_gpu_takes_no_surface_along(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(viewer_module, "Swapchain", FakeSwapchain)
     device: Any = SimpleNamespace(wait_idle=lost, info=SimpleNamespace(kind="discrete"))
-    parts: Any = (FakeWindow(), device, FakeRenderer(), Path("out"), SimpleNamespace(names=[]))
+    parts: Any = (
+        FakeWindow(),
+        device,
+        FakeRenderer(),
+        Path("out"),
+        SimpleNamespace(names=[]),
+        SimpleNamespace(names=[]),
+    )
     viewer = Viewer(*parts)
     with pytest.raises(DeviceLost):
         viewer.close()
     swapchain: Any = viewer._swapchain
     assert swapchain.closed
+
+
+def test_dropped_files_go_where_they_belong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Between two frames; a face ends the run, and the rest stays for the next."""
+    names = ("sun.toml", "sky.EXR", "face.glb", "moon.toml")
+
+    def drop(window: Any) -> None:
+        window.input.drop([Path(name) for name in names])
+        assert capsys.readouterr().err == ""
+
+    def end(window: Any) -> None:
+        window.closing = True
+
+    viewers: list[Viewer] = []
+
+    def enter(viewer: Viewer) -> Viewer:
+        viewers.append(viewer)
+        return viewer
+
+    monkeypatch.setattr(Viewer, "__enter__", enter)
+    window = FakeWindow(*nothing(3), drop, *nothing(3), end)
+    run(monkeypatch, window)
+    (viewer,) = viewers
+    said = capsys.readouterr().err
+    assert not window.closing and viewer.dropped_face == Path("face.glb")
+    assert "sun.toml" in said and "moon.toml" in said and said.count("The light stays as it is.") == 3
 
 
 def test_frames(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +347,16 @@ def test_help_and_screenshot(
     keys = [lambda window: window.input.press("F1"), lambda window: window.input.press("F12")]
     run(monkeypatch, FakeWindow(*keys), out=tmp_path / "new")
     said = capsys.readouterr().out
-    rows = ("left drag", "wheel", "left right up down", "f12", "esc", "weight set: default", "reference (path traced)")
+    rows = (
+        "left drag",
+        "wheel",
+        "left right up down",
+        "f12",
+        "esc",
+        "weight set: default",
+        "light set-up: studio, lamp",
+        "reference (path traced)",
+    )
     for word in rows:
         assert word in said
     assert f"saved {tmp_path / 'new' / 'screenshot_0001.png'}" in said

@@ -4,6 +4,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from app.gpu import Device, live_objects
+from app.light_switch import LightSwitch
 from app.network.weights import WeightSet
 from app.renderer import Renderer
 from app.scene.camera import Camera
@@ -32,7 +33,8 @@ def test_frames_of_the_window_make_nothing(on_screen: str, tmp_path: Path) -> No
         )
         renderer.antialias_motion = True  # as the demo has it
         switch = stack.enter_context(closing(WeightSwitch(renderer, [tmp_path], WeightSet.load, window.wake)))
-        viewer = stack.enter_context(Viewer(window, device, renderer, tmp_path, switch))
+        lights = LightSwitch(renderer, [None])
+        viewer = stack.enter_context(Viewer(window, device, renderer, tmp_path, switch, lights))
         viewer.run(8)  # the window system has three or four images
         made = device.objects_made
         assert made["VkSwapchainKHR"] == 1 and made["VkCommandPool"] > 0

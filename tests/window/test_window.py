@@ -1,11 +1,14 @@
 """The window delivers keys and mouse moves, and closes cleanly."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from app import window as window_module
 from app.window import NoDisplay, Window, why_no_display
+from tests.window.drag import drag
 from tests.window.hand import Hand
 
 
@@ -15,6 +18,7 @@ class Recorder:
     def __init__(self) -> None:
         self.keys: list[str] = []
         self.moves: list[tuple[str, float, float]] = []
+        self.files: list[Path] = []
 
     def press(self, name: str) -> bool:
         self.keys.append(name)
@@ -28,6 +32,9 @@ class Recorder:
 
     def zoom(self, clicks: float) -> None:
         self.moves.append(("zoom", clicks, 0.0))
+
+    def drop(self, files: list[Path]) -> None:
+        self.files += files
 
     def total(self, kind: str) -> tuple[float, float]:
         """Sum of all moves of a kind."""
@@ -80,6 +87,16 @@ def test_keys_and_mouse(on_screen: str, hand: Hand) -> None:
         hand.do("mousemove_relative", "10", "10")  # no button is down
         window.wait(0.1)
         assert recorder.moves == before
+
+
+def test_files_are_dropped(on_screen: str, hand: Hand, tmp_path: Path) -> None:
+    files = [tmp_path / "a b.toml", tmp_path / "\u5206\u696d.glb"]
+    with Window((200, 100), "bungyo test") as window, ThreadPoolExecutor(1) as beside:
+        window.input = recorder = Recorder()
+        done = beside.submit(drag, on_screen, hand.window("bungyo test"), files)
+        until(window, done.done)
+        done.result()
+        assert recorder.files == files
 
 
 def test_resize_and_title(on_screen: str, hand: Hand) -> None:

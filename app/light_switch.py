@@ -1,0 +1,131 @@
+"""Light set-ups that a person goes through while the demo draws; one whose file is written meanwhile is shown anew."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import click
+
+from app.errors import InputError
+from app.scene.assets import find_lights, light_set_ups
+from app.scene.default import load_environment, with_environment
+from app.scene.environment import Environment
+from app.scene.lights import LightRig, load_lights
+from app.scene.model import Scene
+from app.scene_options import SceneOptions
+
+SetUp = Path | None  # a light set-up's file; None: the lights that came with the face
+
+
+class Drawn(Protocol):
+    """The part of app.renderer.Renderer that shows other light, by assigning to it."""
+
+    scene: Scene
+
+
+def set_ups(options: SceneOptions, first: LightRig) -> tuple[SetUp, ...]:
+    """Return the light set-ups to go through after `first`, and it: those that `options` name, or all that ship.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if options.lights is not None:
+        return first.file, *(find_lights(name) for name in options.other_lights)
+    return first.file, *(file for file in light_set_ups() if file != first.file)
+
+
+class LightSwitch:
+    """Goes from set-up to set-up. One that cannot be used costs a sentence, and the light stays as it is.
+
+    Args:
+        drawn: shows the first set-up.
+        files: of the set-ups, at least one.
+        environment: a map in the place of all set-ups' own, if any.
+
+    Attributes:
+        environment: the same, or the last one that was dropped.
+    """
+
+    def __init__(self, drawn: Drawn, files: Sequence[SetUp], environment: Path | None = None) -> None:
+        self._drawn, self._files, self.environment = drawn, list(files), environment
+        self._own = drawn.scene.lights  # what None stands for
+        self._shown = 0
+        self._written: tuple[int, int]
+        self._remember(drawn.scene.lights, drawn.scene.environment)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all set-ups."""
+        return tuple("the face's own" if file is None else file.stem for file in self._files)
+
+    @property
+    def files(self) -> tuple[SetUp, ...]:
+        """Of all set-ups, the one that is shown first."""
+        return *self._files[self._shown :], *self._files[: self._shown]
+
+    @property
+    def label(self) -> str:
+        """What is shown; "" where there is only one set-up."""
+        return self.names[self._shown] if len(self._files) > 1 else ""
+
+    def next(self) -> None:
+        """Show the set-up after this one."""
+        if len(self._files) == 1:
+            click.echo("There is only one light set-up; more can be given with --lights.")
+        else:
+            self._show((self._shown + 1) % len(self._files))
+
+    def use(self, file: Path) -> None:
+        """Show the set-up in a file, and go through it with the others from then on."""
+        if file in self._files:
+            self._show(self._files.index(file))
+            return
+        self._files.append(file)
+        if not self._show(len(self._files) - 1):
+            self._files.pop()
+
+    def use_environment(self, file: Path) -> None:
+        """Show an environment map in the place of all set-ups' own from then on."""
+        before, self.environment = self.environment, file
+        if not self._show(self._shown):
+            self.environment = before
+
+    def update(self) -> None:
+        """Show the set-up anew if one of its files has been written since. Between two frames."""
+        times = self._times()
+        if times != self._written and all(times):
+            self._written = times  # what is wrong with it is said once
+            self._show(self._shown)
+
+    def _show(self, index: int) -> bool:
+        file = self._files[index]
+        try:
+            rig = with_environment(self._own if file is None else load_lights(file), self.environment)
+            # The same object where it is the same map: then what it lights need not be gathered anew.
+            known = rig.environment == self._lit_by.environment and self._times()[1] == self._map_written
+            environment = self._map if known else load_environment(rig)
+            self._drawn.scene = replace(self._drawn.scene, lights=rig, environment=environment)
+        except InputError as error:
+            click.echo(f"bungyo: error: {error.message} The light stays as it is.", err=True)
+            return False
+        self._shown = index
+        self._remember(rig, environment)
+        return True
+
+    def _remember(self, rig: LightRig, environment: Environment | None) -> None:
+        self._lit_by, self._map = rig, environment
+        self._written = self._times()
+        self._map_written = self._written[1]
+
+    def _times(self) -> tuple[int, int]:
+        """When the set-up and its environment map were written; 0 while one is not there, 1 where there is none."""
+        environment = self._lit_by.environment
+        return _written(self._lit_by.file), _written(None if environment is None else environment.path)
+
+
+def _written(file: Path | None) -> int:
+    try:
+        return 1 if file is None else file.stat().st_mtime_ns
+    except OSError:  # an editor is about to rename the new one
+        return 0

@@ -1,0 +1,191 @@
+"""Light set-ups at the window: one after the other, from files that change, and from files that cannot be used."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.errors import InputError
+from app.light_switch import LightSwitch, set_ups
+from app.pictures import write_exr
+from app.scene.assets import find_environment, find_lights, light_set_ups
+from app.scene.default import load_environment, with_environment
+from app.scene.lights import DirectionalLight, LightRig, PointLight, load_lights
+from app.scene.model import Scene
+from app.scene_options import SceneOptions
+
+SUN = '[[light]]\ntype = "directional"\ndirection = [0, 0, -1]\nirradiance = {}\n'
+SKY = '[environment]\npath = "{}"\n'
+
+
+class Files:
+    """Light set-ups in a folder; each write is a second later than the last."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._time = folder, 1_000_000_000
+
+    def write(self, name: str, text: str) -> Path:
+        path = self._folder / name
+        path.write_text(text)
+        return self.later(path)
+
+    def later(self, path: Path) -> Path:
+        self._time += 1
+        os.utime(path, (self._time, self._time))
+        return path
+
+    def sky(self, name: str, radiance: float) -> Path:
+        path = self._folder / name
+        write_exr(path, {"": np.full((4, 8, 3), radiance, np.float32)})
+        return self.later(path)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+def drawn(file: Path, environment: Path | None = None) -> Any:
+    """Shows a scene that is lit by a set-up."""
+    rig = with_environment(load_lights(file), environment)
+    return SimpleNamespace(scene=Scene((), rig, load_environment(rig)))
+
+
+def irradiance(shows: Any) -> float:
+    (light,) = shows.scene.lights.lights
+    assert isinstance(light, DirectionalLight)
+    return light.irradiance
+
+
+def radiance(shows: Any) -> float:
+    return float(shows.scene.environment.pixels.mean())
+
+
+def test_one_after_the_other(files: Files) -> None:
+    paths = [files.write(f"{name}.toml", SUN.format(number)) for name, number in (("a", 1), ("b", 2), ("c", 3))]
+    shows = drawn(paths[0])
+    switch = LightSwitch(shows, paths)
+    assert switch.names == ("a", "b", "c")
+    seen = []
+    for _ in range(4):
+        seen.append((switch.label, irradiance(shows), switch.files[0]))
+        switch.next()
+    assert seen == [("a", 1.0, paths[0]), ("b", 2.0, paths[1]), ("c", 3.0, paths[2]), ("a", 1.0, paths[0])]
+
+
+def test_a_single_one(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    path = files.write("a.toml", SUN.format(1))
+    shows = drawn(path)
+    switch = LightSwitch(shows, [path])
+    before = shows.scene
+    switch.next()
+    assert shows.scene is before and switch.label == ""
+    assert "more can be given with --lights" in capsys.readouterr().out
+
+
+def test_the_lights_that_came_with_the_face(files: Files) -> None:
+    path = files.write("a.toml", SUN.format(1))
+    own = LightRig((PointLight(),))
+    shows: Any = SimpleNamespace(scene=Scene((), own))
+    switch = LightSwitch(shows, (*set_ups(SceneOptions(), own)[:1], path))
+    assert switch.names == ("the face's own", "a")
+    switch.next()
+    assert irradiance(shows) == 1.0
+    switch.next()
+    assert shows.scene.lights == own
+
+
+def test_a_file_that_is_written_shows_at_once(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    path = files.write("a.toml", SUN.format(1))
+    shows = drawn(path)
+    switch = LightSwitch(shows, [path])
+    before = shows.scene
+    switch.update()
+    assert shows.scene is before
+    files.write("a.toml", SUN.format(5))
+    switch.update()
+    assert irradiance(shows) == 5.0
+
+    # While it is being replaced there is none; then it is broken, which is said once; then it is mended.
+    path.unlink()
+    switch.update()
+    files.write("a.toml", SUN.format('"bright"'))
+    switch.update()
+    switch.update()
+    assert irradiance(shows) == 5.0
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "light[0].irradiance must be a number, not text." in said
+    assert said.endswith("The light stays as it is.\n")
+    files.write("a.toml", SUN.format(6))
+    switch.update()
+    assert irradiance(shows) == 6.0
+    assert capsys.readouterr().err == ""
+
+
+def test_the_map_stays_the_same_where_it_is_the_same(files: Files) -> None:
+    """Of another map all light is gathered anew."""
+    sky = files.sky("sky.exr", 1.0)
+    path = files.write("a.toml", SKY.format("sky.exr") + SUN.format(1))
+    shows = drawn(path)
+    switch = LightSwitch(shows, [path])
+    first = shows.scene.environment
+    files.write("a.toml", SKY.format("sky.exr") + SUN.format(2))
+    switch.update()
+    assert irradiance(shows) == 2.0 and shows.scene.environment is first
+    files.sky("sky.exr", 3.0)
+    switch.update()
+    assert radiance(shows) == pytest.approx(3.0)
+    second = shows.scene.environment
+    files.write("a.toml", SKY.format("sky.exr") + "rotation_degrees = 90\n" + SUN.format(2))
+    switch.update()
+    assert shows.scene.environment is not second and shows.scene.environment.rotation == pytest.approx(np.pi / 2)
+    # What was turned at the window is as the file says after the next change of it.
+    shows.scene = replace(shows.scene, environment=replace(shows.scene.environment, rotation=1.0))
+    files.write("a.toml", SKY.format("sky.exr") + SUN.format(2))
+    switch.update()
+    assert shows.scene.environment.rotation == 0.0
+    assert sky.exists()
+
+
+def test_dropped_files(files: Files, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    first = files.write("a.toml", SUN.format(1))
+    shows = drawn(first)
+    switch = LightSwitch(shows, [first])
+    other = files.write("b.toml", SKY.format(files.sky("black.exr", 0.0)) + SUN.format(2))
+    switch.use(other)
+    assert switch.names == ("a", "b") and switch.label == "b" and irradiance(shows) == 2.0
+    switch.use(first)
+    switch.use(other)
+    assert switch.names == ("a", "b") and radiance(shows) == 0.0
+
+    sky = files.sky("sky.exr", 2.0)
+    switch.use_environment(sky)
+    assert radiance(shows) == pytest.approx(2.0) and irradiance(shows) == 2.0 and switch.environment == sky
+    switch.next()
+    assert switch.label == "a" and radiance(shows) == pytest.approx(2.0)
+
+    # What cannot be used.
+    scene = shows.scene
+    switch.use(tmp_path / "none.toml")
+    switch.use_environment(other)
+    assert shows.scene is scene and switch.names == ("a", "b") and switch.environment == sky
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and all(line.startswith("bungyo: error: ") for line in said)
+
+
+def test_which_there_are() -> None:
+    studio = load_lights(find_lights("studio"))
+    shipped = light_set_ups()
+    assert find_lights("studio") in shipped and len(shipped) >= 3
+    everything = set_ups(SceneOptions(), studio)
+    assert everything[0] == studio.file and sorted(map(str, everything)) == sorted(map(str, shipped))
+    named = SceneOptions(lights=Path("studio"), other_lights=(Path("rim"),))
+    assert set_ups(named, studio) == (studio.file, find_lights("rim"))
+    assert set_ups(SceneOptions(lights=Path("studio")), studio) == (studio.file,)
+    with pytest.raises(InputError, match="no such light set-up"):
+        set_ups(replace(named, other_lights=(Path("moon"),)), studio)
+    assert find_environment("studio").is_file()
