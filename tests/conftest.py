@@ -1,6 +1,7 @@
 """Fixtures for all tests: one real GPU (or lavapipe) for the session, watched by the validation layer."""
 
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -138,6 +139,14 @@ def coarse_light() -> Iterator[None]:
     """The test is `coarsely_lit`."""
     with coarsely_lit():
         yield
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[int], None]]:
+    """A function that limits the size of files: writing beyond it fails half-way, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.fixture

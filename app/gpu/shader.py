@@ -6,6 +6,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from app.errors import BungyoError
@@ -150,16 +151,16 @@ class ShaderCompiler:
 
 def store_atomically(path: Path, data: bytes) -> None:
     """Write a cache file beside its place and rename it there; a disk that refuses costs only the cache."""
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(data)
-        try:
-            os.replace(file.name, path)
-        except OSError:
-            os.unlink(file.name)
-    except OSError:
-        return
+            try:
+                file.write(data)
+                file.close()
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
 
 
 def _prelude(stage: str, defines: Mapping[str, str | int]) -> str:

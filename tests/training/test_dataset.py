@@ -3,7 +3,7 @@
 import json
 import resource
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -177,14 +177,6 @@ def test_a_kill_loses_at_most_its_shard(tmp_path: Path, monkeypatch: pytest.Monk
         assert not list(path.glob("hashes/*/*.part"))
     fill(path, range(len(known), 6))
     assert contents(path) == contents(whole)
-
-
-@pytest.fixture
-def small_disk() -> Iterator[Callable[[int], None]]:
-    """A function that limits the size of files: writing beyond it fails half-way, as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize("room", [100, TILE_DTYPE.itemsize + 1])
