@@ -133,6 +133,13 @@ void add_sky(inout GatheredLight sum, vec3 direction, vec3 weighted, float cosin
     sum.sky_moment += luminance(weighted) * direction;
 }
 
+// What a surface reflects this way, or some of it; for `weight` see add_around.
+void add_reflected(inout GatheredLight sum, vec3 direction, float weight, vec3 reflected, float cosine, float entering)
+{
+    sum.reflected += reflected * (PI * entering * weight);
+    sum.reflected_moment += (luminance(reflected) * PI * weight / max(cosine, 1e-3)) * direction;
+}
+
 // A direction over the hemisphere. `weight`: what it counts for, 1 where directions are drawn by their cosine; `sky`: what
 // the environment sends from there, `reflected`: what the surface there does, if one hides the environment.
 void add_around(
@@ -142,16 +149,14 @@ void add_around(
     sum.looks += weight;
     if (knows_surfaces()) sum.lit_looks += weight;
     sum.looked += weight * direction;
-    if (!hidden) {
-        sum.ambient_visibility += weight;
-        sum.open += weight * direction;
-        sum.seen += sky * (PI * entering * weight);
-    } else {
-        sum.reflected += reflected * (PI * entering * weight);
+    if (hidden) {
+        add_reflected(sum, direction, weight, reflected, cosine, entering);
+        return;
     }
-    vec3 toward = (PI * weight / max(cosine, 1e-3)) * direction;
-    if (hidden) sum.reflected_moment += luminance(reflected) * toward;
-    else sum.sky_moment += luminance(sky) * toward;
+    sum.ambient_visibility += weight;
+    sum.open += weight * direction;
+    sum.seen += sky * (PI * entering * weight);
+    sum.sky_moment += (luminance(sky) * PI * weight / max(cosine, 1e-3)) * direction;
 }
 
 // A look inwards that comes out again after `thickness`, where `arriving` light falls on the skin, or comes out nowhere.
