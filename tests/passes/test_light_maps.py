@@ -29,7 +29,8 @@ class Caches:
 
     def __init__(self, gpu: Device) -> None:
         self.scene = default_scene(aspect=1.0)
-        floor = Part("floor", quad((0.0, -3.0, 0.0), (9.0, 0.0, 0.0), (0.0, 0.0, -9.0)), Material("floor"))
+        # Far away, so that the scene is large, and small: what light of lamps it sends here, only rays know.
+        floor = Part("floor", quad((9.0, -3.0, -9.0), (0.5, 0.0, 0.0), (0.0, 0.0, -0.5)), Material("floor"))
         parts = (part for part in self.scene.parts if not part.hair)
         self.scene = replace(self.scene, parts=(*parts, floor))
         self._buffers = SceneBuffers(gpu, self.scene)
