@@ -78,8 +78,9 @@ class LightSwitch:
 
     def use(self, file: Path) -> None:
         """Show the set-up in a file, and go through it with the others from then on."""
-        if file in self._files:
-            self._show(self._files.index(file))
+        known = [None if other is None else other.resolve() for other in self._files]
+        if file.resolve() in known:
+            self._show(known.index(file.resolve()))
             return
         self._files.append(file)
         if not self._show(len(self._files) - 1):

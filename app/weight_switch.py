@@ -67,9 +67,11 @@ class WeightSwitch:
 
     def use(self, path: Path) -> None:
         """Ask for a set, and go through it with the others from then on."""
-        if path not in self._sets:
+        known = [other.resolve() for other in self._sets]
+        if path.resolve() not in known:
             self._sets = (*self._sets, path)
-        self._asked, self._unusable = self._sets.index(path), None
+            known.append(path.resolve())
+        self._asked, self._unusable = known.index(path.resolve()), None
 
     @property
     def sets(self) -> tuple[Path, ...]:

@@ -151,6 +151,16 @@ def test_the_map_stays_the_same_where_it_is_the_same(files: Files) -> None:
     assert sky.exists()
 
 
+def test_a_file_by_another_path_is_the_same(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.write("a.toml", SUN.format(1))
+    other = files.write("b.toml", SUN.format(2))
+    monkeypatch.chdir(tmp_path)
+    shows = drawn(Path("a.toml"))
+    switch = LightSwitch(shows, [Path("a.toml"), Path("b.toml")])
+    switch.use(other)
+    assert switch.names == ("a", "b") and irradiance(shows) == 2.0
+
+
 def test_dropped_files(files: Files, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     first = files.write("a.toml", SUN.format(1))
     shows = drawn(first)

@@ -100,3 +100,22 @@ def test_a_single_set(capsys: pytest.CaptureFixture[str]) -> None:
         switch.update()
         assert switch.label == "" and not drawing.rooms
     assert "only one weight set" in capsys.readouterr().out
+
+
+def test_sets_that_join() -> None:
+    """Those known already, by whatever path, do not join twice; the one shown comes first of all."""
+    with switching("a", "b") as (switch, drawing, _, woken):
+
+        def use(path: Path) -> None:
+            switch.use(path)
+            switch.update()
+            assert woken.wait(10.0)
+            woken.clear()
+            switch.update()
+
+        use(Path("elsewhere", "c"))
+        assert switch.names == ("a", "b", "c") and switch.label == "c"
+        use(Path("weights", "b").resolve())
+        assert switch.names == ("a", "b", "c") and switch.label == "b"
+        assert [path.name for path in switch.sets] == ["b", "c", "a"]
+        assert drawing.used == ["c", "b"]
