@@ -55,9 +55,14 @@ def demo(scene: SceneOptions, out: Path, frames: int | None) -> None:
 
     Without a display it draws the main modes into files instead.
     """
+    from app.scene.assets import find_lights
+    from app.scene.lights import load_lights
     from app.window import why_no_display
 
-    for path in scene.other_weights:  # what cannot be read is told now, not when W is pressed
+    # What cannot be read is told now, not when L or W is pressed.
+    for name in scene.other_lights:
+        load_lights(find_lights(name))
+    for path in scene.other_weights:
         load_weights(path)
     reason = why_no_display()
     if reason:

@@ -285,9 +285,11 @@ def test_bad_input_with_a_display(display: str, hand: Hand, tmp_path: Path) -> N
         assert "none.glb" in running.said("stderr")
 
 
-def test_every_weight_set_is_read_at_the_start(display: str, hand: Hand, tmp_path: Path) -> None:
-    sets = (f"--weights={path}" for path in (ROOT / "weights" / "default", tmp_path / "none"))
-    with demo(display, hand, tmp_path, *sets) as running:
+@pytest.mark.parametrize(("option", "good"), [("--weights", ROOT / "weights" / "default"), ("--lights", "rim")])
+def test_everything_named_is_read_at_the_start(
+    option: str, good: Path | str, display: str, hand: Hand, tmp_path: Path
+) -> None:
+    with demo(display, hand, tmp_path, option, str(good), option, str(tmp_path / "none")) as running:
         assert running.ends() == 2
         assert str(tmp_path / "none") in running.said("stderr")
 
