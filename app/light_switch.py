@@ -10,7 +10,6 @@ import click
 from app.errors import InputError
 from app.scene.assets import find_lights, light_set_ups
 from app.scene.default import load_environment, with_environment
-from app.scene.environment import Environment
 from app.scene.lights import LightRig, load_lights
 from app.scene.model import Scene
 from app.scene_options import SceneOptions
@@ -51,8 +50,9 @@ class LightSwitch:
         self._drawn, self._files, self.environment = drawn, list(files), environment
         self._own = drawn.scene.lights  # what None stands for
         self._shown = 0
-        self._written: tuple[int, int]
-        self._remember(drawn.scene.lights, drawn.scene.environment)
+        self._lit_by, self._map = drawn.scene.lights, drawn.scene.environment
+        self._written = self._times()
+        self._map_written = self._written[1]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,28 +101,29 @@ class LightSwitch:
 
     def _show(self, index: int) -> bool:
         file = self._files[index]
+        # Before they are read: what is still being written is read again.
+        written = _written(file)
         try:
             rig = with_environment(self._own if file is None else load_lights(file), self.environment)
+            map_written = _written(_map_file(rig))
             # The same object where it is the same map: then what it lights need not be gathered anew.
-            known = rig.environment == self._lit_by.environment and self._times()[1] == self._map_written
+            known = rig.environment == self._lit_by.environment and map_written == self._map_written
             environment = self._map if known else load_environment(rig)
             self._drawn.scene = replace(self._drawn.scene, lights=rig, environment=environment)
         except InputError as error:
             click.echo(f"bungyo: error: {error.message} The light stays as it is.", err=True)
             return False
-        self._shown = index
-        self._remember(rig, environment)
+        self._shown, self._lit_by, self._map = index, rig, environment
+        self._written, self._map_written = (written, map_written), map_written
         return True
-
-    def _remember(self, rig: LightRig, environment: Environment | None) -> None:
-        self._lit_by, self._map = rig, environment
-        self._written = self._times()
-        self._map_written = self._written[1]
 
     def _times(self) -> tuple[int, int]:
         """When the set-up and its environment map were written; 0 while one is not there, 1 where there is none."""
-        environment = self._lit_by.environment
-        return _written(self._lit_by.file), _written(None if environment is None else environment.path)
+        return _written(self._lit_by.file), _written(_map_file(self._lit_by))
+
+
+def _map_file(rig: LightRig) -> Path | None:
+    return None if rig.environment is None else rig.environment.path
 
 
 def _written(file: Path | None) -> int:

@@ -93,16 +93,17 @@ def render(
         )
     with open_device(scene, raytracing=needs_rays(scene)) as device:
         size = picture_size(scene, device)
+        gathers = scene.mode != "reference" or bool(aovs)
         draws_networks = scene.mode in SHOWS_NETWORKS and (not aovs or radiance)
         with open_renderer(
-            scene, device, size, scene.mode, draws_networks=draws_networks, keeps_light=True
+            scene, device, size, scene.mode, draws_networks=draws_networks, keeps_light=gathers
         ) as renderer:
             samples = spp or (DEFAULT_NOISY_SAMPLES if scene.mode in NEEDS_REFERENCE else DEFAULT_SAMPLES)
             if aovs and not radiance:
                 samples = 0  # the layer stands for the picture
             camera = renderer.scene.camera.orbit(math.radians(yaw), math.radians(pitch)).zoom(zoom)
             start = renderer.scene = renderer.scene.with_camera(camera)
-            if scene.mode != "reference" or aovs:
+            if gathers:
                 renderer.settle_lights()
             for frame in range(frames):
                 if frames > 1:

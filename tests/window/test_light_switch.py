@@ -126,6 +126,25 @@ def test_a_file_that_is_written_shows_at_once(files: Files, capsys: pytest.Captu
     assert capsys.readouterr().err == ""
 
 
+def test_what_is_written_while_it_is_read_is_read_again(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = files.write("a.toml", SUN.format(1))
+    shows = drawn(path)
+    switch = LightSwitch(shows, [path])
+
+    def interrupted(file: Path) -> LightRig:
+        rig = load_lights(file)
+        files.write("a.toml", SUN.format(3))
+        return rig
+
+    files.write("a.toml", "")  # an editor has begun
+    with monkeypatch.context() as patch:
+        patch.setattr("app.light_switch.load_lights", interrupted)
+        switch.update()
+    assert shows.scene.lights.lights == ()
+    switch.update()
+    assert irradiance(shows) == 3.0
+
+
 def test_the_map_stays_the_same_where_it_is_the_same(files: Files) -> None:
     """Of another map all light is gathered anew."""
     sky = files.sky("sky.exr", 1.0)
