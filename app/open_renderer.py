@@ -105,6 +105,7 @@ def open_renderer(
     if draws_networks:
         check_layout(options, scene, weights)
     say("compiling the shaders")
+    from app.passes.array_store import derived_store
     from app.renderer import Renderer
 
     with Renderer(
@@ -116,5 +117,6 @@ def open_renderer(
         cache_samples=options.light_samples,
         gbuffer=options.gbuffer,
         keeps_light=keeps_light,
+        store=derived_store(),
     ) as renderer:
         yield renderer

@@ -21,6 +21,7 @@ from app.frame_passes import FACE_RADIANCE, FramePasses
 from app.gpu import CommandBuffer, Device, Image
 from app.modes import AOVS, MODES, NEEDS_REFERENCE, VIEW_MODES
 from app.network.weights import WeightSet
+from app.passes.array_store import ArrayStore
 from app.passes.baked_light import BakedLight, BakedLights, is_worthwhile
 from app.passes.composite import composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
@@ -70,6 +71,7 @@ class Renderer(Owner):
         seed: of all random numbers.
         keeps_light: whether settled light comes from, and goes to, a file where it takes long to gather
             (app/passes/baked_light.py). Not that of lights which move: what they leave as it was is not gathered anew.
+        store: where what follows from meshes and textures is kept, if anywhere.
 
     Attributes:
         antialias_motion: see above. False at first: pictures know nothing of those before.
@@ -94,6 +96,7 @@ class Renderer(Owner):
         gbuffer: GBufferKind | None = None,
         seed: int = 0,
         keeps_light: bool = False,
+        store: ArrayStore | None = None,
     ) -> None:
         if not scene.face_parts:
             raise InputError("The scene has no face: name the part that is one with --face.")
@@ -115,7 +118,7 @@ class Renderer(Owner):
         self._face_center = scene.bounds(face_only=True).mean(axis=0)
         self._shown: tuple[Any, ...] = ()
         with self.building():
-            self._buffers = self.own(SceneBuffers(device, scene))
+            self._buffers = self.own(SceneBuffers(device, scene, store=store))
             self._store = self.own(
                 WeightStore(device, weights, lambda some: network_pipeline(device, some, FACE_RADIANCE))
             )

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,8 +16,11 @@ from app.gpu.memory import Allocation, allocate
 from app.gpu.selection import NO_RAY_TRACING
 from app.network.shader import Variant
 from app.network.weights import WeightSet
+from app.passes.array_store import DERIVED_ROOM, ArrayStore
 from app.passes.baked_light import NO_BAKED_LIGHT
+from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_variant import OVERRIDE
+from app.renderer import Renderer
 from app.scene.default import default_scene
 from app.scene.model import Scene
 from app.weight_sets import DEFAULT_WEIGHTS
@@ -55,6 +59,20 @@ def _own_light() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(NO_BAKED_LIGHT, "1")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _derived_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What follows from meshes and textures is worked out by the first test that needs it, of either worker."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "derived"
+    store = ArrayStore(folder, DERIVED_ROOM)
+    with pytest.MonkeyPatch.context() as patch:
+        for maker in (Renderer.__init__, SceneBuffers.__init__):
+            assert maker.__kwdefaults__ is not None
+            patch.setitem(maker.__kwdefaults__, "store", store)
+        yield
+    shutil.rmtree(folder, ignore_errors=True)  # what the other worker still needs, it works out again
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +142,6 @@ def reach_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[Reach], None]:
 @contextmanager
 def coarsely_lit() -> Iterator[None]:
     """Renderers and data sets gather light at 64x64 texels where nothing else is wished: a tenth of the work."""
-    from app.renderer import Renderer
     from app.training.frame_source import GpuFrameSource
 
     with pytest.MonkeyPatch.context() as patch:

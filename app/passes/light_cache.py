@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from app.gpu import Binding, Buffer, CommandBuffer, Device
 from app.gpu.bindings import Bound
+from app.passes.array_store import Arrays
 from app.passes.light_cache_layout import (
     CACHE_IMAGES,
     CACHE_STATE,
@@ -30,7 +31,7 @@ from app.passes.light_cache_layout import (
     light_cache_declarations,
 )
 from app.passes.light_maps import LightMaps
-from app.passes.light_points import face_texels, gathering_points
+from app.passes.light_points import CACHE_POINT, face_texels, gathering_points, vertex_offsets
 from app.passes.light_rays import LightRays
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
@@ -225,20 +226,16 @@ class LightCache(Owner):
 
     def _make_points(self) -> None:
         """Where light is gathered; nothing of the scene before is left."""
-        gathering, self.vertex_offsets = gathering_points(self.scene, self.size, background=self._background)
-        self.point_count = len(gathering)
-        places = face_texels(self.scene, self._fine_size)
-        # Every fine texel has a texel around it that gathers: the first update needs it.
-        around = gathering["traced"][: self.size**2].reshape(self.size, self.size)
-        places["traced"] &= around.repeat(FINE_SCALE, axis=0).repeat(FINE_SCALE, axis=1).ravel()
+        points = self._find_points()
+        self.point_count = len(points) - self._fine_size**2
+        self.vertex_offsets = vertex_offsets(self.scene) if self._background else {}
         self._of_scene.close()
         own, device = self._of_scene.own, self.device
-        points = np.concatenate([gathering, places])
         self._points = own(device.buffer(points, name="cache points"))
         # Blurs see of a point where it is and the area that it stands for, -1 where there is none.
         seen = np.column_stack([points["position"], np.where(points["traced"] > 0, points["area"], -1.0)])
         self._places = own(device.buffer(seen.astype(np.float32), name="places of cache points"))
-        nothing = np.zeros(len(places), SETTLED_LIGHTS.dtype)  # beside the face nothing is written
+        nothing = np.zeros(self._fine_size**2, SETTLED_LIGHTS.dtype)  # beside the face nothing is written
         self._agreed = own(device.buffer(nothing, name="lights that rays agree about"))
         self.settled = own(device.buffer(nothing, name="settled lights"))
         with device.commands(reusable=False) as command:  # look-ups reach into texels beside the face, which stay so
@@ -249,6 +246,20 @@ class LightCache(Owner):
         self.gathered = own(device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light"))
         vertices = max(self.point_count - self.size**2, 1)
         self.vertex_lights = own(device.buffer(VERTEX_LIGHT.size * vertices, name="light at vertices"))
+
+    def _find_points(self) -> NDArray[Any]:
+        """Those where light is gathered, then the fine texels."""
+
+        def make() -> Arrays:
+            gathering = gathering_points(self.scene, self.size, background=self._background)
+            fine = face_texels(self.scene, self._fine_size)
+            # Every fine texel has a texel around it that gathers: the first update needs it.
+            around = gathering["traced"][: self.size**2].reshape(self.size, self.size)
+            fine["traced"] &= around.repeat(FINE_SCALE, axis=0).repeat(FINE_SCALE, axis=1).ravel()
+            return {"points": np.concatenate([gathering, fine]).view(np.uint8)}
+
+        points = self.scene.derived(("cache points", self.size, self._background), make)["points"]
+        return points.view(CACHE_POINT.dtype)
 
     def _bind_blurs(self) -> None:
         *images, fine_image = (image for image, _ in self.images)

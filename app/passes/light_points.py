@@ -158,13 +158,11 @@ def _is_short(hair: NDArray[Any], texels: NDArray[Any]) -> bool:
     return bool(np.quantile(distance, 0.9) < HAIR_REACH)
 
 
-def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> tuple[NDArray[Any], dict[int, int]]:
-    """Points to gather light at, texels first; and where each background part's vertices start among those after."""
+def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> NDArray[Any]:
+    """Points to gather light at: texels, then the vertices of background parts, from their `vertex_offsets` on."""
     texels = face_texels(scene, size)
     texels["to_border"] = _to_border(scene, texels.reshape(size, size)).ravel()
     groups = [texels]
-    offsets: dict[int, int] = {}
-    count = 0
     for index, (part, mesh) in enumerate(zip(scene.parts, scene.meshes, strict=True)):
         if part.face or not background:
             continue
@@ -174,7 +172,12 @@ def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> tup
         points["ray_mask"], points["hair"] = MASK_FACE | MASK_SOLID, part.hair
         # Of what is clear, the first boundary shows.
         points["two_sided"] = scene.shows_back_sides[index] and part.material.transmission == 0.0
-        offsets[index] = count
-        count += len(points)
         groups.append(points)
-    return np.concatenate(groups), offsets
+    return np.concatenate(groups)
+
+
+def vertex_offsets(scene: SceneBuffers) -> dict[int, int]:
+    """Where the vertices of each background part start among those of all of them."""
+    background = [index for index, part in enumerate(scene.parts) if not part.face]
+    counts = [len(scene.meshes[index].positions) for index in background]
+    return dict(zip(background, np.cumsum([0, *counts]).tolist(), strict=False))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.gpu import Buffer, Device, Geometry, Instance
+from app.passes.array_store import Arrays
 from app.passes.owner import Owner
 from app.passes.scene_layout import MASK_CLEAR, MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR, PRIMITIVE, VERTEX
 from app.passes.triangle_order import triangle_order
@@ -19,8 +20,25 @@ def group_mask(part: Part) -> int:
     return MASK_FACE if part.face else MASK_SPARSE_HAIR if part.sparse_hair else MASK_SOLID
 
 
+def triangle_orders(parts: Sequence[Part], meshes: Sequence[Mesh]) -> Arrays:
+    """The order in which the driver shall get the triangles of a group of parts, by the group's mask as text."""
+    orders = {}
+    for mask, group in _groups(parts):
+        order = triangle_order(np.concatenate([meshes[index].positions[meshes[index].triangles] for index in group]))
+        orders[f"{mask}"] = order.astype(np.uint32)
+    return orders
+
+
+def _groups(parts: Sequence[Part]) -> list[tuple[int, list[int]]]:
+    """Mask and parts of every group, by mask."""
+    masks = [group_mask(part) for part in parts]
+    return [(mask, [index for index, other in enumerate(masks) if other == mask]) for mask in sorted(set(masks))]
+
+
 class SceneAcceleration(Owner):
     """Made of parts whose `meshes` lie one after the other, in world space, in the buffer `vertices`.
+
+    `orders` is what `triangle_orders` says of them.
 
     All parts of a group share one structure: they overlap (eyes lie inside the head's box), and a ray would have to
     look into every one of them. Rays can pass over a group by its mask.
@@ -31,21 +49,20 @@ class SceneAcceleration(Owner):
         primitives: buffer of PRIMITIVE, which part's which triangle a hit is: shaders/hit.rchit.
     """
 
-    def __init__(self, device: Device, parts: Sequence[Part], meshes: Sequence[Mesh], vertices: Buffer) -> None:
+    def __init__(
+        self, device: Device, parts: Sequence[Part], meshes: Sequence[Mesh], vertices: Buffer, orders: Arrays
+    ) -> None:
         super().__init__()
         first_vertices = np.cumsum([0] + [len(mesh.positions) for mesh in meshes])
         instances, tables = [], []
         first = 0
-        masks = [group_mask(part) for part in parts]
         with self.building():
-            for mask in sorted(set(masks)):
-                group = [index for index, other in enumerate(masks) if other == mask]
-                corners = np.concatenate([meshes[index].positions[meshes[index].triangles] for index in group])
+            for mask, group in _groups(parts):
                 corner_indices = np.concatenate([meshes[index].triangles + first_vertices[index] for index in group])
-                table = np.zeros(len(corners), PRIMITIVE.dtype)
+                table = np.zeros(len(corner_indices), PRIMITIVE.dtype)
                 table["part"] = np.repeat(group, [len(meshes[index].triangles) for index in group])
                 table["triangle"] = np.concatenate([np.arange(len(meshes[index].triangles)) for index in group])
-                order = triangle_order(corners)
+                order = orders[f"{mask}"]
                 with device.buffer(corner_indices[order].astype(np.uint32), name="indices for tracing") as indices:
                     geometry = Geometry(
                         vertices=vertices,
@@ -54,11 +71,11 @@ class SceneAcceleration(Owner):
                         vertex_offset=0,
                         indices=indices,
                         index_offset=0,
-                        triangle_count=len(corners),
+                        triangle_count=len(corner_indices),
                     )
                     blas = self.own(device.blas([geometry], name=f"triangles of group {mask}"))
                 instances.append(Instance(blas, np.eye(3, 4, dtype=np.float32), custom_index=first, mask=mask))
                 tables.append(table[order])
-                first += len(corners)
+                first += len(corner_indices)
             self.primitives = self.own(device.buffer(np.concatenate(tables), name="primitives"))
             self.tlas = self.own(device.tlas(instances))

@@ -4,6 +4,7 @@
 """
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -15,13 +16,14 @@ from app.gpu import Binding, CommandBuffer, Device, Image
 from app.gpu.bindings import BindingKind, Bound
 from app.gpu.bindings import Texture as SampledImage
 from app.network.schema import tile_grid
+from app.passes.array_store import Arrays, ArrayStore, derived, digest_of
 from app.passes.dealt_rows import row_deal
 from app.passes.dielectric_table import DIELECTRIC_FLOATS, dielectric_table
 from app.passes.environment_maps import EnvironmentMaps
 from app.passes.ggx_albedo import ggx_albedo_texels
 from app.passes.light_records import disc_records, light_records
 from app.passes.owner import Owner
-from app.passes.scene_acceleration import SceneAcceleration
+from app.passes.scene_acceleration import SceneAcceleration, triangle_orders
 from app.passes.scene_layout import (
     DISC,
     ENVIRONMENT,
@@ -54,14 +56,15 @@ class SceneBuffers(Owner):
     Args:
         device: an open device; with ray tracing, acceleration structures are built.
         scene: parts are baked into world space. At least one part.
+        store: where what follows from the meshes and textures is kept, if anywhere.
 
     Raises:
         InputError: too many textures.
     """
 
-    def __init__(self, device: Device, scene: Scene) -> None:
+    def __init__(self, device: Device, scene: Scene, *, store: ArrayStore | None = None) -> None:
         super().__init__()
-        self.device = device
+        self.device, self._store = device, store
         self.parts = scene.parts
         self.meshes = [part.mesh.with_transform(part.transform) for part in self.parts]
         self.light_uvs = self._lay_out()
@@ -83,19 +86,36 @@ class SceneBuffers(Owner):
             self._blank = self.own(device.image(1, 1, "rgba8", name="blank texture"))
             self._upload_meshes()
             self._upload_materials()
-            self._ggx = self.own(device.buffer(ggx_albedo_texels(), name="ggx albedo"))
+            self._ggx = self.own(device.buffer(self._ggx_table(), name="ggx albedo"))
             self.frame = self.own(device.buffer(FRAME.size, name="frame"))
             self.acceleration: SceneAcceleration | None = None
             if device.raytracing:
-                self.acceleration = self.own(SceneAcceleration(device, self.parts, self.meshes, self.vertices))
+                self.acceleration = self.own(self._accelerate())
             self._environment = self.own(device.buffer(ENVIRONMENT.size, name="environment"))
             self._of_map, self._of_lights = self.own(Owner()), self.own(Owner())
             self.set_lights(scene)
 
+    def derived(self, key: tuple[object, ...], make: Callable[[], Arrays]) -> Arrays:
+        """What `make` works out of the parts alone and what `key` tells, or has been kept of it."""
+        return make() if self._store is None else derived(self._store, (self._parts_digest, *key), make)
+
+    @cached_property
+    def _parts_digest(self) -> bytes:
+        return digest_of(self.parts)
+
     def _lay_out(self) -> list[NDArray[np.float32]]:
         """Where every part's vertices lie in the light cache; of parts that are not face, nowhere: (0, 2)."""
-        evened = iter(even_uvs([mesh for part, mesh in zip(self.parts, self.meshes, strict=True) if part.face]))
-        return [next(evened) if part.face else np.zeros((0, 2), np.float32) for part in self.parts]
+        faces = {f"{index}": self.meshes[index] for index, part in enumerate(self.parts) if part.face}
+
+        def make() -> Arrays:
+            return dict(zip(faces, even_uvs(list(faces.values())), strict=True))
+
+        evened = self.derived(("light uvs",), make)
+        return [evened.get(f"{index}", np.zeros((0, 2), np.float32)) for index in range(len(self.parts))]
+
+    def _accelerate(self) -> SceneAcceleration:
+        orders = self.derived(("triangle orders",), lambda: triangle_orders(self.parts, self.meshes))
+        return SceneAcceleration(self.device, self.parts, self.meshes, self.vertices, orders)
 
     def _upload_meshes(self) -> None:
         vertices = np.zeros(self.first_vertices[-1], VERTEX.dtype)
@@ -124,7 +144,7 @@ class SceneBuffers(Owner):
         materials = MATERIAL.zeros(len(self.parts))
         for record, part in zip(materials, self.parts, strict=True):
             self._fill_material(record, part)
-        tables = [dielectric_table(ior) for ior in self._dielectrics] or [np.zeros(1, np.float32)]
+        tables = [self._dielectric_table(ior) for ior in self._dielectrics] or [np.zeros(1, np.float32)]
         self._materials = self.own(self.device.buffer(materials, name="materials"))
         self._boundaries = self.own(self.device.buffer(np.concatenate(tables), name="dielectrics"))
 
@@ -276,6 +296,12 @@ class SceneBuffers(Owner):
         record["albedo_map"] = self._texture(m.albedo_map)
         record["normal_map"], record["roughness_map"] = self._bump_and_roughness(m.normal_map, m.roughness_map)
 
+    def _ggx_table(self) -> NDArray[np.float32]:
+        return derived(self._store, ("ggx",), lambda: {"": ggx_albedo_texels()})[""]
+
+    def _dielectric_table(self, ior: float) -> NDArray[np.float32]:
+        return derived(self._store, ("dielectric", ior), lambda: {"": dielectric_table(ior)})[""]
+
     def _dielectric(self, ior: float) -> int:
         """Where the table of an index of refraction starts."""
         return self._dielectrics.setdefault(ior, len(self._dielectrics) * DIELECTRIC_FLOATS)
@@ -300,7 +326,7 @@ class SceneBuffers(Owner):
     def _upload(self, texture: Texture) -> int:
         if len(self._textures) == MAX_TEXTURES:
             raise InputError(f"The scene has more than {MAX_TEXTURES} textures.")
-        self._textures.append(self.own(upload_texture(self.device, texture)))
+        self._textures.append(self.own(upload_texture(self.device, texture, self._store)))
         return len(self._textures) - 1
 
 

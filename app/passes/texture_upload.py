@@ -6,14 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gpu import Device, Image
+from app.passes.array_store import Arrays, ArrayStore, derived
 from app.scene.model import Texture
 
 _STRIP = 32  # rows, even
 _POWER = 2.2  # near enough to sRGB's curve to average in, and undone by the same power
 
 
-def upload_texture(device: Device, texture: Texture) -> Image:
-    """Upload a texture: one channel as r8, colours as rgba8 (sRGB-decoded when sampled), floats as float_texture."""
+def upload_texture(device: Device, texture: Texture, store: ArrayStore | None = None) -> Image:
+    """Upload a texture: one channel as r8, colours as rgba8 (sRGB-decoded when sampled), floats as float_texture.
+
+    Args:
+        device: an open device.
+        texture: what to upload.
+        store: where its mip levels are kept, if anywhere.
+    """
     pixels = texture.pixels
     if pixels.dtype != np.uint8:
         name = device.float_texture
@@ -23,7 +30,12 @@ def upload_texture(device: Device, texture: Texture) -> Image:
         name = "rgba8_srgb" if texture.srgb else "rgba8"
     if name != "r8":
         pixels = _to_rgba(pixels)
-    levels = mip_chain(pixels, texture.srgb)
+
+    def smaller_levels() -> Arrays:
+        return {f"{mip}": level for mip, level in enumerate(mip_chain(pixels, texture.srgb)) if mip > 0}
+
+    smaller = derived(store, ("mip levels", pixels, texture.srgb), smaller_levels)
+    levels = [pixels, *(smaller[f"{mip}"] for mip in range(1, 1 + len(smaller)))]
     image = device.image(pixels.shape[1], pixels.shape[0], name, mips=len(levels), name=texture.name or "texture")
     with image.building():
         for mip, level in enumerate(levels):

@@ -45,7 +45,7 @@ def lit(gpu: Device, skin: Part, kind: LightKind) -> NDArray[np.float32]:
     camera = Camera((0.0, 0.0, 0.019), (0.0, 0.0, 0.0), fov_y=2.0 * math.atan(0.5 * EDGE / 0.019))
     scene = Scene((skin, shade), LightRig((SUN,)), None, camera)
     with ExitStack() as owned:
-        buffers = owned.enter_context(closing(SceneBuffers(gpu, scene)))
+        buffers = owned.enter_context(closing(SceneBuffers(gpu, scene, store=None)))  # `even_uvs` is another one
         cache = owned.enter_context(closing(LightCache(gpu, buffers, size=32, samples=8, background=False, kind=kind)))
         frame = draw_frame(gpu, buffers, cache, camera, (ACROSS, ACROSS))
     row = ACROSS // 2
