@@ -1,4 +1,7 @@
-"""Weight sets that a person goes through while the demo draws: read and brought to the GPU beside the drawing."""
+"""Weight sets that a person goes through while the demo draws: read and brought to the GPU beside the drawing.
+
+One whose file is written meanwhile, as by a training, is read again.
+"""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,7 +11,7 @@ from typing import Any, Protocol
 import click
 
 from app.errors import BungyoError
-from app.network.weights import WeightSet
+from app.network.weights import WeightSet, weight_file
 
 
 class Draws(Protocol):
@@ -41,6 +44,7 @@ class WeightSwitch:
         self._shown = self._asked = 0
         self._unusable: int | None = None  # the set asked for, if it is
         self._loading = 0
+        self._times = [_written(path) for path in self._sets]  # of their files when they were last read
         self._coming: Future[Any] | None = None
         self._beside = ThreadPoolExecutor(1, "weights")
 
@@ -70,6 +74,7 @@ class WeightSwitch:
         known = [other.resolve() for other in self._sets]
         if path.resolve() not in known:
             self._sets = (*self._sets, path)
+            self._times.append(0)
             known.append(path.resolve())
         self._asked, self._unusable = known.index(path.resolve()), None
 
@@ -87,17 +92,25 @@ class WeightSwitch:
             except (BungyoError, OSError, MemoryError) as error:
                 text = str(error) or "The computer's memory is not enough for it."
                 click.echo(f"bungyo: error: {text} The picture stays with {self.names[self._shown]}.", err=True)
-                if self._asked == self._loading:
+                if self._asked == self._loading != self._shown:
                     self._unusable = self._loading
             else:
                 if self._asked == self._loading:
                     self._renderer.use(ready)
                     self._shown = self._loading
-        if self._coming is None and self._asked not in (self._shown, self._unusable):
+        if self._coming is None and (self._asked not in (self._shown, self._unusable) or self._is_outdated):
             self._renderer.make_room()
-            self._loading = self._asked
+            self._loading, self._unusable = self._asked, None
+            # Before it is read: what is still being written is read again.
+            self._times[self._asked] = _written(self._sets[self._asked])
             self._coming = self._beside.submit(self._bring, self._sets[self._asked])
             self._coming.add_done_callback(lambda _: self._wake())
+
+    @property
+    def _is_outdated(self) -> bool:
+        """Whether the file of the set asked for has been written since it was read."""
+        written = _written(self._sets[self._asked])
+        return written not in (0, self._times[self._asked])
 
     def close(self) -> None:
         """Wait for what is being loaded, which nobody needs any more."""
@@ -105,3 +118,11 @@ class WeightSwitch:
 
     def _bring(self, path: Path) -> Any:
         return self._renderer.prepare(self._load(path))
+
+
+def _written(path: Path) -> int:
+    """When a set's file was written; 0 while it is not there."""
+    try:
+        return weight_file(path).stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -77,11 +77,15 @@ case $need in
   *) fail "say run or test, not $need" ;;
 esac
 
+# Python compiles modules when they are first imported, and most never are; where it may not, pip has to.
+compile=--no-compile
+[ -z "${PYTHONDONTWRITEBYTECODE:-}" ] || compile=--compile
+
 say "installing Python packages (the first time takes a minute or two)"
 rm -f "$venv/ready-run" "$venv/ready-test" "$venv/pip.log"
 touch "$unfinished"
 if ! "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --progress-bar off \
-  --log "$venv/pip.log" -c constraints.txt -e "$target"; then
+  --log "$venv/pip.log" "$compile" -c constraints.txt -e "$target"; then
   # pip undoes what it could not finish, so what is in .venv can be built upon.
   rm -f "$unfinished"
   if grep -q -E 'NewConnectionError|NameResolutionError|name resolution|ConnectTimeout|Max retries|ReadTimeout' "$venv/pip.log"; then

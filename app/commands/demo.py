@@ -51,7 +51,8 @@ def demo(scene: SceneOptions, out: Path, frames: int | None) -> None:
     """Show the face in a window; F1 there lists the keys.
 
     Other faces, light set-ups, surroundings and networks can be dropped onto
-    it. A light set-up that is saved while it is shown is shown anew.
+    it. What is saved while it is shown, a light set-up or networks, is shown
+    anew.
 
     Without a display it draws the main modes into files instead.
     """

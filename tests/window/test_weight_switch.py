@@ -1,5 +1,6 @@
 """Which weight set is loaded and shown when; without GPU and window."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import InputError
-from app.network.weights import WeightSet
+from app.network.weights import FILE_NAME, WeightSet
 from app.weight_switch import WeightSwitch
 
 SETS = ("a", "b", "broken", "c")
@@ -51,9 +52,11 @@ class Shelf:
 
 
 @contextmanager
-def switching(*names: str) -> Iterator[tuple[WeightSwitch, Drawing, Shelf, threading.Event]]:
+def switching(
+    *names: str, folder: Path = Path("weights")
+) -> Iterator[tuple[WeightSwitch, Drawing, Shelf, threading.Event]]:
     drawing, shelf, woken = Drawing(), Shelf(), threading.Event()
-    switch = WeightSwitch(drawing, [Path("weights", name) for name in names], shelf.load, woken.set)
+    switch = WeightSwitch(drawing, [folder / name for name in names], shelf.load, woken.set)
     with closing(switch):
         yield switch, drawing, shelf, woken
 
@@ -119,3 +122,66 @@ def test_sets_that_join() -> None:
         assert switch.names == ("a", "b", "c") and switch.label == "b"
         assert [path.name for path in switch.sets] == ["b", "c", "a"]
         assert drawing.used == ["c", "b"]
+
+
+def write(file: Path, time: int) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    os.utime(file, (time, time))
+
+
+def test_sets_that_are_written_meanwhile_are_read_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, broken = (tmp_path / name / FILE_NAME for name in ("a", "broken"))
+    write(file, 1)
+    write(broken, 1)
+    with switching("a", "broken", folder=tmp_path) as (switch, drawing, shelf, woken):
+
+        def update() -> None:
+            switch.update()
+            assert woken.wait(10.0)
+            woken.clear()
+            switch.update()
+
+        switch.update()
+        assert not shelf.read
+        write(file, 2)
+        update()
+        assert shelf.read == ["a"] and drawing.used == ["a"] and switch.label == "a"
+        file.unlink()  # as if another file were about to take its place
+        switch.update()
+        switch.update()
+        assert shelf.read == ["a"]
+
+        # While it is being read, too.
+        write(file, 3)
+        shelf.gate.clear()
+        switch.update()
+        write(file, 4)
+        shelf.gate.set()
+        assert woken.wait(10.0)
+        woken.clear()
+        update()
+        assert shelf.read == ["a"] * 3 and drawing.used == ["a"] * 3
+
+        # What is wrong with a file is said once, and once more when it is written again.
+        switch.next()
+        update()
+        switch.update()
+        assert switch.label == "a (broken is unusable)" and shelf.read[3:] == ["broken"]
+        write(broken, 2)
+        update()
+        assert switch.label == "a (broken is unusable)" and shelf.read[3:] == ["broken"] * 2
+        assert capsys.readouterr().err.count("The file broken is no weight file.") == 2
+
+
+def test_a_shown_set_that_is_damaged_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "broken" / FILE_NAME
+    write(file, 1)
+    with switching("broken", "a", folder=tmp_path) as (switch, drawing, shelf, woken):
+        write(file, 2)
+        switch.update()
+        assert woken.wait(10.0)
+        switch.update()
+        switch.update()
+        assert switch.label == "broken" and shelf.read == ["broken"] and not drawing.used
+    assert capsys.readouterr().err.endswith("The picture stays with broken.\n")
