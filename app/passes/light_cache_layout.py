@@ -29,6 +29,9 @@ CACHE_IMAGES = (*COARSE_IMAGES, "LIGHTS")  # the last of fine texels
 SETTLING_SAMPLES = 4
 # Vertices of hair are many and near to each other: after the first update so many samples each will do.
 HAIR_SAMPLES = 7
+# In the first update after lights have moved one of so many vertices of hair looks for them, and the others know what
+# they knew: rays at hair are slow, and of a moving picture nobody sees its shadows exactly.
+HAIR_TURNS = 4
 # Updates after the first can be gathered in so many parts, so that a slow device draws pictures in between: one part
 # of them a frame, or several.
 PARTS = 16
@@ -94,6 +97,7 @@ CACHE_STATE = Struct(
         # After lights have moved and nothing else, what the sums tell of the environment and of shapes still holds.
         ("kept", "uint"),  # whether it does: these sums stand for more samples than the others, which begin anew
         ("known_lights", "uint"),  # bits of lights that are looked for no more
+        ("hair_turn", "uint"),  # which of HAIR_TURNS looks for the others in the first update
         ("first_part", "uint"),  # of the update: where it gathers this time
         ("parts", "uint"),  # so many at once, of PARTS
         ("settling_lights", "uint"),  # so many of them may be settled before all samples are there
@@ -167,6 +171,7 @@ def light_cache_declarations(size: int) -> str:
         "LIGHT_SHARES": f"{LIGHT_SHARES}u",
         "SETTLING_SAMPLES": f"{SETTLING_SAMPLES}u",
         "HAIR_SAMPLES": f"{HAIR_SAMPLES}u",
+        "HAIR_TURNS": f"{HAIR_TURNS}u",
     }
     structs = (CACHE_POINT, GATHERED_LIGHT, FINE_LIGHT, VERTEX_LIGHT, SETTLED_LIGHTS, CACHE_STATE)
     defines = (f"#define {name} {value}" for name, value in constants.items())
