@@ -24,7 +24,6 @@ from app.passes.light_cache_layout import (
     FINE_LIGHT,
     FINE_SCALE,
     GATHERED_LIGHT,
-    HAIR_TURNS,
     PARTS,
     SETTLED_LIGHTS,
     SHADOW_SCALE,
@@ -39,6 +38,7 @@ from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources
 
 _KNOWN_LIGHTS = 32  # bits of masks of lights
+_MOST_MOVES = 1024  # then they are counted anew: so that shaders' floats stay exact
 LightKind: TypeAlias = Literal["trace", "maps"]
 LIGHT_KINDS: tuple[LightKind, ...] = get_args(LightKind)
 
@@ -85,7 +85,7 @@ class LightCache(Owner):
         self._fine_size, self._shadow_size = FINE_SCALE * size, SHADOW_SCALE * FINE_SCALE * size
         self.samples, self.samples_per_update, self._seed = samples, samples_per_update, seed
         # What `restart` has kept: see CACHE_STATE.
-        self._kept, self._known, self._hair_turn = False, 0, 0
+        self._kept, self._known, self._moves = False, 0, 0
         self._gathered_samples = 0
         self._gathered_parts = 0  # of the update under way
         self._unit = 0.0  # of light in the images
@@ -166,13 +166,13 @@ class LightCache(Owner):
         """
         begun = self._gathered_samples > 0
         if moved is None or not self._gatherer.keeps or not (begun or self._kept):
-            self._kept, self._known = False, 0
+            self._kept, self._known, self._moves = False, 0, 0
         else:
             gone = sum(1 << light for light in moved)
             if self.converged:
                 self._known = (1 << min(self.scene.light_count, _KNOWN_LIGHTS)) - 1
             self._kept, self._known = True, self._known & ~gone
-            self._hair_turn = (self._hair_turn + 1) % HAIR_TURNS
+            self._moves = (self._moves + 1) % _MOST_MOVES
         self._gathered_samples = self._gathered_parts = 0
 
     @property
@@ -358,7 +358,7 @@ class LightCache(Owner):
         state["samples"], state["seed"] = samples, self._seed
         state["first_fine"] = max(self._gathered_samples - self._first_update, 0)
         state["kept"] = self._kept
-        state["known_lights"], state["hair_turn"] = self._known, self._hair_turn
+        state["known_lights"], state["moves"] = self._known, self._moves
         state["settling_lights"] = min(self.scene.light_count, _KNOWN_LIGHTS) if self._gatherer.settles else 0
         state["unit"] = unit
         if self._gathered_samples == 0:

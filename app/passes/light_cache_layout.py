@@ -97,7 +97,7 @@ CACHE_STATE = Struct(
         # After lights have moved and nothing else, what the sums tell of the environment and of shapes still holds.
         ("kept", "uint"),  # whether it does: these sums stand for more samples than the others, which begin anew
         ("known_lights", "uint"),  # bits of lights that are looked for no more
-        ("hair_turn", "uint"),  # which of HAIR_TURNS looks for the others in the first update
+        ("moves", "uint"),  # how often lights have moved since all of the light was gathered anew
         ("first_part", "uint"),  # of the update: where it gathers this time
         ("parts", "uint"),  # so many at once, of PARTS
         ("settling_lights", "uint"),  # so many of them may be settled before all samples are there
