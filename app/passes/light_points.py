@@ -20,6 +20,7 @@ HAIR_REACH = 0.012
 # takes no time, but not fewer: were texels far apart, all hair would seem to be far from them.
 _HAIR_PLACES = 500
 _SKIN_ROWS = 256
+_CURVE = 64  # texels along the square of a curve that goes through texels; a power of two
 # The Gaussians' widths in (diffuse) mean free paths, channel by channel: measured so, how far light spreads below the
 # skin is nearly the same curve for all colours and all skins.
 SIGMA_NARROW = 0.4
@@ -43,6 +44,7 @@ CACHE_POINT = Struct(
         ("to_border", "float"),  # metres to where the skin ends, as far as it matters; not of fine texels
         ("two_sided", "uint"),  # whether lights are looked for on both sides of a vertex
         ("hair", "uint"),  # whether it is a vertex of hair
+        ("start", "vec2"),  # of its sequences of directions, 0..1: see `_spread_starts`
     ],
 )
 
@@ -98,7 +100,34 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
     # Single hairs shade less than a texel, long hair more than one: what lies below it is not what is seen beside it.
     others = [positions for part, positions in hairs if not part.sparse_hair and _is_short(positions, texels)]
     texels["anywhere"] = near | _near(texels, others)
+    texels["start"] = _spread_starts(hilbert_order(size))
     return texels.ravel()
+
+
+def _spread_starts(order: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Starts (..., 2) for points in an order in which neighbours follow each other.
+
+    They are an additive recurrence, so those of any neighbours are spread evenly, and a blur over these has less noise
+    than over random ones. It is another recurrence than that of the samples of a point (`spread` in
+    shaders/include/light_gathering.glsl), or neighbours would look where a point's own next samples do.
+    """
+    return (order[..., None] * np.sqrt([2.0, 3.0]) % 1.0).astype(np.float32)
+
+
+def hilbert_order(size: int) -> NDArray[np.int64]:
+    """The order (size, size) of texels along Hilbert's curve, begun anew in every square of _CURVE texels."""
+    row, column = np.indices((size, size)) % _CURVE
+    order = np.zeros((size, size), np.int64)
+    half = _CURVE // 2
+    while half > 0:
+        right, lower = (column & half) // half, (row & half) // half
+        order += half * half * (3 * right ^ lower)
+        turned = lower == 0  # a quarter of the curve is turned, another one turned and mirrored
+        mirrored = turned & (right == 1)
+        column, row = (np.where(mirrored, _CURVE - 1 - axis, axis) for axis in (column, row))
+        column, row = np.where(turned, row, column), np.where(turned, column, row)
+        half //= 2
+    return order
 
 
 def _weighted(weights: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
@@ -171,6 +200,7 @@ def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> NDA
         points["geometric_normal"], points["traced"] = mesh.normals, 1
         points["ray_mask"], points["hair"] = MASK_FACE | MASK_SOLID, part.hair
         # Of what is clear, the first boundary shows.
+        points["start"] = _spread_starts(np.arange(len(points)))
         points["two_sided"] = scene.shows_back_sides[index] and part.material.transmission == 0.0
         groups.append(points)
     return np.concatenate(groups)
