@@ -121,7 +121,11 @@ def test_one_light_moves(cache: Cache) -> None:
         assert off(at_once, expected, name) < better * off(restarted, expected, name), name
     cache.update()
     after = cache.images()
-    assert np.array_equal(cache.shares(), np.stack([shares[0], expected_shares[1], shares[2]]))
+    found = cache.shares()
+    assert np.array_equal(found[[0, 2]], shares[[0, 2]])
+    # The first of its looks is another one than those of a light that stays.
+    assert np.abs(found[1] - expected_shares[1]).max() <= 1.01 / (SAMPLES - 1)
+    assert (found[1] != expected_shares[1]).any()
     for name in ("LIGHTS", "WIDE", "NARROW", "MOMENT", "TRANSMISSION", "vertices"):
         # As far from it as another sixteen samples would be, or less.
         assert off(after, expected, name) < (0.02 if name in ("LIGHTS", "WIDE", "vertices") else 0.1), name
