@@ -199,8 +199,8 @@ def gathering_points(scene: SceneBuffers, size: int, *, background: bool) -> NDA
         points["position"], points["normal"] = mesh.positions, mesh.normals
         points["geometric_normal"], points["traced"] = mesh.normals, 1
         points["ray_mask"], points["hair"] = MASK_FACE | MASK_SOLID, part.hair
-        # Of what is clear, the first boundary shows.
         points["start"] = _spread_starts(np.arange(len(points)))
+        # Of what is clear, the first boundary shows.
         points["two_sided"] = scene.shows_back_sides[index] and part.material.transmission == 0.0
         groups.append(points)
     return np.concatenate(groups)
