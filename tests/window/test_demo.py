@@ -163,21 +163,29 @@ def test_a_session_at_the_window(display: str, hand: Hand, tmp_path: Path) -> No
 
 
 def test_weight_sets_change_while_it_draws(display: str, hand: Hand, tmp_path: Path) -> None:
-    """Other widths, a file that is cut off in the meantime, and back."""
+    """Other widths, networks that are trained on while they are shown, a file that is cut off, and back."""
     other, broken = tmp_path / "other", tmp_path / "broken.safetensors"
     WeightSet.untrained((32, 8, 15), slots=2500).save(other)
     whole = (other / "experts.safetensors").read_bytes()
     broken.write_bytes(whole)
     sets = [f"--weights={path}" for path in (ROOT / "weights" / "default", other, broken)]
     with demo(display, hand, tmp_path, "--size", "64x48", *sets) as running:
+
+        def finished() -> bool:
+            return running.title().endswith(f" {ENOUGH_SAMPLES} samples")
+
         running.find()
         running.shows("default")
-        wait_for(lambda: running.title().endswith(f" {ENOUGH_SAMPLES} samples"), "the finished picture", 120.0)
+        wait_for(finished, "the finished picture", 120.0)
         first = running.shot()
         broken.write_bytes(whole[:5000])
         running.press("w")
         wait_for(lambda: "- other -" in running.title(), "the other weights", 120.0)
         wait_for(lambda: differ(running.shot(), first), "their picture")
+        wait_for(finished, "their finished picture")
+        second = running.shot()
+        WeightSet.untrained((32, 8, 15), slots=2500, seed=1).save(other)
+        wait_for(lambda: differ(running.shot(), second), "the picture of what was saved")
         running.press("w")
         wait_for(lambda: "- other (broken is unusable) -" in running.title(), "the broken file's name")
         said = running.said("stderr")
