@@ -1,14 +1,14 @@
 """`bungyo demo`: the face in a window, or in files where there is no screen."""
 
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from app.commands.options import debug_option, scene_options
-from app.errors import InputError
+from app.errors import BungyoError, InputError
 from app.layout_check import check_layout
 from app.open_renderer import load_scene, needs_rays, open_device, open_renderer, picture_size
 from app.scene_options import SceneOptions
@@ -83,19 +83,39 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
         stack.enter_context(glfw_ready())  # a device for windows asks it what it needs
         device = stack.enter_context(open_device(options, window=True, raytracing=needs_rays(options)))
         window = stack.enter_context(Window(picture_size(options, device), "bungyo"))
-        scene: Scene | None = None
+        face, before = _Face(options), None
         with suppress(_ClosedWhileLoading):
             while True:
-                another = _show_face(options, scene, device, window, out, frames)
-                if another is None:
-                    return
-                options, scene = another
+                try:
+                    another = _show_face(face, device, window, out, frames)
+                except _CannotBeDrawn as trouble:
+                    if before is None:
+                        raise trouble.reason from None
+                    click.echo(f"bungyo: error: {trouble.reason.message} The face before comes back.", err=True)
+                    face, before = before, None
+                else:
+                    if another is None:
+                        return
+                    before, face = another
+
+
+@dataclass(frozen=True)
+class _Face:
+    """What to show, and it as a scene if that has been loaded."""
+
+    options: SceneOptions
+    scene: "Scene | None" = None
 
 
 def _show_face(
-    options: SceneOptions, scene: "Scene | None", device: "Device", window: "Window", out: Path, frames: int | None
-) -> "tuple[SceneOptions, Scene] | None":
-    """Show a face until the window is closed (None), or until another one, to go on with, has been dropped onto it."""
+    face: _Face, device: "Device", window: "Window", out: Path, frames: int | None
+) -> tuple[_Face, _Face] | None:
+    """Show a face until the window is closed (None), or until another one has been dropped onto it.
+
+    Returns:
+        The face as it was shown last, and the other one, to go on with.
+    """
+    options = face.options
 
     def say(what: str) -> None:
         window.title = f"bungyo - {what}"
@@ -105,9 +125,12 @@ def _show_face(
 
     with ExitStack() as stack:
         size = picture_size(options, device)
-        renderer = stack.enter_context(
-            open_renderer(options, device, size, options.mode, say, keeps_light=True, scene=scene)
-        )
+        try:
+            renderer = stack.enter_context(
+                open_renderer(options, device, size, options.mode, say, keeps_light=True, scene=face.scene)
+            )
+        except BungyoError as error:
+            raise _CannotBeDrawn(error) from error
         from app.light_switch import LightSwitch, set_ups
         from app.viewer import Viewer
         from app.weight_switch import WeightSwitch
@@ -122,7 +145,7 @@ def _show_face(
         switch = WeightSwitch(renderer, weight_sets(options), load, window.wake)
         stack.callback(switch.close)
         viewer = stack.enter_context(Viewer(window, device, renderer, out, switch, lights))
-        if scene is None:
+        if face.scene is None:
             click.echo(f"Drawing on {device.info.name}. F1 lists the keys, Esc closes.")
         while True:
             viewer.run(frames)
@@ -130,10 +153,8 @@ def _show_face(
                 return None
             say(f"loading {viewer.dropped_face.name}")
             first, *others = (file for file in lights.files if file is not None)
-            another = replace(
+            now = replace(
                 options,
-                mesh=viewer.dropped_face,
-                face=(),
                 lights=first,
                 other_lights=tuple(others),
                 environment=lights.environment,
@@ -142,10 +163,19 @@ def _show_face(
                 mode=renderer.mode,
                 size=renderer.size,
             )
+            another = replace(now, mesh=viewer.dropped_face, face=())
             try:
-                return another, load_scene(another, renderer.size)
+                return _Face(now, renderer.scene), _Face(another, load_scene(another, renderer.size))
             except InputError as error:
                 click.echo(f"bungyo: error: {error.message} The face stays as it is.", err=True)
+
+
+class _CannotBeDrawn(Exception):
+    """A face has been loaded, but no renderer takes it: too many textures, or more than there is memory for."""
+
+    def __init__(self, reason: BungyoError) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class _ClosedWhileLoading(Exception):

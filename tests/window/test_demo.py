@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 from numpy.typing import NDArray
 from PIL import Image, ImageGrab
 
 from app.network.weights import WeightSet
+from app.passes.scene_layout import MAX_TEXTURES
+from app.scene.primitives import quad
 from app.viewer import ENOUGH_SAMPLES
 from tests.scene.foreign_head import write_foreign_head
 from tests.window.drag import drag
@@ -201,6 +204,18 @@ def test_weight_sets_change_while_it_draws(display: str, hand: Hand, tmp_path: P
         assert running.said("stderr") == said  # nothing from the validation layer either
 
 
+def write_textured_cards(path: Path, count: int) -> None:
+    """Cards called skin, each with a texture of its own."""
+    scene = trimesh.Scene()
+    for index in range(count):
+        card = quad((0.01 * index, 0.0, 0.0), (0.005, 0.0, 0.0), (0.0, 0.005, 0.0))
+        image = Image.new("RGB", (2, 2), (index, 128, 128))
+        material = trimesh.visual.material.PBRMaterial(name=f"skin {index}", baseColorTexture=image)
+        visual = trimesh.visual.TextureVisuals(card.uvs / count + index / count, material=material)
+        scene.add_geometry(trimesh.Trimesh(card.positions, card.triangles, visual=visual, process=False))
+    path.write_bytes(scene.export(file_type="glb"))
+
+
 def test_other_light_and_another_face(display: str, hand: Hand, tmp_path: Path) -> None:
     """By key, by writing a file, and by dropping files; what cannot be used is a line."""
     mine = tmp_path / "mine.toml"
@@ -225,14 +240,21 @@ def test_other_light_and_another_face(display: str, hand: Hand, tmp_path: Path) 
         mine.write_text("brighter, please")
         wait_for(lambda: "mine.toml: is not valid TOML" in error(), "what is wrong with the file")
 
-        faces = {name: tmp_path / name for name in ("broken.glb", "other.obj")}
+        faces = {name: tmp_path / name for name in ("broken.glb", "many.glb", "other.obj")}
         faces["broken.glb"].write_bytes(b"glTF")
         write_foreign_head(faces["other.obj"])
+        write_textured_cards(faces["many.glb"], MAX_TEXTURES + 1)
+        bright = running.shot()
         mine.write_text(sun.format(2.0))
+        wait_for(lambda: running.shot().mean() < bright.mean() * 0.9, "a darker picture")
         before = running.shot()
         drag(display, running.window, [faces["broken.glb"]])
         wait_for(lambda: "broken.glb: is not a GLB file. The face stays as it is." in error(), "what is wrong with it")
         running.shows("mine")
+        drag(display, running.window, [faces["many.glb"]])
+        wait_for(lambda: "has more than 32 textures. The face before comes back." in error(), "what is too much of it")
+        running.shows("mine")
+        wait_for(lambda: abs(running.shot().mean() / before.mean() - 1.0) < 0.03, "the face before")
         drag(display, running.window, [faces["other.obj"]])
         wait_for(lambda: "bungyo - reference" not in running.title(), "another face")
         running.shows("mine")
@@ -246,8 +268,9 @@ def test_other_light_and_another_face(display: str, hand: Hand, tmp_path: Path) 
         assert "next light set-up: mine, studio, rim" in running.said("stdout")
         said = [line for line in running.said("stderr").splitlines() if not line.startswith("  ")]
         errors = [line for line in said if line.startswith("bungyo: error: ")]
-        (warning,) = (line for line in said if line not in errors)
-        assert len(errors) == 3 and "its UVs are not those that the networks" in warning
+        assert len(errors) == 4
+        (warning,) = (line for line in said if line not in errors and "many.glb" not in line)
+        assert "other.obj: its UVs are not those that the networks" in warning
 
 
 def test_it_closes_after_the_frames_asked_for(display: str, hand: Hand, tmp_path: Path) -> None:
