@@ -8,6 +8,7 @@ from typing import Protocol
 import click
 
 from app.errors import InputError
+from app.file_times import written
 from app.scene.assets import find_lights, light_set_ups
 from app.scene.default import load_environment, with_environment
 from app.scene.lights import LightRig, load_lights
@@ -102,7 +103,7 @@ class LightSwitch:
     def _show(self, index: int) -> bool:
         file = self._files[index]
         # Before they are read: what is still being written is read again.
-        written = _written(file)
+        set_up_written = _written(file)
         try:
             rig = with_environment(self._own if file is None else load_lights(file), self.environment)
             map_written = _written(_map_file(rig))
@@ -114,7 +115,7 @@ class LightSwitch:
             click.echo(f"bungyo: error: {error.message} The light stays as it is.", err=True)
             return False
         self._shown, self._lit_by, self._map = index, rig, environment
-        self._written, self._map_written = (written, map_written), map_written
+        self._written, self._map_written = (set_up_written, map_written), map_written
         return True
 
     def _times(self) -> tuple[int, int]:
@@ -127,7 +128,4 @@ def _map_file(rig: LightRig) -> Path | None:
 
 
 def _written(file: Path | None) -> int:
-    try:
-        return 1 if file is None else file.stat().st_mtime_ns
-    except OSError:  # an editor is about to rename the new one
-        return 0
+    return 1 if file is None else written(file)

@@ -124,7 +124,7 @@ class Renderer(Owner):
             )
             self._cache = self.own(LightCache(device, self._buffers, **self._cache_options))
             keeps = keeps_light and is_worthwhile(self._cache)
-            self._kept_lights = BakedLights(self._cache, scene.parts) if keeps else None
+            self._kept_lights = BakedLights(self._cache, self._buffers.parts_digest) if keeps else None
             self._find_light()
             self._of_size = self.own(Owner())
             self._retired = self.own(Owner())  # what frames under way may need

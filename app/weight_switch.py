@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import click
 
 from app.errors import BungyoError
+from app.file_times import written
 from app.network.weights import WeightSet, weight_file
 
 
@@ -44,7 +45,7 @@ class WeightSwitch:
         self._shown = self._asked = 0
         self._unusable: int | None = None  # the set asked for, if it is
         self._loading = 0
-        self._times = [_written(path) for path in self._sets]  # of their files when they were last read
+        self._times = [written(weight_file(path)) for path in self._sets]  # of their files when they were last read
         self._coming: Future[Any] | None = None
         self._beside = ThreadPoolExecutor(1, "weights")
 
@@ -102,15 +103,14 @@ class WeightSwitch:
             self._renderer.make_room()
             self._loading, self._unusable = self._asked, None
             # Before it is read: what is still being written is read again.
-            self._times[self._asked] = _written(self._sets[self._asked])
+            self._times[self._asked] = written(weight_file(self._sets[self._asked]))
             self._coming = self._beside.submit(self._bring, self._sets[self._asked])
             self._coming.add_done_callback(lambda _: self._wake())
 
     @property
     def _is_outdated(self) -> bool:
         """Whether the file of the set asked for has been written since it was read."""
-        written = _written(self._sets[self._asked])
-        return written not in (0, self._times[self._asked])
+        return written(weight_file(self._sets[self._asked])) not in (0, self._times[self._asked])
 
     def close(self) -> None:
         """Wait for what is being loaded, which nobody needs any more."""
@@ -118,11 +118,3 @@ class WeightSwitch:
 
     def _bring(self, path: Path) -> Any:
         return self._renderer.prepare(self._load(path))
-
-
-def _written(path: Path) -> int:
-    """When a set's file was written; 0 while it is not there."""
-    try:
-        return weight_file(path).stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -30,7 +30,7 @@ void main()
     float distance = push.reach;
     if (k < frame.light_count) {
         view.kind = VIEW_LIGHT;
-        view.xi = spread(int(index), fract(start + float(k) * 0.618034));
+        view.xi = spread(index, fract(start + float(k) * 0.618034));
         LightSample light = sample_light(load_light(k), push.center, view.xi);
         direction = light.direction;
         if (load_light(k).kind != LIGHT_DIRECTIONAL) {
@@ -42,7 +42,7 @@ void main()
     } else if (k < lights_and_sky) {
         view.kind = VIEW_SKY;
         float pdf;
-        direction = sample_environment(spread(int(index * push.sky_looks + k - frame.light_count), start), random_vec2(), pdf);
+        direction = sample_environment(spread(index * push.sky_looks + k - frame.light_count, start), random_vec2(), pdf);
         float chosen = float(push.sky_looks) * pdf;
         // By both strategies together, as many as there are of each (Veach & Guibas 1995).
         view.radiance = pdf > 0.0 ? environment_radiance(direction) * power_heuristic(chosen, AROUND_LOOKS / (4.0 * PI)) / chosen : vec3(0.0);
@@ -50,7 +50,7 @@ void main()
         view.kind = VIEW_AROUND;
         uint j = k - lights_and_sky;
         // In pairs of opposites: every place has as many directions over its hemisphere as any other.
-        direction = sample_sphere(spread(int(index * (AROUND_LOOKS / 2u) + j / 2u), start));
+        direction = sample_sphere(spread(index * (AROUND_LOOKS / 2u) + j / 2u, start));
         if (j % 2u == 1u) direction = -direction;
         float others = float(push.sky_looks) * environment_pdf(direction);
         view.radiance = environment_radiance(direction) * power_heuristic(AROUND_LOOKS / (4.0 * PI), others);

@@ -1,7 +1,8 @@
 """`bungyo demo`: the face in a window, or in files where there is no screen."""
 
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from app.weight_sets import load_weights, weight_sets
 if TYPE_CHECKING:
     from app.gpu import Device
     from app.network.weights import WeightSet
+    from app.renderer import Renderer
     from app.scene.model import Scene
     from app.window import Window
 
@@ -83,20 +85,23 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
         stack.enter_context(glfw_ready())  # a device for windows asks it what it needs
         device = stack.enter_context(open_device(options, window=True, raytracing=needs_rays(options)))
         window = stack.enter_context(Window(picture_size(options, device), "bungyo"))
-        face, before = _Face(options), None
+        face: _Face | None = _Face(options)
+        before: _Face | None = None  # to come back to if a dropped one cannot be drawn
         with suppress(_ClosedWhileLoading):
-            while True:
-                try:
-                    another = _show_face(face, device, window, out, frames)
-                except _CannotBeDrawn as trouble:
-                    if before is None:
-                        raise trouble.reason from None
-                    click.echo(f"bungyo: error: {trouble.reason.message} The face before comes back.", err=True)
-                    face, before = before, None
-                else:
-                    if another is None:
-                        return
-                    before, face = another
+            while face is not None:
+                with ExitStack() as shown:
+                    try:
+                        renderer = shown.enter_context(_open(face, device, window))
+                    except BungyoError as error:
+                        if before is None:
+                            raise
+                        click.echo(f"bungyo: error: {error.message} The face before comes back.", err=True)
+                        face, before = before, None
+                        continue
+                    if face.scene is None:
+                        click.echo(f"Drawing on {device.info.name}. F1 lists the keys, Esc closes.")
+                    before = None  # its meshes can go
+                    before, face = _show_face(face.options, renderer, window, out, frames)
 
 
 @dataclass(frozen=True)
@@ -107,51 +112,48 @@ class _Face:
     scene: "Scene | None" = None
 
 
+def _open(face: _Face, device: "Device", window: "Window") -> AbstractContextManager["Renderer"]:
+    options = face.options
+    size = picture_size(options, device)
+    say = partial(_say, window)
+    return open_renderer(options, device, size, options.mode, say, keeps_light=True, scene=face.scene)
+
+
+def _say(window: "Window", what: str) -> None:
+    window.title = f"bungyo - {what}"
+    window.poll()
+    if window.closing:
+        raise _ClosedWhileLoading
+
+
 def _show_face(
-    face: _Face, device: "Device", window: "Window", out: Path, frames: int | None
-) -> tuple[_Face, _Face] | None:
-    """Show a face until the window is closed (None), or until another one has been dropped onto it.
+    options: SceneOptions, renderer: "Renderer", window: "Window", out: Path, frames: int | None
+) -> tuple[_Face | None, _Face | None]:
+    """Show a face until the window is closed, or until another one has been dropped onto it.
 
     Returns:
-        The face as it was shown last, and the other one, to go on with.
+        The face as it was shown last, and the other one, to go on with; None without another one.
     """
-    options = face.options
+    from app.light_switch import LightSwitch, set_ups
+    from app.viewer import Viewer
+    from app.weight_switch import WeightSwitch
 
-    def say(what: str) -> None:
-        window.title = f"bungyo - {what}"
-        window.poll()
-        if window.closing:
-            raise _ClosedWhileLoading
+    def load(path: Path) -> "WeightSet":
+        weights = load_weights(path)
+        check_layout(replace(options, weights=path), renderer.scene, weights)
+        return weights
 
+    renderer.antialias_motion = True
     with ExitStack() as stack:
-        size = picture_size(options, device)
-        try:
-            renderer = stack.enter_context(
-                open_renderer(options, device, size, options.mode, say, keeps_light=True, scene=face.scene)
-            )
-        except BungyoError as error:
-            raise _CannotBeDrawn(error) from error
-        from app.light_switch import LightSwitch, set_ups
-        from app.viewer import Viewer
-        from app.weight_switch import WeightSwitch
-
-        def load(path: Path) -> "WeightSet":
-            weights = load_weights(path)
-            check_layout(replace(options, weights=path), renderer.scene, weights)
-            return weights
-
-        renderer.antialias_motion = True
         lights = LightSwitch(renderer, set_ups(options, renderer.scene.lights), options.environment)
         switch = WeightSwitch(renderer, weight_sets(options), load, window.wake)
         stack.callback(switch.close)
-        viewer = stack.enter_context(Viewer(window, device, renderer, out, switch, lights))
-        if face.scene is None:
-            click.echo(f"Drawing on {device.info.name}. F1 lists the keys, Esc closes.")
+        viewer = stack.enter_context(Viewer(window, renderer.device, renderer, out, switch, lights))
         while True:
             viewer.run(frames)
             if viewer.dropped_face is None:
-                return None
-            say(f"loading {viewer.dropped_face.name}")
+                return None, None
+            _say(window, f"loading {viewer.dropped_face.name}")
             first, *others = (file for file in lights.files if file is not None)
             now = replace(
                 options,
@@ -168,14 +170,6 @@ def _show_face(
                 return _Face(now, renderer.scene), _Face(another, load_scene(another, renderer.size))
             except InputError as error:
                 click.echo(f"bungyo: error: {error.message} The face stays as it is.", err=True)
-
-
-class _CannotBeDrawn(Exception):
-    """A face has been loaded, but no renderer takes it: too many textures, or more than there is memory for."""
-
-    def __init__(self, reason: BungyoError) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class _ClosedWhileLoading(Exception):

@@ -11,7 +11,7 @@ from pathlib import Path
 from app.gpu.shader import cache_folder
 from app.passes.array_store import ArrayStore, digest_of
 from app.passes.light_cache import LightCache
-from app.scene.model import Part, Scene
+from app.scene.model import Scene
 
 NO_BAKED_LIGHT = "BUNGYO_NO_BAKED_LIGHT"
 """Environment variable: if set, but not to 0, light is always gathered, and none is kept."""
@@ -30,11 +30,11 @@ class BakedLights:
 
     Args:
         cache: gathers the light.
-        parts: what is lit.
+        parts: digest of what is lit: `SceneBuffers.parts_digest`.
         folder: of the files; None means `cache_folder()/light`.
     """
 
-    def __init__(self, cache: LightCache, parts: tuple[Part, ...], folder: Path | None = None) -> None:
+    def __init__(self, cache: LightCache, parts: bytes, folder: Path | None = None) -> None:
         self._cache = cache
         self._store = ArrayStore(folder or cache_folder() / "light", ROOM)
         info = cache.device.info

@@ -97,10 +97,11 @@ class SceneBuffers(Owner):
 
     def derived(self, key: tuple[object, ...], make: Callable[[], Arrays]) -> Arrays:
         """What `make` works out of the parts alone and what `key` tells, or has been kept of it."""
-        return make() if self._store is None else derived(self._store, (self._parts_digest, *key), make)
+        return make() if self._store is None else derived(self._store, (self.parts_digest, *key), make)
 
     @cached_property
-    def _parts_digest(self) -> bytes:
+    def parts_digest(self) -> bytes:
+        """Digest of meshes and materials."""
         return digest_of(self.parts)
 
     def _lay_out(self) -> list[NDArray[np.float32]]:

@@ -21,9 +21,9 @@ vec3 light_on_skin(uint i, vec2 light_uv)
 }
 
 // Additive recurrence of Roberts 2018 ("R2"): evenly spread over any run of indices; a random start decorrelates points.
-vec2 spread(int index, vec2 start)
+vec2 spread(float index, vec2 start)
 {
-    return fract(start + float(index) * vec2(0.7548776662466927, 0.5698402909980532));
+    return fract(start + index * vec2(0.7548776662466927, 0.5698402909980532));
 }
 
 // The same, of another sequence ("R4", the first two numbers), around 0: where in a texel a ray starts, which must not go with

@@ -14,6 +14,7 @@ from app.controls import turned
 from app.gpu import Device
 from app.network.weights import WeightSet
 from app.passes import array_store, baked_light
+from app.passes.array_store import digest_of
 from app.passes.baked_light import FEWEST_SAMPLES, NO_BAKED_LIGHT, BakedLight, BakedLights, is_worthwhile
 from app.passes.light_cache import LightCache, LightKind
 from app.passes.light_cache_layout import CACHE_IMAGES, VERTEX_LIGHT
@@ -45,7 +46,7 @@ def cached(gpu: Device, buffers: SceneBuffers, keep: Keep) -> Cached:
 
 
 def baked(cache: LightCache, scene: Scene, folder: Path) -> BakedLight:
-    return BakedLights(cache, scene.parts, folder).under(scene)
+    return BakedLights(cache, digest_of(scene.parts), folder).under(scene)
 
 
 def settle(cache: LightCache) -> LightCache:
