@@ -2,24 +2,50 @@
 
 import shlex
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import InputError
 from app.scene_options import SceneOptions
-from app.weight_sets import DEFAULT_WEIGHTS
+from app.weight_sets import ANY_UV_WEIGHTS, DEFAULT_WEIGHTS
 
 if TYPE_CHECKING:
     from app.network.weights import WeightSet
     from app.scene.model import Scene
 
 
+def choose_weights(options: SceneOptions, scene: "Scene") -> SceneOptions:
+    """Return the options with networks that know how the face is unwrapped, or look at no UVs, if they name none."""
+    if options.weights is not None or options.mesh is None:
+        return options
+    from app.scene.uv_layout import UvLayout, canonical_layout
+
+    layout = UvLayout.of(scene.parts)
+    known = layout.matches(canonical_layout()) or layout.matches_turned(canonical_layout())
+    return options if known else replace(options, weights=ANY_UV_WEIGHTS)
+
+
 def check_layout(options: SceneOptions, scene: "Scene", weights: "WeightSet") -> None:
     """Warn where the face is unwrapped otherwise than the heads that the networks were trained on, and say what to do.
+
+    Args:
+        options: as they were given.
+        scene: what they show.
+        weights: the networks that draw it.
 
     Raises:
         InputError: the weights' own description of their layout is damaged.
     """
+    if weights.metadata.get("any_uv"):
+        if options.weights is None and options.mesh is not None:
+            warnings.warn(
+                f"{options.mesh}: its UVs are not the avatars', so networks draw it that look at none"
+                f" ({ANY_UV_WEIGHTS.name}). Networks of its own may draw it better:\n  "
+                + "\n  ".join(commands_to_train(options.mesh, options.face)),
+                stacklevel=2,
+            )
+        return
     own = weights.metadata.get("uv_layout")  # of a set that was trained on one mesh; the default one is for all avatars
     if not weights.metadata.get("trained") or (options.mesh is None and own is None):
         return
@@ -44,8 +70,9 @@ def check_layout(options: SceneOptions, scene: "Scene", weights: "WeightSet") ->
         advice = "Leave --weights out: the default networks know them."
     else:
         message = f"{options.mesh}: its UVs are not those that the networks in {folder} know"
-        advice = "\n  ".join(["Train networks for it:", *commands_to_train(options.mesh, options.face)])
-    warnings.warn(f"{message}: the neural picture will look wrong. {advice}", stacklevel=2)
+        train = ["Leave --weights out, or train networks for it:", *commands_to_train(options.mesh, options.face)]
+        advice = "\n  ".join(train)
+    warnings.warn(f"{message}: the neural picture may look wrong. {advice}", stacklevel=2)
 
 
 def commands_to_train(mesh: Path, face: tuple[str, ...]) -> tuple[str, str, str]:

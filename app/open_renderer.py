@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from app.layout_check import check_layout
+from app.layout_check import check_layout, choose_weights
 from app.scene_options import SceneOptions
 from app.weight_sets import load_weights
 
@@ -97,11 +97,11 @@ def open_renderer(
     Raises:
         InputError: a file cannot be used.
     """
-    say("loading the networks")
-    weights = load_weights(options.weights)
     if scene is None:
         say("loading the face")
         scene = load_scene(options, size)
+    say("loading the networks")
+    weights = load_weights(choose_weights(options, scene).weights if draws_networks else options.weights)
     if draws_networks:
         check_layout(options, scene, weights)
     say("compiling the shaders")

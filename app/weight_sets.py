@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 DEFAULT_WEIGHTS = WEIGHTS / "default"
+ANY_UV_WEIGHTS = WEIGHTS / "any-uv"  # for faces that are unwrapped otherwise than the avatars
 
 
 def load_weights(folder: Path | None) -> "WeightSet":
@@ -23,11 +24,11 @@ def load_weights(folder: Path | None) -> "WeightSet":
     return WeightSet.load(folder or DEFAULT_WEIGHTS)
 
 
-def weight_sets(options: SceneOptions) -> tuple[Path, ...]:
-    """Return the weight sets to go through: those that `options` name, or all in weights/, the default one first."""
+def weight_sets(options: SceneOptions, first: Path) -> tuple[Path, ...]:
+    """Return the weight sets to go through: those that `options` name, or `first` and all others in weights/."""
     from app.network.weights import weight_file
 
     if options.weights is not None:
         return options.weights, *options.other_weights
-    others = sorted(path for path in WEIGHTS.glob("*") if path != DEFAULT_WEIGHTS and weight_file(path).is_file())
-    return DEFAULT_WEIGHTS, *others
+    others = sorted(path for path in WEIGHTS.glob("*") if path != first and weight_file(path).is_file())
+    return first, *others

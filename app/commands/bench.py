@@ -8,7 +8,7 @@ import click
 
 from app.bench.figures import short
 from app.bench.meanings import MEANINGS, SECTIONS
-from app.commands.options import Size, debug_option, device_option
+from app.commands.options import Size, Weights, debug_option, device_option
 from app.errors import InputError
 from app.packages import need
 from app.scene_options import SceneOptions
@@ -34,9 +34,9 @@ Examples:
 @click.option("--size", type=Size(), metavar="WxH", help="The view whose passes are listed.  [default: 512x512]")
 @click.option(
     "--weights",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Networks whose widths are measured.  [default: those in weights/]",
+    type=Weights(),
+    metavar="DIR|NAME",
+    help="Networks whose widths are measured: a folder, or the name of one in weights/.  [default: default]",
 )
 @click.option(
     "--rounds",

@@ -10,10 +10,10 @@ import click
 
 from app.commands.options import debug_option, scene_options
 from app.errors import BungyoError, InputError
-from app.layout_check import check_layout
+from app.layout_check import check_layout, choose_weights
 from app.open_renderer import load_scene, needs_rays, open_device, open_renderer, picture_size
 from app.scene_options import SceneOptions
-from app.weight_sets import load_weights, weight_sets
+from app.weight_sets import DEFAULT_WEIGHTS, load_weights, weight_sets
 
 if TYPE_CHECKING:
     from app.gpu import Device
@@ -146,7 +146,8 @@ def _show_face(
     renderer.antialias_motion = True
     with ExitStack() as stack:
         lights = LightSwitch(renderer, set_ups(options, renderer.scene.lights), options.environment)
-        switch = WeightSwitch(renderer, weight_sets(options), load, window.wake)
+        sets = weight_sets(options, choose_weights(options, renderer.scene).weights or DEFAULT_WEIGHTS)
+        switch = WeightSwitch(renderer, sets, load, window.wake)
         stack.callback(switch.close)
         viewer = stack.enter_context(Viewer(window, renderer.device, renderer, out, switch, lights))
         while True:
@@ -160,11 +161,11 @@ def _show_face(
                 lights=first,
                 other_lights=tuple(others),
                 environment=lights.environment,
-                weights=switch.sets[0],
-                other_weights=switch.sets[1:],
                 mode=renderer.mode,
                 size=renderer.size,
             )
+            if options.weights is not None or switch.sets != sets:  # else the next face gets those that suit it
+                now = replace(now, weights=switch.sets[0], other_weights=switch.sets[1:])
             another = replace(now, mesh=viewer.dropped_face, face=())
             try:
                 return _Face(now, renderer.scene), _Face(another, load_scene(another, renderer.size))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.options import debug_option, device_option
+from app.commands.options import Weights, debug_option, device_option
 from app.errors import BungyoError, InputError
 from app.packages import need
 
@@ -33,7 +33,10 @@ Examples:
     "--data", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A data set of `bungyo dataset`."
 )
 @click.option(
-    "--weights", type=click.Path(path_type=Path), metavar="DIR", help="Trained networks.  [default: those in weights/]"
+    "--weights",
+    type=Weights(),
+    metavar="DIR|NAME",
+    help="Trained networks: a folder, or the name of one in weights/.  [default: default]",
 )
 @click.option(
     "--report",

@@ -1,6 +1,7 @@
 """Options that several commands share, and what they mean."""
 
 import functools
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from app.scene_options import MAX_SIZE, SceneOptions
+from app.weight_sets import WEIGHTS
 
 if TYPE_CHECKING:
     from app.passes.gbuffer import GBufferKind
@@ -83,6 +85,22 @@ class Aov(click.ParamType[str]):
         if value not in AOVS:
             self.fail(f"{value!r} is not an AOV: choose from {', '.join(AOVS)}", param, ctx)
         return str(value)
+
+
+class Weights(click.ParamType[Path]):
+    """A weight set: a folder or file, or the name of a folder in weights/."""
+
+    name = "DIR|NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return its path. What is not there is for who reads it to say."""
+        from app.network.weights import weight_file
+
+        path = Path(value)
+        supplied = WEIGHTS / path
+        # Unlike Path's methods, these are false for names that no file can have.
+        named = os.sep not in str(value) and not os.path.exists(path) and os.path.isfile(weight_file(supplied))
+        return supplied if named else path
 
 
 def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -182,10 +200,11 @@ def _subject(several: bool) -> tuple[Callable[[Command], Command], ...]:
         ),
         click.option(
             "--weights",
-            type=_FILE,
+            type=Weights(),
             multiple=several,
-            metavar="DIR",
-            help=f"Trained networks{more('W')}.  [default: those in weights/]",
+            metavar="DIR|NAME",
+            help=f"Trained networks: a folder, or the name of one in weights/{more('W')}.  [default: those that know"
+            " how the face is unwrapped]",
         ),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from app.commands.markdown_page import check_page, picture_of
-from app.commands.options import debug_option, device_option
+from app.commands.options import Weights, debug_option, device_option
 from app.errors import InputError
 
 EXAMPLES = """\b
@@ -26,7 +26,10 @@ Examples:
     help="A data set with all tiles of its frames: `bungyo dataset --held-out --tiles 1`.",
 )
 @click.option(
-    "--weights", type=click.Path(path_type=Path), metavar="DIR", help="Trained networks.  [default: those in weights/]"
+    "--weights",
+    type=Weights(),
+    metavar="DIR|NAME",
+    help="Trained networks: a folder, or the name of one in weights/.  [default: default]",
 )
 @click.option("--orbits", is_flag=True, help="Measure flicker over two slow orbits, too; they are path traced first.")
 @click.option(

@@ -18,6 +18,7 @@ Examples:
   bungyo train --data out/data --out weights/free --teachers none --experts-train everything --reach 0.75
   bungyo train --data out/data --out weights/mine --learning-curve
   bungyo train --data out/data --out weights/mine --generalist-widths 64,128,256
+  bungyo train --data out/data --out weights/any --any-uv
   bungyo train --data out/big --out weights/big --engine ray --address 10.0.0.7:6379
   bungyo demo --weights weights/mine
 """
@@ -100,6 +101,11 @@ class Teachers(Widths):
     help="Train generalists of these widths as well, as generalist-N.safetensors, to compare with.",
 )
 @click.option(
+    "--any-uv",
+    is_flag=True,
+    help="Make networks for faces of any UVs: they do not see uv, and there are no experts, as hashes are made of UVs.",
+)
+@click.option(
     "--learning-curve",
     is_flag=True,
     help="Train on an eighth, a quarter and half of the people as well, and say what twice as many would bring.",
@@ -133,6 +139,7 @@ def train(
     neighbor_share: float | None,
     teachers: tuple[int, ...] | None,
     generalist_widths: tuple[int, ...],
+    any_uv: bool,
     learning_curve: bool,
     engine: str,
     workers: int | None,
@@ -162,12 +169,15 @@ def train(
     def given(**values: Any) -> dict[str, Any]:
         return {name: value for name, value in values.items() if value is not None}
 
+    if any_uv:
+        expert_steps, teachers = expert_steps or 0, teachers or ()
     experts = given(trains=experts_train, steps=expert_steps, reach=reach, neighbor_share=neighbor_share)
     options = TrainOptions(
         layers=(CHANNELS, *hidden, OUTPUTS),
         seed=seed,
         device=device,
         widths=generalist_widths,
+        any_uv=any_uv,
         learning_curve=learning_curve,
         experts=ExpertOptions(**experts),
         **given(steps=steps, threads=threads, teachers=teachers),

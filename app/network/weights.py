@@ -177,8 +177,8 @@ class WeightSet:
         Raises:
             InputError: it is missing, unreadable, or any of its contents is not as this module describes it.
         """
-        file = Path(path) if Path(path).is_file() else weight_file(path)
-        if not file.is_file():
+        file = Path(path) if os.path.isfile(path) else weight_file(path)
+        if not os.path.isfile(file):  # unlike Path's, it is false for names that no file can have
             raise InputError(f"There is no weight file {file}.")
         try:
             with safe_open(file, framework="numpy") as archive:

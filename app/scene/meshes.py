@@ -51,6 +51,7 @@ __all__ = ["MAX_TRIANGLES", "load_glb_lights", "load_mesh"]
 MAX_TRIANGLES = 5_000_000
 _FACE_NAME = re.compile(r"skin|(?<!sur)(?<!inter)face", re.IGNORECASE)  # but not "surface"
 _INWARDS = 0.01  # signed volume over area^1.5, 0.094 of a ball: a flat patch of a face is not turned by chance
+_NAMED = 4  # face parts that a warning names, at most
 _NO_MESHES = {"dxf", "xyz", "stl_ascii", "zip", "bz2", "tar.gz", "tar.bz2"}  # drawings, points, archives
 
 
@@ -351,7 +352,8 @@ def _as_skin(material: Material, own: Mapping[str, Any]) -> Material:
 
 def _check_layout(face: list[Part], path: Path) -> None:
     """Warn where not every place of the face has a place of its own in 0..1; InputError where hardly any has."""
-    names = " and ".join(repr(part.name) for part in face)
+    more = [f"{len(face) - _NAMED} more"] if len(face) > _NAMED else []
+    names = " and ".join([*(repr(part.name) for part in face[:_NAMED]), *more])
     layouts = [(part.mesh.uvs, part.mesh.triangles) for part in face]
     unwrap = "Unwrap it, so that every place of the face has a place of its own in 0..1."
     deep = layers(layouts)

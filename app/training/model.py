@@ -7,6 +7,7 @@ do all scores.
 """
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from app.errors import InputError
 from app.network.layers import COLORS, MIXED, mix
+from app.network.schema import channels
 from app.training.pixels import Pixels
 
 # What the light features weigh before training: plain shading with light that has spread a little. Training starts from
@@ -31,7 +33,7 @@ class Scales(nn.Module):
     """The fixed scales around the trained layers, measured once on the training data.
 
     Args:
-        mean, deviation: (32,) of the input channels.
+        mean, deviation: (32,) of the input channels; the deviation is infinite where the network is not to see them.
     """
 
     mean: Tensor
@@ -43,8 +45,13 @@ class Scales(nn.Module):
         self.register_buffer("deviation", deviation)
 
     @staticmethod
-    def measure(features: Tensor) -> "Scales":
-        """Measure on a sample of pixels (n, 32)."""
+    def measure(features: Tensor, ignored: Sequence[str] = ()) -> "Scales":
+        """Measure on a sample of pixels (n, 32).
+
+        Args:
+            features: the pixels.
+            ignored: features that the network is not to see: they become 0.
+        """
         # A few huge values (a highlight, a firefly) must not squeeze all others together.
         # By numpy, which looks for the two alone, where torch sorts everything.
         low, high = torch.from_numpy(np.quantile(features.T.contiguous().cpu().numpy(), CLIP, axis=1)).to(features)
@@ -52,6 +59,8 @@ class Scales(nn.Module):
         deviation = clipped.std(dim=0)
         # A channel that never changes tells nothing, and must not explode once it does.
         deviation = torch.where(deviation > 1e-4, deviation, torch.ones_like(deviation))
+        for name in ignored:
+            deviation[channels(name)] = math.inf
         return Scales(clipped.mean(dim=0), deviation)
 
 
@@ -202,10 +211,12 @@ def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
     return flat.cpu().numpy().astype(np.float32)
 
 
-def untrained(layers: Sequence[int], pixels: Pixels, generator: torch.Generator) -> Generalist:
+def untrained(
+    layers: Sequence[int], pixels: Pixels, generator: torch.Generator, ignored: Sequence[str] = ()
+) -> Generalist:
     """A network that knows nothing but the scales of its inputs, measured on a sample of the data.
 
-    Its weights are drawn from torch's own generator.
+    Its weights are drawn from torch's own generator; it never sees the `ignored` features.
 
     Raises:
         InputError: no light reaches the pixels, so there is nothing to learn.
@@ -214,4 +225,4 @@ def untrained(layers: Sequence[int], pixels: Pixels, generator: torch.Generator)
     features, scale, _ = pixels.draw(index, generator)
     if not (scale > 0.0).any():
         raise InputError("No pixel of the data set is lit, so there is nothing to learn.")
-    return Generalist(layers, Scales.measure(features)).to(pixels.device)
+    return Generalist(layers, Scales.measure(features, ignored)).to(pixels.device)

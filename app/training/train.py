@@ -180,7 +180,7 @@ def _metadata(data: Dataset, options: TrainOptions, covered: Coverage, pixels: i
         "trained": True,
         "options": options.plain(),
         "data": {"frames": len(data.frames), "seed": data.spec.seed, "pixels": pixels, **covered.plain()},
-        **({"uv_layout": layout} if layout is not None else {}),
+        **({"any_uv": True} if options.any_uv else {} if layout is None else {"uv_layout": layout}),
     }
 
 
@@ -196,7 +196,7 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
         if MAIN not in state.generalists or _is_finished(out):
             # Ctrl-C in the first seconds, or over a finished run, must not cost the networks that are there.
             return Result(None, None, len(state.groups[MAIN]), True)
-        net = run.resumed(MAIN, untrained(options.layers, pixels, run.generator(MAIN, "scales")))
+        net = run.resumed(MAIN, run.untrained(MAIN, options.layers, pixels))
         generalist = run.without_idle(net, pixels)
         found = run.finished(MAIN, generalist, options.experts)
     gains, reaches = ({f"0x{h:04x}": round(x[h], 3) for h in sorted(x)} for x in (found.gains, found.reaches))
@@ -275,6 +275,10 @@ class _Run:
         """A generator with the stage's seed."""
         return torch.Generator().manual_seed(self.seed(*stage))
 
+    def untrained(self, name: str, layers: tuple[int, ...], pixels: Pixels) -> Generalist:
+        """Where a training begins; the weights are drawn from torch's own generator."""
+        return untrained(layers, pixels, self.generator(name, "scales"), self.options.ignored)
+
     def resumed(self, name: str, net: Generalist) -> Generalist:
         """The network with the best weights that the training had, if it was begun."""
         if name in self.state.generalists:
@@ -287,7 +291,7 @@ class _Run:
         """Train a generalist, or what is left of it; the best state for validation people is kept."""
         options, state = self.options, self.state
         torch.manual_seed(self.seed(name, "weights"))
-        net = untrained(layers, pixels, self.generator(name, "scales"))
+        net = self.untrained(name, layers, pixels)
         decay = options.decay if self.people else 0.0
         optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=decay, fused=True)
         reached = state.generalists.get(name, {"step": 0, "best": net.state_dict()})

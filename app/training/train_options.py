@@ -29,6 +29,7 @@ class TrainOptions:
         teachers: widths of the hidden layers of further generalists, whose mean picture the experts learn; none: they
             learn the noisy targets.
         widths: of hidden layers, of further generalists, trained as long as the first, to compare with.
+        any_uv: whether the networks are for faces of any UVs: they do not see uv, and there are no experts.
         learning_curve: whether to train on fewer people as well, to see what more data would bring.
     """
 
@@ -44,6 +45,7 @@ class TrainOptions:
     experts: ExpertOptions = field(default_factory=ExpertOptions)
     teachers: tuple[int, ...] = TEACHERS
     widths: tuple[int, ...] = ()
+    any_uv: bool = False
     learning_curve: bool = False
 
     def check(self) -> None:
@@ -52,6 +54,8 @@ class TrainOptions:
             if fault := check_layers(layers):
                 raise InputError(f"The network {fault}.")
         experts = asdict(self.experts)
+        if self.any_uv and (self.experts.steps or self.teachers):
+            raise InputError("Networks for any UVs have neither experts nor teachers: hashes are made of UVs.")
         positive = {"threads": self.threads, "batch": self.batch, "learning rate": self.rate}
         names = ["batch", "group", "min_pixels", "min_people", "judge_pixels", "checks"]
         names += ["rate"] if self.experts.rate is not None else []
@@ -76,6 +80,11 @@ class TrainOptions:
         if not 0.0 <= self.experts.neighbor_share < 1.0:
             share = self.experts.neighbor_share
             raise InputError(f"The neighbours' share must be at least 0 and below 1, not {share}.")
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The features that the networks do not see."""
+        return ("uv",) if self.any_uv else ()
 
     def wider(self, width: int) -> tuple[int, ...]:
         """The same layers with hidden ones of another width; at least one of these."""

@@ -11,7 +11,10 @@ import click
 import pytest
 
 from app import main as command_line
+from app.commands.options import Weights
 from app.errors import BungyoError, InputError
+from app.network.weights import WeightSet
+from app.weight_sets import WEIGHTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -109,6 +112,23 @@ def test_unknown_mode_and_aov_list_the_known_ones(capsys: pytest.CaptureFixture[
     assert status == 2
     for name in ("face", "uv", "diffuse_wide", "thickness"):
         assert name in said
+
+
+def test_weights_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name means the set in weights/, unless there is a file or folder of that name."""
+    monkeypatch.chdir(tmp_path)
+
+    def found(value: str) -> Path:
+        return Weights().convert(value, None, None)
+
+    assert found("head") == WEIGHTS / "head"
+    too_long = "x" * 300
+    for other in ("none", "./head", "weights/head", str(tmp_path / "head"), "", too_long):
+        assert found(other) == Path(other)
+    Path("head").mkdir()
+    assert found("head") == Path("head")
+    with pytest.raises(InputError, match="There is no weight file x"):
+        WeightSet.load(found(too_long))
 
 
 def test_output_is_checked_before_anything_is_loaded(

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.errors import InputError
-from app.layout_check import check_layout, commands_to_train
+from app.layout_check import check_layout, choose_weights, commands_to_train
 from app.main import cli, main
+from app.network.schema import channels
 from app.network.weights import WeightSet
 from app.scene.assets import DEFAULT_HEAD
 from app.scene.default import default_scene
 from app.scene.meshes import load_mesh
-from app.scene.model import Scene
+from app.scene.model import Part, Scene
 from app.scene.uv_layout import UvLayout, canonical_layout
 from app.scene_options import SceneOptions
+from app.weight_sets import ANY_UV_WEIGHTS
 from tests.scene.foreign_head import foreign_head, write_foreign_head
 
 TURN = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 1]])
@@ -68,15 +70,50 @@ def test_a_face_with_other_uvs(foreign: Path) -> None:
     layout = UvLayout.of(own.parts)
     message = said(options(foreign, None, ("head",)), own, trained())
     assert message.startswith(f"{foreign}: its UVs are not those that the networks in ")
-    assert "weights/default know: the neural picture will look wrong. Train networks for it:\n  bungyo" in message
+    assert "weights/default know: the neural picture may look wrong. Leave --weights out, or train" in message
+    assert message.splitlines()[1].startswith("  bungyo dataset --mesh ")
     assert "default networks know them" not in message
-    assert said(options(None), avatar, trained(layout)).endswith("will look wrong. Show that mesh with --mesh FILE.")
+    assert said(options(None), avatar, trained(layout)).endswith("may look wrong. Show that mesh with --mesh FILE.")
     assert "Leave --weights out" in said(options(DEFAULT_HEAD), avatar, trained(layout))
 
 
+def test_networks_that_look_at_no_uvs_draw_what_the_others_do_not_know(foreign: Path) -> None:
+    own, avatar = Scene(tuple(load_mesh(foreign))), Scene(tuple(load_mesh(DEFAULT_HEAD)))
+    chosen = choose_weights(options(foreign, None), own)
+    assert chosen == options(foreign, ANY_UV_WEIGHTS)
+    for asked, scene in (
+        (options(foreign), own),  # weights that somebody has named
+        (options(None, None), avatar),
+        (options(DEFAULT_HEAD, None), avatar),
+        (options(Path("turned.glb"), None), Scene(tuple(turned(part) for part in avatar.parts))),
+    ):
+        assert choose_weights(asked, scene) == asked
+    shipped = WeightSet.load(ANY_UV_WEIGHTS)
+    message = said(options(foreign, None, ("head",)), own, shipped)
+    assert message.startswith(
+        f"{foreign}: its UVs are not the avatars', so networks draw it that look at none (any-uv)"
+    )
+    assert [line.split()[:2] for line in message.splitlines()[1:]] == [
+        ["bungyo", name] for name in ("dataset", "train", "demo")
+    ]
+    assert said(chosen, own, shipped) == said(options(None, ANY_UV_WEIGHTS), avatar, shipped) == ""
+
+
+def test_shipped_networks_that_look_at_no_uvs_look_at_none() -> None:
+    weights = WeightSet.load(ANY_UV_WEIGHTS)
+    assert weights.experts == 0 and not weights.table.any() and "uv_layout" not in weights.metadata
+    first, _ = weights.matrices(0)[0]
+    assert not first[:, channels("uv")].any() and first.any()
+
+
+def turned(part: Part) -> Part:
+    """The same with its vertices turned to the side."""
+    return replace(part, mesh=part.mesh.with_transform(TURN))
+
+
 def test_a_turned_face() -> None:
-    parts = [replace(p, mesh=p.mesh.with_transform(TURN)) for p in load_mesh(DEFAULT_HEAD)]
-    message = said(options(Path("turned.glb")), Scene(tuple(parts)), trained())
+    parts = tuple(turned(part) for part in load_mesh(DEFAULT_HEAD))
+    message = said(options(Path("turned.glb")), Scene(parts), trained())
     assert "turned.glb: its vertices are turned" in message and "looks along +z" in message
     assert "bungyo train" not in message
     nodes = [replace(p, transform=TURN) for p in load_mesh(DEFAULT_HEAD)]
@@ -133,9 +170,12 @@ def test_from_a_foreign_mesh_to_a_picture(
     write_foreign_head(Path("jane.glb"), eyes=True)
     trained().save(Path("avatars"))
     small = ("--size", "48x48", "--light-samples", "2")
+    jane = ("demo", "--mesh", "jane.glb", "--face", "head", *small)
+    assert main([*jane, "--out", "unknown"]) == 0
     assert (
-        main(["demo", "--mesh", "jane.glb", "--face", "head", "--weights", "avatars", *small, "--out", "before"]) == 0
+        "bungyo: warning: jane.glb: its UVs are not the avatars', so networks draw it that" in capsys.readouterr().err
     )
+    assert main([*jane, "--weights", "avatars", "--out", "before"]) == 0
     warning = capsys.readouterr().err
     assert "bungyo: warning: jane.glb: its UVs are not those that the networks in avatars know" in warning
     dataset, train, demo = (shlex.split(line)[1:] for line in warning.splitlines() if line.startswith("  bungyo "))
@@ -150,5 +190,6 @@ def test_from_a_foreign_mesh_to_a_picture(
     assert capsys.readouterr().err == ""
 
     truth, before, after = picture("after/reference"), picture("before/neural"), picture("after/neural")
+    assert np.abs(picture("unknown/neural") - truth).mean() < 0.2 * np.abs(before - truth).mean()
     assert truth.min() > 20.0 and after.min() > 20.0
     assert np.abs(after - truth).mean() < 0.5 * np.abs(before - truth).mean()

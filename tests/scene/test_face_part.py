@@ -103,6 +103,14 @@ def test_parts_that_share_their_uvs_give_a_warning(tmp_path: Path) -> None:
         load_mesh(two_parts(tmp_path / "q.glb", ("head", "skin"), ("torso", "skin")))
 
 
+def test_a_warning_does_not_name_dozens_of_parts(tmp_path: Path) -> None:
+    glb = Glb()
+    glb.header["nodes"] = [{"mesh": 0, "name": f"card{n}"} for n in range(12)]
+    glb.header["scenes"] = [{"nodes": list(range(12))}]
+    with pytest.warns(UserWarning, match="face 'card0' and 'card1' and 'card2' and 'card3' and 8 more overlap on 100%"):
+        load_mesh(glb.write(tmp_path / "q.glb"), ("card",))
+
+
 @pytest.mark.parametrize("tile", [(2, 0), (-1, 0), (1, -3)])
 def test_a_face_in_another_udim_tile_is_moved_as_a_whole(tmp_path: Path, tile: tuple[int, int]) -> None:
     with warnings.catch_warnings():

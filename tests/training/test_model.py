@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.network.schema import to_half
+from app.network.schema import channels, to_half
 from app.network.tile_hash import HASHES
 from app.network.twin import forward
 from app.network.weights import WeightSet
@@ -41,6 +41,24 @@ def test_export_equals_torch(layers: tuple[int, ...]) -> None:
     for tile_hash, want in zip((0, 0x0101, 0x0202, 0x0303), wanted, strict=True):
         got = forward(weights, features.numpy(), scale[:, 0].numpy(), tile_hash)
         np.testing.assert_allclose(got, want.clamp_min(0).numpy(), atol=1e-4, rtol=1e-4)
+
+
+def test_ignored_features_change_nothing() -> None:
+    torch.manual_seed(0)
+    net = Generalist((32, 16, 12, 15), Scales.measure(some_features(500, 7), ("uv", "roughness")))
+    features, others = some_features(200), some_features(200)
+    for name in ("uv", "roughness"):
+        others[:, channels(name)] = some_features(200, 1)[:, channels(name)]
+    with torch.no_grad():
+        torch.testing.assert_close(net(others), net(features), rtol=0.0, atol=0.0)
+        others[:, channels("thickness")] += 1.0
+        assert (net(others) - net(features)).abs().max() > 1e-3
+    weights = WeightSet((32, 16, 12, 15), net.export()[None], np.zeros(HASHES, np.uint32))
+    first, _ = weights.matrices(0)[0]
+    assert not first[:, channels("uv")].any() and not first[:, channels("roughness")].any() and first.any()
+    with torch.no_grad():
+        want = net(features).clamp_min(0.0)
+    np.testing.assert_allclose(forward(weights, features.numpy(), np.ones(200), 0), want, atol=1e-4, rtol=1e-4)
 
 
 def test_units_that_never_fire_are_left_out() -> None:

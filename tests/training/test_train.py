@@ -16,7 +16,7 @@ from rich.console import Console
 
 from app.commands.train import train as command
 from app.errors import BungyoError, InputError
-from app.network.schema import unpack
+from app.network.schema import channels, unpack
 from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.training import experts as experts_module
@@ -380,8 +380,20 @@ def test_the_command_passes_everything_on(tiny: Path, few: Dataset, monkeypatch:
     assert isinstance(asked[1], RayExperts)
     CliRunner().invoke(command, where, standalone_mode=False)
     assert asked[2] == TrainOptions() and isinstance(asked[3], experts_module.Here)
+    CliRunner().invoke(command, [*where, "--any-uv"], standalone_mode=False)
+    assert asked[4] == TrainOptions(any_uv=True, experts=ExpertOptions(steps=0), teachers=())
     for wrong in (["--workers", "2"], ["--engine", "ray", "--address", "auto", "--workers", "2"]):
         assert isinstance(CliRunner().invoke(command, [*where, *wrong], standalone_mode=False).exception, InputError)
+
+
+def test_networks_for_any_uvs(few: Dataset, tmp_path: Path) -> None:
+    """They draw the same wherever a pixel says that it lies, and say so; the data set's own layout is not theirs."""
+    options = replace(QUICK, any_uv=True, teachers=(), experts=replace(QUICK.experts, steps=0))
+    assert train(few, tmp_path, options, console=QUIET).weights is not None
+    weights = WeightSet.load(tmp_path)
+    assert weights.experts == 0 and weights.metadata["any_uv"] and "uv_layout" not in weights.metadata
+    first, _ = weights.matrices(0)[0]
+    assert not first[:, channels("uv")].any() and first.any()
 
 
 def test_a_damaged_checkpoint_is_named(few: Dataset, tmp_path: Path) -> None:
@@ -403,6 +415,7 @@ def test_a_damaged_checkpoint_is_named(few: Dataset, tmp_path: Path) -> None:
         (replace(QUICK, experts=ExpertOptions(neighbor_share=1.0)), "at least 0 and below 1"),
         (replace(QUICK, experts=ExpertOptions(reach=1.5)), "at most 1, not 1.5"),
         (replace(QUICK, experts=ExpertOptions(trains="nothing")), "out of last-layer, everything, not 'nothing'"),
+        (replace(QUICK, any_uv=True), "any UVs have neither experts nor teachers"),
         (replace(QUICK, widths=(64, 2000)), r"hidden widths \[2000, 2000\], but 1 to 1024 are possible"),
     ],
 )
