@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from app.commands.options import debug_option, engine_options
+from app.commands.options import Weights, debug_option, engine_options
 from app.errors import InputError
 from app.interruption import INTERRUPTED
 from app.packages import need
@@ -14,6 +14,7 @@ from app.packages import need
 EXAMPLES = """\b
 Examples:
   bungyo train --data out/data --out weights/mine
+  bungyo train --data out/jane --out weights/jane --start default
   bungyo train --data out/data --out weights/wide --hidden 64,64
   bungyo train --data out/data --out weights/free --teachers none --experts-train everything --reach 0.75
   bungyo train --data out/data --out weights/mine --learning-curve
@@ -59,6 +60,13 @@ class Teachers(Widths):
 )
 @click.option(
     "--hidden", type=Widths(), default="32,28", show_default=True, metavar="N,N", help="Widths of the hidden layers."
+)
+@click.option(
+    "--start",
+    type=Weights(),
+    metavar="DIR|NAME",
+    help="Begin as this set's generalist, not with random weights: a folder, or the name of one in weights/. It takes"
+    " far less data.",
 )
 @click.option("--steps", type=click.IntRange(min=0), metavar="N", help="Steps of the generalist.  [default: 20000]")
 @click.option(
@@ -132,6 +140,7 @@ def train(
     data: Path,
     out: Path,
     hidden: tuple[int, ...],
+    start: Path | None,
     steps: int | None,
     expert_steps: int | None,
     experts_train: str | None,
@@ -180,7 +189,7 @@ def train(
         any_uv=any_uv,
         learning_curve=learning_curve,
         experts=ExpertOptions(**experts),
-        **given(steps=steps, threads=threads, teachers=teachers),
+        **given(start=None if start is None else str(start), steps=steps, threads=threads, teachers=teachers),
     )
     who: ExpertEngine = Here()
     if engine == "ray":

@@ -30,7 +30,7 @@ from app.training.metrics import KEY_LUMINANCE, LUMINANCE, TruthError, psnr, til
 from app.training.model import Experts, Scales, untrained
 from app.training.pixels import Pixels, load_pixels, people_of
 from app.training.tint import tinted
-from app.training.train_options import TrainOptions
+from app.training.train_options import RATE, TrainOptions
 from app.training.variation import displaced
 
 F32 = npt.NDArray[np.float32]
@@ -91,7 +91,7 @@ class Options:
     layers: tuple[int, ...] = TrainOptions.layers
     steps: int = 4000
     batch: int = 4096
-    rate: float = TrainOptions.rate
+    rate: float = RATE
     decay: float = TrainOptions.decay
     place_noise: float = TrainOptions.place_noise
     seeds: int = 2

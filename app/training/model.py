@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from app.errors import InputError
 from app.network.layers import COLORS, MIXED, mix
 from app.network.schema import channels
+from app.network.weights import WeightSet
 from app.training.pixels import Pixels
 
 # What the light features weigh before training: plain shading with light that has spread a little. Training starts from
@@ -211,12 +212,43 @@ def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
     return flat.cpu().numpy().astype(np.float32)
 
 
-def untrained(
-    layers: Sequence[int], pixels: Pixels, generator: torch.Generator, ignored: Sequence[str] = ()
-) -> Generalist:
-    """A network that knows nothing but the scales of its inputs, measured on a sample of the data.
+def started(layers: Sequence[int], scales: Scales, weights: WeightSet) -> Generalist:
+    """A network that draws what the generalist of a weight set draws, with as many more hidden units as it has room.
 
-    Its weights are drawn from torch's own generator; it never sees the `ignored` features.
+    These get no say at first: what they are connected to is 0 (after Chen et al. 2016, "Net2Net"). Their own
+    weights are drawn from torch's own generator.
+
+    Raises:
+        InputError: the weight set has more layers, or wider ones.
+    """
+    net = Generalist(layers, scales)
+    if len(layers) != len(weights.layers) or any(new < old for new, old in zip(layers, weights.layers, strict=True)):
+        wide, wanted = ("-".join(map(str, widths)) for widths in (weights.layers, layers))
+        raise InputError(f"Networks of {wanted} have no room for one of {wide} to start from.", "See --hidden.")
+    mean, deviation = scales.mean.cpu(), scales.deviation.cpu()
+    deviation = torch.where(deviation.isinf(), 0.0, deviation)
+    with torch.no_grad():
+        for layer, matrices in zip(net.linear, weights.matrices(0), strict=True):
+            weight, bias = (torch.from_numpy(matrix.copy()) for matrix in matrices)
+            if layer is net.linear[0]:  # the scales come out of it, see `fold`
+                bias += weight @ mean
+                weight *= deviation
+            outputs, inputs = weight.shape
+            layer.weight[:outputs, :inputs], layer.weight[:outputs, inputs:] = weight, 0.0
+            layer.bias[:outputs] = bias
+    return net
+
+
+def untrained(
+    layers: Sequence[int],
+    pixels: Pixels,
+    generator: torch.Generator,
+    ignored: Sequence[str] = (),
+    start: WeightSet | None = None,
+) -> Generalist:
+    """A network that knows the scales of its inputs, measured on a sample of the data, and what `start` knows, if any.
+
+    All else is drawn from torch's own generator; it never sees the `ignored` features.
 
     Raises:
         InputError: no light reaches the pixels, so there is nothing to learn.
@@ -225,4 +257,6 @@ def untrained(
     features, scale, _ = pixels.draw(index, generator)
     if not (scale > 0.0).any():
         raise InputError("No pixel of the data set is lit, so there is nothing to learn.")
-    return Generalist(layers, Scales.measure(features, ignored)).to(pixels.device)
+    scales = Scales.measure(features, ignored)
+    net = Generalist(layers, scales) if start is None else started(layers, scales, start)
+    return net.to(pixels.device)

@@ -13,6 +13,7 @@ An expert trained from nothing on its own folder loses to the generalist; fine-t
 expert would not, on validation people, borrows that of a hash like it, or stays on slot 0.
 """
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,9 +127,12 @@ def train(
     options.check()
     device = choose_device(options.device)
     torch.set_num_threads(options.threads)
+    start = None if options.start is None else WeightSet.load(options.start)
     # What is trained beside the main networks may still be asked for when a run goes on.
     asked = replace(options, widths=(), learning_curve=False).plain()
     identity = {"options": asked, "data": data.identity, "idle units": "left out"}
+    if start is not None:
+        identity["start"] = hashlib.sha256(start.slots[0].tobytes()).hexdigest()
     with Checkpoint.open(out, identity, fresh) as state, Display(console) as display:
         _check_splits(data)
         train_pixels, judge_pixels = (_load(display, data, split) for split in ("train", "validation"))
@@ -140,7 +144,7 @@ def train(
         if train_pixels.kept < 1.0:
             console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
         metadata = _metadata(data, options, covered, len(train_pixels))
-        run = _Run(options, bool(data.people), judge_pixels.to(device), state, display, engine or Here())
+        run = _Run(options, bool(data.people), judge_pixels.to(device), state, display, engine or Here(), start)
         result = _train_main(run, data, out, train_pixels.to(device), metadata)
         if not result.interrupted:
             try:
@@ -265,6 +269,7 @@ class _Run:
     state: Checkpoint
     display: Display
     engine: ExpertEngine
+    start: WeightSet | None
 
     def seed(self, *stage: str | int) -> int:
         """A seed of its own for every stage, so that a resumed run draws what an unbroken one would."""
@@ -276,8 +281,8 @@ class _Run:
         return torch.Generator().manual_seed(self.seed(*stage))
 
     def untrained(self, name: str, layers: tuple[int, ...], pixels: Pixels) -> Generalist:
-        """Where a training begins; the weights are drawn from torch's own generator."""
-        return untrained(layers, pixels, self.generator(name, "scales"), self.options.ignored)
+        """Where a training begins; what is random is drawn from torch's own generator."""
+        return untrained(layers, pixels, self.generator(name, "scales"), self.options.ignored, self.start)
 
     def resumed(self, name: str, net: Generalist) -> Generalist:
         """The network with the best weights that the training had, if it was begun."""
@@ -293,7 +298,7 @@ class _Run:
         torch.manual_seed(self.seed(name, "weights"))
         net = self.untrained(name, layers, pixels)
         decay = options.decay if self.people else 0.0
-        optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=decay, fused=True)
+        optimizer = torch.optim.AdamW(net.parameters(), lr=options.first_rate, weight_decay=decay, fused=True)
         reached = state.generalists.get(name, {"step": 0, "best": net.state_dict()})
         if reached["step"]:
             net.load_state_dict(reached["net"])
@@ -308,7 +313,7 @@ class _Run:
                 first, last = reached["step"], min(reached["step"] + CHUNK, steps)
                 generator = self.generator(name, "steps", first)
                 for step in range(first, last):
-                    set_rate(optimizer, options.rate, step / steps)
+                    set_rate(optimizer, options.first_rate, step / steps)
                     index = torch.randint(len(pixels), (options.batch,), generator=generator)
                     batch, noise = tinted_noisy(*pixels.draw_noisy(index, generator), generator)
                     if self.people:

@@ -11,6 +11,8 @@ from app.training.experts import TRAINS, ExpertOptions
 
 DEVICES = ("auto", "cpu", "cuda")
 TEACHERS = (64, 64, 128)
+RATE = 4e-3
+STARTED_RATE = 1e-3  # what is known already is not to be forgotten (docs/training.md, "From other networks")
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class TrainOptions:
         seed: of all random choices.
         threads: torch's; the order of summation, hence the last bits, depend on it.
         device: one of DEVICES; "auto" takes CUDA if there is one.
-        steps, batch, rate: the generalist's Adam steps, pixels a step and first learning rate (cosine).
+        steps, batch: the generalist's Adam steps and pixels a step.
+        rate: its first learning rate (cosine); None: STARTED_RATE with a start, else RATE.
         decay: the generalist's weight decay (AdamW: Loshchilov & Hutter 2019), where there are many people.
         place_noise: deviation of the noise that is added to uv while it trains, where there are many people.
         experts: how the experts are trained; with 0 steps there are none.
@@ -30,6 +33,7 @@ class TrainOptions:
             learn the noisy targets.
         widths: of hidden layers, of further generalists, trained as long as the first, to compare with.
         any_uv: whether the networks are for faces of any UVs: they do not see uv, and there are no experts.
+        start: a weight set, as whose generalist all generalists begin; None: they begin with random weights.
         learning_curve: whether to train on fewer people as well, to see what more data would bring.
     """
 
@@ -39,13 +43,14 @@ class TrainOptions:
     device: str = "auto"
     steps: int = 20_000
     batch: int = 8192
-    rate: float = 4e-3
+    rate: float | None = None
     decay: float = 0.1
     place_noise: float = 0.03
     experts: ExpertOptions = field(default_factory=ExpertOptions)
     teachers: tuple[int, ...] = TEACHERS
     widths: tuple[int, ...] = ()
     any_uv: bool = False
+    start: str | None = None
     learning_curve: bool = False
 
     def check(self) -> None:
@@ -56,7 +61,7 @@ class TrainOptions:
         experts = asdict(self.experts)
         if self.any_uv and (self.experts.steps or self.teachers):
             raise InputError("Networks for any UVs have neither experts nor teachers: hashes are made of UVs.")
-        positive = {"threads": self.threads, "batch": self.batch, "learning rate": self.rate}
+        positive = {"threads": self.threads, "batch": self.batch, "learning rate": self.first_rate}
         names = ["batch", "group", "min_pixels", "min_people", "judge_pixels", "checks"]
         names += ["rate"] if self.experts.rate is not None else []
         for name, value in (positive | {f"experts' {name}": experts[name] for name in names}).items():
@@ -80,6 +85,11 @@ class TrainOptions:
         if not 0.0 <= self.experts.neighbor_share < 1.0:
             share = self.experts.neighbor_share
             raise InputError(f"The neighbours' share must be at least 0 and below 1, not {share}.")
+
+    @property
+    def first_rate(self) -> float:
+        """The generalist's learning rate at the first step."""
+        return self.rate if self.rate is not None else RATE if self.start is None else STARTED_RATE
 
     @property
     def ignored(self) -> tuple[str, ...]:

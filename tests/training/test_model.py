@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from app.errors import InputError
 from app.network.schema import channels, to_half
 from app.network.tile_hash import HASHES
 from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
 from app.training.loss import HALF_NOISE, HUBER_LIMIT, display_slope, quietness, weighted_error
-from app.training.model import Experts, Generalist, Scales
+from app.training.model import Experts, Generalist, Scales, started
 
 
 def some_features(count: int, seed: int = 0) -> torch.Tensor:
@@ -59,6 +60,34 @@ def test_ignored_features_change_nothing() -> None:
     with torch.no_grad():
         want = net(features).clamp_min(0.0)
     np.testing.assert_allclose(forward(weights, features.numpy(), np.ones(200), 0), want, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("layers", [(32, 16, 12, 15), (32, 20, 12, 15), (32, 64, 64, 15)])
+@pytest.mark.parametrize("ignored", [(), ("uv",)])
+def test_a_network_starts_as_another_and_its_new_units_learn(layers: tuple[int, ...], ignored: tuple[str, ...]) -> None:
+    torch.manual_seed(0)
+    before = Generalist((32, 16, 12, 15), Scales.measure(some_features(500, 7), ignored))
+    weights = WeightSet(before.widths, before.export()[None], np.zeros(HASHES, np.uint32))
+    features = some_features(300)
+    net = started(layers, Scales.measure(some_features(500, 8) * 2.0 + 1.0, ignored), weights)
+    assert net.widths == layers
+    with torch.no_grad():
+        torch.testing.assert_close(net(features), before(features), atol=1e-4, rtol=1e-4)
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    old = net.parameters_list()[-2].detach().clone()
+    for _ in range(2):
+        optimizer.zero_grad()
+        net(features).square().mean().backward()
+        optimizer.step()
+    learnt = (net.parameters_list()[-2] != old).any(dim=0)  # what the last layer makes of every unit
+    assert learnt.float().mean() > 0.9  # by chance some never fire
+
+
+def test_a_start_that_does_not_fit() -> None:
+    weights = WeightSet.untrained((32, 16, 12, 15))
+    for layers in ((32, 16, 8, 15), (32, 64, 15), (32, 16, 12, 12, 15)):
+        with pytest.raises(InputError, match="15 have no room for one of 32-16-12-15 to start from"):
+            started(layers, Scales.measure(some_features(500, 7)), weights)
 
 
 def test_units_that_never_fire_are_left_out() -> None:

@@ -36,7 +36,8 @@ from app.training.model import Generalist, untrained
 from app.training.pixels import load_pixels
 from app.training.ray_experts import RayExperts
 from app.training.train import Result, choose_device, train
-from app.training.train_options import TrainOptions
+from app.training.train_options import RATE, STARTED_RATE, TrainOptions
+from app.weight_sets import DEFAULT_WEIGHTS
 from tests.training.sphere_source import SphereSource, skin
 
 QUICK = TrainOptions(
@@ -382,6 +383,8 @@ def test_the_command_passes_everything_on(tiny: Path, few: Dataset, monkeypatch:
     assert asked[2] == TrainOptions() and isinstance(asked[3], experts_module.Here)
     CliRunner().invoke(command, [*where, "--any-uv"], standalone_mode=False)
     assert asked[4] == TrainOptions(any_uv=True, experts=ExpertOptions(steps=0), teachers=())
+    CliRunner().invoke(command, [*where, "--start", "default"], standalone_mode=False)
+    assert asked[6] == TrainOptions(start=str(DEFAULT_WEIGHTS)) and asked[6].first_rate == STARTED_RATE < RATE
     for wrong in (["--workers", "2"], ["--engine", "ray", "--address", "auto", "--workers", "2"]):
         assert isinstance(CliRunner().invoke(command, [*where, *wrong], standalone_mode=False).exception, InputError)
 
@@ -394,6 +397,30 @@ def test_networks_for_any_uvs(few: Dataset, tmp_path: Path) -> None:
     assert weights.experts == 0 and weights.metadata["any_uv"] and "uv_layout" not in weights.metadata
     first, _ = weights.matrices(0)[0]
     assert not first[:, channels("uv")].any() and first.any()
+
+
+def test_training_from_other_networks(few: Dataset, tmp_path: Path) -> None:
+    """It begins where they ended, needs them to be the same when it goes on, and says where it began."""
+    whole = replace(QUICK, experts=replace(QUICK.experts, steps=0))
+    train(few, tmp_path / "first", whole, console=QUIET)
+    started = replace(whole, start=str(tmp_path / "first"), steps=0)
+    train(few, tmp_path / "same", started, console=QUIET)
+    first, same = (WeightSet.load(tmp_path / name) for name in ("first", "same"))
+    assert same.metadata["options"]["start"] == str(tmp_path / "first")
+    features = torch.rand(200, 32).numpy()
+    drawn = [forward(weights, features, np.ones(200), 0) for weights in (first, same)]
+    np.testing.assert_allclose(drawn[1], drawn[0], atol=1e-4, rtol=1e-3)
+
+    started = replace(started, steps=whole.steps)
+    with pytest.MonkeyPatch.context() as patched:
+        interrupt_at(30, patched, train_module)
+        assert train(few, tmp_path / "same", started, console=QUIET).interrupted
+    WeightSet.untrained(first.layers).save(tmp_path / "first")
+    with pytest.raises(InputError, match="interrupted training run with other options or data"):
+        train(few, tmp_path / "same", started, console=QUIET)
+    with pytest.raises(InputError, match="There is no weight file"):
+        train(few, tmp_path / "new", replace(started, start=str(tmp_path / "none")), console=QUIET)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_damaged_checkpoint_is_named(few: Dataset, tmp_path: Path) -> None:
