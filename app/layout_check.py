@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from app.errors import InputError
 from app.scene_options import SceneOptions
-from app.weight_sets import ANY_UV_WEIGHTS, DEFAULT_WEIGHTS
+from app.weight_sets import ANY_UV_WEIGHTS, DEFAULT_WEIGHTS, WEIGHTS
 
 if TYPE_CHECKING:
     from app.network.weights import WeightSet
     from app.scene.model import Scene
+
+FRAMES = 80  # of one face that are enough for networks which begin as others (docs/training.md)
 
 
 def choose_weights(options: SceneOptions, scene: "Scene") -> SceneOptions:
@@ -78,10 +80,11 @@ def check_layout(options: SceneOptions, scene: "Scene", weights: "WeightSet") ->
 def commands_to_train(mesh: Path, face: tuple[str, ...]) -> tuple[str, str, str]:
     """Return the command lines that make networks for a mesh of one's own and show them."""
     head = " ".join(["--mesh", shlex.quote(str(mesh)), *(f"--face {shlex.quote(name)}" for name in face)])
-    name = mesh.stem if mesh.stem != DEFAULT_WEIGHTS.name else f"my-{mesh.stem}"  # those are not to be overwritten
+    supplied = (WEIGHTS / mesh.stem).exists()  # and not to be overwritten
+    name = f"my-{mesh.stem}" if supplied else mesh.stem
     data, weights = (shlex.quote(str(Path(folder, name))) for folder in ("out", "weights"))
     return (
-        f"bungyo dataset {head} --out {data}",
-        f"bungyo train --data {data} --out {weights}",
+        f"bungyo dataset {head} --frames {FRAMES} --out {data}",
+        f"bungyo train --data {data} --start {ANY_UV_WEIGHTS.name} --out {weights}",
         f"bungyo demo {head} --weights {weights}",
     )

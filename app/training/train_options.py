@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from app.errors import InputError
@@ -101,6 +102,8 @@ class TrainOptions:
         return (self.layers[0], *[width] * max(len(self.layers) - 2, 1), self.layers[-1])
 
     def plain(self) -> dict[str, Any]:
-        """The options as JSON values."""
+        """The options as JSON values. Of a start they have the name: where it lay says nothing to others."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.start is not None:
+            values["start"] = Path(self.start).name
         return values

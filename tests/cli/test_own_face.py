@@ -135,7 +135,9 @@ def test_the_commands_are_valid(mesh: str) -> None:
     data, training, demo = (context.params for context in contexts)
     assert data["mesh"] == demo["mesh"] == Path(mesh)
     assert data["face"] == demo["face"] == ("skin", "my lips")
-    assert data["out"] == training["data"] and (training["out"],) == demo["weights"] != (Path("weights/default"),)
+    assert data["out"] == training["data"] and (training["out"],) == demo["weights"]
+    assert training["start"] == ANY_UV_WEIGHTS
+    assert training["out"] not in (Path("weights", name) for name in ("default", "head", "any-uv"))
 
 
 def test_a_mask_without_the_back_of_the_head_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
