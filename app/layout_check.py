@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from app.network.weights import WeightSet
     from app.scene.model import Scene
 
-FRAMES = 80  # of one face that are enough for networks which begin as others (docs/training.md)
+FRAMES = 80  # of one face that are enough for a network which begins as another (docs/training.md)
+TRAINING = "--steps 2000 --teachers none --expert-steps 0"  # with so few, experts gain nothing
 
 
 def choose_weights(options: SceneOptions, scene: "Scene") -> SceneOptions:
@@ -85,6 +86,6 @@ def commands_to_train(mesh: Path, face: tuple[str, ...]) -> tuple[str, str, str]
     data, weights = (shlex.quote(str(Path(folder, name))) for folder in ("out", "weights"))
     return (
         f"bungyo dataset {head} --frames {FRAMES} --out {data}",
-        f"bungyo train --data {data} --start {ANY_UV_WEIGHTS.name} --out {weights}",
+        f"bungyo train --data {data} --out {weights} --start {ANY_UV_WEIGHTS.name} {TRAINING}",
         f"bungyo demo {head} --weights {weights}",
     )
