@@ -273,8 +273,9 @@ def test_other_light_and_another_face(display: str, hand: Hand, tmp_path: Path) 
         said = [line for line in running.said("stderr").splitlines() if not line.startswith("  ")]
         errors = [line for line in said if line.startswith("bungyo: error: ")]
         assert len(errors) == 4
-        (warning,) = (line for line in said if line not in errors and "many.glb" not in line)
-        assert "other.obj: its UVs are not the avatars', so networks draw it that look at none (any-uv)" in warning
+        chosen, unfit = (line for line in said if line not in errors and "many.glb" not in line)
+        assert "other.obj: its UVs are not the avatars', so networks draw it that look at none (any-uv)" in chosen
+        assert "other.obj: its UVs are not those that the networks in " in unfit and "default know: " in unfit
 
 
 def test_it_closes_after_the_frames_asked_for(display: str, hand: Hand, tmp_path: Path) -> None:
