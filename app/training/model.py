@@ -212,6 +212,13 @@ def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
     return flat.cpu().numpy().astype(np.float32)
 
 
+def check_room(layers: Sequence[int], weights: WeightSet) -> None:
+    """Raise InputError if a weight set has more layers, or wider ones, than the networks that are to begin as it."""
+    if len(layers) != len(weights.layers) or any(new < old for new, old in zip(layers, weights.layers, strict=True)):
+        wide, wanted = ("-".join(map(str, widths)) for widths in (weights.layers, layers))
+        raise InputError(f"Networks of {wanted} have no room for one of {wide} to start from.", "Ask for wider ones.")
+
+
 def started(layers: Sequence[int], scales: Scales, weights: WeightSet) -> Generalist:
     """A network that draws what the generalist of a weight set draws, with as many more hidden units as it has room.
 
@@ -219,12 +226,10 @@ def started(layers: Sequence[int], scales: Scales, weights: WeightSet) -> Genera
     weights are drawn from torch's own generator.
 
     Raises:
-        InputError: the weight set has more layers, or wider ones.
+        InputError: see `check_room`.
     """
+    check_room(layers, weights)
     net = Generalist(layers, scales)
-    if len(layers) != len(weights.layers) or any(new < old for new, old in zip(layers, weights.layers, strict=True)):
-        wide, wanted = ("-".join(map(str, widths)) for widths in (weights.layers, layers))
-        raise InputError(f"Networks of {wanted} have no room for one of {wide} to start from.", "See --hidden.")
     mean, deviation = scales.mean.cpu(), scales.deviation.cpu()
     deviation = torch.where(deviation.isinf(), 0.0, deviation)
     with torch.no_grad():

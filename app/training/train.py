@@ -54,7 +54,7 @@ from app.training.learning_curve import Point, outlook, sizes, write_learning_cu
 from app.training.lending import lend
 from app.training.loss import quietness, weighted_error
 from app.training.manifest import BLOCK, SPLIT_PERIOD, SPLITS, split_of
-from app.training.model import Generalist, Teacher, untrained
+from app.training.model import Generalist, Teacher, check_room, untrained
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
 from app.training.tint import tinted_noisy
@@ -128,6 +128,9 @@ def train(
     device = choose_device(options.device)
     torch.set_num_threads(options.threads)
     start = None if options.start is None else WeightSet.load(options.start)
+    if start is not None:
+        for layers in options.all_layers:
+            check_room(layers, start)
     # What is trained beside the main networks may still be asked for when a run goes on.
     asked = replace(options, widths=(), learning_curve=False).plain()
     identity = {"options": asked, "data": data.identity, "idle units": "left out"}

@@ -56,7 +56,7 @@ class TrainOptions:
 
     def check(self) -> None:
         """Raise InputError if a value is out of range."""
-        for layers in (self.layers, *map(self.wider, self.widths + self.teachers)):
+        for layers in self.all_layers:
             if fault := check_layers(layers):
                 raise InputError(f"The network {fault}.")
         experts = asdict(self.experts)
@@ -86,6 +86,11 @@ class TrainOptions:
         if not 0.0 <= self.experts.neighbor_share < 1.0:
             share = self.experts.neighbor_share
             raise InputError(f"The neighbours' share must be at least 0 and below 1, not {share}.")
+
+    @property
+    def all_layers(self) -> tuple[tuple[int, ...], ...]:
+        """The layers of all generalists: of the main one, of those to compare with, of the teachers."""
+        return self.layers, *map(self.wider, self.widths + self.teachers)
 
     @property
     def first_rate(self) -> float:

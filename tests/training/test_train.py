@@ -420,6 +420,8 @@ def test_training_from_other_networks(few: Dataset, tmp_path: Path) -> None:
         train(few, tmp_path / "same", started, console=QUIET)
     with pytest.raises(InputError, match="There is no weight file"):
         train(few, tmp_path / "new", replace(started, start=str(tmp_path / "none")), console=QUIET)
+    with pytest.raises(InputError, match="Networks of 32-8-8-15 have no room for one of"):
+        train(few, tmp_path / "new", replace(started, widths=(8,)), console=QUIET)  # not only after the first ones
     assert not (tmp_path / "new").exists()
 
 
