@@ -2,7 +2,6 @@
 
 import shlex
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,15 +17,15 @@ FRAMES = 80  # of one face that are enough for a network which begins as another
 TRAINING = "--steps 2000 --teachers none --expert-steps 0"  # with so few, experts gain nothing
 
 
-def choose_weights(options: SceneOptions, scene: "Scene") -> SceneOptions:
-    """Return the options with networks that know how the face is unwrapped, or look at no UVs, if they name none."""
+def choose_weights(options: SceneOptions, scene: "Scene") -> Path | None:
+    """Return the weights that `options` name, or else those for how the face is unwrapped; None: the default ones."""
     if options.weights is not None or options.mesh is None:
-        return options
+        return options.weights
     from app.scene.uv_layout import UvLayout, canonical_layout
 
     layout = UvLayout.of(scene.parts)
     known = layout.matches(canonical_layout()) or layout.matches_turned(canonical_layout())
-    return options if known else replace(options, weights=ANY_UV_WEIGHTS)
+    return None if known else ANY_UV_WEIGHTS
 
 
 def check_layout(options: SceneOptions, scene: "Scene", weights: "WeightSet") -> None:

@@ -101,7 +101,7 @@ def open_renderer(
         say("loading the face")
         scene = load_scene(options, size)
     say("loading the networks")
-    weights = load_weights(choose_weights(options, scene).weights if draws_networks else options.weights)
+    weights = load_weights(choose_weights(options, scene) if draws_networks else options.weights)
     if draws_networks:
         check_layout(options, scene, weights)
     say("compiling the shaders")

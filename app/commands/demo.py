@@ -146,7 +146,7 @@ def _show_face(
     renderer.antialias_motion = True
     with ExitStack() as stack:
         lights = LightSwitch(renderer, set_ups(options, renderer.scene.lights), options.environment)
-        sets = weight_sets(options, choose_weights(options, renderer.scene).weights or DEFAULT_WEIGHTS)
+        sets = weight_sets(options, choose_weights(options, renderer.scene) or DEFAULT_WEIGHTS)
         switch = WeightSwitch(renderer, sets, load, window.wake)
         stack.callback(switch.close)
         viewer = stack.enter_context(Viewer(window, renderer.device, renderer, out, switch, lights))

@@ -27,7 +27,7 @@ from app.training.dataset import TILE_DTYPE, Dataset
 from app.training.experts import descend, set_rate
 from app.training.loss import weighted_error
 from app.training.metrics import KEY_LUMINANCE, LUMINANCE, TruthError, psnr, tiled
-from app.training.model import Experts, Scales, untrained
+from app.training.model import Experts, Scales, beginning
 from app.training.pixels import Pixels, load_pixels, people_of
 from app.training.tint import tinted
 from app.training.train_options import RATE, TrainOptions
@@ -220,7 +220,7 @@ def train_together(
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    networks = Experts(untrained(options.layers, sources[0], generator), len(compared))
+    networks = Experts(beginning(options.layers, sources[0], generator), len(compared))
     scales = [Scales.measure(seen) for seen in _draw(sources, SCALE_PIXELS, compared, generator)[0]]
     mean, deviation = torch.stack([one.mean for one in scales]), torch.stack([one.deviation for one in scales])
     networks.scales = Scales(mean[:, None], deviation[:, None])  # every variant its own

@@ -244,7 +244,7 @@ def started(layers: Sequence[int], scales: Scales, weights: WeightSet) -> Genera
     return net
 
 
-def untrained(
+def beginning(
     layers: Sequence[int],
     pixels: Pixels,
     generator: torch.Generator,

@@ -54,7 +54,7 @@ from app.training.learning_curve import Point, outlook, sizes, write_learning_cu
 from app.training.lending import lend
 from app.training.loss import quietness, weighted_error
 from app.training.manifest import BLOCK, SPLIT_PERIOD, SPLITS, split_of
-from app.training.model import Generalist, Teacher, check_room, untrained
+from app.training.model import Generalist, Teacher, beginning, check_room
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
 from app.training.tint import tinted_noisy
@@ -203,7 +203,7 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
         if MAIN not in state.generalists or _is_finished(out):
             # Ctrl-C in the first seconds, or over a finished run, must not cost the networks that are there.
             return Result(None, None, len(state.groups[MAIN]), True)
-        net = run.resumed(MAIN, run.untrained(MAIN, options.layers, pixels))
+        net = run.resumed(MAIN, run.beginning(MAIN, options.layers, pixels))
         generalist = run.without_idle(net, pixels)
         found = run.finished(MAIN, generalist, options.experts)
     gains, reaches = ({f"0x{h:04x}": round(x[h], 3) for h in sorted(x)} for x in (found.gains, found.reaches))
@@ -283,9 +283,9 @@ class _Run:
         """A generator with the stage's seed."""
         return torch.Generator().manual_seed(self.seed(*stage))
 
-    def untrained(self, name: str, layers: tuple[int, ...], pixels: Pixels) -> Generalist:
+    def beginning(self, name: str, layers: tuple[int, ...], pixels: Pixels) -> Generalist:
         """Where a training begins; what is random is drawn from torch's own generator."""
-        return untrained(layers, pixels, self.generator(name, "scales"), self.options.ignored, self.start)
+        return beginning(layers, pixels, self.generator(name, "scales"), self.options.ignored, self.start)
 
     def resumed(self, name: str, net: Generalist) -> Generalist:
         """The network with the best weights that the training had, if it was begun."""
@@ -299,7 +299,7 @@ class _Run:
         """Train a generalist, or what is left of it; the best state for validation people is kept."""
         options, state = self.options, self.state
         torch.manual_seed(self.seed(name, "weights"))
-        net = self.untrained(name, layers, pixels)
+        net = self.beginning(name, layers, pixels)
         decay = options.decay if self.people else 0.0
         optimizer = torch.optim.AdamW(net.parameters(), lr=options.first_rate, weight_decay=decay, fused=True)
         reached = state.generalists.get(name, {"step": 0, "best": net.state_dict()})

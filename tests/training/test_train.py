@@ -32,7 +32,7 @@ from app.training.generate import Here, generate
 from app.training.judge import Judge
 from app.training.manifest import BLOCK
 from app.training.metrics import psnr, squared_error
-from app.training.model import Generalist, untrained
+from app.training.model import Generalist, beginning
 from app.training.pixels import load_pixels
 from app.training.ray_experts import RayExperts
 from app.training.train import Result, choose_device, train
@@ -153,12 +153,12 @@ def test_units_that_died_are_left_out_of_all_networks(
     """Three of the first hidden layer's are dead from the start."""
 
     def crippled(*args: Any) -> Generalist:
-        net = untrained(*args)
+        net = beginning(*args)
         with torch.no_grad():
             net.linear[0].bias[[2, 5, 7]] = -1e3
         return net
 
-    monkeypatch.setattr(train_module, "untrained", crippled)
+    monkeypatch.setattr(train_module, "beginning", crippled)
     said = Console(file=io.StringIO(), width=200)
     assert train(few, tmp_path, TINY, console=said).experts > 3
     assert isinstance(said.file, io.StringIO)
