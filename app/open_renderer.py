@@ -97,11 +97,12 @@ def open_renderer(
     Raises:
         InputError: a file cannot be used.
     """
+    named = None if options.weights is None else load_weights(options.weights)  # before a mesh that takes long
     if scene is None:
         say("loading the face")
         scene = load_scene(options, size)
     say("loading the networks")
-    weights = load_weights(choose_weights(options, scene) if draws_networks else options.weights)
+    weights = named or load_weights(choose_weights(options, scene) if draws_networks else None)
     if draws_networks:
         check_layout(options, scene, weights)
     say("compiling the shaders")

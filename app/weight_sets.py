@@ -14,6 +14,13 @@ DEFAULT_WEIGHTS = WEIGHTS / "default"
 ANY_UV_WEIGHTS = WEIGHTS / "any-uv"  # for faces that are unwrapped otherwise than the avatars
 
 
+def supplied_sets() -> list[Path]:
+    """Return the folders in weights/ that hold networks, sorted by name."""
+    from app.network.weights import weight_file
+
+    return sorted(folder for folder in WEIGHTS.glob("*") if weight_file(folder).is_file())
+
+
 def load_weights(folder: Path | None) -> "WeightSet":
     """Return the networks in `folder`; if None and none are trained yet, random ones, with a warning."""
     from app.network.weights import WeightSet, weight_file
@@ -26,9 +33,6 @@ def load_weights(folder: Path | None) -> "WeightSet":
 
 def weight_sets(options: SceneOptions, first: Path) -> tuple[Path, ...]:
     """Return the weight sets to go through: those that `options` name, or `first` and all others in weights/."""
-    from app.network.weights import weight_file
-
     if options.weights is not None:
         return options.weights, *options.other_weights
-    others = sorted(path for path in WEIGHTS.glob("*") if path != first and weight_file(path).is_file())
-    return first, *others
+    return first, *(folder for folder in supplied_sets() if folder != first)

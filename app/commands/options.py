@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from app.errors import InputError
 from app.scene_options import MAX_SIZE, SceneOptions
-from app.weight_sets import WEIGHTS
+from app.weight_sets import WEIGHTS, supplied_sets
 
 if TYPE_CHECKING:
     from app.passes.gbuffer import GBufferKind
@@ -93,14 +94,17 @@ class Weights(click.ParamType[Path]):
     name = "DIR|NAME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return its path. What is not there is for who reads it to say."""
+        """Return its path. What is wrong with what a path leads to is for who reads it to say."""
         from app.network.weights import weight_file
 
         path = Path(value)
-        supplied = WEIGHTS / path
         # Unlike Path's methods, these are false for names that no file can have.
-        named = os.sep not in str(value) and not os.path.exists(path) and os.path.isfile(weight_file(supplied))
-        return supplied if named else path
+        if os.sep in str(value) or os.path.exists(path):
+            return path
+        if os.path.isfile(weight_file(WEIGHTS / path)):
+            return WEIGHTS / path
+        names = ", ".join(folder.name for folder in supplied_sets())
+        raise InputError(f"There are no networks of the name {value}.", f"There are {names}." if names else "")
 
 
 def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:

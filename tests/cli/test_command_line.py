@@ -122,13 +122,26 @@ def test_weights_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         return Weights().convert(value, None, None)
 
     assert found("head") == WEIGHTS / "head"
-    too_long = "x" * 300
-    for other in ("none", "./head", "weights/head", str(tmp_path / "head"), "", too_long):
+    for other in ("./head", "weights/head", str(tmp_path / "head"), "", "/" + "x" * 300):
         assert found(other) == Path(other)
+    with pytest.raises(InputError, match="There is no weight file /x"):
+        WeightSet.load(found("/" + "x" * 300))
+    for unknown in ("none", "hea d", "x" * 300, "head.safetensors"):
+        with pytest.raises(InputError) as error:
+            found(unknown)
+        assert error.value.message == f"There are no networks of the name {unknown}."
+        assert error.value.hint == "There are any-uv, default, head."
     Path("head").mkdir()
     assert found("head") == Path("head")
-    with pytest.raises(InputError, match="There is no weight file x"):
-        WeightSet.load(found(too_long))
+
+
+def test_weights_are_looked_for_before_the_mesh(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = str(tmp_path / "no.glb")
+    status, said = fails(
+        capsys, "render", "--weights", str(tmp_path), "--mesh", missing, "--out", str(tmp_path / "x.png")
+    )
+    assert status == 2
+    assert "There is no weight file" in said
 
 
 def test_output_is_checked_before_anything_is_loaded(
