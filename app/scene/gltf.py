@@ -9,7 +9,7 @@ import json
 import math
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 
 from app.errors import InputError
 from app.scene.checks import F64
+from app.scene.gltf_geometry import Geometry
 from app.scene.lights import DirectionalLight, Light, PointLight
 
 # glTF lights are photometric (candela, lux), ours radiometric. 683 lm/W is the efficacy of green light, and
@@ -27,9 +28,8 @@ LUMENS_PER_WATT = 683.0
 
 SUFFIXES = (".glb", ".gltf")
 _UNSUPPORTED = {
-    "KHR_draco_mesh_compression": "Draco compression",
     "EXT_meshopt_compression": "meshopt compression",
-    "KHR_mesh_quantization": "quantised vertices",
+    "KHR_meshopt_compression": "meshopt compression",
     "KHR_texture_basisu": "Basis Universal textures",
 }
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
@@ -50,6 +50,41 @@ class Placed:
 
     name: str
     material: int | None
+
+
+@dataclass(frozen=True)
+class TextureLayout:
+    """Where a material's textures lie on a mesh.
+
+    Attributes:
+        uv_set: which of the mesh's texture coordinates they are looked up at.
+        matrix: (3,3), what these are multiplied with before (KHR_texture_transform); v = 0 is the image's upper edge.
+    """
+
+    uv_set: int
+    matrix: F64
+
+    @staticmethod
+    def of(reference: Mapping[str, Any]) -> "TextureLayout":
+        """Return that of one texture, as a material refers to it."""
+        transform = reference.get("extensions", {}).get("KHR_texture_transform", {})
+        x, y = transform.get("scale", (1.0, 1.0))
+        u, v = transform.get("offset", (0.0, 0.0))
+        cos, sin = math.cos(transform.get("rotation", 0.0)), math.sin(transform.get("rotation", 0.0))
+        # Counter-clockwise where v points down: the specification's text and example, not its listing (glTF #1563).
+        matrix = np.array([[cos * x, sin * y, u], [-sin * x, cos * y, v], [0.0, 0.0, 1.0]])
+        return TextureLayout(transform.get("texCoord", reference.get("texCoord", 0)), matrix)
+
+    @staticmethod
+    def of_material(material: Mapping[str, Any]) -> "TextureLayout":
+        """Return that of the first texture that the material has of those that are drawn."""
+        pbr = material.get("pbrMetallicRoughness", {})
+        references = [pbr.get("baseColorTexture"), material.get("normalTexture"), pbr.get("metallicRoughnessTexture")]
+        return TextureLayout.of(next((reference for reference in references if reference is not None), {}))
+
+    def matches(self, other: "TextureLayout") -> bool:
+        """Return whether both are the same place."""
+        return self.uv_set == other.uv_set and np.allclose(self.matrix, other.matrix, atol=1e-6)
 
 
 def read_gltf(path: Path) -> Gltf:
@@ -107,7 +142,7 @@ def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Pl
     path, header = gltf.path, copy.deepcopy(gltf.header)
     for name, what in _UNSUPPORTED.items():
         if name in header.get("extensionsRequired", ()):
-            raise InputError(f"{path}: uses {what} ({name}), which is not supported.")
+            raise InputError(f"{path}: uses {what} ({name}), which is not supported.", "Save it without.")
     for image in header.get("images", ()):
         _check_external(image, path, "texture")
     for buffer in header.get("buffers", ()):
@@ -120,7 +155,9 @@ def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Pl
     if triangles > max_triangles:
         raise InputError(f"{path}: has {triangles:,} triangles; at most {max_triangles:,} can be drawn.")
 
+    geometry = Geometry(header, gltf.binary, path.parent, world)
     materials = header.setdefault("materials", [])
+    layouts = [TextureLayout.of_material(material) for material in materials]
     names = [str(material.get("name") or "") for material in materials]
     for index, material in enumerate(materials):
         material["name"] = str(index)
@@ -128,7 +165,7 @@ def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Pl
     nodes: list[dict[str, Any]] = []
     meshes: list[dict[str, Any]] = []
     placed: dict[str, Placed] = {}
-    for index, matrix in world.items():
+    for index in world:
         old = header["nodes"][index]
         if "mesh" not in old:
             continue
@@ -140,8 +177,17 @@ def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Pl
                 title += "/" + (names[material] if material < len(names) and names[material] else str(number))
             key = f"part{len(nodes)}"
             placed[key] = Placed(title, material if material < len(names) else None)
+            uv_set = layouts[material].uv_set if material < len(names) else 0
+            if uv_set and f"TEXCOORD_{uv_set}" not in primitive["attributes"]:
+                warnings.warn(
+                    f"{path}: {title} lacks texture coordinates number {uv_set}, which its material"
+                    " asks for; the first ones, number 0, are used.",
+                    stacklevel=3,
+                )
+            plain, matrix = geometry.primitive(primitive, index, uv_set)
             nodes.append({"name": key, "mesh": len(meshes), "matrix": matrix.T.reshape(-1).tolist()})
-            meshes.append({"primitives": [primitive]})
+            meshes.append({"primitives": [plain]})
+    geometry.close()
     header |= {"nodes": nodes, "meshes": meshes, "scenes": [{"nodes": list(range(len(nodes)))}], "scene": 0}
     for key in ("cameras", "skins", "animations"):
         header.pop(key, None)
@@ -248,16 +294,10 @@ def _check_external(item: dict[str, Any], path: Path, what: str) -> None:
 
 
 def _check_primitive(primitive: dict[str, Any], header: dict[str, Any], path: Path) -> int:
-    """Return a primitive's number of triangles; refuse encodings that trimesh would take for plain floats."""
+    """Return a primitive's number of triangles; refuse indices that trimesh would misread."""
     attributes, accessors = primitive["attributes"], header["accessors"]
-    for name in ("POSITION", "NORMAL", "TEXCOORD_0"):
-        if name not in attributes:
-            continue
-        accessor = accessors[attributes[name]]
-        if accessor["componentType"] != 5126:
-            raise InputError(f"{path}: stores {name} as integers, which is not supported.")
-        if "sparse" in accessor:
-            raise InputError(f"{path}: stores {name} as a sparse accessor, which is not supported.")
+    if "indices" in primitive and "sparse" in accessors[primitive["indices"]]:
+        raise InputError(f"{path}: stores triangles as a sparse accessor, which is not supported.")
     if primitive.get("mode", 4) not in (4, 5):  # points, lines, fans: nothing that we draw
         return 0
     count = int(accessors[primitive["indices"] if "indices" in primitive else attributes["POSITION"]]["count"])

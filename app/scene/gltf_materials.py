@@ -8,7 +8,7 @@ import numpy as np
 
 from app.errors import InputError
 from app.scene.checks import Vec3
-from app.scene.gltf import Gltf
+from app.scene.gltf import Gltf, TextureLayout
 from app.scene.model import DEFAULT_IOR, Material, Texture
 from app.scene.texture_files import MOST_PIXELS, linear_mean, to_texture
 
@@ -38,7 +38,7 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
     name = str(source.get("name") or "")  # whatever else than text a file has there
     pbr = source.get("pbrMetallicRoughness", {})
     extensions = source.get("extensions", {})
-    reader = _Reader(gltf, name or str(index), images)
+    reader = _Reader(gltf, index, images)
     factor = np.array(pbr.get("baseColorFactor", (1.0, 1.0, 1.0, 1.0)), np.float64).reshape(4)
     metallic = float(pbr.get("metallicFactor", 1.0))
     surface = pbr.get("metallicRoughnessTexture")
@@ -99,9 +99,11 @@ def own_numbers(gltf: Gltf, index: int) -> dict[str, Any]:
 class _Reader:
     """Turns a material's texture references into textures."""
 
-    def __init__(self, gltf: Gltf, material: str, images: Any) -> None:
+    def __init__(self, gltf: Gltf, index: int, images: Any) -> None:
+        source = gltf.header["materials"][index]
         self._path: Path = gltf.path
-        self._material = material
+        self._material = str(source.get("name") or index)
+        self._layout = TextureLayout.of_material(source)
         self._images = images
 
     def texture(self, reference: dict[str, Any], key: str, srgb: bool = False, channel: int | None = None) -> Texture:
@@ -112,16 +114,10 @@ class _Reader:
                 f"{self._path}: {where} cannot be read (missing, damaged, of an unknown kind, or of more than"
                 f" {MOST_PIXELS / 1e6:.0f} million pixels)."
             )
-        if reference.get("texCoord", 0) != 0:
+        if not TextureLayout.of(reference).matches(self._layout):
             warnings.warn(
-                f"{self._path}: {where} asks for the mesh's texture coordinates number {reference['texCoord']};"
-                " the first ones, number 0, are used.",
-                stacklevel=3,
-            )
-        if "KHR_texture_transform" in reference.get("extensions", {}):
-            warnings.warn(
-                f"{self._path}: {where} is to be moved, turned or scaled on the mesh (KHR_texture_transform), which is"
-                " not done: it is drawn as it is.",
+                f"{self._path}: {where} is to lie elsewhere on the mesh than the material's other textures (texCoord or"
+                " KHR_texture_transform), which is not done: it lies where they do.",
                 stacklevel=3,
             )
         return to_texture(image, self._path, where, srgb, channel)

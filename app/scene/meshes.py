@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from app.errors import InputError
 from app.scene.checks import F64, Vec3
 from app.scene.gltf import SUFFIXES as GLTF_SUFFIXES
-from app.scene.gltf import Gltf, Placed, load_glb_lights, read_gltf, simplified
+from app.scene.gltf import Gltf, Placed, TextureLayout, load_glb_lights, read_gltf, simplified
 from app.scene.gltf_materials import gltf_material, own_numbers
 from app.scene.model import (
     DEFAULT_ALBEDO,
@@ -45,13 +45,14 @@ from app.scene.uv_checks import (
     overlap_share,
     whole_tile,
 )
+from app.scene.winding import facing_outwards
 
 __all__ = ["MAX_TRIANGLES", "load_glb_lights", "load_mesh"]
 
 MAX_TRIANGLES = 5_000_000
 _FACE_NAME = re.compile(r"skin|(?<!sur)(?<!inter)face", re.IGNORECASE)  # but not "surface"
-_INWARDS = 0.01  # signed volume over area^1.5, 0.094 of a ball: a flat patch of a face is not turned by chance
 _NAMED = 4  # face parts that a warning names, at most
+_V_UPWARDS = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 1.0], [0.0, 0.0, 1.0]])  # between glTF's UVs and ours
 _NO_MESHES = {"dxf", "xyz", "stl_ascii", "zip", "bz2", "tar.gz", "tar.bz2"}  # drawings, points, archives
 
 
@@ -67,6 +68,7 @@ class _Loaded:
     transform: F64
     material: Material
     own: Mapping[str, Any] = field(default_factory=dict)  # fields of the material that the file sets in words of ours
+    uv_matrix: F64 | None = None  # (3,3), from UVs to where textures lie on the mesh, if elsewhere
 
 
 def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]:
@@ -130,7 +132,7 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
         except InputError as error:
             raise InputError(f"{path}: part {part.name!r}: {error.message}") from None
     _check_layout([part for part in parts if part.face], path)
-    return _facing_outwards(parts, path)
+    return facing_outwards(parts, path)
 
 
 def _check_file(path: Path) -> None:
@@ -187,10 +189,17 @@ def _load_gltf(gltf: Gltf) -> list[_Loaded]:
     def own(part: Placed) -> Mapping[str, Any]:
         return {} if part.material is None else own_numbers(gltf, part.material)
 
-    return [
-        _loaded(placed[node].name, geometry, transform, material(placed[node], geometry), own(placed[node]))
-        for node, geometry, transform in sorted(_geometries(scene), key=lambda found: order[found[0]])
-    ]
+    def uv_matrix(part: Placed) -> F64 | None:
+        source = {} if part.material is None else gltf.header["materials"][part.material]
+        matrix = TextureLayout.of_material(source).matrix
+        return None if np.array_equal(matrix, np.eye(3)) else _V_UPWARDS @ matrix @ _V_UPWARDS
+
+    parts = []
+    for node, geometry, transform in sorted(_geometries(scene), key=lambda found: order[found[0]]):
+        part = placed[node]
+        loaded = _loaded(part.name, geometry, transform, material(part, geometry), own(part))
+        parts.append(replace(loaded, uv_matrix=uv_matrix(part)))
+    return parts
 
 
 def _load_other(path: Path) -> list[_Loaded]:
@@ -335,14 +344,32 @@ def _mesh(part: _Loaded, is_face: bool, path: Path) -> Mesh | None:
         raise InputError(f"{where} has texture coordinates that are not finite numbers, one pair a vertex.")
     if is_face and (uvs is None or np.ptp(uvs[triangles].reshape(-1, 2), axis=0).min() < 1e-6):
         raise InputError(f"{where} is the face but has no texture coordinates (UVs), which choose its networks.")
-    if is_face and uvs is not None:
-        uvs = uvs - whole_tile(uvs, triangles)  # textures repeat, so this changes no colour
+    if uvs is not None:
+        uvs = _laid_out(uvs, triangles, part.uv_matrix, is_face, where)
     normals = smooth_normals(positions, triangles)
     if part.normals is not None:
         given = np.asarray(part.normals, np.float64)
         usable = np.isfinite(given).all(axis=1) & (np.linalg.norm(np.nan_to_num(given), axis=1) > 1e-6)
         normals = np.where(usable[:, None], normalized(np.nan_to_num(given)), normals).astype(np.float32)
     return Mesh.of(positions, triangles, normals, uvs)
+
+
+def _laid_out(
+    uvs: NDArray[np.float32], triangles: NDArray[Any], matrix: F64 | None, is_face: bool, where: str
+) -> NDArray[np.float32]:
+    """Return the texture coordinates at which a part's textures are looked up; a face's stay in 0..1 if they were."""
+    moved = uvs if matrix is None else (uvs @ matrix[:2, :2].T + matrix[:2, 2]).astype(np.float32)
+    if not is_face:
+        return moved
+    moved = moved - whole_tile(moved, triangles)  # textures repeat, so this changes no colour
+    if matrix is not None and outside_unit_square(moved[triangles]) and not outside_unit_square(uvs[triangles]):
+        warnings.warn(
+            f"{where} repeats its textures (KHR_texture_transform), which is not done on a face:"
+            " they lie as its UVs say.",
+            stacklevel=3,
+        )
+        return uvs
+    return moved
 
 
 def _as_skin(material: Material, own: Mapping[str, Any]) -> Material:
@@ -376,26 +403,3 @@ def _check_layout(face: list[Part], path: Path) -> None:
             f"{path}: UVs of face {names} cover {100.0 * deep:.2g}% of 0..1 only; light and networks will be coarse.",
             stacklevel=3,
         )
-
-
-def _facing_outwards(parts: list[Part], path: Path) -> list[Part]:
-    """Return the parts with the face's triangles and normals turned round, and a warning, where they look inwards."""
-    meshes = [part.mesh.with_transform(part.transform) for part in parts if part.face]
-    corners = np.concatenate([mesh.positions[mesh.triangles] for mesh in meshes]).astype(np.float64)
-    middles, crosses = corners.mean(axis=1), np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    areas = 0.5 * np.linalg.norm(crosses, axis=1)
-    if not 0.0 < areas.sum() < np.inf:
-        raise InputError(f"{path}: its face is scaled or placed so far away that numbers are not exact enough for it.")
-    center = np.average(middles, axis=0, weights=areas)
-    if ((middles - center) * crosses).sum() / 6.0 >= -_INWARDS * areas.sum() ** 1.5:
-        return parts
-    warnings.warn(f"{path}: the triangles of its face look inwards: they are turned round.", stacklevel=3)
-    return [replace(part, mesh=_reversed(part.mesh)) if part.face else part for part in parts]
-
-
-def _reversed(mesh: Mesh) -> Mesh:
-    triangles = mesh.triangles[:, ::-1]
-    corners = mesh.positions[triangles]
-    crosses = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    outwards = (crosses[:, None] * mesh.normals[triangles]).sum() > 0.0  # a file's own normals may be right
-    return replace(mesh, triangles=triangles, normals=mesh.normals if outwards else -mesh.normals)

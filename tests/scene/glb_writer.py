@@ -57,8 +57,8 @@ class Glb:
         for name, array in self.arrays.items():
             if array is None:
                 continue
-            kind = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}[1 if array.ndim == 1 else array.shape[1]]
-            component = {"f": 5126, "H": 5123, "I": 5125, "B": 5121}[array.dtype.char]
+            kind = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}[1 if array.ndim == 1 else array.shape[1]]
+            component = {"b": 5120, "B": 5121, "h": 5122, "H": 5123, "I": 5125, "f": 5126}[array.dtype.char]
             accessor = {"bufferView": add(array.tobytes()), "componentType": component, "count": len(array)}
             accessors.append(accessor | {"type": kind})
             attributes[name] = len(accessors) - 1
