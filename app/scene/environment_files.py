@@ -31,17 +31,35 @@ def _read_exr(path: Path) -> F32:
     try:
         with _quiet(), OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {name: np.asarray(channel.pixels) for name, channel in file.channels().items()}
+            (left, top), _ = file.header()["dataWindow"]
+            (first, highest), (last, lowest) = file.header()["displayWindow"]
     except Exception:  # RuntimeError, TypeError, ValueError, ... whose texts say nothing to a user
         raise InputError(f"{path}: is damaged or not an OpenEXR file.") from None
     layers = {name.removesuffix("R") for name in channels if name == "R" or name.endswith(".R")}
     layer = "" if "" in layers or len(layers) != 1 else layers.pop()  # the only one, whatever it is called
-    names = (f"{layer}R", f"{layer}G", f"{layer}B") if f"{layer}R" in channels else ("Y", "Y", "Y")
+    grey = set(channels) - {"A", "Z"} == {"Y"}  # beside others, Y is luminance without its colour, or of XYZ
+    names = ("Y", "Y", "Y") if grey else (f"{layer}R", f"{layer}G", f"{layer}B")
     if not all(name in channels for name in names):
         raise InputError(f"{path}: has no R, G, B channels, only {', '.join(sorted(channels)) or 'none'}.")
     planes = [channels[name].astype(np.float32) for name in names]
     if len({plane.shape for plane in planes}) != 1:
         raise InputError(f"{path}: its R, G, B channels differ in size.")
-    return np.stack(planes, axis=-1)
+    pixels = np.stack(planes, axis=-1)
+    return _displayed(pixels, left - first, top - highest, (last - first + 1, lowest - highest + 1), path)
+
+
+def _displayed(pixels: F32, left: int, top: int, size: tuple[int, int], path: Path) -> F32:
+    """Return what an OpenEXR file shows: pixels with their corner at (left, top) in a picture of (width, height)."""
+    (height, width), (shown_width, shown_height) = pixels.shape[:2], size
+    if (left, top, width, height) == (0, 0, shown_width, shown_height):
+        return pixels
+    if shown_width * shown_height > MAX_PIXELS:
+        raise InputError(f"{path}: has an impossible size of {shown_width} x {shown_height}.")
+    shown = np.zeros((shown_height, shown_width, 3), np.float32)
+    rows, columns = (slice(max(start, 0), max(end, 0)) for start, end in ((top, top + height), (left, left + width)))
+    part = shown[rows, columns]
+    part[:] = pixels[rows.start - top :, columns.start - left :][: part.shape[0], : part.shape[1]]
+    return shown
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import numpy as np
 
 from app.errors import InputError
 from app.scene.checks import F64
-from app.scene.gltf_geometry import Geometry
+from app.scene.gltf_geometry import FAN, STRIP, TRIANGLES, Geometry
 from app.scene.lights import DirectionalLight, Light, PointLight
 
 # glTF lights are photometric (candela, lux), ours radiometric. 683 lm/W is the efficacy of green light, and
@@ -32,6 +32,14 @@ _UNSUPPORTED = {
     "KHR_meshopt_compression": "meshopt compression",
     "KHR_texture_basisu": "Basis Universal textures",
 }
+# Of what a file says nobody can do without; of materials' extensions only looks depend.
+_KNOWN = (
+    "KHR_draco_mesh_compression",
+    "KHR_lights_punctual",
+    "KHR_mesh_quantization",
+    "KHR_texture_transform",
+    "EXT_texture_webp",
+)
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
 
 
@@ -140,9 +148,10 @@ def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Pl
         KeyError, IndexError, TypeError, ValueError: the file is malformed.
     """
     path, header = gltf.path, copy.deepcopy(gltf.header)
-    for name, what in _UNSUPPORTED.items():
-        if name in header.get("extensionsRequired", ()):
-            raise InputError(f"{path}: uses {what} ({name}), which is not supported.", "Save it without.")
+    for name in header.get("extensionsRequired", ()):
+        if name not in _KNOWN and not name.startswith("KHR_materials_"):
+            what = f"{_UNSUPPORTED[name]} ({name})" if name in _UNSUPPORTED else name
+            raise InputError(f"{path}: uses {what}, which is not supported.", "Save it without.")
     for image in header.get("images", ()):
         _check_external(image, path, "texture")
     for buffer in header.get("buffers", ()):
@@ -255,6 +264,8 @@ def _parse_header(text: bytes, path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: its JSON header cannot be read ({error}).") from None
     if not isinstance(header, dict):
         raise InputError(f"{path}: its JSON header is not an object.")
+    if isinstance(materials := header.get("materials"), list):
+        header["materials"] = [_with_metallic_roughness(material) for material in materials]
     return header
 
 
@@ -283,6 +294,23 @@ def _local_transform(node: dict[str, Any]) -> F64:
     return matrix
 
 
+def _with_metallic_roughness(material: dict[str, Any]) -> dict[str, Any]:
+    """Return a material of the archived KHR_materials_pbrSpecularGlossiness as glTF's own kind; others as they are."""
+    old = material.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness")
+    if old is None:
+        return material
+    rest = {name: value for name, value in material["extensions"].items() if value is not old}
+    plain = {
+        "baseColorFactor": old.get("diffuseFactor", (1.0, 1.0, 1.0, 1.0)),
+        "metallicFactor": 0.0,
+        "roughnessFactor": 1.0 - old.get("glossinessFactor", 1.0),
+    }
+    if "diffuseTexture" in old:
+        plain["baseColorTexture"] = old["diffuseTexture"]
+    # Files that have both have the plain kind for programs that know nothing else, like this one.
+    return {"pbrMetallicRoughness": plain} | material | {"extensions": rest}
+
+
 def _check_external(item: dict[str, Any], path: Path, what: str) -> None:
     """Decode a file name that is percent-encoded and refuse a missing file; trimesh does neither."""
     uri = item.get("uri")
@@ -298,7 +326,8 @@ def _check_primitive(primitive: dict[str, Any], header: dict[str, Any], path: Pa
     attributes, accessors = primitive["attributes"], header["accessors"]
     if "indices" in primitive and "sparse" in accessors[primitive["indices"]]:
         raise InputError(f"{path}: stores triangles as a sparse accessor, which is not supported.")
-    if primitive.get("mode", 4) not in (4, 5):  # points, lines, fans: nothing that we draw
+    mode = primitive.get("mode", TRIANGLES)
+    if mode not in (TRIANGLES, STRIP, FAN):  # points, lines: nothing that we draw
         return 0
     count = int(accessors[primitive["indices"] if "indices" in primitive else attributes["POSITION"]]["count"])
-    return max(count - 2, 0) if primitive.get("mode", 4) == 5 else count // 3
+    return count // 3 if mode == TRIANGLES else max(count - 2, 0)

@@ -22,6 +22,7 @@ DRACO = "KHR_draco_mesh_compression"
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 _UINT, _FLOAT = 5125, 5126
+TRIANGLES, STRIP, FAN = 4, 5, 6  # modes of primitives
 
 
 class Geometry:
@@ -62,7 +63,9 @@ class Geometry:
         if (compressed := primitive.get("extensions", {}).get(DRACO)) is not None:
             arrays, triangles = self._decompressed(compressed, attributes)
             if triangles is not None:
-                result |= {"indices": self._add(triangles, _UINT), "mode": 4}
+                result |= {"indices": self._add(triangles, _UINT), "mode": TRIANGLES}
+        if result.get("mode") == FAN:
+            result |= {"indices": self._add(self._fan(result), _UINT), "mode": TRIANGLES}
         if (chosen := f"TEXCOORD_{uv_set}") in attributes:
             attributes["TEXCOORD_0"] = attributes[chosen]
             arrays |= {"TEXCOORD_0": arrays[chosen]} if chosen in arrays else {}
@@ -145,6 +148,17 @@ class Geometry:
                 arrays[name] = _scaled(attribute["data"], self._header["accessors"][attributes[name]])
         triangles = getattr(decoded, "faces", None)
         return arrays, None if triangles is None else np.asarray(triangles, np.uint32).reshape(-1, 1)
+
+    def _fan(self, primitive: dict[str, Any]) -> NDArray[np.uint32]:
+        """Return the corners of a fan's triangles, which trimesh would leave out, as (corners, 1)."""
+        if "indices" in primitive:
+            corners = self.read(primitive["indices"])[:, 0].astype(np.uint32)
+        else:
+            corners = np.arange(
+                self._header["accessors"][primitive["attributes"]["POSITION"]]["count"], dtype=np.uint32
+            )
+        first = np.broadcast_to(corners[:1], max(len(corners) - 2, 0))
+        return np.stack([first, corners[1:-1], corners[2:]], axis=1).reshape(-1, 1)
 
     def _morph(self, arrays: dict[str, F64], targets: Sequence[dict[str, int]], weights: Sequence[float]) -> None:
         """Add the targets by their weights (3.7.2.2)."""

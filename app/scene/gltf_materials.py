@@ -57,17 +57,17 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
     try:
         return Material(
             name=name,
-            albedo=_vec3(factor[:3]),
+            albedo=_vec3(np.minimum(factor[:3], 1.0)),  # exporters round 1 up
             albedo_map=albedo_map,
             roughness=float(pbr.get("roughnessFactor", 1.0)),
             roughness_map=roughness_map,
             metallic=metallic,
-            ior=float(extensions.get("KHR_materials_ior", {}).get("ior", DEFAULT_IOR)),
+            ior=_ior(extensions.get("KHR_materials_ior", {})),
             normal_map=normal_map,
             normal_scale=1.0 if normal is None else float(normal.get("scale", 1.0)),
             transmission=float(extensions.get("KHR_materials_transmission", {}).get("transmissionFactor", 0.0)),
             emission=_vec3(emission),
-            opacity=float(factor[3]),
+            opacity=min(float(factor[3]), 1.0),
             alpha_mode=mode,
             alpha_cutoff=min(float(source.get("alphaCutoff", 0.5)), 1.0),
             **own_numbers(gltf, index),
@@ -121,6 +121,12 @@ class _Reader:
                 stacklevel=3,
             )
         return to_texture(image, self._path, where, srgb, channel)
+
+
+def _ior(extension: dict[str, Any]) -> float:
+    """Return the index of refraction; 0 and numbers beyond 3 mean "ask KHR_materials_specular", which is not read."""
+    given = float(extension.get("ior", DEFAULT_IOR))
+    return DEFAULT_IOR if given == 0.0 or given > 3.0 else given
 
 
 def _vec3(value: Any) -> Vec3:

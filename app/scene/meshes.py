@@ -34,7 +34,7 @@ from app.scene.model import (
     smooth_normals,
 )
 from app.scene.obj_materials import load_obj_materials
-from app.scene.text_files import TextNeighbours, decode
+from app.scene.text_files import MaterialNames, decode, with_absolute_indices
 from app.scene.texture_files import open_texture, srgb_to_linear
 from app.scene.uv_checks import (
     COVER_LIMIT,
@@ -207,9 +207,9 @@ def _load_other(path: Path) -> list[_Loaded]:
     materials = load_obj_materials(path) if suffix == ".obj" else {}
     texture = _ply_texture(path) if suffix == ".ply" else None
     data = path.read_bytes()
-    options: dict[str, Any] = {"file_type": suffix[1:], "resolver": TextNeighbours(path)}
+    options: dict[str, Any] = {"file_type": suffix[1:], "resolver": MaterialNames(path.name, materials)}
     if suffix == ".obj":
-        data = decode(data).encode()
+        data = with_absolute_indices(decode(data)).encode()
         options["split_objects"] = True
     elif suffix == ".ply":
         head, end, body = data.partition(b"end_header")
@@ -320,6 +320,8 @@ def _choose_face(loaded: list[_Loaded], wanted: Sequence[str], path: Path) -> se
 def _mesh(part: _Loaded, is_face: bool, path: Path) -> Mesh | None:
     """Return the checked mesh of a part, or None if no triangle has an area."""
     where = f"{path}: part {part.name!r}"
+    if not is_face and not part.transform[:3, :3].any():  # how glTF files hide things
+        return None
     if part.positions.ndim != 2 or part.positions.shape[1] != 3 or part.triangles.shape[1:] != (3,):
         raise InputError(
             f"{where} is damaged: not every vertex has three coordinates, or not every triangle three corners."

@@ -29,8 +29,7 @@ def load_obj_materials(path: Path) -> dict[str, Material]:
         InputError: a texture is missing or damaged, or a number is none or out of range.
     """
     materials: dict[str, Material] = {}
-    for name in _libraries(path):
-        library = path.parent / name
+    for library in _libraries(path):
         if not library.is_file():
             warnings.warn(f"{path}: its material file {library} does not exist; all is grey.", stacklevel=2)
             continue
@@ -39,9 +38,15 @@ def load_obj_materials(path: Path) -> dict[str, Material]:
     return materials
 
 
-def _libraries(path: Path) -> list[str]:
+def _libraries(path: Path) -> list[Path]:
+    """Return the files of all mtllib lines, which name one with spaces in its name or several without."""
     lines = [line.split(None, 1) for line in decode(path.read_bytes()).splitlines() if line.startswith("mtllib")]
-    return [words[1].strip() for words in lines if len(words) == 2]
+    found: list[Path] = []
+    for name in (words[1].strip() for words in lines if len(words) == 2):
+        several = [path.parent / word for word in name.split()]
+        all_there = all(library.is_file() for library in several)
+        found += several if all_there else [path.parent / name]
+    return found
 
 
 def _parse(library: Path) -> dict[str, dict[str, str]]:
@@ -61,8 +66,11 @@ def _parse(library: Path) -> dict[str, dict[str, str]]:
 
 def _material(name: str, values: dict[str, str], library: Path) -> Material:
     def numbers(key: str, default: tuple[float, ...]) -> tuple[float, ...]:
+        words = values.get(key, "").partition("#")[0].removeprefix("-halo").split()
+        if not words:
+            return default
         try:
-            return tuple(float(x) for x in values[key].split()) if key in values else default
+            return tuple(map(float, words))
         except ValueError:
             raise InputError(f"{library}: {key} of material {name!r} is not a number: {values[key]}.") from None
 

@@ -1,6 +1,10 @@
-"""Text in mesh files of any age: UTF-8, or else Latin-1. Only names and comments ever differ."""
+"""Text in mesh files of any age: UTF-8, or else Latin-1, in which only names and comments ever differ; and what
+trimesh misreads of OBJ files."""
 
-from pathlib import Path
+import re
+from collections.abc import Iterable
+
+_RELATIVE = re.compile(r"^\s*f\s.*-\d", re.MULTILINE)
 
 
 def decode(data: bytes) -> str:
@@ -11,20 +15,49 @@ def decode(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-class TextNeighbours:
-    """Gives trimesh the material files beside a mesh file, decoded (what trimesh calls a resolver).
+def with_absolute_indices(obj: str) -> str:
+    """Return the text of an OBJ file with relative indices of triangles counted from its start.
 
-    Images are withheld, for they are read elsewhere, where their absence is an error.
+    -1 is the last vertex before its line. trimesh takes it for the last one of the file.
+    """
+    if not _RELATIVE.search(obj):
+        return obj
+    counts = {"v": 0, "vt": 0, "vn": 0}
+
+    def absolute(corner: str) -> str:
+        numbers = zip(corner.split("/"), counts.values(), strict=False)
+        return "/".join(str(count + 1 + int(text)) if text.startswith("-") else text for text, count in numbers)
+
+    lines = obj.replace("\\\r\n", " ").replace("\\\n", " ").splitlines()
+    for number, line in enumerate(lines):
+        words = line.split()
+        if not words:
+            continue
+        if words[0] in counts:
+            counts[words[0]] += 1
+        elif words[0] == "f" and "-" in line:
+            lines[number] = " ".join(["f", *map(absolute, words[1:])])
+    return "\n".join(lines) + "\n"
+
+
+class MaterialNames:
+    """Tells trimesh what materials an OBJ file's parts may have (what it calls a resolver).
+
+    It would read one material file of several. What materials are is read elsewhere, as are images.
+
+    Args:
+        file_name: of the OBJ file, after which trimesh names parts without a name.
+        names: of all materials.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._folder = path.parent
-        self.file_name = path.name
+    def __init__(self, file_name: str, names: Iterable[str]) -> None:
+        self.file_name = file_name
+        self._lines = "".join(f"newmtl {name}\n" for name in names).encode()
 
     def get(self, name: str) -> bytes:
-        """Return a material file as UTF-8; raises OSError for any other or missing file."""
-        if not name.lower().endswith(".mtl"):
+        """Return a material file with all names, whatever it is called; OSError if there are none."""
+        if not self._lines:
             raise FileNotFoundError(name)
-        return decode((self._folder / name).read_bytes()).encode()
+        return self._lines
 
     __getitem__ = get

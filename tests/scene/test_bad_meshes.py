@@ -87,7 +87,11 @@ def set_key(*keys: Any, to: Any) -> Callable[[dict[str, Any]], None]:
             set_key("accessors", 3, "count", to=60_000_000),
             "has 20,000,000 triangles; at most 5,000,000 can be drawn.",
         ),
-        (set_key("extensionsRequired", to=["EXT_meshopt_compression"]), "uses meshopt compression"),
+        (
+            set_key("extensionsRequired", to=["EXT_meshopt_compression"]),
+            "uses meshopt compression (EXT_meshopt_compression)",
+        ),
+        (set_key("extensionsRequired", to=["EXT_mesh_gpu_instancing"]), "uses EXT_mesh_gpu_instancing, which is not"),
     ],
 )
 def test_bad_headers(tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str) -> None:

@@ -161,6 +161,58 @@ def test_the_only_layer_is_read_whatever_it_is_called(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Environment.load(path).pixels, pixels)
 
 
+def write_channels(path: Path, channels: dict[str, Any], **header: Any) -> Path:
+    arrays = {name: np.ascontiguousarray(channel) for name, channel in channels.items()}
+    with OpenEXR.File({"type": OpenEXR.scanlineimage} | header, arrays) as file:
+        file.write(str(path))
+    return path
+
+
+@pytest.mark.parametrize("beside", ["", "A", "AZ"])
+def test_a_map_without_colours_is_grey(tmp_path: Path, beside: str) -> None:
+    plane = random_map(8)[..., 0]
+    path = write_channels(tmp_path / "grey.exr", dict.fromkeys("Y" + beside, plane))
+    np.testing.assert_array_equal(Environment.load(path).pixels, np.repeat(plane[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("names", [("X", "Y", "Z"), ("BY", "RY", "Y")])
+def test_colours_other_than_red_green_blue_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    path = write_channels(tmp_path / "other.exr", dict.fromkeys(names, random_map(8)[..., 0]))
+    with pytest.raises(InputError, match=rf"has no R, G, B channels, only {', '.join(names)}\."):
+        Environment.load(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ((4, 2, 11, 5), (0, 0, 15, 7)),  # a part of the panorama, the rest of which is black
+        ((-2, -1, 17, 8), (0, 0, 15, 7)),  # more than it
+        ((12, 22, 19, 25), (10, 20, 25, 27)),
+        ((6, -1, 21, 3), (0, 0, 15, 7)),
+        ((20, 0, 27, 3), (0, 0, 15, 7)),  # all of it outside
+    ],
+)
+def test_what_an_exr_stores_lies_in_what_it_shows(tmp_path: Path, data: Any, shown: Any) -> None:
+    def corners(box: Any) -> Any:
+        return np.array(box[:2], np.int32), np.array(box[2:], np.int32)
+
+    left, top, right, bottom = data
+    pixels = 1.0 + np.arange((right - left + 1) * (bottom - top + 1), dtype=np.float32).reshape(-1, right - left + 1)
+    path = write_channels(
+        tmp_path / "window.exr",
+        dict.fromkeys("RGB", pixels),
+        dataWindow=corners(data),
+        displayWindow=corners(shown),
+    )
+    expected = np.zeros((8, 16))
+    for y in range(8):
+        for x in range(16):
+            row, column = y + shown[1] - top, x + shown[0] - left
+            if 0 <= row < pixels.shape[0] and 0 <= column < pixels.shape[1]:
+                expected[y, x] = pixels[row, column]
+    np.testing.assert_array_equal(Environment.load(path).pixels[..., 1], expected)
+
+
 def bad(value: float) -> Any:
     pixels = random_map(4)
     pixels[1, 2, 0] = value

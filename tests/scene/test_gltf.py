@@ -9,7 +9,7 @@ import trimesh
 
 from app.errors import InputError
 from app.scene.meshes import load_mesh
-from app.scene.model import SKIN_MEAN_FREE_PATH
+from app.scene.model import DEFAULT_IOR, SKIN_MEAN_FREE_PATH
 from tests.scene.glb_writer import NORMALS, POSITIONS, TRIANGLES, UVS, Glb, png
 from tests.scene.mesh_writers import color_at
 
@@ -85,6 +85,46 @@ def test_own_numbers_of_a_glb_win(tmp_path: Path) -> None:
         glb.header["materials"][0]["extras"]["bungyo"] = value
         with pytest.raises(InputError, match=message):
             load_mesh(glb.write(tmp_path / "c.glb"))
+
+
+def test_materials_of_the_archived_kind_arrive(tmp_path: Path) -> None:
+    """KHR_materials_pbrSpecularGlossiness, unless the file has glTF's own kind beside it."""
+    glb = Glb()
+    old = {"diffuseFactor": [0.1, 0.2, 0.3, 1.0], "glossinessFactor": 0.75, "diffuseTexture": {"index": 0}}
+    glb.header["materials"] = [{"name": "skin", "extensions": {"KHR_materials_pbrSpecularGlossiness": old}}]
+    glb.header["extensionsRequired"] = ["KHR_materials_pbrSpecularGlossiness"]
+    found = load_mesh(glb.write(tmp_path / "a.glb"))[0].material
+    assert (found.albedo, found.roughness, found.metallic) == ((0.1, 0.2, 0.3), 0.25, 0.0)
+    assert found.albedo_map is not None
+    glb.header["materials"][0]["pbrMetallicRoughness"] = {"baseColorFactor": [0.5, 0.5, 0.5, 1.0]}
+    found = load_mesh(glb.write(tmp_path / "b.glb"))[0].material
+    assert (found.albedo, found.roughness, found.albedo_map) == ((0.5, 0.5, 0.5), 1.0, None)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(1.33, 1.33), (0, DEFAULT_IOR), (1000, DEFAULT_IOR)])
+def test_indices_of_refraction(tmp_path: Path, given: float, expected: float) -> None:
+    glb = Glb()
+    glb.header["materials"][0]["extensions"] = {"KHR_materials_ior": {"ior": given}}
+    assert load_mesh(glb.write(tmp_path / "q.glb"))[0].material.ior == expected
+
+
+def test_factors_that_were_rounded_up_are_one(tmp_path: Path) -> None:
+    glb = Glb()
+    glb.header["materials"][0]["pbrMetallicRoughness"]["baseColorFactor"] = [1.0000001, 0.5, 1.0, 1.0000001]
+    material = load_mesh(glb.write(tmp_path / "q.glb"))[0].material
+    assert (material.albedo, material.opacity) == ((1.0, 0.5, 1.0), 1.0)
+
+
+def test_what_is_scaled_to_nothing_is_left_out(tmp_path: Path) -> None:
+    glb = Glb()
+    glb.header["materials"].append({"name": "hat"})
+    glb.header["nodes"] = [{"mesh": 0, "name": "head"}, {"mesh": 1, "name": "hat", "scale": [0, 0, 0]}]
+    glb.header["scenes"] = [{"nodes": [0, 1]}]
+    attributes = {"POSITION": 0, "TEXCOORD_0": 2}
+    glb.header["meshes"] = [
+        {"primitives": [{"attributes": attributes, "indices": 3, "material": number}]} for number in (0, 1)
+    ]
+    assert [part.name for part in load_mesh(glb.write(tmp_path / "q.glb"))] == ["head"]
 
 
 def test_node_transforms_are_combined(tmp_path: Path) -> None:

@@ -183,6 +183,14 @@ def test_a_skin_moves_vertices_by_its_joints(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.normals, normals, atol=1e-5)
 
 
+@pytest.mark.parametrize("indexed", [True, False])
+def test_fans_become_triangles(tmp_path: Path, indexed: bool) -> None:
+    glb = Glb(indices=np.arange(4, dtype="<u2") if indexed else None)
+    glb.primitive["mode"] = 6
+    (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+    np.testing.assert_array_equal(part.mesh.triangles, TRIANGLES.reshape(2, 3))
+
+
 def test_textures_choose_their_coordinates(tmp_path: Path) -> None:
     other = (UVS * 0.5).astype("<f4")
     glb = Glb(TEXCOORD_1=other)

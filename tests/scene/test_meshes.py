@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from app.scene.meshes import load_mesh
-from tests.scene.glb_writer import NORMALS, PIXELS, Glb, png
+from app.scene.model import Part
+from tests.scene.glb_writer import NORMALS, PIXELS, POSITIONS, Glb, png
 from tests.scene.mesh_writers import color_at, write_obj, write_ply, write_textured_ply
 
 
@@ -54,6 +56,41 @@ def test_obj_maps_and_exponents(tmp_path: Path) -> None:
         assert part.material.albedo_map is not None and part.material.albedo_map.name == "my tex.png"
     shiny, dull = (load_mesh(write_obj(tmp_path / "n.obj", f"Ns {n}"))[0].material.roughness for n in (1000, 1))
     assert 0 < shiny < 0.25 < 0.7 < dull <= 1
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_obj_counts_back_from_where_a_line_is(tmp_path: Path, ending: str) -> None:
+    """Relative indices in several blocks, with a line continued on the next; positive ones stay what they are."""
+    rows = []
+    for name, shift in (("hat", 9.0), ("face", 0.0)):
+        rows += [f"o {name}", *(f"v {x} {y + shift} {z}" for x, y, z in POSITIONS)]
+        rows += ["vt 0 0", "vt 1 0", "vt 1 1", "vt 0 1", "vn 0 0 1"]
+        rows += [f"usemtl {name}", "f -4/-4/-1 -3/-3/-1 \\", " -2/-2/-1", "f -4/-4 -2/-2 -1/-1"]
+    rows += ["f 1/1 2/2 3/3"]
+    (tmp_path / "back.obj").write_bytes(ending.join(rows).encode())
+    hat, face = load_mesh(tmp_path / "back.obj", ["face"])
+
+    def heights(part: Part) -> Any:
+        return part.mesh.positions[part.mesh.triangles][:, :, 1]
+
+    np.testing.assert_allclose(heights(hat), POSITIONS[[[0, 1, 2], [0, 2, 3]], 1] + 9.0)
+    np.testing.assert_allclose(heights(face)[:2], POSITIONS[[[0, 1, 2], [0, 2, 3]], 1])
+    np.testing.assert_allclose(heights(face)[2], POSITIONS[:3, 1] + 9.0)
+
+
+@pytest.mark.parametrize("line", ["mtllib a.mtl q.mtl", "mtllib a.mtl\nmtllib q.mtl"])
+def test_obj_may_name_several_material_files(tmp_path: Path, line: str) -> None:
+    write_obj(tmp_path / "q.obj")
+    (tmp_path / "a.mtl").write_text("newmtl other\nKd 0 0 1\n")
+    text = (tmp_path / "q.obj").read_text().replace("mtllib q.mtl", line)
+    (tmp_path / "q.obj").write_text(text)
+    assert load_mesh(tmp_path / "q.obj")[0].material.albedo_map is not None
+
+
+def test_obj_numbers_may_have_words_beside_them(tmp_path: Path) -> None:
+    path = write_obj(tmp_path / "q.obj", "Kd 0.5 0.25 0.125 # brown\nd -halo 0.5\nPr 0.75#rough")
+    material = load_mesh(path)[0].material
+    assert (material.albedo, material.opacity, material.roughness) == ((0.5, 0.25, 0.125), 0.5, 0.75)
 
 
 def test_obj_objects_and_materials_become_parts(tmp_path: Path) -> None:
