@@ -82,6 +82,10 @@ def _run(arguments: Sequence[str] | None, session: Session) -> int:
         return FAILURE
     except MemoryError:
         return _report(session, "The computer's memory is not enough for this.", "Try a smaller --size.", FAILURE)
+    except ModuleNotFoundError as error:
+        # After an update that asks for more than is installed.
+        hint = "Install what bungyo needs:  .venv/bin/pip install -c constraints.txt -e ."
+        return _report(session, f"The Python package {error.name} is not installed.", hint, FAILURE)
     except Exception as error:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return _report(

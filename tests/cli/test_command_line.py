@@ -1,5 +1,6 @@
 """What the command answers to wrong input: one clear sentence, the right exit status, no traceback."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -202,6 +203,8 @@ def failing(what: str) -> int:
             raise ZeroDivisionError("division by zero")
         case "memory":
             raise MemoryError
+        case "package":
+            importlib.import_module("not_installed")
         case "warning":
             warnings.warn("the mesh has 3 loose vertices", stacklevel=1)
             warnings.warn("something for programmers", DeprecationWarning, stacklevel=1)
@@ -224,6 +227,12 @@ def failing(what: str) -> int:
             "memory",
             1,
             "bungyo: error: The computer's memory is not enough for this.\n  Try a smaller --size.\n",
+        ),
+        (
+            "package",
+            1,
+            "bungyo: error: The Python package not_installed is not installed.\n"
+            "  Install what bungyo needs:  .venv/bin/pip install -c constraints.txt -e .\n",
         ),
     ],
 )
