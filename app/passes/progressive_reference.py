@@ -38,7 +38,8 @@ class ProgressiveReference(Owner):
 
     A frame adds one sample to all pixels, or, `interleaved`, to one in every block of INTERLEAVE x INTERLEAVE, each
     time another: so pictures come often where a sample of all pixels takes seconds. After one frame all blocks have a
-    pixel that is traced, after four all blocks of half the size. Pictures that `must_interleave` do so in any case.
+    pixel that is traced, after four all blocks of half the size, also those of tiles that are added later. Pictures
+    that `must_interleave` do so in any case.
 
     Args:
         device: an open device with ray tracing.
@@ -58,7 +59,7 @@ class ProgressiveReference(Owner):
         self._must = must_interleave(device.info.kind, width, height)
         self._interleaved = interleaved or self._must
         self._first_column = 0  # of tiles
-        self._frames = self._frames_before = 0  # since the start; of these, before tiles were added
+        self._frames = self._first_sample = 0  # since tiles were added last, and the sample that this began with
         with self.building():
             self.reference = self.own(Reference(device, scene, width, height))
             self._recorded = self.own(Owner())
@@ -79,7 +80,7 @@ class ProgressiveReference(Owner):
     @property
     def samples(self) -> int:
         """How many samples those pixels have that have the fewest, where tiles are traced."""
-        return (self._frames - self._frames_before) // len(self._commands)
+        return self._frames // len(self._commands)
 
     def bind(self, scene: SceneBuffers) -> None:
         """Trace this scene from now on, with the buffers that it has now. The GPU must be idle."""
@@ -88,7 +89,7 @@ class ProgressiveReference(Owner):
 
     def restart(self) -> None:
         """Forget all samples: the commands of the next frame clear them."""
-        self._frames = self._frames_before = 0
+        self._frames = self._first_sample = 0
 
     def starts_at(self, x: int) -> bool:
         """Whether the tiles that are traced are those that reach column `x` of the pixels or lie to the right of it."""
@@ -98,16 +99,18 @@ class ProgressiveReference(Owner):
         """Trace these tiles alone; what pixels of others have they keep. The GPU must be idle."""
         column, (width, height) = x // TILE, (self.reference.tiles_x, self.reference.tiles_y)
         self.reference.set_tiles(np.flatnonzero(np.arange(width * height) % width >= column))
-        if column < self._first_column:  # the new ones start with less than the others have
-            self._frames_before = self._frames
+        if column < self._first_column:  # the new ones have nothing yet, so the order begins with its coarsest step
+            self._first_sample += -(-self._frames // len(self._commands))
+            self._frames = 0
         self._first_column = column
 
     def next(self) -> tuple[int, list[CommandBuffer]]:
         """Return the sample index of the next frame, for its frame record, and its commands."""
         frame, count = self._frames, len(self._commands)
         self._frames += 1
-        clear = [self.reference.clear] if frame == 0 else []
-        return frame // count, [*clear, self._commands[frame % count]]
+        sample = self._first_sample + frame // count
+        clear = [self.reference.clear] if frame == 0 and sample == 0 else []
+        return sample, [*clear, self._commands[frame % count]]
 
     def _record(self) -> None:
         self._recorded.close()

@@ -82,6 +82,20 @@ def test_only_tiles_right_of_a_line_are_traced(frames: Frames) -> None:
     assert np.array_equal(frames.draw(3)[..., 3], count), "nothing is to the right"
 
 
+def test_tiles_that_are_added_begin_with_a_pixel_of_every_block(frames: Frames) -> None:
+    frames.progress.start_at(16)
+    first = frames.draw(5)
+    frames.progress.start_at(0)
+    second = frames.draw()
+    corners = second[::INTERLEAVE, ::INTERLEAVE]
+    assert (corners[:, :4, 3] == 1.0).all() and (corners[:, 4:, 3] == 2.0).all()
+    assert (second[:, :16, 3].sum(), second[..., 3].max()) == (24 * 16 // BLOCK, 2.0)
+    old, again = first[::INTERLEAVE, 16::INTERLEAVE, :3], corners[:, 4:, :3] - first[::INTERLEAVE, 16::INTERLEAVE, :3]
+    assert (np.abs(old - again).max(axis=-1) > 0.0).mean() > 0.2, "another sample, not the same again"
+    frames.draw(BLOCK - 1)
+    assert frames.progress.samples == 1
+
+
 def test_restarting_forgets_all(frames: Frames) -> None:
     first = frames.draw(3)
     frames.draw(BLOCK)
