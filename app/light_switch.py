@@ -7,7 +7,7 @@ from typing import Protocol
 
 import click
 
-from app.errors import InputError
+from app.errors import BungyoError
 from app.file_times import written
 from app.scene.assets import find_lights, light_set_ups
 from app.scene.default import load_environment, with_environment
@@ -111,7 +111,7 @@ class LightSwitch:
             known = rig.environment == self._lit_by.environment and map_written == self._map_written
             environment = self._map if known else load_environment(rig)
             self._drawn.scene = replace(self._drawn.scene, lights=rig, environment=environment)
-        except InputError as error:
+        except BungyoError as error:
             click.echo(f"bungyo: error: {error.message} The light stays as it is.", err=True)
             return False
         self._shown, self._lit_by, self._map = index, rig, environment

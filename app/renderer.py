@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import InputError
+from app.errors import BungyoError, InputError
 from app.frame_commands import FRAMES_IN_FLIGHT, FrameCommands
 from app.frame_passes import FACE_RADIANCE, FramePasses
 from app.gpu import CommandBuffer, Device, Image
@@ -102,6 +102,7 @@ class Renderer(Owner):
             raise InputError("The scene has no face: name the part that is one with --face.")
         super().__init__()
         self.device, self._seed = device, seed
+        self._mode, self._neural_samples = MODES[0], 0
         self.mode = mode
         self._gbuffer: GBufferKind = gbuffer or ("trace" if device.raytracing else "raster")
         if self._gbuffer == "trace":
@@ -125,12 +126,11 @@ class Renderer(Owner):
             self._cache = self.own(LightCache(device, self._buffers, **self._cache_options))
             keeps = keeps_light and is_worthwhile(self._cache)
             self._kept_lights = BakedLights(self._cache, self._buffers.parts_digest) if keeps else None
-            self._find_light()
+            self._find_light(scene)
             self._of_size = self.own(Owner())
             self._retired = self.own(Owner())  # what frames under way may need
             self._of_binding = self.own(Owner())
             self._make_passes()
-        self._neural_samples = 0
         self._history = History()
 
     # What is shown
@@ -146,7 +146,10 @@ class Renderer(Owner):
             raise InputError(f"Unknown mode {mode!r}; choose from {', '.join(MODES)}.")
         if mode in NEEDS_REFERENCE:
             self._need_raytracing("The reference")
+        looked_at_layers = self._shows_layer
         self._mode = mode
+        if self._shows_layer != looked_at_layers:  # their frames all go through the pixels' centres
+            self._neural_samples = 0
 
     @property
     def size(self) -> tuple[int, int]:
@@ -163,21 +166,12 @@ class Renderer(Owner):
         old = self._scene
         if scene.parts is not old.parts:
             raise InputError("A renderer keeps its meshes; make a new one for others.")
-        self._scene, self._moved = scene, self._frames
         if scene.lights != old.lights or scene.environment is not old.environment:
-            self._finish()
-            if self._buffers.set_lights(scene):
-                self._cache.bind(self._buffers)
-                self._passes.bind(self._buffers)
-                self._record()
-                self._find_light()
-            elif scene.lights.lights != old.lights.lights or scene.environment is not old.environment:
-                moved = _moved(old, scene)
-                self._cache.restart(moved)
-                self._find_light(all_of_it=moved is None)
+            self._relight(scene)
             self.restart()
         elif scene.camera != old.camera:
             self.restart()
+        self._scene, self._moved = scene, self._frames
 
     @property
     def weights(self) -> WeightSet:
@@ -321,11 +315,35 @@ class Renderer(Owner):
             self._cache.update()
         self._keep_light()
 
-    def _find_light(self, all_of_it: bool = True) -> None:
+    def _relight(self, scene: Scene) -> None:
+        """Bring other light to the GPU. Where the GPU cannot take it, the light is as before."""
+        old = self._scene
+        self._finish()
+        if self._buffers.set_lights(scene):
+            try:
+                self._bind_scene()
+            except BungyoError:
+                self._buffers.set_lights(old)
+                self._bind_scene()
+                self._find_light(old)
+                self.restart()
+                raise
+            self._find_light(scene)
+        elif scene.lights.lights != old.lights.lights or scene.environment is not old.environment:
+            moved = _moved(old, scene)
+            self._cache.restart(moved)
+            self._find_light(scene, all_of_it=moved is None)
+
+    def _bind_scene(self) -> None:
+        self._cache.bind(self._buffers)
+        self._passes.bind(self._buffers)
+        self._record()
+
+    def _find_light(self, scene: Scene, all_of_it: bool = True) -> None:
         """Take the scene's light from its file, if there is one; if `all_of_it` is gathered anew, it gets one later."""
         self._baked: BakedLight | None = None
         if self._kept_lights is not None and all_of_it:
-            baked = self._kept_lights.under(self._scene)
+            baked = self._kept_lights.under(scene)
             self._baked = None if baked.restore() else baked
 
     def _keep_light(self) -> None:

@@ -46,7 +46,7 @@ def renderer(gpu: Device, kept_renderer: Renderer, face: Scene) -> Renderer:
     kept_renderer.scene = face.with_camera(face.camera.orbit(0.1, 0.0))  # accumulation starts over
     kept_renderer.scene, kept_renderer.mode, kept_renderer.split = face, "neural", 0.5
     kept_renderer.resize(*SIZE)
-    kept_renderer.interleaves = False
+    kept_renderer.interleaves = kept_renderer.antialias_motion = False
     return kept_renderer
 
 
@@ -214,6 +214,17 @@ def test_layers_hold_what_they_say(renderer: Renderer, face: Scene) -> None:
     assert camera - 0.25 < depth.min() < depth.max() < camera + 0.25
     with pytest.raises(InputError, match="Unknown AOV 'nose'"):
         renderer.read_aov("nose")
+
+
+def test_frames_of_a_layer_are_no_samples_of_the_picture(renderer: Renderer) -> None:
+    """They all go through the middles of the pixels."""
+    picture = settled(renderer, 6)
+    renderer.mode = "depth"
+    settled(renderer, 6)
+    renderer.mode = "neural"
+    again = settled(renderer, 6)
+    assert renderer.samples == 6
+    np.testing.assert_array_equal(again, picture)
 
 
 def test_tile_features_are_those_of_the_layers(renderer: Renderer) -> None:

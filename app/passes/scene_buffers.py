@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
@@ -75,7 +76,8 @@ class SceneBuffers(Owner):
         self._view: tuple[Camera, int, int] | None = None  # of the last frame record
         self._record: NDArray[Any] = np.zeros((), FRAME.dtype)
         self.clip_from_world: NDArray[np.float64] = np.eye(4)
-        self._pixels: NDArray[np.float32] | None = None
+        self._maps: EnvironmentMaps
+        self._pixels: NDArray[np.float32] | None = None  # of the map
         self.light_count = -1  # with the lamps of the map, which come last
         self._disc_count = 0
         self.light_level = 0.0
@@ -155,18 +157,26 @@ class SceneBuffers(Owner):
         Returns:
             Whether buffers were replaced (another number of lights, another map), so that bindings made before are
             stale.
+
+        Raises:
+            BungyoError: the GPU cannot take them. Then nothing has changed.
         """
         rig, sky = scene.lights, scene.environment
-        self.exposure = 2.0**rig.exposure
-        pixels = None if sky is None else sky.pixels
-        other_map = pixels is not self._pixels or self.light_count < 0
+        other_map = self.light_count < 0 or (None if sky is None else sky.pixels) is not self._pixels
+        maps = EnvironmentMaps(self.device, sky) if other_map else self._maps
+        with ExitStack() as unused:
+            if other_map:
+                unused.callback(maps.close)
+            lamps = [] if sky is None else [lamp.light(sky) for lamp in maps.lamps]
+            center = scene.bounds(face_only=bool(scene.face_parts)).mean(axis=0)
+            lights, levels = light_records([*rig.lights, *lamps], center)
+            other_count = len(lights) != self.light_count
+            if other_count:
+                self._make_light_buffers(len(lights))
+            unused.pop_all()
         if other_map:
             self._of_map.close()
-            self._maps = self._of_map.own(EnvironmentMaps(self.device, sky))
-            self._pixels = pixels
-        lamps = [] if sky is None else [lamp.light(sky) for lamp in self._maps.lamps]
-        center = scene.bounds(face_only=bool(scene.face_parts)).mean(axis=0)
-        lights, levels = light_records([*rig.lights, *lamps], center)
+            self._maps, self._pixels = self._of_map.own(maps), None if sky is None else sky.pixels
         discs = disc_records(lights)
         del levels[len(rig.lights) :]  # lamps are chosen with the map that they are of
         sky_level = math.pi * float(sky.mean_radiance @ LUMINANCE) * sky.intensity if sky else 0.0
@@ -179,25 +189,29 @@ class SceneBuffers(Owner):
         ]
         lights["pick"][: len(levels)] = picks[: len(levels)]
         # Lights arrive from all sides; about a quarter of what they could give reaches a typical normal.
-        self.light_level = 0.25 * total
+        self.light_level, self.exposure = 0.25 * total, 2.0**rig.exposure
 
         record = np.zeros((), ENVIRONMENT.dtype)
         if sky is not None:
             record["present"], record["pick"] = 1, picks[-1]
             record["height"], record["width"] = sky.pixels.shape[:2]
             record["turn"], record["intensity"] = (math.cos(sky.rotation), math.sin(sky.rotation)), sky.intensity
-        other_count = len(lights) != self.light_count
-        if other_count:
-            self._of_lights.close()
-            own, room = self._of_lights.own, max(1, len(lights))
-            self._lights = own(self.device.buffer(room * LIGHT.size, name="lights"))
-            # Lights may become longer.
-            self._discs = own(self.device.buffer(room * MOST_DISCS * DISC.size, name="discs"))
         self.light_count, self._disc_count = len(lights), len(discs)
         self._lights.write(lights)
         self._discs.write(discs)
         self._environment.write(record)
         return other_map or other_count
+
+    def _make_light_buffers(self, count: int) -> None:
+        """Make room for so many lights, in the place of what there was."""
+        made = Owner()
+        with made.building():
+            lights = made.own(self.device.buffer(max(1, count) * LIGHT.size, name="lights"))
+            # Lights may become longer.
+            discs = made.own(self.device.buffer(max(1, count) * MOST_DISCS * DISC.size, name="discs"))
+        self._of_lights.close()
+        self._of_lights.own(made)
+        self._lights, self._discs = lights, discs
 
     def set_frame(
         self, camera: Camera, width: int, height: int, *, jitter: tuple[float, float], sample_index: int, seed: int = 0
