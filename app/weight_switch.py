@@ -45,7 +45,9 @@ class WeightSwitch:
         self._shown = self._asked = 0
         self._unusable: int | None = None  # the set asked for, if it is
         self._loading = 0
-        self._times = [written(weight_file(path)) for path in self._sets]  # of their files when they were last read
+        # When their files were written, as they were last used or found unusable; and as the one that is loading began.
+        self._times = [written(weight_file(path)) for path in self._sets]
+        self._loading_time = 0
         self._coming: Future[Any] | None = None
         self._beside = ThreadPoolExecutor(1, "weights")
 
@@ -93,23 +95,24 @@ class WeightSwitch:
             except (BungyoError, OSError, MemoryError) as error:
                 text = str(error) or "The computer's memory is not enough for it."
                 click.echo(f"bungyo: error: {text} The picture stays with {self.names[self._shown]}.", err=True)
+                self._times[self._loading] = self._loading_time
                 if self._asked == self._loading != self._shown:
                     self._unusable = self._loading
             else:
                 if self._asked == self._loading:
                     self._renderer.use(ready)
-                    self._shown = self._loading
+                    self._shown, self._times[self._loading] = self._loading, self._loading_time
         if self._coming is None and (self._asked not in (self._shown, self._unusable) or self._is_outdated):
             self._renderer.make_room()
             self._loading, self._unusable = self._asked, None
             # Before it is read: what is still being written is read again.
-            self._times[self._asked] = written(weight_file(self._sets[self._asked]))
+            self._loading_time = written(weight_file(self._sets[self._asked]))
             self._coming = self._beside.submit(self._bring, self._sets[self._asked])
             self._coming.add_done_callback(lambda _: self._wake())
 
     @property
     def _is_outdated(self) -> bool:
-        """Whether the file of the set asked for has been written since it was read."""
+        """Whether the file of the set asked for has been written since it was used or found unusable."""
         return written(weight_file(self._sets[self._asked])) not in (0, self._times[self._asked])
 
     def close(self) -> None:

@@ -174,6 +174,29 @@ def test_sets_that_are_written_meanwhile_are_read_again(tmp_path: Path, capsys: 
         assert capsys.readouterr().err.count("The file broken is no weight file.") == 2
 
 
+def test_a_new_version_is_not_lost_when_its_loading_is_for_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "a" / FILE_NAME
+    write(file, 1)
+    with switching("a", "b", folder=tmp_path) as (switch, drawing, shelf, woken):
+
+        def press_while_it_loads() -> None:
+            shelf.gate.clear()
+            switch.update()
+            switch.next()
+            shelf.gate.set()
+            assert woken.wait(10.0)
+            woken.clear()
+
+        write(file, 2)
+        press_while_it_loads()  # b instead of the new a
+        press_while_it_loads()  # and a again instead of b
+        switch.update()
+        assert woken.wait(10.0)
+        switch.update()
+        switch.update()
+        assert shelf.read == ["a", "b", "a"] and drawing.used == ["a"] and switch.label == "a"
+
+
 def test_a_shown_set_that_is_damaged_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "broken" / FILE_NAME
     write(file, 1)
