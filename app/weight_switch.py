@@ -48,6 +48,7 @@ class WeightSwitch:
         # When their files were written, as they were last used or found unusable; and as the one that is loading began.
         self._times = [written(weight_file(path)) for path in self._sets]
         self._loading_time = 0
+        self._untried: set[Path] = set()  # of the sets, those that joined and have not been loaded yet
         self._coming: Future[Any] | None = None
         self._beside = ThreadPoolExecutor(1, "weights")
 
@@ -73,11 +74,12 @@ class WeightSwitch:
         self._asked, self._unusable = (self._asked + 1) % len(self._sets), None
 
     def use(self, path: Path) -> None:
-        """Ask for a set, and go through it with the others from then on."""
+        """Ask for a set, and go through it with the others from then on; not if it cannot be used."""
         known = [other.resolve() for other in self._sets]
         if path.resolve() not in known:
             self._sets = (*self._sets, path)
             self._times.append(0)
+            self._untried.add(path)
             known.append(path.resolve())
         self._asked, self._unusable = known.index(path.resolve()), None
 
@@ -96,9 +98,12 @@ class WeightSwitch:
                 text = str(error) or "The computer's memory is not enough for it."
                 click.echo(f"bungyo: error: {text} The picture stays with {self.names[self._shown]}.", err=True)
                 self._times[self._loading] = self._loading_time
-                if self._asked == self._loading != self._shown:
+                if self._sets[self._loading] in self._untried:
+                    self._remove(self._loading)
+                elif self._asked == self._loading != self._shown:
                     self._unusable = self._loading
             else:
+                self._untried.discard(self._sets[self._loading])
                 if self._asked == self._loading:
                     self._renderer.use(ready)
                     self._shown, self._times[self._loading] = self._loading, self._loading_time
@@ -118,6 +123,17 @@ class WeightSwitch:
     def close(self) -> None:
         """Wait for what is being loaded, which nobody needs any more."""
         self._beside.shutdown()
+
+    def _remove(self, index: int) -> None:
+        """Forget a set that is not shown; if it was asked for, then what is shown is asked for instead."""
+        if self._asked == index:
+            self._asked = self._shown
+        self._untried.remove(self._sets[index])
+        self._sets = self._sets[:index] + self._sets[index + 1 :]
+        del self._times[index]
+        # Those behind it move up. None of them is loading, and none is known to be unusable.
+        self._shown -= self._shown > index
+        self._asked -= self._asked > index
 
     def _bring(self, path: Path) -> Any:
         return self._renderer.prepare(self._load(path))

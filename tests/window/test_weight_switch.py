@@ -41,12 +41,13 @@ class Shelf:
         self.gate = threading.Event()
         self.gate.set()
         self.read: list[str] = []
+        self.broken = {"broken"}
 
     def load(self, path: Path) -> WeightSet:
         self.read.append(path.name)
         assert self.gate.wait(10.0)
-        if path.name == "broken":
-            raise InputError("The file broken is no weight file.")
+        if path.name in self.broken:
+            raise InputError(f"The file {path.name} is no weight file.")
         few = WeightSet.untrained((32, 4, 15))
         return WeightSet(few.layers, few.slots, few.table, metadata={"name": path.name})
 
@@ -59,6 +60,14 @@ def switching(
     switch = WeightSwitch(drawing, [folder / name for name in names], shelf.load, woken.set)
     with closing(switch):
         yield switch, drawing, shelf, woken
+
+
+def load(switch: WeightSwitch, woken: threading.Event) -> None:
+    """Let it load what it is to load next."""
+    switch.update()
+    assert woken.wait(10.0)
+    woken.clear()
+    switch.update()
 
 
 def test_from_set_to_set(capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,6 +133,54 @@ def test_sets_that_join() -> None:
         assert drawing.used == ["c", "b"]
 
 
+def test_what_joins_and_cannot_be_used_leaves_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with switching("a", "b") as (switch, drawing, shelf, woken):
+        before = switch.sets
+        switch.use(Path("broken"))
+        load(switch, woken)
+        assert switch.sets == before and " ".join(switch.names) == "a b" and switch.label == "a"
+        switch.next()
+        load(switch, woken)
+        switch.next()
+        load(switch, woken)
+        assert shelf.read == ["broken", "b", "a"] and switch.label == "a"
+
+        # In front of the one that is shown.
+        switch.use(Path("broken"))
+        switch.use(Path("c"))
+        load(switch, woken)
+        assert " ".join(switch.names) == "a b broken c" and switch.label == "c"
+        for _ in range(3):
+            switch.next()
+        load(switch, woken)
+        assert " ".join(switch.names) == "a b c" and switch.label == "c" and switch.sets[0] == Path("c")
+
+        # In front of the one that is asked for.
+        shelf.gate.clear()
+        switch.use(Path("broken"))
+        switch.update()
+        switch.use(Path("d"))
+        shelf.gate.set()
+        assert woken.wait(10.0)
+        woken.clear()
+        load(switch, woken)
+        assert " ".join(switch.names) == "a b c d" and switch.label == "d"
+        assert drawing.used == ["b", "a", "c", "d"]
+    assert capsys.readouterr().err.count("The file broken is no weight file.") == 3
+
+
+def test_what_joined_and_has_been_loaded_once_stays() -> None:
+    """It may be what a training is writing."""
+    with switching("a") as (switch, _, shelf, woken):
+        switch.use(Path("b"))
+        load(switch, woken)
+        shelf.broken.add("b")
+        for label in ("a", "a (b is unusable)"):
+            switch.next()
+            load(switch, woken)
+            assert switch.label == label
+
+
 def write(file: Path, time: int) -> None:
     file.parent.mkdir(exist_ok=True)
     file.touch()
@@ -135,17 +192,10 @@ def test_sets_that_are_written_meanwhile_are_read_again(tmp_path: Path, capsys: 
     write(file, 1)
     write(broken, 1)
     with switching("a", "broken", folder=tmp_path) as (switch, drawing, shelf, woken):
-
-        def update() -> None:
-            switch.update()
-            assert woken.wait(10.0)
-            woken.clear()
-            switch.update()
-
         switch.update()
         assert not shelf.read
         write(file, 2)
-        update()
+        load(switch, woken)
         assert shelf.read == ["a"] and drawing.used == ["a"] and switch.label == "a"
         file.unlink()  # as if another file were about to take its place
         switch.update()
@@ -160,16 +210,16 @@ def test_sets_that_are_written_meanwhile_are_read_again(tmp_path: Path, capsys: 
         shelf.gate.set()
         assert woken.wait(10.0)
         woken.clear()
-        update()
+        load(switch, woken)
         assert shelf.read == ["a"] * 3 and drawing.used == ["a"] * 3
 
         # What is wrong with a file is said once, and once more when it is written again.
         switch.next()
-        update()
+        load(switch, woken)
         switch.update()
         assert switch.label == "a (broken is unusable)" and shelf.read[3:] == ["broken"]
         write(broken, 2)
-        update()
+        load(switch, woken)
         assert switch.label == "a (broken is unusable)" and shelf.read[3:] == ["broken"] * 2
         assert capsys.readouterr().err.count("The file broken is no weight file.") == 2
 
