@@ -17,7 +17,7 @@ from app.pictures import first_free, write_png
 from app.renderer import Renderer
 from app.scene.assets import ENVIRONMENT_SUFFIXES
 from app.weight_switch import WeightSwitch
-from app.window import Window
+from app.window import Window, writable
 
 # Samples a pixel after which nothing is to be gained: jitter averages out soon, noise keeps falling.
 ENOUGH_SAMPLES, ENOUGH_NOISY_SAMPLES = 64, 4096
@@ -190,7 +190,7 @@ class Viewer:
     def press(self, name: str) -> bool:
         """F1 prints the keys, F12 saves the picture, W and L take the next networks and lights; else see Controls."""
         if name == "F1":
-            click.echo(self.help())
+            click.echo(writable(self.help()))
         elif name == "F12":
             self._save_screenshot()
         elif name == "W":

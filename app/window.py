@@ -88,7 +88,9 @@ class Window:
                 glfw.set_char_callback(self.handle, self._character)
                 glfw.set_cursor_pos_callback(self.handle, self._moved)
                 glfw.set_scroll_callback(self.handle, self._scrolled)
-                glfw.set_drop_callback(self.handle, self._dropped)
+                # glfw.set_drop_callback wants names in UTF-8, which they need not be. An attribute keeps it alive.
+                self._drop_callback = glfw._GLFWdropfun(self._dropped)
+                glfw._glfw.glfwSetDropCallback(self.handle, self._drop_callback)
                 glfw.set_window_refresh_callback(self.handle, self._refresh)
             self._open = stack.pop_all()
 
@@ -116,7 +118,7 @@ class Window:
     def title(self, title: str) -> None:
         if title != self._title:
             self._title = title
-            self._glfw.set_window_title(self.handle, title)
+            self._glfw.set_window_title(self.handle, writable(title))
 
     def poll(self) -> None:
         """Deliver what has happened since the last call."""
@@ -183,12 +185,17 @@ class Window:
         if self.input:
             self.input.zoom(dy)
 
-    def _dropped(self, _: Any, files: list[str]) -> None:
+    def _dropped(self, _: Any, count: int, files: Any) -> None:
         if self.input:
-            self.input.drop([Path(file) for file in files])
+            self.input.drop([Path(os.fsdecode(files[index])) for index in range(count)])
 
     def _refresh(self, _: Any) -> None:
         self.damaged = True
+
+
+def writable(text: str) -> str:
+    """Return text with a ? for every byte of a file's name that is no UTF-8: titles and terminals refuse them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _key_names(glfw: ModuleType) -> dict[int, str]:

@@ -1,5 +1,6 @@
 """When the viewer draws, when it rests, and what it does with windows that change; without GPU and screen."""
 
+import os
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -334,6 +335,15 @@ def test_dropped_files_go_where_they_belong(
     said = capsys.readouterr().err
     assert not window.closing and viewer.dropped_face == Path("face.glb")
     assert "sun.toml" in said and "moon.toml" in said and said.count("The light stays as it is.") == 3
+
+
+def test_the_help_names_files_whose_names_are_no_utf8(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lights = tmp_path / os.fsdecode(b"l\xfc.toml")
+    lights.write_text("")
+    run(monkeypatch, FakeWindow(lambda window: window.input.drop([lights]), lambda window: window.input.press("F1")))
+    assert "next light set-up: studio, lamp, l?\n" in capsys.readouterr().out
 
 
 def test_frames(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The window delivers keys and mouse moves, and closes cleanly."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -90,7 +91,7 @@ def test_keys_and_mouse(on_screen: str, hand: Hand) -> None:
 
 
 def test_files_are_dropped(on_screen: str, hand: Hand, tmp_path: Path) -> None:
-    files = [tmp_path / "a b.toml", tmp_path / "\u5206\u696d.glb"]
+    files = [tmp_path / "a b.toml", tmp_path / "\u5206\u696d.glb", tmp_path / os.fsdecode(b"f\xfcr.glb")]
     with Window((200, 100), "bungyo test") as window, ThreadPoolExecutor(1) as beside:
         window.input = recorder = Recorder()
         done = beside.submit(drag, on_screen, hand.window("bungyo test"), files)
@@ -106,6 +107,8 @@ def test_resize_and_title(on_screen: str, hand: Hand) -> None:
         until(window, lambda: window.framebuffer_size == (500, 300))
         window.title = "bungyo - neural"
         until(window, lambda: hand.do("getwindowname", name) == "bungyo - neural")
+        window.title = os.fsdecode(b"loading f\xfcr.glb")
+        until(window, lambda: hand.do("getwindowname", name) == "loading f?r.glb")
 
 
 def test_escape(on_screen: str, hand: Hand) -> None:
