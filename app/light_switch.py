@@ -25,14 +25,14 @@ class Drawn(Protocol):
 
 
 def set_ups(options: SceneOptions, first: LightRig) -> tuple[SetUp, ...]:
-    """Return the light set-ups to go through after `first`, and it: those that `options` name, or all that ship.
+    """Return the light set-ups to go through, `first` and those that `options` name; if they name none, all that ship.
 
     Raises:
         InputError: there is none of that name.
     """
-    if options.lights is not None:
-        return first.file, *(find_lights(name) for name in options.other_lights)
-    return first.file, *(file for file in light_set_ups() if file != first.file)
+    named = options.lights is not None or options.other_lights
+    others = [find_lights(name) for name in options.other_lights] if named else light_set_ups()
+    return first.file, *(file for file in others if file != first.file)
 
 
 class LightSwitch:
@@ -92,6 +92,15 @@ class LightSwitch:
         before, self.environment = self.environment, file
         if not self._show(self._shown):
             self.environment = before
+
+    def for_another_face(self, options: SceneOptions) -> SceneOptions:
+        """Return options with the light that a person has chosen: by `options`, or by leaving the first set-up.
+
+        Without a choice, a face comes in its own light, or else in the default one. All files stay to be gone through.
+        """
+        chosen = self._files[self._shown] if options.lights is not None or self._shown else None
+        others = tuple(file for file in self.files if file is not None and file != chosen)
+        return replace(options, lights=chosen, other_lights=others, environment=self.environment)
 
     def update(self) -> None:
         """Show the set-up anew if one of its files has been written since. Between two frames."""

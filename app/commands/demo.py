@@ -155,15 +155,7 @@ def _show_face(
             if viewer.dropped_face is None:
                 return None, None
             _say(window, f"loading {viewer.dropped_face.name}")
-            first, *others = (file for file in lights.files if file is not None)
-            now = replace(
-                options,
-                lights=first,
-                other_lights=tuple(others),
-                environment=lights.environment,
-                mode=renderer.mode,
-                size=renderer.size,
-            )
+            now = replace(lights.for_another_face(options), mode=renderer.mode, size=renderer.size)
             if options.weights is not None or switch.sets != sets:  # else the next face gets those that suit it
                 now = replace(now, weights=switch.sets[0], other_weights=switch.sets[1:])
             another = replace(now, mesh=viewer.dropped_face, face=())

@@ -44,6 +44,12 @@ class Glb:
             "textures": [{"source": 0}],
         }
 
+    def with_lamp(self) -> "Glb":
+        """Add a point light, at the quad's node."""
+        self.header["extensions"] = {"KHR_lights_punctual": {"lights": [{"type": "point"}]}}
+        self.header["nodes"][0]["extensions"] = {"KHR_lights_punctual": {"light": 0}}
+        return self
+
     def parts(self) -> tuple[dict[str, Any], bytes]:
         views, accessors, data = [], [], b""
 

@@ -72,10 +72,7 @@ def test_a_set_up_without_environment(tmp_path: Path) -> None:
 
 
 def test_lights_of_the_mesh_file_are_used_unless_others_are_asked_for(tmp_path: Path) -> None:
-    glb = Glb()
-    glb.header["extensions"] = {"KHR_lights_punctual": {"lights": [{"type": "point"}]}}
-    glb.header["nodes"][0]["extensions"] = {"KHR_lights_punctual": {"light": 0}}
-    mesh = glb.write(tmp_path / "lit.glb")
+    mesh = Glb().with_lamp().write(tmp_path / "lit.glb")
     own = default_scene(mesh)
     assert [type(light) for light in own.lights.lights] == [PointLight]
     assert own.environment is None

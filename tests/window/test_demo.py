@@ -19,6 +19,7 @@ from app.passes.scene_layout import MAX_TEXTURES
 from app.scene.primitives import quad
 from app.viewer import ENOUGH_SAMPLES
 from tests.scene.foreign_head import write_foreign_head
+from tests.scene.glb_writer import Glb
 from tests.window.drag import drag
 from tests.window.hand import Hand, wait_for
 
@@ -276,6 +277,21 @@ def test_other_light_and_another_face(display: str, hand: Hand, tmp_path: Path) 
         chosen, unfit = (line for line in said if line not in errors and "many.glb" not in line)
         assert "other.obj: its UVs are not the avatars', so networks draw it that look at none (any-uv)" in chosen
         assert "other.obj: its UVs are not those that the networks in " in unfit and "default know: " in unfit
+
+
+def test_a_dropped_face_comes_in_its_own_light(display: str, hand: Hand, tmp_path: Path) -> None:
+    lit, plain = tmp_path / "lit.glb", tmp_path / "plain.glb"
+    Glb().with_lamp().write(lit)
+    Glb().write(plain)
+    with demo(display, hand, tmp_path, "--size", "64x48", "--mode", "reference") as running:
+        running.find()
+        running.shows("studio")
+        drag(display, running.window, [lit])
+        running.shows("the face's own")
+        drag(display, running.window, [plain])
+        running.shows("studio")
+        running.press("Escape")
+        assert running.ends() == 0
 
 
 def test_it_closes_after_the_frames_asked_for(display: str, hand: Hand, tmp_path: Path) -> None:
