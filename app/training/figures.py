@@ -115,7 +115,7 @@ def figures(
         "data": {
             "split": split,
             "frames": len(evaluation.frames),
-            "people": len({person.seed for person in data.people.values()}) or None,
+            "people": len(set(draws.tolist())) if data.people else None,
             "size": list(data.spec.size),
             "samples": sorted({frame.info.spp for frame in evaluation.frames}),
         },

@@ -149,6 +149,14 @@ def test_doubts_are_those_of_people(exact: Dataset, tmp_path: Path) -> None:
     assert figures(weights, exact, fixed)["psnr_mean_doubt"] == pytest.approx(wanted, rel=1e-3)
 
 
+def test_only_people_who_are_judged_are_counted(exact: Dataset, tmp_path: Path) -> None:
+    weights = weight_set(0.8)
+    data = make(tmp_path / "all", noise=0.1, frames=4 * BLOCK, held_out=False, people=SpherePeople())
+    found = figures(weights, data, evaluate(weights, data))["data"]
+    assert found["frames"] == BLOCK and found["people"] == 1 < len(data.people)
+    assert figures(weights, exact, evaluate(weights, exact))["data"]["people"] is None
+
+
 def test_wide_generalists_beside_the_file(exact: Dataset, tmp_path: Path) -> None:
     wide = WeightSet.untrained((32, 128, 128, 15))
     wide.save(tmp_path / "generalist-128.safetensors")
