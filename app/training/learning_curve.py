@@ -3,7 +3,8 @@
 All points are trained alike, with equally many steps, and judged on the same validation people. The people of a point
 are among those of the next. Nothing is fitted to the four points: the excess error that a lack of data causes falls
 with some power of their number, from 0 (not at all) to 1 (as the variance of a mean), so what the next doubling brings
-is taken to lie between half of what the last one brought and all of it.
+is taken to lie between half of what the last one brought and all of it. Of one fixed face, blocks of frames stand for
+people, as in `coverage`.
 """
 
 import json
@@ -60,7 +61,8 @@ class Gain:
     doubt: float
 
     def __str__(self) -> str:
-        return f"{self.db:+.2f} dB (give or take {self.doubt:.2f})"
+        known = np.isfinite(self.doubt)
+        return f"{self.db:+.2f} dB" + (f" (give or take {self.doubt:.2f})" if known else "")
 
 
 def sizes(people: int) -> list[int]:
@@ -85,26 +87,26 @@ def last_gain(points: Sequence[Point], model: str) -> Gain:
     return Gain((before.people, after.people), whole, doubt)
 
 
-def outlook(points: Sequence[Point]) -> str:
-    """Say in a sentence what twice the people would bring."""
+def outlook(points: Sequence[Point], unit: str = "people") -> str:
+    """Say in a sentence what twice the people would bring; `unit` is what they are called (`Coverage.unit`)."""
     if len(points) < 2:
-        return "There are too few people to say what more of them would bring."
+        return f"There are too few {unit} to say what more of them would bring."
     found = last_gain(points, "experts")
     from_, to = found.people
     low, high = sorted((found.db / 2.0, found.db))
     return (
-        f"From {from_:,} to {to:,} people the experts gained {found}, the generalist "
-        f"{last_gain(points, 'generalist')}; twice the people would bring the experts about "
+        f"From {from_:,} to {to:,} {unit} the experts gained {found}, the generalist "
+        f"{last_gain(points, 'generalist')}; twice the {unit} would bring the experts about "
         f"{low:+.2f} to {high:+.2f} dB more."
     )
 
 
-def write_learning_curve(folder: Path, points: Sequence[Point]) -> None:
-    """Write learning_curve.json and learning_curve.png into a folder."""
+def write_learning_curve(folder: Path, points: Sequence[Point], unit: str = "people") -> None:
+    """Write learning_curve.json and learning_curve.png into a folder; `unit` as in `outlook`."""
     from app.training.plots import plot_learning_curve
 
     db = {model: [round(point.judged.db(model), 3) for point in points] for model in MODELS}
-    found: dict[str, Any] = {"people": [point.people for point in points], "db": db, "outlook": outlook(points)}
+    found: dict[str, Any] = {"people": [point.people for point in points], "db": db, "outlook": outlook(points, unit)}
     if len(points) > 1:
         gains = {model: last_gain(points, model) for model in MODELS}
         found["last_gain_db"] = {model: round(gain.db, 3) for model, gain in gains.items()}
@@ -114,4 +116,4 @@ def write_learning_curve(folder: Path, points: Sequence[Point]) -> None:
     with beside(folder / "learning_curve.json") as temporary:
         temporary.write_text(json.dumps(found, indent=2) + "\n")
     with beside(folder / "learning_curve.png") as temporary:
-        plot_learning_curve(temporary, found["people"], db)
+        plot_learning_curve(temporary, found["people"], db, unit)

@@ -265,7 +265,7 @@ class Score:
     frames: int
 
     def __str__(self) -> str:
-        return f"{self.mean:.2f} dB, worst {self.worst:.2f} dB (frame {self.worst_frame} of {self.frames})"
+        return f"{self.mean:.2f} dB, worst {self.worst:.2f} dB (frame {self.worst_frame}; {self.frames} judged)"
 
 
 class Pooled:

@@ -94,14 +94,14 @@ def _coarse(cells: F64) -> F64:
     return sums
 
 
-def plot_learning_curve(path: Path, people: Sequence[int], db: Mapping[str, Sequence[float]]) -> None:
-    """Draw dB against the truth over the number of people to learn from, one line a kind of network."""
+def plot_learning_curve(path: Path, people: Sequence[int], db: Mapping[str, Sequence[float]], unit: str) -> None:
+    """Draw dB against the truth over the number of people, named `unit`, to learn from; a line a kind of network."""
     figure, axis = plt.subplots(figsize=(6.0, 4.0))
     for model, values in db.items():
         axis.plot(people, values, marker="o", label=model)
     axis.set_xscale("log", base=2)
     axis.set_xticks(list(people), [f"{count:,}" for count in people])
-    axis.set(title="What more people bring", xlabel="people to learn from", ylabel="validation, dB against the truth")
+    axis.set(title=f"What more {unit} bring", xlabel=f"{unit} to learn from", ylabel="validation, dB against the truth")
     axis.grid(alpha=0.3)
     axis.legend()
     figure.tight_layout()

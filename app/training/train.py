@@ -152,7 +152,7 @@ def train(
         if not result.interrupted:
             try:
                 _train_wider(run, out, train_pixels.to(device), metadata)
-                _measure_learning(run, out, train_pixels, covered.people)
+                _measure_learning(run, out, train_pixels, covered)
             except KeyboardInterrupt:
                 result = replace(result, interrupted=True)
         with beside(out / "curves.png") as temporary:
@@ -236,17 +236,17 @@ def _train_wider(run: "_Run", out: Path, pixels: Pixels, metadata: dict[str, Any
         _write(out / f"{name}.safetensors", _weight_set(net, Finished({}, {}, {}), metadata))
 
 
-def _measure_learning(run: "_Run", out: Path, pixels: Pixels, people: int) -> None:
+def _measure_learning(run: "_Run", out: Path, pixels: Pixels, covered: Coverage) -> None:
     """Train on some of the people, more and more of them, and say what yet more would bring."""
     options, done = run.options, run.state.learning
     if not options.learning_curve:
         return
     reference = WeightSet.load(out)
     experts = replace(options.experts, steps=options.experts.steps // CURVE_SHARE)
-    for count in sizes(people):
+    for count in sizes(covered.people):
         if count in done:
             continue
-        name = f"{count} people"
+        name = f"{count} {covered.unit}"
         some = pixels.of_people(count).to(run.judge.device)
         if not len(some):  # nobody saw these people's faces
             continue
@@ -258,8 +258,8 @@ def _measure_learning(run: "_Run", out: Path, pixels: Pixels, people: int) -> No
         run.state.forget(name)
         run.state.save()
     points = [Point.parse(done[count]) for count in sorted(done)]
-    write_learning_curve(out, points)
-    run.display.console.print(outlook(points), highlight=False)
+    write_learning_curve(out, points, covered.unit)
+    run.display.console.print(outlook(points, covered.unit), highlight=False)
 
 
 @dataclass

@@ -48,3 +48,10 @@ def test_it_is_written_and_said(tmp_path: Path) -> None:
     assert "+0.25 to +0.50 dB" in found["outlook"] and "From 50 to 100 people" in found["outlook"]
     assert (tmp_path / "learning_curve.png").read_bytes()[1:4] == b"PNG"
     assert "too few people" in outlook(points[:1])
+
+
+def test_what_is_counted_is_named_and_an_unknown_doubt_is_left_out() -> None:
+    """Of one face blocks of frames are counted; a single judge tells nothing of what others would say."""
+    told = outlook([point(2, 20.0, 1), point(4, 21.0, 1)], "blocks of frames")
+    assert told.startswith("From 2 to 4 blocks of frames the experts gained +1.00 dB, the generalist +1.00 dB; twice")
+    assert "people" not in told and "people" not in outlook([], "blocks of frames")

@@ -79,6 +79,7 @@ def test_psnr_by_frame() -> None:
     score = errors.score("a")
     assert score is not None
     assert (score.mean, score.worst, score.worst_frame, score.frames) == pytest.approx((25.0, 20.0, 7, 2))
+    assert str(score) == "25.00 dB, worst 20.00 dB (frame 7; 2 judged)"
     assert errors.score("b") is None
 
 

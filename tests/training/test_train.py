@@ -346,6 +346,7 @@ def test_what_is_trained_beside_the_networks(few: Dataset, tmp_path: Path, monke
         assert weights.metadata["uv_layout"] == layout
     found = json.loads((tmp_path / "more" / "learning_curve.json").read_text())
     assert found["people"] == [5, 11] and found["outlook"] in said.getvalue()
+    assert "From 5 to 11 blocks of frames the experts" in found["outlook"] and "people" not in said.getvalue()
     assert "11 blocks of frames; " in said.getvalue() and "lightings: median" in said.getvalue()
     assert WeightSet.load(tmp_path / "more").metadata["uv_layout"] == layout
 
