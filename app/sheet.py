@@ -20,8 +20,8 @@ from app.scene.default import load_environment
 from app.scene.model import Scene
 
 COLUMNS = 6
-PORTRAIT = (256, 288)  # width, height in pixels
-CAPTION = 22
+PORTRAIT, ON_SHEET = (512, 576), (256, 288)  # width, height in pixels: of a single portrait, of those on a sheet
+CAPTION, GAP = 22, 6  # pixels: a caption's height, the least between two of them
 PAPER, INK = (24, 24, 26), (200, 200, 200)
 
 
@@ -43,12 +43,15 @@ def draw_portrait(gpu: Device, person: Person, size: tuple[int, int], samples: i
         return renderer.read()[..., :3]
 
 
-def draw_sheet(people: Sequence[Person], out: Path, *, samples: int, device: str | None = None) -> None:
+def draw_sheet(
+    people: Sequence[Person], out: Path, *, size: tuple[int, int], samples: int, device: str | None = None
+) -> None:
     """Path-trace a portrait of everybody and write them as one picture.
 
     Args:
         people: in reading order.
         out: a .png file.
+        size: width and height of each portrait, in pixels.
         samples: paths a pixel.
         device: a device's number or a part of its name.
 
@@ -57,7 +60,7 @@ def draw_sheet(people: Sequence[Person], out: Path, *, samples: int, device: str
     """
     check_output(out)
     with Device.open(device) as gpu:
-        portraits = [draw_portrait(gpu, people[i], PORTRAIT, samples) for i in counted(len(people), "portraits")]
+        portraits = [draw_portrait(gpu, people[i], size, samples) for i in counted(len(people), "portraits")]
     write_png(out, arrange(portraits, [caption(person) for person in people]))
 
 
@@ -71,15 +74,16 @@ def caption(person: Person) -> str:
 
 
 def arrange(portraits: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> NDArray[np.uint8]:
-    """Lay (H,W,3) portraits of one size out in rows, each over its caption."""
+    """Lay (H,W,3) portraits of one size out in rows, each over its caption, as far apart as captions need."""
     columns = min(COLUMNS, len(portraits))
     rows = math.ceil(len(portraits) / columns)
     height, width = portraits[0].shape[:2]
-    sheet = Image.new("RGB", (columns * width, rows * (height + CAPTION)), PAPER)
-    pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(13)
+    cell = max(width, GAP + math.ceil(max(map(font.getlength, captions))))
+    sheet = Image.new("RGB", (columns * cell, rows * (height + CAPTION)), PAPER)
+    pen = ImageDraw.Draw(sheet)
     for number, (portrait, text) in enumerate(zip(portraits, captions, strict=True)):
-        x, y = number % columns * width, number // columns * (height + CAPTION)
-        sheet.paste(Image.fromarray(portrait), (x, y))
-        pen.text((x + width // 2, y + height + CAPTION // 2), text, INK, font, anchor="mm")
+        x, y = number % columns * cell, number // columns * (height + CAPTION)
+        sheet.paste(Image.fromarray(portrait), (x + (cell - width) // 2, y))
+        pen.text((x + cell // 2, y + height + CAPTION // 2), text, INK, font, anchor="mm")
     return np.asarray(sheet)

@@ -53,7 +53,7 @@ Examples:
     help="Samples a pixel of portraits.",
 )
 @click.option(
-    "--size", type=Size(), metavar="WxH", default="512x576", show_default=True, help="Size of a single portrait."
+    "--size", type=Size(), metavar="WxH", help="Size of every portrait.  [default: 512x576; on a sheet 256x288]"
 )
 @click.option("--list", "listing", is_flag=True, help="Show all parameters and stop.")
 @device_option
@@ -65,7 +65,7 @@ def avatar(
     out: Path | None,
     sheet: int | None,
     spp: int,
-    size: tuple[int, int],
+    size: tuple[int, int] | None,
     listing: bool,
     device: str | None,
 ) -> None:
@@ -85,19 +85,19 @@ def avatar(
         raise InputError("--expression lets the seed choose: give --seed as well.")
     values = _parse(settings)
     if sheet:
-        from app.sheet import draw_sheet
+        from app.sheet import ON_SHEET, draw_sheet
 
         people = [_person((seed or 0) + number, values, expression) for number in range(sheet)]
-        draw_sheet(people, out, samples=spp, device=device)
+        draw_sheet(people, out, size=size or ON_SHEET, samples=spp, device=device)
     elif out.suffix.lower() == ".png":
         from app.gpu import Device
         from app.pictures import check_output, write_png
-        from app.sheet import draw_portrait
+        from app.sheet import PORTRAIT, draw_portrait
 
         check_output(out)
         person = _person(seed, values, expression)
         with Device.open(device) as gpu:
-            write_png(out, draw_portrait(gpu, person, size, spp))
+            write_png(out, draw_portrait(gpu, person, size or PORTRAIT, spp))
     else:
         from app.pictures import beside, check_folder
         from app.scene.avatar.build import avatar_glb

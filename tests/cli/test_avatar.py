@@ -13,7 +13,7 @@ from app.main import main
 from app.scene.avatar.parameters import PARAMETERS
 from app.scene.avatar.parameters.expression import PARAMETERS as EXPRESSIONS
 from app.scene.meshes import load_mesh
-from app.sheet import CAPTION, PORTRAIT
+from app.sheet import CAPTION, ON_SHEET, PAPER
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -62,7 +62,18 @@ def test_portraits_and_sheets_are_pictures(tmp_path: Path) -> None:
         assert np.asarray(image).std() > 10.0
     assert main(["avatar", "--sheet", "2", *quick, "--out", str(tmp_path / "sheet.png")]) == 0
     with Image.open(tmp_path / "sheet.png") as image:
-        assert image.size == (2 * PORTRAIT[0], PORTRAIT[1] + CAPTION)
+        assert image.size == (2 * ON_SHEET[0], ON_SHEET[1] + CAPTION)
+
+
+def test_portraits_on_a_sheet_have_the_size_asked_for(tmp_path: Path) -> None:
+    """However small they are, their captions do not run into each other."""
+    command = ["avatar", "--sheet", "2", "--seed", "3", "--spp", "1", "--size", "48x56"]
+    assert main([*command, "--out", str(tmp_path / "sheet.png")]) == 0
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert image.height == 56 + CAPTION and 2 * 48 < image.width < 2 * ON_SHEET[0]
+        inked, middle = np.asarray(image) != PAPER, image.width // 2
+    assert inked[:56].any(axis=(0, 2)).sum() == 2 * 48
+    assert inked[56:].any() and not inked[56:, middle - 2 : middle + 2].any()
 
 
 def test_list_shows_every_parameter(capsys: pytest.CaptureFixture[str]) -> None:
