@@ -113,14 +113,14 @@ def evaluate(
     found = figures(networks, frames, pixels, wide=wide, quality=quality, flicker=flicker, rest=rest, missing=missing)
     _print(found, f"{folder} on {data}", to_stderr=to_output)
     text = json.dumps(found, indent=2) + "\n"
-    if report:
-        click.echo(f"wrote {write_report(report, folder, data, found, pixels, quality)}", err=to_output)
     if scores is not None and to_output:
         click.echo(text, nl=False)
     elif scores is not None:
         with beside(scores) as temporary:
             temporary.write_text(text)
         click.echo(f"wrote {scores}")
+    if report:  # last: whatever keeps it from being written costs no figure
+        click.echo(f"wrote {write_report(report, folder, data, found, pixels, quality)}", err=to_output)
 
 
 def _flicker(networks: "WeightSet", device: str | None, left_out: bool, missing: dict[str, str]) -> "Flicker | None":

@@ -51,7 +51,7 @@ def write_report(
     """Write the page and its PNG files; an earlier report there is replaced.
 
     Args:
-        folder: of the report; see `check_report`.
+        folder: of the report, which `check_report` allowed before the work; what else lies there by now stays.
         weights, data: what was judged, on what; for the title.
         figures: what `figures.figures` gives.
         evaluation: of all pixels.
@@ -61,11 +61,10 @@ def write_report(
         The page.
 
     Raises:
-        InputError: the folder holds something else.
         BungyoError: it cannot be written.
     """
-    check_report(folder)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    place = folder.resolve()  # "." has no name
+    beside = place.with_name(f".{place.name}.{os.getpid()}.partial")
     try:
         beside.mkdir(parents=True)
         _plot_models(beside / "models.png", figures)

@@ -63,6 +63,27 @@ def test_figures_in_a_file_and_a_report(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "scores.json"]
 
 
+def test_a_report_that_cannot_be_written_costs_no_figures(
+    data: Dataset, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Path:
+        raise BungyoError("The report cannot be written to report: No space left on device.")
+
+    monkeypatch.setattr("app.training.report.write_report", full)
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(weights), "--no-flicker"]
+    assert main([*arguments, "--json", str(tmp_path / "x.json"), "--report", str(tmp_path / "report")]) == 1
+    assert json.loads((tmp_path / "x.json").read_text()).keys() >= PROMISED
+
+
+def test_figures_and_report_may_go_into_the_folder_one_is_in(
+    data: Dataset, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(weights), "--no-flicker"]
+    assert main([*arguments, "--json", "scores.json", "--report", "."]) == 0
+    assert (tmp_path / "index.html").is_file() and (tmp_path / "scores.json").is_file()
+
+
 def test_figures_on_standard_output_are_all_of_it(
     data: Dataset, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,6 +83,17 @@ def test_without_whole_pictures(judged: Judged, tmp_path: Path) -> None:
     assert "whole pictures: Some tiles are &lt;missing&gt;." in text and "frame_" not in text
 
 
+def test_a_report_goes_into_the_folder_one_is_in(
+    judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "report"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for _ in range(2):
+        assert "weights/mine" in write(Path(), judged)
+    assert (folder / PAGE).is_file() and [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
 def test_an_earlier_report_is_replaced_and_other_files_are_left_alone(judged: Judged, tmp_path: Path) -> None:
     folder = tmp_path / "report"
     write(folder, judged)
