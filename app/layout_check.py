@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.scene.model import Scene
 
 FRAMES = 80  # of one face that are enough for a network which begins as another (docs/training.md)
-TRAINING = "--steps 2000 --teachers none --expert-steps 0"  # with so few, experts gain nothing
+TRAINING = "--steps 2000 --expert-steps 0"  # with so few, experts gain nothing
 
 
 def choose_weights(options: SceneOptions, scene: "Scene") -> Path | None:

@@ -73,7 +73,7 @@ class Teachers(Widths):
     "--expert-steps",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Steps of every expert; 0 for none.  [default: 3000]",
+    help="Steps of every expert; 0 for none, and no teachers.  [default: 3000]",
 )
 @click.option(
     "--experts-train",

@@ -125,6 +125,8 @@ def train(
     """
     options, out, console = options or TrainOptions(), Path(out), console or Console(stderr=True)
     options.check()
+    if not options.experts.steps:
+        options = replace(options, teachers=())  # nobody would learn from them
     device = choose_device(options.device)
     torch.set_num_threads(options.threads)
     start = None if options.start is None else WeightSet.load(options.start)
@@ -196,7 +198,7 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     options, state, interrupted = run.options, run.state, False
     try:
         generalist = run.generalist(MAIN, options.layers, pixels, options.steps, curve=True)
-        teacher = run.teacher(MAIN, pixels, options.steps)
+        teacher = run.teacher(MAIN, pixels, options.steps, options.experts)
         found = run.experts(MAIN, run.course(generalist, pixels, options.experts, teacher), curve=True)
     except KeyboardInterrupt:
         interrupted = True
@@ -251,7 +253,7 @@ def _measure_learning(run: "_Run", out: Path, pixels: Pixels, covered: Coverage)
         if not len(some):  # nobody saw these people's faces
             continue
         generalist = run.generalist(name, options.layers, some, options.steps // CURVE_SHARE)
-        teacher = run.teacher(name, some, options.steps // CURVE_SHARE)
+        teacher = run.teacher(name, some, options.steps // CURVE_SHARE, experts)
         course = run.course(generalist, some, experts, teacher)
         weights = _weight_set(generalist, run.experts(name, course), {})
         done[count] = Point(count, judge(weights, run.judge, reference, CURVE_PIXELS)).plain()
@@ -354,8 +356,14 @@ class _Run:
             index = torch.randint(count, (IDLE_PIXELS,), generator=self.generator("idle"))
         return net.without_idle(pixels.take(index[i : i + IDLE_BATCH])[0] for i in range(0, len(index), IDLE_BATCH))
 
-    def teacher(self, name: str, pixels: Pixels, steps: int) -> Teacher | None:
-        """Who teaches the experts, trained as long as the generalist; None if nobody does."""
+    def groups(self, pixels: Pixels, options: ExpertOptions) -> list[list[int]]:
+        """The hashes that get an expert, in groups; none if no expert is to be trained."""
+        return group_hashes(pixels, self.judge, options) if options.steps else []
+
+    def teacher(self, name: str, pixels: Pixels, steps: int, options: ExpertOptions) -> Teacher | None:
+        """Who teaches the experts, trained as long as the generalist; None if nobody does, or there are no experts."""
+        if not self.groups(pixels, options):
+            return None
         nets = [
             self.generalist(f"{name}: teacher {number}", self.options.wider(width), pixels, steps, curve=name == MAIN)
             for number, width in enumerate(self.options.teachers, start=1)
@@ -369,7 +377,7 @@ class _Run:
     def experts(self, name: str, course: Course, curve: bool = False) -> Finished:
         """Train all groups of experts that the checkpoint does not have yet."""
         state, options = self.state, course.options
-        groups = group_hashes(course.train, course.judge, options) if options.steps else []
+        groups = self.groups(course.train, options)
         done = state.groups[name]
         jobs = [Job(n, group, self.seed(name, "group", n)) for n, group in enumerate(groups) if n not in done]
         title = "Experts" if name == MAIN else f"Experts, {name}"

@@ -31,7 +31,7 @@ class TrainOptions:
         place_noise: deviation of the noise that is added to uv while it trains, where there are many people.
         experts: how the experts are trained; with 0 steps there are none.
         teachers: widths of the hidden layers of further generalists, whose mean picture the experts learn; none: they
-            learn the noisy targets.
+            learn the noisy targets. Without experts they are not trained.
         widths: of hidden layers, of further generalists, trained as long as the first, to compare with.
         any_uv: whether the networks are for faces of any UVs: they do not see uv, and there are no experts.
         start: a weight set, as whose generalist all generalists begin; None: they begin with random weights.

@@ -206,6 +206,29 @@ def test_same_seed_same_weights(tiny: Path, few: Dataset, tmp_path: Path) -> Non
     assert slots(tmp_path / "other") != slots(tiny)
 
 
+def test_no_teachers_where_nobody_learns_from_them(
+    tiny: Path, few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without experts, or where no hash has enough data for one; a run without either goes on with teachers named."""
+    trained: list[list[str]] = []  # names of all curves, run by run
+
+    def note(path: Path, curves: dict[str, Any]) -> None:
+        trained.append(list(curves))
+        path.touch()
+
+    monkeypatch.setattr(train_module, "plot_curves", note)
+    alone = replace(TINY, experts=replace(TINY.experts, steps=0))
+    with monkeypatch.context() as patched:
+        interrupt_at(30, patched, train_module)
+        train(few, tmp_path, replace(alone, teachers=()), console=QUIET)
+    for options in (alone, replace(TINY, experts=replace(TINY.experts, min_pixels=10**9))):
+        assert train(few, tmp_path, options, console=QUIET).experts == 0
+        assert trained[-1] == ["generalist, 8"]
+        np.testing.assert_array_equal(WeightSet.load(tmp_path).slots[0], WeightSet.load(tiny).slots[0])
+    assert train(few, tmp_path, TINY, console=QUIET).experts > 3
+    assert "generalist, 12 (teacher 1)" in trained[-1]
+
+
 def test_the_best_state_is_found_below_the_noise(
     tiny: Path, few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
