@@ -108,6 +108,15 @@ class Dataset:
             return False
         return any(self.tiles(tile_hash, split)["mask"].any() for tile_hash in self.hashes)
 
+    @property
+    def head_center(self) -> npt.NDArray[np.float64]:
+        """(3,) about where the heads are, metres: a mesh file's need not be at the world's origin.
+
+        It is the mean of the points that cameras look at, each at random up to 15% of its head's height off the middle.
+        """
+        center: npt.NDArray[np.float64] = np.mean([frame.camera["target"] for frame in self.frames.values()], axis=0)
+        return center
+
     def draw_of(self, frame: int) -> int:
         """A number that frames share which stand or fall together: they show one person.
 

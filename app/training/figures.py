@@ -120,7 +120,7 @@ def figures(
             "samples": sorted({frame.info.spp for frame in evaluation.frames}),
         },
         "models": models,
-        "lights": _groups(light_groups(evaluation.frames), evaluation, draws),
+        "lights": _groups(light_groups(evaluation.frames, data.head_center), evaluation, draws),
         "distances": _groups(distance_groups(evaluation.frames), evaluation, draws) if quality else None,
         "regions": _regions(data, evaluation),
         "per_frame": [

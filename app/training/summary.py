@@ -19,7 +19,9 @@ from app.network.schema import HASH_BINS, channels, unpack
 from app.scene.avatar.person import Person
 from app.training.dataset import SPLITS, Dataset
 from app.training.evaluate import UV_CELLS
+from app.training.groups import toward
 from app.training.manifest import FrameInfo, PersonInfo, split_of_number
+from app.training.records import lights_of
 
 COLORS = {"train": "#3b6ea8", "validation": "#e08a2c", "held-out": "#c0392b"}
 UV_TILES = 3000  # of which the map over the UV square is made
@@ -63,7 +65,7 @@ def plot_summary(data: Dataset, path: Path) -> None:
         _ancestry(figure, ancestry, data.people)
         frames = list(data.frames.values())
         _sphere(cameras, "Directions of cameras", {s: _camera_angles(frames, s) for s in SPLITS})
-        _sphere(lights, "Directions of lights", {s: _light_angles(frames, s) for s in SPLITS})
+        _sphere(lights, "Directions of lights", {s: _light_angles(data, s) for s in SPLITS})
         surroundings = sum(frame.environment is not None for frame in frames) / len(frames)
         lights.set_xlabel(f"degrees to the head's left; {surroundings:.0%} of the frames have surroundings, not shown")
         _head_sizes(sizes, frames)
@@ -190,16 +192,12 @@ def _camera_angles(frames: list[FrameInfo], split: str) -> npt.NDArray[np.float6
     return _angles(ends[:, :3] - ends[:, 3:])
 
 
-def _light_angles(frames: list[FrameInfo], split: str) -> npt.NDArray[np.float64]:
-    """(n, 2) of every lamp of a split, once, seen from the world's origin, which lies in the head."""
-    found = {_toward(light) for frame in frames if frame.split == split for light in frame.lights}
+def _light_angles(data: Dataset, split: str) -> npt.NDArray[np.float64]:
+    """(n, 2) of every lamp of a split, once, seen from the head."""
+    center = data.head_center
+    shown = [frame for frame in data.frames.values() if frame.split == split]
+    found = {tuple(toward(light, center)[1]) for frame in shown for light in lights_of(frame.lights)}
     return _angles(np.array(sorted(found), np.float64).reshape(-1, 3))
-
-
-def _toward(light: Mapping[str, Any]) -> tuple[float, ...]:
-    if light["kind"] == "directional":
-        return tuple(-x for x in light["direction"])
-    return tuple(light["position"] if light["kind"] == "point" else light["center"])
 
 
 def _angles(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

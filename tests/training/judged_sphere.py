@@ -1,8 +1,11 @@
 """A data set whose truth a small network can draw exactly, and networks that are off by a known factor."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from app.network.layers import COLORS, MIXED, OUTPUTS, parameter_count
@@ -12,6 +15,7 @@ from app.network.weights import WeightSet
 from app.training.dataset import Dataset
 from app.training.frames import Plan
 from app.training.generate import Here, generate
+from app.training.manifest import MANIFEST
 from app.training.metrics import F32
 from tests.training import sphere_source
 from tests.training.sphere_source import SpherePeople, SphereSource
@@ -61,3 +65,15 @@ def make(
             Here(SphereSource(noise, people=people)), path, Plan(spp, 3, (96, 96), tiles, held_out=held_out), frames
         )
     return Dataset(path)
+
+
+def moved_set(path: Path, to: Path, shift: npt.NDArray[np.float64]) -> Path:
+    """Copy a data set to `to` with its head, cameras and lamps elsewhere, which changes no pixel."""
+    shutil.copytree(path, to)
+    lines = [json.loads(line) for line in (to / MANIFEST).read_text().splitlines()]
+    for frame in (frame for line in lines[1:] for frame in line["frames"]):
+        for thing in (frame["camera"], *frame["lights"]):
+            for place in {"position", "target", "center"} & thing.keys():
+                thing[place] = (np.array(thing[place]) + shift).tolist()
+    (to / MANIFEST).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return to

@@ -19,8 +19,8 @@ from app.training.groups import distance_groups, light_groups
 from app.training.manifest import BLOCK
 from app.training.metrics import F32, TruthError, plain_shading, psnr, squared_error
 from app.training.quality import HAS_FLIP, flip, judge_pictures, ssim, with_noise
-from tests.training.judged_sphere import LAYERS, linear_skin, make, network, weight_set
-from tests.training.sphere_source import SpherePeople
+from tests.training.judged_sphere import LAYERS, linear_skin, make, moved_set, network, weight_set
+from tests.training.sphere_source import RADIUS, SpherePeople
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +211,7 @@ def test_what_cannot_be_judged_is_said(exact: Dataset, tmp_path: Path) -> None:
 
 def test_groups_of_frames(exact: Dataset) -> None:
     frames = evaluate(weight_set(0.9), exact).frames
-    groups = light_groups(frames)
+    groups = light_groups(frames, exact.head_center)
     for question in {group.question for group in groups}:  # every frame has one answer to each question
         answered = sorted(place for group in groups if group.question == question for place in group.frames)
         assert answered == list(range(len(frames)))
@@ -241,6 +241,16 @@ def test_groups_of_frames(exact: Dataset) -> None:
     for group in distance_groups(frames):
         low, high = map(float, group.name.split(" to "))
         assert all(low <= frames[place].height <= high for place in group.frames)
+
+
+def test_lights_are_seen_from_the_head_wherever_it_stands(exact: Dataset, tmp_path: Path) -> None:
+    weights, shift = weight_set(0.9), np.array([0.5, 1.6, -9.0])
+    moved = Dataset(moved_set(exact.path, tmp_path / "moved", shift))
+    np.testing.assert_allclose(moved.head_center - exact.head_center, shift, atol=1e-6)
+    assert np.abs(exact.head_center).max() < 0.1 * RADIUS
+    lights = figures(weights, exact, evaluate(weights, exact))["lights"]
+    assert figures(weights, moved, evaluate(weights, moved))["lights"] == lights
+    assert {group["name"] for group in lights if group["question"] == "brightest lamp"} >= {"before the face"}
 
 
 def test_similarity_and_what_noise_makes_of_it(noisy: Dataset) -> None:

@@ -1,16 +1,20 @@
 """The picture of what a data set has."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
+from app.training import summary as summary_module
 from app.training.avatars import Avatars
 from app.training.dataset import Dataset, PersonInfo
 from app.training.frames import Plan
 from app.training.generate import Here, generate
 from app.training.summary import plot_summary
+from tests.training.judged_sphere import moved_set
 from tests.training.sphere_source import SphereSource
 
 
@@ -35,6 +39,26 @@ def test_a_set_is_drawn(tmp_path: Path, source: type[SphereSource]) -> None:
     for rows, columns in ((slice(60, 480), 4), (slice(540, 940), 3)):
         for panel in np.array_split(picture[rows], columns, axis=1):
             assert (panel.min(axis=-1) < 160).sum() > 60
+
+
+def test_lights_are_drawn_as_the_head_sees_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, list[np.ndarray]] = {}
+    sphere = summary_module._sphere
+
+    def note(axis: Axes, title: str, angles: Mapping[str, np.ndarray]) -> None:
+        drawn.setdefault(title, []).append(angles["train"])
+        sphere(axis, title, angles)
+
+    monkeypatch.setattr(summary_module, "_sphere", note)
+    generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(64, 64)), 30)
+    moved_set(tmp_path / "set", tmp_path / "moved", np.array([0.0, 1.6, -9.0]))
+    for name in ("set", "moved"):
+        plot_summary(Dataset(tmp_path / name), tmp_path / "summary.png")
+    for here, there in drawn.values():
+        assert len(here) > 2
+        for one in (here, there):
+            one[:] = one[np.lexsort(one.T)]
+        np.testing.assert_allclose(there, here, atol=1e-6)
 
 
 def test_a_set_without_a_tile_is_drawn(tmp_path: Path) -> None:
