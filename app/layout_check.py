@@ -12,6 +12,7 @@ from app.weight_sets import ANY_UV_WEIGHTS, DEFAULT_WEIGHTS, WEIGHTS
 if TYPE_CHECKING:
     from app.network.weights import WeightSet
     from app.scene.model import Scene
+    from app.scene.uv_layout import UvLayout
 
 FRAMES = 80  # of one face that are enough for a network which begins as another (docs/training.md)
 TRAINING = "--steps 2000 --expert-steps 0"  # with so few, experts gain nothing
@@ -26,6 +27,21 @@ def choose_weights(options: SceneOptions, scene: "Scene") -> Path | None:
     layout = UvLayout.of(scene.parts)
     known = layout.matches(canonical_layout()) or layout.matches_turned(canonical_layout())
     return None if known else ANY_UV_WEIGHTS
+
+
+def own_layout(weights: "WeightSet", folder: Path) -> "UvLayout | None":
+    """Return the layout of the one mesh that networks in `folder` were trained on; None: they are for more than one.
+
+    Raises:
+        InputError: the weights' own description of it is damaged.
+    """
+    from app.scene.uv_layout import UvLayout
+
+    own = weights.metadata.get("uv_layout")
+    try:
+        return None if own is None else UvLayout.parse(own)
+    except ValueError as error:
+        raise InputError(f"The weights {folder} have an unreadable uv_layout: {error}.") from error
 
 
 def check_layout(options: SceneOptions, scene: "Scene", weights: "WeightSet") -> None:
@@ -54,10 +70,7 @@ def check_layout(options: SceneOptions, scene: "Scene", weights: "WeightSet") ->
     from app.scene.uv_layout import UvLayout, canonical_layout
 
     folder = options.weights or DEFAULT_WEIGHTS
-    try:
-        expected = canonical_layout() if own is None else UvLayout.parse(own)
-    except ValueError as error:
-        raise InputError(f"The weights {folder} have an unreadable uv_layout: {error}.") from error
+    expected = own_layout(weights, folder) or canonical_layout()
     layout = UvLayout.of(scene.parts)
     if layout.matches(expected):
         return

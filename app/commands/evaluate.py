@@ -13,6 +13,7 @@ from app.packages import need
 
 if TYPE_CHECKING:
     from app.network.weights import WeightSet
+    from app.scene.uv_layout import UvLayout
     from app.training.at_rest import AtRest
     from app.training.dataset import Dataset
     from app.training.manifest import FrameInfo
@@ -80,6 +81,7 @@ def evaluate(
     SSIM, FLIP, seams and pictures need a set with all tiles of its frames (bungyo dataset --held-out --tiles 1).
     """
     need("Judging", "skimage", "matplotlib")
+    from app.layout_check import own_layout
     from app.network.weights import WeightSet
     from app.pictures import beside, check_folder
     from app.progress import counter
@@ -98,6 +100,7 @@ def evaluate(
         check_report(report)
     folder = weights or DEFAULT_WEIGHTS
     networks, wide, frames = WeightSet.load(folder), wide_generalists(folder), Dataset(data)
+    layout = own_layout(networks, folder)
     missing: dict[str, str] = {}
     with counter(len(frames.hashes), "hashes") as show:
         pixels = judge_pixels(networks, frames, progress=lambda done, _: show(done), wide=wide)
@@ -108,7 +111,7 @@ def evaluate(
             quality = judge_pictures(networks, frames, pixels, wide=wide, keep=keep, progress=show)
     except InputError as error:  # all files have been read before, so it can only be that tiles are missing
         missing["whole pictures"] = str(error)
-    flicker = _flicker(networks, device, no_flicker, missing)
+    flicker = _flicker(networks, layout, device, no_flicker, missing)
     rest = _rest(networks, frames, [frame.info for frame in pixels.frames], at_rest, device, missing)
     found = figures(networks, frames, pixels, wide=wide, quality=quality, flicker=flicker, rest=rest, missing=missing)
     _print(found, f"{folder} on {data}", to_stderr=to_output)
@@ -123,10 +126,20 @@ def evaluate(
         click.echo(f"wrote {write_report(report, folder, data, found, pixels, quality)}", err=to_output)
 
 
-def _flicker(networks: "WeightSet", device: str | None, left_out: bool, missing: dict[str, str]) -> "Flicker | None":
-    """The flicker ratio; None, and the reason in `missing`, where it was not wanted or there is no GPU for it."""
+def _flicker(
+    networks: "WeightSet", layout: "UvLayout | None", device: str | None, left_out: bool, missing: dict[str, str]
+) -> "Flicker | None":
+    """The flicker ratio; None, and the reason in `missing`, where it was not wanted or cannot be had.
+
+    `layout` is that of the one mesh that the networks were trained on, if it was one.
+    """
     if left_out:
         missing["flicker"] = "It was left out (--no-flicker)."
+        return None
+    from app.scene.uv_layout import canonical_layout
+
+    if layout is not None and not layout.matches(canonical_layout()):
+        missing["flicker"] = "Its orbits show heads with other UVs than that of the mesh these networks are for."
         return None
     from app.gpu import Device
     from app.training.orbit import default_orbits, flicker_ratio

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.main import main
 from app.network.weights import WeightSet
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight
+from app.scene.uv_layout import UvLayout, canonical_layout
 from app.training.at_rest import judge_at_rest
 from app.training.dataset import Dataset
 from app.training.frames import Plan
@@ -114,6 +116,30 @@ def test_flicker_is_measured_or_why_not(
     assert main(arguments) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["flicker_ratio"] is None and found["not_measured"]["flicker"] == "There is no Vulkan device."
+
+
+def test_flicker_is_not_measured_on_heads_that_the_networks_do_not_know(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[Any] = []
+
+    def no_device(name: Any) -> None:
+        opened.append(name)
+        raise BungyoError("There is no Vulkan device.")
+
+    monkeypatch.setattr("app.gpu.Device.open", no_device)
+    avatars = canonical_layout()
+    mirrored = UvLayout(avatars.positions[::-1, ::-1].copy())
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(tmp_path), "--json", "-"]
+    for layout, said in ((mirrored, "show heads with other UVs"), (avatars, "no Vulkan device")):
+        replace(weight_set(0.9), metadata={"trained": True, "uv_layout": layout.plain()}).save(tmp_path)
+        assert main(arguments) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["flicker_ratio"] is None and said in found["not_measured"]["flicker"]
+        assert len(opened) == (layout is avatars)
+    replace(weight_set(0.9), metadata={"uv_layout": [1, 2, 3]}).save(tmp_path)
+    assert main(arguments) == 2
+    assert "have an unreadable uv_layout" in capsys.readouterr().err
 
 
 def test_frames_at_rest(
