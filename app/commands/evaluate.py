@@ -75,8 +75,8 @@ def evaluate(
 
     dB are PSNR of the tone-mapped picture over face pixels, frame by frame; the share of the targets' own noise is
     taken away, so that they are against the truth. "plain" is shading from the features without a network,
-    "generalist" the network that all experts come from, at equal cost. Wider generalists that lie beside the weights
-    (generalist-64.safetensors ...) are judged as well. docs/evaluate.md explains every figure.
+    "generalist" the network that all experts come from, at equal cost. Wider generalists of the same training that lie
+    beside the weights (generalist-64.safetensors ...) are judged as well. docs/evaluate.md explains every figure.
 
     SSIM, FLIP, seams and pictures need a set with all tiles of its frames (bungyo dataset --held-out --tiles 1).
     """
@@ -89,6 +89,7 @@ def evaluate(
     from app.training.evaluate import evaluate as judge_pixels
     from app.training.evaluate import wide_generalists
     from app.training.figures import figures
+    from app.training.origin import same_training
     from app.training.quality import judge_pictures
     from app.training.report import check_report, ranked_frames, write_report
     from app.weight_sets import DEFAULT_WEIGHTS
@@ -99,9 +100,11 @@ def evaluate(
     if report:
         check_report(report)
     folder = weights or DEFAULT_WEIGHTS
-    networks, wide, frames = WeightSet.load(folder), wide_generalists(folder), Dataset(data)
+    networks, beside_them, frames = WeightSet.load(folder), wide_generalists(folder), Dataset(data)
+    wide = {name: one for name, one in beside_them.items() if same_training(one.metadata, networks.metadata)}
+    strange = "It comes from another training than the networks beside it."
+    missing = {name: strange for name in beside_them if name not in wide}
     layout = own_layout(networks, folder)
-    missing: dict[str, str] = {}
     with counter(len(frames.hashes), "hashes") as show:
         pixels = judge_pixels(networks, frames, progress=lambda done, _: show(done), wide=wide)
     quality = None

@@ -24,6 +24,7 @@ F64 = npt.NDArray[np.float64]
 
 HALVINGS = 3  # of the people: an eighth is the least
 MODELS = ("generalist", "experts")
+FILES = ("learning_curve.json", "learning_curve.png")
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def outlook(points: Sequence[Point], unit: str = "people") -> str:
 
 
 def write_learning_curve(folder: Path, points: Sequence[Point], unit: str = "people") -> None:
-    """Write learning_curve.json and learning_curve.png into a folder; `unit` as in `outlook`."""
+    """Write FILES into a folder; `unit` as in `outlook`."""
     from app.training.plots import plot_learning_curve
 
     db = {model: [round(point.judged.db(model), 3) for point in points] for model in MODELS}
@@ -113,7 +114,8 @@ def write_learning_curve(folder: Path, points: Sequence[Point], unit: str = "peo
         found["doubt_db"] = {
             model: round(gain.doubt, 3) if np.isfinite(gain.doubt) else None for model, gain in gains.items()
         }
-    with beside(folder / "learning_curve.json") as temporary:
+    values, picture = (folder / name for name in FILES)
+    with beside(values) as temporary:
         temporary.write_text(json.dumps(found, indent=2) + "\n")
-    with beside(folder / "learning_curve.png") as temporary:
+    with beside(picture) as temporary:
         plot_learning_curve(temporary, found["people"], db, unit)

@@ -15,6 +15,7 @@ expert would not, on validation people, borrows that of a hash like it, or stays
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,13 @@ from app.training.experts import (
     set_rate,
 )
 from app.training.judge import Judge, judge
+from app.training.learning_curve import FILES as LEARNING_CURVE
 from app.training.learning_curve import Point, outlook, sizes, write_learning_curve
 from app.training.lending import lend
 from app.training.loss import quietness, weighted_error
 from app.training.manifest import BLOCK, SPLIT_PERIOD, SPLITS, split_of
 from app.training.model import Generalist, Teacher, beginning, check_room
+from app.training.origin import BESIDE, origin, same_training
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
 from app.training.tint import tinted_noisy
@@ -134,7 +137,7 @@ def train(
         for layers in options.all_layers:
             check_room(layers, start)
     # What is trained beside the main networks may still be asked for when a run goes on.
-    asked = replace(options, widths=(), learning_curve=False).plain()
+    asked = replace(options, **BESIDE).plain()
     identity = {"options": asked, "data": data.identity, "idle units": "left out"}
     if start is not None:
         identity["start"] = hashlib.sha256(start.slots[0].tobytes()).hexdigest()
@@ -148,7 +151,7 @@ def train(
         console.print(str(covered), highlight=False)
         if train_pixels.kept < 1.0:
             console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
-        metadata = _metadata(data, options, covered, len(train_pixels))
+        metadata = origin(data, options, covered, len(train_pixels), identity)
         run = _Run(options, bool(data.people), judge_pixels.to(device), state, display, engine or Here(), start)
         result = _train_main(run, data, out, train_pixels.to(device), metadata)
         if not result.interrupted:
@@ -182,17 +185,6 @@ def _load(display: Display, data: Dataset, split: str) -> Pixels:
         return load_pixels(data, split, progress=lambda done, _: show(done, ""))
 
 
-def _metadata(data: Dataset, options: TrainOptions, covered: Coverage, pixels: int) -> dict[str, Any]:
-    """What all weight files of a run say about their origin."""
-    layout = data.spec.scene.get("uv_layout")  # of a fixed face
-    return {
-        "trained": True,
-        "options": options.plain(),
-        "data": {"frames": len(data.frames), "seed": data.spec.seed, "pixels": pixels, **covered.plain()},
-        **({"any_uv": True} if options.any_uv else {} if layout is None else {"uv_layout": layout}),
-    }
-
-
 def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata: dict[str, Any]) -> Result:
     """Train, write and score the networks that the run is about."""
     options, state, interrupted = run.options, run.state, False
@@ -202,7 +194,8 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
         found = run.experts(MAIN, run.course(generalist, pixels, options.experts, teacher), curve=True)
     except KeyboardInterrupt:
         interrupted = True
-        if MAIN not in state.generalists or _is_finished(out):
+        there = _metadata_in(out)
+        if MAIN not in state.generalists or (there is not None and not there.get("unfinished", False)):
             # Ctrl-C in the first seconds, or over a finished run, must not cost the networks that are there.
             return Result(None, None, len(state.groups[MAIN]), True)
         net = run.resumed(MAIN, run.beginning(MAIN, options.layers, pixels))
@@ -213,6 +206,10 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     weights = _weight_set(generalist, found, metadata | more)
     with run.display.stage("Lending", 1):
         weights = lend(weights, run.judge, run.seed(MAIN, "lending"))
+    replaced = _metadata_in(out)
+    if replaced is None or not same_training(replaced, weights.metadata):  # the learning curve there is about others
+        for name in LEARNING_CURVE:
+            (out / name).unlink(missing_ok=True)
     file, evaluation = _write(out / FILE_NAME, weights), None
     if not interrupted:
         try:
@@ -413,12 +410,12 @@ def _weight_set(generalist: Generalist, found: Finished, metadata: dict[str, Any
     return WeightSet(layers=generalist.widths, slots=slots, table=table, metadata=metadata)
 
 
-def _is_finished(out: Path) -> bool:
-    """Whether `out` has usable weights that are not those of an interrupted run."""
+def _metadata_in(out: Path) -> Mapping[str, Any] | None:
+    """What the weights in `out` say of themselves; None if there are none that can be used."""
     try:
-        return not WeightSet.load(out).metadata.get("unfinished", False)
+        return WeightSet.load(out).metadata
     except InputError:
-        return False
+        return None
 
 
 def _write(path: Path, weights: WeightSet) -> Path:

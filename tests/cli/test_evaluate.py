@@ -96,6 +96,27 @@ def test_figures_on_standard_output_are_all_of_it(
     assert "seam ratio" in captured.err
 
 
+def test_generalists_of_another_training_are_left_out_by_name(
+    data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is trained beside the networks makes no other training of it; other data, options or a new start do."""
+    told: dict[str, Any] = {"run": "1", "options": {"seed": 1, "widths": []}, "data": {"pixels": 5}}
+    replace(weight_set(0.9), metadata=told).save(tmp_path)
+    same, other = ({"options": options} for options in ({"seed": 1, "widths": [64]}, {"seed": 2, "widths": []}))
+    everything: list[dict[str, Any]] = [told | same, told | other, told | {"data": {"pixels": 6}}, told | {"run": "2"}]
+    for width, metadata in enumerate([*everything, {}], start=64):
+        wide = replace(WeightSet.untrained((32, width, 15)), metadata=metadata)
+        wide.save(tmp_path / f"generalist-{width}.safetensors")
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(tmp_path), "--no-flicker", "--json", "-"]
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert list(found["models"]) == ["plain", "generalist", "experts", "generalist-64"]
+    for width in range(65, 69):
+        assert "another training" in found["not_measured"][f"generalist-{width}"]
+    assert "Not measured, generalist-65: It comes from another training" in captured.err
+
+
 def test_flicker_is_measured_or_why_not(
     data: Dataset, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,6 +33,7 @@ from app.training.judge import Judge
 from app.training.manifest import BLOCK
 from app.training.metrics import psnr, squared_error
 from app.training.model import Generalist, beginning
+from app.training.origin import same_training
 from app.training.pixels import load_pixels
 from app.training.ray_experts import RayExperts
 from app.training.train import Result, choose_device, train
@@ -372,6 +373,28 @@ def test_what_is_trained_beside_the_networks(few: Dataset, tmp_path: Path, monke
     assert "From 5 to 11 blocks of frames the experts" in found["outlook"] and "people" not in said.getvalue()
     assert "11 blocks of frames; " in said.getvalue() and "lightings: median" in said.getvalue()
     assert WeightSet.load(tmp_path / "more").metadata["uv_layout"] == layout
+
+
+def test_what_an_earlier_training_left_is_not_taken_for_the_new_ones(
+    few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wider generalist says whose it is, a learning curve goes with its networks; the same training keeps both."""
+    options = replace(TINY, steps=8, experts=replace(TINY.experts, steps=0))
+    more = replace(options, widths=(12,), learning_curve=True)
+    monkeypatch.setattr(learning_module, "HALVINGS", 1)
+    curve, wide = tmp_path / "learning_curve.json", tmp_path / "generalist-12.safetensors"
+    train(few, tmp_path, more, console=QUIET)
+    assert curve.exists() and same_training(WeightSet.load(wide).metadata, WeightSet.load(tmp_path).metadata)
+    kept = curve.read_bytes()
+    train(few, tmp_path, options, console=QUIET)
+    assert curve.read_bytes() == kept
+    assert same_training(WeightSet.load(wide).metadata, WeightSet.load(tmp_path).metadata)
+    noisier = tmp_path / "noisier"  # of as many pixels, tiles and hashes
+    generate(Here(SphereSource(noise=0.7)), noisier, Plan(2, 1, (96, 96), 0.6), 120)
+    train(Dataset(noisier), tmp_path, options, console=QUIET)
+    assert not list(tmp_path.glob("learning_curve.*"))
+    before, after = WeightSet.load(wide).metadata, WeightSet.load(tmp_path).metadata
+    assert before["data"] == after["data"] and not same_training(before, after)
 
 
 def test_the_device_is_chosen(few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

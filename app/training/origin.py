@@ -1,0 +1,46 @@
+"""What weight files say about the training that they come from, and which of them come from the same one."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from app.training.coverage import Coverage
+from app.training.dataset import Dataset
+from app.training.train_options import TrainOptions
+
+BESIDE: Mapping[str, Any] = {"widths": (), "learning_curve": False}  # options that leave the main networks as they are
+
+
+def origin(
+    data: Dataset, options: TrainOptions, covered: Coverage, pixels: int, identity: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What all weight files of a run say about their origin, as JSON values.
+
+    Args:
+        data, options: of the run.
+        covered: what the data set has.
+        pixels: how many are trained with.
+        identity: of the run, see `Checkpoint`.
+    """
+    layout = data.spec.scene.get("uv_layout")  # of a fixed face
+    return {
+        "trained": True,
+        "run": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16],
+        "options": options.plain(),
+        "data": {"frames": len(data.frames), "seed": data.spec.seed, "pixels": pixels, **covered.plain()},
+        **({"any_uv": True} if options.any_uv else {} if layout is None else {"uv_layout": layout}),
+    }
+
+
+def same_training(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two files' metadata are of one training, however often it was run, and whatever was trained beside it.
+
+    Older files name no run: of these, data and options must be the same.
+    """
+    return _training(one) == _training(other)
+
+
+def _training(metadata: Mapping[str, Any]) -> list[Any]:
+    options = {name: value for name, value in metadata.get("options", {}).items() if name not in BESIDE}
+    return [metadata.get("run"), metadata.get("data"), options]
