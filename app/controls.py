@@ -10,14 +10,17 @@ import numpy as np
 from app.modes import PICTURE_MODES
 from app.scene.camera import Camera
 from app.scene.checks import triple
+from app.scene.default import brighter
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.scene.model import Scene
+from app.scene.portrait import refitted, zoomed
 
 LIGHT_STEP = math.radians(7.5)  # a press of an arrow key
 LIGHT_MAX_PITCH = math.radians(85.0)  # straight above the head there is no left or right
 LIGHT_GAIN = 2.0**0.25  # a press of + or -: a quarter of a stop
 ENVIRONMENT_STEP = math.radians(15.0)
 SPLIT_STEP = 0.02
+EXPOSURE_STEP = 0.25  # EV
 ZOOM_STEP = 1.1  # a click of the wheel
 ORBIT_PER_HEIGHT = math.pi  # dragging across the height of the window is half a turn
 
@@ -64,6 +67,7 @@ class Controls:
             Key(("[", "]"), "move the split", self._move_split),
             Key(("LEFT", "RIGHT", "UP", "DOWN"), "move the key light around the head", self._turn_light),
             Key(("+", "-"), "key light brighter, darker", self._dim_light),
+            Key((".", ","), "the whole picture brighter, darker", self._expose),
             Key(("E",), "turn the environment", lambda _: self._turn_environment()),
             Key(("A",), "antialiasing of what moves, on and off", lambda _: self._toggle_antialiasing()),
             Key(("HOME",), "back to the first view", lambda _: self._move(self._home)),
@@ -87,7 +91,16 @@ class Controls:
 
     def zoom(self, clicks: float) -> None:
         """Come closer by the wheel's clicks; negative ones go away."""
-        self._move(self._drawn.scene.camera.zoom(ZOOM_STEP**clicks))
+        scene = self._drawn.scene
+        self._move(zoomed(scene.camera, scene, ZOOM_STEP**clicks, self._home.fov_y))
+
+    def fit(self, aspect: float) -> None:
+        """Have the first view suit pictures of another width / height; who looks at it goes on to do so."""
+        scene = self._drawn.scene
+        looks = scene.camera == self._home
+        self._home = refitted(self._home, scene, aspect) if scene.parts else self._home
+        if looks:
+            self._move(self._home)
 
     def _move(self, camera: Camera) -> None:
         if camera != self._drawn.scene.camera:
@@ -124,6 +137,12 @@ class Controls:
         if rig.lights:
             rig = replace(rig, lights=(change(rig.lights[0]), *rig.lights[1:]))
             self._drawn.scene = replace(self._drawn.scene, lights=rig)
+
+    def _expose(self, key: str) -> None:
+        scene = self._drawn.scene
+        rig = brighter(scene.lights, EXPOSURE_STEP if key == "." else -EXPOSURE_STEP)
+        if rig != scene.lights:
+            self._drawn.scene = replace(scene, lights=rig)
 
     def _turn_environment(self) -> None:
         environment = self._drawn.scene.environment

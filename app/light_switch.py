@@ -10,7 +10,7 @@ import click
 from app.errors import BungyoError
 from app.file_times import written
 from app.scene.assets import find_lights, light_set_ups
-from app.scene.default import load_environment, with_environment
+from app.scene.default import brighter, load_environment, with_environment
 from app.scene.lights import LightRig, load_lights
 from app.scene.model import Scene
 from app.scene_options import SceneOptions
@@ -42,13 +42,17 @@ class LightSwitch:
         drawn: shows the first set-up.
         files: of the set-ups, at least one.
         environment: a map in the place of all set-ups' own, if any.
+        exposure: EV, on top of all set-ups' own.
 
     Attributes:
         environment: the same, or the last one that was dropped.
     """
 
-    def __init__(self, drawn: Drawn, files: Sequence[SetUp], environment: Path | None = None) -> None:
+    def __init__(
+        self, drawn: Drawn, files: Sequence[SetUp], environment: Path | None = None, exposure: float = 0.0
+    ) -> None:
         self._drawn, self._files, self.environment = drawn, list(files), environment
+        self._exposure = exposure
         self._own = drawn.scene.lights  # what None stands for
         self._shown = 0
         self._lit_by, self._map = drawn.scene.lights, drawn.scene.environment
@@ -114,7 +118,8 @@ class LightSwitch:
         # Before they are read: what is still being written is read again.
         set_up_written = _written(file)
         try:
-            rig = with_environment(self._own if file is None else load_lights(file), self.environment)
+            rig = self._own if file is None else brighter(load_lights(file), self._exposure)
+            rig = with_environment(rig, self.environment)
             map_written = _written(_map_file(rig))
             # The same object where it is the same map: then what it lights need not be gathered anew.
             known = rig.environment == self._lit_by.environment and map_written == self._map_written

@@ -68,6 +68,7 @@ def load_scene(options: SceneOptions, size: tuple[int, int]) -> "Scene":
         mesh=options.mesh,
         lights=options.lights,
         environment=options.environment,
+        exposure=options.exposure,
         face=options.face,
         aspect=size[0] / size[1],
     )

@@ -10,6 +10,7 @@ of its own, so that Python prepares a frame while the GPU draws the one before.
 
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -168,7 +169,8 @@ class Renderer(Owner):
             raise InputError("A renderer keeps its meshes; make a new one for others.")
         if scene.lights != old.lights or scene.environment is not old.environment:
             self._relight(scene)
-            self.restart()
+            if not _only_exposed_otherwise(old, scene):
+                self.restart()
         elif scene.camera != old.camera:
             self.restart()
         self._scene, self._moved = scene, self._frames
@@ -503,3 +505,9 @@ class Renderer(Owner):
 def _moved(old: Scene, new: Scene) -> list[int] | None:
     """Indices of lights whose shadows may have changed; None where the environment or all brightnesses have, too."""
     return None if old.environment is not new.environment else moved_lights(old.lights.lights, new.lights.lights)
+
+
+def _only_exposed_otherwise(old: Scene, new: Scene) -> bool:
+    """Whether nothing has changed but the exposure, which samples are kept without."""
+    exposed = replace(old.lights, exposure=new.lights.exposure)
+    return new.camera == old.camera and new.environment is old.environment and new.lights == exposed

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from app.passes.gbuffer import GBufferKind
 
 MAX_SIZE = 8192  # pixels along an edge of a picture
+FURTHEST = 1e4  # metres from the origin that a camera may stand
+MOST_STOPS = 12.0  # brighter or darker than a light set-up says
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class SceneOptions:
         lights: light set-up, a TOML file.
         other_lights: further light set-ups, for who can change them.
         environment: environment map, .exr or .hdr.
+        exposure: EV, on top of the light set-up's.
         face: names of the materials or parts that are face.
         weights: folder with the trained networks.
         other_weights: further folders with trained networks, for who can change them.
@@ -34,6 +37,7 @@ class SceneOptions:
     lights: Path | None = None
     other_lights: tuple[Path, ...] = ()
     environment: Path | None = None
+    exposure: float = 0.0
     face: tuple[str, ...] = ()
     weights: Path | None = None
     other_weights: tuple[Path, ...] = ()

@@ -13,9 +13,10 @@ from app.gpu import CommandBuffer, Device, Swapchain
 from app.interruption import uninterrupted
 from app.light_switch import LightSwitch
 from app.modes import MODES, NEEDS_REFERENCE
-from app.pictures import first_free, write_png
 from app.renderer import Renderer
 from app.scene.assets import ENVIRONMENT_SUFFIXES
+from app.scene_options import SceneOptions
+from app.screenshot import save_screenshot
 from app.weight_switch import WeightSwitch
 from app.window import Window, writable
 
@@ -44,6 +45,7 @@ class Viewer:
         weights: the weight sets to go through; stays open as well.
         lights: the light set-ups to go through.
         on_shown: called with the mode of every picture that has been handed to the window.
+        options: what the scene was opened with; a screenshot says so.
 
     Attributes:
         dropped_face: a mesh file that somebody has dropped onto the window, which is for another renderer to draw.
@@ -58,9 +60,11 @@ class Viewer:
         weights: WeightSwitch,
         lights: LightSwitch,
         on_shown: Callable[[str], object] = _take_no_notice,
+        options: SceneOptions | None = None,
     ) -> None:
         self._window, self._device, self._renderer, self._out = window, device, renderer, out
         self._weights, self._lights, self._on_shown = weights, lights, on_shown
+        self._options = options or SceneOptions()
         self.dropped_face: Path | None = None
         self._dropped: list[Path] = []  # and not looked at yet
         self._controls = Controls(renderer, MODES)
@@ -176,6 +180,8 @@ class Viewer:
         if 0 in size:
             return
         self._forget_blits()
+        if size != self._renderer.size:
+            self._controls.fit(size[0] / size[1])
         self._renderer.resize(*size)
         self._swapchain.resize(size)
 
@@ -241,16 +247,15 @@ class Viewer:
         rows.append(
             ("drop a file here", "a face, lights (.toml), surroundings (.exr, .hdr) or networks (their folder)")
         )
-        rows += [("f12", f"save the picture in {self._out}"), ("f1", "this help"), ("esc", "close")]
+        rows.append(("f12", f"save the picture in {self._out}, and say how to draw it again"))
+        rows += [("f1", "this help"), ("esc", "close")]
         return "\n".join(f"  {what:<30} {does}" for what, does in rows)
 
     def _save_screenshot(self) -> None:
-        path = first_free(self._out, "screenshot")
         try:
-            self._out.mkdir(parents=True, exist_ok=True)
-            write_png(path, self._renderer.read())
-        except (OSError, BungyoError) as error:
+            path, command = save_screenshot(self._renderer, self._options, self._weights.sets[0], self._out)
+        except BungyoError as error:
             # A full disk is no reason to lose the window.
             click.echo(f"bungyo: warning: {error}", err=True)
         else:
-            click.echo(f"saved {path}")
+            click.echo(writable(f"saved {path}; the same again:\n  {command}"))

@@ -296,6 +296,18 @@ def test_lights_change_the_picture_and_darkness_is_dark(renderer: Renderer, face
     assert np.array_equal(settled(renderer), first)
 
 
+def test_another_exposure_keeps_all_samples(renderer: Renderer, face: Scene) -> None:
+    settled(renderer, 3)
+    radiance = renderer.read_radiance()
+    brighter = replace(face.lights, exposure=face.lights.exposure + 1.0)
+    renderer.scene = replace(face, lights=brighter)
+    assert renderer.samples == 3 and renderer.lights_settled
+    renderer.render()
+    assert renderer.samples == 4
+    assert np.abs(renderer.read()[..., :3] / 255.0 - tonemap(renderer.read_radiance(), brighter.exposure)).max() < 0.01
+    assert np.abs(renderer.read_radiance() - radiance).mean() < 0.1 * radiance.mean()
+
+
 def test_doubling_the_lights_doubles_the_neural_picture(renderer: Renderer, face: Scene) -> None:
     sun = DirectionalLight((0.3, -0.4, -1.0), irradiance=1.0)
     one = replace(face, lights=LightRig((sun,)), environment=None)

@@ -145,11 +145,11 @@ def _show_face(
 
     renderer.antialias_motion = True
     with ExitStack() as stack:
-        lights = LightSwitch(renderer, set_ups(options, renderer.scene.lights), options.environment)
+        lights = LightSwitch(renderer, set_ups(options, renderer.scene.lights), options.environment, options.exposure)
         sets = weight_sets(options, choose_weights(options, renderer.scene) or DEFAULT_WEIGHTS)
         switch = WeightSwitch(renderer, sets, load, window.wake)
         stack.callback(switch.close)
-        viewer = stack.enter_context(Viewer(window, renderer.device, renderer, out, switch, lights))
+        viewer = stack.enter_context(Viewer(window, renderer.device, renderer, out, switch, lights, options=options))
         while True:
             viewer.run(frames)
             if viewer.dropped_face is None:

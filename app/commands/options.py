@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from app.errors import InputError
-from app.scene_options import MAX_SIZE, SceneOptions
+from app.scene_options import FURTHEST, MAX_SIZE, MOST_STOPS, SceneOptions
 from app.weight_sets import WEIGHTS, supplied_sets
 
 if TYPE_CHECKING:
@@ -43,6 +43,26 @@ class Size(click.ParamType[tuple[int, int]]):
         if not (1 <= width <= MAX_SIZE and 1 <= height <= MAX_SIZE):
             self.fail(f"{value!r} is out of range: width and height must be 1..{MAX_SIZE}", param, ctx)
         return width, height
+
+
+class Place(click.ParamType[tuple[float, float, float]]):
+    """X,Y,Z in metres, as a tuple."""
+
+    name = "X,Y,Z"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float, float]:
+        """Turn "0,0.1,0.5" into (0.0, 0.1, 0.5); anything else is a usage error."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            x, y, z = map(float, str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no place: give three numbers, like 0,0.1,0.5", param, ctx)
+        if not all(abs(number) <= FURTHEST for number in (x, y, z)):  # NaN is not
+            self.fail(f"{value!r} is no place: each number must be in -{FURTHEST:g}..{FURTHEST:g}", param, ctx)
+        return x, y, z
 
 
 class Mode(click.ParamType[str]):
@@ -195,6 +215,13 @@ def _subject(several: bool) -> tuple[Callable[[Command], Command], ...]:
             type=_FILE,
             metavar="FILE",
             help="Environment map (.exr, .hdr) in place of the set-up's.",
+        ),
+        click.option(
+            "--exposure",
+            type=click.FloatRange(-MOST_STOPS, MOST_STOPS),
+            default=SceneOptions.exposure,
+            metavar="EV",
+            help="Brighter by so many stops than the light set-up says; negative is darker.",
         ),
         click.option(
             "--face",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.options import Aov, debug_option, scene_options
+from app.commands.options import Aov, Place, debug_option, scene_options
 from app.errors import InputError
 from app.open_renderer import needs_rays, open_device, open_renderer, picture_size
 from app.scene_options import SceneOptions
@@ -28,6 +28,7 @@ Examples:
   bungyo render --mode reference --spp 256 --size 512x512 --out truth.exr
   bungyo render --mode reference --aov normal --aov diffuse --out layers.exr
   bungyo render --yaw 60 --pitch 10 --zoom 1.5 --out closer.png
+  bungyo render --look-at 0.03,-0.005,0.09 --zoom 4 --out eye.png
   bungyo render --frames 48 --out out/swing.png
 """
 
@@ -56,7 +57,23 @@ Examples:
 )
 @click.option("--yaw", type=float, default=0.0, metavar="DEG", help="Turn the camera to its right around the face.")
 @click.option("--pitch", type=float, default=0.0, metavar="DEG", help="Turn it upwards; it stops above the head.")
-@click.option("--zoom", type=float, default=1.0, metavar="FACTOR", help="Move it nearer; 2 halves the distance.")
+@click.option(
+    "--zoom",
+    type=float,
+    default=1.0,
+    metavar="FACTOR",
+    help="Make the picture larger: come nearer, and before the camera would touch the face, by a longer lens.",
+)
+@click.option("--look-at", type=Place(), help="What is in the middle of the picture, metres.  [default: the face]")
+@click.option("--look-from", type=Place(), help="Where the camera stands, metres.  [default: so that the face fits]")
+@click.option(
+    "--fov",
+    type=click.FloatRange(1.0, 150.0),
+    default=25.0,  # app.scene.camera.DEFAULT_FOV_Y
+    show_default=True,
+    metavar="DEG",
+    help="The lens, as the angle between the picture's lower and upper edge.",
+)
 @click.option(
     "--aov",
     "aovs",
@@ -75,12 +92,16 @@ def render(
     yaw: float,
     pitch: float,
     zoom: float,
+    look_at: tuple[float, float, float] | None,
+    look_from: tuple[float, float, float] | None,
+    fov: float,
     aovs: tuple[str, ...],
 ) -> None:
     """Draw pictures into files."""
     from app.modes import NEEDS_REFERENCE, SHOWS_NETWORKS
     from app.pictures import check_output, numbered
     from app.progress import counted
+    from app.scene.portrait import portrait, zoomed
 
     check_output(out)
     if len(aovs) > 1 and out.suffix.lower() == ".png":
@@ -101,7 +122,9 @@ def render(
             samples = spp or (DEFAULT_NOISY_SAMPLES if scene.mode in NEEDS_REFERENCE else DEFAULT_SAMPLES)
             if aovs and not radiance:
                 samples = 0  # the layer stands for the picture
-            camera = renderer.scene.camera.orbit(math.radians(yaw), math.radians(pitch)).zoom(zoom)
+            camera = portrait(renderer.scene, size[0] / size[1], math.radians(fov)).looking(look_from, look_at)
+            camera = camera.orbit(math.radians(yaw), math.radians(pitch))
+            camera = zoomed(camera, renderer.scene, zoom, camera.fov_y)
             start = renderer.scene = renderer.scene.with_camera(camera)
             if gathers:
                 renderer.settle_lights()

@@ -15,6 +15,11 @@ from numpy.typing import ArrayLike
 from app.errors import InputError
 from app.scene.checks import F64, Vec3, number, triple, unit3, vec3
 
+LEAST_FOV_Y = 0.01
+NEAR, FAR = (
+    80.0,
+    125.0,
+)  # of the distance: from 1 cm on for a portrait; a d32 depth buffer then resolves some micrometres
 DEFAULT_FOV_Y = math.radians(25.0)  # a short telephoto lens: a portrait without a big nose
 DEFAULT_YAW = math.radians(20.0)  # slightly off the front, so that both cheeks and an ear show
 DEFAULT_DISTANCE = 0.8
@@ -66,7 +71,7 @@ class Camera:
         for name in ("position", "target"):
             object.__setattr__(self, name, vec3(getattr(self, name), f"camera {name}"))
         object.__setattr__(self, "up", unit3(self.up, "camera up"))
-        object.__setattr__(self, "fov_y", number(self.fov_y, "camera fov_y", 0.01, 3.0))
+        object.__setattr__(self, "fov_y", number(self.fov_y, "camera fov_y", LEAST_FOV_Y, 3.0))
         object.__setattr__(self, "near", number(self.near, "camera near"))
         object.__setattr__(self, "far", number(self.far, "camera far"))
         if not 0.0 < self.near < self.far:
@@ -133,16 +138,26 @@ class Camera:
         offset = self.distance * (level * math.cos(new_pitch) + up * math.sin(new_pitch))
         return replace(self, position=triple(np.array(self.target) + offset))
 
-    def zoom(self, factor: float) -> "Camera":
-        """Move towards the target: the picture of it grows by `factor` (> 0; 2 halves the distance).
+    def zoom(self, factor: float, *, nearest: float = 0.0, widest: float | None = None) -> "Camera":
+        """Make the picture of the target grow by `factor`, by coming nearer and, where that ends, by a longer lens.
 
-        The distance stays between 2 * near and far / 2.
+        Args:
+            factor: > 0; 2 halves the distance.
+            nearest: distance that is kept, metres, unless the camera is nearer already.
+            widest: field of view that a longer lens goes back to before the camera goes away, radians; by default the
+                present one.
+
+        The distance stays between 2 * near and far / 2 in any case.
         """
         if not (math.isfinite(factor) and factor > 0.0):
             raise InputError(f"zoom factor must be a positive number, not {factor}.")
-        distance = min(max(self.distance / factor, 2.0 * self.near), self.far / 2.0)
+        widest = max(self.fov_y, widest or 0.0)
+        half = self.distance * math.tan(self.fov_y / 2.0) / factor  # of the image's height at the target
+        keeps = nearest if self.distance > 0.999999 * nearest else 0.0
+        distance = min(max(half / math.tan(widest / 2.0), keeps, 2.0 * self.near), self.far / 2.0)
+        fov_y = widest if distance > keeps else min(max(2.0 * math.atan(half / distance), LEAST_FOV_Y), widest)
         offset = self._offset() * (distance / self.distance)
-        return replace(self, position=triple(np.array(self.target) + offset))
+        return replace(self, position=triple(np.array(self.target) + offset), fov_y=fov_y)
 
     def pan(self, dx: float, dy: float) -> "Camera":
         """Shift camera and target by dx to the right and dy up; 1 is the image's height at the target."""
@@ -178,9 +193,21 @@ class Camera:
             self,
             position=triple(center - forward * distance),
             target=triple(center),
-            near=distance / 80.0,  # 1 cm for a portrait; a d32 depth buffer then resolves some micrometres
-            far=distance * 125.0,
+            near=distance / NEAR,
+            far=distance * FAR,
         )
+
+    def looking(self, position: Vec3 | None, target: Vec3 | None) -> "Camera":
+        """Return the camera at `position`, looking at `target`; without a position it is shifted, not turned.
+
+        near and far are set to suit the distance.
+        """
+        if position is None and target is None:
+            return self
+        looked_at = self.target if target is None else target
+        stands = triple(np.array(looked_at) + self._offset()) if position is None else position
+        moved = replace(self, position=stands, target=looked_at, near=1e-9)
+        return replace(moved, near=moved.distance / NEAR, far=moved.distance * FAR)
 
     def _offset(self) -> F64:
         return np.asarray(np.subtract(self.position, self.target), np.float64)

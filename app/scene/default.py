@@ -8,11 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from app.scene.assets import DEFAULT_HEAD, DEFAULT_LIGHTS, find_environment, find_lights
-from app.scene.camera import Camera
 from app.scene.environment import Environment
-from app.scene.lights import EnvironmentRef, Light, LightRig, PointLight, load_lights
+from app.scene.lights import (
+    LEAST_EXPOSURE,
+    MOST_EXPOSURE,
+    EnvironmentRef,
+    Light,
+    LightRig,
+    PointLight,
+    load_lights,
+)
 from app.scene.meshes import load_glb_lights, load_mesh
 from app.scene.model import Part, Scene
+from app.scene.portrait import portrait
 
 _SLENDER = 0.22  # of its length: how thick a face part is at most that has the whole body with it
 # Metres along the longest edge: what is surely another unit, and what is likely, of a head (with or without shoulders)
@@ -28,6 +36,7 @@ def default_scene(
     environment: str | Path | None = None,
     face: Sequence[str] = (),
     aspect: float = 1.0,
+    exposure: float = 0.0,
 ) -> Scene:
     """Load a scene and point a portrait camera at its face.
 
@@ -40,6 +49,7 @@ def default_scene(
             light set-up's, whose turn and intensity are kept if it has one.
         face: names of the parts or materials that are face; see `load_mesh`.
         aspect: image width / height, for the camera's distance.
+        exposure: EV, on top of the light set-up's.
 
     Raises:
         InputError: a file is missing or not usable.
@@ -47,11 +57,11 @@ def default_scene(
     path = Path(mesh) if mesh is not None else DEFAULT_HEAD
     parts, own_lights = _in_metres(load_mesh(path, face), load_glb_lights(path) if lights is None else (), path)
     rig = LightRig(own_lights) if own_lights else load_lights(find_lights(lights or DEFAULT_LIGHTS))
-    rig = with_environment(rig, environment)
+    rig = brighter(with_environment(rig, environment), exposure)
     scene = Scene(parts, rig, load_environment(rig))
     if not rig.lights and scene.environment is None:
         warnings.warn("Nothing lights the face: there are neither lights nor an environment map.", stacklevel=2)
-    return scene.with_camera(Camera().fit(scene.bounds(face_only=True), aspect))
+    return scene.with_camera(portrait(scene, aspect))
 
 
 def with_environment(rig: LightRig, environment: str | Path | None) -> LightRig:
@@ -64,6 +74,11 @@ def with_environment(rig: LightRig, environment: str | Path | None) -> LightRig:
         return rig
     file = find_environment(environment)
     return replace(rig, environment=replace(rig.environment or EnvironmentRef(file), path=file))
+
+
+def brighter(rig: LightRig, stops: float) -> LightRig:
+    """Return the light set-up exposed by so many stops (EV) more, as far as a light set-up may be."""
+    return replace(rig, exposure=min(max(rig.exposure + stops, LEAST_EXPOSURE), MOST_EXPOSURE))
 
 
 def _in_metres(

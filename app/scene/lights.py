@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 
 from app.errors import InputError
-from app.scene.assets import find_environment
-from app.scene.checks import BRIGHTEST, Vec3, color3, number, unit3, vec3
+from app.scene.assets import ASSETS, find_environment
+from app.scene.checks import BRIGHTEST, Vec3, color3, number, triple, unit3, vec3
 
 SUN_ANGULAR_RADIUS = math.radians(0.27)
 WHITE: Vec3 = (1.0, 1.0, 1.0)
@@ -253,7 +253,7 @@ class _Environment(msgspec.Struct, forbid_unknown_fields=True):
     intensity: _NotNegative = 1.0
 
 
-class _Rig(msgspec.Struct, forbid_unknown_fields=True):
+class _Rig(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     exposure: Annotated[float, msgspec.Meta(ge=LEAST_EXPOSURE, le=MOST_EXPOSURE)] = 0.0
     environment: _Environment | None = None
     light: list[_Directional | _Point | _Area] = []
@@ -298,6 +298,31 @@ def load_lights(path: str | Path) -> LightRig:
             raise InputError(f"{path}: environment.path: {error.message}", error.hint) from None
         environment = EnvironmentRef(file, math.radians(e.rotation_degrees), e.intensity)
     return LightRig(tuple(lights), environment, rig.exposure, path)
+
+
+def as_toml(rig: LightRig) -> bytes:
+    """Return the light set-up as the text of a file for `load_lights`, in any folder.
+
+    A rectangle that is not level becomes level, as set-ups know no others.
+    """
+    ref = rig.environment
+    environment = None
+    if ref is not None:
+        supplied = ref.path.parent.resolve() == (ASSETS / "environments").resolve()
+        place = ref.path.name if supplied else str(ref.path.absolute())
+        environment = _Environment(place, math.degrees(ref.rotation), ref.intensity)
+    text: bytes = msgspec.toml.encode(_Rig(rig.exposure, environment, [_described(light) for light in rig.lights]))
+    return text
+
+
+def _described(light: Light) -> _Directional | _Point | _Area:
+    if isinstance(light, DirectionalLight):
+        return _Directional(light.direction, light.irradiance, light.color, math.degrees(light.angular_radius))
+    if isinstance(light, PointLight):
+        return _Point(light.position, light.intensity, light.color, light.radius)
+    target = triple(np.add(light.center, light.normal))
+    width, height = 2.0 * math.hypot(*light.edge_u), 2.0 * math.hypot(*light.edge_v)
+    return _Area(light.center, width, height, light.radiance, target, light.color)
 
 
 def _explain(message: str) -> str:

@@ -130,6 +130,42 @@ def test_the_camera_goes_where_it_is_told(tmp_path: Path) -> None:
     assert main([*QUICK, "--zoom", "0", "--out", str(tmp_path / "none.png")]) == 2
 
 
+def test_the_camera_looks_where_it_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = {}
+    for name, *options in (
+        ("front",),
+        ("same", "--fov", "25"),
+        ("wide", "--look-from", "0,0,0.8", "--fov", "60"),
+        ("ear", "--look-at", "0.08,0,0", "--zoom", "6"),
+        ("aside", "--look-at", "1,0,0"),
+    ):
+        path = tmp_path / f"{name}.png"
+        assert main([*QUICK, *options, "--aov", "face", "--out", str(path)]) == 0
+        found[name] = png(path).astype(float).mean() / 255.0
+    assert found["front"] == found["same"]
+    assert found["wide"] < 0.3 * found["front"] and found["aside"] == 0.0
+    assert found["ear"] > 1.5 * found["front"]
+    for bad in ("1,2", "a,b,c", "nan,0,0", "1e9,0,0"):
+        assert main([*QUICK, "--look-at", bad, "--out", str(tmp_path / "none.png")]) == 2
+        assert "is no place" in capsys.readouterr().err
+    assert main([*QUICK, "--fov", "0.5", "--out", str(tmp_path / "none.png")]) == 2
+    same = [*QUICK, "--look-at", "0,0,0", "--look-from", "0,0,0", "--out", str(tmp_path / "none.png")]
+    assert main(same) == 2
+    assert "camera position and target must differ" in capsys.readouterr().err
+
+
+def test_exposure_brightens_what_is_seen(tmp_path: Path) -> None:
+    for suffix in (".png", ".exr"):
+        for name, stops in (("plain", "0"), ("bright", "1")):
+            assert main([*QUICK, "--spp", "1", "--exposure", stops, "--out", str(tmp_path / f"{name}{suffix}")]) == 0
+    assert png(tmp_path / "bright.png").mean() > 1.2 * png(tmp_path / "plain.png").mean()
+    radiance = []
+    for name in ("plain", "bright"):
+        with OpenEXR.File(str(tmp_path / f"{name}.exr")) as file:
+            radiance.append(file.channels()["RGB"].pixels)
+    np.testing.assert_array_equal(*radiance)
+
+
 def test_an_exr_holds_no_views(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for mode in ("split", "difference", "normal", "tiles"):
         assert main([*QUICK, "--mode", mode, "--out", str(tmp_path / "x.exr")]) == 2
@@ -151,7 +187,7 @@ def test_one_aov_as_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         (["--lights", "none.toml"], "none.toml"),
         (["--env", "none.exr"], "none.exr"),
         (["--face", "nose"], "nose"),
-        (["--weights", "none"], "none/experts.safetensors"),
+        (["--weights", "none"], "There are no networks of the name none."),
         (["--device", "99"], "no GPU '99'"),
         (["--device", "voodoo"], "no GPU 'voodoo'"),
     ],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.errors import InputError
-from app.scene.camera import Camera
+from app.scene.camera import LEAST_FOV_Y, Camera
 
 CAMERA = Camera(position=(0.3, 0.2, 0.9), target=(0.05, 0.01, 0.0))
 
@@ -87,6 +87,38 @@ def test_zoom_and_its_limits() -> None:
     for bad in (0.0, -1.0, math.nan):
         with pytest.raises(InputError, match="zoom factor"):
             CAMERA.zoom(bad)
+
+
+def test_where_coming_nearer_ends_the_lens_gets_longer() -> None:
+    def height(camera: Camera) -> float:
+        return 1.0 / (camera.distance * math.tan(camera.fov_y / 2.0))
+
+    nearest = CAMERA.distance / 2.0
+    for factor in (1.5, 2.0, 3.0, 20.0):
+        camera = CAMERA.zoom(factor, nearest=nearest)
+        assert height(camera) == pytest.approx(factor * height(CAMERA))
+        assert camera.distance == pytest.approx(max(CAMERA.distance / factor, nearest))
+    step, far = CAMERA, CAMERA.zoom(0.5)
+    for factor in (1.5, 1.5, 1.5, 1.5, 0.5, 0.5, 0.5):  # there and back: the lens first
+        step = step.zoom(factor, nearest=nearest, widest=CAMERA.fov_y)
+    expected = CAMERA.zoom(1.5**4 / 8.0)
+    assert step.distance == pytest.approx(expected.distance)
+    assert step.fov_y == far.fov_y == CAMERA.fov_y
+    assert CAMERA.zoom(1e9, nearest=nearest).fov_y == LEAST_FOV_Y
+    inside = CAMERA.zoom(4.0)
+    assert inside.zoom(1.1, nearest=nearest).distance == pytest.approx(inside.distance / 1.1), "nearer already"
+
+
+def test_a_camera_can_be_put_where_one_wants_it() -> None:
+    here = CAMERA.looking((1.0, 2.0, 3.0), (1.0, 2.0, 2.0))
+    assert (here.position, here.target, here.fov_y) == ((1.0, 2.0, 3.0), (1.0, 2.0, 2.0), CAMERA.fov_y)
+    assert [here.near, here.far] == pytest.approx([1.0 / 80.0, 125.0])
+    beside = CAMERA.looking(None, (5.0, 0.0, 0.0))
+    np.testing.assert_allclose(np.subtract(beside.position, beside.target), np.subtract(CAMERA.position, CAMERA.target))
+    assert CAMERA.looking((9.0, 0.0, 0.0), None).target == CAMERA.target
+    assert CAMERA.looking(None, None) is CAMERA
+    with pytest.raises(InputError, match="camera position and target must differ"):
+        CAMERA.looking((0.0, 1.0, 0.0), (0.0, 1.0, 0.0))
 
 
 def test_pan_moves_the_picture_by_its_height() -> None:

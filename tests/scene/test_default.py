@@ -40,6 +40,12 @@ def test_the_supplied_head_is_in_metres_and_looks_along_z() -> None:
     assert np.mean(eyes, axis=0)[2] > scene.bounds(face_only=True).mean(axis=0)[2]
 
 
+def test_exposure_is_added_to_the_set_ups() -> None:
+    own = default_scene(lights="rim").lights.exposure
+    assert default_scene(lights="rim", exposure=1.5).lights.exposure == own + 1.5
+    assert default_scene(lights="rim", exposure=100.0).lights.exposure == 12.0
+
+
 def test_mesh_lights_and_environment_can_be_replaced(tmp_path: Path) -> None:
     mesh = Glb().write(tmp_path / "my.glb")
     scene = default_scene(mesh, "rim", "city", ["head"])

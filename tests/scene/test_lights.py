@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.scene.lights import (
     Light,
     LightRig,
     PointLight,
+    as_toml,
     load_lights,
 )
 
@@ -223,3 +225,28 @@ def test_supplied_set_ups_expose_fair_skin_well(path: Path) -> None:
     brightest = (total @ [0.2126, 0.7152, 0.0722]).max() * 0.5 / math.pi * 2**rig.exposure
     low, high = (0.04, 0.3) if path.stem == "rim" else (0.3, 0.6)
     assert low < brightest < high
+
+
+def test_a_written_set_up_is_read_as_it_was(tmp_path: Path) -> None:
+    lights: tuple[Light, ...] = (
+        DirectionalLight((0.3, -0.4, -1.0), (1.0, 0.9, 0.8), 2.5, 0.02),
+        PointLight((0.1, 0.2, 1.5), (0.5, 1.0, 1.0), 0.3, 0.05),
+        AreaLight.facing((-0.9, 0.9, 1.1), (0.1, 0.0, 0.0), 0.9, 0.4, (1.0, 0.5, 0.25), 8.5),
+        AreaLight.facing((0.0, 2.0, 0.0), (0.0, 0.0, 0.0), 0.5, 0.25),
+    )
+    own = tmp_path / "my map.exr"
+    own.touch()
+    for ref in (None, EnvironmentRef(find_environment("city"), 0.5, 0.25), EnvironmentRef(own, 6.0)):
+        path = tmp_path / "new.toml"
+        path.write_bytes(as_toml(LightRig(lights, ref, -1.25)))
+        found = load_lights(path)
+        assert found.exposure == -1.25
+        if ref is None:
+            assert found.environment is None
+        else:
+            assert found.environment is not None and found.environment.path.samefile(ref.path)
+            assert found.environment.rotation == pytest.approx(ref.rotation)
+            assert found.environment.intensity == ref.intensity
+        for ours, theirs in zip(lights, found.lights, strict=True):
+            for name, value in asdict(ours).items():
+                assert getattr(theirs, name) == pytest.approx(value, abs=1e-12), name

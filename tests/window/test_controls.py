@@ -6,9 +6,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from app.controls import ENVIRONMENT_STEP, LIGHT_GAIN, LIGHT_MAX_PITCH, LIGHT_STEP, Controls, dimmed, turned
+from app.controls import (
+    ENVIRONMENT_STEP,
+    EXPOSURE_STEP,
+    LIGHT_GAIN,
+    LIGHT_MAX_PITCH,
+    LIGHT_STEP,
+    Controls,
+    dimmed,
+    turned,
+)
 from app.scene.environment import Environment
-from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
+from app.scene.lights import MOST_EXPOSURE, AreaLight, DirectionalLight, Light, LightRig, PointLight
 from app.scene.model import Material, Mesh, Part, Scene
 
 MODES = ("neural", "reference", "split", "difference", "uv", "normal", "depth", "tiles", "hash")
@@ -107,6 +116,34 @@ def test_camera_moves_and_comes_home(controls: Controls, drawn: Drawn) -> None:
     assert drawn.scene.camera.target != home.target
     controls.press("HOME")
     assert drawn.scene.camera == home
+
+
+def test_exposure_goes_up_and_down_within_its_limits(controls: Controls, drawn: Drawn) -> None:
+    lights = drawn.scene.lights.lights
+    for key in "..,":
+        assert controls.press(key)
+    assert drawn.scene.lights.exposure == pytest.approx(EXPOSURE_STEP)
+    assert drawn.scene.lights.lights is lights
+    for _ in range(100):
+        controls.press(".")
+    assert drawn.scene.lights.exposure == MOST_EXPOSURE
+    before = drawn.scene
+    controls.press(".")
+    assert drawn.scene is before
+
+
+def test_the_first_view_fits_the_window(controls: Controls, drawn: Drawn) -> None:
+    controls.fit(1.0)
+    square = drawn.scene.camera
+    controls.fit(0.25)
+    narrow = drawn.scene.camera
+    assert narrow.distance > 2.0 * square.distance
+    controls.orbit(0.25, 0.0)
+    moved = drawn.scene.camera
+    controls.fit(1.0)
+    assert drawn.scene.camera is moved, "who looks elsewhere goes on to do so"
+    controls.press("HOME")
+    assert drawn.scene.camera.distance == pytest.approx(square.distance)
 
 
 def test_a_panned_point_follows_the_mouse(controls: Controls, drawn: Drawn) -> None:
