@@ -15,6 +15,7 @@ from app.light_switch import LightSwitch
 from app.modes import MODES, NEEDS_REFERENCE
 from app.renderer import Renderer
 from app.scene.assets import ENVIRONMENT_SUFFIXES
+from app.scene.meshes import MESH_SUFFIXES
 from app.scene_options import SceneOptions
 from app.screenshot import save_screenshot
 from app.weight_switch import WeightSwitch
@@ -24,6 +25,7 @@ from app.window import Window, writable
 ENOUGH_SAMPLES, ENOUGH_NOISY_SAMPLES = 64, 4096
 
 _IDLE_SECONDS = 0.25  # how late Ctrl-C is noticed while nothing moves
+_NAMED = 4  # dropped files that a message names, at most
 
 _MOUSE_HELP = (
     ("left drag", "turn around the head"),
@@ -66,7 +68,7 @@ class Viewer:
         self._weights, self._lights, self._on_shown = weights, lights, on_shown
         self._options = options or SceneOptions()
         self.dropped_face: Path | None = None
-        self._dropped: list[Path] = []  # and not looked at yet
+        self._drops: list[list[Path]] = []  # that have not been looked at yet
         self._controls = Controls(renderer, MODES)
         self._milliseconds = 0.0
         self._last_frame: float | None = None  # when it was handed over; None after a rest
@@ -80,7 +82,7 @@ class Viewer:
         """Draw until the window is closed, `frames` frames have been shown, or a face has been dropped onto it."""
         shown, self.dropped_face = 0, None
         while not self._window.closing and shown != frames:
-            self._take_dropped()
+            self._take_drops()
             if self.dropped_face is not None:
                 return
             self._lights.update()
@@ -224,11 +226,17 @@ class Viewer:
 
     def drop(self, files: list[Path]) -> None:
         """Use files once this frame is done: a light set-up, an environment map, networks or a face."""
-        self._dropped += files
+        self._drops.append(files)
 
-    def _take_dropped(self) -> None:
-        while self._dropped:
-            file = self._dropped.pop(0)
+    def _take_drops(self) -> None:
+        while self._drops:
+            self._take(self._drops.pop(0))
+
+    def _take(self, files: list[Path]) -> None:
+        """Use files that were dropped together. A mesh finds its materials and images itself: those are ignored."""
+        faces: list[Path] = []
+        unknown: list[Path] = []
+        for file in files:
             suffix = file.suffix.lower()
             if suffix == ".toml":
                 self._lights.use(file)
@@ -236,8 +244,19 @@ class Viewer:
                 self._lights.use_environment(file)
             elif suffix == ".safetensors" or file.is_dir():
                 self._weights.use(file)
+            elif suffix in MESH_SUFFIXES:
+                faces.append(file)
             else:
-                self.dropped_face = file
+                unknown.append(file)
+        if faces:
+            self.dropped_face = faces[0]
+        if len(faces) > 1:
+            click.echo(f"bungyo: warning: {len(faces)} faces were dropped; {faces[0].name} is shown.", err=True)
+        if unknown and unknown == files:
+            names = ", ".join(file.name for file in unknown[:_NAMED]) + (", ..." if len(unknown) > _NAMED else "")
+            meshes, maps = ", ".join(MESH_SUFFIXES), ", ".join(ENVIRONMENT_SUFFIXES)
+            known = f"a face ({meshes}), a light set-up (.toml), surroundings ({maps}) or a folder of weights"
+            click.echo(f"bungyo: error: {names}: what can be dropped is {known}.", err=True)
 
     def help(self) -> str:
         """Return a table of the mouse's and the keys' meanings."""

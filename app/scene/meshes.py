@@ -47,13 +47,14 @@ from app.scene.uv_checks import (
 )
 from app.scene.winding import facing_outwards
 
-__all__ = ["MAX_TRIANGLES", "load_glb_lights", "load_mesh"]
+__all__ = ["MAX_TRIANGLES", "MESH_SUFFIXES", "load_glb_lights", "load_mesh"]
 
 MAX_TRIANGLES = 5_000_000
 _FACE_NAME = re.compile(r"skin|(?<!sur)(?<!inter)face", re.IGNORECASE)  # but not "surface"
 _NAMED = 4  # face parts that a warning names, at most
 _V_UPWARDS = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 1.0], [0.0, 0.0, 1.0]])  # between glTF's UVs and ours
 _NO_MESHES = {"dxf", "xyz", "stl_ascii", "zip", "bz2", "tar.gz", "tar.bz2"}  # drawings, points, archives
+MESH_SUFFIXES = tuple(sorted(f".{kind}" for kind in set(trimesh.available_formats()) - _NO_MESHES))
 
 
 @dataclass
@@ -140,9 +141,8 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path}: is a folder, not a mesh file.")
     if not path.is_file():
         raise InputError(f"{path}: no such mesh file.")
-    formats = set(trimesh.available_formats()) - _NO_MESHES
-    if path.suffix.lower().lstrip(".") not in formats:
-        known = ", ".join(sorted(formats))
+    if path.suffix.lower() not in MESH_SUFFIXES:
+        known = ", ".join(suffix[1:] for suffix in MESH_SUFFIXES)
         raise InputError(f"{path}: has an unknown kind of file name; mesh files are {known}.")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty.")

@@ -151,7 +151,7 @@ def run(
     lights = LightSwitch(anything, [Path("studio.toml"), Path("lamp.toml")])
     with closing(switch), Viewer(shown, device, anything, out, switch, lights) as viewer:
         swapchain: Any = viewer._swapchain
-        window.swapchain, window.renderer = swapchain, renderer  # type: ignore[attr-defined]
+        window.swapchain, window.renderer, window.viewer = swapchain, renderer, viewer  # type: ignore[attr-defined]
         viewer.run(frames)
     assert FakeCommands.open == 0
     assert swapchain.closed
@@ -322,19 +322,36 @@ def test_dropped_files_go_where_they_belong(
     def end(window: Any) -> None:
         window.closing = True
 
-    viewers: list[Viewer] = []
-
-    def enter(viewer: Viewer) -> Viewer:
-        viewers.append(viewer)
-        return viewer
-
-    monkeypatch.setattr(Viewer, "__enter__", enter)
-    window = FakeWindow(*nothing(3), drop, *nothing(3), end)
+    window: Any = FakeWindow(*nothing(3), drop, *nothing(3), end)
     run(monkeypatch, window)
-    (viewer,) = viewers
     said = capsys.readouterr().err
-    assert not window.closing and viewer.dropped_face == Path("face.glb")
+    assert not window.closing and window.viewer.dropped_face == Path("face.glb")
     assert "sun.toml" in said and "moon.toml" in said and said.count("The light stays as it is.") == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "face", "said"),
+    [
+        (("head.mtl", "head.OBJ", "skin.png"), "head.OBJ", ""),
+        (("b.bin", "b.gltf", "a.glb", "c.ply"), "b.gltf", "bungyo: warning: 3 faces were dropped; b.gltf is shown.\n"),
+        (("skin.png", "head.mtl"), None, "bungyo: error: skin.png, head.mtl: what can be dropped is a face (.glb, "),
+        (tuple("abcde"), None, "bungyo: error: a, b, c, d, ...: what can be dropped is a face (.glb, "),
+        ((), None, ""),
+    ],
+)
+def test_files_that_are_dropped_together(
+    names: tuple[str, ...],
+    face: str | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What a mesh's materials are in is no face, nor is it in the way of one."""
+    window: Any = FakeWindow(lambda window: window.input.drop([Path(name) for name in names]), *nothing(3))
+    run(monkeypatch, window)
+    assert window.viewer.dropped_face == (face and Path(face))
+    err = capsys.readouterr().err
+    assert err.startswith(said) and err.count("\n") == bool(said)
 
 
 def test_the_help_names_files_whose_names_are_no_utf8(
