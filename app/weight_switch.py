@@ -48,7 +48,7 @@ class WeightSwitch:
         # When their files were written, as they were last used or found unusable; and as the one that is loading began.
         self._times = [written(weight_file(path)) for path in self._sets]
         self._loading_time = 0
-        self._untried: set[Path] = set()  # of the sets, those that joined and have not been loaded yet
+        self._untried: set[Path] = set()  # of the sets, those that joined and have never been loaded yet
         self._coming: Future[Any] | None = None
         self._beside = ThreadPoolExecutor(1, "weights")
 
@@ -85,8 +85,16 @@ class WeightSwitch:
 
     @property
     def sets(self) -> tuple[Path, ...]:
-        """All of them, the one that is shown first."""
-        return self._sets[self._shown :] + self._sets[: self._shown]
+        """All of them, the one that is shown first, but for those that have never been loaded yet."""
+        ordered = self._sets[self._shown :] + self._sets[: self._shown]
+        return tuple(path for path in ordered if path not in self._untried)
+
+    @property
+    def pending(self) -> tuple[Path, ...]:
+        """Those that have never been loaded yet, and the one that is asked for but not shown yet, which comes last."""
+        asked = self._sets[self._asked]
+        others = tuple(path for path in self._sets if path in self._untried and path != asked)
+        return others if self._asked in (self._shown, self._unusable) else (*others, asked)
 
     def update(self) -> None:
         """Use what is ready, and begin with what was asked for. By the thread that draws, between two frames."""

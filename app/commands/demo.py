@@ -101,15 +101,22 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
                     if face.scene is None:
                         click.echo(f"Drawing on {device.info.name}. F1 lists the keys, Esc closes.")
                     before = None  # its meshes can go
-                    before, face = _show_face(face.options, renderer, window, out, frames)
+                    before, face = _show_face(face, renderer, window, out, frames)
 
 
 @dataclass(frozen=True)
 class _Face:
-    """What to show, and it as a scene if that has been loaded."""
+    """What to show.
+
+    Args:
+        options: what it is and what draws it.
+        scene: the same, if it has been loaded.
+        weights: sets to ask for once it is shown: asked for before, but not there yet, and perhaps unusable.
+    """
 
     options: SceneOptions
     scene: "Scene | None" = None
+    weights: tuple[Path, ...] = ()
 
 
 def _open(face: _Face, device: "Device", window: "Window") -> AbstractContextManager["Renderer"]:
@@ -127,7 +134,7 @@ def _say(window: "Window", what: str) -> None:
 
 
 def _show_face(
-    options: SceneOptions, renderer: "Renderer", window: "Window", out: Path, frames: int | None
+    face: _Face, renderer: "Renderer", window: "Window", out: Path, frames: int | None
 ) -> tuple[_Face | None, _Face | None]:
     """Show a face until the window is closed, or until another one has been dropped onto it.
 
@@ -143,12 +150,15 @@ def _show_face(
         check_layout(replace(options, weights=path), renderer.scene, weights)
         return weights
 
+    options = face.options
     renderer.antialias_motion = True
     with ExitStack() as stack:
         lights = LightSwitch(renderer, set_ups(options, renderer.scene.lights), options.environment, options.exposure)
         sets = weight_sets(options, choose_weights(options, renderer.scene) or DEFAULT_WEIGHTS)
         switch = WeightSwitch(renderer, sets, load, window.wake)
         stack.callback(switch.close)
+        for path in face.weights:
+            switch.use(path)
         viewer = stack.enter_context(Viewer(window, renderer.device, renderer, out, switch, lights, options=options))
         while True:
             viewer.run(frames)
@@ -160,7 +170,8 @@ def _show_face(
                 now = replace(now, weights=switch.sets[0], other_weights=switch.sets[1:])
             another = replace(now, mesh=viewer.dropped_face, face=())
             try:
-                return _Face(now, renderer.scene), _Face(another, load_scene(another, renderer.size))
+                scene = load_scene(another, renderer.size)
+                return _Face(now, renderer.scene, switch.pending), _Face(another, scene, switch.pending)
             except InputError as error:
                 click.echo(f"bungyo: error: {error.message} The face stays as it is.", err=True)
 

@@ -169,6 +169,27 @@ def test_what_joins_and_cannot_be_used_leaves_again(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err.count("The file broken is no weight file.") == 3
 
 
+def test_what_has_not_been_loaded_yet_is_told_apart() -> None:
+    """Another face asks for it once more, and goes by the others meanwhile."""
+    with switching("a", "b") as (switch, _, _, woken):
+
+        def known() -> str:
+            return " ".join(path.name for path in switch.sets) + "; " + " ".join(path.name for path in switch.pending)
+
+        assert known() == "a b; "
+        for name in ("broken", "c"):
+            switch.use(Path(name))
+        assert known() == "a b; broken c"
+        switch.next()
+        switch.next()
+        assert known() == "a b; broken c b"
+        load(switch, woken)
+        assert known() == "b a; broken c"
+        switch.use(Path("broken"))
+        load(switch, woken)
+        assert known() == "b a; c"
+
+
 def test_what_joined_and_has_been_loaded_once_stays() -> None:
     """It may be what a training is writing."""
     with switching("a") as (switch, _, shelf, woken):
