@@ -45,7 +45,7 @@ class LightSwitch:
         exposure: EV, on top of all set-ups' own.
 
     Attributes:
-        environment: the same, or the last one that was dropped.
+        environment: the same, or the last one that was dropped, until a set-up is.
     """
 
     def __init__(
@@ -53,7 +53,8 @@ class LightSwitch:
     ) -> None:
         self._drawn, self._files, self.environment = drawn, list(files), environment
         self._exposure = exposure
-        self._own = drawn.scene.lights  # what None stands for
+        rig = drawn.scene.lights
+        self._own = rig if environment is None else replace(rig, environment=None)  # what None stands for
         self._shown = 0
         self._lit_by, self._map = drawn.scene.lights, drawn.scene.environment
         self._written = self._times()
@@ -71,31 +72,31 @@ class LightSwitch:
 
     @property
     def label(self) -> str:
-        """What is shown; "" where there is only one set-up."""
-        return self.names[self._shown] if len(self._files) > 1 else ""
+        """What is shown, and the map in the place of its own; "" where there is only one set-up and no such map."""
+        name, file = self.names[self._shown], _map_file(self._lit_by)
+        if self.environment is not None and file is not None:
+            return f"{name} + {file.name}"
+        return name if len(self._files) > 1 else ""
 
     def next(self) -> None:
         """Show the set-up after this one."""
         if len(self._files) == 1:
             click.echo("There is only one light set-up; more can be given with --lights.")
         else:
-            self._show((self._shown + 1) % len(self._files))
+            self._show((self._shown + 1) % len(self._files), self.environment)
 
     def use(self, file: Path) -> None:
-        """Show the set-up in a file, and go through it with the others from then on."""
+        """Show the set-up in a file with its own map, and go through it with the others from then on."""
         known = [None if other is None else other.resolve() for other in self._files]
-        if file.resolve() in known:
-            self._show(known.index(file.resolve()))
-            return
-        self._files.append(file)
-        if not self._show(len(self._files) - 1):
+        joins = file.resolve() not in known
+        if joins:
+            self._files.append(file)
+        if not self._show(len(known) if joins else known.index(file.resolve()), None) and joins:
             self._files.pop()
 
     def use_environment(self, file: Path) -> None:
-        """Show an environment map in the place of all set-ups' own from then on."""
-        before, self.environment = self.environment, file
-        if not self._show(self._shown):
-            self.environment = before
+        """Show an environment map in the place of all set-ups' own, until a set-up is dropped."""
+        self._show(self._shown, file)
 
     def for_another_face(self, options: SceneOptions) -> SceneOptions:
         """Return options with the light that a person has chosen: by `options`, or by leaving the first set-up.
@@ -111,15 +112,15 @@ class LightSwitch:
         times = self._times()
         if times != self._written and all(times):
             self._written = times  # what is wrong with it is said once
-            self._show(self._shown)
+            self._show(self._shown, self.environment)
 
-    def _show(self, index: int) -> bool:
+    def _show(self, index: int, environment_file: Path | None) -> bool:
         file = self._files[index]
         # Before they are read: what is still being written is read again.
         set_up_written = _written(file)
         try:
             rig = self._own if file is None else brighter(load_lights(file), self._exposure)
-            rig = with_environment(rig, self.environment)
+            rig = with_environment(rig, environment_file)
             map_written = _written(_map_file(rig))
             # The same object where it is the same map: then what it lights need not be gathered anew.
             known = rig.environment == self._lit_by.environment and map_written == self._map_written
@@ -128,7 +129,7 @@ class LightSwitch:
         except BungyoError as error:
             click.echo(f"bungyo: error: {error.message} The light stays as it is.", err=True)
             return False
-        self._shown, self._lit_by, self._map = index, rig, environment
+        self._shown, self._lit_by, self._map, self.environment = index, rig, environment, environment_file
         self._written, self._map_written = (set_up_written, map_written), map_written
         return True
 

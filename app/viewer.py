@@ -236,7 +236,8 @@ class Viewer:
         """Use files that were dropped together. A mesh finds its materials and images itself: those are ignored."""
         faces: list[Path] = []
         unknown: list[Path] = []
-        for file in files:
+        # A set-up brings its own map back, so surroundings that came with it come last.
+        for file in sorted(files, key=lambda file: file.suffix.lower() in ENVIRONMENT_SUFFIXES):
             suffix = file.suffix.lower()
             if suffix == ".toml":
                 self._lights.use(file)

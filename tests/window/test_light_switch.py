@@ -196,7 +196,7 @@ def test_dropped_files(files: Files, capsys: pytest.CaptureFixture[str], tmp_pat
     switch.use_environment(sky)
     assert radiance(shows) == pytest.approx(2.0) and irradiance(shows) == 2.0 and switch.environment == sky
     switch.next()
-    assert switch.label == "a" and radiance(shows) == pytest.approx(2.0)
+    assert switch.label == "a + sky.exr" and radiance(shows) == pytest.approx(2.0)
 
     # What cannot be used.
     scene = shows.scene
@@ -205,6 +205,41 @@ def test_dropped_files(files: Files, capsys: pytest.CaptureFixture[str], tmp_pat
     assert shows.scene is scene and switch.names == ("a", "b") and switch.environment == sky
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2 and all(line.startswith("bungyo: error: ") for line in said)
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["dropped", "by --env"])
+def test_a_dropped_set_up_has_its_own_map(given: bool, files: Files, tmp_path: Path) -> None:
+    """The title says which map is shown in the place of another one."""
+    first = files.write("a.toml", SKY.format(files.sky("dusk.exr", 1.0)) + SUN.format(1))
+    other = files.write("b.toml", SUN.format(2))
+    sky = files.sky("sky.exr", 3.0)
+    shows = drawn(first, sky if given else None)
+    switch = LightSwitch(shows, [first], sky if given else None)
+    if not given:
+        assert switch.label == ""
+        switch.use_environment(sky)
+    assert switch.label == "a + sky.exr" and radiance(shows) == pytest.approx(3.0)
+    switch.use(tmp_path / "none.toml")
+    assert switch.label == "a + sky.exr" and switch.environment == sky
+    switch.use(first)
+    assert switch.label == "" and radiance(shows) == pytest.approx(1.0) and switch.environment is None
+
+    switch.use_environment(sky)
+    switch.use(other)
+    assert switch.label == "b" and shows.scene.environment is None
+    switch.next()
+    assert switch.label == "a" and radiance(shows) == pytest.approx(1.0)
+
+
+def test_a_faces_own_lights_come_back_without_the_map(files: Files) -> None:
+    sky, other = files.sky("sky.exr", 1.0), files.write("b.toml", SUN.format(1))
+    rig = with_environment(LightRig((PointLight(),)), sky)
+    shows: Any = SimpleNamespace(scene=Scene((), rig, load_environment(rig)))
+    switch = LightSwitch(shows, [None], sky)
+    assert switch.label == f"{OWN} + sky.exr"
+    switch.use(other)
+    switch.next()
+    assert switch.label == OWN and shows.scene.lights == LightRig((PointLight(),)) and shows.scene.environment is None
 
 
 def dropped(mesh: Path, options: SceneOptions) -> LightSwitch:
@@ -273,7 +308,7 @@ def test_dropped_lights_are_there_for_a_dropped_face(files: Files, plain: Path, 
         switch.use_environment(sky)
         for mesh, label in ((plain, "studio"), (lit, OWN)):
             after = dropped(mesh, switch.for_another_face(SceneOptions()))
-            assert after.label == label and after.environment == sky
+            assert after.label == f"{label} + sky.exr" and after.environment == sky
             assert sorted(name for name in after.names if name != OWN) == ["mine", *SHIPPED]
 
 

@@ -15,6 +15,7 @@ from app.errors import InputError
 from app.gpu import DeviceLost
 from app.light_switch import LightSwitch
 from app.passes.progressive_reference import must_interleave
+from app.pictures import write_exr
 from app.renderer import Renderer
 from app.scene.camera import Camera
 from app.scene.lights import LightRig
@@ -352,6 +353,15 @@ def test_files_that_are_dropped_together(
     assert window.viewer.dropped_face == (face and Path(face))
     err = capsys.readouterr().err
     assert err.startswith(said) and err.count("\n") == bool(said)
+
+
+def test_surroundings_that_are_dropped_with_a_set_up_light_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sky, lights = tmp_path / "sky.exr", tmp_path / "sun.toml"
+    write_exr(sky, {"": np.ones((4, 8, 3), np.float32)})
+    lights.write_text("")
+    window = FakeWindow(lambda window: window.input.drop([sky, lights]), *nothing(3))
+    run(monkeypatch, window)
+    assert " - sun + sky.exr - " in window.title
 
 
 def test_the_help_names_files_whose_names_are_no_utf8(
