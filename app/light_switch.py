@@ -11,6 +11,7 @@ from app.errors import BungyoError
 from app.file_times import written
 from app.scene.assets import find_lights, light_set_ups
 from app.scene.default import brighter, load_environment, with_environment
+from app.scene.environment import Environment
 from app.scene.lights import LightRig, load_lights
 from app.scene.model import Scene
 from app.scene_options import SceneOptions
@@ -95,8 +96,24 @@ class LightSwitch:
             self._files.pop()
 
     def use_environment(self, file: Path) -> None:
-        """Show an environment map in the place of all set-ups' own, until a set-up is dropped."""
-        self._show(self._shown, file)
+        """Show an environment map in the place of all set-ups' own, until a set-up is dropped.
+
+        Lamps, the map's turn and all else stay as they have been set by hand.
+        """
+        scene = self._drawn.scene
+        try:
+            rig = with_environment(self._lit_by, file)
+            environment, written = self._read_map(rig)
+            shown = environment
+            if environment is not None and scene.environment is not None and scene.environment is not self._map:
+                shown = replace(environment, rotation=scene.environment.rotation)
+            lights = replace(scene.lights, environment=rig.environment)
+            self._drawn.scene = replace(scene, lights=lights, environment=shown)
+        except BungyoError as error:
+            _say_it_stays(error)
+            return
+        self._lit_by, self._map, self.environment = rig, environment, file
+        self._written, self._map_written = (self._written[0], written), written
 
     def for_another_face(self, options: SceneOptions) -> SceneOptions:
         """Return options with the light that a person has chosen: by `options`, or by leaving the first set-up.
@@ -121,21 +138,29 @@ class LightSwitch:
         try:
             rig = self._own if file is None else brighter(load_lights(file), self._exposure)
             rig = with_environment(rig, environment_file)
-            map_written = _written(_map_file(rig))
-            # The same object where it is the same map: then what it lights need not be gathered anew.
-            known = rig.environment == self._lit_by.environment and map_written == self._map_written
-            environment = self._map if known else load_environment(rig)
+            environment, map_written = self._read_map(rig)
             self._drawn.scene = replace(self._drawn.scene, lights=rig, environment=environment)
         except BungyoError as error:
-            click.echo(f"bungyo: error: {error.message} The light stays as it is.", err=True)
+            _say_it_stays(error)
             return False
         self._shown, self._lit_by, self._map, self.environment = index, rig, environment, environment_file
         self._written, self._map_written = (set_up_written, map_written), map_written
         return True
 
+    def _read_map(self, rig: LightRig) -> tuple[Environment | None, int]:
+        """Return a set-up's environment map, and when it was written."""
+        written = _written(_map_file(rig))
+        # The same object where it is the same map: then what it lights need not be gathered anew.
+        known = rig.environment == self._lit_by.environment and written == self._map_written
+        return self._map if known else load_environment(rig), written
+
     def _times(self) -> tuple[int, int]:
         """When the set-up and its environment map were written; 0 while one is not there, 1 where there is none."""
         return _written(self._lit_by.file), _written(_map_file(self._lit_by))
+
+
+def _say_it_stays(error: BungyoError) -> None:
+    click.echo(f"bungyo: error: {error.message} The light stays as it is.", err=True)
 
 
 def _map_file(rig: LightRig) -> Path | None:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.controls import ENVIRONMENT_STEP, Controls
 from app.errors import InputError
 from app.light_switch import LightSwitch, set_ups
+from app.modes import MODES
 from app.pictures import write_exr
 from app.scene.assets import find_environment, find_lights, light_set_ups
 from app.scene.default import default_scene, load_environment, with_environment
@@ -205,6 +207,28 @@ def test_dropped_files(files: Files, capsys: pytest.CaptureFixture[str], tmp_pat
     assert shows.scene is scene and switch.names == ("a", "b") and switch.environment == sky
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2 and all(line.startswith("bungyo: error: ") for line in said)
+
+
+def test_a_dropped_map_leaves_the_rest_as_it_was_set_by_hand(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    first = files.write("a.toml", SKY.format(files.sky("dusk.exr", 1.0)) + SUN.format(1))
+    shows = drawn(first)
+    switch, hand = LightSwitch(shows, [first]), Controls(shows, MODES)
+    for key in ("+", "E", "E"):
+        hand.press(key)
+    lamps, turn = shows.scene.lights.lights, shows.scene.environment.rotation
+    assert turn == pytest.approx(2 * ENVIRONMENT_STEP)
+    for name, brightness in (("sky.exr", 3.0), ("noon.exr", 7.0)):
+        switch.use_environment(files.sky(name, brightness))
+        assert shows.scene.lights.lights == lamps and shows.scene.environment.rotation == turn
+        assert radiance(shows) == pytest.approx(brightness) and switch.label == f"a + {name}"
+
+    # Although the set-up's file is broken; and it is read when it is mended.
+    files.write("a.toml", "light")
+    switch.use_environment(files.sky("night.exr", 0.5))
+    assert shows.scene.lights.lights == lamps and not capsys.readouterr().err
+    files.write("a.toml", SUN.format(4))
+    switch.update()
+    assert irradiance(shows) == 4.0 and radiance(shows) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["dropped", "by --env"])
