@@ -1,18 +1,20 @@
 """Light set-ups that a person goes through while the demo draws; one whose file is written meanwhile is shown anew."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import click
+import numpy as np
 
 from app.errors import BungyoError
 from app.file_times import written
 from app.scene.assets import find_lights, light_set_ups
+from app.scene.checks import F64, triple
 from app.scene.default import brighter, load_environment, with_environment
 from app.scene.environment import Environment
-from app.scene.lights import LightRig, load_lights
+from app.scene.lights import AreaLight, Light, LightRig, PointLight, load_lights
 from app.scene.model import Scene
 from app.scene_options import SceneOptions
 
@@ -36,6 +38,27 @@ def set_ups(options: SceneOptions, first: LightRig) -> tuple[SetUp, ...]:
     return first.file, *(file for file in others if file != first.file)
 
 
+@dataclass(frozen=True)
+class AsRead:
+    """Light as its files have it, whatever a person has done to it since.
+
+    Args:
+        rig, environment: the light.
+        map_written: when the map had been written, as it was read.
+        tried: when the set-up and the map had been written, as they were read or found unusable.
+    """
+
+    rig: LightRig
+    environment: Environment | None
+    map_written: int
+    tried: tuple[int, int]
+
+    @property
+    def times(self) -> tuple[int, int]:
+        """When the set-up and its map were written; 0 while one is not there, 1 where there is none."""
+        return _written(self.rig.file), _written(_map_file(self.rig))
+
+
 class LightSwitch:
     """Goes from set-up to set-up. One that cannot be used costs a sentence, and the light stays as it is.
 
@@ -44,27 +67,38 @@ class LightSwitch:
         files: of the set-ups, at least one.
         environment: a map in the place of all set-ups' own, if any.
         exposure: EV, on top of all set-ups' own.
+        read: the first set-up as it was read, where what is drawn may have been changed by hand since.
+        came_along: whether its light is one that was chosen for the face before.
 
     Attributes:
         environment: the same, or the last one that was dropped, until a set-up is.
+        read: the set-up that is shown, as it was read.
     """
 
     def __init__(
-        self, drawn: Drawn, files: Sequence[SetUp], environment: Path | None = None, exposure: float = 0.0
+        self,
+        drawn: Drawn,
+        files: Sequence[SetUp],
+        environment: Path | None = None,
+        exposure: float = 0.0,
+        *,
+        read: AsRead | None = None,
+        came_along: bool = False,
     ) -> None:
-        self._drawn, self._files, self.environment = drawn, list(files), environment
+        self._drawn, self._files, self.environment, self.came_along = drawn, list(files), environment, came_along
         self._exposure = exposure
-        rig = drawn.scene.lights
-        self._own = rig if environment is None else replace(rig, environment=None)  # what None stands for
+        if read is None:
+            read = AsRead(drawn.scene.lights, drawn.scene.environment, 0, (0, 0))
+            read = replace(read, map_written=read.times[1], tried=read.times)
+        self.read = read
+        self._own = read.rig if environment is None else replace(read.rig, environment=None)  # what None stands for
         self._shown = 0
-        self._lit_by, self._map = drawn.scene.lights, drawn.scene.environment
-        self._written = self._times()
-        self._map_written = self._written[1]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of all set-ups."""
-        return tuple("the face's own" if file is None else file.stem for file in self._files)
+        own = f"{'another' if self.came_along else 'the'} face's own"
+        return tuple(own if file is None else file.stem for file in self._files)
 
     @property
     def files(self) -> tuple[SetUp, ...]:
@@ -74,7 +108,7 @@ class LightSwitch:
     @property
     def label(self) -> str:
         """What is shown, and the map in the place of its own; "" where there is only one set-up and no such map."""
-        name, file = self.names[self._shown], _map_file(self._lit_by)
+        name, file = self.names[self._shown], _map_file(self.read.rig)
         if self.environment is not None and file is not None:
             return f"{name} + {file.name}"
         return name if len(self._files) > 1 else ""
@@ -102,61 +136,95 @@ class LightSwitch:
         """
         scene = self._drawn.scene
         try:
-            rig = with_environment(self._lit_by, file)
-            environment, written = self._read_map(rig)
-            shown = environment
-            if environment is not None and scene.environment is not None and scene.environment is not self._map:
-                shown = replace(environment, rotation=scene.environment.rotation)
-            lights = replace(scene.lights, environment=rig.environment)
-            self._drawn.scene = replace(scene, lights=lights, environment=shown)
+            read = self._with_map(with_environment(self.read.rig, file), self.read.tried[0])
+            environment = read.environment
+            if environment is not None and scene.environment is not None and self._is_turned:
+                environment = replace(environment, rotation=scene.environment.rotation)
+            lights = replace(scene.lights, environment=read.rig.environment)
+            self._drawn.scene = replace(scene, lights=lights, environment=environment)
         except BungyoError as error:
             _say_it_stays(error)
-            return
-        self._lit_by, self._map, self.environment = rig, environment, file
-        self._written, self._map_written = (self._written[0], written), written
+        else:
+            self.read, self.environment = read, file
 
     def for_another_face(self, options: SceneOptions) -> SceneOptions:
-        """Return options with the light that a person has chosen: by `options`, or by leaving the first set-up.
+        """Return options with the set-up that is shown if its light `is_chosen`, and all others to be gone through.
 
-        Without a choice, a face comes in its own light, or else in the default one. All files stay to be gone through.
+        Without a choice, a face comes in its own light, or else in the default one.
         """
-        chosen = self._files[self._shown] if options.lights is not None or self._shown else None
+        chosen = self._files[self._shown] if self.is_chosen(options) else None
         others = tuple(file for file in self.files if file is not None and file != chosen)
         return replace(options, lights=chosen, other_lights=others, environment=self.environment)
 
+    def is_chosen(self, options: SceneOptions) -> bool:
+        """Whether a person wants the light: named in `options`, gone on to, changed by hand, or for the face before."""
+        return options.lights is not None or self._shown > 0 or self._is_changed or self.came_along
+
+    def on(self, face: Scene) -> Scene:
+        """Return another face in the light as it is now.
+
+        Lamps stand in the room, as set-ups have them, and so they do for another head in the same place. What a person
+        has set by hand, however, is meant for the face: to one that is elsewhere, as a whole body's is, the lamps move
+        along. They stay as far from it and as large as they are: a face's metres are real ones, too.
+        """
+        now = self._drawn.scene
+        lights = now.lights
+        if self._is_changed and (way := _way(now, face)) is not None:
+            lights = replace(lights, lights=tuple(_moved(light, way) for light in lights.lights))
+        return replace(face, lights=lights, environment=now.environment)
+
+    @property
+    def _is_turned(self) -> bool:
+        return self._drawn.scene.environment is not self.read.environment
+
+    @property
+    def _is_changed(self) -> bool:
+        return self._is_turned or self._drawn.scene.lights != self.read.rig
+
     def update(self) -> None:
         """Show the set-up anew if one of its files has been written since. Between two frames."""
-        times = self._times()
-        if times != self._written and all(times):
-            self._written = times  # what is wrong with it is said once
+        times = self.read.times
+        if times != self.read.tried and all(times):
+            self.read = replace(self.read, tried=times)  # what is wrong with it is said once
             self._show(self._shown, self.environment)
 
-    def _show(self, index: int, environment_file: Path | None) -> bool:
+    def _show(self, index: int, environment: Path | None) -> bool:
         file = self._files[index]
         # Before they are read: what is still being written is read again.
         set_up_written = _written(file)
         try:
             rig = self._own if file is None else brighter(load_lights(file), self._exposure)
-            rig = with_environment(rig, environment_file)
-            environment, map_written = self._read_map(rig)
-            self._drawn.scene = replace(self._drawn.scene, lights=rig, environment=environment)
+            read = self._with_map(with_environment(rig, environment), set_up_written)
+            self._drawn.scene = replace(self._drawn.scene, lights=read.rig, environment=read.environment)
         except BungyoError as error:
             _say_it_stays(error)
             return False
-        self._shown, self._lit_by, self._map, self.environment = index, rig, environment, environment_file
-        self._written, self._map_written = (set_up_written, map_written), map_written
+        self._shown, self.read, self.environment = index, read, environment
         return True
 
-    def _read_map(self, rig: LightRig) -> tuple[Environment | None, int]:
-        """Return a set-up's environment map, and when it was written."""
-        written = _written(_map_file(rig))
+    def _with_map(self, rig: LightRig, set_up_written: int) -> AsRead:
+        """Read the map that a set-up wants; `set_up_written`: when the set-up's own file had been, as it was read."""
+        map_written = _written(_map_file(rig))
         # The same object where it is the same map: then what it lights need not be gathered anew.
-        known = rig.environment == self._lit_by.environment and written == self._map_written
-        return self._map if known else load_environment(rig), written
+        known = rig.environment == self.read.rig.environment and map_written == self.read.map_written
+        environment = self.read.environment if known else load_environment(rig)
+        return AsRead(rig, environment, map_written, (set_up_written, map_written))
 
-    def _times(self) -> tuple[int, int]:
-        """When the set-up and its environment map were written; 0 while one is not there, 1 where there is none."""
-        return _written(self._lit_by.file), _written(_map_file(self._lit_by))
+
+def _way(one: Scene, other: Scene) -> F64 | None:
+    """Return the way from one face to another; None for those in the same place: at most half the smaller one apart."""
+    before, after = (scene.bounds(face_only=True) for scene in (one, other))
+    way: F64 = after.mean(axis=0) - before.mean(axis=0)
+    smaller = min(np.ptp(box, axis=0).max() for box in (before, after))
+    return None if np.linalg.norm(way) <= smaller / 2.0 else way
+
+
+def _moved(light: Light, way: F64) -> Light:
+    if isinstance(light, PointLight):
+        return replace(light, position=triple(light.position + way))
+    if isinstance(light, AreaLight):
+        return replace(light, center=triple(light.center + way))
+    return light  # from infinity
 
 
 def _say_it_stays(error: BungyoError) -> None:

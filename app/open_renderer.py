@@ -56,8 +56,10 @@ def needs_rays(options: SceneOptions) -> Literal[True] | None:
     return True if options.gbuffer == "trace" or options.mode in NEEDS_REFERENCE else None
 
 
-def load_scene(options: SceneOptions, size: tuple[int, int]) -> "Scene":
+def load_scene(options: SceneOptions, size: tuple[int, int], lit_as: "Scene | None" = None) -> "Scene":
     """Load the face, lights and surroundings that `options` name, for pictures of `size`.
+
+    With `lit_as`, the light is that of another scene.
 
     Raises:
         InputError: a file cannot be used.
@@ -71,6 +73,7 @@ def load_scene(options: SceneOptions, size: tuple[int, int]) -> "Scene":
         exposure=options.exposure,
         face=options.face,
         aspect=size[0] / size[1],
+        lit_as=lit_as,
     )
 
 

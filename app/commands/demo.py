@@ -17,6 +17,7 @@ from app.weight_sets import DEFAULT_WEIGHTS, load_weights, weight_sets
 
 if TYPE_CHECKING:
     from app.gpu import Device
+    from app.light_switch import AsRead
     from app.network.weights import WeightSet
     from app.renderer import Renderer
     from app.scene.model import Scene
@@ -106,17 +107,23 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
 
 @dataclass(frozen=True)
 class _Face:
-    """What to show.
+    """What to show, and how.
 
     Args:
         options: what it is and what draws it.
         scene: the same, if it has been loaded.
         weights: sets to ask for once it is shown: asked for before, but not there yet, and perhaps unusable.
+        light, light_came_along: see LightSwitch.
+        split, antialias_motion: see Renderer.
     """
 
     options: SceneOptions
     scene: "Scene | None" = None
     weights: tuple[Path, ...] = ()
+    light: "AsRead | None" = None
+    light_came_along: bool = False
+    split: float = 0.5
+    antialias_motion: bool = True
 
 
 def _open(face: _Face, device: "Device", window: "Window") -> AbstractContextManager["Renderer"]:
@@ -151,9 +158,12 @@ def _show_face(
         return weights
 
     options = face.options
-    renderer.antialias_motion = True
+    renderer.split, renderer.antialias_motion = face.split, face.antialias_motion
     with ExitStack() as stack:
-        lights = LightSwitch(renderer, set_ups(options, renderer.scene.lights), options.environment, options.exposure)
+        files, read = set_ups(options, renderer.scene.lights), face.light
+        lights = LightSwitch(
+            renderer, files, options.environment, options.exposure, read=read, came_along=face.light_came_along
+        )
         sets = weight_sets(options, choose_weights(options, renderer.scene) or DEFAULT_WEIGHTS)
         switch = WeightSwitch(renderer, sets, load, window.wake)
         stack.callback(switch.close)
@@ -169,11 +179,17 @@ def _show_face(
             if options.weights is not None or switch.sets != sets:  # else the next face gets those that suit it
                 now = replace(now, weights=switch.sets[0], other_weights=switch.sets[1:])
             another = replace(now, mesh=viewer.dropped_face, face=())
+            chosen = lights.is_chosen(options)
             try:
-                scene = load_scene(another, renderer.size)
-                return _Face(now, renderer.scene, switch.pending), _Face(another, scene, switch.pending)
+                scene = load_scene(another, renderer.size, lit_as=renderer.scene if chosen else None)
+                scene = lights.on(scene) if chosen else scene
             except InputError as error:
                 click.echo(f"bungyo: error: {error.message} The face stays as it is.", err=True)
+                continue
+            light, split, antialias = lights.read, renderer.split, renderer.antialias_motion
+            shown = _Face(now, renderer.scene, switch.pending, light, lights.came_along, split, antialias)
+            new = replace(shown, options=another, scene=scene, light=light if chosen else None, light_came_along=chosen)
+            return shown, new
 
 
 class _ClosedWhileLoading(Exception):

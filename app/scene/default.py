@@ -37,6 +37,7 @@ def default_scene(
     face: Sequence[str] = (),
     aspect: float = 1.0,
     exposure: float = 0.0,
+    lit_as: Scene | None = None,
 ) -> Scene:
     """Load a scene and point a portrait camera at its face.
 
@@ -50,16 +51,21 @@ def default_scene(
         face: names of the parts or materials that are face; see `load_mesh`.
         aspect: image width / height, for the camera's distance.
         exposure: EV, on top of the light set-up's.
+        lit_as: a scene whose light and exposure it gets; then there is nothing to load of lights and environment map.
 
     Raises:
         InputError: a file is missing or not usable.
     """
     path = Path(mesh) if mesh is not None else DEFAULT_HEAD
-    parts, own_lights = _in_metres(load_mesh(path, face), load_glb_lights(path) if lights is None else (), path)
-    rig = LightRig(own_lights) if own_lights else load_lights(find_lights(lights or DEFAULT_LIGHTS))
-    rig = brighter(with_environment(rig, environment), exposure)
-    scene = Scene(parts, rig, load_environment(rig))
-    if not rig.lights and scene.environment is None:
+    own = lights is None and lit_as is None
+    parts, own_lights = _in_metres(load_mesh(path, face), load_glb_lights(path) if own else (), path)
+    if lit_as is not None:
+        scene = replace(lit_as, parts=parts)
+    else:
+        rig = LightRig(own_lights) if own_lights else load_lights(find_lights(lights or DEFAULT_LIGHTS))
+        rig = brighter(with_environment(rig, environment), exposure)
+        scene = Scene(parts, rig, load_environment(rig))
+    if not scene.lights.lights and scene.environment is None:
         warnings.warn("Nothing lights the face: there are neither lights nor an environment map.", stacklevel=2)
     return scene.with_camera(portrait(scene, aspect))
 

@@ -294,26 +294,6 @@ def test_a_dropped_face_comes_in_its_own_light(display: str, hand: Hand, tmp_pat
         assert running.ends() == 0
 
 
-def test_weights_that_are_dropped_with_a_face(display: str, hand: Hand, tmp_path: Path) -> None:
-    """Those that cannot be used leave it to the networks that suit it; others draw it."""
-    faces = [tmp_path / "first.obj", tmp_path / "second.obj"]
-    for face in faces:
-        write_foreign_head(face)
-    other, empty = tmp_path / "other", tmp_path / "empty"
-    WeightSet.untrained((32, 8, 15)).save(other)
-    empty.mkdir()
-    with demo(display, hand, tmp_path, "--size", "64x48") as running:
-        running.find()
-        running.shows("default")
-        drag(display, running.window, [faces[0], empty])
-        running.shows("any-uv")
-        wait_for(lambda: "The picture stays with any-uv." in running.said("stderr"), "what is wrong with them")
-        drag(display, running.window, [other, faces[1]])
-        running.shows("other")
-        running.press("Escape")
-        assert running.ends() == 0
-
-
 def test_it_closes_after_the_frames_asked_for(display: str, hand: Hand, tmp_path: Path) -> None:
     with demo(display, hand, tmp_path, "--size", "64x48", "--mode", "reference", "--frames", "3") as running:
         assert running.ends() == 0

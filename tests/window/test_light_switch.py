@@ -15,11 +15,10 @@ from app.light_switch import LightSwitch, set_ups
 from app.modes import MODES
 from app.pictures import write_exr
 from app.scene.assets import find_environment, find_lights, light_set_ups
-from app.scene.default import default_scene, load_environment, with_environment
+from app.scene.default import load_environment, with_environment
 from app.scene.lights import DirectionalLight, LightRig, PointLight, load_lights
 from app.scene.model import Scene
 from app.scene_options import SceneOptions
-from tests.scene.glb_writer import Glb
 
 SUN = '[[light]]\ntype = "directional"\ndirection = [0, 0, -1]\nirradiance = {}\n'
 SKY = '[environment]\npath = "{}"\n'
@@ -260,80 +259,14 @@ def test_a_faces_own_lights_come_back_without_the_map(files: Files) -> None:
     rig = with_environment(LightRig((PointLight(),)), sky)
     shows: Any = SimpleNamespace(scene=Scene((), rig, load_environment(rig)))
     switch = LightSwitch(shows, [None], sky)
-    assert switch.label == f"{OWN} + sky.exr"
+    assert switch.label == "the face's own + sky.exr"
     switch.use(other)
     switch.next()
-    assert switch.label == OWN and shows.scene.lights == LightRig((PointLight(),)) and shows.scene.environment is None
-
-
-def dropped(mesh: Path, options: SceneOptions) -> LightSwitch:
-    """The light set-ups of a face that was dropped where these options hold."""
-    scene = default_scene(mesh, options.lights, options.environment)
-    return LightSwitch(SimpleNamespace(scene=scene), set_ups(options, scene.lights), options.environment)
-
-
-@pytest.fixture
-def plain(tmp_path: Path) -> Path:
-    return Glb().write(tmp_path / "plain.glb")
-
-
-@pytest.fixture
-def lit(tmp_path: Path) -> Path:
-    """A face with lights of its own."""
-    return Glb().with_lamp().write(tmp_path / "lit.glb")
-
-
-OWN, SHIPPED = "the face's own", ("outdoor", "rim", "studio")
-
-
-def test_a_dropped_face_comes_in_its_own_light(plain: Path, lit: Path) -> None:
-    """Whatever the face before came in; without any, it is the default light."""
-    options = SceneOptions()
-    for mesh, label in ((plain, "studio"), (lit, OWN), (lit, OWN), (plain, "studio"), (plain, "studio")):
-        switch = dropped(mesh, options)
-        assert switch.label == label
-        assert sorted(name for name in switch.names if name != OWN) == list(SHIPPED)
-        options = switch.for_another_face(options)
-    for _ in switch.names:  # once round
-        switch.next()
-    assert dropped(lit, switch.for_another_face(options)).label == OWN
-
-
-def test_a_dropped_face_comes_in_the_light_that_was_chosen(plain: Path, lit: Path) -> None:
-    named = SceneOptions(lights=Path("rim"), other_lights=(Path("studio"),))
-    switch = dropped(lit, named)
-    assert switch.names == ("rim", "studio")
-    assert dropped(lit, switch.for_another_face(named)).names == ("rim", "studio")
-    switch.next()
-    assert dropped(lit, switch.for_another_face(named)).names == ("studio", "rim")
-
-    for before in (plain, lit):
-        switch = dropped(before, SceneOptions())
-        switch.next()
-        assert switch.label == "outdoor"
-        options = switch.for_another_face(SceneOptions())
-        for mesh in (plain, lit, lit):
-            switch = dropped(mesh, options)
-            assert switch.label == "outdoor" and sorted(switch.names) == list(SHIPPED)
-            options = switch.for_another_face(options)
-
-
-def test_dropped_lights_are_there_for_a_dropped_face(files: Files, plain: Path, lit: Path) -> None:
-    mine, sky = files.write("mine.toml", SUN.format(1)), files.sky("sky.exr", 1.0)
-    for before in (plain, lit):
-        switch = dropped(before, SceneOptions())
-        first = switch.label
-        switch.use(mine)
-        for mesh in (plain, lit):
-            after = dropped(mesh, switch.for_another_face(SceneOptions()))
-            assert after.label == "mine" and sorted(after.names) == ["mine", *SHIPPED]
-        switch.next()
-        assert switch.label == first
-        switch.use_environment(sky)
-        for mesh, label in ((plain, "studio"), (lit, OWN)):
-            after = dropped(mesh, switch.for_another_face(SceneOptions()))
-            assert after.label == f"{label} + sky.exr" and after.environment == sky
-            assert sorted(name for name in after.names if name != OWN) == ["mine", *SHIPPED]
+    assert (
+        switch.label == "the face's own"
+        and shows.scene.lights == LightRig((PointLight(),))
+        and shows.scene.environment is None
+    )
 
 
 def test_which_there_are() -> None:

@@ -1,0 +1,92 @@
+"""One face after the other in the demo's window: what stays as it is, and what draws them."""
+
+import sys
+import time
+from pathlib import Path
+
+from app.network.weights import WeightSet
+from app.passes.scene_layout import MAX_TEXTURES
+from tests.scene.foreign_head import write_foreign_head
+from tests.scene.glb_writer import Glb
+from tests.window.drag import drag
+from tests.window.hand import Hand, wait_for
+from tests.window.test_demo import Demo, demo, write_textured_cards
+
+# The demo, but F1 prints what is drawn.
+TELLING = """
+import sys
+from app.main import main
+from app.viewer import Viewer
+
+def state(viewer):
+    drawn = viewer._renderer
+    scene = drawn.scene
+    light, turn = scene.lights.lights[0], scene.environment and scene.environment.rotation
+    seen = f"{scene.camera.position} {scene.bounds().round(3).tolist()}"
+    return f"light {light} {turn} how {drawn.mode} {drawn.split:.2f} {drawn.antialias_motion} seen {seen} end"
+
+Viewer.help = state
+sys.exit(main())
+"""
+COMMAND = (sys.executable, "-c", TELLING)
+
+
+def state(running: Demo) -> tuple[str, str, str]:
+    """The light, how the picture is drawn, and what is seen from where."""
+    before = running.said("stdout").count("end\n")
+
+    def told() -> bool:
+        running.press("F1")  # which nobody hears while a face is loaded
+        time.sleep(0.2)
+        return running.said("stdout").count("end\n") > before
+
+    wait_for(told, "the state")
+    light, _, rest = running.said("stdout").splitlines()[-1].partition(" how ")
+    how, _, seen = rest.partition(" seen ")
+    return light, how, seen
+
+
+def test_another_face_in_the_same_light(display: str, hand: Hand, tmp_path: Path) -> None:
+    """And a face that cannot be drawn comes back as it was."""
+    glb, many = Glb().with_lamp(), tmp_path / "many.glb"
+    glb.header["nodes"][0]["translation"] = [-0.1, -0.1, 0.0]  # where the head is
+    lit = glb.write(tmp_path / "lit.glb")
+    write_textured_cards(many, MAX_TEXTURES + 1)
+    with demo(display, hand, tmp_path, "--size", "64x48", "--mode", "reference", command=COMMAND) as running:
+        running.find()
+        running.shows("studio")
+        first = state(running)
+        running.press("Left", "plus", "e", "a", "bracketleft", "s")
+        running.shows("split")
+        light, how, seen = state(running)
+        assert light != first[0] and how == "split 0.48 False"
+        drag(display, running.window, [many])
+        wait_for(lambda: "The face before comes back." in running.said("stderr"), "what is too much of it")
+        running.shows("studio")
+        assert state(running) == (light, how, seen)
+        drag(display, running.window, [lit])
+        wait_for(lambda: state(running)[2] != seen, "another face")
+        running.shows("studio")
+        assert state(running)[:2] == (light, how)
+        running.press("Escape")
+        assert running.ends() == 0
+
+
+def test_weights_that_are_dropped_with_a_face(display: str, hand: Hand, tmp_path: Path) -> None:
+    """Those that cannot be used leave it to the networks that suit it; others draw it."""
+    faces = [tmp_path / "first.obj", tmp_path / "second.obj"]
+    for face in faces:
+        write_foreign_head(face)
+    other, empty = tmp_path / "other", tmp_path / "empty"
+    WeightSet.untrained((32, 8, 15)).save(other)
+    empty.mkdir()
+    with demo(display, hand, tmp_path, "--size", "64x48") as running:
+        running.find()
+        running.shows("default")
+        drag(display, running.window, [faces[0], empty])
+        running.shows("any-uv")
+        wait_for(lambda: "The picture stays with any-uv." in running.said("stderr"), "what is wrong with them")
+        drag(display, running.window, [other, faces[1]])
+        running.shows("other")
+        running.press("Escape")
+        assert running.ends() == 0

@@ -1,0 +1,64 @@
+"""Files that are dropped onto the window go where they belong; without GPU and screen."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.pictures import write_exr
+from tests.window.test_viewer import FakeWindow, nothing, run
+
+
+def test_dropped_files_go_where_they_belong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Between two frames; a face ends the run, and the rest stays for the next."""
+    names = ("sun.toml", "sky.EXR", "face.glb", "moon.toml")
+
+    def drop(window: Any) -> None:
+        window.input.drop([Path(name) for name in names])
+        assert capsys.readouterr().err == ""
+
+    def end(window: Any) -> None:
+        window.closing = True
+
+    window: Any = FakeWindow(*nothing(3), drop, *nothing(3), end)
+    run(monkeypatch, window)
+    said = capsys.readouterr().err
+    assert not window.closing and window.viewer.dropped_face == Path("face.glb")
+    assert "sun.toml" in said and "moon.toml" in said and said.count("The light stays as it is.") == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "face", "said"),
+    [
+        (("head.mtl", "head.OBJ", "skin.png"), "head.OBJ", ""),
+        (("b.bin", "b.gltf", "a.glb", "c.ply"), "b.gltf", "bungyo: warning: 3 faces were dropped; b.gltf is shown.\n"),
+        (("skin.png", "head.mtl"), None, "bungyo: error: skin.png, head.mtl: what can be dropped is a face (.glb, "),
+        (tuple("abcde"), None, "bungyo: error: a, b, c, d, ...: what can be dropped is a face (.glb, "),
+        ((), None, ""),
+    ],
+)
+def test_files_that_are_dropped_together(
+    names: tuple[str, ...],
+    face: str | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What a mesh's materials are in is no face, nor is it in the way of one."""
+    window: Any = FakeWindow(lambda window: window.input.drop([Path(name) for name in names]), *nothing(3))
+    run(monkeypatch, window)
+    assert window.viewer.dropped_face == (face and Path(face))
+    err = capsys.readouterr().err
+    assert err.startswith(said) and err.count("\n") == bool(said)
+
+
+def test_surroundings_that_are_dropped_with_a_set_up_light_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sky, lights = tmp_path / "sky.exr", tmp_path / "sun.toml"
+    write_exr(sky, {"": np.ones((4, 8, 3), np.float32)})
+    lights.write_text("")
+    window = FakeWindow(lambda window: window.input.drop([sky, lights]), *nothing(3))
+    run(monkeypatch, window)
+    assert " - sun + sky.exr - " in window.title
