@@ -150,10 +150,10 @@ class LightSwitch:
     def for_another_face(self, options: SceneOptions) -> SceneOptions:
         """Return options with the set-up that is shown if its light `is_chosen`, and all others to be gone through.
 
-        Without a choice, a face comes in its own light, or else in the default one.
+        Without a choice, a face comes in its own light, or else in the default one. Files that are gone are left out.
         """
         chosen = self._files[self._shown] if self.is_chosen(options) else None
-        others = tuple(file for file in self.files if file is not None and file != chosen)
+        others = tuple(file for file in self.files if file is not None and file != chosen and file.is_file())
         return replace(options, lights=chosen, other_lights=others, environment=self.environment)
 
     def is_chosen(self, options: SceneOptions) -> bool:

@@ -163,6 +163,15 @@ def test_a_file_that_is_written_while_a_face_is_loaded_shows_at_once(plain: Path
     assert irradiance(faces.shows) == 3.0
 
 
+def test_a_set_up_that_is_gone_is_not_in_the_way_of_another_face(plain: Path, files: Files) -> None:
+    paths = [files.write(f"{name}.toml", SUN.format(1)) for name in "abc"]
+    faces = Faces(plain, SceneOptions(lights=paths[0], other_lights=tuple(paths[1:])))
+    paths[0].unlink()
+    paths[1].unlink()
+    faces.drop(plain)
+    assert faces.switch.names == ("a", "c") and irradiance(faces.shows) == 1.0
+
+
 def test_lamps_that_were_set_by_hand_follow_a_face_elsewhere(tmp_path: Path, plain: Path) -> None:
     """To another head in the same place they keep theirs; so do those of a set-up as it is, wherever the head is."""
 
