@@ -9,6 +9,7 @@ import click
 
 from app.controls import Controls
 from app.errors import BungyoError, InputError
+from app.file_times import Watch
 from app.gpu import CommandBuffer, Device, Swapchain
 from app.interruption import uninterrupted
 from app.light_switch import LightSwitch
@@ -48,9 +49,11 @@ class Viewer:
         lights: the light set-ups to go through.
         on_shown: called with the mode of every picture that has been handed to the window.
         options: what the scene was opened with; a screenshot says so.
+        mesh: the file of the face that is drawn.
 
     Attributes:
         dropped_face: a mesh file that somebody has dropped onto the window, which is for another renderer to draw.
+        mesh_written: whether `mesh` has been written anew, which is for another renderer as well.
     """
 
     def __init__(
@@ -63,11 +66,13 @@ class Viewer:
         lights: LightSwitch,
         on_shown: Callable[[str], object] = _take_no_notice,
         options: SceneOptions | None = None,
+        mesh: Watch | None = None,
     ) -> None:
         self._window, self._device, self._renderer, self._out = window, device, renderer, out
         self._weights, self._lights, self._on_shown = weights, lights, on_shown
-        self._options = options or SceneOptions()
+        self._options, self._mesh = options or SceneOptions(), mesh
         self.dropped_face: Path | None = None
+        self.mesh_written = False
         self._drops: list[list[Path]] = []  # that have not been looked at yet
         self._controls = Controls(renderer, MODES)
         self._milliseconds = 0.0
@@ -79,11 +84,13 @@ class Viewer:
         window.input = self
 
     def run(self, frames: int | None = None) -> None:
-        """Draw until the window is closed, `frames` frames have been shown, or a face has been dropped onto it."""
-        shown, self.dropped_face = 0, None
+        """Draw until the window is closed, `frames` frames have been shown, or another renderer has to go on."""
+        shown, self.dropped_face, self.mesh_written = 0, None, False
         while not self._window.closing and shown != frames:
             self._take_drops()
-            if self.dropped_face is not None:
+            if self.dropped_face is None and self._mesh is not None:
+                self.mesh_written = self._mesh.look()
+            if self.dropped_face is not None or self.mesh_written:
                 return
             self._lights.update()
             self._weights.update()

@@ -10,6 +10,7 @@ import click
 
 from app.commands.options import debug_option, scene_options
 from app.errors import BungyoError, InputError
+from app.file_times import Watch, written
 from app.layout_check import check_layout, choose_weights
 from app.open_renderer import load_scene, needs_rays, open_device, open_renderer, picture_size
 from app.scene_options import SceneOptions
@@ -17,9 +18,10 @@ from app.weight_sets import DEFAULT_WEIGHTS, load_weights, weight_sets
 
 if TYPE_CHECKING:
     from app.gpu import Device
-    from app.light_switch import AsRead
+    from app.light_switch import AsRead, LightSwitch
     from app.network.weights import WeightSet
     from app.renderer import Renderer
+    from app.scene.camera import Camera
     from app.scene.model import Scene
     from app.window import Window
 
@@ -54,8 +56,8 @@ def demo(scene: SceneOptions, out: Path, frames: int | None) -> None:
     """Show the face in a window; F1 there lists the keys.
 
     Other faces, light set-ups, surroundings and networks can be dropped onto
-    it. What is saved while it is shown, a light set-up or networks, is shown
-    anew.
+    it. What is saved while it is shown, a mesh, a light set-up or networks, is
+    shown anew.
 
     Without a display it draws the main modes into files instead.
     """
@@ -86,7 +88,7 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
         stack.enter_context(glfw_ready())  # a device for windows asks it what it needs
         device = stack.enter_context(open_device(options, window=True, raytracing=needs_rays(options)))
         window = stack.enter_context(Window(picture_size(options, device), "bungyo"))
-        face: _Face | None = _Face(options)
+        face: _Face | None = _Face(options, written(_mesh(options)))
         before: _Face | None = None  # to come back to if a dropped one cannot be drawn
         with suppress(_ClosedWhileLoading):
             while face is not None:
@@ -111,19 +113,29 @@ class _Face:
 
     Args:
         options: what it is and what draws it.
-        scene: the same, if it has been loaded.
+        written: when its mesh had been, as it was read.
+        scene: the same, if it has been loaded, from where it is seen first.
+        camera: from where it is seen now, if from elsewhere.
         weights: sets to ask for once it is shown: asked for before, but not there yet, and perhaps unusable.
         light, light_came_along: see LightSwitch.
         split, antialias_motion: see Renderer.
     """
 
     options: SceneOptions
+    written: int
     scene: "Scene | None" = None
+    camera: "Camera | None" = None
     weights: tuple[Path, ...] = ()
     light: "AsRead | None" = None
     light_came_along: bool = False
     split: float = 0.5
     antialias_motion: bool = True
+
+
+def _mesh(options: SceneOptions) -> Path:
+    from app.scene.assets import DEFAULT_HEAD
+
+    return options.mesh or DEFAULT_HEAD
 
 
 def _open(face: _Face, device: "Device", window: "Window") -> AbstractContextManager["Renderer"]:
@@ -143,12 +155,13 @@ def _say(window: "Window", what: str) -> None:
 def _show_face(
     face: _Face, renderer: "Renderer", window: "Window", out: Path, frames: int | None
 ) -> tuple[_Face | None, _Face | None]:
-    """Show a face until the window is closed, or until another one has been dropped onto it.
+    """Show a face until the window is closed, another one has been dropped onto it, or its file has been written anew.
 
     Returns:
         The face as it was shown last, and the other one, to go on with; None without another one.
     """
     from app.light_switch import LightSwitch, set_ups
+    from app.scene.portrait import portrait
     from app.viewer import Viewer
     from app.weight_switch import WeightSwitch
 
@@ -169,27 +182,56 @@ def _show_face(
         stack.callback(switch.close)
         for path in face.weights:
             switch.use(path)
-        viewer = stack.enter_context(Viewer(window, renderer.device, renderer, out, switch, lights, options=options))
+        mesh = Watch(_mesh(options), face.written)
+        viewer = stack.enter_context(
+            Viewer(window, renderer.device, renderer, out, switch, lights, options=options, mesh=mesh)
+        )
+        if face.camera is not None:  # from now on, so that Home leads to the first view
+            renderer.scene = renderer.scene.with_camera(face.camera)
         while True:
             viewer.run(frames)
-            if viewer.dropped_face is None:
+            if viewer.dropped_face is None and not viewer.mesh_written:
                 return None, None
-            _say(window, f"loading {viewer.dropped_face.name}")
+            _say(window, f"loading {(viewer.dropped_face or mesh.file).name}")
             now = replace(lights.for_another_face(options), mode=renderer.mode, size=renderer.size)
             if options.weights is not None or switch.sets != sets:  # else the next face gets those that suit it
                 now = replace(now, weights=switch.sets[0], other_weights=switch.sets[1:])
-            another = replace(now, mesh=viewer.dropped_face, face=())
-            chosen = lights.is_chosen(options)
+            shown = _Face(
+                now,
+                mesh.seen,
+                renderer.scene.with_camera(portrait(renderer.scene, renderer.size[0] / renderer.size[1])),
+                renderer.scene.camera,
+                switch.pending,
+                lights.read,
+                lights.came_along,
+                renderer.split,
+                renderer.antialias_motion,
+            )
+            light = lights if lights.is_chosen(options) else None
             try:
-                scene = load_scene(another, renderer.size, lit_as=renderer.scene if chosen else None)
-                scene = lights.on(scene) if chosen else scene
+                return shown, _next_face(shown, viewer.dropped_face, light, renderer.size)
             except InputError as error:
                 click.echo(f"bungyo: error: {error.message} The face stays as it is.", err=True)
-                continue
-            light, split, antialias = lights.read, renderer.split, renderer.antialias_motion
-            shown = _Face(now, renderer.scene, switch.pending, light, lights.came_along, split, antialias)
-            new = replace(shown, options=another, scene=scene, light=light if chosen else None, light_came_along=chosen)
-            return shown, new
+
+
+def _next_face(shown: _Face, dropped: Path | None, light: "LightSwitch | None", size: tuple[int, int]) -> _Face:
+    """Load a face that has been dropped, to be seen from its front; or the shown one anew, to be seen as it is.
+
+    Args:
+        shown: the one before.
+        dropped: a mesh file.
+        light: whose light it comes in; None: in its own, or the default one.
+        size: of the picture.
+
+    Raises:
+        InputError: its file cannot be used.
+    """
+    face = replace(shown, light=shown.light if light else None)
+    if dropped is not None:
+        options = replace(shown.options, mesh=dropped, face=())
+        face = replace(face, options=options, written=written(dropped), camera=None, light_came_along=bool(light))
+    scene = load_scene(face.options, size, lit_as=shown.scene if light else None)
+    return replace(face, scene=light.on(scene) if light else scene)
 
 
 class _ClosedWhileLoading(Exception):

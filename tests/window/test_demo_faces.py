@@ -72,6 +72,38 @@ def test_another_face_in_the_same_light(display: str, hand: Hand, tmp_path: Path
         assert running.ends() == 0
 
 
+def test_a_mesh_that_is_saved_while_it_is_shown(display: str, hand: Hand, tmp_path: Path) -> None:
+    """Seen from where it was, by the same networks, in the same light; half of a file costs a sentence."""
+    mesh = write_foreign_head(tmp_path / "mine.obj", eyes=True)
+    other, half = write_foreign_head(tmp_path / "other.obj", eyes=True, scale=1.2), tmp_path / "half.obj"
+    half.write_bytes(other.read_bytes()[:700])
+    options = ("--size", "64x48", "--mesh", str(mesh), "--face", "head", "--weights", "default", "--weights", "any-uv")
+    with demo(display, hand, tmp_path, *options, command=COMMAND) as running:
+        running.find()
+        running.shows("default")
+        running.press("w", "Left", "e", "a", "bracketleft", "s")
+        running.shows("any-uv")
+        hand.do("mousemove", "--window", running.window, "32", "24")
+        hand.do("mousedown", "1", "mousemove_relative", "9", "4", "mouseup", "1")
+        running.shows("split")
+        before = state(running)
+
+        half.replace(mesh)
+        wait_for(lambda: "The face stays as it is." in running.said("stderr"), "what is wrong with half of it")
+        assert state(running) == before
+        other.replace(mesh)
+        wait_for(lambda: state(running)[2] != before[2], "the new shape")
+        running.shows("any-uv")
+        light, how, seen = state(running)
+        place, box = before[2].split("[", 1)
+        assert (light, how) == before[:2] and seen.startswith(place) and box not in seen
+        running.press("Home")
+        wait_for(lambda: not state(running)[2].startswith(place), "the first view")
+        running.press("Escape")
+        assert running.ends() == 0
+        assert running.said("stderr").count("bungyo: error: ") == 1
+
+
 def test_weights_that_are_dropped_with_a_face(display: str, hand: Hand, tmp_path: Path) -> None:
     """Those that cannot be used leave it to the networks that suit it; others draw it."""
     faces = [tmp_path / "first.obj", tmp_path / "second.obj"]

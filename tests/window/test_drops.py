@@ -1,11 +1,14 @@
 """Files that are dropped onto the window go where they belong; without GPU and screen."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from app.file_times import Watch, written
 from app.pictures import write_exr
 from tests.window.test_viewer import FakeWindow, nothing, run
 
@@ -53,6 +56,36 @@ def test_files_that_are_dropped_together(
     assert window.viewer.dropped_face == (face and Path(face))
     err = capsys.readouterr().err
     assert err.startswith(said) and err.count("\n") == bool(said)
+
+
+def test_a_mesh_that_is_written_anew_ends_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not while it is gone; and of a mesh that is dropped at the same time, that one is next."""
+    file = tmp_path / "head.obj"
+
+    def write(time: int) -> Callable[[Any], None]:
+        def event(_: Any) -> None:
+            file.touch()
+            os.utime(file, (time, time))
+
+        return event
+
+    write(1)(None)
+    mesh = Watch(file, written(file))
+    window: Any = FakeWindow(*nothing(3), lambda _: file.unlink(), *nothing(3))
+    run(monkeypatch, window, mesh=mesh)
+    assert window.closing and not window.viewer.mesh_written
+    for time in (2, 3):
+        window = FakeWindow(*nothing(3), write(time), *nothing(3))
+        run(monkeypatch, window, mesh=mesh)
+        assert not window.closing and window.viewer.mesh_written and window.viewer.dropped_face is None
+
+    def drop(window: Any) -> None:
+        write(4)(window)
+        window.input.drop([tmp_path / "other.obj"])
+
+    window = FakeWindow(drop, *nothing(3))
+    run(monkeypatch, window, mesh=mesh)
+    assert not window.viewer.mesh_written and window.viewer.dropped_face == tmp_path / "other.obj"
 
 
 def test_surroundings_that_are_dropped_with_a_set_up_light_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

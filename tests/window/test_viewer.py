@@ -12,6 +12,7 @@ import pytest
 from app import viewer as viewer_module
 from app.controls import Controls
 from app.errors import InputError
+from app.file_times import Watch
 from app.gpu import DeviceLost
 from app.light_switch import LightSwitch
 from app.passes.progressive_reference import must_interleave
@@ -138,6 +139,7 @@ def run(
     frames: int | None = None,
     out: Path = Path("out"),
     kind: str = "cpu",
+    mesh: Watch | None = None,
 ) -> tuple[FakeRenderer, FakeSwapchain]:
     """The viewer on fakes, until the script or the frames are over."""
     monkeypatch.setattr(viewer_module, "Swapchain", FakeSwapchain)
@@ -149,7 +151,7 @@ def run(
     shown: Any = window
     switch = WeightSwitch(anything, [Path("weights/default")], lambda _: pytest.fail("nothing to load"), lambda: None)
     lights = LightSwitch(anything, [Path("studio.toml"), Path("lamp.toml")])
-    with closing(switch), Viewer(shown, device, anything, out, switch, lights) as viewer:
+    with closing(switch), Viewer(shown, device, anything, out, switch, lights, mesh=mesh) as viewer:
         swapchain: Any = viewer._swapchain
         window.swapchain, window.renderer, window.viewer = swapchain, renderer, viewer  # type: ignore[attr-defined]
         viewer.run(frames)
