@@ -82,7 +82,8 @@ Examples:
 @click.option(
     "--tune",
     is_flag=True,
-    help="Time all ways to write the tile network's shader, and keep the quickest for this device; nothing else.",
+    help="Time all ways to write the tile network's shader for the widths of --weights, and keep the quickest for this"
+    " device; nothing else.",
 )
 @device_option
 @debug_option

@@ -206,15 +206,16 @@ def _subject(several: bool) -> tuple[Callable[[Command], Command], ...]:
             "--lights",
             type=_FILE,
             multiple=several,
-            metavar="FILE",
-            help=f"Light set-up, a TOML file like assets/lights/studio.toml{more('L')}.",
+            metavar="FILE|NAME",
+            help=f"Light set-up: a TOML file, or the name of one in assets/lights{more('L')}.",
         ),
         click.option(
             "--env",
             "environment",
             type=_FILE,
-            metavar="FILE",
-            help="Environment map (.exr, .hdr) in place of the set-up's.",
+            metavar="FILE|NAME",
+            help="Environment map in place of the set-up's: a file (.exr, .hdr), or the name of one in"
+            " assets/environments.",
         ),
         click.option(
             "--exposure",

@@ -116,7 +116,7 @@ class Teachers(Widths):
 @click.option(
     "--learning-curve",
     is_flag=True,
-    help="Train on an eighth, a quarter and half of the people as well, and say what twice as many would bring.",
+    help="Train on an eighth, a quarter, half and all of the people as well, and say what twice as many would bring.",
 )
 @engine_options(
     engine="Who trains the experts: this process, or Ray workers",

@@ -74,7 +74,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("specular", 3, "GGX reflection of lights and surroundings, shadowed", _RADIANCE, 0, 4, light=True),
     Feature("light_direction", 3, "first moment of all light, times albedo / pi", _RADIANCE, -4, 4, "head", True),
     Feature("thickness", 1, "tanh(mean thickness / 20 mm), in many directions inwards", "1", 0, 1),
-    Feature("transmission", 3, "albedo * light through thin parts / pi", _RADIANCE, 0, 4, light=True),
+    Feature("transmission", 3, "0.75 * albedo * light through thin parts / pi", _RADIANCE, 0, 4, light=True),
     Feature("ambient_visibility", 1, "fraction of the hemisphere that is open", "1", 0, 1),
 )
 

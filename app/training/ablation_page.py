@@ -183,7 +183,9 @@ def _legend(scores: Mapping[str, Scores], costs: Costs | str) -> str:
         "nothing. The G-buffer's are every frame, with the look-ups into the cache.",
         "In one sample a point of the face traces a ray towards each light (shadows, for everything that shines), two "
         "for the environment and the light of other skin (the second gives `ambient_visibility`), and one inwards "
-        "(`thickness`, `transmission`). By count, not by time, the thin parts are one ray of (lights + 3).",
+        "(`thickness`, `transmission`). Where the second finds what is not face (hair, eyes, teeth), one more goes "
+        "from there to one of the lights. By count, not by time, the thin parts are one ray of (lights + 3), there of "
+        "(lights + 4).",
         "**Dropped**: the network sees 0 for it and has nothing of it to mix the picture from. Its unit of light is "
         "the sum of the light features that are left: the renderer's own `light_scale` would tell of what is missing.",
     ]
