@@ -62,6 +62,7 @@ def save_screenshot(drawn: Drawn, options: SceneOptions, weights: Path, folder: 
         words += ["--face", name]
     words += ["--lights", light, "--weights", weights, "--mode", drawn.mode]
     words += ["--gbuffer", options.gbuffer] if options.gbuffer else []
+    words += ["--light-samples", options.light_samples] if options.light_samples != SceneOptions.light_samples else []
     words += ["--size", "{}x{}".format(*drawn.size), *_view(drawn.scene, drawn.size)]
     words += ["--spp", SAMPLES, "--out", path.with_stem(f"{path.stem}_fine")]
     return path, shlex.join(str(word) for word in words)

@@ -5,7 +5,7 @@
 
 layout(push_constant, scalar) uniform PushConstants { MapPush push; };
 
-#if SURFACES
+#if PLACES
 layout(location = 0) out vec3 position;
 layout(location = 1) out vec3 normal;
 layout(location = 2) out vec2 uv;
@@ -16,7 +16,7 @@ void main()
 {
     Vertex v = load_vertex(uint(gl_VertexIndex));
     gl_Position = map_position(views[push.view], v.position);
-#if SURFACES
+#if PLACES
     position = v.position;
     normal = v.normal;
     uv = v.uv;

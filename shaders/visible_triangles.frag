@@ -3,6 +3,7 @@
 #if CUT
 #include "random.glsl"
 #include "scene.glsl"
+#include "cut_out.glsl"
 #endif
 
 #include "visible_triangles.glsl"
@@ -29,10 +30,10 @@ float threshold()
 void main()
 {
 #if CUT
-    float opacity = push.opacity;
-    int albedo_map = load_material(parts[push.part].material).albedo_map;
-    if (albedo_map >= 0) opacity *= texture(textures[nonuniformEXT(albedo_map)], vec2(uv.x, 1.0 - uv.y)).a;
-    if (push.blended != 0u ? threshold() >= opacity : opacity < push.alpha_cutoff) discard;
+    Material m = load_material(parts[push.part].material);
+    float alpha = 1.0;
+    if (m.albedo_map >= 0) alpha = texture(textures[nonuniformEXT(m.albedo_map)], vec2(uv.x, 1.0 - uv.y)).a;
+    if (!is_there(m, alpha, threshold())) discard;
 #endif
     shown = uvec2(push.part, triangle);
 }

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal, TypeAlias, get_args
 
-from app.gpu import CommandBuffer, Device, HitGroup, Image, Pipeline
+from app.gpu import CommandBuffer, Device, Image, Pipeline
 from app.network.schema import TILE, TILE_PIXELS, VECTORS, glsl, tile_grid
 from app.passes.face_depth import FaceDepth
 from app.passes.light_cache import LightCache
@@ -50,14 +50,16 @@ class GBuffer(Owner):
             self._face: FaceDepth | VisibleTriangles
             if self._traced:
                 self._face = self.own(FaceDepth(device, scene, width, height))
-                make = partial(device.raytracing_pipeline, "gbuffer.rgen", ["miss.rmiss"], [HitGroup("hit.rchit")])
+                make = partial(device.raytracing_pipeline, "gbuffer.rgen", ["miss.rmiss"])
             else:
                 self._face = self.own(
                     VisibleTriangles(device, scene, width, height, face_triangles, name="face triangles")
                 )
                 make = partial(device.compute_pipeline, "gbuffer.comp", full_subgroups=True)
             includes = {**VISIBLE_TRIANGLES_INCLUDES, **cache.includes, "features.glsl": glsl()}
-            self._pipeline = self.own(ScenePipeline(make, scene, self._resources, includes=includes))
+            self._pipeline = self.own(
+                ScenePipeline(make, scene, self._resources, includes=includes, traces=self._traced)
+            )
 
     def _resources(self) -> Resources:
         return {

@@ -96,17 +96,11 @@ class LightMaps(Owner):
     ) -> None:
         super().__init__()
         self._device, self._samples, self._gathered = device, samples, gathered
-        includes = {**includes, "light_views.glsl": light_view_declarations()}
+        self._includes = {**includes, "light_views.glsl": light_view_declarations()}
 
         def looking(shader: str, push: Struct) -> ScenePipeline:
             make = partial(device.compute_pipeline, shader)
-            return self.own(ScenePipeline(make, scene, self._looked_into, push=push, includes=includes))
-
-        def drawing(fragment: str, backs: int, colors: list[str]) -> ScenePipeline:
-            shaders = ("light_map.vert", fragment)
-            make = partial(device.graphics_pipeline, *shaders, color_formats=colors, depth_format="d32", cull="none")
-            defines = {"SURFACES": len(colors), "BACKS": backs}
-            return self.own(ScenePipeline(make, scene, self._shown, push=MAP_PUSH, defines=defines, includes=includes))
+            return self.own(ScenePipeline(make, scene, self._looked_into, push=push, includes=self._includes))
 
         with self.building():
             self._sampler = self.own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
@@ -118,14 +112,39 @@ class LightMaps(Owner):
             self._choose_views(scene)
             self._choose = looking("light_views.comp", VIEWS_PUSH)
             self._gather = looking("light_cache.comp", GATHER_PUSH)
-            self._depth_only = drawing("face_depth.frag", 0, [])
-            self._fronts, self._backs = (drawing("light_map.frag", backs, ["rg32u"]) for backs in (0, 1))
+            self._drawn: dict[tuple[bool, bool, bool], ScenePipeline] = {}
+            self._draws(scene)
 
     def bind(self, scene: SceneBuffers) -> None:
         """Gather this scene's light from now on, into what the cache has now. Commands recorded before are stale."""
         self._choose_views(scene)
-        for pipeline in (self._choose, self._gather, self._depth_only, self._fronts, self._backs):
+        for pipeline in (self._choose, self._gather, *self._drawn.values()):
             pipeline.bind(scene)
+        self._draws(scene)
+
+    def _draws(self, scene: SceneBuffers) -> None:
+        """Make what draws the scene's parts: (surfaces, backs, cut_out) of what is wanted of them, and they are."""
+        kinds = [(False, False), (True, False)]
+        wanted = [(*kind, cut_out) for kind in kinds for cut_out in (False, scene.has_cut_parts)]
+        for kind in dict.fromkeys([*wanted, (True, True, False)]):
+            if kind not in self._drawn:
+                self._drawn[kind] = self._drawing(scene, *kind)
+
+    def _drawing(self, scene: SceneBuffers, surfaces: bool, backs: bool, cut_out: bool) -> ScenePipeline:
+        fragment = "light_map.frag" if surfaces or cut_out else "face_depth.frag"
+        make = partial(
+            self._device.graphics_pipeline,
+            "light_map.vert",
+            fragment,
+            color_formats=["rg32u"] if surfaces else [],
+            depth_format="d32",
+            cull="none",
+        )
+        flags = {"SURFACES": surfaces, "BACKS": backs, "CUT": cut_out, "PLACES": surfaces or cut_out}
+        defines = {name: int(flag) for name, flag in flags.items()}
+        return self.own(
+            ScenePipeline(make, scene, self._shown, push=MAP_PUSH, defines=defines, includes=self._includes)
+        )
 
     def _choose_views(self, scene: SceneBuffers) -> None:
         """How many views of which kind the scene wants, and what they show."""
@@ -172,22 +191,29 @@ class LightMaps(Owner):
 
     def _draw_maps(self, command: CommandBuffer, view: int, *, surfaces: bool) -> None:
         """Draw what the view shows; with `surfaces` also which places of which colour these are, and backs."""
-        first = self._fronts if surfaces else self._depth_only
-        shown = [(_MAPS.index("FIRST"), first, self._solid)]
+        shown = [(_MAPS.index("FIRST"), False, self._solid)]
         if self._hair:
-            shown.append((_MAPS.index("SPARSE_HAIR"), first, self._hair))
+            shown.append((_MAPS.index("SPARSE_HAIR"), False, self._hair))
         if surfaces:
-            shown.append((_MAPS.index("BACKS"), self._backs, self._face))
-        for index, pipeline, parts in shown:
+            shown.append((_MAPS.index("BACKS"), True, self._face))
+        for index, backs, parts in shown:
             color = [self._surfaces[index]] if surfaces else []
             with command.rendering(color=color, depth=self._depths[index], clear_depth=1.0):
-                pipeline.use(command)
-                command.index_buffer(pipeline.scene.indices)
-                for part in parts:
-                    push = np.zeros((), MAP_PUSH.dtype)
-                    push["view"], push["part"] = view, part
-                    command.push(push)
-                    pipeline.scene.draw_part(command, part)
+                for cut_out in (False, True):
+                    self._draw_parts(command, view, parts, (surfaces, backs, cut_out))
+
+    def _draw_parts(self, command: CommandBuffer, view: int, parts: list[int], kind: tuple[bool, bool, bool]) -> None:
+        scene = self._choose.scene
+        chosen = [part for part in parts if scene.parts[part].cut_out == kind[-1]]
+        if not chosen:
+            return
+        self._drawn[kind].use(command)
+        command.index_buffer(scene.indices)
+        for part in chosen:
+            push = np.zeros((), MAP_PUSH.dtype)
+            push["view"], push["part"] = view, part
+            command.push(push)
+            scene.draw_part(command, part)
 
 
 def _framing(scene: SceneBuffers) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from app.gpu import CommandBuffer, Device, HitGroup
+from app.gpu import CommandBuffer, Device
 from app.passes.light_cache_layout import PARTS
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
@@ -31,9 +31,9 @@ class LightRays(Owner):
         self, device: Device, scene: SceneBuffers, includes: Mapping[str, str], gathered: Callable[[], Resources]
     ) -> None:
         super().__init__()
-        make = partial(device.raytracing_pipeline, "light_cache.rgen", ["miss.rmiss"], [HitGroup("hit.rchit")])
+        make = partial(device.raytracing_pipeline, "light_cache.rgen", ["miss.rmiss"])
         with self.building():
-            self._pipeline = self.own(ScenePipeline(make, scene, gathered, includes=includes))
+            self._pipeline = self.own(ScenePipeline(make, scene, gathered, includes=includes, traces=True))
 
     def bind(self, scene: SceneBuffers) -> None:
         """Gather this scene's light from now on, into what the cache has now. Commands recorded before are stale."""

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gpu import Buffer, CommandBuffer, Device, HitGroup, Struct
+from app.gpu import Buffer, CommandBuffer, Device, Struct
 from app.network.schema import TILE, tile_grid
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
@@ -125,11 +125,13 @@ class Reference(Owner):
 
     def _make_pipeline(self, scene: SceneBuffers) -> ScenePipeline:
         device = self.device
-        make = partial(device.raytracing_pipeline, "reference.rgen", ["miss.rmiss"], [HitGroup("hit.rchit")])
+        make = partial(device.raytracing_pipeline, "reference.rgen", ["miss.rmiss"])
         defines = {**self._defines, "CLEAR_PARTS": int(_has_clear_parts(scene))}
         includes = {"reference_push.glsl": PUSH.glsl}
         return self.own(
-            ScenePipeline(make, scene, self._resources, push=PUSH, defines=defines, includes=includes, whole_map=True)
+            ScenePipeline(
+                make, scene, self._resources, push=PUSH, defines=defines, includes=includes, traces=True, whole_map=True
+            )
         )
 
     def set_tiles(self, tiles: Sequence[int] | NDArray[np.integer] | None) -> None:

@@ -45,7 +45,7 @@ from app.scene.closed import hides_back_sides
 from app.scene.environment import LUMINANCE
 from app.scene.even_layout import even_uvs
 from app.scene.medium import MIN_BOUNDARY_IOR
-from app.scene.model import Part, Scene, Texture
+from app.scene.model import Material, Part, Scene, Texture
 
 
 class SceneBuffers(Owner):
@@ -280,10 +280,15 @@ class SceneBuffers(Owner):
         return self._pixels is not None
 
     @cached_property
+    def has_cut_parts(self) -> bool:
+        """Whether rays have to ask what they meet whether it is there."""
+        return any(part.cut_out for part in self.parts)
+
+    @cached_property
     def shows_back_sides(self) -> list[bool]:
         """Of every part but faces, whether one may see triangles of it from behind: sheets, and what is cut."""
         return [
-            not part.face and (part.material.alpha_mode != "opaque" or not hides_back_sides(mesh))
+            part.cut_out or (not part.face and not hides_back_sides(mesh))
             for part, mesh in zip(self.parts, self.meshes, strict=True)
         ]
 
@@ -305,7 +310,7 @@ class SceneBuffers(Owner):
         record["transmission"] = m.transmission
         record["subsurface"], record["normal_scale"] = m.subsurface, m.normal_scale
         record["mean_free_path"] = np.array(m.mean_free_path) * 1e-3
-        record["emission"] = m.emission
+        record["emission"], record["cut"] = m.emission, _cut(m)
         sizes = [max(t.size) for t in (m.albedo_map, m.normal_map, m.roughness_map) if t is not None]
         record["texture_size"] = sizes[0] if sizes else 1.0
         record["albedo_map"] = self._texture(m.albedo_map)
@@ -356,3 +361,10 @@ def _fill_camera(camera: Camera, width: int, height: int) -> NDArray[Any]:
     frame["size"] = width, height
     frame["tiles_x"] = tile_grid(width, height)[0]
     return frame
+
+
+def _cut(material: Material) -> float:
+    """`cut` of MATERIAL: the map's alpha times the opacity is compared with the cut-off, or with chance."""
+    if material.alpha_mode == "blend":
+        return -max(material.opacity, 1e-9)
+    return material.alpha_cutoff / material.opacity if material.opacity > 0.0 else 2.0 * material.alpha_cutoff

@@ -45,6 +45,7 @@ MATERIAL = Struct(
         ("roughness_map", "int"),  # the same as normal_map: in its fourth channel; otherwise in the first
         ("normal_map", "int"),
         ("dielectric", "uint"),  # where its table starts in the dielectrics
+        ("cut", "float"),  # of what is cut out: alpha at least; negative: minus what alpha is multiplied with
     ],
     multiple=16,
 )

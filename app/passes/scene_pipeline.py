@@ -6,6 +6,7 @@ from typing import TypeAlias
 from app.gpu import Binding, Buffer, CommandBuffer, Image, Pipeline, Struct
 from app.gpu.bindings import BindingKind, Texture
 from app.passes.owner import Owner
+from app.passes.scene_acceleration import HITS
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import FIRST_PASS_SLOT, SCENE_INCLUDES
 
@@ -21,14 +22,17 @@ def _nothing() -> Resources:
 class ScenePipeline(Owner):
     """Binds the scene's slots and, after them, what the shaders read and write besides.
 
+    Its shaders know as CUT_PARTS whether parts of the scene are cut out.
+
     Args:
         make: what makes the pipeline once it gets the bindings, `push`, `defines` and `includes`: of an open device's
-            `compute_pipeline`, `graphics_pipeline` or `raytracing_pipeline` all but these. Its shaders include
-            "scene.glsl".
+            `compute_pipeline` or `graphics_pipeline` all but these, of `raytracing_pipeline` all but these and, first
+            of all, the hits. Its shaders include "scene.glsl".
         scene: the scene on the GPU.
         resources: tells what else is bound, by name, whenever the scene is: NAME's slot is SLOT_NAME in the shaders.
             Names, their order and the lengths of arrays stay as they were first. The resources stay the caller's.
         push, defines, includes: as for these methods.
+        traces: whether it is a ray-tracing pipeline.
         whole_map: whether the shaders see the lamps of an environment map in the map, not as lights.
 
     Attributes:
@@ -44,29 +48,41 @@ class ScenePipeline(Owner):
         push: Struct | None = None,
         defines: Mapping[str, str | int] | None = None,
         includes: Mapping[str, str] | None = None,
+        traces: bool = False,
         whole_map: bool = False,
     ) -> None:
         super().__init__()
-        self._resources, self._whole_map = resources, whole_map
+        self._make, self._traces, self._resources, self._whole_map = make, traces, resources, whole_map
         first = resources()
         self._slots = {name: FIRST_PASS_SLOT + i for i, name in enumerate(first)}
-        own = [_binding(self._slots[name], name, resource) for name, resource in first.items()]
+        self._own_slots = [_binding(self._slots[name], name, resource) for name, resource in first.items()]
+        slots = {f"SLOT_{name}": slot for name, slot in self._slots.items()}
+        self._push, self._defines, self._includes = push, {**slots, **(defines or {})}, includes or {}
         with self.building():
-            self._pipeline = self.own(
-                make(
-                    [*scene.bindings(), *own],
-                    push=push,
-                    defines={**{f"SLOT_{name}": slot for name, slot in self._slots.items()}, **(defines or {})},
-                    includes={**SCENE_INCLUDES, **(includes or {})},
-                )
-            )
+            self._pipeline = self._compile(scene)
             self._bound = self.own(Owner())
+            self.scene = scene
             self.bind(scene)
+
+    def _compile(self, scene: SceneBuffers) -> Pipeline:
+        hits = [HITS[: 1 + scene.has_cut_parts]] if self._traces else []
+        return self.own(
+            self._make(
+                *hits,
+                [*scene.bindings(), *self._own_slots],
+                push=self._push,
+                defines={"CUT_PARTS": int(scene.has_cut_parts), **self._defines},
+                includes={**SCENE_INCLUDES, **self._includes},
+            )
+        )
 
     def bind(self, scene: SceneBuffers) -> None:
         """Bind what stands in all slots now, of this scene from now on. Commands recorded before are stale."""
-        self.scene = scene
         self._bound.close()
+        if scene.has_cut_parts != self.scene.has_cut_parts:
+            self.let_go(self._pipeline).close()
+            self._pipeline = self._compile(scene)
+        self.scene = scene
         own = {self._slots[name]: resource for name, resource in self._resources().items()}
         self._set = self._bound.own(self._pipeline.bind({**scene.resources(whole_map=self._whole_map), **own}))
 

@@ -15,17 +15,11 @@ from app.passes.scene_acceleration import group_mask
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import MASK_FACE
 from app.passes.scene_pipeline import ScenePipeline
-from app.scene.model import Part
 
 NO_PART = 0xFFFF_FFFF  # where there is none
 PUSH = Struct(
     "VisibleTrianglesPush",
-    [
-        ("part", "uint"),
-        ("blended", "uint"),  # whether it leaves out a share of its pixels
-        ("opacity", "float"),
-        ("alpha_cutoff", "float"),  # less opaque than this is left out, where it is not blended
-    ],
+    [("part", "uint")],
 )
 VISIBLE_TRIANGLES_INCLUDES = {"visible_triangles.glsl": f"#define NO_PART {NO_PART:#x}u\n{PUSH.glsl}\n"}
 
@@ -80,7 +74,7 @@ class VisibleTriangles(Owner):
 
     def _choose_parts(self, scene: SceneBuffers) -> None:
         self._parts = self._choose(scene)
-        if True not in self._pipelines and any(_is_cut(scene.parts[index]) for index in self._parts):
+        if True not in self._pipelines and any(scene.parts[index].cut_out for index in self._parts):
             self._pipelines[True] = self._make_pipeline(scene, cut=True)
 
     def _make_pipeline(self, scene: SceneBuffers, *, cut: bool) -> ScenePipeline:
@@ -99,14 +93,12 @@ class VisibleTriangles(Owner):
             for cut, pipeline in self._pipelines.items():
                 pipeline.use(command)
                 for index, one_sided in self._parts.items():
-                    if _is_cut(pipeline.scene.parts[index]) == cut:
+                    if pipeline.scene.parts[index].cut_out == cut:
                         self._draw(command, pipeline.scene, index, one_sided)
 
     def _draw(self, command: CommandBuffer, scene: SceneBuffers, index: int, one_sided: bool) -> None:
-        material = scene.parts[index].material
         push = np.zeros((), PUSH.dtype)
-        push["part"], push["blended"] = index, material.alpha_mode == "blend"
-        push["opacity"], push["alpha_cutoff"] = material.opacity, material.alpha_cutoff
+        push["part"] = index
         command.push(push)
         command.cull(back=one_sided)
         command.draw(3 * len(scene.meshes[index].triangles), first=int(scene.first_indices[index]))
@@ -115,8 +107,3 @@ class VisibleTriangles(Owner):
 def face_triangles(scene: SceneBuffers) -> dict[int, bool]:
     """What VisibleTriangles is to choose to show the face: from both sides. What is clear shows the face behind it."""
     return {index: False for index, part in enumerate(scene.parts) if group_mask(part) == MASK_FACE}
-
-
-def _is_cut(part: Part) -> bool:
-    """Whether some of it is left out. Faces are drawn whole."""
-    return not part.face and part.material.alpha_mode != "opaque"

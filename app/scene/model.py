@@ -231,6 +231,11 @@ class Part:
         object.__setattr__(self, "transform", affine(self.transform))
 
     @property
+    def cut_out(self) -> bool:
+        """Whether some of it is left out, as its material's opacity says. Faces are drawn whole."""
+        return not self.face and self.material.alpha_mode != "opaque"
+
+    @property
     def sparse_hair(self) -> bool:
         """Whether these are brows, lashes or a beard, as names say: hair too sparse to shade the skin noticeably."""
         return not self.face and _SPARSE_HAIR.search(f"{self.name} {self.material.name}") is not None

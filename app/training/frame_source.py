@@ -282,6 +282,8 @@ def _description(scene: Scene) -> dict[str, Any]:
                 arrays.append(value.pixels)
             else:
                 numbers.append(value)
+        if part.cut_out:  # rays used to meet all of it
+            numbers.append("rays pass what is cut out")
         digest.update(repr(numbers).encode())
         for array in arrays:
             digest.update(np.ascontiguousarray(array).data)

@@ -4,6 +4,10 @@
 
 #if RAYS
 layout(set = 0, binding = SLOT_TLAS) uniform accelerationStructureEXT scene_tlas;
+#if CUT_PARTS
+#include "cut_out.glsl"
+layout(set = 0, binding = SLOT_PRIMITIVES, scalar) readonly buffer Primitives { Primitive primitives[]; };
+#endif
 #endif
 
 const float SKIN = 0.4 / PI; // what skin sends of the light that arrives
@@ -45,9 +49,16 @@ vec3 lights_mirrored(Polish p, Lobe lobe, Gathered gathered)
 bool is_open(vec3 origin, vec3 direction, float far)
 {
     rayQueryEXT query;
-    rayQueryInitializeEXT(query, scene_tlas, gl_RayFlagsTerminateOnFirstHitEXT | gl_RayFlagsOpaqueEXT, MASK_ALL & ~MASK_CLEAR,
-        origin, 0.0, direction, far);
-    while (rayQueryProceedEXT(query)) {}
+    uint flags = gl_RayFlagsTerminateOnFirstHitEXT | (CUT_PARTS != 0 ? gl_RayFlagsNoneEXT : gl_RayFlagsOpaqueEXT);
+    rayQueryInitializeEXT(query, scene_tlas, flags, MASK_ALL & ~MASK_CLEAR, origin, 0.0, direction, far);
+    while (rayQueryProceedEXT(query)) {
+#if CUT_PARTS
+        uint primitive = rayQueryGetIntersectionInstanceCustomIndexEXT(query, false) + rayQueryGetIntersectionPrimitiveIndexEXT(query, false);
+        vec2 barycentric = rayQueryGetIntersectionBarycentricsEXT(query, false);
+        if (is_met(primitives[primitive].part, primitives[primitive].triangle, barycentric, direction, pcg_hash(frame.sample_index ^ floatBitsToUint(origin.x))))
+            rayQueryConfirmIntersectionEXT(query);
+#endif
+    }
     return rayQueryGetIntersectionTypeEXT(query, true) == gl_RayQueryCommittedIntersectionNoneEXT;
 }
 #endif

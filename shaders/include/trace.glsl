@@ -2,6 +2,13 @@
 
 layout(set = 0, binding = SLOT_TLAS) uniform accelerationStructureEXT scene_tlas;
 
+// What rays are asked to do: where nothing is cut out, not to ask what they meet whether it is there.
+#if CUT_PARTS
+const uint RAYS_MEET = gl_RayFlagsNoneEXT;
+#else
+const uint RAYS_MEET = gl_RayFlagsOpaqueEXT;
+#endif
+
 struct Hit {
     float t;            // negative: nothing was hit
     uint part;
@@ -11,6 +18,13 @@ struct Hit {
 
 layout(location = 0) rayPayloadEXT Hit hit;
 
+// Before a ray that may meet what is cut out: chance decides anew about what is blended, by what is given here.
+void salt_ray(uint salt)
+{
+#if CUT_PARTS
+    hit.part = salt;
+#endif
+}
 
 // A start just outside the surface. A hit point is off by a few units in the last place of its largest coordinate
 // (6e-8 relative); 20 micrometres at the scale of a head is far above that and far below a mean free path.

@@ -27,6 +27,7 @@ from app.passes.tile_variant import OVERRIDE, candidates
 from app.renderer import Renderer
 from app.scene.default import default_scene
 from app.weight_sets import load_weights
+from tests.passes.veil import with_veil
 
 CHIPS = ("navi31", "navi21", "vega10")
 ICD_FOLDERS = ("/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d")
@@ -261,7 +262,8 @@ def _here() -> list[dict[str, Any]]:
     with Device.open(raytracing=None, extensions=[_EXTENSION]) as gpu:
         scene = default_scene(lights="rim", aspect=SIZE[0] / SIZE[1])
         for kind in ("trace", "raster") if gpu.raytracing else ("raster",):
-            Renderer(gpu, scene, weights, SIZE, gbuffer=kind).close()
+            for shown in (scene, with_veil(scene)):
+                Renderer(gpu, shown, weights, SIZE, gbuffer=kind).close()
         shaders, listener.shaders = listener.shaders, []
         for variant in candidates(gpu.info, weights.layers):
             network_pipeline.compile_network(gpu, weights.layers, "rgba16f", variant).close()

@@ -23,6 +23,7 @@ from app.passes import network_pipeline, tile_variant
 from app.passes.tile_hash import TileHash
 from app.renderer import Renderer
 from app.scene.default import default_scene
+from tests.passes.veil import with_veil
 
 ROOT = Path(__file__).parents[2]
 READ_BY_ADDRESS = ("tile_network.comp", "bench_layer.comp")  # in 64 bits at once where a CPU has those
@@ -151,10 +152,11 @@ def test_every_shader_needs_what_is_switched_on(gpu: Device) -> None:
     weights = WeightSet.load(ROOT / "weights" / "default")
     edge = schema.TILE
     with recorded() as without_rays, Device.open(gpu.info.index, raytracing=False) as plain:
-        Renderer(plain, scene, weights, (64, 64)).close()
+        Renderer(plain, with_veil(scene), weights, (64, 64)).close()
     with recorded() as with_rays, ExitStack() as kept:
         keep = kept.enter_context
         keep(Renderer(gpu, scene, weights, (64, 64)))
+        keep(Renderer(gpu, with_veil(scene), weights, (64, 64)))
         radiance = keep(gpu.image(edge, edge, "rgba16f"))
         kernels = random_kernels(widths(32, 2))
         picture = np.zeros((edge, edge, schema.CHANNELS), np.float32)

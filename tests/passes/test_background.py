@@ -417,7 +417,7 @@ class TestAlpha:
         leaf = self._leaf(opacity=0.3, alpha_mode="blend")
         frames = 16
         blended = draw(gpu, a_scene(WALL, leaf), frames)[24:40, 24:40, 0]
-        # Its shadow is that of an opaque leaf: compare with the wall in the shadow of a leaf that is not seen.
+        # Its shadow falls elsewhere.
         unseen = draw(gpu, a_scene(WALL, self._leaf(opacity=0.0, alpha_mode="blend")))[24:40, 24:40, 0]
         shares = blended / unseen.mean()
         at_random = math.sqrt(0.3 * 0.7 / frames)  # what a pixel would be off by

@@ -1,0 +1,107 @@
+"""Opacity, as rays and depth maps meet it: what light passes a part that is cut out, and what is seen through it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.gpu import Device
+from app.network.weights import WeightSet
+from app.renderer import Renderer
+from app.scene.camera import Camera
+from app.scene.lights import DirectionalLight, LightRig
+from app.scene.model import Material, Part, Scene, Texture
+from app.scene.primitives import quad
+from tests.passes.veil import with_veil
+
+SIZE = (48, 48)
+# Texels of which those on the right are there.
+HALF = np.zeros((32, 32, 4), np.uint8)
+HALF[:, 16:, 3] = 255
+SUN = LightRig((DirectionalLight((0.0, 0.0, -1.0), irradiance=np.pi, angular_radius=0.0),))
+
+Devices = Callable[[bool], Device]
+
+
+@pytest.fixture
+def devices(gpu: Device, device_without_rays: Device) -> Devices:
+    return lambda rays: gpu if rays else device_without_rays
+
+
+def wall() -> Scene:
+    """A wall in the sun, seen from below the veil that hangs before it."""
+    square = quad(edge_u=(0.3, 0.0, 0.0), edge_v=(0.0, 0.3, 0.0))
+    part = Part("wall", square, Material("wall", (0.5, 0.5, 0.5)), face=True)
+    camera = Camera(position=(0.0, -0.35, 0.45), target=(0.0, 0.0, 0.0))
+    return Scene((part,), SUN, None, camera)
+
+
+def lit(device: Device, scene: Scene, weights: WeightSet, mode: str) -> NDArray[np.float32]:
+    """Light on the wall, as the features or the reference have it: (H, W)."""
+    with Renderer(device, scene, weights, SIZE, cache_size=64, cache_samples=32) as renderer:
+        if mode == "reference":
+            renderer.mode = mode
+            for _ in range(64):
+                renderer.render()
+            return renderer.read_radiance()[..., 1]
+        renderer.settle_lights()
+        renderer.render()
+        return renderer.read_aov("diffuse")[..., 1]
+
+
+def middle(picture: NDArray[np.float32], side: int = 0) -> float:
+    """The mean around the middle of the picture, or of what lies beside it on the left (-1) or right (1)."""
+    x = SIZE[0] // 2 + 8 * side
+    return float(picture[SIZE[1] // 2 - 2 : SIZE[1] // 2 + 2, x - 2 : x + 2].mean())
+
+
+@pytest.mark.parametrize(("mode", "rays"), [("neural", True), ("neural", False), ("reference", True)])
+@pytest.mark.parametrize("opacity", [0.0, 0.3, 1.0])
+def test_shadows_are_as_dark_as_what_is_blended(
+    devices: Devices, weights: WeightSet, mode: str, rays: bool, opacity: float
+) -> None:
+    device = devices(rays)
+    bare = middle(lit(device, wall(), weights, mode))
+    veiled = middle(lit(device, with_veil(wall(), opacity=opacity), weights, mode))
+    noise = 4.0 * np.sqrt(opacity * (1.0 - opacity) / (32 * 16))  # of so many looks, each at another place
+    assert veiled / bare == pytest.approx(1.0 - opacity, abs=0.01 + noise)
+
+
+@pytest.mark.parametrize(("mode", "rays"), [("neural", True), ("neural", False), ("reference", True)])
+def test_shadows_have_holes_where_a_map_is_cut(devices: Devices, weights: WeightSet, mode: str, rays: bool) -> None:
+    device = devices(rays)
+    bare = lit(device, wall(), weights, mode)
+    for mode_of_alpha in ("mask", "blend"):
+        options: dict[str, Any] = {"alpha_mode": mode_of_alpha, "opacity": 1.0}
+        cut = lit(device, with_veil(wall(), albedo_map=Texture(HALF), **options), weights, mode)
+        assert middle(cut, -1) == pytest.approx(middle(bare, -1), rel=0.02)
+        assert middle(cut, 1) < 0.02 * middle(bare, 1)
+    faint: dict[str, Any] = {"alpha_mode": "mask", "opacity": 0.4}  # less than the cut-off of a half
+    none = lit(device, with_veil(wall(), albedo_map=Texture(HALF), **faint), weights, mode)
+    assert middle(none, 1) == pytest.approx(middle(bare, 1), rel=0.02)
+
+
+def test_the_reference_sees_through_it(gpu: Device, weights: WeightSet) -> None:
+    """What is behind, times the share that is not there: the veil itself is black."""
+    face = wall()
+    front = Scene(face.parts, face.lights, None, Camera(position=(0.0, 0.0, 1.2), target=(0.0, 0.0, 0.0)))
+    shares = {}
+    for opacity in (0.0, 0.5, 1.0):
+        scene = with_veil(front, opacity=opacity)
+        picture = lit(gpu, scene, weights, "reference")
+        shares[opacity] = middle(picture)
+    # The half that lets the view through also lets half of the sun through.
+    assert shares[1.0] == 0.0
+    assert shares[0.5] == pytest.approx(0.25 * shares[0.0], rel=0.1)
+
+
+def test_a_face_is_drawn_whole(gpu: Device, weights: WeightSet) -> None:
+    """Whatever opacity its material has: files of faces often have a map whose alpha means something else."""
+    part = wall().parts[0]
+    for mode in ("neural", "reference"):
+        unseen = replace(part, material=replace(part.material, opacity=0.0, alpha_mode="blend"))
+        one, other = (lit(gpu, replace(wall(), parts=(each,)), weights, mode) for each in (part, unseen))
+        np.testing.assert_array_equal(one, other)

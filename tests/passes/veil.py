@@ -1,0 +1,15 @@
+"""A part that is cut out, before a scene's face."""
+
+from dataclasses import replace
+from typing import Any
+
+from app.scene.model import Material, Part, Scene
+from app.scene.primitives import quad
+
+
+def with_veil(scene: Scene, **material: Any) -> Scene:
+    """The scene with a black quad half a metre before the middle of its face; by default half of it is there."""
+    x, y, z = scene.bounds(face_only=True).mean(axis=0).tolist()
+    options: dict[str, Any] = {"albedo": (0.0, 0.0, 0.0), "ior": 1.0, "opacity": 0.5, "alpha_mode": "blend"} | material
+    veil = quad((x, y, z + 0.5), (0.1, 0.0, 0.0), (0.0, 0.1, 0.0))
+    return replace(scene, parts=(*scene.parts, Part("veil", veil, Material("veil", **options))))
