@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from app.scene.avatar import hair_color
+from app.scene.avatar import curls, hair_color
 from app.scene.avatar.hair_distance import SkinDistance
 from app.scene.avatar.hair_roots import Mask, Roots
 from app.scene.avatar.hairline import growing, part_line, parted, reach
 from app.scene.avatar.person import Person
-from app.scene.avatar.strands import Strands, tangents
+from app.scene.avatar.strands import Strands, tangents, triangles
 from app.scene.checks import F64
 from app.scene.model import normalized
 
@@ -22,15 +22,18 @@ _CLEARANCE = 4e-4  # metres between skin and hair
 
 @dataclass(frozen=True)
 class Budget:
-    """What a kind of hair is made of: strands at density 1, points a strand, width in metres."""
+    """What a kind of hair is made of: strands at density 1, points a strand, width in metres, whether it is wound."""
 
     strands: int
     points: int
     width: float
+    curled: bool = False
 
 
 CROPPED, SHORT = Budget(14000, 3, 0.45e-3), Budget(9500, 4, 0.80e-3)
-LONG, WAVY, COILED = Budget(5600, 11, 1.15e-3), Budget(4500, 14, 1.20e-3), Budget(5500, 12, 0.85e-3)
+LONG, WAVY = Budget(5600, 11, 1.15e-3), Budget(4500, 14, 1.20e-3)
+_CURLS, _SHORT_CURLS = 115_000, 55_000  # triangles at density 1; the second of short hair that curls loosely
+_TIGHT = 0.5  # hair.curl
 _CROPPED_TO, _SHORT_TO = 0.011, 0.045  # metres
 _FULL = 0.9  # share of the table's roots that bear hair on a head without any baldness
 
@@ -57,15 +60,17 @@ class _Plan:
 
 
 def budget(person: Person) -> Budget:
-    """Which kind of hair the dials ask for: waves and coils need more points, cropped hair more strands."""
+    """Which kind of hair the dials ask for: waves and curls need more points, cropped hair more strands."""
     long, curl = reach(person), person["hair.curl"]
     if long < _CROPPED_TO:
         return CROPPED
-    if curl >= 0.5:
-        return COILED
+    if curl >= curls.FROM:
+        points = curls.points(long, curl)
+        strands = (_SHORT_CURLS if long < _SHORT_TO and curl < _TIGHT else _CURLS) // triangles(points)
+        return Budget(strands, points, 1.0e-3 * (4000 / strands) ** 0.5, curled=True)
     if long < _SHORT_TO:
         return SHORT
-    return WAVY if max(person["hair.wave"], 2.0 * curl) > 0.4 else LONG
+    return WAVY if person["hair.wave"] > 0.4 else LONG
 
 
 def strands(person: Person, roots: Roots, skin: SkinDistance) -> Strands | None:
@@ -80,11 +85,14 @@ def strands(person: Person, roots: Roots, skin: SkinDistance) -> Strands | None:
     roots, strong = roots[chosen], strong[chosen]
     rng = person.rng("hair.strands")
     plan = _plan(person, roots, strong, rng)
-    points = _comb(person, roots, plan, skin, kind.points)
+    points = _comb(person, roots, plan, skin, curls.COMBED if kind.curled else kind.points)
     ragged = rng.normal(0.0, 1.0, len(roots))
     points = _cut(points, np.where(plan.fringe, BROWS + 0.002 * ragged, FLOOR + 0.006 * ragged))
-    points = _styled(person, points, skin, rng)
-    points[:, 1:] = skin.pushed_out(points[:, 1:], _CLEARANCE)
+    if kind.curled:
+        points = curls.resampled(points, _spacing(curls.COMBED), kind.points)
+    points = _styled(person, points, skin, rng, kind.curled)
+    # Ribbons of coils are as often turned on edge as flat on the skin.
+    points[:, 1:] = skin.pushed_out(points[:, 1:], _CLEARANCE + (0.25 * kind.width if kind.curled else 0.0))
     _, outward = skin.sample(points)
     t = np.linspace(0.0, 1.0, kind.points)
     taper = np.interp(t, [0.0, 0.6, 1.0], [1.0, 0.9, 0.25])
@@ -120,8 +128,7 @@ def _plan(person: Person, roots: Roots, strong: F64, rng: np.random.Generator) -
 def _comb(person: Person, roots: Roots, plan: _Plan, skin: SkinDistance, points: int) -> F64:
     """Let strands grow over the head step by step: (S,points,3)."""
     curl, swept, long, by_parting = person["hair.curl"], person["hair.swept"], reach(person), parted(person)
-    steps = np.linspace(0.5, 1.5, points - 1)
-    steps /= steps.sum()
+    steps = _spacing(points)
     obedient = 0.35 + 0.65 * min(1.0, long / 0.05)  # short hair keeps the direction that it leaves the skin in
     position, direction = roots.positions - 1e-4 * roots.normals, roots.normals
     arc = np.zeros(len(roots))
@@ -149,6 +156,13 @@ def _comb(person: Person, roots: Roots, plan: _Plan, skin: SkinDistance, points:
         arc = arc + step
         line.append(position)
     return np.stack(line, axis=1)
+
+
+def _spacing(points: int) -> F64:
+    """Shares (points-1,) of a strand's length that its segments have as it is combed: short ones at the root."""
+    steps = np.linspace(0.5, 1.5, points - 1)
+    steps /= steps.sum()
+    return steps
 
 
 def _flow(p: F64, plan: _Plan, swept: float, by_parting: float) -> F64:
@@ -193,7 +207,7 @@ def _cut(points: F64, floor: F64) -> F64:
     return shortened
 
 
-def _styled(person: Person, points: F64, skin: SkinDistance, rng: np.random.Generator) -> F64:
+def _styled(person: Person, points: F64, skin: SkinDistance, rng: np.random.Generator, curled: bool) -> F64:
     """Draw strands together into locks, and bend them into waves and coils."""
     wave, curl = person["hair.wave"], person["hair.curl"]
     count, rings = len(points), points.shape[1]
@@ -221,15 +235,18 @@ def _styled(person: Person, points: F64, skin: SkinDistance, rng: np.random.Gene
     away = np.clip(arc - 0.02, 0.0, 0.25)[..., None]
     points = points + away * (0.030 * drift[:, None, :1] * side + 0.015 * np.abs(drift[:, None, 1:]) * outward)
 
-    # Waves and coils shorter than a few segments would be zigzags; that is wanted of tight coils only.
+    # Waves shorter than a few segments would be zigzags.
     phase = rng.uniform(0.0, 2.0 * np.pi, leaders)[lock]
     own_phase = rng.uniform(0.0, 2.0 * np.pi, count)
     period = np.maximum(0.055 * rng.normal(1.0, 0.08, leaders)[lock], 3.6 * segment)
     turn = 2.0 * np.pi * arc / period[:, None] + (phase + 0.1 * own_phase)[:, None]
     result = points + bend(0.0075 * wave * (1.0 - curl) * np.clip(arc / 0.05, 0.0, 1.0), turn, 0.6)
-    pitch = np.maximum(0.030 - 0.016 * curl, np.interp(curl, [0.4, 0.7], [3.6, 3.0]) * segment)
-    coil = 2.0 * np.pi * arc / pitch[:, None] + (phase + 0.15 * own_phase)[:, None]
-    result += bend(0.0042 * min(1.0, 1.6 * curl) * np.clip(arc / 0.012, 0.0, 1.0), coil, 1.0)
+    at_root = phase + 0.15 * own_phase
+    if curled:
+        result = curls.wound(result, lock, at_root, curl, person.rng("hair.curls"))
+    else:
+        coil = 2.0 * np.pi * arc / np.maximum(curls.pitch(curl), 3.6 * segment)[:, None] + at_root[:, None]
+        result += bend(0.0042 * min(1.0, 1.6 * curl) * np.clip(arc / 0.012, 0.0, 1.0), coil, 1.0)
     # Every hair goes a little its own way, most of all at the tip; a few stand off.
     stray = 0.6 * rng.normal(0.0, 1.0, (count, 1)) ** 2
     messy = (0.0005 + 0.0010 * curl) * (1.0 + stray) * np.clip(arc / 0.04, 0.0, 1.5)

@@ -37,8 +37,13 @@ def tangents(points: F64) -> F64:
     return normalized(np.gradient(points, axis=1))
 
 
+def triangles(points: int) -> int:
+    """How many a ribbon of so many points has."""
+    return 2 * (points - 2) + 1
+
+
 def ribbons(strands: Strands) -> Mesh:
-    """Flat ribbons, two vertices at each point but the last: 2 (K - 2) + 1 triangles a strand."""
+    """Flat ribbons, two vertices at each point but the last: `triangles(K)` a strand."""
     points, outward = strands.points, strands.outward
     count, rings = points.shape[:2]
     along = tangents(points)

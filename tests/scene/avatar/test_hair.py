@@ -14,7 +14,7 @@ from app.scene.avatar.hair_distance import SkinDistance
 from app.scene.avatar.hair_roots import Roots, places, roots
 from app.scene.avatar.head_shape import HeadShape
 from app.scene.avatar.person import Person
-from app.scene.avatar.strands import Strands
+from app.scene.avatar.strands import Strands, ribbons
 from app.scene.meshes import load_mesh
 from app.scene.model import Mesh, Part
 
@@ -24,12 +24,14 @@ STYLES: dict[str, dict[str, float]] = {
     "long": {"hair.length": 0.95, "hair.volume": 1.0},
     "wavy": {"hair.length": 0.8, "hair.wave": 1.0},
     "coils": {"hair.length": 0.45, "hair.curl": 1.0},
+    "curls": {"hair.length": 0.35, "hair.curl": 0.4},
+    "long curls": {"hair.length": 0.8, "hair.curl": 0.4},
     "fringe": {"hair.length": 0.6, "hair.fringe": 1.0},
     "back": {"hair.length": 0.5, "hair.swept": 1.0},
     "beard": {"hair.length": 0.0, "beard.density": 1.0, "beard.length": 0.7},
     "stubble": {"hair.length": 0.2, "hair.recession": 0.8, "beard.density": 1.0},
 }
-SHORT = ("cropped", "short", "stubble")
+SHORT = ("cropped", "short", "curls", "stubble")
 
 
 @cache
@@ -70,6 +72,13 @@ def grown(values: Mapping[str, float]) -> Strands:
 
 def lengths(strands: Strands) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(np.diff(strands.points, axis=1), axis=2).sum(axis=1))
+
+
+def corners(strands: Strands) -> NDArray[np.float64]:
+    """(S,K-2) degrees by which strands turn at their points."""
+    segments = np.diff(strands.points, axis=1)
+    segments /= np.linalg.norm(segments, axis=2, keepdims=True)
+    return np.asarray(np.degrees(np.arccos(np.clip((segments[:, 1:] * segments[:, :-1]).sum(axis=2), -1.0, 1.0))))
 
 
 def part(parts: tuple[Part, ...], name: str) -> Part:
@@ -170,6 +179,23 @@ def test_volume_lifts() -> None:
         return float(np.median(distance().sample(points)[0]))
 
     assert height(1.0) > height(0.0) + 0.003
+
+
+@pytest.mark.parametrize("curl", [0.3, 0.6, 1.0])
+@pytest.mark.parametrize("length", [0.3, 0.45, 0.7])
+def test_curls_are_round(curl: float, length: float) -> None:
+    """Strands turn, and without corners that would show."""
+    turned = corners(grown({"hair.length": length, "hair.curl": curl}))
+    straight = corners(grown({"hair.length": length, "hair.curl": 0.0, "hair.wave": 0.0}))
+    assert np.median(turned.sum(axis=1)) > max(90.0, 2.0 * np.median(straight.sum(axis=1)))
+    assert np.quantile(turned, 0.9) < 57.0
+
+
+def test_longer_coils_have_more_points_and_no_more_triangles() -> None:
+    short, long = (grown({"hair.length": length, "hair.curl": 1.0}) for length in (0.3, 0.5))
+    assert long.points.shape[1] > 1.5 * short.points.shape[1]
+    assert len(ribbons(long).triangles) == pytest.approx(len(ribbons(short).triangles), rel=0.01)
+    assert long.width.max() > 1.2 * short.width.max()  # fewer strands are to cover as much
 
 
 def test_fade_crops_the_sides_only() -> None:

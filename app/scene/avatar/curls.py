@@ -1,0 +1,76 @@
+"""Curls: strands of as many points as make coils round, and as few strands as keep the triangles few."""
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from app.scene.avatar.hair_roots import Ints
+from app.scene.avatar.strands import tangents
+from app.scene.checks import F64
+from app.scene.model import normalized
+
+FROM = 0.2  # hair.curl from which hair is made so; below, coils are thinner than 3 mm
+COMBED = 12  # points of a strand before it is wound
+_A_TURN = 7.0  # segments; with fewer, coils are polygons whose corners show
+_FEWEST, _MOST = 9, 28  # points of a strand
+_MEAN = 0.7  # of the longest strand: strands are of unequal length, and those of the sides are shorter
+_WIDEST = 0.007  # metres from an axis at most, about
+
+
+def pitch(curl: float) -> float:
+    """Metres along a strand that a turn takes where there are points enough."""
+    return 0.030 - 0.016 * curl
+
+
+def points(long: float, curl: float) -> int:
+    """How many points strands need that are `long` metres."""
+    return int(np.clip(1 + np.ceil(_A_TURN * _MEAN * long / pitch(curl)), _FEWEST, _MOST))
+
+
+def resampled(lines: F64, spacing: F64, count: int) -> F64:
+    """Smooth lines (S,count,3) of equal segments through lines (S,K,3) whose segments go as `spacing` (K-1,)."""
+    knots = np.concatenate([[0.0], np.cumsum(spacing)]) / spacing.sum()
+    weights = CubicSpline(knots, np.eye(len(knots)))(np.linspace(0.0, 1.0, count))
+    return np.asarray(np.einsum("nk,skd->snd", weights, lines))
+
+
+def wound(axes: F64, lock: Ints, phase: F64, curl: float, rng: np.random.Generator) -> F64:
+    """Wind strands around lines.
+
+    Args:
+        axes: (S,K,3) the lines, of equal segments.
+        lock: (S,) which lock a strand belongs to. Those of a lock turn the same way, about as far from their axes.
+        phase: (S,) radians at the root.
+        curl: the person's, from FROM.
+        rng: decides what differs from lock to lock.
+    """
+    segments = np.linalg.norm(np.diff(axes, axis=1), axis=2)
+    arc = np.concatenate([np.zeros((len(axes), 1)), np.cumsum(segments, axis=1)], axis=1)
+    turn = np.maximum(pitch(curl), _A_TURN * segments.mean(axis=1))[:, None]
+    grown = np.clip(arc / 0.012, 0.0, 1.0)  # hair leaves the skin straight
+    # Axes bend, each its own way: coils around parallel ones would look woven.
+    bend = np.sin(2.0 * np.pi * (0.45 * arc / turn + rng.random((len(axes), 1))))
+    aside = np.minimum(0.2 * turn, 0.005) * curl**0.5 * grown * bend
+    axes = axes + aside[..., None] * rng.normal(0.0, 1.0, (len(axes), 1, 3))
+    locks = int(lock.max()) + 1
+    way = np.where(rng.random(locks) < 0.5, -1.0, 1.0)[lock, None]
+    radius = np.minimum(0.28 * turn * min(1.0, 1.6 * curl), _WIDEST)
+    radius = radius * rng.uniform(0.6, 1.1, locks)[lock, None] * grown
+    angle = way * (2.0 * np.pi * arc / turn + phase[:, None])
+    side, other = _frames(axes)
+    wound: F64 = axes + radius[..., None] * (np.sin(angle)[..., None] * side + np.cos(angle)[..., None] * other)
+    return wound
+
+
+def _frames(lines: F64) -> tuple[F64, F64]:
+    """Two unit directions (S,K,3) across lines, which turn about them as little as they can.
+
+    Directions across the head's outward one would jump where hair stands off the head, and kink the coils.
+    """
+    along = tangents(lines)
+    across = np.where(np.abs(along[:, 0, :1]) < 0.7, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    carried = []
+    for k in range(lines.shape[1]):
+        across = normalized(across - (across * along[:, k]).sum(axis=1, keepdims=True) * along[:, k])
+        carried.append(across)
+    side = np.stack(carried, axis=1)
+    return side, np.cross(side, along)
