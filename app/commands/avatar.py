@@ -1,5 +1,6 @@
 """`bungyo avatar`: people made from parameters."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ Examples:
   bungyo avatar --seed 7 --set camera.yaw=60 --set light.rim=2 --out portrait.png
   bungyo avatar --sheet 24 --seed 100 --out sheet.png      portraits of the seeds 100 to 123
   bungyo avatar --list                               every parameter with its range
+  bungyo avatar --list hair                          those with "hair" in their name or meaning
   bungyo demo --mesh person.glb
 """
 
@@ -55,7 +57,14 @@ Examples:
 @click.option(
     "--size", type=Size(), metavar="WxH", help="Size of every portrait.  [default: 512x576; on a sheet 256x288]"
 )
-@click.option("--list", "listing", is_flag=True, help="Show all parameters and stop.")
+@click.option(
+    "--list",
+    "listed",
+    is_flag=False,
+    flag_value="",
+    metavar="[WORD]",
+    help="Show all parameters, or those with WORD in their name or meaning, and stop.",
+)
 @device_option
 @debug_option
 def avatar(
@@ -66,15 +75,15 @@ def avatar(
     sheet: int | None,
     spp: int,
     size: tuple[int, int] | None,
-    listing: bool,
+    listed: str | None,
     device: str | None,
 ) -> None:
     """Make a person from named parameters, or at random, as a mesh file that `bungyo demo --mesh` draws.
 
     Without --seed it is the default person, changed by what --set says.
     """
-    if listing:
-        _list()
+    if listed is not None:
+        _list(listed)
         return
     if out is None:
         raise InputError("Say where to write with --out FILE.glb, or see --list.")
@@ -137,22 +146,33 @@ def _parse(settings: tuple[str, ...]) -> dict[str, float]:
     return values
 
 
-def _list() -> None:
+def _list(word: str) -> None:
+    from app.scene.avatar.parameters import PARAMETERS
+
+    shown = [p for p in PARAMETERS if word.lower() in f"{p.name} {p.meaning}".lower()]
+    if not shown:
+        raise InputError(f"No parameter has {word!r} in its name or meaning.", "bungyo avatar --list shows all.")
+    rows = [(p.name, f"{p.low:g} .. {p.high:g}", f"{p.default:g}", p.meaning) for p in shown]
+    if sys.stdout.isatty():
+        _print_table(rows)
+    else:  # for grep: a line each, however long
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:3]
+        for *cells, meaning in rows:
+            click.echo("  ".join([*map(str.ljust, cells, widths), meaning]))
+
+
+def _print_table(rows: list[tuple[str, str, str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
-
-    from app.scene.avatar.parameters import PARAMETERS
 
     table = Table(box=None, pad_edge=False)
     for heading in ("parameter", "range", "default"):
         table.add_column(heading, no_wrap=True)
     table.add_column("meaning")
     group = ""
-    for parameter in PARAMETERS:
-        if parameter.group != group and group:
+    for name, *cells in rows:
+        if group and not name.startswith(group):
             table.add_section()
-        group = parameter.group
-        table.add_row(
-            parameter.name, f"{parameter.low:g} .. {parameter.high:g}", f"{parameter.default:g}", parameter.meaning
-        )
+        group = name.partition(".")[0] + "."
+        table.add_row(name, *cells)
     Console().print(table)

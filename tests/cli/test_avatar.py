@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +77,37 @@ def test_portraits_on_a_sheet_have_the_size_asked_for(tmp_path: Path) -> None:
     assert inked[56:].any() and not inked[56:, middle - 2 : middle + 2].any()
 
 
-def test_list_shows_every_parameter(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_every_parameter(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["avatar", "--list"]) == 0
     said = capsys.readouterr().out
+    assert "parameter" in said and "meaning" in said
     for parameter in PARAMETERS:
         assert parameter.name in said
+
+
+def test_list_has_a_line_for_each_parameter_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["avatar", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for line, parameter in zip(lines, PARAMETERS, strict=True):
+        assert line.split()[0] == parameter.name
+        assert line.endswith(f"  {parameter.meaning}")
+    assert len({line.index(" .. ") - len(f"{p.low:g}") for line, p in zip(lines, PARAMETERS, strict=True)}) == 1
+
+
+def test_list_finds_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["avatar", "--list", "Curl"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["hair.curl"]
+    assert main(["avatar", "--list", "forehead", "--seed", "1"]) == 0  # of a name, or of a meaning
+    said = capsys.readouterr().out
+    assert "hair.fringe" in said and "shape.forehead" in said and "eyes.gaze" not in said
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--seed", "1"], "--out FILE.glb"),
+        (["--list", "tail"], "No parameter has 'tail' in its name or meaning"),
         (["--out", "x.stl"], "must end in .glb or .png"),
         (["--sheet", "2", "--out", "x.glb"], "must end in .png"),
         (["--set", "person.age=200", "--out", "x.glb"], "person.age must be 16 to 90, not 200"),
