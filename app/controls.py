@@ -13,7 +13,7 @@ from app.scene.checks import triple
 from app.scene.default import brighter
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.scene.model import Scene
-from app.scene.portrait import refitted, zoomed
+from app.scene.portrait import refitted, same_view, zoomed
 
 LIGHT_STEP = math.radians(7.5)  # a press of an arrow key
 LIGHT_MAX_PITCH = math.radians(85.0)  # straight above the head there is no left or right
@@ -97,7 +97,7 @@ class Controls:
     def fit(self, aspect: float) -> None:
         """Have the first view suit pictures of another width / height; who looks at it goes on to do so."""
         scene = self._drawn.scene
-        looks = scene.camera == self._home
+        looks = same_view(scene.camera, self._home)
         self._home = refitted(self._home, scene, aspect) if scene.parts else self._home
         if looks:
             self._move(self._home)

@@ -71,9 +71,9 @@ def numbered(path: Path, index: int) -> Path:
 
 
 def first_free(folder: Path, stem: str) -> Path:
-    """Return the first of folder/stem_0001.png, folder/stem_0002.png ... that does not exist."""
+    """Return the first of folder/stem_0001.png, folder/stem_0002.png ... that has no namesake, of whatever kind."""
     index = 1
-    while (path := numbered(folder / f"{stem}.png", index)).exists():
+    while any(folder.glob(f"{(path := numbered(folder / f'{stem}.png', index)).stem}.*")):
         index += 1
     return path
 

@@ -14,7 +14,7 @@ from app.scene.camera import Camera
 from app.scene.checks import Vec3
 from app.scene.lights import LightRig, as_toml, load_lights
 from app.scene.model import Scene
-from app.scene.portrait import portrait
+from app.scene.portrait import portrait, same_view
 from app.scene_options import SceneOptions
 
 SAMPLES = 256  # of a pixel, in the command
@@ -25,6 +25,7 @@ class Drawn(Protocol):
 
     scene: Scene
     mode: str
+    split: float
 
     @property
     def size(self) -> tuple[int, int]:
@@ -56,6 +57,8 @@ def save_screenshot(drawn: Drawn, options: SceneOptions, weights: Path, folder: 
         light = _light_file(drawn.scene, path.with_suffix(".toml"))
     except OSError as error:
         raise BungyoError(f"Cannot save a screenshot in {folder}: {error.strerror or error}.") from error
+    except UnicodeEncodeError as error:
+        raise BungyoError("The light cannot be saved beside the screenshot: its map's name is no text.") from error
     words: list[object] = ["bungyo", "render"]
     words += ["--mesh", options.mesh] if options.mesh else []
     for name in options.face:
@@ -64,6 +67,7 @@ def save_screenshot(drawn: Drawn, options: SceneOptions, weights: Path, folder: 
     words += ["--gbuffer", options.gbuffer] if options.gbuffer else []
     words += ["--light-samples", options.light_samples] if options.light_samples != SceneOptions.light_samples else []
     words += ["--size", "{}x{}".format(*drawn.size), *_view(drawn.scene, drawn.size)]
+    words += ["--split", f"{drawn.split:.6g}"] if drawn.mode == "split" else []
     words += ["--spp", SAMPLES, "--out", path.with_stem(f"{path.stem}_fine")]
     return path, shlex.join(str(word) for word in words)
 
@@ -91,7 +95,7 @@ def _as_it_is(scene: Scene) -> LightRig:
 def _view(scene: Scene, size: tuple[int, int]) -> list[str]:
     """Return the options that place the camera; none for the first view."""
     camera, first = scene.camera, portrait(scene, size[0] / size[1]) if scene.face_parts else Camera()
-    if camera == first:
+    if same_view(camera, first):
         return []
     places = ["--look-from", _place(camera.position), "--look-at", _place(camera.target)]
     return [*places, "--fov", f"{np.degrees(camera.fov_y):.6g}"]

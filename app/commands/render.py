@@ -67,6 +67,14 @@ Examples:
 @click.option("--look-at", type=Place(), help="What is in the middle of the picture, metres.  [default: the face]")
 @click.option("--look-from", type=Place(), help="Where the camera stands, metres.  [default: so that the face fits]")
 @click.option(
+    "--split",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.5,
+    show_default=True,
+    metavar="SHARE",
+    help="With --mode split: how much of the width is neural.",
+)
+@click.option(
     "--fov",
     type=click.FloatRange(1.0, 150.0),
     default=25.0,  # app.scene.camera.DEFAULT_FOV_Y
@@ -94,6 +102,7 @@ def render(
     zoom: float,
     look_at: tuple[float, float, float] | None,
     look_from: tuple[float, float, float] | None,
+    split: float,
     fov: float,
     aovs: tuple[str, ...],
 ) -> None:
@@ -126,6 +135,7 @@ def render(
             camera = camera.orbit(math.radians(yaw), math.radians(pitch))
             camera = zoomed(camera, renderer.scene, zoom, camera.fov_y)
             start = renderer.scene = renderer.scene.with_camera(camera)
+            renderer.split = split
             if gathers:
                 renderer.settle_lights()
             for frame in range(frames):

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from app.errors import InputError
 from app.scene.checks import F64, Vec3, number, triple, unit3, vec3
 
-LEAST_FOV_Y = 0.01
+LEAST_FOV_Y = math.radians(1.0)  # of a lens that zooms
 NEAR, FAR = (
     80.0,
     125.0,
@@ -71,7 +71,7 @@ class Camera:
         for name in ("position", "target"):
             object.__setattr__(self, name, vec3(getattr(self, name), f"camera {name}"))
         object.__setattr__(self, "up", unit3(self.up, "camera up"))
-        object.__setattr__(self, "fov_y", number(self.fov_y, "camera fov_y", LEAST_FOV_Y, 3.0))
+        object.__setattr__(self, "fov_y", number(self.fov_y, "camera fov_y", 0.01, 3.0))
         object.__setattr__(self, "near", number(self.near, "camera near"))
         object.__setattr__(self, "far", number(self.far, "camera far"))
         if not 0.0 < self.near < self.far:
@@ -200,14 +200,15 @@ class Camera:
     def looking(self, position: Vec3 | None, target: Vec3 | None) -> "Camera":
         """Return the camera at `position`, looking at `target`; without a position it is shifted, not turned.
 
-        near and far are set to suit the distance.
+        near and far are set to suit the distances of the target before, which is what there is to see, and of this one.
         """
         if position is None and target is None:
             return self
         looked_at = self.target if target is None else target
         stands = triple(np.array(looked_at) + self._offset()) if position is None else position
-        moved = replace(self, position=stands, target=looked_at, near=1e-9)
-        return replace(moved, near=moved.distance / NEAR, far=moved.distance * FAR)
+        ways = [math.dist(stands, looked_at), max(math.dist(stands, self.target), 1e-3 * self.distance)]
+        near, far = max(min(ways), 1e-9) / NEAR, max(ways) * FAR
+        return replace(self, position=stands, target=looked_at, near=near, far=far)
 
     def _offset(self) -> F64:
         return np.asarray(np.subtract(self.position, self.target), np.float64)

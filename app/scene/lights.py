@@ -123,8 +123,9 @@ class AreaLight:
         height: float,
         color: Vec3 = WHITE,
         radiance: float = 1.0,
+        roll: float = 0.0,
     ) -> "AreaLight":
-        """Return a level width x height rectangle (metres) at `center` that shines on `target`."""
+        """Return a width x height rectangle (metres) at `center` that shines on `target`, `roll` radians from level."""
         width = number(width, "area light: width", 1e-6, 2.0 * FURTHEST)
         height = number(height, "area light: height", 1e-6, 2.0 * FURTHEST)
         toward = np.subtract(vec3(target, "area light: target"), vec3(center, "area light: center"))
@@ -134,7 +135,9 @@ class AreaLight:
         # Straight above or below the target any side is level: take x.
         side = np.cross((0.0, 1.0, 0.0), toward)
         side = np.array([1.0, 0.0, 0.0]) if np.linalg.norm(side) < 1e-6 else side / np.linalg.norm(side)
-        u, v = side * (width / 2.0), np.cross(toward, side) * (height / 2.0)
+        above = np.cross(toward, side)
+        cos, sin = math.cos(roll), math.sin(roll)
+        u, v = (cos * side + sin * above) * (width / 2.0), (cos * above - sin * side) * (height / 2.0)
         return cls(center, tuple(u.tolist()), tuple(v.tolist()), color, radiance)
 
 
@@ -235,16 +238,18 @@ class _Point(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="
         return PointLight(self.position, self.color, self.intensity, self.radius)
 
 
-class _Area(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="area"):
+class _Area(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="area"):
     center: _Vector
     width: _Positive
     height: _Positive
     radiance: _NotNegative
     target: _Vector = (0.0, 0.0, 0.0)
     color: _Color = WHITE
+    roll_degrees: float = 0.0
 
     def build(self) -> Light:
-        return AreaLight.facing(self.center, self.target, self.width, self.height, self.color, self.radiance)
+        roll = math.radians(self.roll_degrees)
+        return AreaLight.facing(self.center, self.target, self.width, self.height, self.color, self.radiance, roll)
 
 
 class _Environment(msgspec.Struct, forbid_unknown_fields=True):
@@ -303,7 +308,7 @@ def load_lights(path: str | Path) -> LightRig:
 def as_toml(rig: LightRig) -> bytes:
     """Return the light set-up as the text of a file for `load_lights`, in any folder.
 
-    A rectangle that is not level becomes level, as set-ups know no others.
+    Parallelograms without right angles become rectangles, as set-ups know no others.
     """
     ref = rig.environment
     environment = None
@@ -322,7 +327,10 @@ def _described(light: Light) -> _Directional | _Point | _Area:
         return _Point(light.position, light.intensity, light.color, light.radius)
     target = triple(np.add(light.center, light.normal))
     width, height = 2.0 * math.hypot(*light.edge_u), 2.0 * math.hypot(*light.edge_v)
-    return _Area(light.center, width, height, light.radiance, target, light.color)
+    level = AreaLight.facing(light.center, target, width, height)
+    sine, cosine = np.dot(light.edge_u, level.edge_v) / height, np.dot(light.edge_u, level.edge_u) / width
+    roll = round(math.degrees(math.atan2(sine, cosine)), 9)
+    return _Area(light.center, width, height, light.radiance, target, light.color, roll)
 
 
 def _explain(message: str) -> str:

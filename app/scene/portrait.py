@@ -1,5 +1,7 @@
 """The camera's first view of a face, and how near it may come."""
 
+import math
+
 import numpy as np
 
 from app.scene.camera import DEFAULT_FOV_Y, Camera
@@ -22,7 +24,7 @@ def portrait(scene: Scene, aspect: float, fov_y: float = DEFAULT_FOV_Y) -> Camer
 
 def refitted(camera: Camera, scene: Scene, aspect: float) -> Camera:
     """Return a camera that shows the same from the same direction in a picture of another width / height."""
-    return camera.fit(_framed(scene), aspect)
+    return camera.fit(_framed(scene), min(max(aspect, 1e-3), 1e3))  # a window may be one pixel high
 
 
 def zoomed(camera: Camera, scene: Scene, factor: float, widest: float) -> Camera:
@@ -34,9 +36,31 @@ def zoomed(camera: Camera, scene: Scene, factor: float, widest: float) -> Camera
         factor: > 0.
         widest: field of view without a longer lens, radians.
     """
+    return camera.zoom(factor, nearest=_nearest(camera, scene), widest=widest)
+
+
+def same_view(one: Camera, other: Camera) -> bool:
+    """Return whether two cameras show the same, but for rounding."""
+    near = 1e-6 * one.distance
+    places = zip((one.position, one.target), (other.position, other.target), strict=True)
+    return all(math.dist(a, b) < near for a, b in places) and math.isclose(one.fov_y, other.fov_y, rel_tol=1e-6)
+
+
+def _nearest(camera: Camera, scene: Scene) -> float:
+    """Return how near to its target a camera may come, metres, before it meets the ball around the face."""
     low, high = scene.bounds(face_only=bool(scene.face_parts))
-    radius = 0.5 * float(np.linalg.norm(high - low))
-    return camera.zoom(factor, nearest=_ROOM * radius, widest=widest)
+    radius = _ROOM * 0.5 * float(np.linalg.norm(high - low))
+    way = np.subtract(camera.target, camera.position) / camera.distance
+    offset = np.subtract(camera.position, (low + high) / 2.0)
+    along, outside = float(offset @ way), float(offset @ offset) - radius**2
+    square = along**2 - outside
+    if outside < -0.001 * radius**2:  # inside: by a wide lens beside the face, unless by one's own will within its box
+        within = (np.array(camera.position) > low).all() and (np.array(camera.position) < high).all()
+        return 0.0 if within else camera.distance
+    if square < 0.0:
+        return 0.0
+    meets = max(-along - math.sqrt(square), 0.0)
+    return camera.distance - meets if along < 0.0 and meets < camera.distance else 0.0
 
 
 def _framed(scene: Scene) -> F64:

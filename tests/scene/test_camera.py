@@ -112,7 +112,10 @@ def test_where_coming_nearer_ends_the_lens_gets_longer() -> None:
 def test_a_camera_can_be_put_where_one_wants_it() -> None:
     here = CAMERA.looking((1.0, 2.0, 3.0), (1.0, 2.0, 2.0))
     assert (here.position, here.target, here.fov_y) == ((1.0, 2.0, 3.0), (1.0, 2.0, 2.0), CAMERA.fov_y)
-    assert [here.near, here.far] == pytest.approx([1.0 / 80.0, 125.0])
+    assert here.near == pytest.approx(1.0 / 80.0)
+    assert here.far == pytest.approx(125.0 * math.dist(here.position, CAMERA.target)), (
+        "what was looked at is still seen"
+    )
     beside = CAMERA.looking(None, (5.0, 0.0, 0.0))
     np.testing.assert_allclose(np.subtract(beside.position, beside.target), np.subtract(CAMERA.position, CAMERA.target))
     assert CAMERA.looking((9.0, 0.0, 0.0), None).target == CAMERA.target

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.controls import turned
 from app.errors import InputError
 from app.scene.assets import ASSETS, find_environment, find_lights
 from app.scene.default import load_environment
@@ -233,6 +234,8 @@ def test_a_written_set_up_is_read_as_it_was(tmp_path: Path) -> None:
         PointLight((0.1, 0.2, 1.5), (0.5, 1.0, 1.0), 0.3, 0.05),
         AreaLight.facing((-0.9, 0.9, 1.1), (0.1, 0.0, 0.0), 0.9, 0.4, (1.0, 0.5, 0.25), 8.5),
         AreaLight.facing((0.0, 2.0, 0.0), (0.0, 0.0, 0.0), 0.5, 0.25),
+        AreaLight.facing((1.0, 0.2, 0.3), (0.0, 0.5, 0.0), 0.2, 1.5, roll=2.5),
+        turned(AreaLight.facing((0.0, 2.0, 0.0), (0.0, 0.0, 0.0), 0.5, 0.25), 1.5, 0.0, np.zeros(3)),
     )
     own = tmp_path / "my map.exr"
     own.touch()
@@ -249,4 +252,21 @@ def test_a_written_set_up_is_read_as_it_was(tmp_path: Path) -> None:
             assert found.environment.intensity == ref.intensity
         for ours, theirs in zip(lights, found.lights, strict=True):
             for name, value in asdict(ours).items():
-                assert getattr(theirs, name) == pytest.approx(value, abs=1e-12), name
+                assert getattr(theirs, name) == pytest.approx(value, abs=1e-9), name
+
+
+def test_a_rolled_lamp_turns_about_the_way_it_shines(write: Write) -> None:
+    text = """
+[[light]]
+type = "area"
+center = [0.0, 0.0, 1.0]
+width = 2.0
+height = 0.5
+radiance = 1.0
+roll_degrees = 90.0
+"""
+    (lamp,) = load_lights(write(text)).lights
+    assert isinstance(lamp, AreaLight)
+    assert lamp.normal == pytest.approx((0.0, 0.0, -1.0))
+    np.testing.assert_allclose(np.abs(lamp.edge_u), (0.0, 1.0, 0.0), atol=1e-12)
+    np.testing.assert_allclose(np.abs(lamp.edge_v), (0.25, 0.0, 0.0), atol=1e-12)

@@ -7,7 +7,7 @@ import pytest
 
 from app.scene.default import default_scene
 from app.scene.model import Material, Part
-from app.scene.portrait import portrait, refitted, zoomed
+from app.scene.portrait import portrait, refitted, same_view, zoomed
 from app.scene.primitives import uv_sphere
 
 HEAD = default_scene()
@@ -44,11 +44,46 @@ def test_the_first_view_is_that_of_the_face_alone_where_there_is_no_hair() -> No
     assert again.position == pytest.approx(narrow.position)
 
 
+@pytest.mark.parametrize("target", [(0.0, 0.0, -1.0), (0.0, 0.0, -100.0), (0.06, 0.03, 0.05)])
+def test_no_zoom_enters_the_head_on_the_way_elsewhere(target: tuple[float, float, float]) -> None:
+    camera = HEAD.camera.looking((0.0, 0.0, 0.6), target)
+    ball = HEAD.bounds(face_only=True)
+    radius = 0.5 * np.linalg.norm(ball[1] - ball[0])
+    for factor in (1.1, 3.0, 50.0):
+        near = zoomed(camera, HEAD, factor, camera.fov_y)
+        assert np.linalg.norm(np.subtract(near.position, ball.mean(axis=0))) > radius
+        again = zoomed(near, HEAD, 1.5, camera.fov_y)
+        assert np.linalg.norm(np.subtract(again.position, ball.mean(axis=0))) > radius
+        assert camera.near < 0.1 < camera.far
+
+
+@pytest.mark.parametrize("fov", [60.0, 70.0, 100.0, 140.0])
+def test_no_zoom_enters_the_head_with_a_wide_lens(fov: float) -> None:
+    low, high = HEAD.bounds(face_only=True)
+    camera = portrait(HEAD, 1.0, np.radians(fov))
+    for _ in range(20):
+        camera = zoomed(camera, HEAD, 1.2, np.radians(fov))
+    assert (np.maximum(low - camera.position, camera.position - high) > 0.0).any()
+    assert camera.fov_y < np.radians(0.2 * fov)
+
+
+def test_who_looks_past_the_head_may_pass_it() -> None:
+    camera = HEAD.camera.looking((0.5, 0.0, 0.6), (0.5, 0.0, -1.0))
+    assert zoomed(camera, HEAD, 4.0, camera.fov_y).position == pytest.approx((0.5, 0.0, -0.6))
+
+
+def test_views_are_the_same_but_for_rounding() -> None:
+    again = refitted(HEAD.camera, HEAD, 1.0)
+    assert same_view(HEAD.camera, again)
+    others = (HEAD.camera.orbit(1e-4, 0.0), HEAD.camera.pan(1e-4, 0.0), HEAD.camera.zoom(1.001, nearest=1.0))
+    assert not any(same_view(HEAD.camera, other) for other in others)
+
+
 @pytest.mark.parametrize("turn", [0.0, 1.0, 2.0, 3.0])
 def test_no_zoom_enters_the_head(turn: float) -> None:
     camera = HEAD.camera.orbit(turn, 0.3)
     low, high = HEAD.bounds(face_only=True)
-    for factor in (2.0, 5.0, 100.0):
+    for factor in (2.0, 5.0, 50.0):
         near = zoomed(camera, HEAD, factor, camera.fov_y)
         outside = np.maximum(np.maximum(low - near.position, near.position - high), 0.0)
         assert np.linalg.norm(outside) > 0.01

@@ -1,7 +1,7 @@
 """What keys and mouse moves do to camera, lights and mode; without a window."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -144,6 +144,10 @@ def test_the_first_view_fits_the_window(controls: Controls, drawn: Drawn) -> Non
     assert drawn.scene.camera is moved, "who looks elsewhere goes on to do so"
     controls.press("HOME")
     assert drawn.scene.camera.distance == pytest.approx(square.distance)
+    drawn.scene = drawn.scene.with_camera(replace(drawn.scene.camera, near=0.02))  # the same view, if not bit by bit
+    for size in (1e-6, 1e6):  # windows may be as flat as they like
+        controls.fit(size)
+    assert drawn.scene.camera.distance != pytest.approx(square.distance)
 
 
 def test_a_panned_point_follows_the_mouse(controls: Controls, drawn: Drawn) -> None:

@@ -1,5 +1,6 @@
 """Screenshots, and the commands that draw them again."""
 
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ def test_the_same_can_be_drawn_again(gpu: Device, tmp_path: Path, keys: str) -> 
     scene = default_scene(lights="rim", aspect=SIZE[0] / SIZE[1])
     weights = WeightSet.load(DEFAULT_WEIGHTS)
     with Renderer(gpu, scene, weights, SIZE, cache_samples=2) as renderer:
+        renderer.split = 0.25
         controls = Controls(renderer, MODES)
         for key in keys:
             controls.press(names.get(key, key))
@@ -52,6 +54,35 @@ def test_the_same_can_be_drawn_again(gpu: Device, tmp_path: Path, keys: str) -> 
     one, other = (np.asarray(Image.open(file), np.int16) for file in (path, again))
     assert one.std() > 10.0
     assert np.abs(one - other).mean() < 0.3 and (np.abs(one - other) > 8).mean() < 0.01
+
+
+def test_a_split_picture_says_where_its_line_is(gpu: Device, tmp_path: Path) -> None:
+    with Renderer(gpu, default_scene(), WeightSet.untrained(), SIZE, cache_size=64, cache_samples=1) as renderer:
+        renderer.mode, renderer.split = "split", 0.26
+        renderer.render()
+        path, command = save_screenshot(renderer, SceneOptions(light_samples=1), DEFAULT_WEIGHTS, tmp_path)
+    words = shlex.split(command)
+    words[words.index("--spp") + 1] = "1"
+    assert main(words[1:]) == 0
+    lines = [np.asarray(Image.open(path.with_stem(path.stem + end)))[0].min(axis=-1) for end in ("", "_fine")]
+    for line in lines:
+        assert np.flatnonzero(line == 255).tolist() == [24, 25]
+
+
+def test_nothing_that_is_there_is_overwritten(gpu: Device, tmp_path: Path) -> None:
+    kept = tmp_path / "screenshot_0001.toml"
+    kept.write_text("# mine")
+    with Renderer(gpu, default_scene(), WeightSet.untrained(), SIZE, cache_size=64, cache_samples=1) as renderer:
+        Controls(renderer, MODES).press("+")
+        renderer.render()
+        path, _ = save_screenshot(renderer, SceneOptions(), DEFAULT_WEIGHTS, tmp_path)
+        assert path.name == "screenshot_0002.png" and kept.read_text() == "# mine"
+        lights = renderer.scene.lights
+        assert lights.environment is not None
+        strange = replace(lights.environment, path=tmp_path / os.fsdecode(b"f\xfcr.hdr"))
+        renderer.scene = replace(renderer.scene, lights=replace(lights, environment=strange))
+        with pytest.raises(BungyoError, match="its map's name is no text"):
+            save_screenshot(renderer, SceneOptions(), DEFAULT_WEIGHTS, tmp_path)
 
 
 def test_a_mesh_and_a_name_with_spaces_are_quoted(gpu: Device, tmp_path: Path) -> None:
