@@ -367,4 +367,6 @@ def _cut(material: Material) -> float:
     """`cut` of MATERIAL: the map's alpha times the opacity is compared with the cut-off, or with chance."""
     if material.alpha_mode == "blend":
         return -max(material.opacity, 1e-9)
-    return material.alpha_cutoff / material.opacity if material.opacity > 0.0 else 2.0 * material.alpha_cutoff
+    if material.opacity == 0.0:
+        return 2.0 if material.alpha_cutoff > 0.0 else 0.0  # more than any alpha
+    return material.alpha_cutoff / material.opacity

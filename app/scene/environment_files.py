@@ -31,8 +31,8 @@ def _read_exr(path: Path) -> F32:
     try:
         with _quiet(), OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {name: np.asarray(channel.pixels) for name, channel in file.channels().items()}
-            (left, top), _ = file.header()["dataWindow"]
-            (first, highest), (last, lowest) = file.header()["displayWindow"]
+            windows = [np.asarray(file.header()[f"{kind}Window"]).tolist() for kind in ("data", "display")]
+            ((left, top), _), ((first, highest), (last, lowest)) = windows
     except Exception:  # RuntimeError, TypeError, ValueError, ... whose texts say nothing to a user
         raise InputError(f"{path}: is damaged or not an OpenEXR file.") from None
     layers = {name.removesuffix("R") for name in channels if name == "R" or name.endswith(".R")}

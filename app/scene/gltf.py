@@ -40,6 +40,7 @@ _KNOWN = (
     "KHR_texture_transform",
     "EXT_texture_webp",
 )
+GLOSSINESS = "bungyo glossiness"  # marks a map whose alpha, times the roughness factor, is 1 - roughness
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
 
 
@@ -307,6 +308,9 @@ def _with_metallic_roughness(material: dict[str, Any]) -> dict[str, Any]:
     }
     if "diffuseTexture" in old:
         plain["baseColorTexture"] = old["diffuseTexture"]
+    if "specularGlossinessTexture" in old:
+        plain["roughnessFactor"] = old.get("glossinessFactor", 1.0)
+        plain["metallicRoughnessTexture"] = {**old["specularGlossinessTexture"], GLOSSINESS: True}
     # Files that have both have the plain kind for programs that know nothing else, like this one.
     return {"pbrMetallicRoughness": plain} | material | {"extensions": rest}
 

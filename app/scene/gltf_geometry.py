@@ -22,6 +22,7 @@ DRACO = "KHR_draco_mesh_compression"
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 _UINT, _FLOAT = 5125, 5126
+MOST_VERTICES = 15_000_000
 TRIANGLES, STRIP, FAN = 4, 5, 6  # modes of primitives
 
 
@@ -68,7 +69,9 @@ class Geometry:
             result |= {"indices": self._add(self._fan(result), _UINT), "mode": TRIANGLES}
         if (chosen := f"TEXCOORD_{uv_set}") in attributes:
             attributes["TEXCOORD_0"] = attributes[chosen]
-            arrays |= {"TEXCOORD_0": arrays[chosen]} if chosen in arrays else {}
+            first = arrays.pop("TEXCOORD_0", None)
+            if (uvs := arrays.get(chosen, first if uv_set == 0 else None)) is not None:
+                arrays["TEXCOORD_0"] = uvs
         for name in ("POSITION", "NORMAL", "TEXCOORD_0"):
             if name in attributes and name not in arrays and (moves or not self._plain(attributes[name])):
                 arrays[name] = self.read(attributes[name])
@@ -91,6 +94,8 @@ class Geometry:
     def read(self, index: int) -> F64:
         """Return accessor `index` as (count, components): what is normalised in 0..1 or -1..1 (3.6.2.2)."""
         accessor = self._header["accessors"][index]
+        if accessor["count"] > MOST_VERTICES:
+            raise ValueError(f"accessor {index} has {accessor['count']:,} entries, more than {MOST_VERTICES:,}")
         kind, width = _type(accessor), _WIDTHS[accessor["type"]]
         values = np.zeros((accessor["count"], width), kind)
         if "bufferView" in accessor:
@@ -169,6 +174,8 @@ class Geometry:
 
     def _skin(self, arrays: dict[str, F64], attributes: dict[str, int], skin: dict[str, Any]) -> None:
         """Take vertices to the world by their joints, as the nodes stand; the mesh's own node has no say (3.7.3.3)."""
+        if elsewhere := [node for node in skin["joints"] if node not in self._world]:
+            raise ValueError(f"a skin hangs on node {elsewhere[0]}, which is not in the scene")
         joints = np.stack([self._world[node] for node in skin["joints"]])
         if "inverseBindMatrices" in skin:
             joints = joints @ self.read(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
@@ -178,7 +185,8 @@ class Geometry:
             return np.hstack([arrays.get(key, self.read(attributes[key])) for n in sets if (key := f"{name}_{n}")])
 
         weights = influences("WEIGHTS")
-        weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+        weights[weights.sum(axis=1) <= 0.0, 0] = 1.0  # what hangs on nothing goes with the first
+        weights = weights / weights.sum(axis=1, keepdims=True)
         blended = np.zeros((len(weights), 3, 4))
         for number, weight in zip(influences("JOINTS").astype(np.int64).T, weights.T, strict=True):
             blended += weight[:, None, None] * joints[number, :3]

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.errors import InputError
 from app.scene.checks import Vec3
-from app.scene.gltf import Gltf, TextureLayout
+from app.scene.gltf import GLOSSINESS, Gltf, TextureLayout
 from app.scene.model import DEFAULT_IOR, Material, Texture
 from app.scene.texture_files import MOST_PIXELS, linear_mean, to_texture
 
@@ -42,8 +42,10 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
     factor = np.array(pbr.get("baseColorFactor", (1.0, 1.0, 1.0, 1.0)), np.float64).reshape(4)
     metallic = float(pbr.get("metallicFactor", 1.0))
     surface = pbr.get("metallicRoughnessTexture")
-    roughness_map = None
-    if surface is not None:
+    roughness, roughness_map = float(pbr.get("roughnessFactor", 1.0)), None
+    if surface is not None and GLOSSINESS in surface:
+        roughness, roughness_map = _rough(reader.texture(surface, "metallicRoughnessTexture"), roughness)
+    elif surface is not None:
         roughness_map = reader.texture(surface, "metallicRoughnessTexture", channel=1)
         metallic *= float(linear_mean(reader.texture(surface, "metallicRoughnessTexture", channel=2))[0])
     emission = np.array(source.get("emissiveFactor", (0.0, 0.0, 0.0)), np.float64).reshape(3)
@@ -59,7 +61,7 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
             name=name,
             albedo=_vec3(np.minimum(factor[:3], 1.0)),  # exporters round 1 up
             albedo_map=albedo_map,
-            roughness=float(pbr.get("roughnessFactor", 1.0)),
+            roughness=roughness,
             roughness_map=roughness_map,
             metallic=metallic,
             ior=_ior(extensions.get("KHR_materials_ior", {})),
@@ -121,6 +123,14 @@ class _Reader:
                 stacklevel=3,
             )
         return to_texture(image, self._path, where, srgb, channel)
+
+
+def _rough(glossiness: Texture, factor: float) -> tuple[float, Texture | None]:
+    """Return the roughness, and a map that it is multiplied with, of a map whose alpha times a factor is glossiness."""
+    factor, pixels = min(max(factor, 0.0), 1.0), glossiness.pixels
+    if pixels.shape[2] < 4:
+        return 1.0 - factor, None
+    return 1.0, Texture(np.rint(255.0 - factor * pixels[..., 3:].astype(np.float64)).astype(np.uint8))
 
 
 def _ior(extension: dict[str, Any]) -> float:

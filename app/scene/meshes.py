@@ -364,6 +364,7 @@ def _laid_out(
     if not is_face:
         return moved
     moved = moved - whole_tile(moved, triangles)  # textures repeat, so this changes no colour
+    uvs = uvs - whole_tile(uvs, triangles)
     if matrix is not None and outside_unit_square(moved[triangles]) and not outside_unit_square(uvs[triangles]):
         warnings.warn(
             f"{where} repeats its textures (KHR_texture_transform), which is not done on a face:"

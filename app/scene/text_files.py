@@ -4,7 +4,7 @@ trimesh misreads of OBJ files."""
 import re
 from collections.abc import Iterable
 
-_RELATIVE = re.compile(r"^\s*f\s.*-\d", re.MULTILINE)
+_RELATIVE = re.compile(r"^[ \t]*f[ \t].*-\d", re.MULTILINE)
 
 
 def decode(data: bytes) -> str:

@@ -213,6 +213,13 @@ def test_what_an_exr_stores_lies_in_what_it_shows(tmp_path: Path, data: Any, sho
     np.testing.assert_array_equal(Environment.load(path).pixels[..., 1], expected)
 
 
+def test_absurd_windows_are_refused(tmp_path: Path) -> None:
+    far = (np.array([0, 0], np.int32), np.array([131071, 65535], np.int32))
+    path = write_channels(tmp_path / "far.exr", dict.fromkeys("RGB", random_map(4)[..., 0]), displayWindow=far)
+    with pytest.raises(InputError, match="has an impossible size of 131072 x 65536"):
+        Environment.load(path)
+
+
 def bad(value: float) -> Any:
     pixels = random_map(4)
     pixels[1, 2, 0] = value

@@ -96,6 +96,16 @@ def test_materials_of_the_archived_kind_arrive(tmp_path: Path) -> None:
     found = load_mesh(glb.write(tmp_path / "a.glb"))[0].material
     assert (found.albedo, found.roughness, found.metallic) == ((0.1, 0.2, 0.3), 0.25, 0.0)
     assert found.albedo_map is not None
+    glb.images.append(png([[(0, 0, 0, 255), (0, 0, 0, 51)]]))
+    glb.header["textures"].append({"source": 1})
+    old["specularGlossinessTexture"] = {"index": 1}  # its alpha is glossiness
+    found = load_mesh(glb.write(tmp_path / "gloss.glb"))[0].material
+    assert found.roughness_map is not None
+    assert (found.roughness, found.roughness_map.pixels.ravel().tolist()) == (1.0, [64, 217])
+    old["specularGlossinessTexture"] = {"index": 0}  # without alpha
+    found = load_mesh(glb.write(tmp_path / "plain.glb"))[0].material
+    assert (found.roughness, found.roughness_map) == (0.25, None)
+    del old["specularGlossinessTexture"]
     glb.header["materials"][0]["pbrMetallicRoughness"] = {"baseColorFactor": [0.5, 0.5, 0.5, 1.0]}
     found = load_mesh(glb.write(tmp_path / "b.glb"))[0].material
     assert (found.albedo, found.roughness, found.albedo_map) == ((0.5, 0.5, 0.5), 1.0, None)

@@ -8,6 +8,7 @@ import DracoPy
 import numpy as np
 import pytest
 
+from app.errors import InputError
 from app.scene.meshes import load_mesh
 from app.scene.model import Mesh
 from app.scene.primitives import uv_sphere
@@ -181,6 +182,16 @@ def test_a_skin_moves_vertices_by_its_joints(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.positions, expected, atol=1e-5)
     normals = [[1, 0, 0], [1, 0, 0], [half, 0, -half], [0, 0, -1]]
     np.testing.assert_allclose(found.normals, normals, atol=1e-5)
+    glb.arrays["WEIGHTS_0"][3] = 0  # hangs on nothing
+    del glb.header["accessors"], glb.header["bufferViews"], glb.header["buffers"], glb.header["meshes"]
+    header = described(glb)
+    attributes = header["meshes"][0]["primitives"][0]["attributes"]
+    header["accessors"][attributes["WEIGHTS_0"]]["normalized"] = True
+    header["skins"][0]["inverseBindMatrices"] = attributes.pop("_BIND")
+    np.testing.assert_allclose(vertices(glb, tmp_path).positions[3], first[3], atol=1e-5)
+    header["scenes"] = [{"nodes": [0]}]
+    with pytest.raises(InputError, match="a skin hangs on node 2, which is not in the scene"):
+        vertices(glb, tmp_path)
 
 
 @pytest.mark.parametrize("indexed", [True, False])
@@ -196,6 +207,47 @@ def test_textures_choose_their_coordinates(tmp_path: Path) -> None:
     glb = Glb(TEXCOORD_1=other)
     described(glb)["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["texCoord"] = 1
     np.testing.assert_allclose(vertices(glb, tmp_path).uvs, other * [1, -1] + [0, 1])
+
+
+def test_coordinates_beside_compressed_ones(tmp_path: Path) -> None:
+    """Draco may hold some of the attributes only."""
+    ball = uv_sphere(0.1, 12, 16)
+    path = compressed(ball, tmp_path)
+    data = path.read_bytes()
+    length = int.from_bytes(data[12:16], "little")
+    header, binary = json.loads(data[20 : 20 + length]), data[28 + length :]
+    count = header["accessors"][0]["count"]
+    other = np.tile(np.array([[0.1, 0.9]], "<f4"), (count, 1)) + np.arange(count, dtype="<f4")[:, None] / (2.0 * count)
+    header["buffers"][0]["byteLength"] = len(binary) + other.nbytes
+    header["bufferViews"].append({"buffer": 0, "byteOffset": len(binary), "byteLength": other.nbytes})
+    view = len(header["bufferViews"]) - 1
+    header["accessors"].append({"bufferView": view, "componentType": 5126, "count": count, "type": "VEC2"})
+    header["meshes"][0]["primitives"][0]["attributes"]["TEXCOORD_1"] = len(header["accessors"]) - 1
+    header["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["texCoord"] = 1
+    glb = Glb()
+    glb.parts = lambda: (header, binary + other.tobytes())  # type: ignore[method-assign]
+    (part,) = load_mesh(glb.write(tmp_path / "beside.glb"))
+    np.testing.assert_allclose(part.mesh.uvs, other * [1, -1] + [0, 1], atol=1e-6)
+
+
+def test_absurd_counts_are_refused(tmp_path: Path) -> None:
+    glb = Glb(NORMAL=None)
+    header = described(glb)
+    position = header["accessors"][0]
+    del position["bufferView"]
+    position |= {"count": 10**9, "sparse": {"count": 0, "indices": {}, "values": {}}}
+    with pytest.raises(InputError, match="1,000,000,000 entries, more than"):
+        vertices(glb, tmp_path)
+
+
+@pytest.mark.parametrize("tile", [0, 1])
+def test_textures_do_not_repeat_on_a_face(tmp_path: Path, tile: int) -> None:
+    glb = Glb(TEXCOORD_0=(UVS + np.array([tile, 0])).astype("<f4"))
+    reference = described(glb)["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]
+    reference["extensions"] = {"KHR_texture_transform": {"scale": [2, 2]}}
+    with pytest.warns(UserWarning, match="not done on a face"):
+        found = vertices(glb, tmp_path)
+    np.testing.assert_allclose(found.uvs, OUR_UVS)
 
 
 @pytest.mark.parametrize(
