@@ -1,5 +1,6 @@
 """One face after the other in the demo's window: what stays as it is, and what draws them."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -77,6 +78,8 @@ def test_a_mesh_that_is_saved_while_it_is_shown(display: str, hand: Hand, tmp_pa
     mesh = write_foreign_head(tmp_path / "mine.obj", eyes=True)
     other, half = write_foreign_head(tmp_path / "other.obj", eyes=True, scale=1.2), tmp_path / "half.obj"
     half.write_bytes(other.read_bytes()[:700])
+    for seconds, file in enumerate((mesh, half, other), 1):  # by which they are told apart
+        os.utime(file, (seconds, seconds))
     options = ("--size", "64x48", "--mesh", str(mesh), "--face", "head", "--weights", "default", "--weights", "any-uv")
     with demo(display, hand, tmp_path, *options, command=COMMAND) as running:
         running.find()
