@@ -11,6 +11,7 @@ from app.weight_sets import load_weights
 
 if TYPE_CHECKING:
     from app.gpu import Device
+    from app.network.weights import WeightSet
     from app.renderer import Renderer
     from app.scene.model import Scene
 
@@ -87,6 +88,7 @@ def open_renderer(
     draws_networks: bool = True,
     keeps_light: bool = False,
     scene: "Scene | None" = None,
+    weights: "WeightSet | None" = None,
 ) -> Iterator["Renderer"]:
     """Load what `options` name and yield a renderer for it.
 
@@ -97,16 +99,18 @@ def open_renderer(
         draws_networks: whether anybody will see what the networks draw; if so, they should know the face's UV layout.
         keeps_light: see Renderer.
         scene: what `load_scene` returned for these options, if it has been called.
+        weights: the networks that these options and the face want, if they have been loaded.
 
     Raises:
         InputError: a file cannot be used.
     """
-    named = None if options.weights is None else load_weights(options.weights)  # before a mesh that takes long
+    if weights is None and options.weights is not None:
+        weights = load_weights(options.weights)  # before a mesh that takes long
     if scene is None:
         say("loading the face")
         scene = load_scene(options, size)
     say("loading the networks")
-    weights = named or load_weights(choose_weights(options, scene) if draws_networks else None)
+    weights = weights or load_weights(choose_weights(options, scene) if draws_networks else None)
     if draws_networks:
         check_layout(options, scene, weights)
     say("compiling the shaders")

@@ -36,10 +36,16 @@ class WeightSwitch:
         sets: their files or folders, at least one.
         load: reads one of them; runs in another thread.
         wake: called from another thread when `update` has something to do.
+        shown_time: when the first set's file had been written (`written`), as it was read; by default: just now.
     """
 
     def __init__(
-        self, renderer: Draws, sets: Sequence[Path], load: Callable[[Path], WeightSet], wake: Callable[[], None]
+        self,
+        renderer: Draws,
+        sets: Sequence[Path],
+        load: Callable[[Path], WeightSet],
+        wake: Callable[[], None],
+        shown_time: int | None = None,
     ) -> None:
         self._renderer, self._sets, self._load, self._wake = renderer, tuple(sets), load, wake
         self._shown = self._asked = 0
@@ -47,6 +53,8 @@ class WeightSwitch:
         self._loading = 0
         # When their files were written, as they were last used or found unusable; and as the one that is loading began.
         self._times = [written(weight_file(path)) for path in self._sets]
+        if shown_time is not None:
+            self._times[0] = shown_time
         self._loading_time = 0
         self._untried: set[Path] = set()  # of the sets, those that joined and have never been loaded yet
         self._coming: Future[Any] | None = None
@@ -88,6 +96,11 @@ class WeightSwitch:
         """All of them, the one that is shown first, but for those that have never been loaded yet."""
         ordered = self._sets[self._shown :] + self._sets[: self._shown]
         return tuple(path for path in ordered if path not in self._untried)
+
+    @property
+    def shown_time(self) -> int:
+        """When the file of the set that is shown had been written, as it was read, or later found unusable."""
+        return self._times[self._shown]
 
     @property
     def pending(self) -> tuple[Path, ...]:

@@ -116,6 +116,7 @@ class _Face:
         written: when its mesh had been, as it was read.
         scene: the same, if it has been loaded, from where it is seen first.
         camera: from where it is seen now, if from elsewhere.
+        networks: what draws it, if that has been loaded: their file may be gone by now.
         weights: sets to ask for once it is shown: asked for before, but not there yet, and perhaps unusable.
         light, light_came_along: see LightSwitch.
         split, antialias_motion: see Renderer.
@@ -125,11 +126,27 @@ class _Face:
     written: int
     scene: "Scene | None" = None
     camera: "Camera | None" = None
+    networks: "_Networks | None" = None
     weights: tuple[Path, ...] = ()
     light: "AsRead | None" = None
     light_came_along: bool = False
     split: float = 0.5
     antialias_motion: bool = True
+
+
+@dataclass(frozen=True)
+class _Networks:
+    """A weight set as it was read.
+
+    Args:
+        path: its file or folder.
+        weights: the set.
+        written: when its file had been.
+    """
+
+    path: Path
+    weights: "WeightSet"
+    written: int
 
 
 def _mesh(options: SceneOptions) -> Path:
@@ -138,11 +155,17 @@ def _mesh(options: SceneOptions) -> Path:
     return options.mesh or DEFAULT_HEAD
 
 
+def _networks_of(options: SceneOptions, scene: "Scene") -> Path:
+    """Return the weights that draw a face at first."""
+    return choose_weights(options, scene) or DEFAULT_WEIGHTS
+
+
 def _open(face: _Face, device: "Device", window: "Window") -> AbstractContextManager["Renderer"]:
     options = face.options
     size = picture_size(options, device)
     say = partial(_say, window)
-    return open_renderer(options, device, size, options.mode, say, keeps_light=True, scene=face.scene)
+    weights = face.networks.weights if face.networks else None
+    return open_renderer(options, device, size, options.mode, say, keeps_light=True, scene=face.scene, weights=weights)
 
 
 def _say(window: "Window", what: str) -> None:
@@ -177,8 +200,10 @@ def _show_face(
         lights = LightSwitch(
             renderer, files, options.environment, options.exposure, read=read, came_along=face.light_came_along
         )
-        sets = weight_sets(options, choose_weights(options, renderer.scene) or DEFAULT_WEIGHTS)
-        switch = WeightSwitch(renderer, sets, load, window.wake)
+        sets = weight_sets(options, _networks_of(options, renderer.scene))
+        switch = WeightSwitch(
+            renderer, sets, load, window.wake, shown_time=face.networks.written if face.networks else None
+        )
         stack.callback(switch.close)
         for path in face.weights:
             switch.use(path)
@@ -201,6 +226,7 @@ def _show_face(
                 mesh.seen,
                 renderer.scene.with_camera(portrait(renderer.scene, renderer.size[0] / renderer.size[1])),
                 renderer.scene.camera,
+                _Networks(switch.sets[0], renderer.weights, switch.shown_time),
                 switch.pending,
                 lights.read,
                 lights.came_along,
@@ -231,6 +257,8 @@ def _next_face(shown: _Face, dropped: Path | None, light: "LightSwitch | None", 
         options = replace(shown.options, mesh=dropped, face=())
         face = replace(face, options=options, written=written(dropped), camera=None, light_came_along=bool(light))
     scene = load_scene(face.options, size, lit_as=shown.scene if light else None)
+    if face.networks is not None and face.networks.path != _networks_of(face.options, scene):
+        face = replace(face, networks=None)
     return replace(face, scene=light.on(scene) if light else scene)
 
 

@@ -1,6 +1,7 @@
 """One face after the other in the demo's window: what stays as it is, and what draws them."""
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -125,3 +126,31 @@ def test_weights_that_are_dropped_with_a_face(display: str, hand: Hand, tmp_path
         running.shows("other")
         running.press("Escape")
         assert running.ends() == 0
+
+
+def test_networks_whose_file_is_gone_go_on_drawing(display: str, hand: Hand, tmp_path: Path) -> None:
+    """The next face, the one before it that comes back, and one that is saved."""
+    mesh, many, other = (tmp_path / name for name in ("mine.obj", "many.glb", "other"))
+    write_foreign_head(mesh)
+    write_textured_cards(many, MAX_TEXTURES + 1)
+    WeightSet.untrained((32, 8, 15)).save(other)
+    with demo(display, hand, tmp_path, "--size", "64x48", command=COMMAND) as running:
+        running.find()
+        running.shows("default")
+        drag(display, running.window, [other])
+        running.shows("other")
+        shutil.rmtree(other)
+        drag(display, running.window, [many])
+        wait_for(lambda: "The face before comes back." in running.said("stderr"), "what is too much of it")
+        running.shows("other")
+        head = state(running)[2]
+        drag(display, running.window, [mesh])
+        wait_for(lambda: state(running)[2] != head, "another face")
+        running.shows("other")
+        seen = state(running)[2]
+        write_foreign_head(mesh, scale=1.2)
+        wait_for(lambda: state(running)[2] != seen, "the new shape")
+        running.shows("other")
+        running.press("Escape")
+        assert running.ends() == 0
+        assert running.said("stderr").count("bungyo: error: ") == 1

@@ -54,10 +54,10 @@ class Shelf:
 
 @contextmanager
 def switching(
-    *names: str, folder: Path = Path("weights")
+    *names: str, folder: Path = Path("weights"), shown_time: int | None = None
 ) -> Iterator[tuple[WeightSwitch, Drawing, Shelf, threading.Event]]:
     drawing, shelf, woken = Drawing(), Shelf(), threading.Event()
-    switch = WeightSwitch(drawing, [folder / name for name in names], shelf.load, woken.set)
+    switch = WeightSwitch(drawing, [folder / name for name in names], shelf.load, woken.set, shown_time)
     with closing(switch):
         yield switch, drawing, shelf, woken
 
@@ -266,6 +266,19 @@ def test_a_new_version_is_not_lost_when_its_loading_is_for_nothing(tmp_path: Pat
         switch.update()
         switch.update()
         assert shelf.read == ["a", "b", "a"] and drawing.used == ["a"] and switch.label == "a"
+
+
+def test_what_is_written_between_two_faces_is_read(tmp_path: Path) -> None:
+    """The networks are handed on as they are in memory."""
+    file = tmp_path / "a" / FILE_NAME
+    write(file, 1)
+    with switching("a", folder=tmp_path) as (switch, _, _, _):
+        write(file, 2)
+        before = switch.shown_time
+    with switching("a", folder=tmp_path, shown_time=before) as (switch, drawing, shelf, woken):
+        load(switch, woken)
+        switch.update()
+        assert shelf.read == drawing.used == ["a"] and switch.shown_time != before
 
 
 def test_a_shown_set_that_is_damaged_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
