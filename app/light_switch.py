@@ -93,6 +93,7 @@ class LightSwitch:
         self.read = read
         self._own = read.rig if environment is None else replace(read.rig, environment=None)  # what None stands for
         self._shown = 0
+        self._dropped: set[SetUp] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -126,7 +127,9 @@ class LightSwitch:
         joins = file.resolve() not in known
         if joins:
             self._files.append(file)
-        if not self._show(len(known) if joins else known.index(file.resolve()), None) and joins:
+        if self._show(len(known) if joins else known.index(file.resolve()), None):
+            self._dropped.add(self._files[self._shown])  # a choice, be it the first
+        elif joins:
             self._files.pop()
 
     def use_environment(self, file: Path) -> None:
@@ -157,8 +160,12 @@ class LightSwitch:
         return replace(options, lights=chosen, other_lights=others, environment=self.environment)
 
     def is_chosen(self, options: SceneOptions) -> bool:
-        """Whether a person wants the light: named in `options`, gone on to, changed by hand, or for the face before."""
-        return options.lights is not None or self._shown > 0 or self._is_changed or self.came_along
+        """Whether a person wants the light.
+
+        It is named in `options`, or was gone on to, dropped, changed by hand, or wanted for the face before.
+        """
+        wanted = self._shown > 0 or self._files[self._shown] in self._dropped
+        return options.lights is not None or wanted or self._is_changed or self.came_along
 
     def on(self, face: Scene) -> Scene:
         """Return another face in the light as it is now.

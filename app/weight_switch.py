@@ -56,6 +56,7 @@ class WeightSwitch:
         if shown_time is not None:
             self._times[0] = shown_time
         self._loading_time = 0
+        self._given, self._dropped = self._sets, set[Path]()  # at first, and those that were asked for by `use`
         self._untried: set[Path] = set()  # of the sets, those that joined and have never been loaded yet
         self._coming: Future[Any] | None = None
         self._beside = ThreadPoolExecutor(1, "weights")
@@ -90,12 +91,18 @@ class WeightSwitch:
             self._untried.add(path)
             known.append(path.resolve())
         self._asked, self._unusable = known.index(path.resolve()), None
+        self._dropped.add(self._sets[self._asked])
 
     @property
     def sets(self) -> tuple[Path, ...]:
         """All of them, the one that is shown first, but for those that have never been loaded yet."""
         ordered = self._sets[self._shown :] + self._sets[: self._shown]
         return tuple(path for path in ordered if path not in self._untried)
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether a person wants the set that is shown: it was gone on to, or dropped, be it the first."""
+        return self.sets != self._given or self._sets[self._shown] in self._dropped
 
     @property
     def shown_time(self) -> int:

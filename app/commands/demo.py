@@ -219,7 +219,7 @@ def _show_face(
                 return None, None
             _say(window, f"loading {(viewer.dropped_face or mesh.file).name}")
             now = replace(lights.for_another_face(options), mode=renderer.mode, size=renderer.size)
-            if options.weights is not None or switch.sets != sets:  # else the next face gets those that suit it
+            if options.weights is not None or switch.is_chosen:  # else the next face gets those that suit it
                 now = replace(now, weights=switch.sets[0], other_weights=switch.sets[1:])
             shown = _Face(
                 now,

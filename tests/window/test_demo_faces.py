@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.network.weights import WeightSet
 from app.passes.scene_layout import MAX_TEXTURES
+from app.weight_sets import DEFAULT_WEIGHTS
 from tests.scene.foreign_head import write_foreign_head
 from tests.scene.glb_writer import Glb
 from tests.window.drag import drag
@@ -124,6 +125,20 @@ def test_weights_that_are_dropped_with_a_face(display: str, hand: Hand, tmp_path
         wait_for(lambda: "The picture stays with any-uv." in running.said("stderr"), "what is wrong with them")
         drag(display, running.window, [other, faces[1]])
         running.shows("other")
+        running.press("Escape")
+        assert running.ends() == 0
+
+
+def test_the_default_weights_that_are_dropped_with_a_face_draw_it(display: str, hand: Hand, tmp_path: Path) -> None:
+    """Although others suit it."""
+    face = tmp_path / "mine.obj"
+    write_foreign_head(face)
+    with demo(display, hand, tmp_path, "--size", "64x48") as running:
+        running.find()
+        running.shows("default")
+        drag(display, running.window, [DEFAULT_WEIGHTS, face])
+        wait_for(lambda: "mine.obj: its UVs are not those that the networks in" in running.said("stderr"), "the face")
+        running.shows("default")
         running.press("Escape")
         assert running.ends() == 0
 

@@ -75,6 +75,20 @@ def test_a_dropped_face_comes_in_the_light_that_was_chosen(plain: Path, lit: Pat
             options = switch.for_another_face(options)
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_dropped_set_up_is_chosen_although_it_is_the_first(before: int, plain: Path, lit: Path) -> None:
+    switch = dropped(plain, SceneOptions())
+    for _ in range(before):
+        switch.next()
+    switch.use(find_lights("studio"))
+    assert switch.label == "studio"
+    assert dropped(lit, switch.for_another_face(SceneOptions())).label == "studio"
+
+    switch = dropped(plain, SceneOptions())
+    switch.use(lit.with_name("none.toml"))
+    assert dropped(lit, switch.for_another_face(SceneOptions())).label == OWN
+
+
 class Faces:
     """A face at a time, at a window where others are dropped onto it, as `bungyo demo` does it."""
 

@@ -169,6 +169,28 @@ def test_what_joins_and_cannot_be_used_leaves_again(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err.count("The file broken is no weight file.") == 3
 
 
+def test_what_a_person_has_chosen() -> None:
+    """Gone on to or dropped, also what is shown already; not what cannot be used."""
+    with switching("a", "b") as (switch, _, shelf, woken):
+        switch.use(Path("broken"))
+        load(switch, woken)
+        assert not switch.is_chosen
+        for chosen in (True, False):  # once round
+            switch.next()
+            load(switch, woken)
+            assert switch.is_chosen == chosen
+        switch.use(Path("weights", "a"))
+        switch.update()
+        assert switch.is_chosen and shelf.read == ["broken", "b", "a"]
+
+    with switching("a", "b") as (switch, _, _, woken):
+        switch.next()
+        load(switch, woken)
+        switch.use(Path("weights", "a"))
+        load(switch, woken)
+        assert switch.is_chosen and switch.label == "a"
+
+
 def test_what_has_not_been_loaded_yet_is_told_apart() -> None:
     """Another face asks for it once more, and goes by the others meanwhile."""
     with switching("a", "b") as (switch, _, _, woken):
