@@ -1,7 +1,8 @@
 """Light set-ups that a person goes through while the demo draws; one whose file is written meanwhile is shown anew."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,8 @@ from app.scene.environment import Environment
 from app.scene.lights import AreaLight, Light, LightRig, PointLight, load_lights
 from app.scene.model import Scene
 from app.scene_options import SceneOptions
+
+_ROUNDING = 1e-9  # of numbers that were changed and brought back: metres, radians, EV, or a share of them
 
 SetUp = Path | None  # a light set-up's file; None: the lights that came with the face
 
@@ -176,17 +179,27 @@ class LightSwitch:
         """
         now = self._drawn.scene
         lights = now.lights
-        if self._is_changed and (way := _way(now, face)) is not None:
+        if self._lamps_are_changed and (way := _way(now, face)) is not None:
             lights = replace(lights, lights=tuple(_moved(light, way) for light in lights.lights))
         return replace(face, lights=lights, environment=now.environment)
 
     @property
     def _is_turned(self) -> bool:
-        return self._drawn.scene.environment is not self.read.environment
+        now, read = self._drawn.scene.environment, self.read.environment
+        if now is None or read is None:
+            return now is not read
+        return abs(math.remainder(now.rotation - read.rotation, 2.0 * math.pi)) > _ROUNDING
+
+    @property
+    def _lamps_are_changed(self) -> bool:
+        now, read = self._drawn.scene.lights.lights, self.read.rig.lights
+        return len(now) != len(read) or not all(map(_same, now, read))
 
     @property
     def _is_changed(self) -> bool:
-        return self._is_turned or self._drawn.scene.lights != self.read.rig
+        """Whether a person has changed the light and has not brought it back to where it was."""
+        stops = self._drawn.scene.lights.exposure - self.read.rig.exposure
+        return self._is_turned or self._lamps_are_changed or abs(stops) > _ROUNDING
 
     def update(self) -> None:
         """Show the set-up anew if one of its files has been written since. Between two frames."""
@@ -224,6 +237,12 @@ def _way(one: Scene, other: Scene) -> F64 | None:
     way: F64 = after.mean(axis=0) - before.mean(axis=0)
     smaller = min(np.ptp(box, axis=0).max() for box in (before, after))
     return None if np.linalg.norm(way) <= smaller / 2.0 else way
+
+
+def _same(one: Light, other: Light) -> bool:
+    """Whether two lights differ in nothing that a person has changed."""
+    numbers, others = (np.hstack(astuple(light)) for light in (one, other))
+    return type(one) is type(other) and np.allclose(numbers, others, _ROUNDING, _ROUNDING)
 
 
 def _moved(light: Light, way: F64) -> Light:

@@ -186,6 +186,14 @@ def test_a_set_up_that_is_gone_is_not_in_the_way_of_another_face(plain: Path, fi
     assert faces.switch.names == ("a", "c") and irradiance(faces.shows) == 1.0
 
 
+@pytest.mark.parametrize("keys", ["LEFT RIGHT", "UP DOWN", "+ -", ". ,", " ".join("E" * 24)])
+def test_light_that_was_brought_back_is_not_changed(keys: str, plain: Path, lit: Path) -> None:
+    faces = Faces(plain)
+    for key in keys.split():
+        faces.press(key)
+    assert not faces.switch.is_chosen(SceneOptions()) and faces.drop(lit) == OWN
+
+
 def test_lamps_that_were_set_by_hand_follow_a_face_elsewhere(tmp_path: Path, plain: Path) -> None:
     """To another head in the same place they keep theirs; so do those of a set-up as it is, wherever the head is."""
 
@@ -196,6 +204,12 @@ def test_lamps_that_were_set_by_hand_follow_a_face_elsewhere(tmp_path: Path, pla
 
     beside, far = moved("beside.glb", 0.0, 0.05, 0.0), moved("far.glb", 0.0, 1.5, 0.0)
     faces = Faces(plain, SceneOptions(lights=find_lights("studio")))
+    before = faces.light
+    faces.drop(far)
+    assert faces.light == before
+    faces.drop(plain)
+    faces.press(".")
+    faces.press("E")
     before = faces.light
     faces.drop(far)
     assert faces.light == before
