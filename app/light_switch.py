@@ -15,7 +15,7 @@ from app.scene.assets import find_lights, light_set_ups
 from app.scene.checks import F64, triple
 from app.scene.default import brighter, load_environment, with_environment
 from app.scene.environment import Environment
-from app.scene.lights import AreaLight, Light, LightRig, PointLight, load_lights
+from app.scene.lights import AreaLight, EnvironmentRef, Light, LightRig, PointLight, load_lights
 from app.scene.model import Scene
 from app.scene_options import SceneOptions
 
@@ -183,6 +183,17 @@ class LightSwitch:
             lights = replace(lights, lights=tuple(_moved(light, way) for light in lights.lights))
         return replace(face, lights=lights, environment=now.environment)
 
+    def around(self, face: Scene) -> tuple[Scene, AsRead | None]:
+        """Return another face, in its own light but for the map that is shown in the place of all set-ups' own.
+
+        That one is in memory, and its file may be gone. What is returned as well is that light as it was read, None
+        where there is no such map.
+        """
+        if self.environment is None:
+            return face, None
+        read = self._with_map_in_memory(self._with_shown_map(face.lights), _written(face.lights.file))
+        return replace(face, lights=read.rig, environment=read.environment), read
+
     @property
     def _is_turned(self) -> bool:
         now, read = self._drawn.scene.environment, self.read.environment
@@ -214,7 +225,9 @@ class LightSwitch:
         set_up_written = _written(file)
         try:
             rig = self._own if file is None else brighter(load_lights(file), self._exposure)
-            read = self._with_map(with_environment(rig, environment), set_up_written)
+            shown = environment is not None and environment == self.environment
+            rig = self._with_shown_map(rig) if shown else with_environment(rig, environment)
+            read = self._with_map(rig, set_up_written)
             self._drawn.scene = replace(self._drawn.scene, lights=read.rig, environment=read.environment)
         except BungyoError as error:
             _say_it_stays(error)
@@ -224,11 +237,28 @@ class LightSwitch:
 
     def _with_map(self, rig: LightRig, set_up_written: int) -> AsRead:
         """Read the map that a set-up wants; `set_up_written`: when the set-up's own file had been, as it was read."""
-        map_written = _written(_map_file(rig))
+        file = _map_file(rig)
+        map_written = _written(file)
+        if file == _map_file(self.read.rig) and map_written in (0, self.read.map_written):  # 0: it is gone since
+            return self._with_map_in_memory(rig, set_up_written)
+        return AsRead(rig, load_environment(rig), map_written, (set_up_written, map_written))
+
+    def _with_map_in_memory(self, rig: LightRig, set_up_written: int) -> AsRead:
+        """Take over the map of the set-up that is shown, which another one wants as well."""
+        ref, environment = rig.environment, self.read.environment
         # The same object where it is the same map: then what it lights need not be gathered anew.
-        known = rig.environment == self.read.rig.environment and map_written == self.read.map_written
-        environment = self.read.environment if known else load_environment(rig)
-        return AsRead(rig, environment, map_written, (set_up_written, map_written))
+        if ref is not None and environment is not None and ref != self.read.rig.environment:
+            environment = replace(environment, rotation=ref.rotation, intensity=ref.intensity)
+        return AsRead(rig, environment, self.read.map_written, (set_up_written, self.read.tried[1]))
+
+    def _with_shown_map(self, rig: LightRig) -> LightRig:
+        """Return a set-up with the map that is shown, as `with_environment` does, but whose file may be gone."""
+        file = _map_file(self.read.rig)
+        return (
+            rig
+            if file is None
+            else replace(rig, environment=replace(rig.environment or EnvironmentRef(file), path=file))
+        )
 
 
 def _way(one: Scene, other: Scene) -> F64 | None:

@@ -233,33 +233,34 @@ def _show_face(
                 renderer.split,
                 renderer.antialias_motion,
             )
-            light = lights if lights.is_chosen(options) else None
             try:
-                return shown, _next_face(shown, viewer.dropped_face, light, renderer.size)
+                return shown, _next_face(shown, viewer.dropped_face, lights, renderer.size)
             except InputError as error:
                 click.echo(f"bungyo: error: {error.message} The face stays as it is.", err=True)
 
 
-def _next_face(shown: _Face, dropped: Path | None, light: "LightSwitch | None", size: tuple[int, int]) -> _Face:
+def _next_face(shown: _Face, dropped: Path | None, lights: "LightSwitch", size: tuple[int, int]) -> _Face:
     """Load a face that has been dropped, to be seen from its front; or the shown one anew, to be seen as it is.
 
     Args:
         shown: the one before.
         dropped: a mesh file.
-        light: whose light it comes in; None: in its own, or the default one.
+        lights: the light that is shown, in which it comes if that is chosen; if not, in its own, or the default one.
         size: of the picture.
 
     Raises:
         InputError: its file cannot be used.
     """
-    face = replace(shown, light=shown.light if light else None)
+    face, chosen = shown, lights.is_chosen(shown.options)
     if dropped is not None:
         options = replace(shown.options, mesh=dropped, face=())
-        face = replace(face, options=options, written=written(dropped), camera=None, light_came_along=bool(light))
-    scene = load_scene(face.options, size, lit_as=shown.scene if light else None)
+        face = replace(face, options=options, written=written(dropped), camera=None, light_came_along=chosen)
+    # Without the map that is shown in the place of others: it is in memory, and its file may be gone.
+    scene = load_scene(replace(face.options, environment=None), size, lit_as=shown.scene if chosen else None)
+    scene, read = (lights.on(scene), lights.read) if chosen else lights.around(scene)
     if face.networks is not None and face.networks.path != _networks_of(face.options, scene):
         face = replace(face, networks=None)
-    return replace(face, scene=light.on(scene) if light else scene)
+    return replace(face, scene=scene, light=read)
 
 
 class _ClosedWhileLoading(Exception):

@@ -6,8 +6,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 from app.network.weights import WeightSet
 from app.passes.scene_layout import MAX_TEXTURES
+from app.pictures import write_exr
 from app.weight_sets import DEFAULT_WEIGHTS
 from tests.scene.foreign_head import write_foreign_head
 from tests.scene.glb_writer import Glb
@@ -143,29 +146,31 @@ def test_the_default_weights_that_are_dropped_with_a_face_draw_it(display: str, 
         assert running.ends() == 0
 
 
-def test_networks_whose_file_is_gone_go_on_drawing(display: str, hand: Hand, tmp_path: Path) -> None:
-    """The next face, the one before it that comes back, and one that is saved."""
-    mesh, many, other = (tmp_path / name for name in ("mine.obj", "many.glb", "other"))
+def test_networks_and_surroundings_whose_files_are_gone_stay(display: str, hand: Hand, tmp_path: Path) -> None:
+    """For the next face, the one before it that comes back, and one that is saved."""
+    mesh, many, other, sky = (tmp_path / name for name in ("mine.obj", "many.glb", "other", "sky.exr"))
     write_foreign_head(mesh)
     write_textured_cards(many, MAX_TEXTURES + 1)
     WeightSet.untrained((32, 8, 15)).save(other)
+    write_exr(sky, {"": np.ones((4, 8, 3), np.float32)})
     with demo(display, hand, tmp_path, "--size", "64x48", command=COMMAND) as running:
         running.find()
         running.shows("default")
-        drag(display, running.window, [other])
-        running.shows("other")
+        drag(display, running.window, [other, sky])
+        running.shows("other - studio + sky.exr")
         shutil.rmtree(other)
+        sky.unlink()
         drag(display, running.window, [many])
         wait_for(lambda: "The face before comes back." in running.said("stderr"), "what is too much of it")
-        running.shows("other")
+        running.shows("other - studio + sky.exr")
         head = state(running)[2]
         drag(display, running.window, [mesh])
         wait_for(lambda: state(running)[2] != head, "another face")
-        running.shows("other")
+        running.shows("other - studio + sky.exr")
         seen = state(running)[2]
         write_foreign_head(mesh, scale=1.2)
         wait_for(lambda: state(running)[2] != seen, "the new shape")
-        running.shows("other")
+        running.shows("other - studio + sky.exr")
         running.press("Escape")
         assert running.ends() == 0
         assert running.said("stderr").count("bungyo: error: ") == 1

@@ -12,10 +12,11 @@ from app.light_switch import AsRead, LightSwitch, set_ups
 from app.modes import MODES
 from app.scene.assets import find_lights
 from app.scene.default import default_scene
+from app.scene.lights import load_lights
 from app.scene.model import Scene
 from app.scene_options import SceneOptions
 from tests.scene.glb_writer import Glb
-from tests.window.test_light_switch import SKY, SUN, Files, irradiance
+from tests.window.test_light_switch import SKY, SUN, Files, irradiance, radiance
 
 
 @pytest.fixture
@@ -114,8 +115,8 @@ class Faces:
         chosen = self.switch.is_chosen(self._options)
         self._options = self.switch.for_another_face(self._options)
         lit_as = self.shows.scene if chosen else None
-        scene = default_scene(mesh, self._options.lights, self._options.environment, lit_as=lit_as)
-        scene, read = (self.switch.on(scene), self.switch.read) if chosen else (scene, None)
+        scene = default_scene(mesh, self._options.lights, lit_as=lit_as)
+        scene, read = (self.switch.on(scene), self.switch.read) if chosen else self.switch.around(scene)
         self._show(scene, read, chosen)
         return self.switch.label
 
@@ -184,6 +185,30 @@ def test_a_set_up_that_is_gone_is_not_in_the_way_of_another_face(plain: Path, fi
     paths[1].unlink()
     faces.drop(plain)
     assert faces.switch.names == ("a", "c") and irradiance(faces.shows) == 1.0
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["dropped", "by --env"])
+def test_a_map_that_is_gone_is_not_in_the_way_of_another_face(
+    given: bool, plain: Path, lit: Path, files: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor of another set-up: it is in memory. It is read again when it is there again."""
+    sky = files.sky("sky.exr", 3.0)
+    faces = Faces(plain, SceneOptions(environment=sky if given else None))
+    if not given:
+        faces.switch.use_environment(sky)
+    pixels = faces.shows.scene.environment.pixels
+    sky.unlink()
+    for mesh, label in ((lit, OWN), (plain, "studio")):
+        assert faces.drop(mesh) == f"{label} + sky.exr" and faces.shows.scene.environment.pixels is pixels
+    for label in ("outdoor", "rim", "studio"):
+        faces.switch.next()
+        assert faces.switch.label == f"{label} + sky.exr" and faces.shows.scene.environment.pixels is pixels
+        outdoor = load_lights(find_lights(label)).environment
+        assert outdoor is None or faces.light[1][0] == outdoor.rotation
+    files.sky("sky.exr", 5.0)
+    assert faces.drop(lit).endswith(" + sky.exr")
+    faces.switch.update()
+    assert radiance(faces.shows) == pytest.approx(5.0) and not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("keys", ["LEFT RIGHT", "UP DOWN", "+ -", ". ,", " ".join("E" * 24)])
