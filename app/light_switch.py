@@ -30,15 +30,21 @@ class Drawn(Protocol):
     scene: Scene
 
 
-def set_ups(options: SceneOptions, first: LightRig) -> tuple[SetUp, ...]:
+def set_ups(options: SceneOptions, first: LightRig, own: LightRig | None = None) -> tuple[SetUp, ...]:
     """Return the light set-ups to go through, `first` and those that `options` name; if they name none, all that ship.
+
+    Args:
+        options: may name some.
+        first: the one that is shown.
+        own: the lights that came with the face, if they are to be gone through as well.
 
     Raises:
         InputError: there is none of that name.
     """
     named = options.lights is not None or options.other_lights
     others = [find_lights(name) for name in options.other_lights] if named else light_set_ups()
-    return first.file, *(file for file in others if file != first.file)
+    files = first.file, *(file for file in others if file != first.file)
+    return files if own is None or None in files else (*files, None)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class LightSwitch:
         exposure: EV, on top of all set-ups' own.
         read: the first set-up as it was read, where what is drawn may have been changed by hand since.
         came_along: whether its light is one that was chosen for the face before.
+        own: the lights that came with the face, if they are among the set-ups; by default those that are shown.
 
     Attributes:
         environment: the same, or the last one that was dropped, until a set-up is.
@@ -87,6 +94,7 @@ class LightSwitch:
         *,
         read: AsRead | None = None,
         came_along: bool = False,
+        own: LightRig | None = None,
     ) -> None:
         self._drawn, self._files, self.environment, self.came_along = drawn, list(files), environment, came_along
         self._exposure = exposure
@@ -94,7 +102,8 @@ class LightSwitch:
             read = AsRead(drawn.scene.lights, drawn.scene.environment, 0, (0, 0))
             read = replace(read, map_written=read.times[1], tried=read.times)
         self.read = read
-        self._own = read.rig if environment is None else replace(read.rig, environment=None)  # what None stands for
+        # What None stands for.
+        self._own = own or (read.rig if environment is None else replace(read.rig, environment=None))
         self._shown = 0
         self._dropped: set[SetUp] = set()
 
@@ -108,6 +117,11 @@ class LightSwitch:
     def files(self) -> tuple[SetUp, ...]:
         """Of all set-ups, the one that is shown first."""
         return *self._files[self._shown :], *self._files[: self._shown]
+
+    @property
+    def own(self) -> LightRig | None:
+        """The lights that came with the face, or with the one whose light came along; None: not among the set-ups."""
+        return self._own if None in self._files else None
 
     @property
     def label(self) -> str:
@@ -165,8 +179,11 @@ class LightSwitch:
     def is_chosen(self, options: SceneOptions) -> bool:
         """Whether a person wants the light.
 
-        It is named in `options`, or was gone on to, dropped, changed by hand, or wanted for the face before.
+        It is named in `options`, or was gone on to, dropped, changed by hand, or wanted for the face before. The face's
+        own is what it comes in anyway, unless it was changed.
         """
+        if self._files[self._shown] is None and not self.came_along:
+            return self._is_changed
         wanted = self._shown > 0 or self._files[self._shown] in self._dropped
         return options.lights is not None or wanted or self._is_changed or self.came_along
 

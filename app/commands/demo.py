@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.network.weights import WeightSet
     from app.renderer import Renderer
     from app.scene.camera import Camera
+    from app.scene.lights import LightRig
     from app.scene.model import Scene
     from app.window import Window
 
@@ -118,7 +119,7 @@ class _Face:
         camera: from where it is seen now, if from elsewhere.
         networks: what draws it, if that has been loaded: their file may be gone by now.
         weights: sets to ask for once it is shown: asked for before, but not there yet, and perhaps unusable.
-        light, light_came_along: see LightSwitch.
+        light, light_came_along, own_lights: see LightSwitch.
         split, antialias_motion: see Renderer.
     """
 
@@ -130,6 +131,7 @@ class _Face:
     weights: tuple[Path, ...] = ()
     light: "AsRead | None" = None
     light_came_along: bool = False
+    own_lights: "LightRig | None" = None
     split: float = 0.5
     antialias_motion: bool = True
 
@@ -196,9 +198,14 @@ def _show_face(
     options = face.options
     renderer.split, renderer.antialias_motion = face.split, face.antialias_motion
     with ExitStack() as stack:
-        files, read = set_ups(options, renderer.scene.lights), face.light
         lights = LightSwitch(
-            renderer, files, options.environment, options.exposure, read=read, came_along=face.light_came_along
+            renderer,
+            set_ups(options, renderer.scene.lights, face.own_lights),
+            options.environment,
+            options.exposure,
+            read=face.light,
+            came_along=face.light_came_along,
+            own=face.own_lights,
         )
         sets = weight_sets(options, _networks_of(options, renderer.scene))
         switch = WeightSwitch(
@@ -230,6 +237,7 @@ def _show_face(
                 switch.pending,
                 lights.read,
                 lights.came_along,
+                lights.own,
                 renderer.split,
                 renderer.antialias_motion,
             )
@@ -254,9 +262,16 @@ def _next_face(shown: _Face, dropped: Path | None, lights: "LightSwitch", size: 
     face, chosen = shown, lights.is_chosen(shown.options)
     if dropped is not None:
         options = replace(shown.options, mesh=dropped, face=())
-        face = replace(face, options=options, written=written(dropped), camera=None, light_came_along=chosen)
+        face = replace(
+            face, options=options, written=written(dropped), camera=None, light_came_along=chosen, own_lights=None
+        )
     # Without the map that is shown in the place of others: it is in memory, and its file may be gone.
-    scene = load_scene(replace(face.options, environment=None), size, lit_as=shown.scene if chosen else None)
+    options = replace(face.options, environment=None)
+    if face.own_lights is not None and not face.light_came_along:  # which may have been changed in the mesh's file
+        scene = load_scene(replace(options, lights=None), size)
+        face = replace(face, own_lights=scene.lights if scene.lights.file is None else None)
+    else:
+        scene = load_scene(options, size, lit_as=shown.scene if chosen else None)
     scene, read = (lights.on(scene), lights.read) if chosen else lights.around(scene)
     if face.networks is not None and face.networks.path != _networks_of(face.options, scene):
         face = replace(face, networks=None)

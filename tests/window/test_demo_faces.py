@@ -132,6 +132,41 @@ def test_weights_that_are_dropped_with_a_face(display: str, hand: Hand, tmp_path
         assert running.ends() == 0
 
 
+def test_a_faces_own_lights_in_a_mesh_that_is_saved(display: str, hand: Hand, tmp_path: Path) -> None:
+    """L goes to them as they are now, though another set-up was shown; while they are shown, they are shown anew."""
+    mesh = tmp_path / "mine.glb"
+
+    def save(brightness: float) -> None:
+        glb = Glb().with_lamp()
+        glb.header["extensions"]["KHR_lights_punctual"]["lights"][0]["intensity"] = brightness
+        glb.header["nodes"][0]["translation"] = [0.0, 0.0, 1e-3 * brightness]  # by which it is seen to be new
+        glb.write(tmp_path / "new.glb").replace(mesh)
+
+    def saved(brightness: float, label: str) -> str:
+        before = state(running)[2]
+        save(brightness)
+        wait_for(lambda: state(running)[2] != before, "the new mesh")
+        running.shows(label)
+        return state(running)[0]
+
+    save(1.0)
+    options = ("--size", "64x48", "--mode", "reference", "--mesh", str(mesh))
+    with demo(display, hand, tmp_path, *options, command=COMMAND) as running:
+        running.find()
+        running.shows("the face's own")
+        seen = [state(running)[0]]
+        running.press("l")
+        running.shows("outdoor")
+        outdoor = state(running)[0]
+        assert saved(2.0, "outdoor") == outdoor
+        running.press("l", "l", "l")
+        running.shows("the face's own")
+        seen += [state(running)[0], saved(3.0, "the face's own")]
+        assert len({outdoor, *seen}) == 4
+        running.press("Escape")
+        assert running.ends() == 0
+
+
 def test_the_default_weights_that_are_dropped_with_a_face_draw_it(display: str, hand: Hand, tmp_path: Path) -> None:
     """Although others suit it."""
     face = tmp_path / "mine.obj"

@@ -101,6 +101,21 @@ def test_the_lights_that_came_with_the_face(files: Files) -> None:
     assert shows.scene.lights == own
 
 
+def test_the_lights_that_came_with_a_face_which_is_seen_in_others(files: Files) -> None:
+    """They have been read anew meanwhile."""
+    path = files.write("a.toml", SUN.format(1))
+    shows, own = drawn(path), LightRig((PointLight(),))
+    options = SceneOptions(lights=path)
+    switch = LightSwitch(shows, set_ups(options, shows.scene.lights, own), own=own)
+    assert switch.names == ("a", "the face's own") and switch.is_chosen(options) and switch.own is own
+    switch.next()
+    assert shows.scene.lights == own and not switch.is_chosen(options)
+    Controls(shows, MODES).press("+")
+    assert switch.is_chosen(options)
+    assert set_ups(SceneOptions(), own, own).count(None) == 1
+    assert LightSwitch(shows, [path]).own is None
+
+
 def test_a_file_that_is_written_shows_at_once(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     path = files.write("a.toml", SUN.format(1))
     shows = drawn(path)
