@@ -74,6 +74,11 @@ class Controls:
         )
         self._by_name = {name: key for key in self.keys for name in key.names}
 
+    @property
+    def at_home(self) -> bool:
+        """Whether the first view is shown."""
+        return same_view(self._drawn.scene.camera, self._home)
+
     def press(self, name: str) -> bool:
         """Do what the key called `name` does; False if it does nothing."""
         key = self._by_name.get(name)
@@ -97,7 +102,7 @@ class Controls:
     def fit(self, aspect: float) -> None:
         """Have the first view suit pictures of another width / height; who looks at it goes on to do so."""
         scene = self._drawn.scene
-        looks = same_view(scene.camera, self._home)
+        looks = self.at_home
         self._home = refitted(self._home, scene, aspect) if scene.parts else self._home
         if looks:
             self._move(self._home)

@@ -109,6 +109,11 @@ class Viewer:
                     self._present()
                 self._rest()
 
+    @property
+    def at_home(self) -> bool:
+        """Whether the first view is shown."""
+        return self._controls.at_home
+
     def close(self) -> None:
         """Let go of the window, even if the GPU is lost. Harmless when repeated."""
         self._window.input = None

@@ -232,7 +232,8 @@ def _show_face(
                 now,
                 mesh.seen,
                 renderer.scene.with_camera(portrait(renderer.scene, renderer.size[0] / renderer.size[1])),
-                renderer.scene.camera,
+                # Who looks at the first view sees that of a mesh that is saved, too.
+                None if viewer.at_home else renderer.scene.camera,
                 _Networks(switch.sets[0], renderer.weights, switch.shown_time),
                 switch.pending,
                 lights.read,

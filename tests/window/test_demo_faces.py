@@ -112,6 +112,33 @@ def test_a_mesh_that_is_saved_while_it_is_shown(display: str, hand: Hand, tmp_pa
         assert running.said("stderr").count("bungyo: error: ") == 1
 
 
+def test_the_first_view_of_a_mesh_that_is_saved_fits_the_window(display: str, hand: Hand, tmp_path: Path) -> None:
+    """Though the window has another shape than at the start, and takes another one."""
+    mesh = write_foreign_head(tmp_path / "mine.obj")
+    options = ("--size", "64x48", "--mode", "reference", "--mesh", str(mesh))
+
+    def wait_for_another(seen: str, what: str) -> None:
+        wait_for(lambda: state(running)[2] != seen, what)
+
+    with demo(display, hand, tmp_path, *options, command=COMMAND) as running:
+        running.find()
+        running.shows("studio")
+        for seconds, scale, width in ((1, 1.1, "90"), (2, 1.2, "50")):
+            before = state(running)[2]
+            hand.do("windowsize", "--sync", running.window, width, "80")
+            wait_for_another(before, "the window's shape")
+            before = state(running)[2]
+            write_foreign_head(mesh, scale=scale)
+            os.utime(mesh, (seconds, seconds))
+            wait_for_another(before, "the new shape")
+            running.shows("studio")
+        shown = state(running)[2]
+        running.press("Home")
+        assert state(running)[2] == shown
+        running.press("Escape")
+        assert running.ends() == 0
+
+
 def test_weights_that_are_dropped_with_a_face(display: str, hand: Hand, tmp_path: Path) -> None:
     """Those that cannot be used leave it to the networks that suit it; others draw it."""
     faces = [tmp_path / "first.obj", tmp_path / "second.obj"]
