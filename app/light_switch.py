@@ -271,11 +271,9 @@ class LightSwitch:
     def _with_shown_map(self, rig: LightRig) -> LightRig:
         """Return a set-up with the map that is shown, as `with_environment` does, but whose file may be gone."""
         file = _map_file(self.read.rig)
-        return (
-            rig
-            if file is None
-            else replace(rig, environment=replace(rig.environment or EnvironmentRef(file), path=file))
-        )
+        if file is None:
+            return rig
+        return replace(rig, environment=replace(rig.environment or EnvironmentRef(file), path=file))
 
 
 def _way(one: Scene, other: Scene) -> F64 | None:
