@@ -2,6 +2,8 @@
 
 from importlib.util import find_spec
 
+from app.packages import install_command
+
 PACKAGES = {
     "mitsuba": "The reference is not compared with Mitsuba 3",
     "torch": "The tile network is not compared with torch",
@@ -19,4 +21,4 @@ def installed(name: str) -> bool:
 
 def absence(name: str) -> str:
     """Say what is missing without one of PACKAGES, and how to get it."""
-    return f"{PACKAGES[name]}, which is not installed (pip install {name})."
+    return f"{PACKAGES[name]}, which is not installed ({install_command('bench')})."

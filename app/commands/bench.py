@@ -36,7 +36,8 @@ Examples:
     "--weights",
     type=Weights(),
     metavar="DIR|NAME",
-    help="Networks whose widths are measured: a folder, or the name of one in weights/.  [default: default]",
+    help="Networks that draw the frames, and whose widths --tune tunes: a folder, or the name of one in weights/."
+    "  [default: default]",
 )
 @click.option(
     "--rounds",

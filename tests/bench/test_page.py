@@ -99,7 +99,7 @@ def test_growth_is_plotted() -> None:
 
 def test_what_is_missing_is_said() -> None:
     text = render(results((), *CHANNELS))
-    assert "is not compared with torch, which is not installed (pip install torch)" in text
+    assert "is not compared with torch, which is not installed (.venv/bin/pip install -c constraints.txt" in text
     assert "is not compared with Mitsuba 3, which is not installed" in text and "The quickest library" not in text
     assert not any(MEANINGS[name] in text for name in (*absent(()), *CHANNELS))
     assert len(Page(text).plots) == 3
