@@ -1,8 +1,9 @@
 // Reports where a ray ended.
 #include "scene_structs.glsl" // generated
+#include "primitives.glsl"
+#include "hit.glsl"
 
-layout(set = 0, binding = SLOT_PRIMITIVES, scalar) readonly buffer Primitives { Primitive primitives[]; };
-layout(location = 0) rayPayloadInEXT struct { float t; uint part; uint triangle; vec2 barycentric; } hit;
+layout(location = 0) rayPayloadInEXT Hit hit;
 hitAttributeEXT vec2 barycentric;
 
 void main()

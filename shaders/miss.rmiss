@@ -1,5 +1,7 @@
 // Reports that a ray hit nothing.
-layout(location = 0) rayPayloadInEXT struct { float t; uint part; uint triangle; vec2 barycentric; } hit;
+#include "hit.glsl"
+
+layout(location = 0) rayPayloadInEXT Hit hit;
 
 void main()
 {

@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 
 from app.bench.layered import ACTIVATIONS, TIMER, Activations, LayeredNetwork
-from app.errors import InputError
 from app.gpu import CommandBuffer, Device
 from app.network import schema
 from app.network.tile_hash import HASHES
@@ -81,9 +80,7 @@ class Networks:
         self._quicker: dict[tuple[int, ...], list[Activations]] = {}
         try:
             self._device = self._kept.enter_context(open_device(options, raytracing=False))
-            if self._device.info.timestamp_period_ns == 0.0:
-                name = self._device.info.name
-                raise InputError(f"{name} has no clock (timestamps), without which nothing can be timed.")
+            self._device.need_clock()
             self._picture = Picture(self._device, self._kept)
             for layers in widths:
                 self._record(layers)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from app.bench.figures import Samples
 from app.bench.networks import SIZE, Picture, random_weights
-from app.errors import InputError
 from app.gpu import CommandBuffer, Device
 from app.network.shader import Variant
 from app.open_renderer import open_device
@@ -50,8 +49,7 @@ def tune(
     """
     with ExitStack() as kept:
         device = kept.enter_context(open_device(options, raytracing=False))
-        if device.info.timestamp_period_ns == 0.0:
-            raise InputError(f"{device.info.name} has no clock (timestamps), without which nothing can be timed.")
+        device.need_clock()
         recorded = _record(device, layers, kept, counted)
         times = Samples()
         least: dict[Variant, float] = {}

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from app.errors import BungyoError
+from app.errors import BungyoError, InputError
 from app.gpu.acceleration import Blas, Geometry, Instance, Tlas
 from app.gpu.binding import Handle, ffi, make, vk
 from app.gpu.bindings import Binding
@@ -329,6 +329,11 @@ class Device:
         """Raise BungyoError unless ray tracing is switched on."""
         if not self.raytracing:
             raise BungyoError(f"The GPU {self.info.name} was opened without ray tracing.")
+
+    def need_clock(self) -> None:
+        """Raise InputError unless it has timestamps."""
+        if self.info.timestamp_period_ns == 0.0:
+            raise InputError(f"{self.info.name} has no clock (timestamps), without which nothing can be timed.")
 
     @property
     def live_objects(self) -> dict[str, int]:

@@ -83,7 +83,7 @@ class Reference(Owner):
         self.device = device
         self.width, self.height = width, height
         self.tiles_x, self.tiles_y = tile_grid(width, height)
-        self._defines: dict[str, str | int] = {
+        defines: dict[str, str | int] = {
             "TILE": f"{TILE}u",
             "MAX_BOUNCES": f"{max_bounces}u",
             "SUBSURFACE": int(subsurface),
@@ -95,7 +95,7 @@ class Reference(Owner):
             "WALK_STEPS_WITHOUT_ROULETTE": f"{WALK_STEPS_WITHOUT_ROULETTE}u",
         }
         if clamp is not None:
-            self._defines["CLAMP_INDIRECT"] = repr(float(clamp))
+            defines["CLAMP_INDIRECT"] = repr(float(clamp))
         nothing = np.zeros((width * height, 4), np.float32)
         with self.building():
             self.radiance = self.own(device.buffer(nothing, name="reference radiance"))
@@ -104,7 +104,20 @@ class Reference(Owner):
             self._tiles = self.own(device.buffer(4 * (tiles + 1), name="reference tiles"))
             self.set_tiles(None)
             self._pool = self.own(device.buffer(4, name="reference pool"))
-            self._pipeline = self._make_pipeline(scene)
+            make = partial(device.raytracing_pipeline, "reference.rgen", ["miss.rmiss"])
+            self._pipeline = self.own(
+                ScenePipeline(
+                    make,
+                    scene,
+                    self._resources,
+                    push=PUSH,
+                    defines=defines,
+                    includes={"reference_push.glsl": PUSH.glsl},
+                    of_scene=lambda shown: {"CLEAR_PARTS": int(_has_clear_parts(shown))},
+                    traces=True,
+                    whole_map=True,
+                )
+            )
             with device.commands(overlapping=True) as clear:
                 clear.fill(self.radiance)
                 clear.fill(self.squares)
@@ -116,23 +129,7 @@ class Reference(Owner):
 
     def bind(self, scene: SceneBuffers) -> None:
         """Trace this scene from now on, with the buffers that it has now. Commands recorded before are stale."""
-        before = self._pipeline
-        if _has_clear_parts(scene) == _has_clear_parts(before.scene):
-            before.bind(scene)
-        else:
-            self._pipeline = self._make_pipeline(scene)
-            self.let_go(before).close()
-
-    def _make_pipeline(self, scene: SceneBuffers) -> ScenePipeline:
-        device = self.device
-        make = partial(device.raytracing_pipeline, "reference.rgen", ["miss.rmiss"])
-        defines = {**self._defines, "CLEAR_PARTS": int(_has_clear_parts(scene))}
-        includes = {"reference_push.glsl": PUSH.glsl}
-        return self.own(
-            ScenePipeline(
-                make, scene, self._resources, push=PUSH, defines=defines, includes=includes, traces=True, whole_map=True
-            )
-        )
+        self._pipeline.bind(scene)
 
     def set_tiles(self, tiles: Sequence[int] | NDArray[np.integer] | None) -> None:
         """Choose the tiles to trace, by index (row * tiles_x + column), each at most once; None: all.

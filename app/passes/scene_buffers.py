@@ -5,7 +5,6 @@
 
 import math
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
@@ -162,21 +161,21 @@ class SceneBuffers(Owner):
             BungyoError: the GPU cannot take them. Then nothing has changed.
         """
         rig, sky = scene.lights, scene.environment
-        other_map = self.light_count < 0 or (None if sky is None else sky.pixels) is not self._pixels
-        maps = EnvironmentMaps(self.device, sky) if other_map else self._maps
-        with ExitStack() as unused:
-            if other_map:
-                unused.callback(maps.close)
+        pixels = None if sky is None else sky.pixels
+        other_map = self.light_count < 0 or pixels is not self._pixels
+        made = Owner()
+        with made.building():
+            maps = made.own(EnvironmentMaps(self.device, sky)) if other_map else self._maps
             lamps = [] if sky is None else [lamp.light(sky) for lamp in maps.lamps]
             center = scene.bounds(face_only=bool(scene.face_parts)).mean(axis=0)
             lights, levels = light_records([*rig.lights, *lamps], center)
             other_count = len(lights) != self.light_count
             if other_count:
                 self._make_light_buffers(len(lights))
-            unused.pop_all()
         if other_map:
             self._of_map.close()
-            self._maps, self._pixels = self._of_map.own(maps), None if sky is None else sky.pixels
+            self._of_map.own(made)
+            self._maps, self._pixels = maps, pixels
         discs = disc_records(lights)
         del levels[len(rig.lights) :]  # lamps are chosen with the map that they are of
         sky_level = math.pi * float(sky.mean_radiance @ LUMINANCE) * sky.intensity if sky else 0.0

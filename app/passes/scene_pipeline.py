@@ -1,7 +1,7 @@
 """A pipeline whose shaders know the scene and a few things of the pass's own."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from app.gpu import Binding, Buffer, CommandBuffer, Image, Pipeline, Struct
 from app.gpu.bindings import BindingKind, Texture
@@ -15,7 +15,7 @@ Resource: TypeAlias = Buffer | Image | Texture | list[Texture]
 Resources: TypeAlias = Mapping[str, Resource]
 
 
-def _nothing() -> Resources:
+def _nothing(*_: object) -> dict[str, Any]:
     return {}
 
 
@@ -32,6 +32,7 @@ class ScenePipeline(Owner):
         resources: tells what else is bound, by name, whenever the scene is: NAME's slot is SLOT_NAME in the shaders.
             Names, their order and the lengths of arrays stay as they were first. The resources stay the caller's.
         push, defines, includes: as for these methods.
+        of_scene: what is defined besides, as the scene wants it; the pipeline is made anew where that changes.
         traces: whether it is a ray-tracing pipeline.
         whole_map: whether the shaders see the lamps of an environment map in the map, not as lights.
 
@@ -48,6 +49,7 @@ class ScenePipeline(Owner):
         push: Struct | None = None,
         defines: Mapping[str, str | int] | None = None,
         includes: Mapping[str, str] | None = None,
+        of_scene: Callable[[SceneBuffers], Mapping[str, str | int]] = _nothing,
         traces: bool = False,
         whole_map: bool = False,
     ) -> None:
@@ -58,11 +60,16 @@ class ScenePipeline(Owner):
         self._own_slots = [_binding(self._slots[name], name, resource) for name, resource in first.items()]
         slots = {f"SLOT_{name}": slot for name, slot in self._slots.items()}
         self._push, self._defines, self._includes = push, {**slots, **(defines or {})}, includes or {}
+        self._of_scene = of_scene
         with self.building():
+            self._wanted = self._wanted_by(scene)
             self._pipeline = self._compile(scene)
             self._bound = self.own(Owner())
             self.scene = scene
             self.bind(scene)
+
+    def _wanted_by(self, scene: SceneBuffers) -> dict[str, str | int]:
+        return {"CUT_PARTS": int(scene.has_cut_parts), **self._of_scene(scene)}
 
     def _compile(self, scene: SceneBuffers) -> Pipeline:
         hits = [HITS[: 1 + scene.has_cut_parts]] if self._traces else []
@@ -71,7 +78,7 @@ class ScenePipeline(Owner):
                 *hits,
                 [*scene.bindings(), *self._own_slots],
                 push=self._push,
-                defines={"CUT_PARTS": int(scene.has_cut_parts), **self._defines},
+                defines={**self._wanted, **self._defines},
                 includes={**SCENE_INCLUDES, **self._includes},
             )
         )
@@ -79,8 +86,9 @@ class ScenePipeline(Owner):
     def bind(self, scene: SceneBuffers) -> None:
         """Bind what stands in all slots now, of this scene from now on. Commands recorded before are stale."""
         self._bound.close()
-        if scene.has_cut_parts != self.scene.has_cut_parts:
+        if (wanted := self._wanted_by(scene)) != self._wanted:
             self.let_go(self._pipeline).close()
+            self._wanted = wanted
             self._pipeline = self._compile(scene)
         self.scene = scene
         own = {self._slots[name]: resource for name, resource in self._resources().items()}

@@ -19,7 +19,7 @@ def portrait(scene: Scene, aspect: float, fov_y: float = DEFAULT_FOV_Y) -> Camer
         aspect: image width / height.
         fov_y: vertical field of view, radians.
     """
-    return Camera(fov_y=fov_y).fit(_framed(scene), aspect)
+    return refitted(Camera(fov_y=fov_y), scene, aspect)
 
 
 def refitted(camera: Camera, scene: Scene, aspect: float) -> Camera:

@@ -6,7 +6,7 @@
 layout(set = 0, binding = SLOT_TLAS) uniform accelerationStructureEXT scene_tlas;
 #if CUT_PARTS
 #include "cut_out.glsl"
-layout(set = 0, binding = SLOT_PRIMITIVES, scalar) readonly buffer Primitives { Primitive primitives[]; };
+#include "primitives.glsl"
 #endif
 #endif
 

@@ -1,5 +1,7 @@
 // Rays. The hit shaders only report where a ray ended; shading happens in the ray generation shader.
 
+#include "hit.glsl"
+
 layout(set = 0, binding = SLOT_TLAS) uniform accelerationStructureEXT scene_tlas;
 
 // What rays are asked to do: where nothing is cut out, not to ask what they meet whether it is there.
@@ -8,13 +10,6 @@ const uint RAYS_MEET = gl_RayFlagsNoneEXT;
 #else
 const uint RAYS_MEET = gl_RayFlagsOpaqueEXT;
 #endif
-
-struct Hit {
-    float t;            // negative: nothing was hit
-    uint part;
-    uint triangle;
-    vec2 barycentric;
-};
 
 layout(location = 0) rayPayloadEXT Hit hit;
 

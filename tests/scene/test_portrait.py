@@ -67,6 +67,11 @@ def test_no_zoom_enters_the_head_with_a_wide_lens(fov: float) -> None:
     assert camera.fov_y < np.radians(0.2 * fov)
 
 
+@pytest.mark.parametrize("aspect", [1e-4, 1e4])
+def test_pictures_may_be_as_flat_as_they_like(aspect: float) -> None:
+    assert same_view(portrait(HEAD, aspect), refitted(HEAD.camera, HEAD, aspect))
+
+
 def test_who_looks_past_the_head_may_pass_it() -> None:
     camera = HEAD.camera.looking((0.5, 0.0, 0.6), (0.5, 0.0, -1.0))
     assert zoomed(camera, HEAD, 4.0, camera.fov_y).position == pytest.approx((0.5, 0.0, -0.6))
