@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from app.passes.gbuffer import GBufferKind
 
 MAX_SIZE = 8192  # pixels along an edge of a picture
-FURTHEST = 1e4  # metres from the origin that a camera may stand
+FURTHEST_VIEW = 1e4  # metres from the origin that a camera may stand
 MOST_STOPS = 12.0  # brighter or darker than a light set-up says
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from app.errors import InputError
-from app.scene_options import FURTHEST, MAX_SIZE, MOST_STOPS, SceneOptions
+from app.scene_options import FURTHEST_VIEW, MAX_SIZE, MOST_STOPS, SceneOptions
 from app.weight_sets import WEIGHTS, supplied_sets
 
 if TYPE_CHECKING:
@@ -60,8 +60,10 @@ class Place(click.ParamType[tuple[float, float, float]]):
             x, y, z = map(float, str(value).split(","))
         except ValueError:
             self.fail(f"{value!r} is no place: give three numbers, like 0,0.1,0.5", param, ctx)
-        if not all(abs(number) <= FURTHEST for number in (x, y, z)):  # NaN is not
-            self.fail(f"{value!r} is no place: each number must be in -{FURTHEST:g}..{FURTHEST:g}", param, ctx)
+        if not all(abs(number) <= FURTHEST_VIEW for number in (x, y, z)):  # NaN is not
+            self.fail(
+                f"{value!r} is no place: each number must be in -{FURTHEST_VIEW:g}..{FURTHEST_VIEW:g}", param, ctx
+            )
         return x, y, z
 
 

@@ -16,10 +16,8 @@ from app.errors import InputError
 from app.scene.checks import F64, Vec3, number, triple, unit3, vec3
 
 LEAST_FOV_Y = math.radians(1.0)  # of a lens that zooms
-NEAR, FAR = (
-    80.0,
-    125.0,
-)  # of the distance: from 1 cm on for a portrait; a d32 depth buffer then resolves some micrometres
+# Of the distance: from 1 cm on for a portrait; a d32 depth buffer then resolves some micrometres.
+NEAR, FAR = 80.0, 125.0
 DEFAULT_FOV_Y = math.radians(25.0)  # a short telephoto lens: a portrait without a big nose
 DEFAULT_YAW = math.radians(20.0)  # slightly off the front, so that both cheeks and an ear show
 DEFAULT_DISTANCE = 0.8

@@ -181,8 +181,8 @@ class Geometry:
             joints = joints @ self.read(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
 
         def influences(name: str) -> F64:
-            sets = [number for number in range(8) if f"{name}_{number}" in attributes]
-            return np.hstack([arrays.get(key, self.read(attributes[key])) for n in sets if (key := f"{name}_{n}")])
+            keys = [key for number in range(8) if (key := f"{name}_{number}") in attributes]
+            return np.hstack([arrays[key] if key in arrays else self.read(attributes[key]) for key in keys])
 
         weights = influences("WEIGHTS")
         weights[weights.sum(axis=1) <= 0.0, 0] = 1.0  # what hangs on nothing goes with the first
