@@ -4,7 +4,8 @@
 #   setup/python.sh run     what `make demo` needs (no torch)
 #   setup/python.sh test    that, and the packages to train, lint and test
 #
-# PYTHON names the interpreter to make .venv from: python3, if it is 3.11 or newer.
+# PYTHON names the interpreter to make .venv from; without it that is python3, or whatever newer one there is, and a .venv
+# that is there already stays.
 set -eu
 
 need=${1:-run}
@@ -36,8 +37,23 @@ is_new_python() {
   "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
+# An interpreter was asked for. (make hands on python3 where nobody has.)
+is_asked_for() {
+  [ "${PYTHON:-python3}" != python3 ]
+}
+
+# identity PYTHON: tells an installed Python from another one; virtual environments are what they were made from.
+identity() {
+  "$1" -c 'import os, sys; print(os.path.realpath(sys.base_exec_prefix), sys.version)' 2>/dev/null
+}
+
 find_python() {
-  for candidate in "${PYTHON:-python3}" python3 python3.14 python3.13 python3.12 python3.11; do
+  if is_asked_for; then
+    is_new_python "$PYTHON" || fail "PYTHON=$PYTHON is not to be found, or no Python of 3.11 or newer"
+    echo "$PYTHON"
+    return
+  fi
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
     if is_new_python "$candidate"; then
       echo "$candidate"
       return
@@ -60,11 +76,19 @@ if command -v flock >/dev/null 2>&1; then
   flock 9
 fi
 
-if is_ready test || is_ready "$need"; then
+other_python=
+if is_asked_for; then
+  asked=$(find_python) # ends here if that cannot be had
+  [ "$(identity "$asked")" = "$(identity "$venv/bin/python")" ] || other_python=yes
+fi
+
+if [ -z "$other_python" ] && { is_ready test || is_ready "$need"; }; then
   exit 0
 fi
 
-if [ -e "$unfinished" ]; then
+if [ -n "$other_python" ]; then
+  make_venv
+elif [ -e "$unfinished" ]; then
   say "the last installation was interrupted: starting afresh"
   make_venv
 elif ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then

@@ -8,6 +8,7 @@
 set -eu
 
 need=${1:-run}
+here=$(dirname "$0")
 python=${PYTHON:-python3}
 
 # The Vulkan loader and Mesa's drivers (lavapipe, the CPU one, among them), and what GLFW loads to open a window.
@@ -132,7 +133,7 @@ for package in $wanted; do
   [ -n "$(installed_version "$package")" ] || missing="$missing $package"
 done
 # Debian splits `venv` off its Python; an interpreter from elsewhere brings its own.
-if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+if ! "$python" -c 'import ensurepip, venv' 2>/dev/null && [ -z "$(installed_version python3-venv)" ]; then
   missing="$missing python3-venv"
 fi
 new_mesa_missing=
@@ -151,9 +152,9 @@ if [ $# -eq 0 ] && has_nvidia_driver && [ -n "$(installed_version mesa-vulkan-dr
 fi
 
 if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null 2>&1; then
-  [ -z "$new_mesa_missing" ] || set -- "$@" "mesa-vulkan-drivers"
-  fail "Debian packages are missing and there is no sudo here. As root, run:  apt-get install --no-install-recommends $*" \
-    "${new_mesa_missing:+(mesa-vulkan-drivers must be $mesa_needed or newer: on Debian 12 add -t bookworm-backports)}"
+  [ -z "$new_mesa_missing" ] || set -- "$@" "mesa-vulkan-drivers (>= $mesa_needed)"
+  fail "Debian packages are missing, and there is no sudo here: $*." \
+    "As root, run:  $(cd "$here" && pwd)/system.sh $need"
 fi
 
 say "installing Debian packages: $* ${new_mesa_missing:+mesa-vulkan-drivers (>= $mesa_needed)}"

@@ -35,11 +35,12 @@ class Machine:
         path.write_text(f'#!/bin/sh\necho "{name} $*" >> {self._log}\n{script}\n')
         path.chmod(0o755)
 
-    def runs(self, script: Path, *arguments: str) -> tuple[int, str]:
-        """Exit status and everything said."""
+    def runs(self, script: Path, *arguments: str, python: str | None = None) -> tuple[int, str]:
+        """Exit status and everything said; `python` is what PYTHON names, if anything."""
+        asked = {} if python is None else {"PYTHON": python}
         result = subprocess.run(
             ["/bin/sh", str(script), *arguments],
-            env={"PATH": str(self._folder / "bin"), "HOME": str(self._folder)},
+            env={"PATH": str(self._folder / "bin"), "HOME": str(self._folder), **asked},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -96,8 +97,8 @@ def test_without_root_and_sudo_it_says_what_to_run(debian: Machine) -> None:
     installed(debian, xvfb="", mesa_vulkan_drivers="22.3.6-1")
     status, said = debian.runs(SYSTEM, "test")
     assert status == 1
-    assert "As root, run:  apt-get install --no-install-recommends xvfb mesa-vulkan-drivers" in said
-    assert "-t bookworm-backports" in said
+    assert "Debian packages are missing, and there is no sudo here: xvfb mesa-vulkan-drivers (>= 25)." in said
+    assert f"As root, run:  {SYSTEM} test" in said  # which adds backports where they are needed, unlike apt by itself
     assert "apt-get" not in debian.calls
 
 
@@ -120,6 +121,17 @@ def test_new_mesa_comes_from_the_suite_that_has_it(debian: Machine) -> None:
     assert debian.runs(SYSTEM, "run")[0] == 0
     last = debian.calls.splitlines()[-1]
     assert last.endswith("install -y --no-install-recommends -t some-backports mesa-vulkan-drivers")
+
+
+def test_an_interpreter_that_has_no_venv_is_not_installed_for_over_and_over(debian: Machine) -> None:
+    """Debian's python3-venv does not help an interpreter from elsewhere, or one whose name is mistyped."""
+    assert debian.runs(SYSTEM, "run", python="python3.99") == (0, "")
+    assert "apt-get" not in debian.calls
+    installed(debian, python3_venv="")
+    debian.stand_in("python3", "exit 1")
+    status, said = debian.runs(SYSTEM, "run")
+    assert status == 0
+    assert "installing Debian packages: python3-venv" in said
 
 
 def test_failing_apt(debian: Machine) -> None:
@@ -215,6 +227,28 @@ def test_unreachable_package_server(project: Path, tmp_path: Path) -> None:
     status, said = machine.runs(project, "run")
     assert status == 1
     assert "pip could not install the packages" in said
+
+
+def test_another_interpreter_makes_another_venv(project: Path, tmp_path: Path) -> None:
+    """One that is asked for; without it, what is there stays. The stand-ins say who they are where they are asked."""
+    machine = pip_machine(tmp_path / "machine", "exit 0")
+    for name in ("python3", "python3.12"):
+        script = MAKES_VENV.replace("PIP", "exit 0").replace("esac\nEND", f"*base_exec_prefix*) echo {name} ;;\nesac\nEND")
+        machine.stand_in(name, script.replace("--version)", f"*base_exec_prefix*) echo {name} ;;\n  --version)"))
+    made = project.parents[1] / ".venv" / "made"
+    assert machine.runs(project, "run")[0] == 0
+    made.touch()
+    assert machine.runs(project, "run", python="python3") == (0, "")
+    assert made.exists()
+    status, said = machine.runs(project, "run", python="python3.12")
+    assert status == 0
+    assert "making .venv" in said and not made.exists()
+    made.touch()
+    assert machine.runs(project, "run", python="python3.12") == machine.runs(project, "run") == (0, "")
+    status, said = machine.runs(project, "run", python="python3.99")
+    assert status == 1
+    assert "PYTHON=python3.99 is not to be found, or no Python of 3.11 or newer" in said
+    assert made.exists()
 
 
 def test_too_old_a_python(project: Path, tmp_path: Path) -> None:
