@@ -233,8 +233,9 @@ def test_another_interpreter_makes_another_venv(project: Path, tmp_path: Path) -
     """One that is asked for; without it, what is there stays. The stand-ins say who they are where they are asked."""
     machine = pip_machine(tmp_path / "machine", "exit 0")
     for name in ("python3", "python3.12"):
-        script = MAKES_VENV.replace("PIP", "exit 0").replace("esac\nEND", f"*base_exec_prefix*) echo {name} ;;\nesac\nEND")
-        machine.stand_in(name, script.replace("--version)", f"*base_exec_prefix*) echo {name} ;;\n  --version)"))
+        who = f"*base_exec_prefix*) echo {name} ;;\n"
+        script = MAKES_VENV.replace("PIP", "exit 0").replace("esac\nEND", f"{who}esac\nEND")
+        machine.stand_in(name, script.replace("--version)", f"{who}--version)"))
     made = project.parents[1] / ".venv" / "made"
     assert machine.runs(project, "run")[0] == 0
     made.touch()
