@@ -101,7 +101,7 @@ class Comparison:
             "fused_layers_deep": list(DEEP),
             "fused_layers_wide": list(WIDE),
             # Of these networks, layer by layer, and of a thread of the convolutions: the quickest on this device.
-            "layered_activations": self._networks.ask(Networks.activations, self._layers),
+            "layered_activations": self._networks.ask(Networks.quickest_way, self._layers).activations,
             "convolution_shape": self._convolutions.ask(Convolutions.shape),
             "flop_per_byte": self.traffic(),
             "best_cpu": self.best_cpu(),
@@ -111,7 +111,7 @@ class Comparison:
         """FLOP a byte from or to memory, by the name of a figure "*_gflops", if nothing is moved twice."""
         found = {}
         for widths, suffix in ((self._layers, ""), (DEEP, "_deep")):
-            fused, between = memory_bytes(widths, self._networks.ask(Networks.activations, widths))
+            fused, between = memory_bytes(widths, self._networks.ask(Networks.quickest_way, widths).activations)
             found[f"fused_gflops{suffix}"] = flops(widths) / fused
             found[f"layered_gflops{suffix}"] = flops(widths) / (fused + between)
         found["fused_gflops_wide"] = flops(WIDE) / memory_bytes(WIDE, "half")[0]
