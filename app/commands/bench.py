@@ -13,6 +13,8 @@ from app.errors import InputError
 from app.packages import need
 from app.scene_options import SceneOptions
 
+_COMPARED = ("", "_deep", "_wide")  # ends of keys of the report
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -183,18 +185,26 @@ def _tune(options: SceneOptions) -> None:
 
 def _tables(results: dict[str, Any]) -> "list[Table]":
     width, height = results["size"]
-    title = f"{results['device']}, CPU cores: {results['cpu_cores']}, rounds: {results['rounds']}"
+    cores, rounds, view = results["cpu_cores"], results["rounds"], _network(results, "layers", "variant")
+    title = f"{results['device']}, CPU cores: {cores}, rounds: {rounds}\ntile network of the view {view}"
     if "fused_layers" in results:
-        keys = ("fused_layers", "fused_layers_deep", "fused_layers_wide")
-        widths, deep, wide = ("-".join(map(str, results[key])) for key in keys)
-        if generalist := results["wide_generalist_layers"]:
-            wide += f", generalist {'-'.join(map(str, generalist))}"
-        title += f"\nnetworks {widths}, deeper {deep}, wide {wide}"
+        plain, deep, wide = (_network(results, f"fused_layers{one}", f"fused_variant{one}") for one in _COMPARED)
+        title += f"\nnetworks compared {plain}, deeper {deep}, wide {wide}"
+        if results["wide_generalist_layers"]:
+            title += f", generalist {_network(results, 'wide_generalist_layers', 'wide_generalist_variant')}"
+        plain, deep = (results[f"layered_variant{one}"] for one in _COMPARED[:2])
+        title += f"\nlayer by layer {plain}, deeper {deep}"
     tables = [_table(f"{title}\npasses of the view, {width}x{height}, ms", results["passes_ms"], {})]
     for heading, meanings in SECTIONS.items():
         if known := {name: results[name] for name in meanings if name in results}:
             tables.append(_table(heading, known, meanings))
     return tables
+
+
+def _network(results: dict[str, Any], layers: str, variant: str) -> str:
+    """Widths, and how the shader for them is written, where anything was drawn with them."""
+    widths = "-".join(map(str, results[layers]))
+    return f"{widths} as {results[variant]}" if results[variant] else widths
 
 
 def _table(title: str, figures: dict[str, dict[str, float]], meanings: dict[str, str]) -> "Table":

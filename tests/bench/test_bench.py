@@ -20,6 +20,7 @@ from app.bench.packages import PACKAGES, absence
 from app.bench.view import View
 from app.errors import InputError
 from app.network.layers import flops
+from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.scene_options import SceneOptions
 from tests.bench.missing_figures import KEYS, NO_RAYS, WIDE_GENERALIST, absent
@@ -54,6 +55,11 @@ def test_everything_once(tmp_path: Path) -> None:
     report = json.loads(path.read_text())
     assert report["device"] and report["device"] in result.stdout
     assert report["rounds"] == 1 and report["size"] == [512, 512]
+    # The tests' own choice, which all widths have (see tests/conftest.py).
+    assert {value for key, value in report.items() if "variant" in key} == {Variant().name, None}
+    title = " ".join(result.stdout.split())
+    assert f"tile network of the view 32-32-18-15 as {Variant().name}" in title
+    assert f"compared 32-32-28-15 as {Variant().name}, deeper 32-32-32-28-15 as {Variant().name}" in title
     missing = absent([name for name in PACKAGES if report[name]]) | WIDE_GENERALIST | KEYS | NO_RAYS
     for name in set(MEANINGS) - missing:
         assert_figure(report[name])
@@ -100,7 +106,7 @@ def test_some_passes(some_passes: dict[str, Any]) -> None:
     assert set(some_passes["passes_ms"]) == set(SOME) and some_passes["size"] == [80, 60]
     for figure in some_passes["passes_ms"].values():
         assert_figure(figure)
-    assert not set(MEANINGS) & set(some_passes)
+    assert not set(MEANINGS) & set(some_passes) and some_passes["variant"] == Variant().name
 
 
 def test_passes_without_ray_tracing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
