@@ -11,7 +11,7 @@ from typing import Any
 from app.bench.comparison import Comparison
 from app.bench.figures import Samples
 from app.bench.frames import FRAMES, SMALL, Keys, OtherRenderers, Part, Views
-from app.bench.packages import PACKAGES, absence, installed
+from app.bench.packages import PACKAGES, absence, installed, version
 from app.bench.view import Description, FrameCost, View
 from app.bench.worker import Worker
 from app.errors import InputError
@@ -46,11 +46,12 @@ def measure_all(
         What the report holds: names, sizes, variants of the tile network ("variant" of the view's, "*_variant*" of the
         others; docs/tile-network.md), "passes_ms" by pass, "flop_per_byte" by network (as few bytes as its way of
         working allows, for each that has a figure "*_gflops"), and the figures that app.bench.meanings explains, each
-        as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell. Without one of
-        app.bench.packages.PACKAGES, whose name then says false, those that compare with it are missing; without trained
-        networks, those that count channels; without a display, those of keys; without ray tracing, those of traced
-        frames and of the reference. "left_out" has a sentence about each, and about what was not done in the same
-        arithmetic. "best_cpu" names the library and its way that did the most networks in the least time, if any did.
+        as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell. numpy and
+        app.bench.packages.PACKAGES by name: their versions. Without one, whose name then says None, figures that
+        compare with it are missing; without trained networks, those that count channels; without a display, those of
+        keys; without ray tracing, those of traced frames and of the reference. "left_out" has a sentence about each,
+        and about what was not done in the same arithmetic. "best_cpu" names the library and its way that did the most
+        networks in the least time, if any did.
     """
     weights = _weights(options.weights)
     generalist = WeightSet.load(wide) if wide else None
@@ -88,7 +89,7 @@ def measure_all(
         **figures.spreads(),
         **found,
         "wide_generalist_layers": list(generalist.layers) if generalist else None,
-        **{name: installed(name) for name in PACKAGES},
+        **{name: version(name) for name in ("numpy", *PACKAGES)},
         "left_out": left_out,
         "resident_mb_720": used.get("resident"),
         "peak_mb_720": used.get("peak"),

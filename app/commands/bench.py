@@ -69,7 +69,8 @@ Examples:
     "earlier",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Show ratios, new figures over those of this report (--json), too. Device, driver and CPU must be the same.",
+    help="Show ratios, new figures over those of this report (--json), too. Device, driver and CPU must be the same;"
+    " what depends on other libraries' versions is left out.",
 )
 @click.option(
     "--wide",
@@ -116,7 +117,7 @@ def bench(
     """
     from rich.console import Console
 
-    from app.bench.earlier import check_same, load, ratios
+    from app.bench.earlier import check_same, load, ratios, remarks
     from app.bench.growth import measure_growth, with_networks
     from app.bench.measure import identity, measure_all, measure_passes
     from app.pictures import check_folder
@@ -152,9 +153,11 @@ def bench(
         console.print(table)
     for kind, grown in results.get("growth", {}).items():
         console.print(_growth_table(kind, grown))
-    if before:
+    if earlier and before:
         heading = f"new / {earlier} (min, max: what the spread of both allows; a change is what leaves 1 out)"
         console.print(_table(heading, ratios(before, results), MEANINGS))
+        for sentence in remarks(before, results, earlier):
+            click.echo(sentence)
     if results.get("resident_mb_720"):
         click.echo(f"memory at 1280x720: {results['resident_mb_720']:.0f} MB, {results['peak_mb_720']:.0f} MB at most")
     if results.get("best_cpu"):
