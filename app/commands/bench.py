@@ -86,8 +86,8 @@ Examples:
 @click.option(
     "--tune",
     is_flag=True,
-    help="Time all ways to write the tile network's shader for the widths of --weights, and keep the quickest for this"
-    " device; nothing else.",
+    help="Time all ways to write the tile network's shader, for the widths of --weights and then for those that are"
+    " compared with opponents, and keep the quickest of each for this device; nothing else.",
 )
 @device_option
 @debug_option
@@ -175,15 +175,18 @@ def bench(
 def _tune(options: SceneOptions) -> None:
     from rich.console import Console
 
+    from app.bench.comparison import DEEP, WIDE
     from app.bench.measure import shipped
     from app.bench.tuning import tune
+    from app.network.layers import LAYERS
     from app.progress import counted
 
     layers, _ = shipped(options)
-    found = tune(options, layers, counted)
-    title = f"tile network {'-'.join(map(str, layers))}, arithmetic and outputs per block or sizes of matrices, ms"
-    Console().print(_table(title, {variant.name: spread for variant, spread in found.milliseconds.items()}, {}))
-    click.echo(f"{found.best.name} is the quickest and kept in {found.file}")
+    for widths in dict.fromkeys((layers, LAYERS, DEEP, WIDE)):  # those of frames, then those that the bench compares
+        found = tune(options, widths, counted)
+        title = f"tile network {'-'.join(map(str, widths))}, arithmetic and outputs per block or sizes of matrices, ms"
+        Console().print(_table(title, {variant.name: spread for variant, spread in found.milliseconds.items()}, {}))
+        click.echo(f"{found.best.name} is the quickest and kept in {found.file}")
 
 
 def _tables(results: dict[str, Any]) -> "list[Table]":
