@@ -21,6 +21,7 @@ from app.frame_commands import FRAMES_IN_FLIGHT, FrameCommands
 from app.frame_passes import FACE_RADIANCE, FramePasses
 from app.gpu import CommandBuffer, Device, Image
 from app.modes import AOVS, MODES, NEEDS_REFERENCE, VIEW_MODES
+from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes.array_store import ArrayStore
 from app.passes.baked_light import BakedLight, BakedLights, is_worthwhile
@@ -179,6 +180,11 @@ class Renderer(Owner):
     def weights(self) -> WeightSet:
         """The tile networks that it draws with."""
         return self._store.current.weights
+
+    @property
+    def tile_variant(self) -> Variant:
+        """How the shader that draws with these networks is written."""
+        return self._passes.tile_network.variant
 
     def make_room(self) -> None:
         """Before `prepare`, and by the thread that draws: waits for frames that still draw with the networks before."""

@@ -10,7 +10,7 @@ from app.bench.costs import Costs, costs
 from app.bench.cpu_networks import HINDRANCES as WAITING
 from app.bench.cpu_networks import CpuNetworks, Library, library
 from app.bench.figures import Samples
-from app.bench.layered import memory_bytes
+from app.bench.layered import Way, memory_bytes
 from app.bench.ncnn_network import VULKAN, NcnnNetwork, ncnn_network
 from app.bench.networks import NETWORKS, RESIDENT, SIZE, Networks
 from app.bench.openvino_networks import OpenvinoNetworks
@@ -20,6 +20,7 @@ from app.bench.sgemm import HINDRANCES, Sgemm, sgemm
 from app.bench.torch_networks import TorchNetworks
 from app.bench.worker import Worker
 from app.network.layers import flops
+from app.network.shader import Variant
 from app.scene_options import SceneOptions
 
 DEEP = (32, 32, 32, 28, 15)  # widths of the networks measured besides those that training starts with
@@ -54,10 +55,9 @@ class Comparison:
         generalist: tuple[int, ...] | None = None,
     ) -> None:
         self._layers, self._figures, self._generalist = layers, figures, generalist
+        self._layered = tuple(dict.fromkeys((layers, DEEP)))  # widths drawn layer by layer as well
         self._products = 1 if quick else _PRODUCTS
-        self._networks: Worker[Networks] = enter(
-            Worker(Networks, options, tuple(dict.fromkeys((layers, DEEP))), (WIDE,), generalist)
-        )
+        self._networks: Worker[Networks] = enter(Worker(Networks, options, self._layered, (WIDE,), generalist))
         self._sgemm: Worker[Sgemm] = enter(Worker(sgemm, without=HINDRANCES))
         self._convolutions: Worker[Convolutions] = enter(Worker(Convolutions, options, len(DEEP) - 1, *CHANNELS))
         self._costs: Worker[Costs] = enter(Worker(costs, options))
@@ -88,20 +88,36 @@ class Comparison:
         return max(self._quickest, key=self._quickest.count, default=None)
 
     def left_out(self, device: str) -> list[str]:
-        """Sentences about what is not measured on the device of this name."""
-        if self._ncnn is None or VULKAN in self._ncnn.ask(NcnnNetwork.ways):
-            return []
-        return [f"ncnn is measured on the CPU alone: it does not find {device}."]
+        """Sentences about what is not measured on the device of this name, or not in the same arithmetic."""
+        sentences = []
+        if self._ncnn is not None and VULKAN not in self._ncnn.ask(NcnnNetwork.ways):
+            sentences.append(f"ncnn is measured on the CPU alone: it does not find {device}.")
+        if rounded := {widths: variant for widths, variant in self._variants().items() if variant.rounds}:
+            names = ", ".join(f"{_name(widths)} as {variant.name}" for widths, variant in rounded.items())
+            sentences.append(
+                f"The tile network calculates with fp16 ({names}), libraries, sgemm and convolutions with fp32."
+            )
+        if matrices := [widths for widths in self._layered if widths in rounded and rounded[widths].matrix]:
+            names = ", ".join(f"{_name(widths)} is drawn as {self._way(widths).variant.name}" for widths in matrices)
+            sentences.append(f"Layer by layer there are no cooperative matrices: {names} there.")
+        return sentences
 
     def describe(self) -> dict[str, Any]:
         """Return what the report says of the networks besides figures."""
+        variants, way, generalist = self._variants(), self._way(self._layers), self._generalist
         return {
             "fused_networks": NETWORKS,
             "fused_layers": list(self._layers),
             "fused_layers_deep": list(DEEP),
             "fused_layers_wide": list(WIDE),
-            # Of these networks, layer by layer, and of a thread of the convolutions: the quickest on this device.
-            "layered_activations": self._networks.ask(Networks.activations, self._layers),
+            "fused_variant": variants[self._layers].name,
+            "fused_variant_deep": variants[DEEP].name,
+            "fused_variant_wide": variants[WIDE].name,
+            "wide_generalist_variant": None if generalist is None else variants[generalist].name,
+            # Layer by layer, and of a thread of the convolutions: the quickest on this device.
+            "layered_variant": way.variant.name,
+            "layered_variant_deep": self._way(DEEP).variant.name,
+            "layered_activations": way.activations,
             "convolution_shape": self._convolutions.ask(Convolutions.shape),
             "flop_per_byte": self.traffic(),
             "best_cpu": self.best_cpu(),
@@ -111,7 +127,7 @@ class Comparison:
         """FLOP a byte from or to memory, by the name of a figure "*_gflops", if nothing is moved twice."""
         found = {}
         for widths, suffix in ((self._layers, ""), (DEEP, "_deep")):
-            fused, between = memory_bytes(widths, self._networks.ask(Networks.activations, widths))
+            fused, between = memory_bytes(widths, self._way(widths).activations)
             found[f"fused_gflops{suffix}"] = flops(widths) / fused
             found[f"layered_gflops{suffix}"] = flops(widths) / (fused + between)
         found["fused_gflops_wide"] = flops(WIDE) / memory_bytes(WIDE, "half")[0]
@@ -119,6 +135,15 @@ class Comparison:
             network = convolution.widths(channels, len(DEEP) - 1)
             found[f"conv{channels}_gflops"] = convolution.flops(network) / convolution.memory_bytes(network)
         return found
+
+    def _variants(self) -> dict[tuple[int, ...], Variant]:
+        """How the fused pass's shader is written, by widths."""
+        widths = (self._layers, DEEP, WIDE, *([] if self._generalist is None else [self._generalist]))
+        return {one: self._networks.ask(Networks.variant, one) for one in widths}
+
+    def _way(self, widths: tuple[int, ...]) -> Way:
+        """The quickest layer by layer."""
+        return self._networks.ask(Networks.quickest_way, widths)
 
     def _fused(self) -> None:
         add, layers = self._figures.add, self._layers
@@ -201,3 +226,7 @@ class Comparison:
             fused = self._networks.ask(Networks.fused, self._layers)
             took = self._ncnn.ask(NcnnNetwork.milliseconds, way)
             self._figures.add(f"fused_over_ncnn_{way}", took / fused)
+
+
+def _name(widths: tuple[int, ...]) -> str:
+    return "-".join(map(str, widths))

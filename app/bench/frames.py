@@ -73,6 +73,10 @@ class Views:
         """Say what the views are drawn by; waits until they are ready."""
         return self.by_size[SMALL].ask(View.describe)
 
+    def variant(self) -> str:
+        """Return the name of the tile network's variant that draws the views."""
+        return self.by_size[SMALL].ask(View.variant)
+
     def memory(self) -> dict[str, float] | None:
         """Return what the large one's process takes; see `app.bench.view.memory`."""
         return self.by_size[LARGE].ask(memory)

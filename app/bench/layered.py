@@ -1,17 +1,19 @@
 """The tile networks layer by layer: an opponent of the fused pass that does the same work in one dispatch a layer.
 
 It is given what the fused pass has: the same list of tiles, one workgroup a tile, weights staged in shared memory or by
-address, straight-line code in blocks (see app/network/shader.py). The only difference is the one to be measured:
-activations go through memory, and the next layer waits until all tiles have been through this one.
+address, straight-line code in blocks, sums in floats or halves (see app/network/shader.py). The only difference is the
+one to be measured: activations go through memory, and the next layer waits until all tiles have been through this one.
+Two things it does not have: cooperative matrices, and two pixels a thread.
 """
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 
-from app.gpu import Binding, Buffer, ComputePipeline, Device, Image, Struct
+from app.gpu import Binding, Buffer, ComputePipeline, Device, DeviceInfo, Image, Struct
 from app.gpu.commands import CommandBuffer
 from app.network.layers import COLORS, MIXED
 from app.network.parameters import Layer, parameter_vectors, plan
@@ -40,6 +42,41 @@ _PUSH = Struct(
 _PER_VECTOR = {"half": 8, "float": 4}  # activations in a uvec4
 
 
+@dataclass(frozen=True)
+class Way:
+    """How layers are calculated, and how activations lie in memory between them.
+
+    ValueError where there is no such way.
+
+    Attributes:
+        variant: arithmetic, block, and where weights come from, as of the fused pass.
+        activations: what halves have summed up is stored as halves.
+    """
+
+    variant: Variant
+    activations: Activations = "half"
+
+    def __post_init__(self) -> None:
+        if self.variant.matrix or self.variant.pixels > 1:
+            raise ValueError(f"layer by layer there is no {self.variant.name}")
+        if self.variant.half and self.activations != "half":
+            raise ValueError("sums in halves are stored as halves")
+
+
+def ways(device: DeviceInfo, fused: Variant) -> list[Way]:
+    """What draws layer by layer as a fused pass of this variant does; the quickest is its opponent.
+
+    That is its own arithmetic. There is none in matrices; in their place blocks of halves may try, as matrices round to
+    halves (but not on a CPU: see `tile_variant.candidates`), and so may the device's default, where these are slower.
+    """
+    if fused.matrix:
+        halves = [] if device.kind == "cpu" else [Variant(half=True)]
+        variants = [*halves, tile_variant.default(device)]
+    else:
+        variants = [Variant(direct=1) if fused.direct else fused]
+    return [Way(one, stored) for one in variants for stored in ACTIVATIONS if stored == "half" or not one.half]
+
+
 class LayeredNetwork:
     """Writes what `TileNetwork` writes, with one dispatch a layer.
 
@@ -50,9 +87,7 @@ class LayeredNetwork:
         features, surface: the G-buffer's tile-major buffers (layouts: app/network/schema.py).
         radiance: the image drawn to.
         width, height: its pixels.
-        activations: how they lie in memory; arithmetic is in floats.
-        variant: that of the fused pass, of which the block and where weights come from are taken; None asks
-            `tile_variant`, as that pass does.
+        way: one of `ways`.
     """
 
     def __init__(
@@ -66,24 +101,22 @@ class LayeredNetwork:
         width: int,
         height: int,
         *,
-        activations: Activations = "half",
-        variant: Variant | None = None,
+        way: Way,
     ) -> None:
         if len(tile_hash.dispatches) > 1:
             raise ValueError(f"{tile_hash.tile_count} tiles are more than one dispatch draws")
-        variant = variant or tile_variant.chosen(device.info, weights.layers)
         self._kept = ExitStack()
         self._dispatch = tile_hash.dispatch
         keep = self._kept.enter_context
         try:
             table = keep(device.buffer(weights.table, name="hash to slot"))
             parameters = keep(device.buffer(weights.gpu_parameters(), name="network parameters"))
-            vectors = max(_vectors(one, activations) for one in weights.layers)
+            vectors = max(_vectors(one, way.activations) for one in weights.layers)
             size = tile_hash.tile_count * TILE_PIXELS * vectors * 16
             between = [keep(device.buffer(size, name="activations")) for _ in range(2)]
             self._steps = []
             for layer in plan(weights.layers):
-                text = generate(weights.layers, layer, activations, variant)
+                text = generate(weights.layers, layer, way)
                 pipeline = keep(_pipeline(device, text, radiance.format.name))
                 bound = keep(pipeline.bind(dict(enumerate((tile_hash.tiles, table, radiance)))))
                 buffers = (features, surface, parameters, between[layer.index % 2], between[1 - layer.index % 2])
@@ -136,41 +169,43 @@ def _pipeline(device: Device, text: str, image_format: str) -> ComputePipeline:
     )
 
 
-def generate(layers: Sequence[int], layer: Layer, activations: Activations, variant: Variant) -> str:
+def generate(layers: Sequence[int], layer: Layer, way: Way) -> str:
     """The GLSL include "layer.glsl" for one layer of a network with these widths.
 
     It defines `void stage_layer(uint slot)` and `void run_layer(uint slot, uint tile, uint pixel)`, to be called one
     after the other by all threads, and needs push.parameters (address of all parameters) and the macro PARAMETER(i).
     """
-    last = layer.index == len(layers) - 2
+    last, variant = layer.index == len(layers) - 2, way.variant
     lines = [
-        f"// Generated by app/bench/layered.py: layer {layer.index} of {'-'.join(map(str, layers))}.",
+        f"// Generated by app/bench/layered.py: layer {layer.index} of {'-'.join(map(str, layers))}, {variant.name}.",
         f"const uint PARAMETER_VECTORS = {parameter_vectors(layers)}u;",
-        *(by_address() if variant.direct else staging(layer.vectors)),
+        *(by_address() if variant.direct else staging(layer.vectors, variant.vector)),
         f"void stage_layer(uint slot) {{ stage_weights(slot, {layer.offset}u, {layer.vectors}u); }}",
         "void run_layer(uint slot, uint tile, uint pixel) {",
     ]
     if layer.index == 0:
-        code, inputs = _load("push.features", CHANNELS, "half", "x")
+        code, inputs = _load("push.features", CHANNELS, "half", "x", half=variant.half)
     else:
-        code, inputs = _load("push.source", layer.inputs, activations, "x")
+        code, inputs = _load("push.source", layer.inputs, way.activations, "x", half=variant.half)
     lines += code
     weights, start = (ADDRESSED_WEIGHTS, layer.offset) if variant.direct else ("weights", 0)
     for columns in blocks(layer, variant):
         if columns.start:
             lines.append("    BLOCK_BARRIER();")
-        lines += [f"    vec4 y{c} = {weights}[{start + c}];" for c in columns]
+        lines += [f"    {variant.vector} y{c} = {weights}[{start + c}];" for c in columns]
         for i, value in enumerate(inputs):
             row = start + layer.columns * (i + 1)
             lines += [f"    y{c} += {value} * {weights}[{row + c}];" for c in columns]
         if not last:
-            lines += [f"    y{c} = max(y{c}, 0.0);" for c in columns]
-    lines += _mix(layer) if last else _store(layer, activations)
+            lines += [f"    y{c} = max(y{c}, {variant.vector}(0.0));" for c in columns]
+    lines += _mix(layer) if last else _store(layer, way)
     return "\n".join([*lines, "}", ""])
 
 
-def _load(address: str, width: int, activations: Activations, name: str) -> tuple[list[str], list[str]]:
-    """Lines that load a pixel's channels, and the expressions of the channels."""
+def _load(
+    address: str, width: int, activations: Activations, name: str, *, half: bool = False
+) -> tuple[list[str], list[str]]:
+    """Lines that load a pixel's channels, and the expressions of the channels, as halves where asked for."""
     vectors = _vectors(width, activations)
     lines = [
         f"    uvec4 {name}{k} = load_vector({address}, (tile * {vectors}u + {k}u) * TILE_PIXELS + pixel);"
@@ -178,21 +213,23 @@ def _load(address: str, width: int, activations: Activations, name: str) -> tupl
     ]
     if activations == "float":
         return lines, [f"uintBitsToFloat({name}{i // 4}.{'xyzw'[i % 4]})" for i in range(width)]
+    vector, unpack = ("f16vec2", "unpackFloat2x16") if half else ("vec2", "unpackHalf2x16")
     lines += [
-        f"    vec2 {name}_{word} = unpackHalf2x16({name}{word // 4}.{'xyzw'[word % 4]});"
+        f"    {vector} {name}_{word} = {unpack}({name}{word // 4}.{'xyzw'[word % 4]});"
         for word in range(-(-width // 2))
     ]
     return lines, [f"{name}_{i // 2}.{'xy'[i % 2]}" for i in range(width)]
 
 
-def _store(layer: Layer, activations: Activations) -> list[str]:
+def _store(layer: Layer, way: Way) -> list[str]:
     """Lines that store the outputs y0, y1, ..., padded with zeros to whole vectors."""
     outputs = [f"y{i}" for i in range(layer.columns)]
-    if activations == "float":
+    if way.activations == "float":
         words = [f"floatBitsToUint({y})" for y in outputs]
     else:
-        outputs += ["vec4(0.0)"] * (layer.columns % 2)
-        halves = [[f"packHalf2x16({y}.xy)", f"packHalf2x16({y}.zw)"] for y in outputs]
+        pack = "packFloat2x16" if way.variant.half else "packHalf2x16"
+        outputs += [f"{way.variant.vector}(0.0)"] * (layer.columns % 2)
+        halves = [[f"{pack}({y}.xy)", f"{pack}({y}.zw)"] for y in outputs]
         words = [f"uvec4({', '.join([*a, *b])})" for a, b in zip(halves[::2], halves[1::2], strict=True)]
     vectors = len(words)
     return [

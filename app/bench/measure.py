@@ -11,7 +11,7 @@ from typing import Any
 from app.bench.comparison import Comparison
 from app.bench.figures import Samples
 from app.bench.frames import FRAMES, SMALL, Keys, OtherRenderers, Part, Views
-from app.bench.packages import PACKAGES, absence, installed
+from app.bench.packages import PACKAGES, absence, installed, version
 from app.bench.view import Description, FrameCost, View
 from app.bench.worker import Worker
 from app.errors import InputError
@@ -43,13 +43,15 @@ def measure_all(
         wide: a weight file whose generalist is compared with.
 
     Returns:
-        What the report holds: names, sizes, "passes_ms" by pass, "flop_per_byte" by network (as few bytes as its
-        way of working allows, for each that has a figure "*_gflops"), and the figures that app.bench.meanings
-        explains, each as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell.
-        Without one of app.bench.packages.PACKAGES, whose name then says false, those that compare with it are missing;
-        without trained networks, those that count channels; without a display, those of keys; without ray tracing,
-        those of traced frames and of the reference. "left_out" has a sentence about each, "best_cpu" names the library
-        and its way that did the most networks in the least time, if any did.
+        What the report holds: names, sizes, variants of the tile network ("variant" of the view's, "*_variant*" of the
+        others; docs/tile-network.md), "passes_ms" by pass, "flop_per_byte" by network (as few bytes as its way of
+        working allows, for each that has a figure "*_gflops"), and the figures that app.bench.meanings explains, each
+        as {"median", "min", "max"}; memory in MB (10^6 bytes) or None where the system does not tell. numpy and
+        app.bench.packages.PACKAGES by name: their versions. Without one, whose name then says None, figures that
+        compare with it are missing; without trained networks, those that count channels; without a display, those of
+        keys; without ray tracing, those of traced frames and of the reference. "left_out" has a sentence about each,
+        and about what was not done in the same arithmetic. "best_cpu" names the library and its way that did the most
+        networks in the least time, if any did.
     """
     weights = _weights(options.weights)
     generalist = WeightSet.load(wide) if wide else None
@@ -72,7 +74,7 @@ def measure_all(
             views.count_channels(weights)
         if generalist:
             views.count_wide_channels(generalist)
-        used = views.memory() or {}
+        used, variant = views.memory() or {}, views.variant()
         left_out = [absence(name) for name in PACKAGES if not installed(name)]
         left_out += [*views.left_out(description.device), *keys.left_out()]
         if too_wide:
@@ -81,12 +83,13 @@ def measure_all(
         found = comparison.describe()
     return {
         **_head(description, weights.layers, _trained(weights), done),
+        "variant": variant,
         "size": list(options.size or SMALL),
         "passes_ms": passes.spreads(),
         **figures.spreads(),
         **found,
         "wide_generalist_layers": list(generalist.layers) if generalist else None,
-        **{name: installed(name) for name in PACKAGES},
+        **{name: version(name) for name in ("numpy", *PACKAGES)},
         "left_out": left_out,
         "resident_mb_720": used.get("resident"),
         "peak_mb_720": used.get("peak"),
@@ -131,7 +134,13 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
         if tracing:
             parts.append(lambda: note(1, View.still, "reference"))
         description, done = _run(partial(view.ask, View.describe), parts, rounds, counted)
-    return {**_head(description, layers, trained, done), "size": list(size), "passes_ms": passes.spreads()}
+        variant = view.ask(View.variant)
+    return {
+        **_head(description, layers, trained, done),
+        "variant": variant,
+        "size": list(size),
+        "passes_ms": passes.spreads(),
+    }
 
 
 def _run(

@@ -6,9 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from app.bench.layered import ACTIVATIONS, TIMER, Activations, LayeredNetwork
+from app.bench.layered import TIMER, LayeredNetwork, Way, ways
 from app.gpu import CommandBuffer, Device
 from app.network import schema
+from app.network.shader import Variant
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
 from app.open_renderer import open_device
@@ -76,8 +77,9 @@ class Networks:
         self._kept = ExitStack()
         self._commands: dict[tuple[int, ...], CommandBuffer] = {}
         self._resident: dict[tuple[tuple[int, ...], int], CommandBuffer] = {}
-        self._layered: dict[tuple[int, ...], dict[Activations, CommandBuffer]] = {}
-        self._quicker: dict[tuple[int, ...], list[Activations]] = {}
+        self._variants: dict[tuple[int, ...], Variant] = {}
+        self._layered: dict[tuple[int, ...], dict[Way, CommandBuffer]] = {}
+        self._quickest: dict[tuple[int, ...], list[Way]] = {}
         try:
             self._device = self._kept.enter_context(open_device(options, raytracing=False))
             self._device.need_clock()
@@ -96,11 +98,11 @@ class Networks:
     def milliseconds(self, layers: tuple[int, ...]) -> tuple[float, float, float]:
         """Draw with one of the lists of widths; return ms of the hash, the network, and it layer by layer.
 
-        Activations are stored either way, and the quicker time counts: which it is depends on the device.
+        Layer by layer it is drawn in all `ways`, and the least time counts: whose it is depends on the device.
         """
         timings = self._timed(self._commands[layers])
         took = {way: self._timed(commands)[TIMER] for way, commands in self._layered[layers].items()}
-        self._quicker[layers].append(min(took, key=took.__getitem__))
+        self._quickest[layers].append(min(took, key=took.__getitem__))
         return timings["tile_hash"], timings["tile_network"], min(took.values())
 
     def fused(self, layers: tuple[int, ...]) -> float:
@@ -111,9 +113,13 @@ class Networks:
         """Draw with so many networks (RESIDENT of the first widths, 1 of `single`); return ms of the network."""
         return self._timed(self._resident[layers, count])["tile_network"]
 
-    def activations(self, layers: tuple[int, ...]) -> Activations:
-        """How activations were stored where it was quicker, most of the times that were measured."""
-        return max(ACTIVATIONS, key=self._quicker[layers].count)
+    def variant(self, layers: tuple[int, ...]) -> Variant:
+        """How the shader is written that draws with networks of these widths."""
+        return self._variants[layers]
+
+    def quickest_way(self, layers: tuple[int, ...]) -> Way:
+        """How these networks were drawn layer by layer the soonest, most of the times that were measured."""
+        return max(self._layered[layers], key=self._quickest[layers].count)
 
     def _fused(self, layers: tuple[int, ...], count: int = NETWORKS) -> tuple[Any, ...]:
         """What a network's pass is made of, with so many random networks: the arguments of TileNetwork."""
@@ -126,6 +132,7 @@ class Networks:
         """Commands for both passes, run already: drivers compile at the first dispatch."""
         hashing, network = arguments[2], TileNetwork(*arguments)
         self._kept.callback(network.close)
+        self._variants.setdefault(arguments[1].layers, network.variant)
         with self._device.commands() as commands:
             hashing.record(commands)
             commands.barrier()
@@ -140,9 +147,10 @@ class Networks:
         shared = self._fused(layers)
         self._commands[layers] = self._drawing(shared)  # and the tiles are listed for what follows
         self._layered[layers] = {
-            way: self._record_layered(LayeredNetwork(*shared, activations=way)) for way in ACTIVATIONS
+            way: self._record_layered(LayeredNetwork(*shared, way=way))
+            for way in ways(self._device.info, self._variants[layers])
         }
-        self._quicker[layers] = []
+        self._quickest[layers] = []
 
     def _record_layered(self, network: LayeredNetwork) -> CommandBuffer:
         self._kept.callback(network.close)

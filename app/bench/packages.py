@@ -1,5 +1,7 @@
 """Other people's programs that are compared with where they are installed; none is needed to run the bench."""
 
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
 from importlib.util import find_spec
 
 from app.packages import install_command
@@ -15,8 +17,18 @@ PACKAGES = {
 
 
 def installed(name: str) -> bool:
-    """Whether one of PACKAGES can be imported."""
+    """Whether numpy or one of PACKAGES can be imported."""
     return find_spec(name) is not None
+
+
+def version(name: str) -> str | None:
+    """The version of numpy or of one of PACKAGES; None where it is not installed, "unknown" where it does not say."""
+    if not installed(name):
+        return None
+    try:
+        return version_of(name)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def absence(name: str) -> str:

@@ -80,6 +80,10 @@ class View:
         info = self._device.info
         return Description(info.name, info.driver, info.kind)
 
+    def variant(self) -> str:
+        """Return the name of the tile network's variant that draws."""
+        return self._renderer.tile_variant.name
+
     def still(self, mode: str) -> FrameCost:
         """Draw a frame at rest, in this mode."""
         self._renderer.mode = mode

@@ -13,6 +13,8 @@ from app.errors import InputError
 from app.packages import need
 from app.scene_options import SceneOptions
 
+_COMPARED = ("", "_deep", "_wide")  # ends of keys of the report
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -67,7 +69,8 @@ Examples:
     "earlier",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Show ratios, new figures over those of this report (--json), too. Device, driver and CPU must be the same.",
+    help="Show ratios, new figures over those of this report (--json), too. Device, driver and CPU must be the same;"
+    " what depends on other libraries' versions is left out.",
 )
 @click.option(
     "--wide",
@@ -83,8 +86,8 @@ Examples:
 @click.option(
     "--tune",
     is_flag=True,
-    help="Time all ways to write the tile network's shader for the widths of --weights, and keep the quickest for this"
-    " device; nothing else.",
+    help="Time all ways to write the tile network's shader, for the widths of --weights and then for those that are"
+    " compared with opponents, and keep the quickest of each for this device; nothing else.",
 )
 @device_option
 @debug_option
@@ -114,7 +117,7 @@ def bench(
     """
     from rich.console import Console
 
-    from app.bench.earlier import check_same, load, ratios
+    from app.bench.earlier import check_same, load, ratios, remarks
     from app.bench.growth import measure_growth, with_networks
     from app.bench.measure import identity, measure_all, measure_passes
     from app.pictures import check_folder
@@ -150,9 +153,11 @@ def bench(
         console.print(table)
     for kind, grown in results.get("growth", {}).items():
         console.print(_growth_table(kind, grown))
-    if before:
+    if earlier and before:
         heading = f"new / {earlier} (min, max: what the spread of both allows; a change is what leaves 1 out)"
         console.print(_table(heading, ratios(before, results), MEANINGS))
+        for sentence in remarks(before, results, earlier):
+            click.echo(sentence)
     if results.get("resident_mb_720"):
         click.echo(f"memory at 1280x720: {results['resident_mb_720']:.0f} MB, {results['peak_mb_720']:.0f} MB at most")
     if results.get("best_cpu"):
@@ -170,31 +175,42 @@ def bench(
 def _tune(options: SceneOptions) -> None:
     from rich.console import Console
 
+    from app.bench.comparison import DEEP, WIDE
     from app.bench.measure import shipped
     from app.bench.tuning import tune
+    from app.network.layers import LAYERS
     from app.progress import counted
 
     layers, _ = shipped(options)
-    found = tune(options, layers, counted)
-    title = f"tile network {'-'.join(map(str, layers))}, arithmetic and outputs per block or sizes of matrices, ms"
-    Console().print(_table(title, {variant.name: spread for variant, spread in found.milliseconds.items()}, {}))
-    click.echo(f"{found.best.name} is the quickest and kept in {found.file}")
+    for widths in dict.fromkeys((layers, LAYERS, DEEP, WIDE)):  # those of frames, then those that the bench compares
+        found = tune(options, widths, counted)
+        title = f"tile network {'-'.join(map(str, widths))}, arithmetic and outputs per block or sizes of matrices, ms"
+        Console().print(_table(title, {variant.name: spread for variant, spread in found.milliseconds.items()}, {}))
+        click.echo(f"{found.best.name} is the quickest and kept in {found.file}")
 
 
 def _tables(results: dict[str, Any]) -> "list[Table]":
     width, height = results["size"]
-    title = f"{results['device']}, CPU cores: {results['cpu_cores']}, rounds: {results['rounds']}"
+    cores, rounds, view = results["cpu_cores"], results["rounds"], _network(results, "layers", "variant")
+    title = f"{results['device']}, CPU cores: {cores}, rounds: {rounds}\ntile network of the view {view}"
     if "fused_layers" in results:
-        keys = ("fused_layers", "fused_layers_deep", "fused_layers_wide")
-        widths, deep, wide = ("-".join(map(str, results[key])) for key in keys)
-        if generalist := results["wide_generalist_layers"]:
-            wide += f", generalist {'-'.join(map(str, generalist))}"
-        title += f"\nnetworks {widths}, deeper {deep}, wide {wide}"
+        plain, deep, wide = (_network(results, f"fused_layers{one}", f"fused_variant{one}") for one in _COMPARED)
+        title += f"\nnetworks compared {plain}, deeper {deep}, wide {wide}"
+        if results["wide_generalist_layers"]:
+            title += f", generalist {_network(results, 'wide_generalist_layers', 'wide_generalist_variant')}"
+        plain, deep = (results[f"layered_variant{one}"] for one in _COMPARED[:2])
+        title += f"\nlayer by layer {plain}, deeper {deep}"
     tables = [_table(f"{title}\npasses of the view, {width}x{height}, ms", results["passes_ms"], {})]
     for heading, meanings in SECTIONS.items():
         if known := {name: results[name] for name in meanings if name in results}:
             tables.append(_table(heading, known, meanings))
     return tables
+
+
+def _network(results: dict[str, Any], layers: str, variant: str) -> str:
+    """Widths, and how the shader for them is written, where anything was drawn with them."""
+    widths = "-".join(map(str, results[layers]))
+    return f"{widths} as {results[variant]}" if results[variant] else widths
 
 
 def _table(title: str, figures: dict[str, dict[str, float]], meanings: dict[str, str]) -> "Table":

@@ -110,6 +110,11 @@ class Variant:
         return self.half or self.matrix is not None
 
     @property
+    def vector(self) -> str:
+        """GLSL's type of four weights."""
+        return "f16vec4" if self.half else "vec4"
+
+    @property
     def vector_bytes(self) -> int:
         """Size of four weights in shared memory."""
         return 8 if self.half else 16
@@ -163,7 +168,7 @@ def generate(layers: Sequence[int], variant: Variant) -> str:
     else:
         parts = [_count(group) for group in groups(layers, variant)]
         declared = [
-            *(by_address() if variant.direct else staging(max(parts), _vector(variant))),
+            *(by_address() if variant.direct else staging(max(parts), variant.vector)),
             f"void stage_network(uint slot) {{ stage_weights(slot, 0u, {parts[0]}u); }}",
             "uint own_pixel() { return OWN_THREAD; }",
         ]
@@ -251,10 +256,6 @@ def _count(group: Sequence[Layer]) -> int:
     return sum(layer.vectors for layer in group)
 
 
-def _vector(variant: Variant) -> str:
-    return "f16vec4" if variant.half else "vec4"
-
-
 def blocks(layer: Layer, variant: Variant) -> list[range]:
     """The vectors of outputs of each block. By address a layer is one: what is read together is used together."""
     step = layer.columns if variant.direct else variant.block // 4
@@ -266,7 +267,7 @@ def _layer(
 ) -> tuple[list[str], list[list[str]]]:
     """One layer's lines, and the expressions of its outputs, for each pixel; `base` is what lies at weights[0]."""
     lines: list[str] = []
-    start, vector, zero = layer.offset - base, _vector(variant), "float16_t(0.0)" if variant.half else "0.0"
+    start, vector, zero = layer.offset - base, variant.vector, "float16_t(0.0)" if variant.half else "0.0"
     weights = ADDRESSED_WEIGHTS if variant.direct else "weights"
     for columns in blocks(layer, variant):
         sums = [(f"y{pixel}_{layer.index}_{c}", c, own) for c in columns for pixel, own in enumerate(inputs)]

@@ -6,20 +6,23 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.bench import convolution, layered
-from app.bench.earlier import check_same, load, ratios
+from app.bench.earlier import check_same, load
 from app.bench.figures import Samples, short, spread
 from app.bench.meanings import MEANINGS
 from app.bench.measure import PASSES, identity
-from app.bench.packages import PACKAGES, absence
+from app.bench.packages import PACKAGES, absence, version
 from app.bench.view import View
 from app.errors import InputError
 from app.network.layers import flops
+from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.scene_options import SceneOptions
 from tests.bench.missing_figures import KEYS, NO_RAYS, WIDE_GENERALIST, absent
@@ -54,12 +57,19 @@ def test_everything_once(tmp_path: Path) -> None:
     report = json.loads(path.read_text())
     assert report["device"] and report["device"] in result.stdout
     assert report["rounds"] == 1 and report["size"] == [512, 512]
+    # The tests' own choice, which all widths have (see tests/conftest.py).
+    assert {value for key, value in report.items() if "variant" in key} == {Variant().name, None}
+    title = " ".join(result.stdout.split())
+    assert f"tile network of the view 32-32-18-15 as {Variant().name}" in title
+    assert f"compared 32-32-28-15 as {Variant().name}, deeper 32-32-32-28-15 as {Variant().name}" in title
     missing = absent([name for name in PACKAGES if report[name]]) | WIDE_GENERALIST | KEYS | NO_RAYS
     for name in set(MEANINGS) - missing:
         assert_figure(report[name])
     assert not missing & set(report)
     for name in PACKAGES:
         assert (absence(name) in result.stdout.splitlines()) == (not report[name])
+        assert report[name] == version(name)
+    assert report["numpy"] == np.__version__
     assert "The time from a key to its picture is not measured: neither DISPLAY nor" in " ".join(report["left_out"])
     if report["pygfx"]:
         assert report["raster_over_pygfx"]["median"] > 0
@@ -100,7 +110,7 @@ def test_some_passes(some_passes: dict[str, Any]) -> None:
     assert set(some_passes["passes_ms"]) == set(SOME) and some_passes["size"] == [80, 60]
     for figure in some_passes["passes_ms"].values():
         assert_figure(figure)
-    assert not set(MEANINGS) & set(some_passes)
+    assert not set(MEANINGS) & set(some_passes) and some_passes["variant"] == Variant().name
 
 
 def test_passes_without_ray_tracing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,14 +127,17 @@ def test_passes_without_ray_tracing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_an_earlier_report_of_this_machine_is_compared(some_passes: dict[str, Any], tmp_path: Path) -> None:
     old, new = tmp_path / "old.json", tmp_path / "new.json"
     assert some_passes["cpu"] and some_passes["driver"]
-    earlier = {"tile_hash": {"median": 2e-6, "min": 1e-6, "max": 4e-6}}
-    old.write_text(json.dumps({**some_passes, "passes_ms": earlier}))
-    result = bench("--pass=tile_hash", "--quick", "--size=80x60", "--compare", str(old), "--json", str(new))
+    earlier = {"tile_hash": {"median": 2e-6, "min": 1e-6, "max": 4e-6}, "tile_network": spread([1.0])}
+    old.write_text(json.dumps({**some_passes, "passes_ms": earlier, "variant": "half-32"}))
+    result = bench(
+        "--pass=tile_hash", "--pass=tile_network", "--quick", "--size=80x60", "--compare", str(old), "--json", str(new)
+    )
     assert result.returncode == 0, result.stderr
     figure = json.loads(new.read_text())["passes_ms"]["tile_hash"]
     row = [line for line in result.stdout.splitlines() if "tile_hash" in line][-1]
     for kind, by in (("median", 2e-6), ("min", 4e-6), ("max", 1e-6)):
         assert short(figure[kind] / by) in row
+    assert f"variants of the tile network, too: of the view (half-32 there, {Variant().name} here)." in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -167,10 +180,9 @@ def test_refusing_ends_with_a_sentence(tmp_path: Path) -> None:
     assert result.returncode == 2 and "none.json: No such file" in result.stderr
 
 
-def test_ratios_of_reports() -> None:
-    old = {"passes_ms": {"a": {"median": 2.0, "min": 1.0, "max": 4.0}}, "b": {"median": 1.0, "min": 1.0, "max": 1.0}}
-    new = {"passes_ms": {"a": {"median": 3.0, "min": 2.0, "max": 5.0}}, "c": {"median": 1.0, "min": 1.0, "max": 1.0}}
-    assert ratios(old, new) == {"a": {"median": 1.5, "min": 0.5, "max": 5.0}}
+def test_versions_are_those_installed() -> None:
+    assert version("numpy") == np.__version__
+    assert {name for name in PACKAGES if version(name)} == {name for name in PACKAGES if find_spec(name)}
 
 
 def test_an_unknown_pass_is_named() -> None:

@@ -1,7 +1,7 @@
 """Ratios of the fused pass and its opponents are the right way up, and libraries may be missing."""
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -11,6 +11,7 @@ from app.bench.compilation import Compilation
 from app.bench.costs import Costs
 from app.bench.cpu_networks import Library
 from app.bench.figures import Samples
+from app.bench.layered import Way
 from app.bench.meanings import COSTS, NETWORK, RATIOS
 from app.bench.ncnn_network import NcnnNetwork
 from app.bench.networks import Networks
@@ -18,6 +19,8 @@ from app.bench.openvino_networks import OpenvinoNetworks
 from app.bench.opponents import Convolutions
 from app.bench.sgemm import Sgemm
 from app.network.layers import flops
+from app.network.matrix_shader import Matrix
+from app.network.shader import Variant
 from app.scene_options import SceneOptions
 from tests.bench.missing_figures import WIDE_GENERALIST, absent
 
@@ -30,6 +33,9 @@ ALL = frozenset({"torch", "openvino", "ncnn", "mitsuba", "pygfx"})
 class Machine:
     """Answers for all workers: the fused pass takes 10 ms, layer by layer 25, convolutions 100 ns per channel."""
 
+    variants: ClassVar[dict[tuple[int, ...], Variant]] = {}
+    """Of the fused pass, where it is not float-12."""
+
     def __init__(self, *arguments: Any, **_: Any) -> None:
         self._milliseconds = OPENVINO_MS if OpenvinoNetworks in arguments else TORCH_MS
 
@@ -40,10 +46,15 @@ class Machine:
             return 10.0
         if question is Networks.resident:
             return {(LAYERS, 1): 9.0, (LAYERS, 2000): 18.0, (GENERALIST, 1): 30.0}[args]
-        if question is Networks.activations:
-            return "half"
+        if question is Networks.variant:
+            return self.variants.get(args[0], Variant(12))
+        if question is Networks.quickest_way:
+            variant = self.variants.get(args[0], Variant(12))
+            return Way(Variant(half=True) if variant.matrix else variant)
         if question is Sgemm.gflops:
             return 50.0
+        if question is Convolutions.shape:
+            return "2 pixels x 8 channels a thread"
         if question is Convolutions.nanoseconds:
             return 100.0 * args[0]
         if question is Compilation.seconds:
@@ -108,3 +119,21 @@ def test_without_libraries(present: Collection[str], best: str | None, monkeypat
     compared, found = medians(monkeypatch, frozenset(present))
     assert set(found) == {*NETWORK, *RATIOS, *COSTS} - absent(present) - WIDE_GENERALIST
     assert ("fused_over_best_cpu" in found) == (best is not None) and compared.best_cpu() == best
+
+
+def test_variants_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = ("fused_variant", "fused_variant_deep", "fused_variant_wide", "layered_variant", "layered_variant_deep")
+    compared, _ = medians(monkeypatch, ALL)
+    report = compared.describe()
+    assert {report[key] for key in keys} == {"float-12"} and report["wide_generalist_variant"] is None
+    matrices, halves = Variant(matrix=Matrix(16, 16, 16)), Variant(24, half=True)
+    monkeypatch.setattr(Machine, "variants", {LAYERS: halves, DEEP: matrices, GENERALIST: Variant(direct=2)})
+    compared, _ = medians(monkeypatch, ALL, GENERALIST)
+    report = compared.describe()
+    assert [report[key] for key in keys] == ["half-24", "matrix-16x16x16", "float-12", "half-24", "half-16"]
+    assert report["wide_generalist_variant"] == "direct-2"
+    assert compared.left_out("a GPU") == [
+        "The tile network calculates with fp16 (32-8-15 as half-24, 32-32-32-28-15 as matrix-16x16x16), libraries, "
+        "sgemm and convolutions with fp32.",
+        "Layer by layer there are no cooperative matrices: 32-32-32-28-15 is drawn as half-16 there.",
+    ]

@@ -29,6 +29,8 @@ class Machine(Generic[Part]):
     def ask(self, question: Callable[..., Any], *args: Any) -> Any:
         if question is View.describe:
             return Description("a GPU", "1.2", "discrete")
+        if question is View.variant:
+            return "float-12"
         if question is View.moving:
             return MOVING
         if question is View.gathering:
@@ -87,4 +89,5 @@ def test_kinds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["key_to_picture_ms"] == 100.0 and found["key_to_reference_ms"] == 2000.0
     missing = [absence(name) for name in PACKAGES if name != "pygfx"]
     assert report["left_out"] == [*missing, "a GPU draws no networks."]
+    assert report["variant"] == "float-12"
     assert set(report["passes_ms"]) == set(TRACED.passes)

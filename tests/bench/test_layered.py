@@ -1,17 +1,23 @@
 """The tile networks layer by layer draw what the twin of the fused pass draws."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from app.bench.layered import ACTIVATIONS, Activations, LayeredNetwork
+from app.bench import networks
+from app.bench.layered import ACTIVATIONS, Activations, LayeredNetwork, Way, ways
 from app.gpu import Device
 from app.network import schema, twin
+from app.network.matrix_shader import Matrix
 from app.network.shader import Variant
 from app.network.weights import WeightSet
+from app.passes.tile_check import HALF_TOLERANCE
 from app.passes.tile_hash import TileHash
+from app.passes.tile_variant import OVERRIDE
+from app.scene_options import SceneOptions
 
 SIZE = (40, 20)  # pixels: tiles that the edge of the picture cuts
 
@@ -27,6 +33,65 @@ SIZE = (40, 20)  # pixels: tiles that the edge of the picture cuts
 def test_draws_what_the_twin_draws(
     gpu: Device, keep: Callable[[Any], Any], layers: tuple[int, ...], direct: int, activations: Activations
 ) -> None:
+    drawn, wanted = _drawn(gpu, keep, layers, Way(Variant(12, direct=direct), activations))
+    np.testing.assert_array_equal(drawn[..., 3], wanted[..., 3])
+    error = np.abs(drawn - wanted)
+    if activations == "float" or len(layers) == 2:
+        size = np.maximum(np.abs(wanted).max(axis=-1, keepdims=True), 1)
+        np.testing.assert_array_less(error / size, 1e-5)
+    else:  # halves lose up to 2^-10 of every activation (drivers may round towards zero): much where they cancel
+        assert np.sqrt((error**2).mean()) < 2**-10 * np.sqrt((wanted**2).mean())
+        assert error.max() < 2**-6 * wanted.max()
+
+
+@pytest.mark.parametrize("layers", [(32, 15), (32, 7, 15), (32, 12, 20, 15)])
+def test_halves_are_as_near_the_twin_as_the_fused_pass_must_be(
+    gpu: Device, keep: Callable[[Any], Any], layers: tuple[int, ...]
+) -> None:
+    if "shaderFloat16" not in gpu.info.features:
+        pytest.skip("the device does not calculate with halves")
+    drawn, wanted = _drawn(gpu, keep, layers, Way(Variant(12, half=True)))
+    np.testing.assert_array_equal(drawn[..., 3], wanted[..., 3])
+    error = np.abs(drawn - wanted) / np.maximum(np.abs(wanted).max(axis=-1, keepdims=True), 1)
+    assert 1e-4 < error.max() < HALF_TOLERANCE  # and not in floats
+    assert np.sqrt((error**2).mean()) < HALF_TOLERANCE / 16
+
+
+def test_ways_are_in_the_fused_pass_s_arithmetic(gpu: Device) -> None:
+    cpu, other = (replace(gpu.info, kind=kind) for kind in ("cpu", "discrete"))
+    floats = [Way(Variant(24), stored) for stored in ACTIVATIONS]
+    by_address = [Way(Variant(direct=1), stored) for stored in ACTIVATIONS]
+    assert ways(cpu, Variant(24)) == ways(other, Variant(24)) == floats
+    assert ways(other, Variant(direct=1)) == ways(other, Variant(direct=2)) == by_address
+    assert ways(other, Variant(24, half=True)) == [Way(Variant(24, half=True), "half")]
+    for half in (False, True):
+        matrices = Variant(half=half, matrix=Matrix(16, 16, 16))
+        assert ways(other, matrices) == [Way(Variant(half=True), "half"), *by_address]
+        assert ways(cpu, matrices) == [Way(Variant(12), stored) for stored in ACTIVATIONS]
+
+
+def test_networks_take_the_way_of_the_variant_that_draws(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "shaderFloat16" not in gpu.info.features:
+        pytest.skip("the device does not calculate with halves")
+    monkeypatch.setattr(networks, "SIZE", 64)
+    layers, options = (32, 8, 15), SceneOptions(device=str(gpu.info.index))
+    for variant in (Variant(24), Variant(8, half=True)):
+        monkeypatch.setenv(OVERRIDE, variant.name)
+        with networks.Networks(options, [layers]) as measured:
+            assert all(took > 0 for took in measured.milliseconds(layers))
+            assert measured.variant(layers) == measured.quickest_way(layers).variant == variant
+
+
+def test_what_there_is_not_layer_by_layer_is_refused() -> None:
+    for variant in (Variant(matrix=Matrix(16, 16, 16)), Variant(direct=2)):
+        with pytest.raises(ValueError, match=f"there is no {variant.name}"):
+            Way(variant)
+    with pytest.raises(ValueError, match="stored as halves"):
+        Way(Variant(half=True), "float")
+
+
+def _drawn(gpu: Device, keep: Callable[[Any], Any], layers: tuple[int, ...], way: Way) -> tuple[Any, Any]:
+    """What is drawn of a random picture, and what its twin draws: (height, width, 4)."""
     width, height = SIZE
     rng = np.random.default_rng(len(layers))
     channels = rng.normal(0, 1, (height, width, schema.CHANNELS)).astype(np.float32)
@@ -42,17 +107,7 @@ def test_draws_what_the_twin_draws(
     image = keep(gpu.image(width, height, "rgba32f"))
     hashing = keep(TileHash(gpu, places, width, height))
     buffers = keep(gpu.buffer(features)), keep(gpu.buffer(surface))
-    network = LayeredNetwork(
-        gpu,
-        weights,
-        hashing,
-        *buffers,
-        image,
-        width,
-        height,
-        activations=activations,
-        variant=Variant(12, direct=direct),
-    )
+    network = LayeredNetwork(gpu, weights, hashing, *buffers, image, width, height, way=way)
     keep(network)
     with gpu.commands() as commands:
         commands.clear(image)
@@ -62,12 +117,4 @@ def test_draws_what_the_twin_draws(
         commands.barrier()
     keep(commands)
     gpu.submit(commands)
-    drawn = image.read()
-    np.testing.assert_array_equal(drawn[..., 3], wanted[..., 3])
-    error = np.abs(drawn - wanted)
-    if activations == "float" or len(layers) == 2:
-        size = np.maximum(np.abs(wanted).max(axis=-1, keepdims=True), 1)
-        np.testing.assert_array_less(error / size, 1e-5)
-    else:  # halves lose up to 2^-10 of every activation (drivers may round towards zero): much where they cancel
-        assert np.sqrt((error**2).mean()) < 2**-10 * np.sqrt((wanted**2).mean())
-        assert error.max() < 2**-6 * wanted.max()
+    return image.read(), wanted

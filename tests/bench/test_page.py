@@ -34,11 +34,18 @@ def results(present: Collection[str], *missing: str) -> dict[str, Any]:
         "cpu_cores": 4,
         "rounds": 3,
         "layers": [32, 32, 18, 15],
+        "variant": "direct-1",
         "fused_layers": [32, 32, 28, 15],
         "fused_layers_deep": [32, 32, 32, 28, 15],
         "wide_generalist_layers": [32, 48, 48, 15],
         "fused_layers_wide": [32, 64, 64, 64, 64, 15],
         "fused_networks": 225,
+        "fused_variant": "half-16",
+        "fused_variant_deep": "matrix-16x16x16",
+        "fused_variant_wide": "direct-2",
+        "wide_generalist_variant": "float-24",
+        "layered_variant": "half-24",
+        "layered_variant_deep": "float-8",
         "size": [512, 512],
         "layered_activations": "half",
         "convolution_shape": "2 pixels x 8 channels a thread, paced",
@@ -89,6 +96,16 @@ def test_all_figures_are_there() -> None:
     for index, meaning in enumerate(MEANINGS.values()):
         assert (meaning, *(f"{v + index:.{2 if v + index >= 10 else 3}f}" for v in (2.0, 1.0, 4.0))) in rows
     assert not re.search(r"(src|href)=\"(?!data:)", text)  # nothing from elsewhere
+
+
+def test_variants_are_named() -> None:
+    text = " ".join(render(results(PACKAGES)).split())
+    assert "32-32-28-15 (as half-16), deeper ones 32-32-32-28-15 (matrix-16x16x16), wide ones" in text
+    assert "32-64-64-64-64-15 (direct-2)" in text
+    assert "the wide generalist 32-48-48-15 (float-24)" in text and "networks 32-32-18-15 (as direct-1)" in text
+    assert "drawn as half-24, deeper ones as float-8, and their activations are stored as halves." in text
+    too_wide = {**results(PACKAGES), "wide_generalist_variant": None}  # it was not drawn
+    assert "the wide generalist 32-48-48-15; 225 of them" in " ".join(render(too_wide).split())
 
 
 def test_growth_is_plotted() -> None:

@@ -6,10 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from app.bench import networks, tuning
+from app.bench.comparison import DEEP, WIDE
+from app.bench.tuning import Tuned
+from app.commands.bench import bench
 from app.errors import InputError
 from app.gpu import Device
+from app.network.layers import LAYERS as COMPARED
 from app.network.shader import Variant
 from app.passes.tile_variant import OVERRIDE, chosen
 from app.scene_options import SceneOptions
@@ -44,3 +49,22 @@ def test_the_quickest_is_kept(gpu: Device, tmp_path: Path, monkeypatch: pytest.M
     least = {variant: spread["min"] for variant, spread in found.milliseconds.items()}
     assert min(least.values()) == least[found.best] > 0
     assert found.file.is_relative_to(tmp_path) and chosen(gpu.info, LAYERS) == found.best
+
+
+@pytest.mark.parametrize(("weights", "first"), [("default", [(32, 32, 18, 15), COMPARED]), ("any-uv", [COMPARED])])
+def test_all_widths_that_the_bench_draws_are_tuned(
+    weights: str, first: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned = []
+
+    def tune(_options: SceneOptions, layers: tuple[int, ...], _counted: object) -> Tuned:
+        tuned.append(layers)
+        return Tuned({Variant(24): {"median": 2.0, "min": 1.0, "max": 3.0}}, Variant(24), Path(f"found-{len(tuned)}"))
+
+    monkeypatch.setattr(tuning, "tune", tune)
+    result = CliRunner().invoke(bench, ["--tune", "--weights", weights])
+    assert result.exit_code == 0, result.output
+    assert tuned == [*first, DEEP, WIDE]
+    for number, layers in enumerate(tuned, start=1):
+        assert f"tile network {'-'.join(map(str, layers))}, arithmetic" in result.output
+        assert f"float-24 is the quickest and kept in found-{number}" in result.output

@@ -11,7 +11,7 @@ import pytest
 
 from app.bench.convolution import SHAPES, ConvolutionNetwork, random_kernels, widths
 from app.bench.costs import Costs
-from app.bench.layered import ACTIVATIONS, LayeredNetwork
+from app.bench.layered import LayeredNetwork, ways
 from app.gpu import Device
 from app.gpu.features import REQUIRED, REQUIRED_RAYTRACING
 from app.gpu.shader import SHADER_FOLDER, ShaderCompiler
@@ -166,8 +166,8 @@ def test_every_shader_needs_what_is_switched_on(gpu: Device) -> None:
         places = keep(gpu.buffer(4 * schema.TILE_PIXELS))
         hashing = TileHash(gpu, places, edge, edge)
         kept.callback(hashing.close)
-        for way in ACTIVATIONS:
-            layered = LayeredNetwork(gpu, weights, hashing, places, places, radiance, edge, edge, activations=way)
+        for way in ways(gpu.info, Variant()):
+            layered = LayeredNetwork(gpu, weights, hashing, places, places, radiance, edge, edge, way=way)
             kept.callback(layered.close)
         keep(Costs(gpu))
     shaders = {path.name for path in SHADER_FOLDER.iterdir() if path.is_file()}
