@@ -1,4 +1,7 @@
-"""The only place that speaks Vulkan: devices, memory, shaders, pipelines, acceleration structures. Knows no faces."""
+"""The only place that speaks Vulkan: devices, memory, shaders, pipelines, acceleration structures. Knows no faces.
+
+A small general layer: some of what it offers (vertex layouts, multisampling, blending) only its tests use so far.
+"""
 
 from app.gpu.acceleration import Blas, Geometry, Instance, Tlas
 from app.gpu.bindings import Binding, BindingSet

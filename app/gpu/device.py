@@ -288,7 +288,6 @@ class Device:
         color_formats: Sequence[str],
         depth_format: str | None = None,
         depth_test: bool = True,
-        depth_write: bool = True,
         vertex_layout: VertexLayout | None = None,
         cull: Cull = "none",
         blend: bool = False,
@@ -302,7 +301,7 @@ class Device:
         `blend` is straight alpha blending.
         """
         text = Text(defines or {}, includes or {}, constants or {})
-        state = DrawState(color_formats, depth_format, depth_test, depth_write, vertex_layout, cull, blend, samples)
+        state = DrawState(color_formats, depth_format, depth_test, vertex_layout, cull, blend, samples)
         return GraphicsPipeline(self, vertex, fragment, bindings, push, text, state)
 
     def commands(self, *, reusable: bool = True, overlapping: bool = False) -> CommandBuffer:
