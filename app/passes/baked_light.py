@@ -8,7 +8,7 @@ by. A GPU gathers all of it in less time than a file takes, so nothing is kept t
 import os
 from pathlib import Path
 
-from app.gpu.shader import cache_folder
+from app.gpu.cache_files import cache_folder
 from app.passes.array_store import ArrayStore, digest_of
 from app.passes.light_cache import LightCache
 from app.scene.model import Scene
