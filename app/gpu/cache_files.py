@@ -2,9 +2,10 @@
 
 import hashlib
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+from app.files import atomic_write
 
 _DIGEST_BYTES = 32  # of SHA-256
 
@@ -31,14 +32,8 @@ def store_checked(path: Path, data: bytes) -> None:
 
 
 def store_atomically(path: Path, data: bytes) -> None:
-    """Write a file beside its place and rename it there; a disk that refuses costs only the file."""
+    """Write a file of which nobody sees half, in a folder made if need be; a disk that refuses costs only the file."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            try:
-                file.write(data)
-                file.close()
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(data)
