@@ -57,6 +57,12 @@ def presentation(instance: Handle) -> Presents:
     return presents
 
 
+def glfw_words(error: Exception) -> str:
+    """Return what a GLFWError says, without what is around it: "(65544) b'X11: ...'"."""
+    text = str(error).partition(") ")[2] or str(error)
+    return text.removeprefix("b'").removesuffix("'").removeprefix('b"').removesuffix('"').rstrip(".")
+
+
 class SwapchainImage:
     """One image of a swapchain: a target of `CommandBuffer.blit`. `index` tells it from its siblings."""
 
@@ -287,8 +293,6 @@ class Swapchain(Resource):
 
     def _make_surface(self, window: Any) -> Handle:
         import glfw
-
-        from app.window import glfw_words
 
         device = self.device
         out = ffi.new("VkSurfaceKHR *")
