@@ -194,3 +194,8 @@ def instance_function(instance: Handle, name: str) -> Any:
     if pointer == ffi.NULL:
         raise BungyoError(f"The Vulkan loader has no function {name}.")
     return ffi.cast(f"PFN_{name}", pointer)
+
+
+def version_text(version: int, parts: int = 3) -> str:
+    """A Vulkan version number for a person: "1.3.275", or the first parts of it."""
+    return ".".join(map(str, (version >> 22 & 0x7F, version >> 12 & 0x3FF, version & 0xFFF)[:parts]))

@@ -1,6 +1,5 @@
 """The Vulkan device: opens a GPU and makes everything that lives on it."""
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Literal, Self
 
 import numpy as np
 
+from app.environment_variables import switched_on
 from app.errors import BungyoError, InputError
 from app.gpu.acceleration import Blas, Geometry, Instance, Tlas
 from app.gpu.binding import Handle, ffi, make, vk
@@ -138,7 +138,7 @@ class Device:
             BungyoError: no loader, no driver, no usable device, or the driver fails.
         """
         if validation is None:
-            validation = os.environ.get("BUNGYO_VALIDATION", "") not in ("", "0")
+            validation = switched_on("BUNGYO_VALIDATION")
         return cls(
             select,
             window=window,

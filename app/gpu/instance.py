@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from app.errors import BungyoError
-from app.gpu.binding import INSTALL_HINT, Handle, ffi, instance_function, make, vk
+from app.gpu.binding import INSTALL_HINT, Handle, ffi, instance_function, make, version_text, vk
+from app.gpu.enumeration import enumerate_all
 from app.gpu.lifetime import Ledger, Resource
 from app.gpu.results import check
 from app.interruption import uninterrupted
@@ -18,7 +19,7 @@ def loader_version() -> str:
     out = ffi.new("uint32_t *", _VERSION_1_0)  # loaders of 1.0 lack the function
     if pointer != ffi.NULL:
         check(ffi.cast("PFN_vkEnumerateInstanceVersion", pointer)(out), "ask for the loader's version")
-    version = f"{out[0] >> 22 & 0x7F}.{out[0] >> 12 & 0x3FF}.{out[0] & 0xFFF}"
+    version = version_text(out[0])
     if out[0] < vk.VK_API_VERSION_1_3:  # it lacks functions as well
         raise BungyoError(
             f"The Vulkan loader is too old: it knows Vulkan {version}, and 1.3 is needed.",
@@ -29,11 +30,8 @@ def loader_version() -> str:
 
 def layer_names() -> set[str]:
     """Names of the Vulkan layers installed here."""
-    count = ffi.new("uint32_t *")
-    check(vk.vkEnumerateInstanceLayerProperties(count, ffi.NULL), "list the Vulkan layers")
-    cells = ffi.new("VkLayerProperties[]", count[0])
-    check(vk.vkEnumerateInstanceLayerProperties(count, cells), "list the Vulkan layers")
-    return {ffi.string(cells[i].layerName).decode() for i in range(count[0])}
+    found = enumerate_all("VkLayerProperties", "list the Vulkan layers", vk.vkEnumerateInstanceLayerProperties)
+    return {ffi.string(layer.layerName).decode() for layer in found}
 
 
 class Instance(Resource):
@@ -134,13 +132,10 @@ class Instance(Resource):
 
     def physical_devices(self) -> list[Handle]:
         """The VkPhysicalDevices, in the loader's order; BungyoError if there are none."""
-        count = ffi.new("uint32_t *")
-        check(vk.vkEnumeratePhysicalDevices(self.handle, count, ffi.NULL), "list the GPUs")
-        if not count[0]:
+        found = list(enumerate_all("VkPhysicalDevice", "list the GPUs", vk.vkEnumeratePhysicalDevices, self.handle))
+        if not found:
             raise no_driver()
-        cells = ffi.new("VkPhysicalDevice[]", count[0])
-        check(vk.vkEnumeratePhysicalDevices(self.handle, count, cells), "list the GPUs")
-        return [cells[i] for i in range(count[0])]
+        return found
 
 
 def no_driver() -> BungyoError:
