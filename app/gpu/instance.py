@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from app.errors import BungyoError
 from app.gpu.binding import INSTALL_HINT, Handle, ffi, instance_function, make, version_text, vk
 from app.gpu.enumeration import enumerate_all
+from app.gpu.install_commands import INSTALL_DRIVER, INSTALL_LOADER, INSTALL_VALIDATION
 from app.gpu.lifetime import Ledger, Resource
 from app.gpu.results import check
 from app.interruption import uninterrupted
@@ -23,7 +24,7 @@ def loader_version() -> str:
     if out[0] < vk.VK_API_VERSION_1_3:  # it lacks functions as well
         raise BungyoError(
             f"The Vulkan loader is too old: it knows Vulkan {version}, and 1.3 is needed.",
-            "Install a newer one with: sudo apt-get install libvulkan1",
+            f"Install a newer one with: {INSTALL_LOADER}",
         )
     return version
 
@@ -67,7 +68,7 @@ class Instance(Resource):
             if VALIDATION_LAYER not in layer_names():
                 raise BungyoError(
                     "Validation was asked for, but the Vulkan validation layer is not installed.",
-                    "Install it with: sudo apt-get install vulkan-validationlayers",
+                    f"Install it with: {INSTALL_VALIDATION}",
                 )
             layers = [VALIDATION_LAYER]
             extensions = [*extensions, "VK_EXT_debug_utils", "VK_EXT_validation_features"]
@@ -142,5 +143,5 @@ def no_driver() -> BungyoError:
     """The error of a machine with a Vulkan loader and no working driver."""
     return BungyoError(
         "There is no working Vulkan driver on this machine.",
-        "Install the GPU vendor's driver, or the software driver with: sudo apt-get install mesa-vulkan-drivers",
+        f"Install the GPU vendor's driver, or the software driver with: {INSTALL_DRIVER}",
     )

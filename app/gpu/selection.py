@@ -9,6 +9,7 @@ from app.errors import BungyoError, InputError
 from app.gpu.binding import Handle, ffi, make, version_text, vk
 from app.gpu.enumeration import enumerate_all
 from app.gpu.features import Offer, query
+from app.gpu.install_commands import INSTALL_DRIVER_ON_BOOKWORM, RAY_TRACING_MESA
 from app.gpu.instance import Instance
 from app.gpu.lifetime import Ledger
 from app.gpu.matrices import MatrixProduct, matrix_products
@@ -28,8 +29,8 @@ _TEXELS_WANTED = 2**24
 NO_RAY_TRACING = "BUNGYO_NO_RAY_TRACING"
 
 _NO_RAYTRACING_HINT = (
-    "The software driver traces rays from Mesa 25.0 on: on Debian 12 install it with "
-    "sudo apt-get install -t bookworm-backports mesa-vulkan-drivers"
+    f"The software driver traces rays from Mesa {RAY_TRACING_MESA}.0 on: on Debian 12 install it with "
+    f"{INSTALL_DRIVER_ON_BOOKWORM}"
 )
 _NO_WINDOW_HINT = "Pictures in files need no window: bungyo render makes them."
 
