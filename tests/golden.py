@@ -7,12 +7,13 @@ written to tests/failed/, with the golden one and an amplified difference beside
     BUNGYO_UPDATE_GOLDEN=1 make test ARGS="-k golden"      accept what is drawn now (and look at it!)
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from app.environment_variables import switched_on
 
 TOLERANCE = 3
 MAX_SHARE = 0.001
@@ -25,7 +26,7 @@ def compare(name: str, picture: NDArray[np.uint8]) -> None:
     """Fails unless (H, W, 3 or 4) `picture` is the golden image `name` within the tolerance."""
     picture = picture[..., :3]
     path = FOLDER / f"{name}.png"
-    if os.environ.get("BUNGYO_UPDATE_GOLDEN", "") not in ("", "0"):
+    if switched_on("BUNGYO_UPDATE_GOLDEN"):
         FOLDER.mkdir(exist_ok=True)
         Image.fromarray(picture).save(path, optimize=True)
         return

@@ -16,11 +16,11 @@ from app.modes import AOVS, MODES
 from app.network.schema import FEATURES, HALF_MAX, channels
 from app.network.weights import WeightSet
 from app.passes import scene_buffers
-from app.passes.gbuffer import GBufferKind
+from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import PARTS
 from app.passes.progressive_reference import INTERLEAVE
-from app.renderer import GBUFFER_KINDS, Renderer
+from app.renderer import Renderer
 from app.scene.default import default_scene
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Part, Scene

@@ -61,7 +61,7 @@ def ablation(data: Path, screen: Path | None, out: Path, steps: int, seeds: int,
     """
     need("An ablation", "torch", "matplotlib")
     check_page(out)
-    from app.pictures import beside
+    from app.files import beside
     from app.progress import counter
     from app.training import ablation_page
     from app.training.ablation import FACE, Options, compare, variants

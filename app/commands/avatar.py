@@ -108,7 +108,7 @@ def avatar(
         with Device.open(device) as gpu:
             write_png(out, draw_portrait(gpu, person, size or PORTRAIT, spp))
     else:
-        from app.pictures import beside, check_folder
+        from app.files import beside, check_folder
         from app.scene.avatar.build import avatar_glb
 
         if out.is_dir():

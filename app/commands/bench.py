@@ -120,7 +120,7 @@ def bench(
     from app.bench.earlier import check_same, load, ratios, remarks
     from app.bench.growth import measure_growth, with_networks
     from app.bench.measure import identity, measure_all, measure_passes
-    from app.pictures import check_folder
+    from app.files import check_folder
     from app.progress import counted
 
     if tune:
@@ -240,7 +240,7 @@ def _growth_table(kind: str, grown: dict[str, Any]) -> "Table":
 
 
 def _write(path: Path, text: str) -> None:
-    from app.pictures import beside
+    from app.files import beside
 
     with beside(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -186,7 +186,7 @@ def _layout(mesh: Path, face: tuple[str, ...]) -> list[list[float] | None]:
 
 def _summarize(out: Path) -> None:
     """Draw what the set has, where there is matplotlib."""
-    from app.pictures import beside
+    from app.files import beside
     from app.training.dataset import Dataset
 
     try:

@@ -284,7 +284,7 @@ class _ClosedWhileLoading(Exception):
 
 
 def _draw_pictures(options: SceneOptions, out: Path) -> None:
-    from app.pictures import check_folder
+    from app.files import check_folder
 
     existed = out.exists()
     try:

@@ -81,9 +81,9 @@ def evaluate(
     SSIM, FLIP, seams and pictures need a set with all tiles of its frames (bungyo dataset --held-out --tiles 1).
     """
     need("Judging", "skimage", "matplotlib")
+    from app.files import beside, check_folder
     from app.layout_check import own_layout
     from app.network.weights import WeightSet
-    from app.pictures import beside, check_folder
     from app.progress import counter
     from app.training.dataset import Dataset
     from app.training.evaluate import evaluate as judge_pixels

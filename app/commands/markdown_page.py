@@ -7,7 +7,7 @@ from app.errors import InputError
 
 def check_page(out: Path) -> None:
     """Raise InputError unless a page can be written to `out`."""
-    from app.pictures import check_folder
+    from app.files import check_folder
 
     if out.suffix != ".md":
         raise InputError(f"The page is Markdown, so {out} must end in .md.")

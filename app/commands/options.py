@@ -82,13 +82,13 @@ class Mode(click.ParamType[str]):
 
 
 class GBuffer(click.ParamType["GBufferKind"]):
-    """A name in app.renderer.GBUFFER_KINDS, which is imported only once a name is given."""
+    """A name in app.passes.gbuffer.GBUFFER_KINDS, which is imported only once a name is given."""
 
     name = "KIND"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "GBufferKind":
         """Return the name; an unknown one is a usage error that lists the known ones."""
-        from app.renderer import GBUFFER_KINDS
+        from app.passes.gbuffer import GBUFFER_KINDS
 
         for kind in GBUFFER_KINDS:
             if value == kind:

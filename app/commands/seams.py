@@ -48,9 +48,10 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     """
     if out:
         check_page(out)
+    from app.files import beside
     from app.gpu import Device
     from app.network.weights import WeightSet
-    from app.pictures import beside, write_png
+    from app.pictures import write_png
     from app.progress import counter
     from app.training import seam_page
     from app.training.cures import compare

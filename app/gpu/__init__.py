@@ -1,4 +1,7 @@
-"""The only place that speaks Vulkan: devices, memory, shaders, pipelines, acceleration structures. Knows no faces."""
+"""The only place that speaks Vulkan: devices, memory, shaders, pipelines, acceleration structures. Knows no faces.
+
+A small general layer: some of what it offers (vertex layouts, multisampling, blending) only its tests use so far.
+"""
 
 from app.gpu.acceleration import Blas, Geometry, Instance, Tlas
 from app.gpu.bindings import Binding, BindingSet
@@ -13,7 +16,7 @@ from app.gpu.pipeline import ComputePipeline, Pipeline
 from app.gpu.raytracing import HitGroup, RayTracingPipeline
 from app.gpu.results import DeviceLost
 from app.gpu.selection import DeviceInfo, list_devices
-from app.gpu.shader import ShaderCompiler, ShaderError, cache_folder
+from app.gpu.shader import ShaderCompiler, ShaderError
 from app.gpu.struct import Struct
 from app.gpu.swapchain import Swapchain, SwapchainImage
 
@@ -45,7 +48,6 @@ __all__ = [
     "Tlas",
     "VertexAttribute",
     "VertexBinding",
-    "cache_folder",
     "list_devices",
     "live_objects",
 ]

@@ -123,9 +123,7 @@ class Blas(AccelerationStructure):
     The geometries' buffers are read only while it builds. Geometry index i is gl_GeometryIndexEXT i.
     """
 
-    def __init__(
-        self, device: "Device", geometries: Sequence[Geometry], *, updatable: bool = False, name: str = "blas"
-    ) -> None:
+    def __init__(self, device: "Device", geometries: Sequence[Geometry], *, updatable: bool, name: str) -> None:
         super().__init__(device, name)
         self._updatable = updatable
         with self.building():
@@ -200,9 +198,7 @@ class Tlas(AccelerationStructure):
 
     _instances: Buffer | None = None
 
-    def __init__(
-        self, device: "Device", instances: Sequence[Instance], *, capacity: int = 0, name: str = "tlas"
-    ) -> None:
+    def __init__(self, device: "Device", instances: Sequence[Instance], *, capacity: int, name: str) -> None:
         super().__init__(device, name)
         self.capacity = max(1, len(instances), capacity)
         with self.building():

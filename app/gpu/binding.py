@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from app.errors import BungyoError
+from app.gpu.install_commands import INSTALL_LOADER_AND_DRIVER
 
 # A cffi object: a Vulkan handle, a struct or a pointer to one. cffi carries no static types.
 Handle: TypeAlias = Any
@@ -37,7 +38,7 @@ MACROS: dict[str, int] = {
 }
 
 LOADER_NAMES = ("libvulkan.so.1", "vulkan-1.dll", "libvulkan.1.dylib")
-INSTALL_HINT = "Install one with: sudo apt-get install libvulkan1 mesa-vulkan-drivers"
+INSTALL_HINT = f"Install one with: {INSTALL_LOADER_AND_DRIVER}"
 
 
 @functools.cache
@@ -194,3 +195,8 @@ def instance_function(instance: Handle, name: str) -> Any:
     if pointer == ffi.NULL:
         raise BungyoError(f"The Vulkan loader has no function {name}.")
     return ffi.cast(f"PFN_{name}", pointer)
+
+
+def version_text(version: int, parts: int = 3) -> str:
+    """A Vulkan version number for a person: "1.3.275", or the first parts of it."""
+    return ".".join(map(str, (version >> 22 & 0x7F, version >> 12 & 0x3FF, version & 0xFFF)[:parts]))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.gpu.device import Device
     from app.gpu.pipeline import Pipeline
 
-BindingKind: TypeAlias = Literal["storage", "uniform", "texels", "image", "texture", "textures", "tlas"]
+BindingKind: TypeAlias = Literal["storage", "texels", "image", "texture", "textures", "tlas"]
 TEXEL_BYTES = 16  # of a buffer's texel: four floats
 Texture: TypeAlias = tuple[Image, Sampler]
 Bound: TypeAlias = "Buffer | Image | Texture | Tlas | Sequence[Buffer | Image | Texture]"
@@ -29,8 +29,8 @@ class Binding:
 
     Args:
         slot: the binding number.
-        kind: "storage" and "uniform" buffers, "texels" (a buffer that is read four floats at a time, declared and read
-            as shaders/include/texels.glsl has it), storage "image", sampled "texture", "textures" (an array of sampled
+        kind: "storage" buffer, "texels" (a buffer that is read four floats at a time, declared and read as
+            shaders/include/texels.glsl has it), storage "image", sampled "texture", "textures" (an array of sampled
             images, partially bound, indexed non-uniformly) or "tlas".
         count: length of the array in the shader (1 = no array).
         name: for error messages.
@@ -52,7 +52,6 @@ class Binding:
         return int(
             {
                 "storage": vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                "uniform": vk.VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER,
                 "texels": vk.VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER
                 if texel_buffers
                 else vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
@@ -163,7 +162,7 @@ class BindingSet(Resource):
             raise ValueError(f"{self.pipeline.name}: {binding.label} takes 1..{binding.count} items, not {len(items)}")
         fields: dict[str, Any]
         descriptor_type = binding.descriptor_type(self._device)
-        if descriptor_type in (vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, vk.VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER):
+        if descriptor_type == vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER:
             fields = {"pBufferInfo": [self._buffer(binding, item) for item in items]}
         elif descriptor_type == vk.VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER:
             fields = {"pTexelBufferView": array("VkBufferView", [self._texels(binding, item) for item in items])}
@@ -193,7 +192,7 @@ class BindingSet(Resource):
             raise self._wrong(binding, item, "a Buffer")
         device, most = self._device, self._device.info.limits.storage_buffer
         # Lavapipe says 128 MiB, but knows no bounds.
-        if binding.kind != "uniform" and item.size > most and device.info.kind != "cpu":
+        if item.size > most and device.info.kind != "cpu":
             raise InputError(
                 f"{item.name or 'A buffer'}: {item.size / 2**20:.0f} MiB are more than the {most / 2**20:.0f} MiB that "
                 f"{device.info.name} can bind.",

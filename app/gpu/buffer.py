@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 _USAGES = (
     "TRANSFER_SRC",
     "TRANSFER_DST",
-    "UNIFORM_BUFFER",
     "STORAGE_BUFFER",
     "UNIFORM_TEXEL_BUFFER",
     "INDEX_BUFFER",
@@ -33,9 +32,7 @@ class Buffer(Resource):
     the GPU is not using the buffer at that moment.
     """
 
-    def __init__(
-        self, device: "Device", size: int, memory: MemoryKind, name: str = "", *, internal: bool = False
-    ) -> None:
+    def __init__(self, device: "Device", size: int, memory: MemoryKind, name: str, *, internal: bool = False) -> None:
         super().__init__(device.ledger, name, internal=internal)
         if size <= 0:
             self.close()

@@ -34,7 +34,7 @@ class CommandBuffer(DrawRecorder):
     _pending = False  # the fence will be signalled
     _submitted = False  # at least once
 
-    def __init__(self, device: "Device", *, reusable: bool = True, overlapping: bool = False) -> None:
+    def __init__(self, device: "Device", *, reusable: bool, overlapping: bool) -> None:
         super().__init__(device, reusable=reusable, overlapping=overlapping)
         self._overlapping = overlapping
         self._target: SwapchainImage | None = None
@@ -80,9 +80,8 @@ class CommandBuffer(DrawRecorder):
         *,
         source_offset: int = 0,
         target_offset: int = 0,
-        mip: int = 0,
     ) -> None:
-        """Copy between buffers (`size` bytes, default all that fits), or a whole mip between images and buffers.
+        """Copy between buffers (`size` bytes, default all that fits), between images (the first mip), or mixed.
 
         An image lies in a buffer row after row without gaps. Two images need the same size and texel bytes.
         """
@@ -94,18 +93,17 @@ class CommandBuffer(DrawRecorder):
             region = make("VkBufferCopy", srcOffset=source_offset, dstOffset=target_offset, size=size)
             vk.vkCmdCopyBuffer(self.handle, source.handle, target.handle, 1, region)
         elif isinstance(source, Buffer) and isinstance(target, Image):
-            region = target.copy_region(mip, source_offset)
+            region = target.copy_region(buffer_offset=source_offset)
             vk.vkCmdCopyBufferToImage(self.handle, source.handle, target.handle, general, 1, region)
         elif isinstance(source, Image) and isinstance(target, Buffer):
-            region = source.copy_region(mip, target_offset)
+            region = source.copy_region(buffer_offset=target_offset)
             vk.vkCmdCopyImageToBuffer(self.handle, source.handle, general, target.handle, 1, region)
         elif isinstance(source, Image) and isinstance(target, Image):
-            width, height = source.size_of_mip(mip)
             region = make(
                 "VkImageCopy",
-                srcSubresource=source.layers(mip),
-                dstSubresource=target.layers(mip),
-                extent={"width": width, "height": height, "depth": 1},
+                srcSubresource=source.layers(),
+                dstSubresource=target.layers(),
+                extent={"width": source.width, "height": source.height, "depth": 1},
             )
             vk.vkCmdCopyImage(self.handle, source.handle, general, target.handle, general, 1, region)
 

@@ -1,6 +1,5 @@
 """The Vulkan device: opens a GPU and makes everything that lives on it."""
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Literal, Self
 
 import numpy as np
 
+from app.environment_variables import switched_on
 from app.errors import BungyoError, InputError
 from app.gpu.acceleration import Blas, Geometry, Instance, Tlas
 from app.gpu.binding import Handle, ffi, make, vk
@@ -138,7 +138,7 @@ class Device:
             BungyoError: no loader, no driver, no usable device, or the driver fails.
         """
         if validation is None:
-            validation = os.environ.get("BUNGYO_VALIDATION", "") not in ("", "0")
+            validation = switched_on("BUNGYO_VALIDATION")
         return cls(
             select,
             window=window,
@@ -288,7 +288,6 @@ class Device:
         color_formats: Sequence[str],
         depth_format: str | None = None,
         depth_test: bool = True,
-        depth_write: bool = True,
         vertex_layout: VertexLayout | None = None,
         cull: Cull = "none",
         blend: bool = False,
@@ -302,7 +301,7 @@ class Device:
         `blend` is straight alpha blending.
         """
         text = Text(defines or {}, includes or {}, constants or {})
-        state = DrawState(color_formats, depth_format, depth_test, depth_write, vertex_layout, cull, blend, samples)
+        state = DrawState(color_formats, depth_format, depth_test, vertex_layout, cull, blend, samples)
         return GraphicsPipeline(self, vertex, fragment, bindings, push, text, state)
 
     def commands(self, *, reusable: bool = True, overlapping: bool = False) -> CommandBuffer:

@@ -104,25 +104,23 @@ class DrawRecorder(Recorder):
         """Leave out triangles seen from behind from now on, or draw them; for pipelines whose `cull` is "dynamic"."""
         vk.vkCmdSetCullMode(self.handle, vk.VK_CULL_MODE_BACK_BIT if back else vk.VK_CULL_MODE_NONE)
 
-    def vertex_buffer(self, buffer: Buffer, offset: int = 0, *, slot: int = 0) -> None:
-        """Read vertices of layout entry `slot` from a byte offset of a buffer."""
+    def vertex_buffer(self, buffer: Buffer, *, slot: int = 0) -> None:
+        """Read vertices of layout entry `slot` from a buffer."""
         self._kept.append(buffer)
-        vk.vkCmdBindVertexBuffers(
-            self.handle, slot, 1, array("VkBuffer", [buffer.handle]), array("VkDeviceSize", [offset])
-        )
+        vk.vkCmdBindVertexBuffers(self.handle, slot, 1, array("VkBuffer", [buffer.handle]), array("VkDeviceSize", [0]))
 
-    def index_buffer(self, buffer: Buffer, offset: int = 0, *, bits: int = 32) -> None:
-        """Read indices of 32 or 16 bits from a byte offset of a buffer."""
+    def index_buffer(self, buffer: Buffer, *, bits: int = 32) -> None:
+        """Read indices of 32 or 16 bits from a buffer."""
         self._kept.append(buffer)
         kinds = {16: vk.VK_INDEX_TYPE_UINT16, 32: vk.VK_INDEX_TYPE_UINT32}
-        vk.vkCmdBindIndexBuffer(self.handle, buffer.handle, offset, kinds[bits])
+        vk.vkCmdBindIndexBuffer(self.handle, buffer.handle, 0, kinds[bits])
 
-    def draw(self, count: int, first: int = 0, *, instances: int = 1) -> None:
+    def draw(self, count: int, first: int = 0) -> None:
         """Draw `count` vertices from vertex `first` on."""
         self._bound()
-        vk.vkCmdDraw(self.handle, count, instances, first, 0)
+        vk.vkCmdDraw(self.handle, count, 1, first, 0)
 
-    def draw_indexed(self, count: int, first: int = 0, vertex_offset: int = 0, *, instances: int = 1) -> None:
+    def draw_indexed(self, count: int, first: int = 0, vertex_offset: int = 0) -> None:
         """Draw `count` indices from index `first` on, adding `vertex_offset` to each index."""
         self._bound()
-        vk.vkCmdDrawIndexed(self.handle, count, instances, first, vertex_offset, 0)
+        vk.vkCmdDrawIndexed(self.handle, count, 1, first, vertex_offset, 0)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.gpu.binding import Handle, ffi, make, vk
-from app.gpu.results import check
+from app.gpu.binding import Handle, ffi, make, version_text, vk
+from app.gpu.enumeration import enumerate_all
 
 _CORE = "VkPhysicalDeviceFeatures"
 _V11 = "VkPhysicalDeviceVulkan11Features"
@@ -103,24 +103,15 @@ class Offer:
 
 def extension_names(physical: Handle) -> frozenset[str]:
     """The device extensions a physical device offers."""
-    count = ffi.new("uint32_t *")
-    check(
-        vk.vkEnumerateDeviceExtensionProperties(physical, ffi.NULL, count, ffi.NULL),
-        "list the extensions of the GPU",
-    )
-    cells = ffi.new("VkExtensionProperties[]", count[0])
-    check(
-        vk.vkEnumerateDeviceExtensionProperties(physical, ffi.NULL, count, cells),
-        "list the extensions of the GPU",
-    )
-    return frozenset(ffi.string(cells[i].extensionName).decode() for i in range(count[0]))
+    action, function = "list the extensions of the GPU", vk.vkEnumerateDeviceExtensionProperties
+    found = enumerate_all("VkExtensionProperties", action, function, physical, ffi.NULL)
+    return frozenset(ffi.string(extension.extensionName).decode() for extension in found)
 
 
 def query(physical: Handle, api_version: int) -> Offer:
     """What a physical device has of what is wanted; needs no logical device."""
     if api_version < vk.VK_API_VERSION_1_3:
-        version = f"{api_version >> 22 & 0x7F}.{api_version >> 12 & 0x3FF}"
-        return Offer((f"Vulkan 1.3 (it has {version})",), (), frozenset(), frozenset())
+        return Offer((f"Vulkan 1.3 (it has {version_text(api_version, parts=2)})",), (), frozenset(), frozenset())
     extensions = extension_names(physical)
     lacking_extensions = tuple(name for name in RAYTRACING_EXTENSIONS if name not in extensions)
     structs, head = _chain(extensions, raytracing=not lacking_extensions)

@@ -47,19 +47,12 @@ FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
         _format("r8", "R8_UNORM", "u1", 1),
-        _format("rg8", "R8G8_UNORM", "u1", 2),
         _format("rgba8", "R8G8B8A8_UNORM", "u1", 4),
         _format("rgba8_srgb", "R8G8B8A8_SRGB", "u1", 4),
-        _format("bgra8", "B8G8R8A8_UNORM", "u1", 4),
-        _format("r16f", "R16_SFLOAT", "<f2", 1),
-        _format("rg16f", "R16G16_SFLOAT", "<f2", 2),
         _format("rgba16f", "R16G16B16A16_SFLOAT", "<f2", 4),
-        _format("r32f", "R32_SFLOAT", "<f4", 1),
-        _format("rg32f", "R32G32_SFLOAT", "<f4", 2),
         _format("rgba32f", "R32G32B32A32_SFLOAT", "<f4", 4),
         _format("r32u", "R32_UINT", "<u4", 1),
         _format("rg32u", "R32G32_UINT", "<u4", 2),
-        _format("rgba32u", "R32G32B32A32_UINT", "<u4", 4),
         _format("d32", "D32_SFLOAT", "<f4", 1, depth=True),
     )
 }

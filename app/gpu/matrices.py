@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from app.gpu.binding import Handle, ffi, instance_function, vk
-from app.gpu.results import check
+from app.gpu.binding import Handle, instance_function, vk
+from app.gpu.enumeration import enumerate_all
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,12 @@ class MatrixProduct:
 def matrix_products(instance: Handle, physical: Handle) -> tuple[MatrixProduct, ...]:
     """What a physical device that has the extension offers its subgroups, in the driver's order."""
     query = instance_function(instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR")
-    count = ffi.new("uint32_t *")
-    check(query(physical, count, ffi.NULL), "list the matrix products of the GPU")
-    cells = ffi.new("VkCooperativeMatrixPropertiesKHR[]", count[0])
-    for cell in cells:
-        cell.sType = vk.VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR
-    check(query(physical, count, cells), "list the matrix products of the GPU")
+    action = "list the matrix products of the GPU"
     types = {vk.VK_COMPONENT_TYPE_FLOAT16_KHR: "half", vk.VK_COMPONENT_TYPE_FLOAT32_KHR: "float"}
     return tuple(
         MatrixProduct(
             cell.MSize, cell.NSize, cell.KSize, types.get(cell.AType, "other"), types.get(cell.CType, "other")
         )
-        for cell in cells[0 : count[0]]
+        for cell in enumerate_all("VkCooperativeMatrixPropertiesKHR", action, query, physical)
         if (cell.AType, cell.CType, cell.scope) == (cell.BType, cell.ResultType, vk.VK_SCOPE_SUBGROUP_KHR)
     )

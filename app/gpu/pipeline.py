@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Text:
     """What goes into the shader text besides the file: macros, generated includes, specialisation constants."""
 
-    defines: Mapping[str, str | int] = field(default_factory=dict)
-    includes: Mapping[str, str] = field(default_factory=dict)
-    constants: Mapping[int, int | float] = field(default_factory=dict)
+    defines: Mapping[str, str | int]
+    includes: Mapping[str, str]
+    constants: Mapping[int, int | float]
 
 
 class Pipeline(Resource):
@@ -147,7 +147,7 @@ class ComputePipeline(Pipeline):
         bindings: Sequence[Binding],
         push: Struct | None,
         text: Text,
-        full_subgroups: bool = False,
+        full_subgroups: bool,
     ) -> None:
         self.bind_point = vk.VK_PIPELINE_BIND_POINT_COMPUTE
         super().__init__(device, shader, bindings, push, vk.VK_SHADER_STAGE_COMPUTE_BIT)

@@ -4,9 +4,9 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from app.gpu.binding import array, ffi, make, vk
+from app.gpu.cache_files import cache_folder, load_checked, store_checked
 from app.gpu.lifetime import Resource
 from app.gpu.results import check
-from app.gpu.shader import cache_folder, store_atomically
 
 if TYPE_CHECKING:
     from app.gpu.device import Device
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class PipelineCache(Resource):
     """A VkPipelineCache, loaded from `cache_folder()/pipelines` and written back on close.
 
-    The file starts with a digest: drivers check the header of what they are given, but trust the rest.
+    The file is a checked one: drivers look at the header of what they are given, but trust the rest.
     """
 
     def __init__(self, device: "Device") -> None:
@@ -24,11 +24,7 @@ class PipelineCache(Resource):
         # Drivers refuse a foreign cache themselves; the name only keeps several GPUs apart.
         identity = f"{device.info.name} {device.info.driver}".encode()
         self._path = cache_folder() / "pipelines" / hashlib.sha256(identity).hexdigest()[:32]
-        try:
-            stored = self._path.read_bytes()
-        except OSError:
-            stored = b""
-        data = stored[32:] if hashlib.sha256(stored[32:]).digest() == stored[:32] else b""
+        data = load_checked(self._path) or b""
         self._loaded = hashlib.sha256(data).digest()
         with self.building():
             info = make("VkPipelineCacheCreateInfo", initialDataSize=len(data), pInitialData=data or None)
@@ -48,6 +44,5 @@ class PipelineCache(Resource):
         if vk.vkGetPipelineCacheData(self._device.handle, self.handle, size, cells):
             return
         data = bytes(ffi.buffer(cells, size[0]))
-        digest = hashlib.sha256(data).digest()
-        if digest != self._loaded:
-            store_atomically(self._path, digest + data)
+        if hashlib.sha256(data).digest() != self._loaded:
+            store_checked(self._path, data)

@@ -1,13 +1,15 @@
 """Which GPUs there are, what each lacks, and which one to take."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from app.environment_variables import switched_on
 from app.errors import BungyoError, InputError
-from app.gpu.binding import Handle, ffi, make, vk
+from app.gpu.binding import Handle, ffi, make, version_text, vk
+from app.gpu.enumeration import enumerate_all
 from app.gpu.features import Offer, query
+from app.gpu.install_commands import INSTALL_DRIVER_ON_BOOKWORM, RAY_TRACING_MESA
 from app.gpu.instance import Instance
 from app.gpu.lifetime import Ledger
 from app.gpu.matrices import MatrixProduct, matrix_products
@@ -27,8 +29,8 @@ _TEXELS_WANTED = 2**24
 NO_RAY_TRACING = "BUNGYO_NO_RAY_TRACING"
 
 _NO_RAYTRACING_HINT = (
-    "The software driver traces rays from Mesa 25.0 on: on Debian 12 install it with "
-    "sudo apt-get install -t bookworm-backports mesa-vulkan-drivers"
+    f"The software driver traces rays from Mesa {RAY_TRACING_MESA}.0 on: on Debian 12 install it with "
+    f"{INSTALL_DRIVER_ON_BOOKWORM}"
 )
 _NO_WINDOW_HINT = "Pictures in files need no window: bungyo render makes them."
 
@@ -145,12 +147,8 @@ def candidates(instance: Instance, presents: Presents | None = None) -> list[Can
     return [_candidate(instance, index, physical, presents) for index, physical in enumerate(physical_devices)]
 
 
-def _rays_are_switched_off() -> bool:
-    return os.environ.get(NO_RAY_TRACING, "") not in ("", "0")
-
-
 def _raytracing_hint() -> str:
-    return f"Unset {NO_RAY_TRACING} to have it." if _rays_are_switched_off() else _NO_RAYTRACING_HINT
+    return f"Unset {NO_RAY_TRACING} to have it." if switched_on(NO_RAY_TRACING) else _NO_RAYTRACING_HINT
 
 
 def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: bool | None) -> Candidate:
@@ -218,7 +216,7 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
     vk.vkGetPhysicalDeviceProperties2(physical, core)
     properties = core.properties
     offer = query(physical, properties.apiVersion)
-    if _rays_are_switched_off():
+    if switched_on(NO_RAY_TRACING):
         offer = replace(offer, missing_raytracing=(f"ray tracing ({NO_RAY_TRACING} is set)",))
     modern = properties.apiVersion >= vk.VK_API_VERSION_1_3
     raytracing = modern and not offer.missing_raytracing
@@ -253,13 +251,12 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
         vk.VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: "virtual",
         vk.VK_PHYSICAL_DEVICE_TYPE_CPU: "cpu",
     }
-    version = properties.apiVersion
     info = DeviceInfo(
         index=index,
         name=ffi.string(properties.deviceName).decode(errors="replace"),
         driver=f"{ffi.string(v12.driverName).decode()} {ffi.string(v12.driverInfo).decode()}".strip(),
         kind=kinds.get(properties.deviceType, "other"),
-        api_version=f"{version >> 22 & 0x7F}.{version >> 12 & 0x3FF}.{version & 0xFFF}",
+        api_version=version_text(properties.apiVersion),
         raytracing=raytracing and not missing,
         subgroup_size=v11.subgroupSize,
         min_subgroup_size=v13.minSubgroupSize,
@@ -295,15 +292,12 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
 
 def _queue_families(physical: Handle) -> list[tuple[int, int]]:
     """Those with graphics and compute, and their timestamp bits."""
-    count = ffi.new("uint32_t *")
-    vk.vkGetPhysicalDeviceQueueFamilyProperties(physical, count, ffi.NULL)
-    cells = ffi.new("VkQueueFamilyProperties[]", count[0])
-    vk.vkGetPhysicalDeviceQueueFamilyProperties(physical, count, cells)
+    action, function = "list the queues of the GPU", vk.vkGetPhysicalDeviceQueueFamilyProperties
     wanted = vk.VK_QUEUE_GRAPHICS_BIT | vk.VK_QUEUE_COMPUTE_BIT
     return [
-        (index, cells[index].timestampValidBits)
-        for index in range(count[0])
-        if cells[index].queueFlags & wanted == wanted
+        (index, family.timestampValidBits)
+        for index, family in enumerate(enumerate_all("VkQueueFamilyProperties", action, function, physical))
+        if family.queueFlags & wanted == wanted
     ]
 
 

@@ -1,16 +1,14 @@
 """Shader files to SPIR-V: search path, prelude, generated includes, errors with file and line, cache on disk."""
 
 import hashlib
-import os
 import re
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from app.errors import BungyoError
-from app.gpu.glslang import STAGES, GlslError, Shader
+from app.gpu.cache_files import cache_folder, load_checked, store_checked
+from app.gpu.glslang import STAGES, GlslError, Shader, glslang_version
 
 # Folder of the project's shaders; `include/` below it is searched too.
 SHADER_FOLDER = Path(__file__).resolve().parents[2] / "shaders"
@@ -40,9 +38,8 @@ _EXTENSIONS = (
 )
 _RAY_STAGES = ("rgen", "rint", "rahit", "rchit", "rmiss")
 
-# Part of every cache key: bump it when compiler options change.
-_CACHE_VERSION = b"bungyo-spirv-1 glslang-13.1.1 vulkan-1.3"
-_SPIRV_MAGIC = (0x07230203).to_bytes(4, "little")
+# Part of every cache key, as glslang's version is: bump it when compiler options change.
+_OPTIONS_VERSION = 1
 
 
 class ShaderError(BungyoError):
@@ -52,12 +49,6 @@ class ShaderError(BungyoError):
         super().__init__(message)
         self.log = log
         self.add_note(log)
-
-
-def cache_folder() -> Path:
-    """~/.cache/bungyo, or below XDG_CACHE_HOME."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "bungyo"
 
 
 class ShaderCompiler:
@@ -115,12 +106,12 @@ class ShaderCompiler:
 
         with self._compiling, Shader(stage, text, include) as shader:
             try:
-                preprocessed = shader.preprocess()
-                key = hashlib.sha256(_CACHE_VERSION + stage.encode() + preprocessed.encode()).hexdigest()
-                spirv = self._load(key)
+                compiler = f"bungyo-spirv-{_OPTIONS_VERSION} glslang-{glslang_version()} vulkan-1.3"
+                key = hashlib.sha256((compiler + stage + shader.preprocess()).encode()).hexdigest()
+                spirv = load_checked(self.cache / key)
                 if spirv is None:
                     spirv = shader.compile()
-                    self._store(key, spirv)
+                    store_checked(self.cache / key, spirv)
                 return spirv
             except GlslError as error:
                 raise _shader_error(name, str(error), missing) from None
@@ -133,34 +124,6 @@ class ShaderCompiler:
                 if path.is_file():
                     return path.read_text(encoding="utf-8")
         return None
-
-    def _load(self, key: str) -> bytes | None:
-        """A cached entry (digest, then SPIR-V), or None where it is missing or damaged."""
-        try:
-            data = (self.cache / key).read_bytes()
-        except OSError:
-            return None
-        digest, spirv = data[:32], data[32:]
-        if hashlib.sha256(spirv).digest() != digest or spirv[:4] != _SPIRV_MAGIC:
-            return None
-        return spirv
-
-    def _store(self, key: str, spirv: bytes) -> None:
-        store_atomically(self.cache / key, hashlib.sha256(spirv).digest() + spirv)
-
-
-def store_atomically(path: Path, data: bytes) -> None:
-    """Write a cache file beside its place and rename it there; a disk that refuses costs only the cache."""
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            try:
-                file.write(data)
-                file.close()
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
 
 
 def _prelude(stage: str, defines: Mapping[str, str | int]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import BungyoError
 from app.gpu.binding import Handle, array, ffi, make, vk
+from app.gpu.enumeration import enumerate_all
 from app.gpu.formats import format_features
 from app.gpu.lifetime import Resource
 from app.gpu.results import DeviceLost, check
@@ -55,6 +56,12 @@ def presentation(instance: Handle) -> Presents:
             return False
 
     return presents
+
+
+def glfw_words(error: Exception) -> str:
+    """Return what a GLFWError says, without what is around it: "(65544) b'X11: ...'"."""
+    text = str(error).partition(") ")[2] or str(error)
+    return text.removeprefix("b'").removesuffix("'").removeprefix('b"').removesuffix('"').rstrip(".")
 
 
 class SwapchainImage:
@@ -105,15 +112,13 @@ class _Chain(Resource):
             self.handle = self.own(
                 "VkSwapchainKHR", out[0], lambda: vk.vkDestroySwapchainKHR(device.handle, out[0], ffi.NULL)
             )
-            count = ffi.new("uint32_t *")
-            check(vk.vkGetSwapchainImagesKHR(device.handle, self.handle, count, ffi.NULL), "list window images")
-            cells = array("VkImage", int(count[0]))
-            check(vk.vkGetSwapchainImagesKHR(device.handle, self.handle, count, cells), "list window images")
-            self.images = [SwapchainImage(swapchain, cells[i], i, size) for i in range(count[0])]
+            get = vk.vkGetSwapchainImagesKHR
+            handles = enumerate_all("VkImage", "list window images", get, device.handle, self.handle)
+            self.images = [SwapchainImage(swapchain, handle, i, size) for i, handle in enumerate(handles)]
             # One more than images: when a semaphore comes round again, the frame that waited for it is done.
-            self.acquired = [self._semaphore(device) for _ in range(count[0] + 1)]
+            self.acquired = [self._semaphore(device) for _ in range(len(self.images) + 1)]
             # A present may still hold its semaphore until its image is acquired again: one for each image.
-            self.drawn = [self._semaphore(device) for _ in range(count[0])]
+            self.drawn = [self._semaphore(device) for _ in self.images]
 
     def _semaphore(self, device: "Device") -> Handle:
         out = ffi.new("VkSemaphore *")
@@ -288,8 +293,6 @@ class Swapchain(Resource):
     def _make_surface(self, window: Any) -> Handle:
         import glfw
 
-        from app.window import glfw_words
-
         device = self.device
         out = ffi.new("VkSurfaceKHR *")
         try:
@@ -310,24 +313,18 @@ class Swapchain(Resource):
         return surface
 
     def _choose_format(self) -> int:
-        count = ffi.new("uint32_t *")
         get, physical = vk.vkGetPhysicalDeviceSurfaceFormatsKHR, self.device.physical
-        check(get(physical, self.surface, count, ffi.NULL), "ask the window for its formats")
-        cells = array("VkSurfaceFormatKHR", int(count[0]))
-        check(get(physical, self.surface, count, cells), "ask the window for its formats")
-        offered = [(int(cells[i].format), int(cells[i].colorSpace)) for i in range(count[0])]
+        found = enumerate_all("VkSurfaceFormatKHR", "ask the window for its formats", get, physical, self.surface)
+        offered = [(int(pair.format), int(pair.colorSpace)) for pair in found]
         return choose_format([pair for pair in offered if self._takes_blits(pair[0])])
 
     def _takes_blits(self, format: int) -> bool:
         return bool(format_features(self.device.physical, format) & vk.VK_FORMAT_FEATURE_BLIT_DST_BIT)
 
     def _choose_mode(self, vsync: bool) -> int:
-        count = ffi.new("uint32_t *")
         get, physical = vk.vkGetPhysicalDeviceSurfacePresentModesKHR, self.device.physical
-        check(get(physical, self.surface, count, ffi.NULL), "ask the window for its modes")
-        cells = array("VkPresentModeKHR", int(count[0]))
-        check(get(physical, self.surface, count, cells), "ask the window for its modes")
-        offered = [cells[i] for i in range(count[0])]
+        found = enumerate_all("VkPresentModeKHR", "ask the window for its modes", get, physical, self.surface)
+        offered = list(found)
         if not vsync:
             for wanted in (vk.VK_PRESENT_MODE_MAILBOX_KHR, vk.VK_PRESENT_MODE_IMMEDIATE_KHR):
                 if wanted in offered:

@@ -26,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from app.errors import InputError
+from app.files import atomic_write
 from app.network.layers import LAYERS, check_layers, parameter_count
 from app.network.parameters import arrange
 from app.network.schema import SCHEMA_VERSION
@@ -140,7 +141,7 @@ class WeightSet:
         )
 
     def save(self, path: Path | str) -> Path:
-        """Writes the file beside its place, then renames it, so that a reader never sees half of it.
+        """Writes the file so that a reader never sees half of it.
 
         Args:
             path: a file ending in ".safetensors", or a folder, which gets "experts.safetensors".
@@ -150,7 +151,6 @@ class WeightSet:
         """
         target = weight_file(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
         metadata = {
             "format": FORMAT,
             "schema_version": str(self.schema_version),
@@ -160,11 +160,8 @@ class WeightSet:
             "training": json.dumps(dict(self.metadata), sort_keys=True),
         }
         tensors = {"slots": np.ascontiguousarray(self.slots), "table": np.ascontiguousarray(self.table)}
-        try:
-            partial.write_bytes(save(tensors, metadata))  # its own way to write a file lets nobody else read it
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with atomic_write(target) as temporary:
+            temporary.write_bytes(save(tensors, metadata))  # its own way to write a file lets nobody else read it
         return target
 
     @staticmethod

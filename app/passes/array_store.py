@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from app.gpu.shader import SHADER_FOLDER, cache_folder, store_atomically
+from app.gpu.cache_files import cache_folder, load_checked, store_checked
+from app.gpu.shader import SHADER_FOLDER
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
@@ -43,19 +44,18 @@ class ArrayStore:
 
     def load(self, path: Path) -> Arrays | None:
         """The arrays in a file; None if it is not there or damaged."""
+        data = load_checked(path)
+        if data is None:
+            return None
         try:
-            data = path.read_bytes()
-            if hashlib.sha256(data[32:]).digest() != data[:32]:
-                return None
             os.utime(path)
-            return load(data[32:])
+            return load(data)
         except (OSError, SafetensorError):
             return None
 
     def keep(self, path: Path, arrays: Arrays) -> None:
         """Write plain arrays, not of structs, into a file. A disk that refuses costs only the file."""
-        data = save(arrays)
-        store_atomically(path, hashlib.sha256(data).digest() + data)
+        store_checked(path, save(arrays))
         with suppress(OSError):
             self._make_room()
 

@@ -5,10 +5,10 @@ some 50 MB. It depends on the scene, on how light is gathered and on the code th
 by. A GPU gathers all of it in less time than a file takes, so nothing is kept there.
 """
 
-import os
 from pathlib import Path
 
-from app.gpu.shader import cache_folder
+from app.environment_variables import switched_on
+from app.gpu.cache_files import cache_folder
 from app.passes.array_store import ArrayStore, digest_of
 from app.passes.light_cache import LightCache
 from app.scene.model import Scene
@@ -21,8 +21,7 @@ ROOM = 1_000_000_000  # bytes of all files together
 
 def is_worthwhile(cache: LightCache) -> bool:
     """Whether its light takes so long to gather that it should be kept."""
-    switched_off = os.environ.get(NO_BAKED_LIGHT, "") not in ("", "0")
-    return cache.device.info.kind == "cpu" and cache.samples >= FEWEST_SAMPLES and not switched_off
+    return cache.device.info.kind == "cpu" and cache.samples >= FEWEST_SAMPLES and not switched_on(NO_BAKED_LIGHT)
 
 
 class BakedLights:

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.errors import InputError
-from app.gpu import DeviceInfo, cache_folder
-from app.gpu.shader import store_atomically
+from app.gpu import DeviceInfo
+from app.gpu.cache_files import cache_folder, store_atomically
 from app.network.matrix_shader import Matrix
 from app.network.shader import BLOCKS, DIRECT, Variant, generate, shared_bytes
 from app.processor import processor_name

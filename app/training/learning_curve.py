@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.pictures import beside
+from app.files import beside
 from app.training.judge import Judgement
 from app.training.metrics import psnr
 

@@ -28,9 +28,9 @@ from torch import Tensor
 from torch.func import functional_call
 
 from app.errors import BungyoError, InputError
+from app.files import beside
 from app.network.tile_hash import HASHES
 from app.network.weights import FILE_NAME, WeightSet
-from app.pictures import beside
 from app.training.checkpoint import Checkpoint
 from app.training.coverage import Coverage, coverage
 from app.training.dataset import Dataset

@@ -8,7 +8,7 @@ import pytest
 from app.errors import BungyoError
 from app.gpu import ShaderCompiler, ShaderError
 from app.gpu.glslang import Shader
-from app.gpu.shader import SHADER_FOLDER, store_atomically
+from app.gpu.shader import SHADER_FOLDER
 from tests.conftest import SHADERS
 
 MAIN = "layout(local_size_x = 1) in;\n"
@@ -115,11 +115,3 @@ def test_cache(compiler: ShaderCompiler, monkeypatch: pytest.MonkeyPatch) -> Non
     # A cache that cannot be written costs only time.
     compiler.cache = Path("/proc/no-such-folder")
     assert compile_with(1) == first
-
-
-def test_a_full_disk_costs_only_the_cache(tmp_path: Path, small_disk: Callable[[int], None]) -> None:
-    store_atomically(tmp_path / "new" / "file", b"first")
-    small_disk(100)
-    store_atomically(tmp_path / "new" / "file", bytes(1000))
-    store_atomically(tmp_path / "new" / "other", bytes(1000))
-    assert {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()} == {"file": b"first"}

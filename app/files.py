@@ -1,0 +1,48 @@
+"""Files that are never there half-written, and folders that are checked before any work is done for them."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.errors import BungyoError, InputError
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError unless `folder` exists and files can be made in it."""
+    if not folder.exists():
+        raise InputError(f"Cannot write to {folder}: the folder does not exist.", f"Make it:  mkdir -p {folder}")
+    if not folder.is_dir():
+        raise InputError(f"Cannot write to {folder}: it is not a folder.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"Cannot write to {folder}: you may not write there.")
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a name in the same folder to write to; it becomes `path` at the end, and goes after an error.
+
+    Raises:
+        OSError: it cannot be written or renamed.
+    """
+    # Of this thread alone. Libraries tell the format by the suffix.
+    writer = f"{os.getpid()}-{threading.get_native_id()}"
+    temporary = path.with_name(f".{path.stem}.{writer}.partial{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """`atomic_write` for a file that somebody asked for: BungyoError names it where it cannot be written."""
+    try:
+        with atomic_write(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise BungyoError(f"Cannot write {path}: {error.strerror or error}.") from error
+    except RuntimeError as error:  # OpenEXR's way of saying the same
+        raise BungyoError(f"Cannot write {path}: {str(error).rstrip('.')}.") from error

@@ -1,0 +1,25 @@
+"""Files are whole or not there, and folders are checked before."""
+
+from pathlib import Path
+
+import pytest
+
+from app.errors import InputError
+from app.files import beside, check_folder
+
+
+def test_failed_writing_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), beside(target) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert target.read_text() == "old"
+
+
+def test_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root may write everywhere, so the answer of the system is replaced.
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(InputError, match="you may not write there"):
+        check_folder(tmp_path)

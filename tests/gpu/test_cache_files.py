@@ -1,0 +1,27 @@
+"""Files that save time: whole or not there, and damaged ones are not read."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from app.gpu.cache_files import load_checked, store_atomically, store_checked
+
+
+def test_only_what_was_stored_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    assert load_checked(path) is None
+    for data in (b"data", b""):
+        store_checked(path, data)
+        assert load_checked(path) == data
+    store_checked(path, b"data")
+    for damaged in (b"", path.read_bytes()[:-1], path.read_bytes() + b"\0", b"data"):
+        path.write_bytes(damaged)
+        assert load_checked(path) is None
+    assert load_checked(tmp_path) is None
+
+
+def test_a_full_disk_costs_only_the_cache(tmp_path: Path, small_disk: Callable[[int], None]) -> None:
+    store_atomically(tmp_path / "new" / "file", b"first")
+    small_disk(100)
+    store_atomically(tmp_path / "new" / "file", bytes(1000))
+    store_atomically(tmp_path / "new" / "other", bytes(1000))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()} == {"file": b"first"}
