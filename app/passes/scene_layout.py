@@ -23,7 +23,7 @@ SLOTS = (
 FIRST_PASS_SLOT = len(SLOTS)
 
 VERTEX = Struct("Vertex", [("position", "vec3"), ("normal", "vec3"), ("uv", "vec2")])
-PART = Struct("Part", [("first_index", "uint"), ("material", "uint"), ("face", "uint"), ("first_vertex", "uint")])
+PART = Struct("Part", [("first_index", "uint"), ("material", "uint"), ("face", "uint")])
 PRIMITIVE = Struct("Primitive", [("part", "uint"), ("triangle", "uint")])  # in the order of the acceleration structures
 MATERIAL = Struct(
     "Material",

@@ -174,10 +174,3 @@ vec3 base_leave(Lobe lobe, float cosine)
 {
     return vec3(1.0) - specular_albedo(lobe, cosine);
 }
-
-// f * cosine of the diffuse base.
-vec3 base_eval(Lobe lobe, vec3 wo, vec3 wi)
-{
-    if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
-    return lobe.base * base_enter(lobe, wi.z) * base_leave(lobe, wo.z) * (wi.z / PI);
-}

@@ -40,6 +40,13 @@ layout(push_constant, scalar) uniform PushBlock {{ Push push; }};
 #include "sampling.glsl"
 #include "brdf.glsl"
 
+// f * cosine of the diffuse base.
+vec3 base_eval(Lobe lobe, vec3 wo, vec3 wi)
+{{
+    if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
+    return lobe.base * base_enter(lobe, wi.z) * base_leave(lobe, wo.z) * (wi.z / PI);
+}}
+
 void main()
 {{
     uint i = gl_GlobalInvocationID.x;
