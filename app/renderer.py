@@ -1,4 +1,4 @@
-"""A frame: wires the passes together, keeps what is accumulated, and records every command once.
+"""A frame: submits the commands that it needs, and keeps what is accumulated.
 
 A frame is one submit. What changes from frame to frame is copied by its first commands from memory that the frame has
 of its own, so that Python prepares a frame while the GPU draws the one before.
@@ -20,13 +20,13 @@ from app.errors import BungyoError, InputError
 from app.frame_commands import FRAMES_IN_FLIGHT, FrameCommands
 from app.frame_passes import FACE_RADIANCE, FramePasses
 from app.gpu import CommandBuffer, Device, Image
-from app.modes import AOVS, MODES, NEEDS_REFERENCE, VIEW_MODES
+from app.modes import AOVS, MODES, NEEDS_REFERENCE
 from app.network.weights import WeightSet
+from app.passes.aovs import read_aov
 from app.passes.array_store import ArrayStore
 from app.passes.baked_light import BakedLight, BakedLights, is_worthwhile
 from app.passes.composite import composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
-from app.passes.layers import read_layer
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import PARTS
 from app.passes.network_pipeline import network_pipeline
@@ -110,7 +110,7 @@ class Renderer(Owner):
             self._need_raytracing("A traced G-buffer")
         self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split, self.submit_seconds = 0.5, 0.0
-        self.antialias_motion = self._interleaves = self._has_layers = False
+        self.antialias_motion = self._interleaves = self._has_aovs = False
         self._scene = scene
         self._size = size
         self._ran: list[CommandBuffer] = []  # by the last frame
@@ -147,9 +147,9 @@ class Renderer(Owner):
             raise InputError(f"Unknown mode {mode!r}; choose from {', '.join(MODES)}.")
         if mode in NEEDS_REFERENCE:
             self._need_raytracing("The reference")
-        looked_at_layers = self._shows_layer
+        looked_at_aov = self._shows_aov
         self._mode = mode
-        if self._shows_layer != looked_at_layers:  # their frames all go through the pixels' centres
+        if self._shows_aov != looked_at_aov:  # their frames all go through the pixels' centres
             self._neural_samples = 0
 
     @property
@@ -274,18 +274,18 @@ class Renderer(Owner):
             run += (own.light.commands, *self._cache.commands)
             if self._cache.between_updates:
                 self._neural_samples = 0
-        history, keeps = self._history, neural and self.antialias_motion and not self._shows_layer
+        history, keeps = self._history, neural and self.antialias_motion and not self._shows_aov
         if neural:
             history.begin(self._neural_samples, keeps)
         shown = self._composite_record(neural, keeps)
         if neural:
-            jitter = _CENTER if self._shows_layer else history.jitter
+            jitter = _CENTER if self._shows_aov else history.jitter
             own.neural.write(self._frame_record(history.position, jitter), shown)
             run += (own.neural.commands, self._commands.neural, self._commands.network)
             if history.reprojects:
                 run.append(self._commands.reprojection)
             self._neural_samples += 1
-            self._has_layers = True
+            self._has_aovs = True
             history.end(keeps, self._scene.camera, self._buffers.clip_from_world)
         if reference is not None:
             first = int(self.split * self._size[0]) if self._mode == "split" else 0
@@ -405,10 +405,10 @@ class Renderer(Owner):
         """
         if name not in AOVS:
             raise InputError(f"Unknown AOV {name!r}; choose from {', '.join(AOVS)}.")
-        if not self._has_layers:
-            raise InputError("Layers are of the last neural frame, and none has been drawn yet.")
+        if not self._has_aovs:
+            raise InputError("AOVs are of the last neural frame, and none has been drawn yet.")
         self._finish()
-        return read_layer(name, self._passes.gbuffer, self._passes.tile_hash, *self._size)
+        return read_aov(name, self._passes.gbuffer, self._passes.tile_hash, *self._size)
 
     def read_tile_features(self) -> TileFeatures:
         """What the networks were given of the last neural frame."""
@@ -419,7 +419,7 @@ class Renderer(Owner):
 
     def _make_passes(self) -> None:
         """Make and record all that depends on the picture's size; nothing of another size is left."""
-        self._has_layers = False
+        self._has_aovs = False
         self._forget_commands()
         self._of_size.close()
         self._passes = self._of_size.own(
@@ -459,9 +459,9 @@ class Renderer(Owner):
         return self._passes.reference if self._mode in NEEDS_REFERENCE else None
 
     @property
-    def _shows_layer(self) -> bool:
+    def _shows_aov(self) -> bool:
         """Whether the mode shows the G-buffer, which is not a picture that samples could be added to."""
-        return self._mode in VIEW_MODES and self._mode != "tiles"
+        return self._mode in AOVS
 
     def _composite_record(self, neural: bool, keeps_history: bool) -> NDArray[Any]:
         """What the composite pass is told; made anew where something has changed."""
