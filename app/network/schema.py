@@ -198,10 +198,14 @@ def feature_buffer(image: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     return np.ascontiguousarray(tiles.swapaxes(1, 2)).reshape(-1, 4)
 
 
+def tile_words(tiles: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """The packed pixels (n, 256, 16) of tiles (n, 4, 256, 4) of a `features` buffer."""
+    return np.ascontiguousarray(tiles.swapaxes(1, 2)).reshape(-1, TILE_PIXELS, WORDS)
+
+
 def feature_image(buffer: npt.NDArray[np.uint32], width: int, height: int) -> npt.NDArray[np.uint32]:
     """The inverse of `feature_buffer`: packed pixels (height, width, 16) uint32."""
-    tiles = buffer.reshape(-1, VECTORS, TILE_PIXELS, 4).swapaxes(1, 2)
-    return from_tiles(np.ascontiguousarray(tiles).reshape(-1, TILE_PIXELS, WORDS), width, height)
+    return from_tiles(tile_words(buffer.reshape(-1, VECTORS, TILE_PIXELS, 4)), width, height)
 
 
 def surface_buffer(depth: npt.ArrayLike, light_scale: npt.ArrayLike) -> npt.NDArray[np.float32]:
