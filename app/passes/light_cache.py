@@ -39,8 +39,8 @@ from app.passes.scene_pipeline import Resources
 
 _KNOWN_LIGHTS = 32  # bits of masks of lights
 _MOST_MOVES = 1024  # then they are counted anew: so that shaders' floats stay exact
-LightKind: TypeAlias = Literal["trace", "maps"]
-LIGHT_KINDS: tuple[LightKind, ...] = get_args(LightKind)
+ShadowKind: TypeAlias = Literal["trace", "maps"]
+SHADOW_KINDS: tuple[ShadowKind, ...] = get_args(ShadowKind)
 
 
 class LightCache(Owner):
@@ -77,7 +77,7 @@ class LightCache(Owner):
         samples_per_update: int = 1,
         seed: int = 0,
         background: bool = True,
-        kind: LightKind | None = None,
+        kind: ShadowKind | None = None,
     ) -> None:
         super().__init__()
         self._background = background
