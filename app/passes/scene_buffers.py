@@ -166,7 +166,7 @@ class SceneBuffers(Owner):
         with made.building():
             maps = made.own(EnvironmentMaps(self.device, sky)) if other_map else self._maps
             lamps = [] if sky is None else [lamp.light(sky) for lamp in maps.lamps]
-            center = scene.bounds(face_only=bool(scene.face_parts)).mean(axis=0)
+            center = scene.face_bounds().mean(axis=0)
             lights, levels = light_records([*rig.lights, *lamps], center)
             other_count = len(lights) != self.light_count
             if other_count:
