@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import BungyoError, InputError
-from app.frame_commands import FRAMES_IN_FLIGHT, FrameCommands
-from app.frame_passes import FACE_RADIANCE, FramePasses
+from app.frame_resources import FrameResources
 from app.gpu import CommandBuffer, Device, Image
 from app.modes import AOVS, MODES, NEEDS_REFERENCE
 from app.network.weights import WeightSet
@@ -29,14 +28,12 @@ from app.passes.composite import composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import PARTS
-from app.passes.network_pipeline import network_pipeline
 from app.passes.owner import Owner
 from app.passes.progressive_reference import ProgressiveReference
 from app.passes.reprojection import History
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_features import TileFeatures, read_tile_features
-from app.passes.warm_up import warm_up
-from app.passes.weight_store import ResidentWeights, WeightStore
+from app.passes.weight_store import ResidentWeights
 from app.scene.lights import moved_lights
 from app.scene.model import Scene
 
@@ -69,7 +66,6 @@ class Renderer(Owner):
         cache_size: texels along the light cache's UV square.
         cache_samples: samples a point of the light cache gets before it rests.
         gbuffer: how pixels find what they show: see GBuffer. None: by rays where the device traces them.
-        seed: of all random numbers.
         keeps_light: whether settled light comes from, and goes to, a file where it takes long to gather
             (app/passes/baked_light.py). Not that of lights which move: what they leave as it was is not gathered anew.
         store: where what follows from meshes and textures is kept, if anywhere.
@@ -95,43 +91,32 @@ class Renderer(Owner):
         cache_size: int = 256,
         cache_samples: int = 32,
         gbuffer: GBufferKind | None = None,
-        seed: int = 0,
         keeps_light: bool = False,
         store: ArrayStore | None = None,
     ) -> None:
         if not scene.face_parts:
             raise InputError("The scene has no face: name the part that is one with --face.")
         super().__init__()
-        self.device, self._seed = device, seed
+        self.device = device
         self._mode, self._neural_samples = MODES[0], 0
         self.mode = mode
-        self._gbuffer: GBufferKind = gbuffer or ("trace" if device.raytracing else "raster")
-        if self._gbuffer == "trace":
+        gbuffer = gbuffer or ("trace" if device.raytracing else "raster")
+        if gbuffer == "trace":
             self._need_raytracing("A traced G-buffer")
-        self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split, self.submit_seconds = 0.5, 0.0
         self.antialias_motion = self._interleaves = self._has_aovs = False
         self._scene = scene
         self._size = size
-        self._ran: list[CommandBuffer] = []  # by the last frame
-        self._frames = self._used = 0  # drawn, and those before the networks changed
-        self._moved = 0  # frames before the scene has changed
-        self._compiled = {weights.layers}
+        self._frames = self._frames_before_change = 0  # drawn, and those before the scene has changed
         self._face_center = scene.bounds(face_only=True).mean(axis=0)
         self._shown: tuple[Any, ...] = ()
         with self.building():
             self._buffers = self.own(SceneBuffers(device, scene, store=store))
-            self._store = self.own(
-                WeightStore(device, weights, lambda some: network_pipeline(device, some, FACE_RADIANCE))
-            )
-            self._cache = self.own(LightCache(device, self._buffers, **self._cache_options))
+            self._cache = self.own(LightCache(device, self._buffers, size=cache_size, samples=cache_samples))
             keeps = keeps_light and is_worthwhile(self._cache)
             self._kept_lights = BakedLights(self._cache, self._buffers.parts_digest) if keeps else None
             self._find_light(scene)
-            self._of_size = self.own(Owner())
-            self._retired = self.own(Owner())  # what frames under way may need
-            self._of_binding = self.own(Owner())
-            self._make_passes()
+            self._resources = self.own(FrameResources(device, self._buffers, self._cache, weights, size, gbuffer))
         self._history = History()
 
     # What is shown
@@ -159,7 +144,7 @@ class Renderer(Owner):
 
     @property
     def scene(self) -> Scene:
-        """What is drawn. Assign a changed scene (dataclasses.replace) to move the camera, lights or meshes."""
+        """What is drawn. Assign a changed scene (dataclasses.replace) to move camera or lights; meshes must stay."""
         return self._scene
 
     @scene.setter
@@ -173,18 +158,16 @@ class Renderer(Owner):
                 self.restart()
         elif scene.camera != old.camera:
             self.restart()
-        self._scene, self._moved = scene, self._frames
+        self._scene, self._frames_before_change = scene, self._frames
 
     @property
     def weights(self) -> WeightSet:
         """The tile networks that it draws with."""
-        return self._store.current.weights
+        return self._resources.weights
 
     def make_room(self) -> None:
         """Before `prepare`, and by the thread that draws: waits for frames that still draw with the networks before."""
-        if self._frames < self._used + FRAMES_IN_FLIGHT:
-            self._finish()
-        self._retired.close()
+        self._resources.make_room(self._frames)
 
     def prepare(self, weights: WeightSet) -> ResidentWeights:
         """Bring other tile networks to the GPU and compile what they need, for `use`.
@@ -194,23 +177,12 @@ class Renderer(Owner):
         Raises:
             BungyoError: the device cannot draw with these widths, or not with so many networks.
         """
-        ready = self._store.prepare(weights)
-        if self.device.info.kind == "cpu" and weights.layers not in self._compiled:
-            warm_up(self.device, weights, FACE_RADIANCE)
-        self._compiled.add(weights.layers)
-        return ready
+        return self._resources.prepare(weights)
 
     def use(self, ready: ResidentWeights) -> None:
         """Draw with what `prepare` returned last from the next frame on. Frames under way end as they began."""
-        self._store.use(ready)
-        p, scale = self._passes, ready.weights.hash_scale
-        if scale != p.tile_hash.hash_scale:  # recorded with the hash
-            p.tile_hash.set_scale(scale)
-            self._record(ready)
-        else:
-            self._retire_bindings(ready)
-            self._retired.own(self._commands.use_network())
-        self._neural_samples, self._used = 0, self._frames
+        self._resources.use(ready, self._frames)
+        self._neural_samples = 0
 
     @property
     def samples(self) -> int:
@@ -235,9 +207,9 @@ class Renderer(Owner):
     @interleaves.setter
     def interleaves(self, interleaves: bool) -> None:
         self._interleaves = interleaves
-        if self._passes.reference is not None:
+        if self._resources.passes.reference is not None:
             self._finish()
-            self._passes.reference.interleaved = interleaves
+            self._resources.passes.reference.interleaved = interleaves
 
     @property
     def lights_settled(self) -> bool:
@@ -252,7 +224,7 @@ class Renderer(Owner):
     @property
     def image(self) -> Image:
         """The display image: rgba8, tone-mapped and sRGB-encoded."""
-        return self._passes.composite.display
+        return self._resources.passes.composite.display
 
     # Drawing
 
@@ -266,7 +238,8 @@ class Renderer(Owner):
         reference = self._reference_shown
         enough = reference is not None and self._neural_samples >= _ENOUGH_BESIDE and self._cache.converged
         neural = self._mode != "reference" and not enough
-        own = self._commands.begin(self._frames)
+        commands = self._resources.commands
+        own = commands.begin(self._frames)
         run: list[CommandBuffer] = []
         if neural and not self._cache.converged:
             state = self._cache.advance(self._light_parts)
@@ -281,9 +254,9 @@ class Renderer(Owner):
         if neural:
             jitter = _CENTER if self._shows_aov else history.jitter
             own.neural.write(self._frame_record(history.position, jitter), shown)
-            run += (own.neural.commands, self._commands.neural, self._commands.network)
+            run += (own.neural.commands, commands.neural, commands.network)
             if history.reprojects:
-                run.append(self._commands.reprojection)
+                run.append(commands.reprojection)
             self._neural_samples += 1
             self._has_aovs = True
             history.end(keeps, self._scene.camera, self._buffers.clip_from_world)
@@ -292,14 +265,14 @@ class Renderer(Owner):
             if not reference.starts_at(first):
                 self._finish()
                 reference.start_at(first)
-            sample, commands = reference.next()
+            sample, tracing = reference.next()
             own.reference.write(self._frame_record(sample, _CENTER), shown)
-            run += (own.reference.commands, *commands)
+            run += (own.reference.commands, *tracing)
         run.append(own.composite)
         start = time.perf_counter()
         self.device.submit(*run, wait=wait)
         self.submit_seconds = time.perf_counter() - start
-        self._ran, self._frames = run, self._frames + 1
+        self._resources.ran, self._frames = run, self._frames + 1
 
     def add_sample(self) -> None:
         """Add one sample to all pixels of the picture that `mode` shows: by as many frames as that takes."""
@@ -313,7 +286,7 @@ class Renderer(Owner):
         if not self._cache.converged:
             self._neural_samples = 0  # they were drawn in other light
         while not self._cache.converged:
-            self._buffers.set_frame(self._scene.camera, *self._size, jitter=_CENTER, sample_index=0, seed=self._seed)
+            self._buffers.set_frame(self._scene.camera, *self._size, jitter=_CENTER, sample_index=0)
             self._cache.update()
         self._keep_light()
 
@@ -332,14 +305,13 @@ class Renderer(Owner):
                 raise
             self._find_light(scene)
         elif scene.lights.lights != old.lights.lights or scene.environment is not old.environment:
-            moved = _moved(old, scene)
+            moved = _moved_lights(old, scene)
             self._cache.restart(moved)
             self._find_light(scene, all_of_it=moved is None)
 
     def _bind_scene(self) -> None:
         self._cache.bind(self._buffers)
-        self._passes.bind(self._buffers)
-        self._record()
+        self._resources.bind()
 
     def _find_light(self, scene: Scene, all_of_it: bool = True) -> None:
         """Take the scene's light from its file, if there is one; if `all_of_it` is gathered anew, it gets one later."""
@@ -358,8 +330,8 @@ class Renderer(Owner):
     def restart(self) -> None:
         """Forget all samples of the picture, though not those of the light cache."""
         self._neural_samples = 0
-        if self._passes.reference is not None:
-            self._passes.reference.restart()
+        if self._resources.passes.reference is not None:
+            self._resources.passes.reference.restart()
 
     def gather_lights_anew(self) -> None:
         """Forget all samples of the light cache, as if all lights had changed."""
@@ -371,15 +343,15 @@ class Renderer(Owner):
         """Change the picture's size."""
         if (width, height) == self._size:
             return
-        self._size = (width, height)
+        self._size, self._has_aovs = (width, height), False
         self._history.forget()
-        self._make_passes()
+        self._resources.resize(self._size, interleaves_reference=self._interleaves)
         self.restart()
 
     def timings(self) -> dict[str, float]:
         """Milliseconds on the GPU of every pass of the last `render`, by name."""
         result: dict[str, float] = {}
-        for commands in self._ran:
+        for commands in self._resources.ran:
             for name, milliseconds in commands.timings().items():
                 result[name] = result.get(name, 0.0) + milliseconds
         return result
@@ -394,9 +366,9 @@ class Renderer(Owner):
     def read_radiance(self) -> NDArray[np.float32]:
         """Linear radiance of the picture, (H, W, 3): the reference's in reference mode, else the neural one."""
         self._finish()
-        if self._mode == "reference" and self._passes.reference is not None:
-            return self._passes.reference.reference.read()
-        return self._passes.composite.read_radiance()
+        if self._mode == "reference" and self._resources.passes.reference is not None:
+            return self._resources.passes.reference.reference.read()
+        return self._resources.passes.composite.read_radiance()
 
     def read_aov(self, name: str) -> NDArray[np.float32]:
         """One of AOVS of the last neural frame, (H, W) or (H, W, channels); 0 where there is no face.
@@ -408,55 +380,26 @@ class Renderer(Owner):
         if not self._has_aovs:
             raise InputError("AOVs are of the last neural frame, and none has been drawn yet.")
         self._finish()
-        return read_aov(name, self._passes.gbuffer, self._passes.tile_hash, *self._size)
+        return read_aov(name, self._resources.passes.gbuffer, self._resources.passes.tile_hash, *self._size)
 
     def read_tile_features(self) -> TileFeatures:
         """What the networks were given of the last neural frame."""
         self._finish()
-        return read_tile_features(self._passes.gbuffer, self._passes.tile_hash)
+        return read_tile_features(self._resources.passes.gbuffer, self._resources.passes.tile_hash)
 
-    # Wiring
-
-    def _make_passes(self) -> None:
-        """Make and record all that depends on the picture's size; nothing of another size is left."""
-        self._has_aovs = False
-        self._forget_commands()
-        self._of_size.close()
-        self._passes = self._of_size.own(
-            FramePasses(
-                self.device, self._buffers, self._cache, self._store.current, self._size, self._gbuffer,
-                interleaves_reference=self._interleaves,
-            )
-        )  # fmt: skip
-        self._record()
-
-    def _record(self, weights: ResidentWeights | None = None) -> None:
-        """Record everything; with other networks from now on, if there are any."""
-        self._forget_commands()
-        if weights is not None:
-            self._retire_bindings(weights)
-        frame, state = self._buffers.frame, self._cache.state
-        self._commands = self._of_binding.own(FrameCommands(self.device, self._passes, frame, state))
-
-    def _retire_bindings(self, weights: ResidentWeights) -> None:
-        """Other networks from now on; what those before were bound by is kept until frames under way are drawn."""
-        before = self._passes.tile_network.use(weights)
-        if before is not None:
-            self._retired.own(before)
+    # What a frame needs
 
     def _need_raytracing(self, what: str) -> None:
         if not self.device.raytracing:
             raise InputError(f"{what} needs ray tracing, which {self.device.info.name} has not.")
 
     def _frame_record(self, sample: int, jitter: tuple[float, float]) -> NDArray[Any]:
-        return self._buffers.frame_record(
-            self._scene.camera, *self._size, jitter=jitter, sample_index=sample, seed=self._seed
-        )
+        return self._buffers.frame_record(self._scene.camera, *self._size, jitter=jitter, sample_index=sample)
 
     @property
     def _reference_shown(self) -> ProgressiveReference | None:
         """The reference, in modes that show it."""
-        return self._passes.reference if self._mode in NEEDS_REFERENCE else None
+        return self._resources.passes.reference if self._mode in NEEDS_REFERENCE else None
 
     @property
     def _shows_aov(self) -> bool:
@@ -486,23 +429,17 @@ class Renderer(Owner):
 
     def _finish(self) -> None:
         """Wait until no frame is under way."""
-        self._commands.finish()
+        self._resources.finish()
 
     @property
     def _light_parts(self) -> int:
         """How many parts of the light cache's next samples a frame gathers, at most."""
         if not self._interleaves:
             return PARTS
-        return _PARTS_MOVING if self._frames < self._moved + _FRAMES_TO_REST else _PARTS_AT_REST
-
-    def _forget_commands(self) -> None:
-        """Close all commands, once frames under way are drawn."""
-        self._of_binding.close()
-        self._retired.close()
-        self._ran = []
+        return _PARTS_MOVING if self._frames < self._frames_before_change + _FRAMES_TO_REST else _PARTS_AT_REST
 
 
-def _moved(old: Scene, new: Scene) -> list[int] | None:
+def _moved_lights(old: Scene, new: Scene) -> list[int] | None:
     """Indices of lights whose shadows may have changed; None where the environment or all brightnesses have, too."""
     return None if old.environment is not new.environment else moved_lights(old.lights.lights, new.lights.lights)
 
