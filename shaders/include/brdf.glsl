@@ -14,6 +14,9 @@ struct Lobe {
     vec3 base;       // diffuse albedo below the specular lobe (0 for metals)
 };
 
+// f90 of an f0: what reflects next to nothing at normal incidence does so at grazing angles.
+float grazing_reflectance(float f0) { return clamp(50.0 * f0, 0.0, 1.0); }
+
 // Directional albedo of the lobe for F = 1 splits into f0 * x + f90 * y (Karis 2013). Row = roughness, column = cosine.
 vec2 ggx_albedo_lookup(float cosine, float roughness)
 {

@@ -12,13 +12,13 @@ from app.gpu import Device
 from app.network.schema import (
     FEATURES,
     NO_FACE,
+    SIGMA_NARROW,
 )
 from app.passes import light_maps
 from app.passes.bent_normals import bent_normals
 from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_table
 from app.passes.light_cache import SHADOW_KINDS, LightCache, ShadowKind
 from app.passes.light_cache_layout import INWARD_CONE, THICKNESS_MAX
-from app.passes.light_points import SIGMA_NARROW
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.environment import Environment
