@@ -27,7 +27,6 @@ class FrameResources(Owner):
     Attributes:
         passes: those of the picture's size.
         commands: theirs, as they are bound now.
-        ran: what the last frame submitted, for whoever drew it to keep here; nothing once commands are gone.
     """
 
     def __init__(
@@ -43,6 +42,7 @@ class FrameResources(Owner):
         self._device, self._scene, self._cache, self._gbuffer = device, scene, cache, gbuffer
         self._first_frame = 0  # of those with these networks
         self._compiled = {weights.layers}
+        self._ran: list[CommandBuffer] = []  # by the last frame
         with self.building():
             self._store = self.own(
                 WeightStore(device, weights, lambda some: network_pipeline(device, some, FACE_RADIANCE))
@@ -113,6 +113,19 @@ class FrameResources(Owner):
             self._retired.own(self.commands.use_network())
         self._first_frame = frame
 
+    def submit(self, commands: list[CommandBuffer], *, wait: bool) -> None:
+        """Draw a frame by these. With `wait` the GPU is idle afterwards."""
+        self._device.submit(*commands, wait=wait)
+        self._ran = commands
+
+    def timings(self) -> dict[str, float]:
+        """Milliseconds on the GPU of every pass of the last frame, by name."""
+        result: dict[str, float] = {}
+        for commands in self._ran:
+            for name, milliseconds in commands.timings().items():
+                result[name] = result.get(name, 0.0) + milliseconds
+        return result
+
     def finish(self) -> None:
         """Wait until no frame is under way."""
         self.commands.finish()
@@ -127,7 +140,7 @@ class FrameResources(Owner):
         """Close all commands, once frames under way are drawn."""
         self._of_binding.close()
         self._retired.close()
-        self.ran: list[CommandBuffer] = []
+        self._ran = []
 
     def _record(self) -> None:
         self.commands = self._of_binding.own(

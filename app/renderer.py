@@ -16,26 +16,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import BungyoError, InputError
+from app.errors import InputError
 from app.frame_resources import FrameResources
 from app.gpu import CommandBuffer, Device, Image
 from app.modes import AOVS, MODES, NEEDS_REFERENCE
 from app.network.weights import WeightSet
 from app.passes.aovs import read_aov
 from app.passes.array_store import ArrayStore
-from app.passes.baked_light import BakedLight, BakedLights, is_worthwhile
 from app.passes.composite import composite_state
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
-from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import PARTS
 from app.passes.owner import Owner
 from app.passes.progressive_reference import ProgressiveReference
 from app.passes.reprojection import History
-from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_features import TileFeatures, read_tile_features
 from app.passes.weight_store import ResidentWeights
-from app.scene.lights import moved_lights
 from app.scene.model import Scene
+from app.scene_light import SceneLight
 
 __all__ = ["GBUFFER_KINDS", "Renderer"]
 
@@ -105,17 +102,13 @@ class Renderer(Owner):
             self._need_raytracing("A traced G-buffer")
         self.split, self.submit_seconds = 0.5, 0.0
         self.antialias_motion = self._interleaves = self._has_aovs = False
-        self._scene = scene
-        self._size = size
+        self._scene, self._size = scene, size
         self._frames = self._frames_before_change = 0  # drawn, and those before the scene has changed
         self._face_center = scene.bounds(face_only=True).mean(axis=0)
         self._shown: tuple[Any, ...] = ()
         with self.building():
-            self._buffers = self.own(SceneBuffers(device, scene, store=store))
-            self._cache = self.own(LightCache(device, self._buffers, size=cache_size, samples=cache_samples))
-            keeps = keeps_light and is_worthwhile(self._cache)
-            self._kept_lights = BakedLights(self._cache, self._buffers.parts_digest) if keeps else None
-            self._find_light(scene)
+            self._light = self.own(SceneLight(device, scene, cache_size, cache_samples, keeps=keeps_light, store=store))
+            self._buffers, self._cache = self._light.buffers, self._light.cache
             self._resources = self.own(FrameResources(device, self._buffers, self._cache, weights, size, gbuffer))
         self._history = History()
 
@@ -153,8 +146,10 @@ class Renderer(Owner):
         if scene.parts is not old.parts:
             raise InputError("A renderer keeps its meshes; make a new one for others.")
         if scene.lights != old.lights or scene.environment is not old.environment:
-            self._relight(scene)
-            if not _only_exposed_otherwise(old, scene):
+            self._resources.finish()
+            self._light.change(scene, self._bind_light)
+            exposed = replace(old.lights, exposure=scene.lights.exposure)  # samples are kept without exposure
+            if scene.camera != old.camera or scene.environment is not old.environment or scene.lights != exposed:
                 self.restart()
         elif scene.camera != old.camera:
             self.restart()
@@ -208,7 +203,7 @@ class Renderer(Owner):
     def interleaves(self, interleaves: bool) -> None:
         self._interleaves = interleaves
         if self._resources.passes.reference is not None:
-            self._finish()
+            self._resources.finish()
             self._resources.passes.reference.interleaved = interleaves
 
     @property
@@ -263,16 +258,16 @@ class Renderer(Owner):
         if reference is not None:
             first = int(self.split * self._size[0]) if self._mode == "split" else 0
             if not reference.starts_at(first):
-                self._finish()
+                self._resources.finish()
                 reference.start_at(first)
             sample, tracing = reference.next()
             own.reference.write(self._frame_record(sample, _CENTER), shown)
             run += (own.reference.commands, *tracing)
         run.append(own.composite)
         start = time.perf_counter()
-        self.device.submit(*run, wait=wait)
+        self._resources.submit(run, wait=wait)
         self.submit_seconds = time.perf_counter() - start
-        self._resources.ran, self._frames = run, self._frames + 1
+        self._frames += 1
 
     def add_sample(self) -> None:
         """Add one sample to all pixels of the picture that `mode` shows: by as many frames as that takes."""
@@ -282,50 +277,21 @@ class Renderer(Owner):
 
     def settle_lights(self) -> None:
         """Gather all of the light cache's samples now."""
-        self._finish()
+        self._resources.finish()
         if not self._cache.converged:
             self._neural_samples = 0  # they were drawn in other light
-        while not self._cache.converged:
-            self._buffers.set_frame(self._scene.camera, *self._size, jitter=_CENTER, sample_index=0)
-            self._cache.update()
+        self._light.settle(self._scene.camera, self._size)
         self._keep_light()
 
-    def _relight(self, scene: Scene) -> None:
-        """Bring other light to the GPU. Where the GPU cannot take it, the light is as before."""
-        old = self._scene
-        self._finish()
-        if self._buffers.set_lights(scene):
-            try:
-                self._bind_scene()
-            except BungyoError:
-                self._buffers.set_lights(old)
-                self._bind_scene()
-                self._find_light(old)
-                self.restart()
-                raise
-            self._find_light(scene)
-        elif scene.lights.lights != old.lights.lights or scene.environment is not old.environment:
-            moved = _moved_lights(old, scene)
-            self._cache.restart(moved)
-            self._find_light(scene, all_of_it=moved is None)
-
-    def _bind_scene(self) -> None:
-        self._cache.bind(self._buffers)
+    def _bind_light(self) -> None:
+        """Draw with the buffers that scene and light cache have now."""
         self._resources.bind()
-
-    def _find_light(self, scene: Scene, all_of_it: bool = True) -> None:
-        """Take the scene's light from its file, if there is one; if `all_of_it` is gathered anew, it gets one later."""
-        self._baked: BakedLight | None = None
-        if self._kept_lights is not None and all_of_it:
-            baked = self._kept_lights.under(scene)
-            self._baked = None if baked.restore() else baked
+        self.restart()
 
     def _keep_light(self) -> None:
-        """Write the scene's light into its file, once all of it is there."""
-        if self._baked is not None and self._cache.converged:
-            self._finish()
-            self._baked.keep()
-            self._baked = None
+        if self._light.to_be_kept:
+            self._resources.finish()
+            self._light.keep()
 
     def restart(self) -> None:
         """Forget all samples of the picture, though not those of the light cache."""
@@ -335,9 +301,8 @@ class Renderer(Owner):
 
     def gather_lights_anew(self) -> None:
         """Forget all samples of the light cache, as if all lights had changed."""
-        self._finish()
-        self._cache.restart()
-        self._baked = None
+        self._resources.finish()
+        self._light.gather_anew()
 
     def resize(self, width: int, height: int) -> None:
         """Change the picture's size."""
@@ -350,11 +315,7 @@ class Renderer(Owner):
 
     def timings(self) -> dict[str, float]:
         """Milliseconds on the GPU of every pass of the last `render`, by name."""
-        result: dict[str, float] = {}
-        for commands in self._resources.ran:
-            for name, milliseconds in commands.timings().items():
-                result[name] = result.get(name, 0.0) + milliseconds
-        return result
+        return self._resources.timings()
 
     # Reading back
 
@@ -365,7 +326,7 @@ class Renderer(Owner):
 
     def read_radiance(self) -> NDArray[np.float32]:
         """Linear radiance of the picture, (H, W, 3): the reference's in reference mode, else the neural one."""
-        self._finish()
+        self._resources.finish()
         if self._mode == "reference" and self._resources.passes.reference is not None:
             return self._resources.passes.reference.reference.read()
         return self._resources.passes.composite.read_radiance()
@@ -379,12 +340,12 @@ class Renderer(Owner):
             raise InputError(f"Unknown AOV {name!r}; choose from {', '.join(AOVS)}.")
         if not self._has_aovs:
             raise InputError("AOVs are of the last neural frame, and none has been drawn yet.")
-        self._finish()
+        self._resources.finish()
         return read_aov(name, self._resources.passes.gbuffer, self._resources.passes.tile_hash, *self._size)
 
     def read_tile_features(self) -> TileFeatures:
         """What the networks were given of the last neural frame."""
-        self._finish()
+        self._resources.finish()
         return read_tile_features(self._resources.passes.gbuffer, self._resources.passes.tile_hash)
 
     # What a frame needs
@@ -427,24 +388,9 @@ class Renderer(Owner):
             self._shown = shown
         return self._composite_state
 
-    def _finish(self) -> None:
-        """Wait until no frame is under way."""
-        self._resources.finish()
-
     @property
     def _light_parts(self) -> int:
         """How many parts of the light cache's next samples a frame gathers, at most."""
         if not self._interleaves:
             return PARTS
         return _PARTS_MOVING if self._frames < self._frames_before_change + _FRAMES_TO_REST else _PARTS_AT_REST
-
-
-def _moved_lights(old: Scene, new: Scene) -> list[int] | None:
-    """Indices of lights whose shadows may have changed; None where the environment or all brightnesses have, too."""
-    return None if old.environment is not new.environment else moved_lights(old.lights.lights, new.lights.lights)
-
-
-def _only_exposed_otherwise(old: Scene, new: Scene) -> bool:
-    """Whether nothing has changed but the exposure, which samples are kept without."""
-    exposed = replace(old.lights, exposure=new.lights.exposure)
-    return new.camera == old.camera and new.environment is old.environment and new.lights == exposed

@@ -169,7 +169,7 @@ def test_light_of_another_size_is_refused(cached: Cached) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where renderers keep light; they always find it worth the while."""
     monkeypatch.setattr(baked_light, "cache_folder", lambda: tmp_path)
-    monkeypatch.setattr("app.renderer.is_worthwhile", lambda _: True)
+    monkeypatch.setattr("app.scene_light.is_worthwhile", lambda _: True)
     return tmp_path / "light"
 
 
