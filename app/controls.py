@@ -130,8 +130,8 @@ class Controls:
     def _turn_light(self, key: str) -> None:
         yaw = {"LEFT": -LIGHT_STEP, "RIGHT": LIGHT_STEP}.get(key, 0.0)
         pitch = {"DOWN": -LIGHT_STEP, "UP": LIGHT_STEP}.get(key, 0.0)
-        bounds = self._drawn.scene.bounds(face_only=bool(self._drawn.scene.face_parts))
-        self._change_key_light(lambda light: turned(light, yaw, pitch, bounds.mean(axis=0)))
+        middle = self._drawn.scene.face_bounds().mean(axis=0)
+        self._change_key_light(lambda light: turned(light, yaw, pitch, middle))
 
     def _dim_light(self, key: str) -> None:
         self._change_key_light(lambda light: dimmed(light, LIGHT_GAIN if key == "+" else 1.0 / LIGHT_GAIN))

@@ -1,4 +1,4 @@
-"""A frame: wires the passes together, keeps what is accumulated, and records every command once.
+"""A frame: submits the commands that it needs, and keeps what is accumulated.
 
 A frame is one submit. What changes from frame to frame is copied by its first commands from memory that the frame has
 of its own, so that Python prepares a frame while the GPU draws the one before.
@@ -16,30 +16,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import BungyoError, InputError
-from app.frame_commands import FRAMES_IN_FLIGHT, FrameCommands
-from app.frame_passes import FACE_RADIANCE, FramePasses
+from app.errors import InputError
+from app.frame_resources import FrameResources
 from app.gpu import CommandBuffer, Device, Image
-from app.modes import AOVS, MODES, NEEDS_REFERENCE, VIEW_MODES
+from app.modes import AOVS, MODES, NEEDS_REFERENCE
 from app.network.shader import Variant
 from app.network.weights import WeightSet
+from app.passes.aovs import read_aov
 from app.passes.array_store import ArrayStore
-from app.passes.baked_light import BakedLight, BakedLights, is_worthwhile
 from app.passes.composite import composite_state
 from app.passes.gbuffer import GBufferKind
-from app.passes.layers import read_layer
-from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import PARTS
-from app.passes.network_pipeline import network_pipeline
 from app.passes.owner import Owner
 from app.passes.progressive_reference import ProgressiveReference
 from app.passes.reprojection import History
-from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_features import TileFeatures, read_tile_features
-from app.passes.warm_up import warm_up
-from app.passes.weight_store import ResidentWeights, WeightStore
-from app.scene.lights import moved_lights
+from app.passes.weight_store import ResidentWeights
 from app.scene.model import Scene
+from app.scene_light import SceneLight
 
 _CENTER = (0.0, 0.0)
 # Parts of the light cache's next samples that a frame gathers, at most, while something moves and when nothing has for
@@ -68,7 +62,6 @@ class Renderer(Owner):
         cache_size: texels along the light cache's UV square.
         cache_samples: samples a point of the light cache gets before it rests.
         gbuffer: how pixels find what they show: see GBuffer. None: by rays where the device traces them.
-        seed: of all random numbers.
         keeps_light: whether settled light comes from, and goes to, a file where it takes long to gather
             (app/passes/baked_light.py). Not that of lights which move: what they leave as it was is not gathered anew.
         store: where what follows from meshes and textures is kept, if anywhere.
@@ -94,43 +87,28 @@ class Renderer(Owner):
         cache_size: int = 256,
         cache_samples: int = 32,
         gbuffer: GBufferKind | None = None,
-        seed: int = 0,
         keeps_light: bool = False,
         store: ArrayStore | None = None,
     ) -> None:
         if not scene.face_parts:
             raise InputError("The scene has no face: name the part that is one with --face.")
         super().__init__()
-        self.device, self._seed = device, seed
+        self.device = device
         self._mode, self._neural_samples = MODES[0], 0
         self.mode = mode
-        self._gbuffer: GBufferKind = gbuffer or ("trace" if device.raytracing else "raster")
-        if self._gbuffer == "trace":
+        gbuffer = gbuffer or ("trace" if device.raytracing else "raster")
+        if gbuffer == "trace":
             self._need_raytracing("A traced G-buffer")
-        self._cache_options: dict[str, Any] = {"size": cache_size, "samples": cache_samples, "seed": seed}
         self.split, self.submit_seconds = 0.5, 0.0
-        self.antialias_motion = self._interleaves = self._has_layers = False
-        self._scene = scene
-        self._size = size
-        self._ran: list[CommandBuffer] = []  # by the last frame
-        self._frames = self._used = 0  # drawn, and those before the networks changed
-        self._moved = 0  # frames before the scene has changed
-        self._compiled = {weights.layers}
+        self.antialias_motion = self._interleaves = self._has_aovs = False
+        self._scene, self._size = scene, size
+        self._frames = self._frames_before_change = 0  # drawn, and those before the scene has changed
         self._face_center = scene.bounds(face_only=True).mean(axis=0)
         self._shown: tuple[Any, ...] = ()
         with self.building():
-            self._buffers = self.own(SceneBuffers(device, scene, store=store))
-            self._store = self.own(
-                WeightStore(device, weights, lambda some: network_pipeline(device, some, FACE_RADIANCE))
-            )
-            self._cache = self.own(LightCache(device, self._buffers, **self._cache_options))
-            keeps = keeps_light and is_worthwhile(self._cache)
-            self._kept_lights = BakedLights(self._cache, self._buffers.parts_digest) if keeps else None
-            self._find_light(scene)
-            self._of_size = self.own(Owner())
-            self._retired = self.own(Owner())  # what frames under way may need
-            self._of_binding = self.own(Owner())
-            self._make_passes()
+            self._light = self.own(SceneLight(device, scene, cache_size, cache_samples, keeps=keeps_light, store=store))
+            self._buffers, self._cache = self._light.buffers, self._light.cache
+            self._resources = self.own(FrameResources(device, self._buffers, self._cache, weights, size, gbuffer))
         self._history = History()
 
     # What is shown
@@ -146,9 +124,9 @@ class Renderer(Owner):
             raise InputError(f"Unknown mode {mode!r}; choose from {', '.join(MODES)}.")
         if mode in NEEDS_REFERENCE:
             self._need_raytracing("The reference")
-        looked_at_layers = self._shows_layer
+        looked_at_aov = self._shows_aov
         self._mode = mode
-        if self._shows_layer != looked_at_layers:  # their frames all go through the pixels' centres
+        if self._shows_aov != looked_at_aov:  # their frames all go through the pixels' centres
             self._neural_samples = 0
 
     @property
@@ -158,7 +136,7 @@ class Renderer(Owner):
 
     @property
     def scene(self) -> Scene:
-        """What is drawn. Assign a changed scene (dataclasses.replace) to move the camera, lights or meshes."""
+        """What is drawn. Assign a changed scene (dataclasses.replace) to move camera or lights; meshes must stay."""
         return self._scene
 
     @scene.setter
@@ -167,28 +145,28 @@ class Renderer(Owner):
         if scene.parts is not old.parts:
             raise InputError("A renderer keeps its meshes; make a new one for others.")
         if scene.lights != old.lights or scene.environment is not old.environment:
-            self._relight(scene)
-            if not _only_exposed_otherwise(old, scene):
+            self._resources.finish()
+            self._light.change(scene, self._bind_light)
+            exposed = replace(old.lights, exposure=scene.lights.exposure)  # samples are kept without exposure
+            if scene.camera != old.camera or scene.environment is not old.environment or scene.lights != exposed:
                 self.restart()
         elif scene.camera != old.camera:
             self.restart()
-        self._scene, self._moved = scene, self._frames
+        self._scene, self._frames_before_change = scene, self._frames
 
     @property
     def weights(self) -> WeightSet:
         """The tile networks that it draws with."""
-        return self._store.current.weights
+        return self._resources.weights
 
     @property
     def tile_variant(self) -> Variant:
         """How the shader that draws with these networks is written."""
-        return self._passes.tile_network.variant
+        return self._resources.passes.tile_network.variant
 
     def make_room(self) -> None:
         """Before `prepare`, and by the thread that draws: waits for frames that still draw with the networks before."""
-        if self._frames < self._used + FRAMES_IN_FLIGHT:
-            self._finish()
-        self._retired.close()
+        self._resources.make_room(self._frames)
 
     def prepare(self, weights: WeightSet) -> ResidentWeights:
         """Bring other tile networks to the GPU and compile what they need, for `use`.
@@ -198,23 +176,12 @@ class Renderer(Owner):
         Raises:
             BungyoError: the device cannot draw with these widths, or not with so many networks.
         """
-        ready = self._store.prepare(weights)
-        if self.device.info.kind == "cpu" and weights.layers not in self._compiled:
-            warm_up(self.device, weights, FACE_RADIANCE)
-        self._compiled.add(weights.layers)
-        return ready
+        return self._resources.prepare(weights)
 
     def use(self, ready: ResidentWeights) -> None:
         """Draw with what `prepare` returned last from the next frame on. Frames under way end as they began."""
-        self._store.use(ready)
-        p, scale = self._passes, ready.weights.hash_scale
-        if scale != p.tile_hash.hash_scale:  # recorded with the hash
-            p.tile_hash.set_scale(scale)
-            self._record(ready)
-        else:
-            self._retire_bindings(ready)
-            self._retired.own(self._commands.use_network())
-        self._neural_samples, self._used = 0, self._frames
+        self._resources.use(ready, self._frames)
+        self._neural_samples = 0
 
     @property
     def samples(self) -> int:
@@ -239,9 +206,9 @@ class Renderer(Owner):
     @interleaves.setter
     def interleaves(self, interleaves: bool) -> None:
         self._interleaves = interleaves
-        if self._passes.reference is not None:
-            self._finish()
-            self._passes.reference.interleaved = interleaves
+        if self._resources.passes.reference is not None:
+            self._resources.finish()
+            self._resources.passes.reference.interleaved = interleaves
 
     @property
     def lights_settled(self) -> bool:
@@ -256,7 +223,7 @@ class Renderer(Owner):
     @property
     def image(self) -> Image:
         """The display image: rgba8, tone-mapped and sRGB-encoded."""
-        return self._passes.composite.display
+        return self._resources.passes.composite.display
 
     # Drawing
 
@@ -270,7 +237,8 @@ class Renderer(Owner):
         reference = self._reference_shown
         enough = reference is not None and self._neural_samples >= _ENOUGH_BESIDE and self._cache.converged
         neural = self._mode != "reference" and not enough
-        own = self._commands.begin(self._frames)
+        commands = self._resources.commands
+        own = commands.begin(self._frames)
         run: list[CommandBuffer] = []
         if neural and not self._cache.converged:
             state = self._cache.advance(self._light_parts)
@@ -278,32 +246,32 @@ class Renderer(Owner):
             run += (own.light.commands, *self._cache.commands)
             if self._cache.between_updates:
                 self._neural_samples = 0
-        history, keeps = self._history, neural and self.antialias_motion and not self._shows_layer
+        history, keeps = self._history, neural and self.antialias_motion and not self._shows_aov
         if neural:
             history.begin(self._neural_samples, keeps)
         shown = self._composite_record(neural, keeps)
         if neural:
-            jitter = _CENTER if self._shows_layer else history.jitter
+            jitter = _CENTER if self._shows_aov else history.jitter
             own.neural.write(self._frame_record(history.position, jitter), shown)
-            run += (own.neural.commands, self._commands.neural, self._commands.network)
+            run += (own.neural.commands, commands.neural, commands.network)
             if history.reprojects:
-                run.append(self._commands.reprojection)
+                run.append(commands.reprojection)
             self._neural_samples += 1
-            self._has_layers = True
+            self._has_aovs = True
             history.end(keeps, self._scene.camera, self._buffers.clip_from_world)
         if reference is not None:
             first = int(self.split * self._size[0]) if self._mode == "split" else 0
             if not reference.starts_at(first):
-                self._finish()
+                self._resources.finish()
                 reference.start_at(first)
-            sample, commands = reference.next()
+            sample, tracing = reference.next()
             own.reference.write(self._frame_record(sample, _CENTER), shown)
-            run += (own.reference.commands, *commands)
+            run += (own.reference.commands, *tracing)
         run.append(own.composite)
         start = time.perf_counter()
-        self.device.submit(*run, wait=wait)
+        self._resources.submit(run, wait=wait)
         self.submit_seconds = time.perf_counter() - start
-        self._ran, self._frames = run, self._frames + 1
+        self._frames += 1
 
     def add_sample(self) -> None:
         """Add one sample to all pixels of the picture that `mode` shows: by as many frames as that takes."""
@@ -313,80 +281,45 @@ class Renderer(Owner):
 
     def settle_lights(self) -> None:
         """Gather all of the light cache's samples now."""
-        self._finish()
+        self._resources.finish()
         if not self._cache.converged:
             self._neural_samples = 0  # they were drawn in other light
-        while not self._cache.converged:
-            self._buffers.set_frame(self._scene.camera, *self._size, jitter=_CENTER, sample_index=0, seed=self._seed)
-            self._cache.update()
+        self._light.settle(self._scene.camera, self._size)
         self._keep_light()
 
-    def _relight(self, scene: Scene) -> None:
-        """Bring other light to the GPU. Where the GPU cannot take it, the light is as before."""
-        old = self._scene
-        self._finish()
-        if self._buffers.set_lights(scene):
-            try:
-                self._bind_scene()
-            except BungyoError:
-                self._buffers.set_lights(old)
-                self._bind_scene()
-                self._find_light(old)
-                self.restart()
-                raise
-            self._find_light(scene)
-        elif scene.lights.lights != old.lights.lights or scene.environment is not old.environment:
-            moved = _moved(old, scene)
-            self._cache.restart(moved)
-            self._find_light(scene, all_of_it=moved is None)
-
-    def _bind_scene(self) -> None:
-        self._cache.bind(self._buffers)
-        self._passes.bind(self._buffers)
-        self._record()
-
-    def _find_light(self, scene: Scene, all_of_it: bool = True) -> None:
-        """Take the scene's light from its file, if there is one; if `all_of_it` is gathered anew, it gets one later."""
-        self._baked: BakedLight | None = None
-        if self._kept_lights is not None and all_of_it:
-            baked = self._kept_lights.under(scene)
-            self._baked = None if baked.restore() else baked
+    def _bind_light(self) -> None:
+        """Draw with the buffers that scene and light cache have now."""
+        self._resources.bind()
+        self.restart()
 
     def _keep_light(self) -> None:
-        """Write the scene's light into its file, once all of it is there."""
-        if self._baked is not None and self._cache.converged:
-            self._finish()
-            self._baked.keep()
-            self._baked = None
+        if self._light.to_be_kept:
+            self._resources.finish()
+            self._light.keep()
 
     def restart(self) -> None:
         """Forget all samples of the picture, though not those of the light cache."""
         self._neural_samples = 0
-        if self._passes.reference is not None:
-            self._passes.reference.restart()
+        if self._resources.passes.reference is not None:
+            self._resources.passes.reference.restart()
 
     def gather_lights_anew(self) -> None:
         """Forget all samples of the light cache, as if all lights had changed."""
-        self._finish()
-        self._cache.restart()
-        self._baked = None
+        self._resources.finish()
+        self._light.gather_anew()
 
     def resize(self, width: int, height: int) -> None:
         """Change the picture's size."""
         if (width, height) == self._size:
             return
-        self._size = (width, height)
+        self._size, self._has_aovs = (width, height), False
         self._history.forget()
-        self._make_passes()
+        self._resources.resize(self._size, interleaves_reference=self._interleaves)
         self.restart()
 
     def timings(self) -> dict[str, float]:
         """Milliseconds on the GPU of every pass of the last `render`, by name."""
-        result: dict[str, float] = {}
-        for commands in self._ran:
-            for name, milliseconds in commands.timings().items():
-                result[name] = result.get(name, 0.0) + milliseconds
-        return result
+        return self._resources.timings()
 
     # Reading back
 
@@ -397,10 +330,10 @@ class Renderer(Owner):
 
     def read_radiance(self) -> NDArray[np.float32]:
         """Linear radiance of the picture, (H, W, 3): the reference's in reference mode, else the neural one."""
-        self._finish()
-        if self._mode == "reference" and self._passes.reference is not None:
-            return self._passes.reference.reference.read()
-        return self._passes.composite.read_radiance()
+        self._resources.finish()
+        if self._mode == "reference" and self._resources.passes.reference is not None:
+            return self._resources.passes.reference.reference.read()
+        return self._resources.passes.composite.read_radiance()
 
     def read_aov(self, name: str) -> NDArray[np.float32]:
         """One of AOVS of the last neural frame, (H, W) or (H, W, channels); 0 where there is no face.
@@ -409,63 +342,34 @@ class Renderer(Owner):
         """
         if name not in AOVS:
             raise InputError(f"Unknown AOV {name!r}; choose from {', '.join(AOVS)}.")
-        if not self._has_layers:
-            raise InputError("Layers are of the last neural frame, and none has been drawn yet.")
-        self._finish()
-        return read_layer(name, self._passes.gbuffer, self._passes.tile_hash, *self._size)
+        if not self._has_aovs:
+            raise InputError("AOVs are of the last neural frame, and none has been drawn yet.")
+        self._resources.finish()
+        return read_aov(name, self._resources.passes.gbuffer, self._resources.passes.tile_hash, *self._size)
 
     def read_tile_features(self) -> TileFeatures:
         """What the networks were given of the last neural frame."""
-        self._finish()
-        return read_tile_features(self._passes.gbuffer, self._passes.tile_hash)
+        self._resources.finish()
+        return read_tile_features(self._resources.passes.gbuffer, self._resources.passes.tile_hash)
 
-    # Wiring
-
-    def _make_passes(self) -> None:
-        """Make and record all that depends on the picture's size; nothing of another size is left."""
-        self._has_layers = False
-        self._forget_commands()
-        self._of_size.close()
-        self._passes = self._of_size.own(
-            FramePasses(
-                self.device, self._buffers, self._cache, self._store.current, self._size, self._gbuffer,
-                interleaves_reference=self._interleaves,
-            )
-        )  # fmt: skip
-        self._record()
-
-    def _record(self, weights: ResidentWeights | None = None) -> None:
-        """Record everything; with other networks from now on, if there are any."""
-        self._forget_commands()
-        if weights is not None:
-            self._retire_bindings(weights)
-        frame, state = self._buffers.frame, self._cache.state
-        self._commands = self._of_binding.own(FrameCommands(self.device, self._passes, frame, state))
-
-    def _retire_bindings(self, weights: ResidentWeights) -> None:
-        """Other networks from now on; what those before were bound by is kept until frames under way are drawn."""
-        before = self._passes.tile_network.use(weights)
-        if before is not None:
-            self._retired.own(before)
+    # What a frame needs
 
     def _need_raytracing(self, what: str) -> None:
         if not self.device.raytracing:
             raise InputError(f"{what} needs ray tracing, which {self.device.info.name} has not.")
 
     def _frame_record(self, sample: int, jitter: tuple[float, float]) -> NDArray[Any]:
-        return self._buffers.frame_record(
-            self._scene.camera, *self._size, jitter=jitter, sample_index=sample, seed=self._seed
-        )
+        return self._buffers.frame_record(self._scene.camera, *self._size, jitter=jitter, sample_index=sample)
 
     @property
     def _reference_shown(self) -> ProgressiveReference | None:
         """The reference, in modes that show it."""
-        return self._passes.reference if self._mode in NEEDS_REFERENCE else None
+        return self._resources.passes.reference if self._mode in NEEDS_REFERENCE else None
 
     @property
-    def _shows_layer(self) -> bool:
+    def _shows_aov(self) -> bool:
         """Whether the mode shows the G-buffer, which is not a picture that samples could be added to."""
-        return self._mode in VIEW_MODES and self._mode != "tiles"
+        return self._mode in AOVS
 
     def _composite_record(self, neural: bool, keeps_history: bool) -> NDArray[Any]:
         """What the composite pass is told; made anew where something has changed."""
@@ -488,30 +392,9 @@ class Renderer(Owner):
             self._shown = shown
         return self._composite_state
 
-    def _finish(self) -> None:
-        """Wait until no frame is under way."""
-        self._commands.finish()
-
     @property
     def _light_parts(self) -> int:
         """How many parts of the light cache's next samples a frame gathers, at most."""
         if not self._interleaves:
             return PARTS
-        return _PARTS_MOVING if self._frames < self._moved + _FRAMES_TO_REST else _PARTS_AT_REST
-
-    def _forget_commands(self) -> None:
-        """Close all commands, once frames under way are drawn."""
-        self._of_binding.close()
-        self._retired.close()
-        self._ran = []
-
-
-def _moved(old: Scene, new: Scene) -> list[int] | None:
-    """Indices of lights whose shadows may have changed; None where the environment or all brightnesses have, too."""
-    return None if old.environment is not new.environment else moved_lights(old.lights.lights, new.lights.lights)
-
-
-def _only_exposed_otherwise(old: Scene, new: Scene) -> bool:
-    """Whether nothing has changed but the exposure, which samples are kept without."""
-    exposed = replace(old.lights, exposure=new.lights.exposure)
-    return new.camera == old.camera and new.environment is old.environment and new.lights == exposed
+        return _PARTS_MOVING if self._frames < self._frames_before_change + _FRAMES_TO_REST else _PARTS_AT_REST

@@ -7,15 +7,15 @@
 
 layout(local_size_x = 64) in;
 
-layout(set = 0, binding = 0, scalar) readonly buffer Points { CachePoint points[]; };
-TEXELS(1, places);
-TEXELS(2, source);
+layout(set = 0, binding = SLOT_POINTS, scalar) readonly buffer Points { CachePoint points[]; };
+TEXELS(SLOT_PLACES, places);
+TEXELS(SLOT_SOURCE, source);
 #if AXIS == 0
-layout(set = 0, binding = 3, scalar) writeonly buffer Target { vec4 target[]; };
+layout(set = 0, binding = SLOT_TARGET, scalar) writeonly buffer Target { vec4 target[]; };
 #else
-layout(set = 0, binding = 3, rgba16f) uniform writeonly image2D target[1];
+layout(set = 0, binding = SLOT_TARGET, rgba16f) uniform writeonly image2D target;
 #endif
-layout(set = 0, binding = 4, scalar) readonly buffer State { CacheState state; };
+layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CacheState state; };
 
 void main()
 {
@@ -53,6 +53,6 @@ void main()
 #if AXIS == 0
     target[i] = sum;
 #else
-    imageStore(target[0], here, vec4(sum.rgb / state.unit, sum.a));
+    imageStore(target, here, vec4(sum.rgb / state.unit, sum.a));
 #endif
 }

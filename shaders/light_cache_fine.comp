@@ -5,13 +5,13 @@
 
 layout(local_size_x = 64) in;
 
-layout(set = 0, binding = 0, scalar) readonly buffer Points { CachePoint points[]; };
-layout(set = 0, binding = 1, scalar) readonly buffer Gathered { GatheredLight gathered[]; };
-layout(set = 0, binding = 2, scalar) readonly buffer Fine { FineLight fine[]; };
-layout(set = 0, binding = 3, scalar) readonly buffer State { CacheState state; };
-layout(set = 0, binding = 4, scalar) writeonly buffer Means { vec4 means[]; };
-layout(set = 0, binding = 5, scalar) readonly buffer Agreed { SettledLights agreed[]; };
-layout(set = 0, binding = 6, scalar) writeonly buffer Settled { SettledLights settled[]; };
+layout(set = 0, binding = SLOT_POINTS, scalar) readonly buffer Points { CachePoint points[]; };
+layout(set = 0, binding = SLOT_GATHERED, scalar) readonly buffer Gathered { GatheredLight gathered[]; };
+layout(set = 0, binding = SLOT_FINE, scalar) readonly buffer Fine { FineLight fine[]; };
+layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CacheState state; };
+layout(set = 0, binding = SLOT_MEANS, scalar) writeonly buffer Means { vec4 means[]; };
+layout(set = 0, binding = SLOT_AGREED, scalar) readonly buffer Agreed { SettledLights agreed[]; };
+layout(set = 0, binding = SLOT_SETTLED, scalar) writeonly buffer Settled { SettledLights settled[]; };
 
 // Lights that every ray from here and from the eight texels around has found, or none has. After SETTLING_SAMPLES rays each,
 // what is seen of a light that is partly hidden is off by 1% at most, on average. Beside the face nothing is looked for, so

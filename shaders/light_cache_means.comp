@@ -4,12 +4,12 @@
 
 layout(local_size_x = 64) in;
 
-layout(set = 0, binding = 0, scalar) readonly buffer Points { CachePoint points[]; };
-layout(set = 0, binding = 1, scalar) readonly buffer Gathered { GatheredLight gathered[]; };
-layout(set = 0, binding = 2, scalar) readonly buffer State { CacheState state; };
-layout(set = 0, binding = 3, scalar) writeonly buffer Means { vec4 means[]; };
-layout(set = 0, binding = 4, scalar) readonly buffer Visibility { uint visibility[]; };
-layout(set = 0, binding = 5, scalar) writeonly buffer VertexLights { VertexLight vertex_lights[]; };
+layout(set = 0, binding = SLOT_POINTS, scalar) readonly buffer Points { CachePoint points[]; };
+layout(set = 0, binding = SLOT_GATHERED, scalar) readonly buffer Gathered { GatheredLight gathered[]; };
+layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CacheState state; };
+layout(set = 0, binding = SLOT_MEANS, scalar) writeonly buffer Means { vec4 means[]; };
+layout(set = 0, binding = SLOT_VISIBILITY, scalar) readonly buffer Visibility { uint visibility[]; };
+layout(set = 0, binding = SLOT_VERTEX_LIGHTS, scalar) writeonly buffer VertexLights { VertexLight vertex_lights[]; };
 
 VertexLight mean_at_vertex(uint i, GatheredLight g)
 {

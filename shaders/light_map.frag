@@ -32,7 +32,7 @@ void main()
 #if CUT
     uvec2 place = uvec2(gl_FragCoord.xy);
     uint chance = pcg_hash(place.x ^ pcg_hash(place.y ^ pcg_hash(push.view ^ pcg_hash(push.part ^ frame.seed))));
-    if (!is_there(m, texel.a, float(chance >> 8) * (1.0 / 16777216.0))) discard;
+    if (!is_there(m, texel.a, unit_float(chance))) discard;
 #endif
 #if BACKS
     vec3 outside = cross(dFdx(position), dFdy(position));

@@ -30,7 +30,7 @@ void main()
     float distance = push.reach;
     if (k < frame.light_count) {
         view.kind = VIEW_LIGHT;
-        view.xi = spread(index, fract(start + float(k) * 0.618034));
+        view.xi = spread(index, start_of(k, start));
         LightSample light = sample_light(load_light(k), push.center, view.xi);
         direction = light.direction;
         if (load_light(k).kind != LIGHT_DIRECTIONAL) {

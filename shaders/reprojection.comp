@@ -22,12 +22,12 @@ shared uint shows_something;
 vec3 compress(vec3 radiance)
 {
     radiance *= frame.exposure;
-    return radiance / (1.0 + max(radiance.r, max(radiance.g, radiance.b)));
+    return radiance / (1.0 + largest(radiance));
 }
 
 vec3 expand(vec3 c)
 {
-    return c / max(1.0 - max(c.r, max(c.g, c.b)), 1e-3) / frame.exposure;
+    return c / max(1.0 - largest(c), 1e-3) / frame.exposure;
 }
 
 // Luma and two differences: edges between skin and hair lie along the first axis, so the box around them is tight.
@@ -115,7 +115,7 @@ void main()
         vec3 half_width = deviations * sqrt(max(square - mean * mean, vec3(0.0)));
         vec3 c = YCOCG * compress(sharp(at)), from_mean = c - mean;
         vec3 beyond = abs(from_mean) / max(half_width, vec3(1e-5));
-        c = mean + from_mean / max(1.0, max(beyond.x, max(beyond.y, beyond.z)));
+        c = mean + from_mean / max(1.0, largest(beyond));
         float samples = texelFetch(resolved, clamp(ivec2(at), ivec2(0), last), 0).a;
         moved = vec4(expand(FROM_YCOCG * clamp(c, low, high)), samples);
     }

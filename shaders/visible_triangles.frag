@@ -23,7 +23,7 @@ float threshold()
 {
     float spread = fract(52.9829189 * fract(dot(floor(gl_FragCoord.xy), vec2(0.06711056, 0.00583715))));
     uint turns = frame.sample_index * 2654435769u + pcg_hash(frame.seed + push.part + 1u); // in 2^-32
-    return fract(spread + float(turns >> 8) * (1.0 / 16777216.0));
+    return fract(spread + unit_float(turns));
 }
 #endif
 

@@ -4,8 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from app.network.schema import schema_markdown
-from app.passes.light_cache_layout import TRANSMISSION_LEARNT
+from app.network.schema import TRANSMISSION_LEARNT, schema_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -34,7 +34,7 @@ from app.errors import InputError
 from app.network.layers import COLORS, MIXED, check_layers
 from app.network.matrix_shader import Matrix, MatrixShader
 from app.network.parameters import Layer, parameter_vectors, plan
-from app.network.schema import CHANNELS, VECTORS, channels
+from app.network.schema import CHANNELS, VECTORS, WORDS, channels
 
 SHARED_BYTES = 32 * 1024  # for a tile's weights: what every desktop GPU has, and lavapipe
 MAX_WIDTH = 64  # of a hidden layer; wider ones would neither fit on chip nor compile in seconds
@@ -182,7 +182,7 @@ def generate(layers: Sequence[int], variant: Variant) -> str:
         "void run_network(uint slot, uvec4 words[OWN_PIXELS * FEATURE_VECTORS], out vec3 colors[OWN_PIXELS]) {",
     ]
     for pixel in range(variant.pixels):
-        for word in range(CHANNELS // 2):
+        for word in range(WORDS):
             lines.append(f"    vec2 x{pixel}_{word} = unpackHalf2x16({_word(pixel, word)});")
     lines += code
     lines.append("    // Red, green and blue of each light feature have a weight of their own.")
@@ -236,7 +236,7 @@ def _blocks(layers: Sequence[int], variant: Variant) -> tuple[list[str], list[li
     lines: list[str] = []
     values, last = [_features(pixel) for pixel in range(variant.pixels)], len(layers) - 2
     if variant.half:
-        for word in range(CHANNELS // 2):
+        for word in range(WORDS):
             lines.append(f"    f16vec2 h0_{word} = unpackFloat2x16({_word(0, word)});")
         values = [_features(0, "h")]
     for number, group in enumerate(groups(layers, variant)):

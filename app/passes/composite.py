@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gpu import Buffer, CommandBuffer, Device, Image, Struct
-from app.modes import NEEDS_REFERENCE, PICTURE_MODES
+from app.modes import FIXED_VIEWS, NEEDS_REFERENCE, PICTURE_MODES
 from app.network.schema import FEATURES, channels, glsl, tile_grid
 from app.passes.owner import Owner
 from app.passes.progressive_reference import INTERLEAVE
@@ -18,7 +18,7 @@ from app.scene.tonemap import DESATURATION, FRESNEL_OFFSET, START_COMPRESSION
 
 DIFFERENCE_GAIN = 5.0  # small errors must be seen
 
-_FIXED = (*PICTURE_MODES, "tiles", "face", "hash", "depth")  # modes with a branch of their own in the shader
+_FIXED = (*PICTURE_MODES, *FIXED_VIEWS)  # modes with a branch of their own in the shader
 
 COMPOSITE_STATE = Struct(
     "CompositeState",

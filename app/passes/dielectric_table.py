@@ -5,13 +5,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from app.passes.ggx_albedo import MIN_ROUGHNESS
 from app.scene.medium import MEDIUM_TABLE_SIZE, MIN_BOUNDARY_IOR, fresnel, medium_table
 
 F64 = NDArray[np.float64]
 
 DIELECTRIC_TABLE_SIZE = 32
 DIELECTRIC_FLOATS = MEDIUM_TABLE_SIZE + 2 * DIELECTRIC_TABLE_SIZE**2
-_MIN_ROUGHNESS = 0.02  # as shaders/include/surface.glsl clamps it
 _CELLS = 12, 32  # of the integration grid: along half a turn, which the other half mirrors, and across
 
 
@@ -33,7 +33,7 @@ def dielectric_table(ior: float) -> NDArray[np.float32]:
 def _scattered(eta: float) -> F64:
     """[roughness, cosine]: mean over visible normals of the masking of what is reflected and what is refracted."""
     grid = np.linspace(0.0, 1.0, DIELECTRIC_TABLE_SIZE)
-    alpha = np.maximum(grid, _MIN_ROUGHNESS)[:, None, None] ** 2
+    alpha = np.maximum(grid, MIN_ROUGHNESS)[:, None, None] ** 2
     cosine = np.maximum(grid, 1e-3)[None, :, None]
     half_turn, across = ((np.arange(count) + 0.5) / count for count in _CELLS)
     xi, other = (axis.ravel() for axis in np.meshgrid(0.5 * half_turn, across))

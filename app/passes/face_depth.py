@@ -14,7 +14,7 @@ from app.passes.visible_triangles import face_triangles
 
 
 class FaceDepth(Owner):
-    """Draws the face parts into `depth` (d32, 1 where there is no face) with the frame's jitter. `image` is the same.
+    """Draws the face parts into `depth` (d32, 1 where there is no face) with the frame's jitter.
 
     Args:
         device: an open device.
@@ -27,7 +27,7 @@ class FaceDepth(Owner):
         shaders = ("face_depth.vert", "face_depth.frag")
         make = partial(device.graphics_pipeline, *shaders, color_formats=[], depth_format="d32", cull="none")
         with self.building():
-            self.depth = self.image = self.own(device.image(width, height, "d32", name="face depth"))
+            self.depth = self.own(device.image(width, height, "d32", name="face depth"))
             self._pipeline = self.own(ScenePipeline(make, scene))
 
     def bind(self, scene: SceneBuffers) -> None:

@@ -49,12 +49,14 @@ class GBuffer(Owner):
             self._sampler = self.own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
             self._face: FaceDepth | VisibleTriangles
             if self._traced:
-                self._face = self.own(FaceDepth(device, scene, width, height))
+                depth = self.own(FaceDepth(device, scene, width, height))
+                self._face, self._shown = depth, depth.depth
                 make = partial(device.raytracing_pipeline, "gbuffer.rgen", ["miss.rmiss"])
             else:
-                self._face = self.own(
+                triangles = self.own(
                     VisibleTriangles(device, scene, width, height, face_triangles, name="face triangles")
                 )
+                self._face, self._shown = triangles, triangles.image
                 make = partial(device.compute_pipeline, "gbuffer.comp", full_subgroups=True)
             includes = {**VISIBLE_TRIANGLES_INCLUDES, **cache.includes, "features.glsl": glsl()}
             self._pipeline = self.own(
@@ -70,7 +72,7 @@ class GBuffer(Owner):
             "SETTLED": self._cache.settled,
             "STATE": self._cache.state,
             "CACHE": self._cache.images,
-            "FACE": (self._face.image, self._sampler),
+            "FACE": (self._shown, self._sampler),
         }
 
     def bind(self, scene: SceneBuffers) -> None:

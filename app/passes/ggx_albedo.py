@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TABLE_SIZE = 32
-_MIN_ROUGHNESS = 0.02  # as shaders/include/surface.glsl clamps it
+MIN_ROUGHNESS = 0.02  # of surfaces: what is smoother is drawn so
 
 
 @cache
@@ -22,7 +22,7 @@ def ggx_albedo_table() -> NDArray[np.float32]:
     """
     n = TABLE_SIZE
     grid = np.linspace(0.0, 1.0, n)
-    roughness = np.maximum(grid, _MIN_ROUGHNESS)[:, None, None]
+    roughness = np.maximum(grid, MIN_ROUGHNESS)[:, None, None]
     cosine = np.maximum(grid, 1e-3)[None, :, None]
     cells = 32
     a, b = np.meshgrid((np.arange(cells) + 0.5) / cells, (np.arange(cells) + 0.5) / cells)

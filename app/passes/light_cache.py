@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gpu import Binding, Buffer, CommandBuffer, Device
-from app.gpu.bindings import Bound
+from app.gpu import Buffer, CommandBuffer, Device
 from app.passes.array_store import Arrays
+from app.passes.light_cache_blurs import LightCacheBlurs
 from app.passes.light_cache_layout import (
     CACHE_IMAGES,
     CACHE_STATE,
@@ -39,8 +39,8 @@ from app.passes.scene_pipeline import Resources
 
 _KNOWN_LIGHTS = 32  # bits of masks of lights
 _MOST_MOVES = 1024  # then they are counted anew: so that shaders' floats stay exact
-LightKind: TypeAlias = Literal["trace", "maps"]
-LIGHT_KINDS: tuple[LightKind, ...] = get_args(LightKind)
+ShadowKind: TypeAlias = Literal["trace", "maps"]
+SHADOW_KINDS: tuple[ShadowKind, ...] = get_args(ShadowKind)
 
 
 class LightCache(Owner):
@@ -77,7 +77,7 @@ class LightCache(Owner):
         samples_per_update: int = 1,
         seed: int = 0,
         background: bool = True,
-        kind: LightKind | None = None,
+        kind: ShadowKind | None = None,
     ) -> None:
         super().__init__()
         self._background = background
@@ -101,43 +101,20 @@ class LightCache(Owner):
             else:
                 self._gatherer = LightMaps(device, scene, self.includes, self._resources, samples_per_update)
             self.own(self._gatherer)
-            self._make_blurs()
-            self._bind_blurs()
+            images = [image for image, _ in self.images]
+            self._blurs = self.own(LightCacheBlurs(device, size, self.includes, images, self._blurred))
             self._recorded = self.own(Owner())
             self._record()
         self.restart()
 
     def _make_images(self) -> None:
         device, size, fine = self.device, self.size, self._fine_size
-        planes = 16 * len(COARSE_IMAGES) * size * size
-        self._means, self._half = (
-            self.own(device.buffer(planes, name=name)) for name in ("means of light", "half-blurred light")
-        )
         self._fine = self.own(device.buffer(FINE_LIGHT.size * fine * fine, name="fine light"))
-        self._fine_means = self.own(device.buffer(16 * fine * fine, name="means of fine light"))
-        self._half_fine = self.own(device.buffer(16 * fine * fine, name="half-blurred fine light"))
         self.state = self.own(device.buffer(CACHE_STATE.size, name="cache state"))
         self.sampler = self.own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
         self.images = [
             (self.own(device.image(across, across, "rgba16f", name=f"cache {name.lower()}")), self.sampler)
             for name, across in ((name, size if name in COARSE_IMAGES else fine) for name in CACHE_IMAGES)
-        ]
-
-    def _make_blurs(self) -> None:
-        def buffers(count: int) -> list[Binding]:
-            return [Binding(i, "storage") for i in range(count)]
-
-        sources, state = [Binding(0, "storage"), Binding(1, "texels"), Binding(2, "texels")], Binding(4, "storage")
-        self._blurs = [
-            self.own(self.device.compute_pipeline(shader, bindings, defines={"AXIS": axis}, includes=self.includes))
-            for shader, axis, bindings in (
-                ("light_cache_means.comp", 0, buffers(6)),
-                ("light_cache_blur.comp", 0, [*sources, Binding(3, "storage"), state]),
-                ("light_cache_blur.comp", 1, [*sources, Binding(3, "image", len(COARSE_IMAGES)), state]),
-                ("light_cache_fine.comp", 0, buffers(7)),
-                ("light_cache_blur_fine.comp", 0, [*sources, Binding(3, "storage"), state]),
-                ("light_cache_blur_fine.comp", 1, [*sources, Binding(3, "image", 1), state]),
-            )
         ]
 
     @property
@@ -221,7 +198,7 @@ class LightCache(Owner):
         if another:
             self._make_points()
         self._make_visibility()
-        self._bind_blurs()
+        self._blurs.bind()
         self._gatherer.bind(scene)
         self._record()
         self.restart()
@@ -263,36 +240,6 @@ class LightCache(Owner):
         points = self.scene.derived(("cache points", self.size, self._background), make)["points"]
         return points.view(CACHE_POINT.dtype)
 
-    def _bind_blurs(self) -> None:
-        *images, fine_image = (image for image, _ in self.images)
-        known, state = {0: self._points, 1: self._places}, self.state
-        resources: tuple[dict[int, Bound], ...] = (
-            {
-                0: self._points,
-                1: self.gathered,
-                2: state,
-                3: self._means,
-                4: self.visibility,
-                5: self.vertex_lights,
-            },
-            {**known, 2: self._means, 3: self._half, 4: state},
-            {**known, 2: self._half, 3: images, 4: state},
-            {
-                0: self._points,
-                1: self.gathered,
-                2: self._fine,
-                3: state,
-                4: self._fine_means,
-                5: self._agreed,
-                6: self.settled,
-            },
-            {**known, 2: self._fine_means, 3: self._half_fine, 4: state},
-            {**known, 2: self._half_fine, 3: [fine_image], 4: state},
-        )
-        self._blur_sets = [
-            self._of_lights.own(blur.bind(bound)) for blur, bound in zip(self._blurs, resources, strict=True)
-        ]
-
     def _make_visibility(self) -> None:
         lights = max(1, self.scene.light_count)
         looks = lights * (self._shadow_size**2 + self.point_count - self.size**2)
@@ -300,8 +247,7 @@ class LightCache(Owner):
         nothing = np.zeros(looks, np.uint32)  # look-ups reach places beside the face, which nothing is written for
         self.visibility = self._of_lights.own(self.device.buffer(nothing, name="light visibility"))
 
-    def _resources(self) -> Resources:
-        """What shaders/include/light_gathering.glsl reads and writes."""
+    def _buffers(self) -> dict[str, Buffer]:
         return {
             "POINTS": self._points,
             "GATHERED": self.gathered,
@@ -310,8 +256,15 @@ class LightCache(Owner):
             "AGREED": self._agreed,
             "SETTLED": self.settled,
             "STATE": self.state,
-            "CACHE": self.images,
         }
+
+    def _resources(self) -> Resources:
+        """What shaders/include/light_gathering.glsl reads and writes."""
+        return {**self._buffers(), "CACHE": self.images}
+
+    def _blurred(self) -> dict[str, Buffer]:
+        """What images are made of, and the means at vertices that are made with them."""
+        return {**self._buffers(), "PLACES": self._places, "VERTEX_LIGHTS": self.vertex_lights}
 
     def _record(self) -> None:
         """The commands of the first update, of parts of later ones, and what makes images of what they gather."""
@@ -321,12 +274,7 @@ class LightCache(Owner):
         if not gatherer.fine_from_the_start:
             self._start = self._record_gathering(self.point_count, PARTS)
         with self.device.commands(overlapping=True) as command, command.timer("light cache"):
-            coarse, fine = self.size**2, self._fine_size**2
-            counts = (self.point_count, coarse, coarse, fine, fine, fine)
-            for blur, resources, count in zip(self._blurs, self._blur_sets, counts, strict=True):
-                command.bind(blur, resources)
-                command.dispatch(-(-count // 64))
-                command.barrier()
+            self._blurs.record(command)
         self._blur = self._recorded.own(command)
         self.commands: tuple[CommandBuffer, ...] = (self._start, self._blur)
 

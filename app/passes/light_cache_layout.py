@@ -4,15 +4,13 @@ Shaders get all of it as the generated file light_cache.glsl (`light_cache_decla
 """
 
 from app.gpu import Struct
-from app.passes.light_points import BORDER_DEVIATIONS, CACHE_POINT, SIGMA_NARROW, SIGMA_WIDE
+from app.network.schema import SIGMA_NARROW, SIGMA_WIDE
+from app.passes.light_points import BORDER_DEVIATIONS, CACHE_POINT
 
 TRANSMISSION_REACH = 3.0  # mean free paths; with it, what ears let through of all colours is brighter by about the same
 # Rays inwards keep within a cone around the inward normal; this is 1 less the cosine of half its angle. It is wide:
 # through noses and lips light comes from the sides as well.
 INWARD_CONE = 0.75
-# Of the light that comes through, what the feature has: so much of it was in the data that the shipped networks learnt
-# from, where one update of four knew nothing of it.
-TRANSMISSION_LEARNT = 0.75
 THICKNESS_MAX = 0.1  # metres; beyond this no light comes through
 THICKNESS_MIN = 0.0015  # metres; no part of a face is thinner
 BLUR_TAPS = 16  # texels a side, at most
@@ -154,7 +152,6 @@ def light_cache_declarations(size: int) -> str:
         "SIGMA_WIDE": SIGMA_WIDE,
         "BORDER_DEVIATIONS": BORDER_DEVIATIONS,
         "TRANSMISSION_REACH": TRANSMISSION_REACH,
-        "TRANSMISSION_LEARNT": TRANSMISSION_LEARNT,
         "INWARD_CONE": INWARD_CONE,
         "THICKNESS_MIN": THICKNESS_MIN,
         "THICKNESS_MAX": THICKNESS_MAX,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from app.gpu import Struct
+from app.network.schema import SIGMA_WIDE
 from app.passes.bent_normals import bent_normals
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR
@@ -21,10 +22,6 @@ HAIR_REACH = 0.012
 _HAIR_PLACES = 500
 _SKIN_ROWS = 256
 _CURVE = 64  # texels along the square of a curve that goes through texels; a power of two
-# The Gaussians' widths in (diffuse) mean free paths, channel by channel: measured so, how far light spreads below the
-# skin is nearly the same curve for all colours and all skins.
-SIGMA_NARROW = 0.4
-SIGMA_WIDE = 1.2
 # Of a Gaussian, from where the skin ends, as below the neck: from farther away nothing of the light is lost there.
 BORDER_DEVIATIONS = 4.0
 

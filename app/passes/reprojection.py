@@ -10,6 +10,7 @@ from app.network.schema import glsl, tile_grid
 from app.passes.composite import COMPOSITE_INCLUDES, Composite
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
+from app.passes.scene_layout import R2
 from app.passes.scene_pipeline import Resources, ScenePipeline
 from app.scene.camera import Camera
 
@@ -81,8 +82,8 @@ class History:
         reprojects: whether this frame needs Reprojection.
         samples: as how many samples the composite's history counts in it.
         position: of this frame in sequences of jitter and random numbers, 0 for a picture without a past.
-        jitter: where in the pixel this frame's sample goes, (x, y) in pixels from its centre: Roberts' R2 sequence,
-            whose first place is the centre.
+        jitter: where in the pixel this frame's sample goes, (x, y) in pixels from its centre: R2, whose first place
+            is the centre.
         camera, view: of the picture in `resolved`, its view a (4, 4) matrix world -> clip space; None: there is none.
     """
 
@@ -95,7 +96,7 @@ class History:
     @property
     def jitter(self) -> tuple[float, float]:
         """See above."""
-        x, y = (self.position * step + 0.5 for step in (0.7548776662466927, 0.5698402909980532))
+        x, y = (self.position * step + 0.5 for step in R2)
         return x % 1.0 - 0.5, y % 1.0 - 0.5
 
     def begin(self, sample: int, keeps: bool) -> None:

@@ -128,7 +128,6 @@ class SceneBuffers(Owner):
         indices = np.concatenate([mesh.triangles.ravel() + start for mesh, start in starts]).astype(np.uint32)
         parts = np.zeros(len(self.parts), PART.dtype)
         parts["first_index"] = self.first_indices[:-1]
-        parts["first_vertex"] = self.first_vertices[:-1]
         parts["face"] = [part.face for part in self.parts]
         parts["material"] = np.arange(len(self.parts))
         light_uvs = np.zeros((-(-self.first_vertices[-1] // 2), 4), np.float32)  # two vertices a texel
@@ -167,7 +166,7 @@ class SceneBuffers(Owner):
         with made.building():
             maps = made.own(EnvironmentMaps(self.device, sky)) if other_map else self._maps
             lamps = [] if sky is None else [lamp.light(sky) for lamp in maps.lamps]
-            center = scene.bounds(face_only=bool(scene.face_parts)).mean(axis=0)
+            center = scene.face_bounds().mean(axis=0)
             lights, levels = light_records([*rig.lights, *lamps], center)
             other_count = len(lights) != self.light_count
             if other_count:
@@ -294,10 +293,6 @@ class SceneBuffers(Owner):
     def draw_part(self, command: CommandBuffer, part: int) -> None:
         """Record the draw of all triangles of a part; `indices` must be bound."""
         command.draw_indexed(3 * len(self.meshes[part].triangles), first=int(self.first_indices[part]))
-
-    def vertices_of(self, part: int) -> range:
-        """The vertices of a part in the common vertex buffer."""
-        return range(int(self.first_vertices[part]), int(self.first_vertices[part + 1]))
 
     def _fill_material(self, record: Any, part: Part) -> None:
         m = part.material

@@ -5,13 +5,16 @@ shaders/include/scene.glsl gets all of it as generated files (`SCENE_INCLUDES`).
 
 from app.gpu import Struct
 from app.passes.dielectric_table import DIELECTRIC_TABLE_SIZE
-from app.passes.ggx_albedo import TABLE_SIZE
+from app.passes.ggx_albedo import MIN_ROUGHNESS, TABLE_SIZE
+from app.scene.environment import LUMINANCE
 from app.scene.lights import FURTHEST, AreaLight, DirectionalLight, PointLight
 from app.scene.medium import MEDIUM_TABLE_SIZE, SMALLEST_DECAY
 
 MAX_TEXTURES = 32
 ENVIRONMENT_LEVELS = 6
 MOST_DISCS = 6  # of a light; lamps more than so many times as long as wide have gaps between them
+# Steps of the additive recurrence of Roberts 2018 ("R2"): evenly spread over the unit square for any run of indices.
+R2 = (0.7548776662466927, 0.5698402909980532)
 # Groups of parts that rays can pass over. Clear: what has transmission, whatever else it is.
 MASK_FACE, MASK_SOLID, MASK_SPARSE_HAIR, MASK_CLEAR = 1, 2, 4, 8
 MASK_ALL = MASK_FACE | MASK_SOLID | MASK_SPARSE_HAIR | MASK_CLEAR
@@ -23,7 +26,7 @@ SLOTS = (
 FIRST_PASS_SLOT = len(SLOTS)
 
 VERTEX = Struct("Vertex", [("position", "vec3"), ("normal", "vec3"), ("uv", "vec2")])
-PART = Struct("Part", [("first_index", "uint"), ("material", "uint"), ("face", "uint"), ("first_vertex", "uint")])
+PART = Struct("Part", [("first_index", "uint"), ("material", "uint"), ("face", "uint")])
 PRIMITIVE = Struct("Primitive", [("part", "uint"), ("triangle", "uint")])  # in the order of the acceleration structures
 MATERIAL = Struct(
     "Material",
@@ -126,6 +129,9 @@ _CONSTANTS = "\n".join(
         *(f"#define SLOT_{name} {slot}" for slot, name in enumerate(SLOTS)),
         f"#define TEXTURE_COUNT {MAX_TEXTURES}",
         f"#define ENVIRONMENT_LEVELS {ENVIRONMENT_LEVELS}",
+        f"#define LUMINANCE vec3{tuple(LUMINANCE.tolist())}",
+        f"#define R2 vec2{R2}",
+        f"#define MIN_ROUGHNESS {MIN_ROUGHNESS}",
         f"#define GGX_TABLE_SIZE {TABLE_SIZE}",
         f"#define DIELECTRIC_TABLE_SIZE {DIELECTRIC_TABLE_SIZE}",
         f"#define MEDIUM_TABLE_SIZE {MEDIUM_TABLE_SIZE}",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.network.schema import TILE_PIXELS, VECTORS, WORDS, unpack
+from app.network.schema import TILE_PIXELS, VECTORS, tile_words, unpack
 from app.passes.gbuffer import GBuffer
 from app.passes.tile_hash import TileHash
 
@@ -30,6 +30,6 @@ def read_tile_features(gbuffer: GBuffer, hashing: TileHash) -> TileFeatures:
     words: NDArray[np.uint32] = gbuffer.features.read(np.uint32, (len(hashes), VECTORS, TILE_PIXELS, 4))[shown]
     surface: NDArray[np.float32] = gbuffer.surface.read(np.float32, (len(hashes), TILE_PIXELS, 2))[shown]
     face = np.isfinite(surface[..., 0])
-    packed = np.ascontiguousarray(words.swapaxes(1, 2)).reshape(-1, TILE_PIXELS, WORDS)
+    packed = tile_words(words)
     packed[~face] = 0  # the G-buffer leaves pixels beside the face as they were
     return TileFeatures(unpack(packed), face, hashes[shown])

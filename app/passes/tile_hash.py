@@ -1,7 +1,6 @@
 """Tile hash: lists the tiles that show the face, each with the hash that will pick its network."""
 
 import numpy as np
-import numpy.typing as npt
 
 from app.gpu import Binding, Buffer, CommandBuffer, Device, Struct
 from app.network.schema import glsl, tile_grid
@@ -90,9 +89,3 @@ class TileHash(Owner):
             command.bind(self._pipeline, self._bound)
             command.push(self._push)
             command.dispatch(self._groups)
-
-    def read_tiles(self) -> npt.NDArray[np.uint32]:
-        """The list that the last completed frame left: (n, 2) uint32 of (tile, hash), ascending by tile."""
-        count = int(self.dispatch.read(np.uint32, (4,))[3])
-        listed = self.tiles.read(np.uint32, (self.tile_count, 2))[:count]
-        return listed[np.argsort(listed[:, 0])]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from app.gpu import Device
-from app.network.schema import TILE_PIXELS, VECTORS
+from app.network.schema import TILE, TILE_PIXELS, VECTORS
 from app.network.weights import WeightSet
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
@@ -21,10 +21,10 @@ def warm_up(device: Device, weights: WeightSet, image_format: str) -> None:
         other.buffer(np.zeros(VECTORS * TILE_PIXELS * 4, np.uint32)) as features,
         other.buffer(np.ones((TILE_PIXELS, 2), np.float32)) as surface,
         other.buffer(np.zeros(TILE_PIXELS, np.uint32)) as places,
-        other.image(16, 16, image_format) as radiance,
+        other.image(TILE, TILE, image_format) as radiance,
     ):
-        hashing = TileHash(other, places, 16, 16, hash_scale=one.hash_scale)
-        network = TileNetwork(other, one, hashing, features, surface, radiance, 16, 16)
+        hashing = TileHash(other, places, TILE, TILE, hash_scale=one.hash_scale)
+        network = TileNetwork(other, one, hashing, features, surface, radiance, TILE, TILE)
         hashing.tiles.write(np.zeros(2, np.uint32))
         hashing.dispatch.write(np.array([1, 1, 1, 1], np.uint32))
         with other.commands(reusable=False) as commands:

@@ -281,6 +281,10 @@ class Scene:
             raise InputError("the scene has no parts to measure.")
         return np.stack([np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)])
 
+    def face_bounds(self) -> F64:
+        """Return (2,3) world-space corners of the face, of all parts where none is face; InputError without parts."""
+        return self.bounds(face_only=bool(self.face_parts))
+
     def head_rotation(self) -> F64:
         """Return (3,3) world -> head: the first face part's transform without scale and shear (polar decomposition).
 

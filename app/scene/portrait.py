@@ -48,7 +48,7 @@ def same_view(one: Camera, other: Camera) -> bool:
 
 def _nearest(camera: Camera, scene: Scene) -> float:
     """Return how near to its target a camera may come, metres, before it meets the ball around the face."""
-    low, high = scene.bounds(face_only=bool(scene.face_parts))
+    low, high = scene.face_bounds()
     radius = _ROOM * 0.5 * float(np.linalg.norm(high - low))
     way = np.subtract(camera.target, camera.position) / camera.distance
     offset = np.subtract(camera.position, (low + high) / 2.0)
@@ -65,7 +65,7 @@ def _nearest(camera: Camera, scene: Scene) -> float:
 
 def _framed(scene: Scene) -> F64:
     """Return (2,3), the face's box with the hair, but not what of the hair hangs down below the face."""
-    low, high = scene.bounds(face_only=bool(scene.face_parts))
+    low, high = scene.face_bounds()
     for part in scene.parts:
         if part.hair and not part.sparse_hair:
             hair_low, hair_high = part.bounds()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from app.gpu import Device, list_devices
 from app.gpu.selection import KINDS
-from app.network.schema import TILE_PIXELS, VECTORS, WORDS, tile_grid
+from app.network.schema import TILE, TILE_PIXELS, VECTORS, tile_grid, tile_words
 from app.network.tile_hash import tile_list
 from app.passes.gbuffer import GBuffer
 from app.passes.light_cache import LightCache
@@ -130,7 +130,7 @@ class GpuFrameSource(Owner):
         listed = listed[selection.choose(listed[:, 0])]
         index = listed[:, 0].astype(np.int64)
         target, variance, seen = self._trace(camera, index, jitter, spp, seed)
-        features = np.ascontiguousarray(words[index].swapaxes(1, 2)).reshape(len(index), TILE_PIXELS, WORDS)
+        features = tile_words(words[index])
         # Nobody sees what hair hides of the face. Skin seen from within, through a hole, is black by definition.
         mask = np.isfinite(surface[index][..., 0]) & (surface[index][..., 1] > 0.0) & seen
         features[~mask] = 0  # the G-buffer leaves pixels beside the face as they were
@@ -215,8 +215,8 @@ class GpuFrameSource(Owner):
         seen = self._reference.read_samples() > 0
         tiles_x = tile_grid(width, height)[0]
         pixel = np.arange(TILE_PIXELS)
-        x = (tiles % tiles_x)[:, None] * 16 + pixel % 16
-        y = (tiles // tiles_x)[:, None] * 16 + pixel // 16
+        x = (tiles % tiles_x)[:, None] * TILE + pixel % TILE
+        y = (tiles // tiles_x)[:, None] * TILE + pixel // TILE
         inside = (x < width) & (y < height)
         x, y = np.minimum(x, width - 1), np.minimum(y, height - 1)
         return (

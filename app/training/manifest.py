@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import InputError
-from app.network.schema import CHANNELS, FEATURES, HASH_BINS, SCHEMA_VERSION, TILE
+from app.network.schema import FEATURES, HASH_BINS, SCHEMA_VERSION, TILE, WORDS
 from app.network.schema import TILE_PIXELS as PIXELS
 from app.network.tile_hash import HASH_SCALE
 
@@ -22,7 +22,7 @@ GATHERING = "gathering"  # in a spec's scene: the version of whatever makes feat
 
 TILE_DTYPE = np.dtype(
     [
-        ("features", "<u4", (PIXELS, CHANNELS // 2)),  # schema's packing: two halves a word, low half first
+        ("features", "<u4", (PIXELS, WORDS)),  # schema's packing: two halves a word, low half first
         ("light_scale", "<f4", (PIXELS,)),
         ("target", "<f4", (PIXELS, 3)),  # radiance: the mean of the reference's samples, noisy, unbiased
         ("variance", "<f4", (PIXELS, 3)),  # of that mean

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.network.schema import TILE, TILE_PIXELS, channels
+from app.scene import environment
 from app.scene.tonemap import tonemap
 
 F32 = npt.NDArray[np.float32]
@@ -24,7 +25,7 @@ Bools = npt.NDArray[np.bool_]
 KEY_LUMINANCE = 0.25  # the mean luminance a face is exposed to: skin by plain shading, sRGB about 0.5
 LIT_LUMINANCE = 0.05  # the mean luminance of a face for every W/m2 of light before it, roughly: albedo / (2 pi)
 CLEAN_NOISE = 0.5  # of the display's range
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec.709
+LUMINANCE = environment.LUMINANCE.astype(np.float32)
 
 
 def plain_shading(features: F32, light_scale: F32) -> F32:

@@ -14,8 +14,7 @@ import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 
 from app.errors import InputError
-from app.network.schema import channels, pack, tile_grid, to_half, to_tiles, unpack
-from app.passes.light_points import SIGMA_NARROW, SIGMA_WIDE
+from app.network.schema import SIGMA_NARROW, SIGMA_WIDE, channels, pack, tile_grid, to_half, to_tiles, unpack
 from app.scene.camera import CameraBasis
 from app.scene.model import Part
 from app.scene.uv_raster import gutter_sources, rasterize_uv

@@ -14,6 +14,9 @@ struct Lobe {
     vec3 base;       // diffuse albedo below the specular lobe (0 for metals)
 };
 
+// f90 of an f0: what reflects next to nothing at normal incidence does so at grazing angles.
+float grazing_reflectance(float f0) { return clamp(50.0 * f0, 0.0, 1.0); }
+
 // Directional albedo of the lobe for F = 1 splits into f0 * x + f90 * y (Karis 2013). Row = roughness, column = cosine.
 vec2 ggx_albedo_lookup(float cosine, float roughness)
 {
@@ -173,11 +176,4 @@ vec3 base_enter(Lobe lobe, float cosine)
 vec3 base_leave(Lobe lobe, float cosine)
 {
     return vec3(1.0) - specular_albedo(lobe, cosine);
-}
-
-// f * cosine of the diffuse base.
-vec3 base_eval(Lobe lobe, vec3 wo, vec3 wi)
-{
-    if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
-    return lobe.base * base_enter(lobe, wi.z) * base_leave(lobe, wo.z) * (wi.z / PI);
 }

@@ -17,6 +17,6 @@ bool is_met(uint part, uint triangle, vec2 barycentric, vec3 direction, uint sal
     }
     uvec3 bits = floatBitsToUint(direction);
     uint chance = pcg_hash(bits.x ^ pcg_hash(bits.y ^ pcg_hash(bits.z ^ pcg_hash(triangle ^ pcg_hash(part ^ salt)))));
-    return is_there(m, alpha, float(chance >> 8) * (1.0 / 16777216.0));
+    return is_there(m, alpha, unit_float(chance));
 }
 #endif

@@ -188,7 +188,7 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
     f.diffuse_wide = reflecting * wide.rgb;
     f.specular = specular;
     f.light_direction = frame.head_from_world * moment * luminance(reflecting);
-    f.thickness = tanh(wide.a * (1.0 / 0.02));
+    f.thickness = tanh(wide.a * (1.0 / THICKNESS_UNIT));
     f.transmission = TRANSMISSION_LEARNT * reflecting * transmission;
     f.ambient_visibility = narrow.a;
 

@@ -23,10 +23,16 @@ vec3 light_on_skin(uint i, vec2 light_uv)
 // Additive recurrence of Roberts 2018 ("R2"): evenly spread over any run of indices; a random start decorrelates points.
 vec2 spread(float index, vec2 start)
 {
-    return fract(start + index * vec2(0.7548776662466927, 0.5698402909980532));
+    return fract(start + index * R2);
 }
 
-// The same, of another sequence ("R4", the first two numbers), around 0: where in a texel a ray starts, which must not go with
+// Where the k-th of several sequences starts: they are evenly spread, too (golden ratio).
+vec2 start_of(uint k, vec2 start)
+{
+    return fract(start + float(k) * 0.618034);
+}
+
+// `spread` of another sequence ("R4", the first two numbers), around 0: where in a texel a ray starts, which must not go with
 // where it leads to.
 vec2 shift(uint index, vec2 start)
 {
@@ -112,7 +118,7 @@ Lobe boundary_of(CachePoint point)
 {
     Lobe boundary;
     boundary.f0 = vec3(load_material(point.material).f0);
-    boundary.f90 = clamp(50.0 * boundary.f0.x, 0.0, 1.0);
+    boundary.f90 = grazing_reflectance(boundary.f0.x);
     boundary.alpha = 0.25;
     boundary.base = vec3(1.0);
     return boundary;

@@ -2,9 +2,6 @@
 // choosing a place on a light and a way out towards it (a probe, subsurface.glsl).
 // SAMPLING 0 combines them (Veach & Guibas 1995); others leave some of them out, which tests compare.
 
-#ifndef SAMPLING
-#define SAMPLING 0
-#endif
 #define USE_CHOSEN (SAMPLING != 2)
 #define USE_FOUND (SAMPLING != 1)
 #define USE_PROBES (SAMPLING < 2)

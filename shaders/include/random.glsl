@@ -15,12 +15,17 @@ void seed_random(uint stream, uint index, uint seed)
     random_state = pcg_hash(stream ^ pcg_hash(index ^ pcg_hash(seed)));
 }
 
+float unit_float(uint bits) // in [0, 1), by the upper 24 of them
+{
+    return float(bits >> 8) * (1.0 / 16777216.0);
+}
+
 float random_float() // in [0, 1)
 {
     random_state = random_state * 747796405u + 2891336453u;
     uint word = ((random_state >> ((random_state >> 28u) + 4u)) ^ random_state) * 277803737u;
     word = (word >> 22u) ^ word;
-    return float(word >> 8) * (1.0 / 16777216.0);
+    return unit_float(word);
 }
 
 vec2 random_vec2()

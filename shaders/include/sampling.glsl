@@ -42,7 +42,7 @@ vec3 sample_cone(vec2 xi, float one_minus_cos_max) // around +z, pdf = 1 / (2 pi
 
 float luminance(vec3 c)
 {
-    return dot(c, vec3(0.2126, 0.7152, 0.0722));
+    return dot(c, LUMINANCE);
 }
 
 float largest(vec3 v)

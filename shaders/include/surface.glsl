@@ -81,8 +81,8 @@ Surface load_surface(uint part_index, uint triangle, vec2 barycentric, float foo
             s.normal = normalize((t.x * tangent + t.y * bitangent) * m.normal_scale + t.z * s.smooth_normal);
         }
     }
-    s.roughness = clamp(s.roughness, 0.02, 1.0);
-    s.second_roughness = clamp(s.second_roughness, 0.02, 1.0);
+    s.roughness = clamp(s.roughness, MIN_ROUGHNESS, 1.0);
+    s.second_roughness = clamp(s.second_roughness, MIN_ROUGHNESS, 1.0);
     return s;
 }
 
@@ -119,7 +119,7 @@ Lobe surface_lobe(Surface s)
 {
     Lobe lobe;
     lobe.f0 = mix(vec3(s.f0), s.albedo, s.metallic);
-    lobe.f90 = clamp(50.0 * max(lobe.f0.x, max(lobe.f0.y, lobe.f0.z)), 0.0, 1.0);
+    lobe.f90 = grazing_reflectance(largest(lobe.f0));
     lobe.alpha = s.roughness * s.roughness;
     lobe.base = s.albedo * (1.0 - s.metallic);
     return lobe;

@@ -25,5 +25,5 @@ void salt_ray(uint salt)
 // (6e-8 relative); 20 micrometres at the scale of a head is far above that and far below a mean free path.
 vec3 offset_origin(vec3 p, vec3 n)
 {
-    return p + n * (2e-5 * max(1.0, max(abs(p.x), max(abs(p.y), abs(p.z)))));
+    return p + n * (2e-5 * max(1.0, largest(abs(p))));
 }

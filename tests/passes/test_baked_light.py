@@ -16,7 +16,7 @@ from app.network.weights import WeightSet
 from app.passes import array_store, baked_light
 from app.passes.array_store import digest_of
 from app.passes.baked_light import FEWEST_SAMPLES, NO_BAKED_LIGHT, BakedLight, BakedLights, is_worthwhile
-from app.passes.light_cache import LightCache, LightKind
+from app.passes.light_cache import LightCache, ShadowKind
 from app.passes.light_cache_layout import CACHE_IMAGES, VERTEX_LIGHT
 from app.passes.scene_buffers import SceneBuffers
 from app.renderer import Renderer
@@ -71,7 +71,7 @@ def assert_same(one: LightCache, other: LightCache) -> None:
 
 @pytest.mark.parametrize("kind", ["trace", "maps"])
 def test_it_is_the_same_light(
-    kind: LightKind, gpu: Device, face: Scene, buffers: SceneBuffers, cached: Cached, tmp_path: Path
+    kind: ShadowKind, gpu: Device, face: Scene, buffers: SceneBuffers, cached: Cached, tmp_path: Path
 ) -> None:
     if kind == "trace" and not gpu.raytracing:
         pytest.skip("the device has no ray tracing")
@@ -169,7 +169,7 @@ def test_light_of_another_size_is_refused(cached: Cached) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where renderers keep light; they always find it worth the while."""
     monkeypatch.setattr(baked_light, "cache_folder", lambda: tmp_path)
-    monkeypatch.setattr("app.renderer.is_worthwhile", lambda _: True)
+    monkeypatch.setattr("app.scene_light.is_worthwhile", lambda _: True)
     return tmp_path / "light"
 
 

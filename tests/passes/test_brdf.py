@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Binding, Device, Struct
-from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_texels
+from app.passes.ggx_albedo import ggx_albedo_texels
+from app.passes.scene_layout import SCENE_INCLUDES
 
 F64 = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ PUSH = Struct(
     [("f0", "vec3"), ("f90", "float"), ("alpha", "float"), ("width", "float"), ("base", "vec3"), ("count", "uint")],
 )
 SHADER = f"""
-#define GGX_TABLE_SIZE {TABLE_SIZE}
+#include "scene_structs.glsl"
 {QUERY.glsl}{ANSWER.glsl}{PUSH.glsl}
 layout(local_size_x = 64) in;
 layout(set = 0, binding = 0, scalar) readonly buffer Queries {{ Query queries[]; }};
@@ -39,6 +40,13 @@ TEXELS(2, ggx_albedo);
 layout(push_constant, scalar) uniform PushBlock {{ Push push; }};
 #include "sampling.glsl"
 #include "brdf.glsl"
+
+// f * cosine of the diffuse base.
+vec3 base_eval(Lobe lobe, vec3 wo, vec3 wi)
+{{
+    if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
+    return lobe.base * base_enter(lobe, wi.z) * base_leave(lobe, wo.z) * (wi.z / PI);
+}}
 
 void main()
 {{
@@ -70,7 +78,7 @@ class Surface:
             "brdf_test.comp",
             [Binding(0, "storage"), Binding(1, "storage"), Binding(2, "texels")],
             push=PUSH,
-            includes={"brdf_test.comp": SHADER},
+            includes={**SCENE_INCLUDES, "brdf_test.comp": SHADER},
         )
 
     def __call__(

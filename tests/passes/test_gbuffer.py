@@ -12,13 +12,13 @@ from app.gpu import Device
 from app.network.schema import (
     FEATURES,
     NO_FACE,
+    SIGMA_NARROW,
 )
 from app.passes import light_maps
 from app.passes.bent_normals import bent_normals
 from app.passes.ggx_albedo import TABLE_SIZE, ggx_albedo_table
-from app.passes.light_cache import LIGHT_KINDS, LightCache, LightKind
+from app.passes.light_cache import SHADOW_KINDS, LightCache, ShadowKind
 from app.passes.light_cache_layout import INWARD_CONE, THICKNESS_MAX
-from app.passes.light_points import SIGMA_NARROW
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.environment import Environment
@@ -49,7 +49,7 @@ def draw(
     samples: int = 16,
     jitter: tuple[float, float] = (0.0, 0.0),
     texels: int = 64,
-    kind: LightKind = "trace",
+    kind: ShadowKind = "trace",
     rings: tuple[int, int] = RINGS,
     map_size: int = MAP_SIZE,
     material: Material = SKIN,
@@ -86,7 +86,7 @@ def entering(cosine: ArrayLike, roughness: float, f0: float = 0.028, f90: float 
     return result
 
 
-both_kinds = pytest.mark.parametrize("kind", LIGHT_KINDS)
+both_kinds = pytest.mark.parametrize("kind", SHADOW_KINDS)
 SUN = DirectionalLight((0.0, 0.0, -1.0), irradiance=2.0, angular_radius=0.0)
 
 
@@ -143,7 +143,7 @@ def test_places_are_the_uv_of_the_face(gpu: Device) -> None:
 
 
 @both_kinds
-def test_sun_gives_cosine_irradiance(gpu: Device, kind: LightKind) -> None:
+def test_sun_gives_cosine_irradiance(gpu: Device, kind: ShadowKind) -> None:
     frame = draw(gpu, (SUN,), samples=4, kind=kind)
     cosine = frame.features["normal"][..., 2][frame.face]
     lit = cosine > 0.25  # nearer to the terminator, 64 texels are coarse
@@ -184,7 +184,7 @@ def test_a_wide_sun_lights_beyond_the_terminator(gpu: Device) -> None:
 
 
 @both_kinds
-def test_light_falls_on_normals_bent_by_the_map(gpu: Device, kind: LightKind) -> None:
+def test_light_falls_on_normals_bent_by_the_map(gpu: Device, kind: ShadowKind) -> None:
     """Of pixels and of the light cache's texels, as `bent_normals` bends them."""
     rng = np.random.default_rng(5)
     slopes = rng.integers(64, 192, (8, 8, 2))
@@ -231,7 +231,7 @@ def test_maps_that_share_an_image_are_drawn_as_maps_with_one_each(gpu: Device) -
 
 
 @both_kinds
-def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device, kind: LightKind) -> None:
+def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device, kind: ShadowKind) -> None:
     frame = draw(gpu, environment=Environment.constant((0.5, 1.0, 2.0)), kind=kind)
     expected = np.array(ALBEDO) * [0.5, 1.0, 2.0]
     for name in ("diffuse", "diffuse_narrow", "diffuse_wide"):
@@ -242,7 +242,7 @@ def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device,
 
 
 @both_kinds
-def test_a_lamp_in_the_map_is_a_light(gpu: Device, kind: LightKind) -> None:
+def test_a_lamp_in_the_map_is_a_light(gpu: Device, kind: ShadowKind) -> None:
     """An environment with a sun shines as the sun and the rest of the map do."""
     pixels = np.full((64, 128, 3), 0.3, np.float32)
     pixels[24:26, 68:70] = 900.0
@@ -261,7 +261,7 @@ def test_a_lamp_in_the_map_is_a_light(gpu: Device, kind: LightKind) -> None:
 
 
 @both_kinds
-def test_point_and_small_area_light_follow_the_inverse_square(gpu: Device, kind: LightKind) -> None:
+def test_point_and_small_area_light_follow_the_inverse_square(gpu: Device, kind: ShadowKind) -> None:
     point = draw(gpu, (PointLight((0.0, 0.0, 0.6), intensity=0.5, radius=0.0),), samples=4, kind=kind)
     area = AreaLight.facing((0.0, 0.0, 0.6), (0.0, 0.0, 0.0), 0.02, 0.02, radiance=0.5 / 0.02**2)
     small = draw(gpu, (area,), samples=8, kind=kind)
@@ -283,7 +283,7 @@ def test_a_bulb_shines_outwards(gpu: Device) -> None:
 
 
 @both_kinds
-def test_a_plate_before_the_light_casts_a_shadow(gpu: Device, kind: LightKind) -> None:
+def test_a_plate_before_the_light_casts_a_shadow(gpu: Device, kind: ShadowKind) -> None:
     plate = Part("plate", quad((0.0, 0.25, 0.3), (0.5, 0.0, 0.0), (0.0, 0.25, 0.0)), Material("card"))
     frame = draw(gpu, (SUN,), others=(plate,), samples=8, kind=kind)
     y = frame.features["normal"][..., 1][frame.face]
@@ -296,7 +296,7 @@ def test_a_plate_before_the_light_casts_a_shadow(gpu: Device, kind: LightKind) -
 
 
 @both_kinds
-def test_the_edge_of_a_shadow_is_blurred_by_what_the_skin_scatters_alone(gpu: Device, kind: LightKind) -> None:
+def test_the_edge_of_a_shadow_is_blurred_by_what_the_skin_scatters_alone(gpu: Device, kind: ShadowKind) -> None:
     """Across a straight edge, narrow light is the integral of a Gaussian, in every colour; sharp light is a step."""
     black = Material("card", albedo=(0.0, 0.0, 0.0), ior=1.0)
     plate = Part("plate", quad((0.0, 0.25, 0.3), (0.5, 0.0, 0.0), (0.0, 0.25, 0.0)), black)
@@ -321,7 +321,7 @@ def test_the_edge_of_a_shadow_is_blurred_by_what_the_skin_scatters_alone(gpu: De
 CARD_AT, CARD_HALF = 0.15, 2.0  # metres
 
 
-@pytest.fixture(scope="module", params=LIGHT_KINDS)
+@pytest.fixture(scope="module", params=SHADOW_KINDS)
 def beside_a_card(session_device: Device, request: pytest.FixtureRequest) -> Frame:
     """The sphere in white surroundings, of which a black card hides most of what lies towards +x."""
     mesh = quad((CARD_AT, 0.0, 0.0), (0.0, 0.0, CARD_HALF), (0.0, CARD_HALF, 0.0))
@@ -365,7 +365,7 @@ def test_a_mirrored_view_of_what_is_hidden_shows_no_surroundings(beside_a_card: 
 
 
 @both_kinds
-def test_thickness_and_light_behind(gpu: Device, kind: LightKind) -> None:
+def test_thickness_and_light_behind(gpu: Device, kind: ShadowKind) -> None:
     """Through a ball of 20 cm no light comes; its thickness is the mean of chords, capped at 10 cm."""
     frame = draw(gpu, (DirectionalLight((0.0, 0.0, 1.0), irradiance=5.0, angular_radius=0.0),), samples=8, kind=kind)
     center = frame.face & (frame.features["normal"][..., 2] > 0.99)
@@ -383,7 +383,7 @@ LIGHTS = (
 
 
 @both_kinds
-def test_doubling_all_lights_doubles_exactly(gpu: Device, kind: LightKind) -> None:
+def test_doubling_all_lights_doubles_exactly(gpu: Device, kind: ShadowKind) -> None:
     sky = Environment.constant((0.2, 0.3, 0.4))
     bright = (
         replace(LIGHTS[0], irradiance=3.0),
@@ -426,7 +426,7 @@ def test_turning_head_lights_and_camera_together_changes_nothing(gpu: Device) ->
 
 
 @both_kinds
-def test_no_lights_at_all_is_black_and_finite(gpu: Device, kind: LightKind) -> None:
+def test_no_lights_at_all_is_black_and_finite(gpu: Device, kind: ShadowKind) -> None:
     frame = draw(gpu, samples=2, kind=kind)
     assert frame.face.any()
     for feature in FEATURES:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.gpu import Device
 from app.passes import scene_buffers
-from app.passes.light_cache import LIGHT_KINDS, LightCache, LightKind
+from app.passes.light_cache import SHADOW_KINDS, LightCache, ShadowKind
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight, LightRig
@@ -36,7 +36,7 @@ def sheet(squeeze: float) -> Part:
     return Part("skin", Mesh.of(positions, triangles, uvs=uvs), skin, face=True)
 
 
-def lit(gpu: Device, skin: Part, kind: LightKind) -> NDArray[np.float32]:
+def lit(gpu: Device, skin: Part, kind: ShadowKind) -> NDArray[np.float32]:
     """Light in the middle row of pixels that look at the sheet, below a shade: sharp, and spread by 0.2 mm."""
     shade = Part(
         "shade", quad((-0.5, -0.5, 0.02), (0.5 + SHADOW, 0.0, 0.0), (0.0, 1.0, 0.0)), Material(albedo=(0.0, 0.0, 0.0))
@@ -52,8 +52,8 @@ def lit(gpu: Device, skin: Part, kind: LightKind) -> NDArray[np.float32]:
     return np.stack([frame.features[name][row, :, 0] * frame.scale[row] for name in ("diffuse", "diffuse_narrow")])
 
 
-@pytest.mark.parametrize("kind", LIGHT_KINDS)
-def test_shadows_on_squeezed_uvs_are_sharp(gpu: Device, kind: LightKind, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", SHADOW_KINDS)
+def test_shadows_on_squeezed_uvs_are_sharp(gpu: Device, kind: ShadowKind, monkeypatch: pytest.MonkeyPatch) -> None:
     squeezed = sheet(20.0)
     x = ((np.arange(ACROSS) + 0.5) / ACROSS - 0.5) * EDGE
     inner = np.abs(x) < 0.45 * EDGE

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
-from app.passes.light_cache import LIGHT_KINDS, LightCache, LightKind
+from app.passes.light_cache import SHADOW_KINDS, LightCache, ShadowKind
 from app.passes.light_cache_layout import CACHE_IMAGES, FINE_SCALE
 from app.passes.light_points import face_texels
 from app.passes.scene_buffers import SceneBuffers
@@ -34,12 +34,12 @@ class Caches:
         parts = (part for part in self.scene.parts if not part.hair)
         self.scene = replace(self.scene, parts=(*parts, floor))
         self._buffers = SceneBuffers(gpu, self.scene)
-        self._kinds: dict[LightKind, LightCache] = {
-            kind: LightCache(gpu, self._buffers, size=SIZE, samples=SAMPLES, kind=kind) for kind in LIGHT_KINDS
+        self._kinds: dict[ShadowKind, LightCache] = {
+            kind: LightCache(gpu, self._buffers, size=SIZE, samples=SAMPLES, kind=kind) for kind in SHADOW_KINDS
         }
         self.fine = face_texels(self._buffers, FINE_SCALE * SIZE)
 
-    def gather(self, scene: Scene, kinds: Sequence[LightKind] = LIGHT_KINDS) -> None:
+    def gather(self, scene: Scene, kinds: Sequence[ShadowKind] = SHADOW_KINDS) -> None:
         """With caches of these kinds; what the others hold is stale."""
         if self._buffers.set_lights(scene):
             for cache in self._kinds.values():
@@ -50,12 +50,12 @@ class Caches:
                 self._buffers.set_frame(scene.camera, 64, 64, jitter=(0.0, 0.0), sample_index=0)
                 cache.update()
 
-    def visibility(self, kind: LightKind) -> NDArray[np.float32]:
+    def visibility(self, kind: ShadowKind) -> NDArray[np.float32]:
         """Share of each light (L, n) that is seen from shadow texels on the face."""
         shares = read_shares(self._kinds[kind], max(1, self._buffers.light_count))
         return shares[:, shadow_texels(self.fine["traced"] > 0)]
 
-    def image(self, kind: LightKind, name: str) -> NDArray[np.float32]:
+    def image(self, kind: ShadowKind, name: str) -> NDArray[np.float32]:
         """A cache image's texels that are on the face, (n, 4)."""
         image = self._kinds[kind].images[CACHE_IMAGES.index(name)][0]
         texels = image.read().astype(np.float32)
@@ -94,7 +94,7 @@ LIGHTS: tuple[Light, ...] = (
 def test_the_same_shadows(caches: Caches) -> None:
     """A sun with sharp ones from the front, a bulb beside the face, a lamp behind it."""
     caches.gather(replace(caches.scene, lights=LightRig(LIGHTS), environment=None))
-    traced, maps = (caches.visibility(kind) for kind in LIGHT_KINDS)
+    traced, maps = (caches.visibility(kind) for kind in SHADOW_KINDS)
     for ray, looked_up in zip(traced, maps, strict=True):
         assert 0.1 < ray.mean() < 0.8
         assert abs(ray.mean() - looked_up.mean()) < 0.01
@@ -117,12 +117,12 @@ AGREEMENT = {
 def test_the_same_light(caches: Caches) -> None:
     caches.gather(caches.scene)
     for name, (off, correlation) in AGREEMENT.items():
-        traced, maps = (caches.image(kind, name)[:, :3].astype(np.float64) for kind in LIGHT_KINDS)
+        traced, maps = (caches.image(kind, name)[:, :3].astype(np.float64) for kind in SHADOW_KINDS)
         level = np.abs(traced).mean()
         assert abs(maps.mean() - traced.mean()) < off * level, name
         assert np.corrcoef(traced.ravel(), maps.ravel())[0, 1] > correlation, name
     for name, off in (("NARROW", 0.07), ("WIDE", 0.003)):  # open share of the hemisphere, thickness in metres
-        ray, looked_up = (caches.image(kind, name)[:, 3] for kind in LIGHT_KINDS)
+        ray, looked_up = (caches.image(kind, name)[:, 3] for kind in SHADOW_KINDS)
         assert abs(looked_up.mean() - ray.mean()) < off, name
         assert np.abs(looked_up - ray).mean() < 2.0 * off, name
 
@@ -131,7 +131,7 @@ def test_a_lamp_among_what_lies_far_away(caches: Caches) -> None:
     """The floor reaches beyond the lamp, so its view begins at the lamp: the face must not shade itself for that."""
     light = PointLight((0.5, 0.4, 2.0), intensity=1.0, radius=0.0)
     caches.gather(replace(caches.scene, lights=LightRig((light,)), environment=None))
-    traced, maps = (caches.visibility(kind)[0] for kind in LIGHT_KINDS)
+    traced, maps = (caches.visibility(kind)[0] for kind in SHADOW_KINDS)
     assert 0.2 < traced.mean() < 0.8
     assert (np.abs(traced - maps) > 0.5).mean() < 0.01
 
@@ -167,8 +167,8 @@ def test_what_is_gathered_does_not_depend_on_how_often(gpu: Device, keep: Any) -
     assert (some != all_at_once).mean() < 0.02  # the maps are turned otherwise
 
 
-@pytest.mark.parametrize("kind", LIGHT_KINDS)
-def test_beside_the_face_it_is_dark(kind: LightKind, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", SHADOW_KINDS)
+def test_beside_the_face_it_is_dark(kind: ShadowKind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Look-ups reach there, and may find what was in memory; this driver fills it with other things on demand."""
     monkeypatch.setenv("LVP_POISON_MEMORY", "1")
     scene = default_scene(aspect=1.0)

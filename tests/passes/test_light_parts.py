@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
-from app.passes.light_cache import LIGHT_KINDS, LightCache, LightKind
+from app.passes.light_cache import SHADOW_KINDS, LightCache, ShadowKind
 from app.passes.light_cache_layout import GATHERED_LIGHT, PARTS
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.default import default_scene
@@ -24,7 +24,7 @@ OTHER_BULB = replace(BULB, position=(0.2, -0.1, 0.4))
 class Cache:
     """A light cache of the default face under a sun and a bulb, gathered in parts."""
 
-    def __init__(self, gpu: Device, kind: LightKind = "trace") -> None:
+    def __init__(self, gpu: Device, kind: ShadowKind = "trace") -> None:
         scene = default_scene(lights="outdoor", aspect=1.0)
         self._gpu = gpu
         self.scene = replace(scene, lights=replace(scene.lights, lights=(SUN, BULB)))
@@ -124,8 +124,8 @@ def test_a_light_moves_between_two_parts(cache: Cache) -> None:
         assert found.mean() == pytest.approx(wanted.mean(), rel=0.15)
 
 
-@pytest.mark.parametrize("kind", LIGHT_KINDS)
-def test_depth_maps_are_looked_into_at_once(gpu: Device, keep: Keep, kind: LightKind) -> None:
+@pytest.mark.parametrize("kind", SHADOW_KINDS)
+def test_depth_maps_are_looked_into_at_once(gpu: Device, keep: Keep, kind: ShadowKind) -> None:
     cache = keep(Cache(gpu, kind))
     for _ in range(2):
         cache.gather(1)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from app.gpu import Device
+from app.network.schema import SIGMA_NARROW, SIGMA_WIDE
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import FINE_SCALE, SHADOW_SCALE
-from app.passes.light_points import HAIR_REACH, SIGMA_NARROW, SIGMA_WIDE, face_texels
+from app.passes.light_points import HAIR_REACH, face_texels
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import MASK_SPARSE_HAIR
 from app.scene.camera import Camera

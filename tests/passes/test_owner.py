@@ -14,7 +14,7 @@ from app.gpu.lifetime import Resource
 from app.network.weights import WeightSet
 from app.passes.background import Background
 from app.passes.gbuffer import GBUFFER_KINDS, GBuffer
-from app.passes.light_cache import LIGHT_KINDS, LightCache
+from app.passes.light_cache import SHADOW_KINDS, LightCache
 from app.passes.owner import Closes, Owner
 from app.passes.progressive_reference import ProgressiveReference
 from app.passes.scene_buffers import SceneBuffers
@@ -125,7 +125,7 @@ def test_half_a_scene_is_not_left(gpu: Device) -> None:
     refuse_each(gpu, lambda: SceneBuffers(gpu, SCENE))
 
 
-@pytest.mark.parametrize("kind", LIGHT_KINDS)
+@pytest.mark.parametrize("kind", SHADOW_KINDS)
 def test_half_a_light_cache_is_not_left(gpu: Device, keep: Keep, kind: Any) -> None:
     buffers = keep(SceneBuffers(gpu, SCENE))
     refuse_each(gpu, lambda: LightCache(gpu, buffers, size=16, samples=1, kind=kind))

@@ -1,4 +1,4 @@
-"""What the G-buffer and the tile hash left, as images: the AOVs."""
+"""What the G-buffer and the tile hash left, as images: the AOVs (arbitrary output variables)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,8 @@ from app.passes.tile_hash import TileHash
 _LIGHT_FEATURES = tuple(feature.name for feature in FEATURES if feature.light)
 
 
-def read_layer(name: str, gbuffer: GBuffer, hashing: TileHash, width: int, height: int) -> NDArray[np.float32]:
-    """One layer of the last frame, (H, W) or (H, W, channels); 0 where there is no face. The GPU must be idle.
+def read_aov(name: str, gbuffer: GBuffer, hashing: TileHash, width: int, height: int) -> NDArray[np.float32]:
+    """One AOV of the last frame, (H, W) or (H, W, channels); 0 where there is no face. The GPU must be idle.
 
     Args:
         name: "face", "depth", "hash", or a feature's name. Light features come in their own units (not divided by the
