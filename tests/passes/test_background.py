@@ -397,8 +397,9 @@ def test_hair_has_enough_after_a_few_samples_of_light(gpu: Device, keep: Keep) -
 class TestAlpha:
     """Opacity: cut, or blended by leaving out pixels, others in every frame."""
 
-    HALF = np.zeros((1, 4, 4), np.uint8)
-    HALF[:, :, :3], HALF[:, 2:, 3] = 255, 255
+    # What is there lies at the top right; the first row is the top.
+    QUARTER = np.zeros((4, 4, 4), np.uint8)
+    QUARTER[..., :3], QUARTER[:2, 2:, 3] = 255, 255
 
     def _leaf(self, **options: Any) -> Part:
         # No diffuse light of its own, so that only what it hides counts.
@@ -406,9 +407,11 @@ class TestAlpha:
         return Part("leaf", quad((0, 0, 0.05), (0.05, 0, 0), (0, 0.05, 0)), material)
 
     def test_mask_cuts(self, gpu: Device) -> None:
-        leaf = self._leaf(albedo_map=Texture(self.HALF), alpha_mode="mask")
-        row = draw(gpu, a_scene(WALL, leaf))[SIZE // 2, :, 0]
-        assert row[36:44].max() == 0.0 and row[20:28].min() > 0.05
+        leaf = self._leaf(albedo_map=Texture(self.QUARTER), alpha_mode="mask")
+        picture = draw(gpu, a_scene(WALL, leaf))[..., 0]
+        before, after = np.s_[20:28], np.s_[36:44]  # the middle
+        assert picture[before, after].max() == 0.0
+        assert min(picture[place].min() for place in ((before, before), (after, before), (after, after))) > 0.05
 
     def test_opaque_ignores_opacity(self, gpu: Device) -> None:
         assert draw(gpu, a_scene(WALL, self._leaf(opacity=0.0)))[24:40, 24:40, :3].max() == 0.0
