@@ -43,7 +43,9 @@ def a_scene(*parts: Part, lights: LightRig | None = None, environment: Environme
 
 
 @contextmanager
-def drawn(gpu: Device, scene: Scene, frames: int = 1, *, with_face: bool = False) -> Iterator[tuple[F32, F32]]:
+def drawn(
+    gpu: Device, scene: Scene, frames: int = 1, *, with_face: bool = False, jitter: tuple[float, float] = (0.0, 0.0)
+) -> Iterator[tuple[F32, F32]]:
     """Mean of some frames' radiance (SIZE,SIZE,4), and the last one's depth (SIZE,SIZE); behind the face, if wanted."""
     with ExitStack() as kept:
 
@@ -64,7 +66,7 @@ def drawn(gpu: Device, scene: Scene, frames: int = 1, *, with_face: bool = False
         kept.callback(command.close)
         total = np.zeros((SIZE, SIZE, 4), np.float32)
         for frame in range(frames):
-            buffers.set_frame(scene.camera, SIZE, SIZE, jitter=(0.0, 0.0), sample_index=frame)
+            buffers.set_frame(scene.camera, SIZE, SIZE, jitter=jitter, sample_index=frame)
             cache.update()
             gpu.submit(command)
             total += background.radiance.read()
@@ -274,6 +276,14 @@ def test_what_is_brighter_than_halves_can_say_stays_a_number(gpu: Device) -> Non
     radiance = draw(gpu, a_scene(bright))[SIZE // 2, SIZE // 2]
     assert radiance[0] == radiance[1] == HALF_MAX
     assert 0.5 < radiance[2] < 1.0
+
+
+def test_a_jitter_of_whole_pixels_moves_the_picture(gpu: Device) -> None:
+    patches = np.random.default_rng(3).integers(50, 255, (8, 8, 3)).astype(np.uint8)
+    scene = a_scene(replace(WALL, material=replace(WALL.material, albedo_map=Texture(patches))))
+    with drawn(gpu, scene) as (still, _), drawn(gpu, scene, jitter=(1.0, -2.0)) as (moved, _):
+        assert still[..., 1].std() > 0.1 * still[..., 1].mean()
+        np.testing.assert_allclose(moved[2:, :-1], still[:-2, 1:], rtol=5e-3)
 
 
 @pytest.mark.parametrize("upright", [False, True])
