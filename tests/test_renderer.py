@@ -22,7 +22,7 @@ from app.passes.light_cache_layout import PARTS
 from app.passes.progressive_reference import INTERLEAVE
 from app.renderer import Renderer
 from app.scene.default import default_scene
-from app.scene.lights import DirectionalLight, LightRig
+from app.scene.lights import DirectionalLight, LightRig, PointLight
 from app.scene.model import Material, Part, Scene
 from app.scene.primitives import quad
 from app.scene.tonemap import tonemap
@@ -70,7 +70,7 @@ def test_modes_show_what_they_say(renderer: Renderer, face: Scene) -> None:
     assert split.shape == neural.shape
     assert (split[:, middle] == 255).all()  # the line
     renderer.mode = "difference"
-    assert settled(renderer).max() > 0
+    assert settled(renderer)[..., :3].max() > 0
     for mode in MODES:
         renderer.mode = mode
         picture = settled(renderer)
@@ -294,6 +294,44 @@ def test_lights_change_the_picture_and_darkness_is_dark(renderer: Renderer, face
     assert lit[SIZE[0] // 2 :].sum() > 1.5 * lit[: SIZE[0] // 2].sum()
     renderer.scene = face
     assert np.array_equal(settled(renderer), first)
+
+
+def test_the_reference_starts_over_in_other_light(renderer: Renderer, face: Scene) -> None:
+    side = LightRig((DirectionalLight((-1.0, 0.0, 0.0), irradiance=3.0),))
+    lit_from_aside = replace(face, lights=side, environment=None)
+
+    def two_more() -> NDArray[np.float32]:
+        for _ in range(2):
+            renderer.render()
+        return renderer.read_radiance()
+
+    renderer.mode, renderer.scene = "reference", lit_from_aside
+    renderer.restart()
+    alone = two_more()
+    assert alone.any()
+    renderer.scene = face
+    assert not np.array_equal(two_more(), alone)
+    renderer.scene = lit_from_aside
+    assert renderer.samples == 0
+    assert np.array_equal(two_more(), alone)
+
+
+def test_light_is_gathered_anew_of_what_moves_alone(
+    renderer: Renderer, face: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lamp, other = (PointLight((x, 0.1, 0.5), intensity=0.1) for x in (-0.3, 0.3))
+    elsewhere = replace(lamp, position=(-0.3, 0.2, 0.5))
+    renderer.scene = replace(face, lights=LightRig((lamp, other)))
+    restart, moved = LightCache.restart, []
+
+    def noted(cache: LightCache, lights: Any = None) -> None:
+        moved.append(lights)
+        restart(cache, lights)
+
+    monkeypatch.setattr(LightCache, "restart", noted)
+    for one in (elsewhere, replace(elsewhere, intensity=0.05)):  # in another place, then as bright as half
+        renderer.scene = replace(face, lights=LightRig((one, other)))
+    assert moved == [[0], []]
 
 
 def test_another_exposure_keeps_all_samples(renderer: Renderer, face: Scene) -> None:

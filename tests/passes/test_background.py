@@ -43,7 +43,9 @@ def a_scene(*parts: Part, lights: LightRig | None = None, environment: Environme
 
 
 @contextmanager
-def drawn(gpu: Device, scene: Scene, frames: int = 1, *, with_face: bool = False) -> Iterator[tuple[F32, F32]]:
+def drawn(
+    gpu: Device, scene: Scene, frames: int = 1, *, with_face: bool = False, jitter: tuple[float, float] = (0.0, 0.0)
+) -> Iterator[tuple[F32, F32]]:
     """Mean of some frames' radiance (SIZE,SIZE,4), and the last one's depth (SIZE,SIZE); behind the face, if wanted."""
     with ExitStack() as kept:
 
@@ -64,7 +66,7 @@ def drawn(gpu: Device, scene: Scene, frames: int = 1, *, with_face: bool = False
         kept.callback(command.close)
         total = np.zeros((SIZE, SIZE, 4), np.float32)
         for frame in range(frames):
-            buffers.set_frame(scene.camera, SIZE, SIZE, jitter=(0.0, 0.0), sample_index=frame)
+            buffers.set_frame(scene.camera, SIZE, SIZE, jitter=jitter, sample_index=frame)
             cache.update()
             gpu.submit(command)
             total += background.radiance.read()
@@ -276,6 +278,14 @@ def test_what_is_brighter_than_halves_can_say_stays_a_number(gpu: Device) -> Non
     assert 0.5 < radiance[2] < 1.0
 
 
+def test_a_jitter_of_whole_pixels_moves_the_picture(gpu: Device) -> None:
+    patches = np.random.default_rng(3).integers(50, 255, (8, 8, 3)).astype(np.uint8)
+    scene = a_scene(replace(WALL, material=replace(WALL.material, albedo_map=Texture(patches))))
+    with drawn(gpu, scene) as (still, _), drawn(gpu, scene, jitter=(1.0, -2.0)) as (moved, _):
+        assert still[..., 1].std() > 0.1 * still[..., 1].mean()
+        np.testing.assert_allclose(moved[2:, :-1], still[:-2, 1:], rtol=5e-3)
+
+
 @pytest.mark.parametrize("upright", [False, True])
 def test_a_long_lamp_is_mirrored_as_the_squares_it_consists_of(gpu: Device, upright: bool) -> None:
     """Six of them, in a metal ball. As one disc of its area the lamp is 57% off where it lies, 72% where it stands."""
@@ -298,34 +308,44 @@ class TestWhatIsInTheWay:
     """Of light that surfaces mirror."""
 
     DULL = Part("dull", WALL.mesh, Material("metal", (0.9, 0.9, 0.9), ior=1.0, metallic=1.0, roughness=0.4))
-    LAMPS = tuple(AreaLight.facing((x, 0.0, 1.0), (0.0, 0.0, 0.0), 0.1, 0.1, radiance=20.0) for x in (0.8, -0.35))
+    LAMPS = tuple(AreaLight.facing((x, 0.0, 1.0), (0.0, 0.0, 0.0), 0.1, 0.1, radiance=20.0) for x in (0.8, -0.35, 0.35))
+    BEFORE_SECOND = Part("card", quad((-0.26, 0.0, 0.75), (0.12, 0.0, 0.0), (0.0, 0.3, 0.0)), WALL.material)
+
+    # Hides the upper part of the lamp's image in a polished wall; lies beside the picture, and so does its own image.
+    CARD = quad((0.0, 0.075, 0.6), (0.2, 0.0, 0.0), (0.0, 0.025, 0.0))
+    # Of the rows. A way that the camera sees mirrored at height y is at 1.6 y as far from the wall as the card.
+    HEIGHT = -(np.arange(SIZE) + 0.5 - SIZE / 2) / SIZE * 0.2
+    BEHIND = (HEIGHT > 0.038) & (HEIGHT < 0.06)
+
+    def _lamp_in_polish(self, gpu: Device, *others: Part) -> F32:
+        """The picture's middle column."""
+        polished = replace(WALL, material=Material("black", (0.0, 0.0, 0.0), roughness=0.05))
+        lamp = AreaLight.facing((0.0, 0.0, 1.2), (0.0, 0.0, 0.0), 0.3, 0.3, (1.0, 1.0, 1.0), 20.0)
+        scene = a_scene(polished, *others, lights=LightRig((lamp,)), environment=None)
+        return draw(gpu, scene, frames=16)[:, SIZE // 2, 1]
 
     def test_a_card_before_a_lamp_shows_in_polish(self, gpu: Device) -> None:
-        """It hides the upper part of the lamp's image; its own image lies beside the picture, and so does it."""
-        polished = replace(WALL, material=Material("black", (0.0, 0.0, 0.0), roughness=0.05))
-        card = Part("card", quad((0.0, 0.075, 0.6), (0.2, 0.0, 0.0), (0.0, 0.025, 0.0)), WALL.material)
-        lamp = AreaLight.facing((0.0, 0.0, 1.2), (0.0, 0.0, 0.0), 0.3, 0.3, (1.0, 1.0, 1.0), 20.0)
-        rig = LightRig((lamp,))
-        free, hidden = (
-            draw(gpu, a_scene(*parts, lights=rig, environment=None), frames=16)[:, SIZE // 2, 1]
-            for parts in ((polished,), (polished, card))
-        )
-        # A way that the camera sees mirrored at height y is at 1.6 y as far from the wall as the card.
-        height = -(np.arange(SIZE) + 0.5 - SIZE / 2) / SIZE * 0.2
-        lit, behind = np.abs(height) < 0.06, (height > 0.038) & (height < 0.06)
+        free = self._lamp_in_polish(gpu)
+        hidden = self._lamp_in_polish(gpu, Part("card", self.CARD, WALL.material))
+        lit = np.abs(self.HEIGHT) < 0.06
         assert free[lit].min() > 0.9 * 20.0 * reflectance(1.5)
-        assert hidden[behind].max() < 0.05 * free[behind].min()
-        assert np.allclose(hidden[lit & (height < 0.027)], free[lit & (height < 0.027)], rtol=0.05)
+        assert hidden[self.BEHIND].max() < 0.05 * free[self.BEHIND].min()
+        below = lit & (self.HEIGHT < 0.027)
+        assert np.allclose(hidden[below], free[below], rtol=0.05)
+
+    def test_glass_before_a_lamp_does_not_hide_it(self, gpu: Device) -> None:
+        free, behind = (self._lamp_in_polish(gpu, *others)[self.BEHIND] for others in ((), (clear(self.CARD),)))
+        assert free.min() > 0.0
+        assert np.allclose(behind, free, rtol=0.05)
 
     @pytest.mark.parametrize("rays", [True, False])
     def test_what_hides_one_lamp_dims_no_other(self, gpu: Device, device_without_rays: Device, rays: bool) -> None:
         device = gpu if rays else device_without_rays
-        card = Part("card", quad((-0.26, 0.0, 0.75), (0.12, 0.0, 0.0), (0.0, 0.3, 0.0)), WALL.material)
         # Depth maps show what is near the face.
         face = replace(FACE, mesh=quad((0.0, 0.0, -0.1), (0.3, 0.0, 0.0), (0.0, 0.3, 0.0)))
         one, both = (
-            draw(device, Scene((face, self.DULL, card), LightRig(lamps), None, FRONT))[24:40, 24:40, 1]
-            for lamps in (self.LAMPS[:1], self.LAMPS)
+            draw(device, Scene((face, self.DULL, self.BEFORE_SECOND), LightRig(lamps), None, FRONT))[24:40, 24:40, 1]
+            for lamps in (self.LAMPS[:1], self.LAMPS[:2])
         )
         assert np.allclose(both, one, rtol=0.01) and one.min() > 0.0
 
@@ -337,6 +357,16 @@ class TestWhatIsInTheWay:
             for lamps in ((weak,) * count, (lamp,))
         )
         assert np.allclose(many, one, rtol=0.01)
+
+    def test_of_many_lamps_a_card_hides_its_share(self, gpu: Device) -> None:
+        """The mean of what is seen of all that have no share of their own counts as often as there are such lamps."""
+        hidden, seen = (replace(lamp, radiance=lamp.radiance / 11) for lamp in self.LAMPS[1:])
+        rigs = LightRig((*(seen,) * 7, *(seen, hidden) * 2)), LightRig(self.LAMPS[2:])
+        some, whole = (
+            draw(gpu, a_scene(self.DULL, self.BEFORE_SECOND, lights=rig, environment=None))[24:40, 24:40, 1].mean()
+            for rig in rigs
+        )
+        assert some / whole == pytest.approx(9.0 / 11.0, rel=0.02)
 
 
 class TestSides:
@@ -397,8 +427,9 @@ def test_hair_has_enough_after_a_few_samples_of_light(gpu: Device, keep: Keep) -
 class TestAlpha:
     """Opacity: cut, or blended by leaving out pixels, others in every frame."""
 
-    HALF = np.zeros((1, 4, 4), np.uint8)
-    HALF[:, :, :3], HALF[:, 2:, 3] = 255, 255
+    # What is there lies at the top right; the first row is the top.
+    QUARTER = np.zeros((4, 4, 4), np.uint8)
+    QUARTER[..., :3], QUARTER[:2, 2:, 3] = 255, 255
 
     def _leaf(self, **options: Any) -> Part:
         # No diffuse light of its own, so that only what it hides counts.
@@ -406,9 +437,11 @@ class TestAlpha:
         return Part("leaf", quad((0, 0, 0.05), (0.05, 0, 0), (0, 0.05, 0)), material)
 
     def test_mask_cuts(self, gpu: Device) -> None:
-        leaf = self._leaf(albedo_map=Texture(self.HALF), alpha_mode="mask")
-        row = draw(gpu, a_scene(WALL, leaf))[SIZE // 2, :, 0]
-        assert row[36:44].max() == 0.0 and row[20:28].min() > 0.05
+        leaf = self._leaf(albedo_map=Texture(self.QUARTER), alpha_mode="mask")
+        picture = draw(gpu, a_scene(WALL, leaf))[..., 0]
+        before, after = np.s_[20:28], np.s_[36:44]  # the middle
+        assert picture[before, after].max() == 0.0
+        assert min(picture[place].min() for place in ((before, before), (after, before), (after, after))) > 0.05
 
     def test_opaque_ignores_opacity(self, gpu: Device) -> None:
         assert draw(gpu, a_scene(WALL, self._leaf(opacity=0.0)))[24:40, 24:40, :3].max() == 0.0

@@ -18,9 +18,9 @@ from app.scene.primitives import quad
 from tests.passes.veil import with_veil
 
 SIZE = (48, 48)
-# Texels of which those on the right are there.
-HALF = np.zeros((32, 32, 4), np.uint8)
-HALF[:, 16:, 3] = 255
+# Texels of which those at the top right are there; the first row is the top.
+QUARTER = np.zeros((32, 32, 4), np.uint8)
+QUARTER[:16, 16:, 3] = 255
 SUN = LightRig((DirectionalLight((0.0, 0.0, -1.0), irradiance=np.pi, angular_radius=0.0),))
 
 Devices = Callable[[bool], Device]
@@ -52,10 +52,10 @@ def lit(device: Device, scene: Scene, weights: WeightSet, mode: str) -> NDArray[
         return renderer.read_aov("diffuse")[..., 1]
 
 
-def middle(picture: NDArray[np.float32], side: int = 0) -> float:
-    """The mean around the middle of the picture, or of what lies beside it on the left (-1) or right (1)."""
-    x = SIZE[0] // 2 + 8 * side
-    return float(picture[SIZE[1] // 2 - 2 : SIZE[1] // 2 + 2, x - 2 : x + 2].mean())
+def middle(picture: NDArray[np.float32], right: int = 0, up: int = 0) -> float:
+    """The mean around the middle of the picture, or of what lies left (-1) or right (1) of it, below or above."""
+    x, y = SIZE[0] // 2 + 8 * right, SIZE[1] // 2 - 8 * up
+    return float(picture[y - 2 : y + 2, x - 2 : x + 2].mean())
 
 
 @pytest.mark.parametrize(("mode", "rays"), [("neural", True), ("neural", False), ("reference", True)])
@@ -76,12 +76,13 @@ def test_shadows_have_holes_where_a_map_is_cut(devices: Devices, weights: Weight
     bare = lit(device, wall(), weights, mode)
     for mode_of_alpha in ("mask", "blend"):
         options: dict[str, Any] = {"alpha_mode": mode_of_alpha, "opacity": 1.0}
-        cut = lit(device, with_veil(wall(), albedo_map=Texture(HALF), **options), weights, mode)
-        assert middle(cut, -1) == pytest.approx(middle(bare, -1), rel=0.02)
-        assert middle(cut, 1) < 0.02 * middle(bare, 1)
+        cut = lit(device, with_veil(wall(), albedo_map=Texture(QUARTER), **options), weights, mode)
+        for place in ((-1, 1), (-1, -1), (1, -1)):
+            assert middle(cut, *place) == pytest.approx(middle(bare, *place), rel=0.02), place
+        assert middle(cut, 1, 1) < 0.02 * middle(bare, 1, 1)
     faint: dict[str, Any] = {"alpha_mode": "mask", "opacity": 0.4}  # less than the cut-off of a half
-    none = lit(device, with_veil(wall(), albedo_map=Texture(HALF), **faint), weights, mode)
-    assert middle(none, 1) == pytest.approx(middle(bare, 1), rel=0.02)
+    none = lit(device, with_veil(wall(), albedo_map=Texture(QUARTER), **faint), weights, mode)
+    assert middle(none, 1, 1) == pytest.approx(middle(bare, 1, 1), rel=0.02)
     gone = lit(device, with_veil(wall(), alpha_mode="mask", opacity=0.0), weights, mode)
     assert middle(gone) == pytest.approx(middle(bare), rel=0.02)
 

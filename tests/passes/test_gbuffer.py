@@ -24,7 +24,7 @@ from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
 from app.scene.map_lamps import find_lamps
-from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Part, Scene, Texture
+from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Mesh, Part, Scene, Texture
 from app.scene.primitives import quad, uv_sphere
 from app.training.metrics import LUMINANCE
 from tests.conftest import watched
@@ -51,12 +51,14 @@ def draw(
     texels: int = 64,
     kind: ShadowKind = "trace",
     rings: tuple[int, int] = RINGS,
+    mesh: Mesh | None = None,
     map_size: int = MAP_SIZE,
     material: Material = SKIN,
 ) -> Frame:
+    """A sphere of these `rings`, or the `mesh` in its place."""
     sphere = Part(
         "sphere",
-        uv_sphere(RADIUS, *rings),
+        mesh or uv_sphere(RADIUS, *rings),
         material,
         face=True,
         transform=np.eye(4) if transform is None else transform,
@@ -140,6 +142,21 @@ def test_places_are_the_uv_of_the_face(gpu: Device) -> None:
     assert np.array_equal(frame.places, frame.expected_places)
     # Beyond the image there is no face either.
     assert (frame.places != NO_FACE).sum() == frame.face.sum() > 0
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_uvs_start_over_beyond_one(gpu: Device, inside: bool) -> None:
+    """Of what skin shows on its outside and, through holes, within: there it has a place alone."""
+    sphere = uv_sphere(RADIUS, 32, 64)
+    meshes = (sphere, replace(sphere, uvs=sphere.uvs + 1.0))
+    camera = Camera((0.0, 0.0, 0.0), (0.0, 0.0, 1.0)) if inside else None
+    first, other = (draw(gpu, (SUN,), samples=2, camera=camera, mesh=mesh) for mesh in meshes)
+    assert first.face.any() and np.array_equal(first.face, other.face)
+    rounding = 1e-3  # of halves
+    places, other_places = (frame.places[frame.places != NO_FACE].view(np.float16) for frame in (first, other))
+    np.testing.assert_allclose(other_places, places, atol=rounding)
+    uv, other_uv = (frame.features["uv"][frame.face] for frame in (first, other))
+    np.testing.assert_allclose(other_uv, uv, atol=rounding)
 
 
 @both_kinds
@@ -230,6 +247,18 @@ def test_maps_that_share_an_image_are_drawn_as_maps_with_one_each(gpu: Device) -
         assert np.array_equal(feature[alone.face], together.features[name][together.face]), name
 
 
+def test_a_roughness_map_is_of_both_lobes(gpu: Device) -> None:
+    even = Texture(np.full((8, 8, 1), 128, np.uint8))
+    rough = replace(SKIN, roughness=0.6, second_roughness=0.8, second_weight=0.5)
+    share = 128 / 255
+    smooth = replace(rough, roughness=0.6 * share, second_roughness=0.8 * share)
+    with_map, without = (
+        draw(gpu, (SUN,), samples=2, material=material) for material in (replace(rough, roughness_map=even), smooth)
+    )
+    assert np.allclose(with_map.light("specular"), without.light("specular"), rtol=2e-3)
+    assert without.light("specular").max() > 0.0
+
+
 @both_kinds
 def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device, kind: ShadowKind) -> None:
     frame = draw(gpu, environment=Environment.constant((0.5, 1.0, 2.0)), kind=kind)
@@ -293,6 +322,18 @@ def test_a_plate_before_the_light_casts_a_shadow(gpu: Device, kind: ShadowKind) 
     free = (y < -0.1) & (z > 0.3)
     assert np.allclose(light[free], 2.0 * z[free] * ALBEDO[0] / np.pi * entering(z[free], 0.4), rtol=0.05)
     assert frame.light("diffuse_wide")[:, 0][np.abs(y) < 0.02].max() > 0.04  # light bleeds across the edge
+
+
+def test_more_lights_than_masks_have_bits(gpu: Device) -> None:
+    """The 33rd light is not taken for the first, which a plate hides from all of the sphere."""
+    plate = Part("plate", quad((0.0, 0.6, 0.0), (0.5, 0.0, 0.0), (0.0, 0.0, 0.5)), Material("card"))
+    above = DirectionalLight((0.0, -1.0, 0.0), irradiance=2.0, angular_radius=0.0)
+    many, two = (
+        draw(gpu, (above, *faint, SUN), others=(plate,), samples=8).light("diffuse")
+        for faint in ((replace(SUN, irradiance=1e-6),) * 31, ())
+    )
+    assert two.max() > 0.3
+    assert np.allclose(many, two, atol=1e-3)
 
 
 @both_kinds

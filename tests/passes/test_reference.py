@@ -10,6 +10,7 @@ from app.gpu import Device
 from app.passes import environment_maps
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
+from app.scene.camera import Camera
 from app.scene.environment import Environment, texel_directions
 from app.scene.map_lamps import find_lamps
 from app.scene.model import Material, Part, Scene
@@ -188,6 +189,17 @@ class TestProgress:
             with pytest.raises(ValueError, match="max_bounces"):
                 Reference(gpu, buffers, 16, 16, **options)
         buffers.close()
+
+
+def test_a_map_has_no_seam(gpu: Device) -> None:
+    """Where its left and its right edge meet, it is looked up as anywhere else."""
+    pixels = np.random.default_rng(2).random((8, 16, 3), np.float32)
+    towards_seam = Camera((0.0, 1.0, 2.0), (0.0, 1.0, 3.0))  # past all that is there
+    here, there = (
+        trace(gpu, replace(still_life(), environment=sky, camera=towards_seam), (32, 24), 1).mean
+        for sky in (Environment(pixels), Environment(np.roll(pixels, 8, axis=1), rotation=math.pi))
+    )
+    assert np.abs(here - there).max() < 1e-4 * here.max()
 
 
 def test_the_reference_has_the_map_whole(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from app.passes.scene_buffers import SceneBuffers
 from app.renderer import Renderer
 from app.scene.camera import Camera
 from app.scene.environment import Environment
-from app.scene.lights import LightRig
+from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Part, Scene
 from app.scene.primitives import quad
 from app.scene.tonemap import tonemap
@@ -26,6 +26,7 @@ from tests.conftest import SIZE
 
 F64 = NDArray[np.float64]
 GREY = 0.25  # of the backdrop
+GREY_SKY = Environment(np.full((8, 16, 3), GREY, np.float32))
 CAMERA = Camera((0.1, 0.05, 0.8), (0.0, 0.0, 0.0))
 AWAY = replace(CAMERA, target=(0.2, 0.1, 1.6))
 FACE = Part("face", quad((0, 0, 0), (0.01, 0, 0), (0, 0.01, 0)), Material("skin"), face=True)
@@ -77,11 +78,12 @@ def made_up(width: int, height: int, jitter: tuple[float, float] = (0.3, -0.2)) 
 
 
 @contextmanager
-def passes(gpu: Device, frame: Frame, before: Camera) -> Iterator[tuple[Composite, Reprojection]]:
+def passes(
+    gpu: Device, frame: Frame, before: Camera, sky: Environment = GREY_SKY
+) -> Iterator[tuple[Composite, Reprojection]]:
     """Both passes, with a frame before them that another one preceded."""
     width, height = frame.size
     tiles = int(np.prod(tile_grid(width, height)))
-    sky = Environment(np.full((8, 16, 3), GREY, np.float32))
     with ExitStack() as kept:
 
         def keep(thing: Any) -> Any:
@@ -242,6 +244,23 @@ def test_what_is_not_a_number_is_not_kept(gpu: Device) -> None:
         assert np.array_equal(composite.resolved.read()[..., :3], expected)
 
 
+def test_a_jitter_of_whole_pixels_moves_the_backdrop(gpu: Device) -> None:
+    sky = Environment(np.random.default_rng(1).random((8, 16, 3), np.float32))
+    pictures = []
+    for jitter in ((0.0, 0.0), (1.0, -2.0)):
+        frame = made_up(32, 32, jitter)
+        frame.face[:], frame.background[:] = False, 0.0
+        with passes(gpu, frame, CAMERA, sky) as (composite, _):
+            with gpu.commands() as command:
+                composite.record(command)
+            gpu.submit(command)
+            command.close()
+            pictures.append(composite.read_radiance())
+    still, moved = pictures
+    np.testing.assert_allclose(moved[2:, :-1], still[:-2, 1:], rtol=1e-3)
+    assert not np.allclose(moved, still, rtol=0.01)
+
+
 def test_history_counts_less_with_every_sample() -> None:
     history, view = History(), np.eye(4)
 
@@ -317,6 +336,22 @@ def test_light_that_settles_does_not_hide_the_antialiasing(renderer: Renderer, f
             renderer.render()
         errors.append(((renderer.read()[..., :3] / 255.0 - truth) ** 2).mean())
     assert errors[1] < 0.3 * errors[0]
+
+
+def test_pictures_keep_their_past_in_light_of_other_buffers(renderer: Renderer, face: Scene) -> None:
+    """Another number of lights and a larger map: what passes were bound to before is gone."""
+    renderer.antialias_motion = True
+    for _ in range(2):
+        renderer.render()
+    sun = LightRig((DirectionalLight((0.3, -0.4, -1.0), irradiance=3.0),))
+    other = replace(face, lights=sun, environment=Environment(np.full((64, 128, 3), 0.7, np.float32)))
+    renderer.scene = other
+    renderer.settle_lights()
+    for _ in range(2):
+        renderer.render()
+    pictures = orbit(renderer, other, 3)
+    assert "reprojection" in renderer.timings()
+    assert np.abs(np.diff(pictures.mean(axis=(1, 2, 3)))).max() < 0.02
 
 
 def test_layers_and_other_sizes_have_no_past(renderer: Renderer, face: Scene) -> None:
