@@ -231,7 +231,7 @@ def _print(found: dict[str, Any], title: str, to_stderr: bool) -> None:
         console.print(f"Not measured, {what}: {why}", highlight=False, markup=False)
 
 
-def _figure(value: float | None, doubt: float | None = None, digits: int = 2) -> str:
+def _figure(value: float | None, standard_error: float | None = None, digits: int = 2) -> str:
     if value is None:
         return "-"
-    return f"{value:.{digits}f}" + (f" ± {doubt:.{digits}f}" if doubt is not None else "")
+    return f"{value:.{digits}f}" + (f" ± {standard_error:.{digits}f}" if standard_error is not None else "")

@@ -117,7 +117,7 @@ class Dataset:
         center: npt.NDArray[np.float64] = np.mean([frame.camera["target"] for frame in self.frames.values()], axis=0)
         return center
 
-    def draw_of(self, frame: int) -> int:
+    def cluster_of(self, frame: int) -> int:
         """A number that frames share which stand or fall together: they show one person.
 
         Of one fixed face, they have the lights in common.

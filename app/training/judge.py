@@ -106,7 +106,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Errors of one set of networks, person by person, so that its doubt can be had by leaving people out.
+    """Errors of one set of networks, person by person, so that their standard error can be had by leaving people out.
 
     Attributes:
         errors: by model, "generalist" and "experts": (people,) summed squared display errors against the truth,

@@ -282,8 +282,9 @@ def _changes(shown: Sequence[Sequence[F32]], index: int, others: Sequence[tuple[
 def flicker_of(orbits: Sequence[Rows]) -> Flicker:
     """The flicker of `Motion.sums` of orbits, each around another head."""
     rows = np.array([pairs.sum(axis=0) for pairs in orbits])
-    value, deviation = _measures(rows.sum(axis=0)).tolist(), bootstrap(rows, range(len(rows)), _measures).tolist()
-    points, areas, seconds = list(zip(value, deviation, strict=True))[:3]
+    value = _measures(rows.sum(axis=0)).tolist()
+    standard_errors = bootstrap(rows, range(len(rows)), _measures).tolist()
+    points, areas, seconds = list(zip(value, standard_errors, strict=True))[:3]
     return Flicker(*points, *areas, *seconds, *value[3:])
 
 

@@ -61,7 +61,7 @@ Draw = Callable[[FaceImage, Shift], F32]  # a way to draw: the picture (H, W, 3)
 class SeamRatio:
     """How much more a picture jumps where the network changes than inside tiles.
 
-    Standard errors are by bootstrap over people (see `Dataset.draw_of`); NaN for one. Frames without a quiet pair
+    Standard errors are by bootstrap over people (see `Dataset.cluster_of`); NaN for one. Frames without a quiet pair
     across a border are left out.
 
     Attributes:
@@ -118,8 +118,8 @@ def seam_ratio(weights: WeightSet, data: Dataset, split: str = "held-out") -> Se
         InputError: the set has not all tiles, none of this split, or hashes at another scale.
     """
     check_scale(weights, data)
-    found = [(Borders(weights, image).sums(draw(weights, image)), image.draw) for image in face_images(data, split)]
-    return seams_of([sums for sums, _ in found], [number for _, number in found])
+    found = [(Borders(weights, image).sums(draw(weights, image)), image.cluster) for image in face_images(data, split)]
+    return seams_of([sums for sums, _ in found], [cluster for _, cluster in found])
 
 
 def grid_shift(drawing: Draw, images: Iterable[FaceImage], shift: Shift = HALF_TILE) -> GridShift:
@@ -244,13 +244,13 @@ class _Pairs:
         return total
 
 
-def seams_of(frames: Sequence[Rows], draws: Sequence[int]) -> SeamRatio:
-    """The seam ratio of frames' `Borders.sums`, and whose `FaceImage.draw` they are."""
+def seams_of(frames: Sequence[Rows], clusters: Sequence[int]) -> SeamRatio:
+    """The seam ratio of frames' `Borders.sums`, and whose `FaceImage.cluster` they are."""
     said = [place for place, sums in enumerate(frames) if sums[0, 1]]  # the others say nothing of borders
     rows = np.array([frames[place] for place in said]).reshape(-1, 2, 9)
     value = _measures(rows.sum(axis=0)).tolist()
-    deviation = bootstrap(rows, [draws[place] for place in said], _measures).tolist()
-    (ratio, line, picture, step), count = zip(value, deviation, strict=True), int(rows[:, 0, 0].sum())
+    standard_errors = bootstrap(rows, [clusters[place] for place in said], _measures).tolist()
+    (ratio, line, picture, step), count = zip(value, standard_errors, strict=True), int(rows[:, 0, 0].sum())
     return SeamRatio(*ratio, *line, *picture, *step, count)
 
 
@@ -273,18 +273,18 @@ def display_slope(radiance: F32, image: FaceImage) -> F32:
     return slope
 
 
-def bootstrap(rows: Rows, draws: Sequence[int], measure: Callable[[Rows], Rows]) -> Rows:
+def bootstrap(rows: Rows, clusters: Sequence[int], measure: Callable[[Rows], Rows]) -> Rows:
     """Standard errors of what is measured of the sum of rows, by drawing with replacement what is independent.
 
     Args:
         rows: (n, ...) sums.
-        draws: (n,), rows with equal numbers come together.
+        clusters: (n,), rows with equal numbers come together.
         measure: of their total (...), or of many totals (k, ...), any number of values (..., m).
 
     Returns:
-        (m,); NaN where there are less than two draws, or where some of them alone measure nothing.
+        (m,); NaN where there are less than two clusters, or where some of them alone measure nothing.
     """
-    numbers, which = np.unique(np.asarray(draws, np.int64), return_inverse=True)
+    numbers, which = np.unique(np.asarray(clusters, np.int64), return_inverse=True)
     count = len(numbers)
     if count < 2:
         return np.full_like(measure(rows.sum(axis=0)), np.nan)
@@ -292,9 +292,9 @@ def bootstrap(rows: Rows, draws: Sequence[int], measure: Callable[[Rows], Rows])
     np.add.at(sums, which, rows)
     drawn = np.random.default_rng(0).integers(count, size=(BOOTSTRAPS, count))
     with np.errstate(invalid="ignore"):
-        deviation: Rows = measure(sums[drawn].sum(axis=1)).std(axis=0)
-    deviation *= np.sqrt(count / (count - 1))  # few draws scatter less than what they were drawn from
-    return deviation
+        standard_errors: Rows = measure(sums[drawn].sum(axis=1)).std(axis=0)
+    standard_errors *= np.sqrt(count / (count - 1))  # few clusters scatter less than what they were drawn from
+    return standard_errors
 
 
 def _measures(sums: Rows) -> Rows:

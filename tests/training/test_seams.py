@@ -30,7 +30,7 @@ OFFSET = 0.006
 
 def seams(weights: WeightSet, images: list[FaceImage]) -> SeamRatio:
     rows = [Borders(weights, image).sums(draw(weights, image)) for image in images]
-    return seams_of(rows, [image.draw for image in images])
+    return seams_of(rows, [image.cluster for image in images])
 
 
 def shown(radiance: float) -> float:
@@ -96,7 +96,7 @@ def test_frames_that_say_nothing_change_nothing() -> None:
 
 def test_frames_of_one_person_are_one_draw() -> None:
     weights, faces = checkered(OFFSET), [grainy_face(seed, 0.008) for seed in range(6)]
-    together = seams(weights, [replace(face, draw=9) for face in faces])
+    together = seams(weights, [replace(face, cluster=9) for face in faces])
     assert together.pairs > 0 and math.isnan(together.deviation) and math.isnan(together.step_deviation)
     apart = seams(weights, faces)
     again = seams(weights, [*faces, *faces, *faces])  # thrice the frames, but nobody new
