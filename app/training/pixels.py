@@ -109,6 +109,10 @@ class Pixels:
             found.append((len(self.scale) + start, len(self.scale) + stop))
         return [(start, stop) for start, stop in found if start < stop]
 
+    def of_hash(self, tile_hash: int) -> Tensor:
+        """The indices (n,) int64 of the pixels of a hash that has any, mirrored ones last."""
+        return torch.cat([torch.arange(*ends) for ends in self.ranges(tile_hash)])
+
     def count(self, tile_hash: int) -> int:
         """How many pixels a hash has."""
         return sum(stop - start for start, stop in self.ranges(tile_hash))

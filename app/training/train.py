@@ -50,7 +50,7 @@ from app.training.experts import (
     group_hashes,
     set_rate,
 )
-from app.training.judge import Judge, judge
+from app.training.judge import Judge, judge_networks
 from app.training.learning_curve import FILES as LEARNING_CURVE
 from app.training.learning_curve import Point, outlook, sizes, write_learning_curve
 from app.training.lending import lend
@@ -143,16 +143,16 @@ def train(
         identity["start"] = hashlib.sha256(start.slots[0].tobytes()).hexdigest()
     with Checkpoint.open(out, identity, fresh) as state, Display(console) as display:
         _check_splits(data)
-        train_pixels, judge_pixels = (_load(display, data, split) for split in ("train", "validation"))
+        train_pixels, validation_pixels = (_load(display, data, split) for split in ("train", "validation"))
         if data.people:
-            train_pixels, judge_pixels = train_pixels.with_mirrored(), judge_pixels.with_mirrored()
+            train_pixels, validation_pixels = train_pixels.with_mirrored(), validation_pixels.with_mirrored()
         unit = "people" if data.people else "blocks of frames"  # of one face
         covered = coverage(train_pixels, options.experts.min_pixels, options.experts.min_people, unit=unit)
         console.print(str(covered), highlight=False)
         if train_pixels.kept < 1.0:
             console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
         metadata = origin(data, options, covered, len(train_pixels), identity)
-        run = _Run(options, bool(data.people), judge_pixels.to(device), state, display, engine or Here(), start)
+        run = _Run(options, bool(data.people), validation_pixels.to(device), state, display, engine or Here(), start)
         result = _train_main(run, data, out, train_pixels.to(device), metadata)
         if not result.interrupted:
             try:
@@ -205,7 +205,7 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     more = {"unfinished": interrupted, "validation_gain_db": gains, "reach": reaches}
     weights = _weight_set(generalist, found, metadata | more)
     with run.display.stage("Lending", 1):
-        weights = lend(weights, run.judge, run.seed(MAIN, "lending"))
+        weights = lend(weights, run.validation, run.seed(MAIN, "lending"))
     replaced = _metadata_in(out)
     if replaced is None or not same_training(replaced, weights.metadata):  # the learning curve there is about others
         for name in LEARNING_CURVE:
@@ -246,14 +246,14 @@ def _measure_learning(run: "_Run", out: Path, pixels: Pixels, covered: Coverage)
         if count in done:
             continue
         name = f"{count} {covered.unit}"
-        some = pixels.of_people(count).to(run.judge.device)
+        some = pixels.of_people(count).to(run.validation.device)
         if not len(some):  # nobody saw these people's faces
             continue
         generalist = run.generalist(name, options.layers, some, options.steps // CURVE_SHARE)
         teacher = run.teacher(name, some, options.steps // CURVE_SHARE, experts)
         course = run.course(generalist, some, experts, teacher)
         weights = _weight_set(generalist, run.experts(name, course), {})
-        done[count] = Point(count, judge(weights, run.judge, reference, CURVE_PIXELS)).plain()
+        done[count] = Point(count, judge_networks(weights, run.validation, reference, CURVE_PIXELS)).plain()
         run.state.forget(name)
         run.state.save()
     points = [Point.parse(done[count]) for count in sorted(done)]
@@ -267,7 +267,7 @@ class _Run:
 
     options: TrainOptions
     people: bool  # many, not to be learnt by heart; else one face, whose places are to be known
-    judge: Pixels
+    validation: Pixels
     state: Checkpoint
     display: Display
     engine: ExpertEngine
@@ -305,9 +305,9 @@ class _Run:
         if reached["step"]:
             net.load_state_dict(reached["net"])
             optimizer.load_state_dict(reached["optimizer"])
-        index = torch.randint(len(self.judge), (JUDGE_PIXELS,), generator=self.generator("judge"))
+        index = torch.randint(len(self.validation), (JUDGE_PIXELS,), generator=self.generator("judge"))
         with torch.no_grad():
-            jury = Judge(self.judge, index[None], lambda features, scale: net(features) * scale)
+            judge = Judge(self.validation, index[None], lambda features, scale: net(features) * scale)
         which = name.removeprefix(f"{MAIN}: ")
         title = "Generalist" if name == MAIN else f"Generalist, {which}".replace("generalist-", "width ")
         with self.display.stage(title, steps) as show:
@@ -324,13 +324,13 @@ class _Run:
                     drawn = net(features) * scale
                     descend(optimizer, (quietness(drawn, noise) * weighted_error(drawn, target)).mean())
                 with torch.no_grad():
-                    drawn = net(jury.features) * jury.scale
-                    jury.refer_to(drawn)  # nothing better is known yet
-                    db = decibel(jury.clean(drawn)[0])
+                    drawn = net(judge.features) * judge.scale
+                    judge.refer_to(drawn)  # nothing better is known yet
+                    db = decibel(judge.clean(drawn)[0])
                 if math.isnan(db):
                     raise BungyoError(f"Training diverged after {last} steps.", "Try a smaller learning rate.")
                 reached = {**reached, "step": last, "net": net.state_dict(), "optimizer": optimizer.state_dict()}
-                if first < WATCHED * steps or jury.nearer(drawn, _drawn_by(reached["best"], net, jury)):
+                if first < WATCHED * steps or judge.nearer(drawn, _drawn_by(reached["best"], net, judge)):
                     reached["best"] = {key: value.clone() for key, value in net.state_dict().items()}
                 state.generalists[name] = reached
                 if curve:
@@ -355,7 +355,7 @@ class _Run:
 
     def groups(self, pixels: Pixels, options: ExpertOptions) -> list[list[int]]:
         """The hashes that get an expert, in groups; none if no expert is to be trained."""
-        return group_hashes(pixels, self.judge, options) if options.steps else []
+        return group_hashes(pixels, self.validation, options) if options.steps else []
 
     def teacher(self, name: str, pixels: Pixels, steps: int, options: ExpertOptions) -> Teacher | None:
         """Who teaches the experts, trained as long as the generalist; None if nobody does, or there are no experts."""
@@ -369,7 +369,7 @@ class _Run:
 
     def course(self, generalist: Generalist, pixels: Pixels, options: ExpertOptions, teacher: Teacher | None) -> Course:
         """What experts are trained by."""
-        return Course(generalist, pixels, self.judge, options, teacher, vary=self.people)
+        return Course(generalist, pixels, self.validation, options, teacher, vary=self.people)
 
     def experts(self, name: str, course: Course, curve: bool = False) -> Finished:
         """Train all groups of experts that the checkpoint does not have yet."""
@@ -394,10 +394,10 @@ class _Run:
         return finish(generalist, [GroupResult(*done[number]) for number in sorted(done)], options)
 
 
-def _drawn_by(state: dict[str, Tensor], net: Generalist, jury: Judge) -> Tensor:
+def _drawn_by(state: dict[str, Tensor], net: Generalist, judge: Judge) -> Tensor:
     """What the network would draw of the judged pixels in another state."""
     with torch.no_grad():
-        drawn: Tensor = functional_call(net, state, jury.features) * jury.scale
+        drawn: Tensor = functional_call(net, state, judge.features) * judge.scale
     return drawn
 
 
