@@ -166,7 +166,7 @@ def dataset(
         opens = replace(opens, light_samples=light_samples)
     with open_engine(engine, opens, workers, address) as makes, counter(frames, "frames") as show:
         try:
-            added = generate(makes, out, plan, frames, progress=lambda done, _wanted, _tiles: show(done))
+            added = generate(makes, out, plan, frames, progress=show)
         except KeyboardInterrupt:
             click.echo(f"Stopped; what is finished is kept in {out}, and the same command goes on.", err=True)
             raise

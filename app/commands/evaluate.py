@@ -106,7 +106,7 @@ def evaluate(
     missing = {name: strange for name in beside_them if name not in wide}
     layout = own_layout(networks, folder)
     with counter(len(frames.hashes), "hashes") as show:
-        pixels = judge_pixels(networks, frames, progress=lambda done, _: show(done), wide=wide)
+        pixels = judge_pixels(networks, frames, progress=show, wide=wide)
     quality = None
     try:
         with counter(len(pixels.shown), "whole frames") as show:

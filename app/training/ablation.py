@@ -194,7 +194,7 @@ def compare(sets: Sequence[Dataset], compared: Sequence[Variant], options: Optio
 
 def _load(data: Dataset, stage: Stage) -> Pixels:
     with stage(len(data.hashes), "folders read") as show:
-        pixels = load_pixels(data, "train", max_pixels=TRAIN_PIXELS, progress=lambda done, _: show(done))
+        pixels = load_pixels(data, "train", max_pixels=TRAIN_PIXELS, progress=show)
     return pixels.with_mirrored() if data.people else pixels
 
 
@@ -212,7 +212,7 @@ def train_together(
         compared: the variants.
         options: how.
         seed: decides first weights and pixels.
-        progress: called with the steps done.
+        progress: called with the number of steps done.
 
     Raises:
         InputError: no light reaches the pixels.

@@ -239,7 +239,7 @@ def load_pixels(
     *,
     max_pixels: int = MAX_PIXELS,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Pixels:
     """Read one split.
 
@@ -248,7 +248,7 @@ def load_pixels(
         split: one of `dataset.SPLITS`.
         max_pixels: if there are more, every hash keeps the same random share of its own.
         seed: decides which.
-        progress: called with (hashes read, hashes).
+        progress: called with the number of hashes read.
 
     Raises:
         InputError: a tile file is damaged, or holds a half that is not finite.
@@ -299,7 +299,7 @@ def load_pixels(
         lighting = tiles["frame"].astype(np.int64) // CAMERAS
         known[tile_hash] = torch.from_numpy(np.stack([lighting, shown[tiles["frame"]]], axis=-1))
         if progress:
-            progress(done, len(data.hashes))
+            progress(done)
 
     arrays = (features, scale, target, variance, nearby, sibling, person)
     return Pixels.of([array[:end] for array in arrays], runs, share, known)

@@ -159,7 +159,7 @@ class Run:
         jobs = [Job(n, group, self.seed(name, "group", n)) for n, group in enumerate(groups) if n not in done]
         title = "Experts" if name == MAIN else f"Experts, {name}"
         with self.display.stage(title, len(groups)) as show:
-            show(len(done), "")
+            show(len(done))
             for number, result in self.engine.train(course, jobs):
                 done[number] = tuple(result)
                 if curve:

@@ -158,7 +158,7 @@ def _check_splits(data: Dataset) -> None:
 
 def _load(display: Display, data: Dataset, split: str) -> Pixels:
     with display.stage(f"Reading {split}", len(data.hashes)) as show:
-        return load_pixels(data, split, progress=lambda done, _: show(done, ""))
+        return load_pixels(data, split, progress=show)
 
 
 def _train_main(run: Run, data: Dataset, out: Path, pixels: Pixels, metadata: dict[str, Any]) -> Result:
@@ -190,7 +190,7 @@ def _train_main(run: Run, data: Dataset, out: Path, pixels: Pixels, metadata: di
     if not interrupted:
         try:
             with run.display.stage("Scoring", len(data.hashes)) as show:
-                evaluation = evaluate(weights, data, progress=lambda done, _: show(done, ""))
+                evaluation = evaluate(weights, data, progress=show)
         except InputError as error:  # the targets are too noisy: the networks are none the worse for it
             run.display.console.print(f"Not scored: {error}", highlight=False, markup=False)
             return Result(file, None, weights.experts, False)
