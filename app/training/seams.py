@@ -30,8 +30,8 @@ The step is what the change of network adds to the jumps of the *correction*, th
 root of the mean square across borders less that inside tiles. It needs no reference and has no noise.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,10 +43,9 @@ from app.network.schema import TILE
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
 from app.training.dataset import Dataset
-from app.training.face_image import F32, Bools, FaceImage, Shift, draw, face_images, pairs, spread
+from app.training.face_image import F32, Bools, FaceImage, pairs, spread
 from app.training.metrics import noise_error
 
-HALF_TILE: Shift = (TILE // 2, TILE // 2)
 QUIET = 0.05  # the noise's deviation around a pixel, of the display's range; more is a noisy place
 AROUND, NEAR = 7, 3  # pixels along the squares whose difference is asked: all around a pixel but its neighbours
 LINE = TILE // 2  # pixels that a line needs
@@ -54,7 +53,6 @@ BOOTSTRAPS = 1000
 LEVELS = 255.0  # steps of an 8-bit display
 
 Rows = npt.NDArray[np.float64]  # sums of one frame each, to be added up in any selection
-Draw = Callable[[FaceImage, Shift], F32]  # a way to draw: the picture (H, W, 3) with the tile grid at a shift
 
 
 @dataclass(frozen=True)
@@ -104,34 +102,6 @@ class GridShift:
         if not len(change):
             return GridShift(float("nan"), float("nan"))
         return GridShift(float(change.mean(dtype=np.float64)), float(np.percentile(change, 95)))
-
-
-def seam_ratio(weights: WeightSet, data: Dataset, split: str = "held-out") -> SeamRatio:
-    """The seam ratio of networks on whole frames of a data set.
-
-    Args:
-        weights: the networks.
-        data: a set with all tiles of its frames: `bungyo dataset --held-out --tiles 1`.
-        split: one of `dataset.SPLITS`.
-
-    Raises:
-        InputError: the set has not all tiles, none of this split, or hashes at another scale.
-    """
-    check_scale(weights, data)
-    found = [(Borders(weights, image).sums(draw(weights, image)), image.cluster) for image in face_images(data, split)]
-    return seams_of([sums for sums, _ in found], [cluster for _, cluster in found])
-
-
-def grid_shift(drawing: Draw, images: Iterable[FaceImage], shift: Shift = HALF_TILE) -> GridShift:
-    """How much the picture changes when the tile grid moves, with the same features.
-
-    Args:
-        drawing: draws the picture, e.g. `lambda image, shift: draw(weights, image, shift)`.
-        images: frames.
-        shift: by how much, pixels.
-    """
-    alike = (replace(image, hashes=None) for image in images)  # the renderer's hashes are known of one grid alone
-    return GridShift.of([shown_change(image, drawing(image, (0, 0)), drawing(image, shift)) for image in alike])
 
 
 def shown_change(image: FaceImage, first: F32, second: F32) -> F32:
