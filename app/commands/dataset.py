@@ -136,7 +136,7 @@ def dataset(
     workers: int | None,
     address: str | None,
     device: str | None,
-) -> int:
+) -> None:
     """Make teacher data: random people, cameras and lights, features and path-traced targets, tile by tile.
 
     Ctrl-C loses nothing that is finished: the same command goes on from there. The set is the same whoever made it.
@@ -173,7 +173,6 @@ def dataset(
     click.echo(f"{out} has {frames} frames, {added} of them new." if added else f"{out} has them all already.")
     if added or not (out / SUMMARY).exists():
         _summarize(out)
-    return 0
 
 
 def _layout(mesh: Path, face: tuple[str, ...]) -> list[list[float] | None]:

@@ -44,7 +44,6 @@ def figures(
     data: Dataset,
     evaluation: Evaluation,
     *,
-    split: str = "held-out",
     wide: Mapping[str, WeightSet] | None = None,
     quality: Quality | None = None,
     flicker: Flicker | None = None,
@@ -54,8 +53,8 @@ def figures(
     """Put all figures together; what was not measured is None.
 
     Args:
-        weights, data, split, wide: what was judged, on what.
-        evaluation: of all pixels.
+        weights, data, wide: what was judged, on what.
+        evaluation: of all pixels of the held-out split.
         quality: of whole pictures.
         flicker: over orbits.
         rest: frames at rest.
@@ -113,7 +112,7 @@ def figures(
         "flop_per_pixel": flops(weights.layers),
         "not_measured": reasons,
         "data": {
-            "split": split,
+            "split": "held-out",
             "frames": len(evaluation.frames),
             "people": len(set(clusters.tolist())) if data.people else None,
             "size": list(data.spec.size),

@@ -71,19 +71,17 @@ def judge_pictures(
     weights: WeightSet,
     data: Dataset,
     evaluation: Evaluation,
-    split: str = "held-out",
     *,
     wide: Mapping[str, WeightSet] | None = None,
     keep: Collection[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Quality:
-    """Judge whole frames.
+    """Judge whole frames of the held-out split.
 
     Args:
         weights: the networks.
         data: a set with all tiles of its frames: `bungyo dataset --held-out --tiles 1`.
-        evaluation: of the same weights on the same split.
-        split: one of `dataset.SPLITS`.
+        evaluation: of the same weights on that split.
         wide: generalists to be judged as well, by name.
         keep: numbers of the frames whose pictures are kept.
         progress: called with the number of frames done.
@@ -94,7 +92,7 @@ def judge_pictures(
     ssims: dict[str, list[float]] = {}
     flips: dict[str, list[float]] = {}
     borders, clusters, pictures = [], [], {}
-    images = (image for image in face_images(data, split) if image.face.any())
+    images = (image for image in face_images(data) if image.face.any())
     judged = {frame.info.index for frame in evaluation.frames}
     for done, (index, image) in enumerate(zip(evaluation.shown, images, strict=True), start=1):
         neural = draw(weights, image)
