@@ -31,7 +31,7 @@ PLACES = 4  # along a pixel's edge
 SAMPLES = 4  # of the reference, for each place; every one makes a picture with noise of its own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # its fields are keys of `bungyo evaluate --json`
 class RestFrame:
     """One frame at rest.
 

@@ -151,13 +151,13 @@ def judge_networks(weights: WeightSet, pixels: Pixels, reference: WeightSet, mos
 
 
 def judge_of_hash(pixels: Pixels, tile_hash: int, reference: WeightSet, most: int, seed: int) -> Judge:
-    """A judge of one row on a hash's pixels, at most so many of them, at what the reference's generalist draws.
+    """A judge on random pixels of a hash, in one row; errors are weighed at what the reference's generalist draws.
 
     Args:
         pixels: a split that nothing learns from.
         tile_hash: one of its hashes.
         reference: the networks.
-        most: pixels that are looked at.
+        most: so many pixels are looked at, or all there are.
         seed: decides which.
     """
     index = pixels.of_hash(tile_hash)

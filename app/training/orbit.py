@@ -58,7 +58,7 @@ _REACH = 4  # pixels around a pixel in which its point is looked for in the next
 _FURTHEST = 0.75  # pixels from the nearest pixel to the point itself; more means that the surface ends between them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # its fields are keys of `bungyo evaluate --json`
 class Flicker:
     """How much a picture changes along the surface over slow orbits; root mean squares in 1/255 of the display's range.
 

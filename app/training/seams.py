@@ -55,7 +55,7 @@ LEVELS = 255.0  # steps of an 8-bit display
 Rows = npt.NDArray[np.float64]  # sums of one frame each, to be added up in any selection
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # its fields are keys of `bungyo evaluate --json`
 class SeamRatio:
     """How much more a picture jumps where the network changes than inside tiles.
 
