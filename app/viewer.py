@@ -16,7 +16,7 @@ from app.light_switch import LightSwitch
 from app.modes import MODES, NEEDS_REFERENCE
 from app.renderer import Renderer
 from app.scene.assets import ENVIRONMENT_SUFFIXES
-from app.scene.meshes import MESH_SUFFIXES
+from app.scene.mesh_files import MESH_SUFFIXES
 from app.scene_options import SceneOptions
 from app.screenshot import save_screenshot
 from app.weight_switch import WeightSwitch

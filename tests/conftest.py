@@ -166,13 +166,20 @@ def small_disk() -> Iterator[Callable[[int], None]]:
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.fixture
-def keep(gpu: Device) -> Iterator[Keep]:
-    """Closes what a test makes on the GPU, last first: `buffer = keep(gpu.buffer(100))`."""
+@contextmanager
+def keeping() -> Iterator[Keep]:
+    """Yield a function that returns what it is given, and closes all of it in the end, last first."""
     with ExitStack() as stack:
 
-        def remember(thing: Any) -> Any:
+        def keep(thing: Any) -> Any:
             stack.callback(thing.close)
             return thing
 
-        yield remember
+        yield keep
+
+
+@pytest.fixture
+def keep(gpu: Device) -> Iterator[Keep]:
+    """Closes what a test makes on the GPU, last first: `buffer = keep(gpu.buffer(100))`."""
+    with keeping() as keep:
+        yield keep

@@ -136,7 +136,7 @@ def dataset(
     workers: int | None,
     address: str | None,
     device: str | None,
-) -> int:
+) -> None:
     """Make teacher data: random people, cameras and lights, features and path-traced targets, tile by tile.
 
     Ctrl-C loses nothing that is finished: the same command goes on from there. The set is the same whoever made it.
@@ -166,14 +166,13 @@ def dataset(
         opens = replace(opens, light_samples=light_samples)
     with open_engine(engine, opens, workers, address) as makes, counter(frames, "frames") as show:
         try:
-            added = generate(makes, out, plan, frames, progress=lambda done, _wanted, _tiles: show(done))
+            added = generate(makes, out, plan, frames, progress=show)
         except KeyboardInterrupt:
             click.echo(f"Stopped; what is finished is kept in {out}, and the same command goes on.", err=True)
             raise
     click.echo(f"{out} has {frames} frames, {added} of them new." if added else f"{out} has them all already.")
     if added or not (out / SUMMARY).exists():
         _summarize(out)
-    return 0
 
 
 def _layout(mesh: Path, face: tuple[str, ...]) -> list[list[float] | None]:

@@ -106,7 +106,7 @@ def evaluate(
     missing = {name: strange for name in beside_them if name not in wide}
     layout = own_layout(networks, folder)
     with counter(len(frames.hashes), "hashes") as show:
-        pixels = judge_pixels(networks, frames, progress=lambda done, _: show(done), wide=wide)
+        pixels = judge_pixels(networks, frames, progress=show, wide=wide)
     quality = None
     try:
         with counter(len(pixels.shown), "whole frames") as show:
@@ -231,7 +231,7 @@ def _print(found: dict[str, Any], title: str, to_stderr: bool) -> None:
         console.print(f"Not measured, {what}: {why}", highlight=False, markup=False)
 
 
-def _figure(value: float | None, doubt: float | None = None, digits: int = 2) -> str:
+def _figure(value: float | None, standard_error: float | None = None, digits: int = 2) -> str:
     if value is None:
         return "-"
-    return f"{value:.{digits}f}" + (f" ± {doubt:.{digits}f}" if doubt is not None else "")
+    return f"{value:.{digits}f}" + (f" ± {standard_error:.{digits}f}" if standard_error is not None else "")

@@ -1,6 +1,5 @@
 """`bungyo seams`: whether borders between tiles show, and what cures do."""
 
-from itertools import count
 from pathlib import Path
 
 import click
@@ -67,8 +66,7 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     motion: list[Orbit] = []
     if orbits:
         with Device.open(device) as gpu, counter(ORBITS * FRAMES, "frames of orbits") as show:
-            done = count(1)
-            motion = default_orbits(gpu, progress=lambda: show(next(done)))
+            motion = default_orbits(gpu, progress=show)
     with counter(len(images) + len(motion), "frames and orbits") as show:
         effects = compare(networks, images, motion, progress=show)
     if not effects[0].seams.pairs:

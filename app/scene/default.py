@@ -9,6 +9,7 @@ import numpy as np
 
 from app.scene.assets import DEFAULT_HEAD, DEFAULT_LIGHTS, find_environment, find_lights
 from app.scene.environment import Environment
+from app.scene.gltf import load_glb_lights
 from app.scene.lights import (
     LEAST_EXPOSURE,
     MOST_EXPOSURE,
@@ -18,7 +19,7 @@ from app.scene.lights import (
     PointLight,
     load_lights,
 )
-from app.scene.meshes import load_glb_lights, load_mesh
+from app.scene.meshes import load_mesh
 from app.scene.model import Part, Scene
 from app.scene.portrait import portrait
 

@@ -129,10 +129,12 @@ class Environment:
 
 def texel_directions(height: int, width: int) -> F64:
     """Return (H,W,3) unit directions of the texels' centres, in the map's frame."""
-    theta = (np.arange(height) + 0.5) * (math.pi / height)
-    phi = ((np.arange(width) + 0.5) / width - 0.5) * (2.0 * math.pi)
-    d = np.empty((height, width, 3))
-    d[..., 0] = np.sin(theta)[:, None] * np.sin(phi)
-    d[..., 1] = np.cos(theta)[:, None]
-    d[..., 2] = -np.sin(theta)[:, None] * np.cos(phi)
-    return d
+    return directions_of(np.arange(height)[:, None], np.arange(width), height, width)
+
+
+def directions_of(rows: NDArray[np.integer], columns: NDArray[np.integer], height: int, width: int) -> F64:
+    """Return (...,3) unit directions of the centres of some of a map's texels, whose rows and columns broadcast."""
+    theta = (rows + 0.5) * (math.pi / height)
+    phi = ((columns + 0.5) / width - 0.5) * (2.0 * math.pi)
+    sine = np.sin(theta)
+    return np.stack(np.broadcast_arrays(sine * np.sin(phi), np.cos(theta), -sine * np.cos(phi)), axis=-1)

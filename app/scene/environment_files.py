@@ -12,6 +12,7 @@ import OpenEXR
 from numpy.typing import NDArray
 
 from app.errors import InputError
+from app.scene.assets import ENVIRONMENT_SUFFIXES
 from app.scene.checks import F32
 
 MAX_PIXELS = 1 << 27  # 16384 x 8192: more is surely a mistake
@@ -20,7 +21,7 @@ MAX_PIXELS = 1 << 27  # 16384 x 8192: more is surely a mistake
 def read_environment(path: Path) -> F32:
     """Return the (H,W,3) float32 pixels of an .exr or .hdr file; InputError says what is wrong with it."""
     suffix = path.suffix.lower()
-    if suffix not in (".exr", ".hdr"):
+    if suffix not in ENVIRONMENT_SUFFIXES:
         raise InputError(f"{path}: an environment map must be an .exr or .hdr file.")
     if not path.is_file():
         raise InputError(f"{path}: {'is a folder, not an' if path.is_dir() else 'no such'} environment map.")

@@ -204,17 +204,16 @@ def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Pl
     text = json.dumps(header).encode()
     if path.suffix.lower() == ".gltf":
         return text, "gltf", placed
+    return pack_glb(text, gltf.binary), "glb", placed
+
+
+def pack_glb(text: bytes, binary: bytes) -> bytes:
+    """Return a binary glTF file of a JSON header and its buffer."""
     text += b" " * (-len(text) % 4)
-    binary = gltf.binary + b"\0" * (-len(gltf.binary) % 4)
-    total = 12 + 8 + len(text) + 8 + len(binary)
-    return (
-        struct.pack("<4sIIII", b"glTF", 2, total, len(text), _JSON)
-        + text
-        + struct.pack("<II", len(binary), _BIN)
-        + binary,
-        "glb",
-        placed,
-    )
+    binary += b"\0" * (-len(binary) % 4)
+    head = struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + len(binary))
+    chunks = struct.pack("<II", len(text), _JSON), text, struct.pack("<II", len(binary), _BIN), binary
+    return b"".join([head, *chunks])
 
 
 def load_glb_lights(path: str | Path) -> tuple[Light, ...]:

@@ -6,7 +6,6 @@ parts give the same bytes.
 
 import io
 import json
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.scene.checks import F32
+from app.scene.gltf import pack_glb
 from app.scene.model import DEFAULT_IOR, Material, Part, Texture
 
 MorphTargets = Mapping[str, Mapping[str, F32]]
@@ -223,12 +223,4 @@ class _Writer:
         document["buffers"] = [{"byteLength": len(body)}]
         if self.used:
             document["extensionsUsed"] = sorted(self.used)
-        text = json.dumps(document, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 4)
-        return (
-            struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(body))
-            + struct.pack("<I4s", len(text), b"JSON")
-            + text
-            + struct.pack("<I4s", len(body), b"BIN\0")
-            + body
-        )
+        return pack_glb(json.dumps(document, separators=(",", ":")).encode(), body)

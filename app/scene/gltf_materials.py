@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from app.errors import InputError
-from app.scene.checks import Vec3
+from app.scene.checks import triple
 from app.scene.gltf import GLOSSINESS, Gltf, TextureLayout
 from app.scene.model import DEFAULT_IOR, Material, Texture
 from app.scene.texture_files import MOST_PIXELS, linear_mean, to_texture
@@ -59,7 +59,7 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
     try:
         return Material(
             name=name,
-            albedo=_vec3(np.minimum(factor[:3], 1.0)),  # exporters round 1 up
+            albedo=triple(np.minimum(factor[:3], 1.0)),  # exporters round 1 up
             albedo_map=albedo_map,
             roughness=roughness,
             roughness_map=roughness_map,
@@ -68,7 +68,7 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
             normal_map=normal_map,
             normal_scale=1.0 if normal is None else float(normal.get("scale", 1.0)),
             transmission=float(extensions.get("KHR_materials_transmission", {}).get("transmissionFactor", 0.0)),
-            emission=_vec3(emission),
+            emission=triple(emission),
             opacity=min(float(factor[3]), 1.0),
             alpha_mode=mode,
             alpha_cutoff=min(float(source.get("alphaCutoff", 0.5)), 1.0),
@@ -95,7 +95,7 @@ def own_numbers(gltf: Gltf, index: int) -> dict[str, Any]:
         raise InputError(f"{where} must be an object, not {own!r}.")
     if unknown := sorted(set(own) - set(_OWN)):
         raise InputError(f"{where} has unknown {', '.join(unknown)}; it may have {', '.join(_OWN)}.")
-    return {key: _vec3(value) if key == "mean_free_path" else float(value) for key, value in own.items()}
+    return {key: triple(value) if key == "mean_free_path" else float(value) for key, value in own.items()}
 
 
 class _Reader:
@@ -137,7 +137,3 @@ def _ior(extension: dict[str, Any]) -> float:
     """Return the index of refraction; 0 and numbers beyond 3 mean "ask KHR_materials_specular", which is not read."""
     given = float(extension.get("ior", DEFAULT_IOR))
     return DEFAULT_IOR if given == 0.0 or given > 3.0 else given
-
-
-def _vec3(value: Any) -> Vec3:
-    return float(value[0]), float(value[1]), float(value[2])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from app.scene.checks import F32, F64
-from app.scene.environment import LUMINANCE, Environment
+from app.scene.environment import LUMINANCE, Environment, directions_of
 from app.scene.lights import DirectionalLight
 from app.scene.prefilter import row_solid_angles
 
@@ -60,8 +60,7 @@ def find_lamps(pixels: F32) -> tuple[list[MapLamp], F32]:
     dim = np.where(bright[..., None], 0.0, pixels).sum(axis=1)
     fill = solid_angles @ dim / (solid_angles @ (~bright).sum(axis=1))  # the mean radiance of all else
     arriving = np.maximum(pixels[rows, columns] - fill, 0.0) * solid_angles[rows, None]
-    theta, phi = (rows + 0.5) * (math.pi / height), ((columns + 0.5) / width - 0.5) * (2.0 * math.pi)
-    toward = np.stack([np.sin(theta) * np.sin(phi), np.cos(theta), -np.sin(theta) * np.cos(phi)], axis=-1)
+    toward = directions_of(rows, columns, height, width)
     found = []
     for spot in np.unique(spots):
         of_spot = spots == spot

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-GRID = 256
+GRID = 256  # texels along an edge of the raster in which overlaps are counted
 OVERLAP_LIMIT = 0.05
 LAYERS_LIMIT = 16.0  # `layers` of files that were never unwrapped, where every triangle fills the square, are thousands
 COVER_LIMIT = 0.1  # of the square: below, tiles have too few different hashes, and the light cache too few texels
@@ -42,21 +42,20 @@ def layers(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32]]]) ->
     return total
 
 
-def overlap_share(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32]]], grid: int = GRID) -> float:
-    """Return the share of covered texels of a grid x grid raster that lie in two or more triangles.
+def overlap_share(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32]]]) -> float:
+    """Return the share of covered texels of a GRID x GRID raster that lie in two or more triangles.
 
     Args:
         layouts: (uvs (N,2), triangles (M,3)) of every part that shares the texture square.
-        grid: texels along an edge.
 
     Counting stops as soon as more than `OVERLAP_LIMIT` is certain, so a pathological file costs no more than
     others.
     """
-    hits = np.zeros(grid * grid, np.int64)
+    hits = np.zeros(GRID * GRID, np.int64)
     for uvs, triangles in layouts:
-        corners = uvs[triangles].astype(np.float64) * grid - 0.5
-        low = np.clip(np.ceil(corners.min(axis=1)), 0, grid).astype(np.int64)
-        high = np.clip(np.floor(corners.max(axis=1)), -1, grid - 1).astype(np.int64)
+        corners = uvs[triangles].astype(np.float64) * GRID - 0.5
+        low = np.clip(np.ceil(corners.min(axis=1)), 0, GRID).astype(np.int64)
+        high = np.clip(np.floor(corners.max(axis=1)), -1, GRID - 1).astype(np.int64)
         size = np.maximum(high - low + 1, 0)
         count = size[:, 0] * size[:, 1]
         used = np.flatnonzero(count)
@@ -65,16 +64,15 @@ def overlap_share(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32
         while start < len(used):
             base = ends[start - 1] if start else 0
             stop = max(int(np.searchsorted(ends, base + _CHUNK, side="right")), start + 1)
-            _add_hits(hits, grid, corners, low, size, count, used[start:stop])
+            _add_hits(hits, corners, low, size, count, used[start:stop])
             start = stop
-            if (hits > 1).sum() > OVERLAP_LIMIT * grid * grid:
+            if (hits > 1).sum() > OVERLAP_LIMIT * GRID * GRID:
                 break
     return float((hits > 1).sum() / max(int((hits > 0).sum()), 1))
 
 
 def _add_hits(
     hits: NDArray[np.int64],
-    grid: int,
     corners: NDArray[np.float64],
     low: NDArray[np.int64],
     size: NDArray[np.int64],
@@ -92,4 +90,4 @@ def _add_hits(
     ]
     # Strictly: a texel on the edge that two neighbours share belongs to neither, not to both.
     inside = np.logical_and.reduce([s > 0 for s in sides]) | np.logical_and.reduce([s < 0 for s in sides])
-    hits += np.bincount(y[inside] * grid + x[inside], minlength=len(hits))
+    hits += np.bincount(y[inside] * GRID + x[inside], minlength=len(hits))

@@ -16,12 +16,10 @@ class UvRaster:
     Attributes:
         triangle: (S, S) int32 index of the triangle under the texel's centre, -1 where there is none.
         barycentric: (S, S, 2) float32 weights of its 2nd and 3rd corner.
-        overlaps: share of the covered texels that lie under two or more triangles, 0..1.
     """
 
     triangle: NDArray[np.int32]
     barycentric: NDArray[np.float32]
-    overlaps: float
 
     @property
     def covered(self) -> NDArray[np.bool_]:
@@ -60,11 +58,7 @@ def rasterize_uv(uvs: NDArray[np.float32], triangles: NDArray[np.uint32], size: 
     barycentric = np.zeros((size, size, 2), np.float32)
     triangle[y, x] = owner
     barycentric[y, x] = np.stack([w1, w2], axis=-1)
-    # A texel on a shared edge is hit twice without overlap: count those clearly inside only.
-    strict = np.minimum(np.minimum(w1, w2), 1.0 - w1 - w2) > 1e-3
-    hits = np.bincount(y[strict] * size + x[strict], minlength=size * size)
-    overlaps = float((hits > 1).sum() / max(1, (hits > 0).sum()))
-    return UvRaster(triangle, barycentric, overlaps)
+    return UvRaster(triangle, barycentric)
 
 
 def gutter_sources(covered: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:

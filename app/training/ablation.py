@@ -127,14 +127,14 @@ class Scores:
         db = _decibel(self.errors.sum(axis=-1) / self.pixels.sum())
         return db[:, :1] - db
 
-    def doubt(self, by_person: bool = False) -> F64:
-        """(variants,) two standard errors of the mean of `lost` over seeds: what other frames would change.
+    def standard_error(self, by_person: bool = False) -> F64:
+        """(variants,) standard error of the mean of `lost` over seeds: what other frames would change.
 
         To first order (the infinitesimal jackknife, Efron & Stein 1981): without a frame that has nearly all of the
         error there may be none left to take a logarithm of.
 
         Args:
-            by_person: all frames of a person count as one draw. NaN where there is but one.
+            by_person: all frames of a person are one cluster. NaN where there is but one.
         """
         groups = np.unique(self.person, return_inverse=True)[1] if by_person else np.arange(len(self.pixels))
         count = int(groups.max(initial=-1)) + 1
@@ -143,8 +143,8 @@ class Scores:
         member = np.eye(count)[groups]  # (frames, groups)
         share = self.errors @ member / self.errors.sum(axis=-1, keepdims=True)
         lost = 10.0 / math.log(10.0) * (share - share[:, :1]).mean(axis=0)
-        deviation: F64 = 2.0 * np.sqrt(count / (count - 1) * np.square(lost).sum(axis=-1))
-        return deviation
+        found: F64 = np.sqrt(count / (count - 1) * np.square(lost).sum(axis=-1))
+        return found
 
     @property
     def between_seeds(self) -> float:
@@ -194,7 +194,7 @@ def compare(sets: Sequence[Dataset], compared: Sequence[Variant], options: Optio
 
 def _load(data: Dataset, stage: Stage) -> Pixels:
     with stage(len(data.hashes), "folders read") as show:
-        pixels = load_pixels(data, "train", max_pixels=TRAIN_PIXELS, progress=lambda done, _: show(done))
+        pixels = load_pixels(data, "train", max_pixels=TRAIN_PIXELS, progress=show)
     return pixels.with_mirrored() if data.people else pixels
 
 
@@ -212,7 +212,7 @@ def train_together(
         compared: the variants.
         options: how.
         seed: decides first weights and pixels.
-        progress: called with the steps done.
+        progress: called with the number of steps done.
 
     Raises:
         InputError: no light reaches the pixels.

@@ -193,7 +193,7 @@ def _legend(scores: Mapping[str, Scores], costs: Costs | str) -> str:
 
 
 def _other_doubts(scores: Scores) -> str:
-    ratio = scores.doubt(by_person=True)[1:] / np.maximum(scores.doubt()[1:], 1e-9)
+    ratio = scores.standard_error(by_person=True)[1:] / np.maximum(scores.standard_error()[1:], 1e-9)
     found = ""
     if np.isfinite(ratio).all():
         found += f" Leaving out whole people instead, it is {np.median(ratio):.1f} times that (median of the rows)."
@@ -203,21 +203,24 @@ def _other_doubts(scores: Scores) -> str:
 
 
 def limit(scores: Scores) -> F64:
-    """(variants,) how many dB a loss must exceed to be told from chance: of frames, of people and of seeds."""
-    seeds = 2.0 * scores.between_seeds / math.sqrt(len(scores.errors))
-    doubts = np.stack([scores.doubt(), scores.doubt(by_person=True), np.full(len(scores.variants), seeds)])
-    known = np.where(np.isfinite(doubts), doubts, 0.0).max(axis=0)
-    return np.where(np.isfinite(doubts).any(axis=0), known, np.inf)
+    """(variants,) how many dB a loss must exceed to be told from chance: two standard errors.
+
+    These are by frames, by people or by seeds, whichever is the largest.
+    """
+    seeds = np.full(len(scores.variants), scores.between_seeds / math.sqrt(len(scores.errors)))
+    standard_errors = np.stack([scores.standard_error(), scores.standard_error(by_person=True), seeds])
+    known = np.where(np.isfinite(standard_errors), standard_errors, 0.0).max(axis=0)
+    return np.where(np.isfinite(standard_errors).any(axis=0), 2.0 * known, np.inf)
 
 
 def verdict(scores: Scores) -> str:
     """Which features earn their place, which cannot be told, which do harm."""
-    lost, doubt = scores.lost.mean(axis=0), limit(scores)
+    lost, least = scores.lost.mean(axis=0), limit(scores)
     order = sorted(range(1, len(lost)), key=lambda row: -lost[row])
     kinds = {
-        "Worse without": [row for row in order if lost[row] > doubt[row]],
-        "No difference that can be told from chance without": [row for row in order if abs(lost[row]) <= doubt[row]],
-        "Better without, at this length of training": [row for row in order if lost[row] < -doubt[row]],
+        "Worse without": [row for row in order if lost[row] > least[row]],
+        "No difference that can be told from chance without": [row for row in order if abs(lost[row]) <= least[row]],
+        "Better without, at this length of training": [row for row in order if lost[row] < -least[row]],
     }
     lines = []
     for kind, rows in kinds.items():
@@ -277,23 +280,23 @@ pixel's albedo again. Here its results stand for `diffuse_narrow` and `diffuse_w
 def _choice(scores: Scores) -> str:
     """What follows from the comparison of blurs."""
     row = PLACES.index(ON_SCREEN)
-    lost, doubt = float(scores.lost[:, row].mean()), float(limit(scores)[row])
-    if lost > doubt:
-        return f"**UV space it is**: {lost:.2f} dB closer to the truth (doubt {doubt:.2f}), and free while lights rest."
-    if lost >= -doubt:
-        told = f"a difference of {lost:+.2f} dB cannot be told from chance (doubt {doubt:.2f})"
+    lost, least = float(scores.lost[:, row].mean()), float(limit(scores)[row])
+    if lost > least:
+        return f"**UV space it is**: {lost:.2f} dB closer to the truth (doubt {least:.2f}), and free while lights rest."
+    if lost >= -least:
+        told = f"a difference of {lost:+.2f} dB cannot be told from chance (doubt {least:.2f})"
         return f"**UV space it is**: {told}, and it is free while lights rest and does not change with the camera."
-    closer = f"the blur on the screen is {-lost:.2f} dB closer to the truth (doubt {doubt:.2f})"
+    closer = f"the blur on the screen is {-lost:.2f} dB closer to the truth (doubt {least:.2f})"
     return f"**The screen wins by quality**: {closer}. UV space is cheaper: it is free while lights rest."
 
 
 def plot(path: Path, scores: Scores) -> None:
-    """Draw the loss of every variant but the first as a PNG, with its doubt by frames."""
-    lost, doubt = scores.lost.mean(axis=0)[1:], np.nan_to_num(scores.doubt()[1:])
+    """Draw the loss of every variant but the first as a PNG, with two standard errors by frames."""
+    lost, standard_error = scores.lost.mean(axis=0)[1:], np.nan_to_num(scores.standard_error()[1:])
     variants = scores.variants[1:]
     colors = ["tab:orange" if set(variant.dropped) <= set(LIGHT_CACHE) else "tab:blue" for variant in variants]
     figure, axis = plt.subplots(figsize=(8.0, 0.32 * len(variants) + 1.2))
-    axis.barh(range(len(variants)), lost, xerr=doubt, color=colors, ecolor="0.3", capsize=2)
+    axis.barh(range(len(variants)), lost, xerr=2.0 * standard_error, color=colors, ecolor="0.3", capsize=2)
     axis.set_yticks(range(len(variants)), [variant.name for variant in variants])
     axis.invert_yaxis()
     axis.axvline(0.0, color="black", linewidth=0.8)
@@ -305,8 +308,8 @@ def plot(path: Path, scores: Scores) -> None:
 
 
 def _doubtful(scores: Scores, row: int) -> str:
-    lost, doubt = float(scores.lost[:, row].mean()), float(scores.doubt()[row])
-    return f"{lost:+.2f}" + (f" ± {doubt:.2f}" if math.isfinite(doubt) else "")
+    lost, standard_error = float(scores.lost[:, row].mean()), float(scores.standard_error()[row])
+    return f"{lost:+.2f}" + (f" ± {2.0 * standard_error:.2f}" if math.isfinite(standard_error) else "")
 
 
 def _short(milliseconds: float) -> str:

@@ -31,7 +31,7 @@ PLACES = 4  # along a pixel's edge
 SAMPLES = 4  # of the reference, for each place; every one makes a picture with noise of its own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # its fields are keys of `bungyo evaluate --json`
 class RestFrame:
     """One frame at rest.
 
@@ -153,7 +153,7 @@ class _Mean:
         neural, targets = ((sums / count).astype(np.float32) for sums in (self._neural, self._targets))
         target, variance = targets.mean(axis=0), targets.var(axis=0, ddof=1) / len(targets)
         error = truth_error(neural[face], targets[:, face], info.exposure_ev).astype(np.float64)
-        mean, deviation = float(error.mean()), float(error.std() / np.sqrt(len(error)))
+        mean, standard_error = float(error.mean()), float(error.std() / np.sqrt(len(error)))
         image = replace(self._image, face=face, target=target, variance=variance)
         shown, wanted = show(neural, image), show(target, image)
         noisy = show(with_noise(neural, variance, np.random.default_rng(info.index)), image)
@@ -161,8 +161,8 @@ class _Mean:
         return RestFrame(
             info=info,
             pixels=len(error),
-            psnr=psnr(mean, deviation),
-            psnr_doubt=10.0 / np.log(10.0) * deviation / max(mean, deviation, 1e-12),
+            psnr=psnr(mean, standard_error),
+            psnr_doubt=10.0 / np.log(10.0) * standard_error / max(mean, standard_error, 1e-12),
             ssim=ssim(wanted, shown, on_face),
             ssim_of_noise=ssim(shown, noisy, on_face),
             flip=flip(wanted, shown, on_face) if HAS_FLIP else None,

@@ -24,7 +24,7 @@ class Checkpoint:
     Attributes:
         path: the file.
         identity: options and data of the run; another identity is another run.
-        generalists: by name what `generalist.train_generalist` has reached.
+        generalists: by name what `Run.generalist` has reached: "step", "best", "net" and "optimizer".
         groups: by name and number the `experts.GroupResult` of finished groups, as plain tuples.
         learning: by number of people the finished points of the learning curve, as plain values.
         curves: by name (step, validation dB).

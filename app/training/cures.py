@@ -24,7 +24,7 @@ import numpy.typing as npt
 from app.network.schema import TILE, to_tiles
 from app.network.weights import WeightSet
 from app.training.face_image import F32, FaceImage, Shift, spread
-from app.training.metrics import TruthError, mean_and_doubt
+from app.training.metrics import TruthError, mean_and_standard_error
 from app.training.orbit import Flicker, Motion, Orbit, flicker_of
 from app.training.seams import Borders, GridShift, Rows, SeamRatio, seams_of, shown_change
 
@@ -86,8 +86,8 @@ class Effect:
         cure: which.
         seams: at the borders of the grid as it lies, where the networks as they are change.
         shift: what a move of the grid by `MOVE` changes.
-        gain, deviation: dB over the generalist against the truth, mean over the frames whose noise leaves an error to
-            see, and its standard error over people (`Dataset.draw_of`); NaN where there are too few.
+        gain, standard_error: dB over the generalist against the truth, mean over the frames whose noise leaves an error
+            to see, and its standard error over people (`Dataset.cluster_of`); NaN where there are too few.
         cost: means over frames.
         flicker: over the orbits; None without any.
     """
@@ -96,7 +96,7 @@ class Effect:
     seams: SeamRatio
     shift: GridShift
     gain: float
-    deviation: float
+    standard_error: float
     cost: Cost
     flicker: Flicker | None
 
@@ -144,7 +144,7 @@ class _Frame:
     changes: F32
     gain: float
     cost: Cost
-    draw: int
+    cluster: int
 
 
 def _frames(weights: WeightSet, image: FaceImage, cures: Sequence[Cure]) -> list[_Frame]:
@@ -165,17 +165,18 @@ def _frames(weights: WeightSet, image: FaceImage, cures: Sequence[Cure]) -> list
         jumps, changes = borders.sums(picture), shown_change(image, still, moved)
         after = error(picture)
         gain = 10.0 * math.log10(before / after) if min(before, after) > 0.0 else math.nan
-        result.append(_Frame(jumps, changes, gain, cost, image.draw))
+        result.append(_Frame(jumps, changes, gain, cost, image.cluster))
     return result
 
 
 def _effect(cure: Cure, frames: Sequence[_Frame], motions: Sequence[Rows]) -> Effect:
     seen = [frame for frame in frames if math.isfinite(frame.gain)]
+    gains, clusters = np.array([f.gain for f in seen]), np.array([f.cluster for f in seen], np.int64)
     return Effect(
         cure,
-        seams_of([frame.jumps for frame in frames], [frame.draw for frame in frames]),
+        seams_of([frame.jumps for frame in frames], [frame.cluster for frame in frames]),
         GridShift.of([frame.changes for frame in frames]),
-        *mean_and_doubt(np.array([frame.gain for frame in seen]), np.array([frame.draw for frame in seen], np.int64)),
+        *mean_and_standard_error(gains, clusters),
         Cost(*(float(np.mean([getattr(f.cost, name) for f in frames])) for name in ("networks", "loaded"))),
         flicker_of(motions) if motions else None,
     )

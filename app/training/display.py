@@ -1,14 +1,22 @@
 """Progress of a training: live lines where somebody watches, a line a minute in a log."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from app.progress import LINE_SECONDS
+
+
+class Show(Protocol):
+    """Shows how far a stage is."""
+
+    def __call__(self, done: int, text: str = "") -> None:
+        """Show how much is done, and a note."""
+        ...
 
 
 class Display:
@@ -26,8 +34,8 @@ class Display:
         self._progress = Progress(*columns, *times, console=console, disable=not console.is_terminal)
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Callable[[int, str], None]]:
-        """Yield a function that is to be told how much is done, and a note."""
+    def stage(self, name: str, total: int) -> Iterator[Show]:
+        """Yield a function that is to be told how much of `total` is done."""
         task = self._progress.add_task(name, total=total, note="")
         start = last = time.monotonic()
         note = ""

@@ -139,7 +139,7 @@ def evaluate(
     weights: WeightSet,
     data: Dataset,
     split: str = "held-out",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
     wide: Mapping[str, WeightSet] | None = None,
 ) -> Evaluation:
     """Score a set of networks on one split of a data set.
@@ -148,7 +148,7 @@ def evaluate(
         weights: the networks.
         data: the data set.
         split: one of `dataset.SPLITS`.
-        progress: called with (hashes done, hashes).
+        progress: called with the number of hashes done.
         wide: generalists to be judged as well, by name.
 
     Raises:
@@ -161,7 +161,7 @@ def evaluate(
         for tiles in _chunks(data.tiles(tile_hash, split)):
             sums.add(weights, tile_hash, tiles, wide or {})
         if progress:
-            progress(done, len(data.hashes))
+            progress(done)
     if not sums.tiles:
         raise InputError(f"The data set {data.path} has no {split} pixels to judge by.")
     result = sums.evaluation()

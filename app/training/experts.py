@@ -106,7 +106,7 @@ class Course(NamedTuple):
 
     Attributes:
         generalist: where all experts start.
-        train, judge: training and validation pixels.
+        train, validation: the pixels of these splits.
         options: how they are trained.
         teacher: whose picture of the pixels they learn; None: they learn the noisy targets.
         vary: whether the teacher is asked about inputs that no pixel had, too (`variation.varied`).
@@ -114,7 +114,7 @@ class Course(NamedTuple):
 
     generalist: Generalist
     train: Pixels
-    judge: Pixels
+    validation: Pixels
     options: ExpertOptions
     teacher: Teacher | None = None
     vary: bool = False
@@ -137,17 +137,17 @@ class Here:
             yield job.number, train_group(course, job)
 
 
-def group_hashes(train: Pixels, judge: Pixels, options: ExpertOptions) -> list[list[int]]:
+def group_hashes(train: Pixels, validation: Pixels, options: ExpertOptions) -> list[list[int]]:
     """The hashes with enough pixels to train and any to judge, in groups of `options.group`."""
-    hashes = [h for h in train.with_enough(options.min_pixels, options.min_people) if judge.count(h) > 0]
+    hashes = [h for h in train.with_enough(options.min_pixels, options.min_people) if validation.count(h) > 0]
     # Hashes with equally many validation pixels together need the least padding.
-    hashes.sort(key=lambda h: (judge.count(h), h))
+    hashes.sort(key=lambda h: (validation.count(h), h))
     return [hashes[i : i + options.group] for i in range(0, len(hashes), options.group)]
 
 
 def train_group(course: Course, job: Job) -> GroupResult:
     """Fine-tune one group of experts."""
-    generalist, train, judge, options, teacher, vary = course
+    generalist, train, validation, options, teacher, vary = course
     group, generator = job.hashes, torch.Generator().manual_seed(job.seed)
     trains = options.trains or (LAST_LAYER if teacher is None else EVERYTHING)
     rate = options.rate or (RATE if teacher is None else TAUGHT_RATE)
@@ -155,7 +155,7 @@ def train_group(course: Course, job: Job) -> GroupResult:
     trained = [tensor for tensor in experts.parameters() if tensor.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=rate, fused=True)
     sampler = Sampler(train, group, options, generator)
-    jury = Jury(experts, judge, group, options.judge_pixels, generator)
+    jury = Jury(experts, validation, group, options.judge_pixels, generator)
     best, kept = 0.0, experts.snapshot()
     curve = [(0.0, decibel(jury.clean(experts)))]
     interval = max(1, options.steps // options.checks)
@@ -294,16 +294,18 @@ class Jury:
         count: (group,) how many pixels judge.
     """
 
-    def __init__(self, start: Experts, judge: Pixels, group: list[int], most: int, generator: torch.Generator) -> None:
-        counts = [min(judge.count(h), most) for h in group]
+    def __init__(
+        self, start: Experts, validation: Pixels, group: list[int], most: int, generator: torch.Generator
+    ) -> None:
+        counts = [min(validation.count(h), most) for h in group]
         index = torch.zeros(len(group), max(counts), dtype=torch.int64)
         for row, (tile_hash, count) in enumerate(zip(group, counts, strict=True)):
-            all_of_it = torch.cat([torch.arange(*ends) for ends in judge.ranges(tile_hash)])
-            index[row, :count] = all_of_it[torch.randperm(len(all_of_it), generator=generator)[:count]]
+            own = validation.of_hash(tile_hash)
+            index[row, :count] = own[torch.randperm(len(own), generator=generator)[:count]]
         present = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
-        self._people = int(judge.person.max()) + 1
+        self._people = int(validation.person.max()) + 1
         with torch.no_grad():
-            self._judge = Judge(judge, index, lambda features, scale: start(features) * scale, present)
+            self._judge = Judge(validation, index, lambda features, scale: start(features) * scale, present)
         self._start = self._draw(start)
         self.count = self._judge.count
         self.start_error = self._judge.noisy(self._start)

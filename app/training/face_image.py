@@ -40,7 +40,7 @@ class FaceImage:
         target: (H, W, 3) float32 radiance, noisy, unbiased.
         variance: (H, W, 3) float32 of that noise.
         exposure_ev: stops at which the frame is shown.
-        draw: a number that frames share which stand or fall together, see `Dataset.draw_of`.
+        cluster: a number that frames share which stand or fall together, see `Dataset.cluster_of`.
         hashes: (tiles_y, tiles_x) uint32, as the renderer hashed the tiles of its own grid; 0 where there is none. It
             counts pixels that are not known here as well, such as those behind hair. None: computed from what is known.
     """
@@ -51,7 +51,7 @@ class FaceImage:
     target: F32
     variance: F32
     exposure_ev: float
-    draw: int = 0
+    cluster: int = 0
     hashes: npt.NDArray[np.uint32] | None = None
 
     @staticmethod
@@ -59,7 +59,7 @@ class FaceImage:
         tiles: npt.NDArray[np.void],
         size: tuple[int, int],
         exposure_ev: float,
-        draw: int = 0,
+        cluster: int = 0,
         hashes: npt.NDArray[np.integer] | None = None,
     ) -> "FaceImage":
         """Put one frame's tiles together.
@@ -68,7 +68,7 @@ class FaceImage:
             tiles: (n,) records of `TILE_DTYPE`, in any order; where there is none, there is no face.
             size: (width, height) of the frame.
             exposure_ev: stops.
-            draw: of the frame.
+            cluster: of the frame.
             hashes: (n,) of the tiles.
         """
         across, down = tile_grid(*size)
@@ -86,7 +86,7 @@ class FaceImage:
             stored.flat[index] = hashes
         features, scale, target, variance = map(image, ("features", "light_scale", "target", "variance"))
         face = image("mask").astype(bool)
-        return FaceImage(features, scale, face, target, variance, exposure_ev, draw, stored)  # type: ignore[arg-type]
+        return FaceImage(features, scale, face, target, variance, exposure_ev, cluster, stored)  # type: ignore[arg-type]
 
     @staticmethod
     def from_batch(tiles: TileBatch, size: tuple[int, int], exposure_ev: float) -> "FaceImage":
@@ -184,5 +184,5 @@ def face_images(data: Dataset, split: str = "held-out") -> Iterator[FaceImage]:
     hashes = np.repeat(data.hashes, list(map(len, parts)))
     for index in np.unique(tiles["frame"]):
         own, frame = tiles["frame"] == index, data.frames[int(index)]
-        number = data.draw_of(frame.index)
-        yield FaceImage.from_records(tiles[own], data.spec.size, frame.exposure_ev, number, hashes[own])
+        cluster = data.cluster_of(frame.index)
+        yield FaceImage.from_records(tiles[own], data.spec.size, frame.exposure_ev, cluster, hashes[own])

@@ -1,8 +1,8 @@
 """All figures that `bungyo evaluate` tells, as plain JSON values; docs/evaluate.md explains them.
 
-A doubt is one standard error, of people: frames that show the same person count as one draw. It tells how much other
+A doubt is one standard error, of people: frames that show the same person are one cluster. It tells how much other
 people, cameras and lights of the same kind would change the figure, noise included. Of one fixed face it tells what
-other cameras and lights would change. A single draw leaves no doubt to measure: None.
+other cameras and lights would change. A single cluster leaves no doubt to measure: None.
 """
 
 import math
@@ -19,11 +19,11 @@ from app.training.at_rest import AtRest
 from app.training.dataset import Dataset
 from app.training.evaluate import UV_CELLS, Evaluation
 from app.training.groups import Group, distance_groups, light_groups
-from app.training.metrics import mean_and_doubt, psnr
+from app.training.metrics import mean_and_standard_error, psnr
 from app.training.orbit import Flicker
 from app.training.quality import HAS_FLIP, Quality
 
-Draws = npt.NDArray[np.int64]  # by frame, see `Dataset.draw_of`
+Clusters = npt.NDArray[np.int64]  # by frame, see `Dataset.cluster_of`
 
 # Places of the face by masks of the avatars' skin (assets/avatar/skin/regions).
 REGIONS = {
@@ -44,7 +44,6 @@ def figures(
     data: Dataset,
     evaluation: Evaluation,
     *,
-    split: str = "held-out",
     wide: Mapping[str, WeightSet] | None = None,
     quality: Quality | None = None,
     flicker: Flicker | None = None,
@@ -54,16 +53,16 @@ def figures(
     """Put all figures together; what was not measured is None.
 
     Args:
-        weights, data, split, wide: what was judged, on what.
-        evaluation: of all pixels.
+        weights, data, wide: what was judged, on what.
+        evaluation: of all pixels of the held-out split.
         quality: of whole pictures.
         flicker: over orbits.
         rest: frames at rest.
         missing: by kind of figure ("whole pictures", "flicker", "at rest"), why it was not measured: one sentence.
     """
     networks = {"experts": weights, "generalist": weights, **(wide or {})}
-    draws = np.array([data.draw_of(frame.info.index) for frame in evaluation.frames])
-    models = {name: _model(name, networks.get(name), evaluation, quality, draws) for name in evaluation.clean}
+    clusters = np.array([data.cluster_of(frame.info.index) for frame in evaluation.frames])
+    models = {name: _model(name, networks.get(name), evaluation, quality, clusters) for name in evaluation.clean}
     own, noise = models["experts"], evaluation.scores["noise"]
     generalist_tiles = sum(count for tile_hash, count in evaluation.tiles.items() if not weights.table[tile_hash])
     owners = weights.metadata.get("reach", {})
@@ -75,7 +74,7 @@ def figures(
     reasons = dict(missing or {})
     if quality is not None and not HAS_FLIP:
         reasons["FLIP"] = "FLIP needs the package flip-evaluator, which is not installed."
-    if len(set(draws.tolist())) == 1:
+    if len(set(clusters.tolist())) == 1:
         one = "one person" if data.people else "one face under one set-up of lights"
         reasons["doubts"] = f"All frames show {one}, so nothing tells what others would change."
     seams = quality.seams if quality else None
@@ -113,15 +112,15 @@ def figures(
         "flop_per_pixel": flops(weights.layers),
         "not_measured": reasons,
         "data": {
-            "split": split,
+            "split": "held-out",
             "frames": len(evaluation.frames),
-            "people": len(set(draws.tolist())) if data.people else None,
+            "people": len(set(clusters.tolist())) if data.people else None,
             "size": list(data.spec.size),
             "samples": sorted({frame.info.spp for frame in evaluation.frames}),
         },
         "models": models,
-        "lights": _groups(light_groups(evaluation.frames, data.head_center), evaluation, draws),
-        "distances": _groups(distance_groups(evaluation.frames), evaluation, draws) if quality else None,
+        "lights": _groups(light_groups(evaluation.frames, data.head_center), evaluation, clusters),
+        "distances": _groups(distance_groups(evaluation.frames), evaluation, clusters) if quality else None,
         "regions": _regions(data, evaluation),
         "per_frame": [
             {
@@ -141,18 +140,18 @@ def figures(
 
 
 def _model(
-    name: str, network: WeightSet | None, evaluation: Evaluation, quality: Quality | None, draws: Draws
+    name: str, network: WeightSet | None, evaluation: Evaluation, quality: Quality | None, clusters: Clusters
 ) -> dict[str, Any]:
     truth, raw = evaluation.truth(name), evaluation.scores[name]
-    mean, doubt = mean_and_doubt(truth, draws)
-    gain, gain_doubt = mean_and_doubt(truth - evaluation.truth("experts"), draws)
+    mean, standard_error = mean_and_standard_error(truth, clusters)
+    gain, gain_standard_error = mean_and_standard_error(truth - evaluation.truth("experts"), clusters)
     low, high = evaluation.clean[name].range
     result = {
         "width": network.layers[1] if network and len(network.layers) > 2 else None,
         "flop_per_pixel": flops(network.layers) if network else 0,
         "parameters_per_network": parameter_count(network.layers) if network else 0,
         "psnr_mean": mean,
-        "psnr_mean_doubt": doubt,
+        "psnr_mean_doubt": standard_error,
         "psnr_worst": float(truth.min()),
         "psnr_worst_frame": evaluation.frames[int(truth.argmin())].info.index,
         "psnr_all_pixels": evaluation.clean[name].db,
@@ -160,7 +159,7 @@ def _model(
         "psnr_raw_mean": raw.mean,
         "psnr_raw_worst": raw.worst,
         "gain_over_experts_db": gain,
-        "gain_over_experts_doubt": gain_doubt,
+        "gain_over_experts_doubt": gain_standard_error,
     }
     for measure, worst in (("ssim", np.min), ("flip", np.max)):
         values = getattr(quality, measure).get(name) if quality else None
@@ -171,14 +170,14 @@ def _model(
 
 def _at_rest(rest: AtRest, data: Dataset) -> dict[str, Any]:
     frames = rest.frames
-    draws = np.array([data.draw_of(frame.info.index) for frame in frames])
+    clusters = np.array([data.cluster_of(frame.info.index) for frame in frames])
     decibels = np.array([frame.psnr for frame in frames])
-    mean, doubt = mean_and_doubt(decibels, draws)
+    mean, standard_error = mean_and_standard_error(decibels, clusters)
     result: dict[str, Any] = {
         "size": list(rest.size),
         "samples": rest.samples,
         "psnr_mean": mean,
-        "psnr_mean_doubt": doubt,
+        "psnr_mean_doubt": standard_error,
         "psnr_worst": float(decibels.min()),
         "psnr_worst_frame": frames[int(decibels.argmin())].info.index,
     }
@@ -193,23 +192,23 @@ def _at_rest(rest: AtRest, data: Dataset) -> dict[str, Any]:
     return result
 
 
-def _groups(groups: list[Group], evaluation: Evaluation, draws: Draws) -> list[dict[str, Any]]:
+def _groups(groups: list[Group], evaluation: Evaluation, clusters: Clusters) -> list[dict[str, Any]]:
     experts, generalist = evaluation.truth("experts"), evaluation.truth("generalist")
     rows = []
     for group in groups:
-        own = draws[group.frames]
-        mean, doubt = mean_and_doubt(experts[group.frames], own)
-        gain, gain_doubt = mean_and_doubt(experts[group.frames] - generalist[group.frames], own)
+        own = clusters[group.frames]
+        mean, standard_error = mean_and_standard_error(experts[group.frames], own)
+        gain, gain_standard_error = mean_and_standard_error(experts[group.frames] - generalist[group.frames], own)
         rows.append(
             {
                 "question": group.question,
                 "name": group.name,
                 "frames": len(group.frames),
                 "psnr_mean": mean,
-                "psnr_mean_doubt": doubt,
+                "psnr_mean_doubt": standard_error,
                 "psnr_worst": float(experts[group.frames].min()),
                 "gain_over_generalist_db": gain,
-                "gain_over_generalist_doubt": gain_doubt,
+                "gain_over_generalist_doubt": gain_standard_error,
             }
         )
     return rows

@@ -10,8 +10,6 @@ from app.training.dataset import DatasetWriter
 from app.training.frames import FrameSource, Made, Plan, blocks, make_frames
 from app.training.manifest import block_of
 
-Progress = Callable[[int, int, int], None]
-
 
 class Engine(Protocol):
     """Whoever makes frames: this process (`Here`), others (`workers.Workers`) or other machines (`ray_workers`)."""
@@ -47,7 +45,9 @@ class Here:
             yield from make_frames(self._source, plan, job)
 
 
-def generate(engine: Engine, out: str | Path, plan: Plan, frames: int, progress: Progress | None = None) -> int:
+def generate(
+    engine: Engine, out: str | Path, plan: Plan, frames: int, progress: Callable[[int], None] | None = None
+) -> int:
     """Bring a data set to `frames` frames; those it has already are kept, so an interrupted run goes on.
 
     The set does not depend on who made it, nor on interruptions: same frames, same tiles, bit by bit.
@@ -57,7 +57,8 @@ def generate(engine: Engine, out: str | Path, plan: Plan, frames: int, progress:
         out: the data set's folder.
         plan: what they show.
         frames: how many the set shall have in the end.
-        progress: called at the start and after every frame with (frames done, frames wanted, tiles of this frame).
+        progress: called at the start and after every frame with the number of frames done, those that the set had
+            included.
 
     Returns:
         How many frames were added.
@@ -75,7 +76,7 @@ def generate(engine: Engine, out: str | Path, plan: Plan, frames: int, progress:
         missing = {block_of(job[0]): len(job) for job in jobs}
         added, wanted = 0, sum(missing.values())
         if progress:
-            progress(frames - wanted, frames, 0)
+            progress(frames - wanted)
         pending: dict[int, list[Made]] = {}
         try:
             with closing(engine.make(plan, jobs)) as finished:
@@ -87,7 +88,7 @@ def generate(engine: Engine, out: str | Path, plan: Plan, frames: int, progress:
                         _write(writer, pending[block])
                         del pending[block]
                     if progress:
-                        progress(frames - wanted + added, frames, len(made.tiles))
+                        progress(frames - wanted + added)
         except BaseException:
             # Whatever went wrong, finished frames are worth keeping; the first trouble is the one to report.
             for block_frames in pending.values():

@@ -106,7 +106,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Errors of one set of networks, person by person, so that its doubt can be had by leaving people out.
+    """Errors of one set of networks, person by person, so that their standard error can be had by leaving people out.
 
     Attributes:
         errors: by model, "generalist" and "experts": (people,) summed squared display errors against the truth,
@@ -122,7 +122,7 @@ class Judgement:
         return psnr(float(self.errors[model].sum() / self.pixels.sum()))
 
 
-def judge(weights: WeightSet, pixels: Pixels, reference: WeightSet, most: int, seed: int = 0) -> Judgement:
+def judge_networks(weights: WeightSet, pixels: Pixels, reference: WeightSet, most: int, seed: int = 0) -> Judgement:
     """Judge a set of networks, as it runs, on a split that nothing learns from.
 
     Args:
@@ -136,19 +136,33 @@ def judge(weights: WeightSet, pixels: Pixels, reference: WeightSet, most: int, s
     errors = {model: np.zeros(people) for model in ("generalist", "experts")}
     counts = np.zeros(people)
     for tile_hash in pixels.hashes:
-        index = torch.cat([torch.arange(*ends) for ends in pixels.ranges(tile_hash)])
-        chosen = np.random.default_rng([seed, tile_hash]).permutation(len(index))[:most]
-        jury = Judge(pixels, index[torch.from_numpy(chosen)][None], drawn_by(reference, 0))
-        drawn = {"generalist": drawn_by(weights, 0)(jury.features, jury.scale)}
+        judge = judge_of_hash(pixels, tile_hash, reference, most, seed)
+        each = pixels.count(tile_hash) / judge.scale.shape[1]  # how many pixels one stands for
+        drawn = {"generalist": drawn_by(weights, 0)(judge.features, judge.scale)}
         drawn["experts"] = drawn["generalist"]
         if weights.table[tile_hash]:
-            drawn["experts"] = drawn_by(weights, tile_hash)(jury.features, jury.scale)
+            drawn["experts"] = drawn_by(weights, tile_hash)(judge.features, judge.scale)
         for model, radiance in drawn.items():
-            sums, found = jury.by_person(radiance, people)
-            errors[model] += sums[0].numpy() * (len(index) / len(chosen))
-        counts += found[0].numpy() * (len(index) / len(chosen))
+            sums, found = judge.by_person(radiance, people)
+            errors[model] += sums[0].numpy() * each
+        counts += found[0].numpy() * each
     present = counts > 0
     return Judgement({model: error[present] for model, error in errors.items()}, counts[present])
+
+
+def judge_of_hash(pixels: Pixels, tile_hash: int, reference: WeightSet, most: int, seed: int) -> Judge:
+    """A judge on random pixels of a hash, in one row; errors are weighed at what the reference's generalist draws.
+
+    Args:
+        pixels: a split that nothing learns from.
+        tile_hash: one of its hashes.
+        reference: the networks.
+        most: so many pixels are looked at, or all there are.
+        seed: decides which.
+    """
+    index = pixels.of_hash(tile_hash)
+    chosen = np.random.default_rng([seed, tile_hash]).permutation(len(index))[:most]
+    return Judge(pixels, index[torch.from_numpy(chosen)][None], drawn_by(reference, 0))
 
 
 def drawn_by(weights: WeightSet, tile_hash: int) -> Draw:

@@ -53,17 +53,16 @@ class Gain:
     Attributes:
         people: how many there were before and after.
         db: the gain.
-        doubt: two standard errors of it: what other validation people would change (jackknife); NaN if there is but
-            one.
+        standard_error: of it: what other validation people would change (jackknife); NaN if there is but one.
     """
 
     people: tuple[int, int]
     db: float
-    doubt: float
+    standard_error: float
 
     def __str__(self) -> str:
-        known = np.isfinite(self.doubt)
-        return f"{self.db:+.2f} dB" + (f" (give or take {self.doubt:.2f})" if known else "")
+        known = np.isfinite(self.standard_error)
+        return f"{self.db:+.2f} dB" + (f" (give or take {2.0 * self.standard_error:.2f})" if known else "")
 
 
 def sizes(people: int) -> list[int]:
@@ -81,11 +80,11 @@ def last_gain(points: Sequence[Point], model: str) -> Gain:
 
     errors = [point.judged.errors[model] for point in (before, after)]
     whole = gain([float(error.sum()) for error in errors], float(pixels.sum()))
-    n, doubt = len(pixels), float("nan")
+    n, standard_error = len(pixels), float("nan")
     if n > 1:
         left = [gain([float(e.sum() - e[i]) for e in errors], float(pixels.sum() - pixels[i])) for i in range(n)]
-        doubt = 2.0 * float(np.sqrt((n - 1) / n * np.square(np.array(left) - np.mean(left)).sum()))
-    return Gain((before.people, after.people), whole, doubt)
+        standard_error = float(np.sqrt((n - 1) / n * np.square(np.array(left) - np.mean(left)).sum()))
+    return Gain((before.people, after.people), whole, standard_error)
 
 
 def outlook(points: Sequence[Point], unit: str = "people") -> str:
@@ -112,7 +111,8 @@ def write_learning_curve(folder: Path, points: Sequence[Point], unit: str = "peo
         gains = {model: last_gain(points, model) for model in MODELS}
         found["last_gain_db"] = {model: round(gain.db, 3) for model, gain in gains.items()}
         found["doubt_db"] = {
-            model: round(gain.doubt, 3) if np.isfinite(gain.doubt) else None for model, gain in gains.items()
+            model: round(2.0 * gain.standard_error, 3) if np.isfinite(gain.standard_error) else None
+            for model, gain in gains.items()
         }
     values, picture = (folder / name for name in FILES)
     with beside(values) as temporary:

@@ -10,24 +10,23 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
 from app.training.experts import ALIKE
-from app.training.judge import Judge, drawn_by
+from app.training.judge import drawn_by, judge_of_hash
 from app.training.pixels import Pixels
 from app.training.reach import surely_too_far
 
 JUDGE_PIXELS = 4096  # validation pixels of a hash that are looked at
 
 
-def lend(weights: WeightSet, judge: Pixels, seed: int = 0) -> WeightSet:
+def lend(weights: WeightSet, validation: Pixels, seed: int = 0) -> WeightSet:
     """The same networks, drawing for more hashes.
 
     Args:
         weights: the networks; a hash that the table sends to an expert has it for its own.
-        judge: validation pixels.
+        validation: that split's pixels.
         seed: decides which pixels of a hash are looked at.
 
     Returns:
@@ -40,7 +39,8 @@ def lend(weights: WeightSet, judge: Pixels, seed: int = 0) -> WeightSet:
     lender = most_alike(owners)
     borrows = (table == 0) & (lender > 0)
     table[borrows] = table[lender[borrows]]
-    refused = _refused(replace(weights, table=table), [h for h in judge.hashes if borrows[h]], judge, seed)
+    seen = [h for h in validation.hashes if borrows[h]]
+    refused = _refused(replace(weights, table=table), seen, validation, seed)
     table[refused] = 0
     lent = {"hashes": int(borrows.sum()) - len(refused), "refused": [f"0x{h:04x}" for h in refused]}
     return replace(weights, table=table, metadata={**weights.metadata, "lent": lent})
@@ -63,9 +63,7 @@ def _refused(weights: WeightSet, hashes: list[int], pixels: Pixels, seed: int) -
     people = int(pixels.person.max()) + 1 if len(pixels) else 0
     toward, length = (np.zeros((len(hashes), people)) for _ in range(2))
     for row, tile_hash in enumerate(hashes):
-        index = torch.cat([torch.arange(*ends) for ends in pixels.ranges(tile_hash)])
-        chosen = np.random.default_rng([seed, tile_hash]).permutation(len(index))[:JUDGE_PIXELS]
-        jury = Judge(pixels, index[torch.from_numpy(chosen)][None], drawn_by(weights, 0))
-        start, end = (drawn_by(weights, h)(jury.features, jury.scale) for h in (0, tile_hash))
-        toward[row], length[row] = (sums[0].numpy() for sums in jury.evidence(start, end, people))
+        judge = judge_of_hash(pixels, tile_hash, weights, JUDGE_PIXELS, seed)
+        start, end = (drawn_by(weights, h)(judge.features, judge.scale) for h in (0, tile_hash))
+        toward[row], length[row] = (sums[0].numpy() for sums in judge.evidence(start, end, people))
     return [hashes[row] for row in np.flatnonzero(surely_too_far(toward, length))]

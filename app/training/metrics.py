@@ -57,23 +57,23 @@ def auto_exposure(radiance: F32, irradiance: float = 0.0) -> float:
     return float(np.log2(KEY_LUMINANCE / mean)) if mean > 1e-12 else 0.0
 
 
-def psnr(mean_squared_error: float, doubt: float = 0.0) -> float:
+def psnr(mean_squared_error: float, standard_error: float = 0.0) -> float:
     """Decibels of a mean squared error of display values in 0..1; 99 dB where there is none.
 
-    An error below `doubt`, its standard error, counts as that: noise lets it be told from 0 no better.
+    An error below its `standard_error` counts as that: noise lets it be told from 0 no better.
     """
-    return float(-10.0 * np.log10(max(mean_squared_error, doubt, 10.0**-9.9)))
+    return float(-10.0 * np.log10(max(mean_squared_error, standard_error, 10.0**-9.9)))
 
 
-def mean_and_doubt(values: F64, draws: npt.NDArray[np.integer]) -> tuple[float, float]:
-    """The mean of (n,) values and its standard error, where values of one draw (n,) stand or fall together.
+def mean_and_standard_error(values: F64, clusters: npt.NDArray[np.integer]) -> tuple[float, float]:
+    """The mean of (n,) values and its standard error, where values of one cluster (n,) stand or fall together.
 
-    Where all draws have equally many values it is the standard error of the draws' own means; else the cluster-robust
-    one of Liang & Zeger 1986, "Longitudinal data analysis using generalized linear models". NaN for a single draw, as
-    nothing tells what another one would change.
+    Where all clusters have equally many values it is the standard error of the clusters' own means; else the
+    cluster-robust one of Liang & Zeger 1986, "Longitudinal data analysis using generalized linear models". NaN for a
+    single cluster, as nothing tells what another one would change.
     """
     mean = float(values.mean()) if len(values) else float("nan")
-    sums = np.bincount(np.unique(draws, return_inverse=True)[1], values - mean)
+    sums = np.bincount(np.unique(clusters, return_inverse=True)[1], values - mean)
     count = len(sums)
     if count < 2:
         return mean, float("nan")
@@ -293,8 +293,8 @@ class Pooled:
         if self._count < 2:
             return float("nan"), float("nan")
         mean = self._sum / self._count
-        deviation = np.sqrt(max(self._squares / self._count - mean * mean, 0.0) / self._count)
-        return psnr(mean + 2.0 * deviation), psnr(mean - 2.0 * deviation)
+        standard_error = np.sqrt(max(self._squares / self._count - mean * mean, 0.0) / self._count)
+        return psnr(mean + 2.0 * standard_error), psnr(mean - 2.0 * standard_error)
 
     def __str__(self) -> str:
         low, high = self.range

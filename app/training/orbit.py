@@ -58,7 +58,7 @@ _REACH = 4  # pixels around a pixel in which its point is looked for in the next
 _FURTHEST = 0.75  # pixels from the nearest pixel to the point itself; more means that the surface ends between them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # its fields are keys of `bungyo evaluate --json`
 class Flicker:
     """How much a picture changes along the surface over slow orbits; root mean squares in 1/255 of the display's range.
 
@@ -117,31 +117,28 @@ def flicker_ratio(weights: WeightSet, orbits: Sequence[Orbit]) -> Flicker:
     return flicker_of(rows)
 
 
-def default_orbits(
-    device: Device,
-    *,
-    size: tuple[int, int] = SIZE,
-    spp: int = SPP,
-    progress: Callable[[], None] | None = None,
-) -> list[Orbit]:
+def default_orbits(device: Device, progress: Callable[[int], None] | None = None) -> list[Orbit]:
     """Orbits around the default head and around an avatar, in the default light, path traced (minutes on a CPU).
 
     Args:
         device: an open device with ray tracing.
-        size: (width, height) in pixels.
-        spp: samples a pixel of the targets.
-        progress: called after every frame, ORBITS * FRAMES times.
+        progress: called with the number of frames done, of ORBITS * FRAMES.
     """
     scene, avatars = default_scene(), Avatars()
     person = avatars.draw(AVATAR, AVATAR)
     orbits: list[Orbit] = []
+
+    def show(done: int) -> None:
+        if progress:
+            progress(len(orbits) * FRAMES + done)
+
     for head in (scene, avatars):  # ORBITS of them
         with GpuFrameSource(device, head) as source:
             if source.people is not None:
                 source.show(person)
-            camera = Camera().fit(source.bounds, size[0] / size[1])
+            camera = Camera().fit(source.bounds, SIZE[0] / SIZE[1])
             lights, environment = scene.lights.lights, scene.environment
-            orbits.append(record_orbit(source, camera, lights, environment, size=size, spp=spp, progress=progress))
+            orbits.append(record_orbit(source, camera, lights, environment, progress=show))
     return orbits
 
 
@@ -155,7 +152,7 @@ def record_orbit(
     step: float = STEP,
     size: tuple[int, int] = SIZE,
     spp: int = SPP,
-    progress: Callable[[], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Orbit:
     """Render a slow orbit, all frames exposed as the first one.
 
@@ -167,7 +164,7 @@ def record_orbit(
         step: turn from frame to frame, radians.
         size: (width, height) in pixels.
         spp: samples a pixel, an even number; each of a frame's two targets has half of them.
-        progress: called after every frame.
+        progress: called with the number of frames done.
     """
     made: list[OrbitFrame] = []
     exposure = None
@@ -193,7 +190,7 @@ def record_orbit(
         both = image.face & again.face  # a target that is not finite leaves its mask
         made.append(OrbitFrame(replace(image, face=both), again.target))
         if progress:
-            progress()
+            progress(len(made))
     return made
 
 
@@ -282,8 +279,9 @@ def _changes(shown: Sequence[Sequence[F32]], index: int, others: Sequence[tuple[
 def flicker_of(orbits: Sequence[Rows]) -> Flicker:
     """The flicker of `Motion.sums` of orbits, each around another head."""
     rows = np.array([pairs.sum(axis=0) for pairs in orbits])
-    value, deviation = _measures(rows.sum(axis=0)).tolist(), bootstrap(rows, range(len(rows)), _measures).tolist()
-    points, areas, seconds = list(zip(value, deviation, strict=True))[:3]
+    value = _measures(rows.sum(axis=0)).tolist()
+    standard_errors = bootstrap(rows, range(len(rows)), _measures).tolist()
+    points, areas, seconds = list(zip(value, standard_errors, strict=True))[:3]
     return Flicker(*points, *areas, *seconds, *value[3:])
 
 

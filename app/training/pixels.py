@@ -109,6 +109,10 @@ class Pixels:
             found.append((len(self.scale) + start, len(self.scale) + stop))
         return [(start, stop) for start, stop in found if start < stop]
 
+    def of_hash(self, tile_hash: int) -> Tensor:
+        """The indices (n,) int64 of the pixels of a hash that has any, mirrored ones last."""
+        return torch.cat([torch.arange(*ends) for ends in self.ranges(tile_hash)])
+
     def count(self, tile_hash: int) -> int:
         """How many pixels a hash has."""
         return sum(stop - start for start, stop in self.ranges(tile_hash))
@@ -235,7 +239,7 @@ def load_pixels(
     *,
     max_pixels: int = MAX_PIXELS,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Pixels:
     """Read one split.
 
@@ -244,7 +248,7 @@ def load_pixels(
         split: one of `dataset.SPLITS`.
         max_pixels: if there are more, every hash keeps the same random share of its own.
         seed: decides which.
-        progress: called with (hashes read, hashes).
+        progress: called with the number of hashes read.
 
     Raises:
         InputError: a tile file is damaged, or holds a half that is not finite.
@@ -295,7 +299,7 @@ def load_pixels(
         lighting = tiles["frame"].astype(np.int64) // CAMERAS
         known[tile_hash] = torch.from_numpy(np.stack([lighting, shown[tiles["frame"]]], axis=-1))
         if progress:
-            progress(done, len(data.hashes))
+            progress(done)
 
     arrays = (features, scale, target, variance, nearby, sibling, person)
     return Pixels.of([array[:end] for array in arrays], runs, share, known)

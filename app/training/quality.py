@@ -71,19 +71,17 @@ def judge_pictures(
     weights: WeightSet,
     data: Dataset,
     evaluation: Evaluation,
-    split: str = "held-out",
     *,
     wide: Mapping[str, WeightSet] | None = None,
     keep: Collection[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Quality:
-    """Judge whole frames.
+    """Judge whole frames of the held-out split.
 
     Args:
         weights: the networks.
         data: a set with all tiles of its frames: `bungyo dataset --held-out --tiles 1`.
-        evaluation: of the same weights on the same split.
-        split: one of `dataset.SPLITS`.
+        evaluation: of the same weights on that split.
         wide: generalists to be judged as well, by name.
         keep: numbers of the frames whose pictures are kept.
         progress: called with the number of frames done.
@@ -93,13 +91,13 @@ def judge_pictures(
     """
     ssims: dict[str, list[float]] = {}
     flips: dict[str, list[float]] = {}
-    borders, draws, pictures = [], [], {}
-    images = (image for image in face_images(data, split) if image.face.any())
+    borders, clusters, pictures = [], [], {}
+    images = (image for image in face_images(data) if image.face.any())
     judged = {frame.info.index for frame in evaluation.frames}
     for done, (index, image) in enumerate(zip(evaluation.shown, images, strict=True), start=1):
         neural = draw(weights, image)
         borders.append(Borders(weights, image).sums(neural))
-        draws.append(image.draw)
+        clusters.append(image.cluster)
         if index in judged:
             drawn = {"experts": neural, "generalist": _draw_whole(weights, image)}
             drawn |= {name: _draw_whole(other, image) for name, other in (wide or {}).items()}
@@ -117,7 +115,7 @@ def judge_pictures(
         if progress:
             progress(done)
     arrays = [{name: np.array(values) for name, values in measure.items()} for measure in (ssims, flips)]
-    return Quality(arrays[0], arrays[1], seams_of(borders, draws), pictures)
+    return Quality(arrays[0], arrays[1], seams_of(borders, clusters), pictures)
 
 
 def ssim(first: F32, second: F32, face: npt.NDArray[np.bool_]) -> float:
@@ -149,8 +147,8 @@ def flip(reference: F32, test: F32, face: npt.NDArray[np.bool_]) -> float:
 def with_noise(picture: F32, variance: F32, rng: np.random.Generator) -> F32:
     """Radiance (H, W, 3) with gamma distributed noise of this variance: skewed as that of a path tracer."""
     known = np.isfinite(variance) & (variance > 0.0) & (picture > 0.0)
-    mean, doubt = picture[known].astype(np.float64), variance[known].astype(np.float64)
-    shape = np.maximum(np.square(mean) / doubt, LEAST_SHAPE)
+    mean = picture[known].astype(np.float64)
+    shape = np.maximum(np.square(mean) / variance[known].astype(np.float64), LEAST_SHAPE)
     noisy = picture.copy()
     noisy[known] = rng.gamma(shape) * (mean / shape)
     return noisy

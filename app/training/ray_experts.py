@@ -51,7 +51,7 @@ class RayExperts:
         """
         if not jobs:
             return
-        ray, packed = self._ray, (_Packed.of(course.train), _Packed.of(course.judge))
+        ray, packed = self._ray, (_Packed.of(course.train), _Packed.of(course.validation))
         with self._connected(sum(part.bytes for part in packed)):
             gpus = ray.cluster_resources().get("GPU", 0)
             work = ray.remote(num_cpus=self._threads, num_gpus=1 if gpus else 0, max_retries=TRIES - 1)(_train)
@@ -110,7 +110,7 @@ def _train(
     generalist: Generalist,
     teacher: Teacher | None,
     train: _Packed,
-    judge: _Packed,
+    validation: _Packed,
     options: ExpertOptions,
     vary: bool,
     job: Job,
@@ -121,8 +121,8 @@ def _train(
         torch.set_num_threads(threads)
         given: list[Any] = import_ray().get_gpu_ids()
         device = torch.device("cuda" if given and torch.cuda.is_available() else "cpu")
-        pixels, judges = (part.unpacked().to(device) for part in (train, judge))
-        course = Course(generalist.to(device), pixels, judges, options, teacher and teacher.to(device), vary)
+        seen, unseen = (part.unpacked().to(device) for part in (train, validation))
+        course = Course(generalist.to(device), seen, unseen, options, teacher and teacher.to(device), vary)
         return train_group(course, job)
     except Exception as error:
         return Failure.of(error)

@@ -80,7 +80,7 @@ def write_report(
             pictures=pictures,
             amplified=f"{AMPLIFIED:g}",
             n=_number,
-            pm=_with_doubt,
+            pm=_with_error,
             share=lambda value: "–" if value is None else f"{value:.1%}",
             label=_label,
         )
@@ -134,8 +134,8 @@ def _number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _with_doubt(value: float | None, doubt: float | None) -> str:
-    return _number(value) if doubt is None or value is None else f"{value:.2f} ± {doubt:.2f}"
+def _with_error(value: float | None, standard_error: float | None) -> str:
+    return _number(value) if standard_error is None or value is None else f"{value:.2f} ± {standard_error:.2f}"
 
 
 def _colors(names: list[str]) -> dict[str, str]:
@@ -148,15 +148,17 @@ def _plot_models(path: Path, figures: Mapping[str, Any]) -> None:
     names, colors = list(models), _colors(list(models))
     figure, axis = plt.subplots(figsize=(1.6 + 1.5 * len(names), 3.6))
     means = [models[name]["psnr_mean"] for name in names]
-    doubts = [models[name]["psnr_mean_doubt"] or 0.0 for name in names]
-    axis.bar(range(len(names)), means, yerr=doubts, capsize=4, color=[colors[name] for name in names], width=0.65)
+    standard_errors = [models[name]["psnr_mean_doubt"] or 0.0 for name in names]
+    axis.bar(
+        range(len(names)), means, yerr=standard_errors, capsize=4, color=[colors[name] for name in names], width=0.65
+    )
     for place, name in enumerate(names):
-        axis.text(place, means[place] + doubts[place] + 0.15, f"{means[place]:.2f}", ha="center", va="bottom")
+        axis.text(place, means[place] + standard_errors[place] + 0.15, f"{means[place]:.2f}", ha="center", va="bottom")
         axis.plot([place - 0.25, place + 0.25], [models[name]["psnr_worst"]] * 2, color="black", linewidth=1.5)
     labels = [f"{_label(name, models[name])}\n{models[name]['flop_per_pixel']:,} flop" for name in names]
     axis.set_xticks(range(len(names)), labels, fontsize=8)
     low = min(model["psnr_worst"] for model in models.values())
-    axis.set_ylim(low - 1.0, max(means) + max(doubts) + 1.5)
+    axis.set_ylim(low - 1.0, max(means) + max(standard_errors) + 1.5)
     axis.set(ylabel="dB against the truth", title="Mean over frames, ± one standard error; line: worst frame")
     _save(figure, path)
 
@@ -186,15 +188,15 @@ def _plot_groups(path: Path, figures: Mapping[str, Any]) -> None:
     figure, axis = plt.subplots(figsize=(11.0, 0.8 + 0.3 * len(groups)))
     place = -np.arange(len(groups))
     means = [group["psnr_mean"] for group in groups]
-    doubts = [group["psnr_mean_doubt"] or 0.0 for group in groups]
+    standard_errors = [group["psnr_mean_doubt"] or 0.0 for group in groups]
     questions = list(dict.fromkeys(group["question"] for group in groups))
     shades = [plt.get_cmap("tab10")(questions.index(group["question"])) for group in groups]
-    axis.barh(place, means, xerr=doubts, capsize=3, color=shades, alpha=0.75, height=0.7)
+    axis.barh(place, means, xerr=standard_errors, capsize=3, color=shades, alpha=0.75, height=0.7)
     axis.plot([group["psnr_worst"] for group in groups], place, "|", color="black", markersize=10)
     labels = [f"{group['question']}: {group['name']} ({group['frames']})" for group in groups]
     axis.set_yticks(place, labels, fontsize=8)
     low = min(group["psnr_worst"] for group in groups)
-    axis.set_xlim(low - 1.0, max(np.add(means, doubts)) + 0.5)
+    axis.set_xlim(low - 1.0, max(np.add(means, standard_errors)) + 0.5)
     axis.set(xlabel="dB against the truth: mean, ± one standard error; line: worst frame; in brackets: frames")
     axis.grid(axis="x", alpha=0.3)
     _save(figure, path)

@@ -92,7 +92,7 @@ class ScreenBlurred(Dataset):
     Args:
         path: the folder of a data set of random people.
         people: who made them.
-        progress: called with the blocks blurred.
+        progress: called with the number of blocks blurred.
 
     Attributes:
         pixel_metres: by frame the median height of its face pixels on the skin, metres.

@@ -53,7 +53,7 @@ def _row(effect: Effect) -> tuple[str, ...]:
         *(_figure(*one) for one in _seams(effect)),
         _doubtful(effect.seams.step, effect.seams.step_deviation),
         f"{effect.shift.mean:.2f} / {effect.shift.p95:.2f}",
-        _doubtful(effect.gain, effect.deviation),
+        _doubtful(effect.gain, effect.standard_error),
         *([_figure(*one) for one in _flicker(effect)] or ("–", "–")),
         f"{effect.cost.networks:.2f}",
         f"{effect.cost.loaded:.2f}",
@@ -87,7 +87,7 @@ def verdict(effects: Sequence[Effect]) -> str:
         frames = f", after {effect.cure.grids} frames" if effect.cure.grids > 1 else ""
         lines.append(
             f"- **{effect.cure.name}**: {effect.cost.networks:.2f} networks a pixel{frames},"
-            f" {_doubtful(effect.gain, effect.deviation)} dB over the generalist"
+            f" {_doubtful(effect.gain, effect.standard_error)} dB over the generalist"
         )
     if any(math.isnan(ratio) for effect in effects for ratio, _ in _flicker(effect)):
         lines += ["", "Where the table has no flicker, the reference's noise hides its change: it is not judged."]
@@ -103,7 +103,9 @@ def _meets(effect: Effect) -> bool:
 
 def _close(effect: Effect) -> bool:
     """Whether the figure lies within two standard errors of a ratio."""
-    return any(abs(ratio - FIGURE) <= 2.0 * deviation for ratio, deviation in _seams(effect) + _flicker(effect))
+    return any(
+        abs(ratio - FIGURE) <= 2.0 * standard_error for ratio, standard_error in _seams(effect) + _flicker(effect)
+    )
 
 
 def _beats(one: Effect, other: Effect) -> bool:
@@ -211,16 +213,17 @@ def _orbits(effect: Effect) -> str:
   their ratio is {_doubtful(flicker.second_ratio, flicker.second_deviation)}."""
 
 
-def _doubtful(value: float, deviation: float) -> str:
+def _doubtful(value: float, standard_error: float) -> str:
     """A value and two standard errors, or what is known of them."""
     if math.isnan(value):
         return "–"
-    return f"{value:.2f}" + ("" if math.isnan(deviation) else f" ± {2.0 * deviation:.2f}")
+    return f"{value:.2f}" + ("" if math.isnan(standard_error) else f" ± {2.0 * standard_error:.2f}")
 
 
-def _figure(ratio: float, deviation: float) -> str:
+def _figure(ratio: float, standard_error: float) -> str:
     """A ratio, bold if it meets its figure."""
-    return f"**{_doubtful(ratio, deviation)}**" if ratio <= FIGURE else _doubtful(ratio, deviation)
+    told = _doubtful(ratio, standard_error)
+    return f"**{told}**" if ratio <= FIGURE else told
 
 
 def crops(weights: WeightSet, images: Sequence[FaceImage]) -> npt.NDArray[np.uint8]:

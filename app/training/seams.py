@@ -30,8 +30,8 @@ The step is what the change of network adds to the jumps of the *correction*, th
 root of the mean square across borders less that inside tiles. It needs no reference and has no noise.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,10 +43,9 @@ from app.network.schema import TILE
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
 from app.training.dataset import Dataset
-from app.training.face_image import F32, Bools, FaceImage, Shift, draw, face_images, pairs, spread
+from app.training.face_image import F32, Bools, FaceImage, pairs, spread
 from app.training.metrics import noise_error
 
-HALF_TILE: Shift = (TILE // 2, TILE // 2)
 QUIET = 0.05  # the noise's deviation around a pixel, of the display's range; more is a noisy place
 AROUND, NEAR = 7, 3  # pixels along the squares whose difference is asked: all around a pixel but its neighbours
 LINE = TILE // 2  # pixels that a line needs
@@ -54,14 +53,13 @@ BOOTSTRAPS = 1000
 LEVELS = 255.0  # steps of an 8-bit display
 
 Rows = npt.NDArray[np.float64]  # sums of one frame each, to be added up in any selection
-Draw = Callable[[FaceImage, Shift], F32]  # a way to draw: the picture (H, W, 3) with the tile grid at a shift
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # its fields are keys of `bungyo evaluate --json`
 class SeamRatio:
     """How much more a picture jumps where the network changes than inside tiles.
 
-    Standard errors are by bootstrap over people (see `Dataset.draw_of`); NaN for one. Frames without a quiet pair
+    Standard errors are by bootstrap over people (see `Dataset.cluster_of`); NaN for one. Frames without a quiet pair
     across a border are left out.
 
     Attributes:
@@ -104,34 +102,6 @@ class GridShift:
         if not len(change):
             return GridShift(float("nan"), float("nan"))
         return GridShift(float(change.mean(dtype=np.float64)), float(np.percentile(change, 95)))
-
-
-def seam_ratio(weights: WeightSet, data: Dataset, split: str = "held-out") -> SeamRatio:
-    """The seam ratio of networks on whole frames of a data set.
-
-    Args:
-        weights: the networks.
-        data: a set with all tiles of its frames: `bungyo dataset --held-out --tiles 1`.
-        split: one of `dataset.SPLITS`.
-
-    Raises:
-        InputError: the set has not all tiles, none of this split, or hashes at another scale.
-    """
-    check_scale(weights, data)
-    found = [(Borders(weights, image).sums(draw(weights, image)), image.draw) for image in face_images(data, split)]
-    return seams_of([sums for sums, _ in found], [number for _, number in found])
-
-
-def grid_shift(drawing: Draw, images: Iterable[FaceImage], shift: Shift = HALF_TILE) -> GridShift:
-    """How much the picture changes when the tile grid moves, with the same features.
-
-    Args:
-        drawing: draws the picture, e.g. `lambda image, shift: draw(weights, image, shift)`.
-        images: frames.
-        shift: by how much, pixels.
-    """
-    alike = (replace(image, hashes=None) for image in images)  # the renderer's hashes are known of one grid alone
-    return GridShift.of([shown_change(image, drawing(image, (0, 0)), drawing(image, shift)) for image in alike])
 
 
 def shown_change(image: FaceImage, first: F32, second: F32) -> F32:
@@ -244,13 +214,13 @@ class _Pairs:
         return total
 
 
-def seams_of(frames: Sequence[Rows], draws: Sequence[int]) -> SeamRatio:
-    """The seam ratio of frames' `Borders.sums`, and whose `FaceImage.draw` they are."""
+def seams_of(frames: Sequence[Rows], clusters: Sequence[int]) -> SeamRatio:
+    """The seam ratio of frames' `Borders.sums`, and whose `FaceImage.cluster` they are."""
     said = [place for place, sums in enumerate(frames) if sums[0, 1]]  # the others say nothing of borders
     rows = np.array([frames[place] for place in said]).reshape(-1, 2, 9)
     value = _measures(rows.sum(axis=0)).tolist()
-    deviation = bootstrap(rows, [draws[place] for place in said], _measures).tolist()
-    (ratio, line, picture, step), count = zip(value, deviation, strict=True), int(rows[:, 0, 0].sum())
+    standard_errors = bootstrap(rows, [clusters[place] for place in said], _measures).tolist()
+    (ratio, line, picture, step), count = zip(value, standard_errors, strict=True), int(rows[:, 0, 0].sum())
     return SeamRatio(*ratio, *line, *picture, *step, count)
 
 
@@ -273,18 +243,18 @@ def display_slope(radiance: F32, image: FaceImage) -> F32:
     return slope
 
 
-def bootstrap(rows: Rows, draws: Sequence[int], measure: Callable[[Rows], Rows]) -> Rows:
+def bootstrap(rows: Rows, clusters: Sequence[int], measure: Callable[[Rows], Rows]) -> Rows:
     """Standard errors of what is measured of the sum of rows, by drawing with replacement what is independent.
 
     Args:
         rows: (n, ...) sums.
-        draws: (n,), rows with equal numbers come together.
+        clusters: (n,), rows with equal numbers come together.
         measure: of their total (...), or of many totals (k, ...), any number of values (..., m).
 
     Returns:
-        (m,); NaN where there are less than two draws, or where some of them alone measure nothing.
+        (m,); NaN where there are less than two clusters, or where some of them alone measure nothing.
     """
-    numbers, which = np.unique(np.asarray(draws, np.int64), return_inverse=True)
+    numbers, which = np.unique(np.asarray(clusters, np.int64), return_inverse=True)
     count = len(numbers)
     if count < 2:
         return np.full_like(measure(rows.sum(axis=0)), np.nan)
@@ -292,9 +262,9 @@ def bootstrap(rows: Rows, draws: Sequence[int], measure: Callable[[Rows], Rows])
     np.add.at(sums, which, rows)
     drawn = np.random.default_rng(0).integers(count, size=(BOOTSTRAPS, count))
     with np.errstate(invalid="ignore"):
-        deviation: Rows = measure(sums[drawn].sum(axis=1)).std(axis=0)
-    deviation *= np.sqrt(count / (count - 1))  # few draws scatter less than what they were drawn from
-    return deviation
+        standard_errors: Rows = measure(sums[drawn].sum(axis=1)).std(axis=0)
+    standard_errors *= np.sqrt(count / (count - 1))  # few clusters scatter less than what they were drawn from
+    return standard_errors
 
 
 def _measures(sums: Rows) -> Rows:

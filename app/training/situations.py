@@ -23,7 +23,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import ArrayLike
 
-from app.scene.camera import Camera
+from app.scene.camera import FAR, NEAR, Camera
 from app.scene.checks import F32, F64, Vec3, triple
 from app.scene.environment import LUMINANCE, Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
@@ -180,7 +180,7 @@ def draw_camera(rng: Generator, bounds: F64, aspect: float, ranges: Ranges) -> C
     position = target + backwards * distance
     right = np.array([math.cos(yaw), 0.0, -math.sin(yaw)])
     up = np.cross(backwards, right) * math.cos(roll) + right * math.sin(roll)
-    return Camera(triple(position), triple(target), triple(up), fov, near=distance / 80.0, far=distance * 125.0)
+    return Camera(triple(position), triple(target), triple(up), fov, near=distance / NEAR, far=distance * FAR)
 
 
 def draw_lights(rng: Generator, center: F64, irradiance: float, ranges: Ranges) -> tuple[Light, ...]:
@@ -270,6 +270,7 @@ def lobe_map(ambient: ArrayLike, lobes: Sequence[dict[str, Any]]) -> F32:
     Smooth as low-order spherical harmonics are, but never negative.
     """
     rows, columns = 32, 64
+    # `environment.texel_directions` rounds otherwise, and would change the last bits of data sets.
     theta = (np.arange(rows) + 0.5) / rows * math.pi
     phi = ((np.arange(columns) + 0.5) / columns - 0.5) * 2.0 * math.pi
     sin, cos = np.sin(theta)[:, None], np.cos(theta)[:, None]

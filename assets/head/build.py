@@ -37,20 +37,6 @@ NECK_RINGS = 3
 """Rings of faces below MakeHuman's island of the head that belong to the neck."""
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The refined mesh: quads of every region, the positions' matrix, and UVs of the skin."""
-
-    quads: Ints  # (4 M, 4) refined
-    region: Ints  # (4 M,) SKIN.. below
-    positions: Floats  # metres
-    uvs: Floats  # NaN outside the skin
-    source_uvs: Floats  # MakeHuman's own UVs of the head island (for its masks)
-
-
-SKIN, INSIDE_MOUTH = 1, 2
-
-
 def grow(quads: Ints, start: Bools, allowed: Bools, rings: int, n: int) -> Bools:
     """Add `rings` rings of `allowed` faces that touch the selection."""
     chosen = start.copy()
@@ -59,6 +45,40 @@ def grow(quads: Ints, start: Bools, allowed: Bools, rings: int, n: int) -> Bools
         touched[quads[chosen]] = True
         chosen |= touched[quads].any(axis=1) & allowed
     return chosen
+
+
+def skin_faces(base: source.BaseMesh) -> Bools:
+    """Which quads (M,) of the group "body" are skin: the head's island, and a little of neck, mouth and sockets."""
+    body, region, n = base.groups["body"], base.islands, len(base.positions)
+    head = region == HEAD
+    skin = grow(body, head, region == BODY, NECK_RINGS, n)
+    skin |= grow(body, head, region == MOUTH, 2, n)
+    return skin | grow(body, head, np.isin(region, SOCKETS), 2, n)
+
+
+@dataclass(frozen=True)
+class RestingHead:
+    """The symmetric shape in metres, with the eyes' midpoint at (0, 0, 0.07)."""
+
+    positions: Floats  # (N, 3)
+    eye: Floats  # (3,) the left eyeball's centre
+    radius: float  # of the eyeballs
+    origin: Floats  # (3,) where (0, 0, 0) lies in MakeHuman's own frame
+
+    @staticmethod
+    def of(base: source.BaseMesh, data: Path) -> RestingHead:
+        """Blend the shape and find its eyes."""
+        symmetric = source.blend(base, data, SYMMETRIC)
+        left = symmetric[np.unique(base.groups["helper-l-eye"])]
+        low, high = left.min(axis=0), left.max(axis=0)
+        radius = (high[0] - low[0]) / 2 * 0.1
+        eye = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]]) * 0.1 + [0, 0, radius]
+        origin = np.array([0.0, eye[1], eye[2] - 0.07])
+        return RestingHead(symmetric * 0.1 - origin, eye - origin, radius, origin)
+
+    def likeness(self, base: source.BaseMesh, data: Path) -> Floats:
+        """The positions (N, 3) of the finished head, which is not symmetric, in the same frame."""
+        return source.blend(base, data, SYMMETRIC | ASYMMETRY) * 0.1 - self.origin
 
 
 def importance(p: Floats) -> Floats:
@@ -84,44 +104,31 @@ def main() -> None:
     data = source.find_data(options.package)
     base = source.read_base(data)
 
-    symmetric = source.blend(base, data, SYMMETRIC)
-    left = symmetric[np.unique(base.groups["helper-l-eye"])]
-    low, high = left.min(axis=0), left.max(axis=0)
-    radius = (high[0] - low[0]) / 2 * 0.1
-    eye = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]]) * 0.1 + [0, 0, radius]
-    origin = np.array([0.0, eye[1], eye[2] - 0.07])
-
-    def metres(decimetres: Floats) -> Floats:
-        return np.asarray(decimetres * 0.1 - origin)
-
-    eye = eye - origin
-    rest = metres(symmetric)
+    resting = RestingHead.of(base, data)
+    eye, radius = resting.eye, resting.radius
     body = base.groups["body"]
     region = base.islands
-    n = len(rest)
-    head = region == HEAD
-    skin_faces = grow(body, head, region == BODY, NECK_RINGS, n)
-    skin_faces |= grow(body, head, region == MOUTH, 2, n)
-    skin_faces |= grow(body, head, np.isin(region, SOCKETS), 2, n)
-    mouth_faces = (region == MOUTH) & ~skin_faces
+    n = len(base.positions)
+    head, on_skin = region == HEAD, skin_faces(base)
+    mouth_faces = (region == MOUTH) & ~on_skin
     behind = np.isin(region, (MOUTH, *SOCKETS))
-    neck = rim_loops(body[skin_faces])[0]
-    plane = rim_plane(rest, neck)
-    rest = trim_neck(rest, body[skin_faces], neck, plane)
+    neck = rim_loops(body[on_skin])[0]
+    plane = rim_plane(resting.positions, neck)
+    rest = trim_neck(resting.positions, body[on_skin], neck, plane)
 
-    uvs = uv.unwrap(rest, body[skin_faces], importance(rest), base.mirror)
+    uvs = uv.unwrap(rest, body[on_skin], importance(rest), base.mirror)
     print(f"{time.perf_counter() - clock:5.1f} s  unwrapped", file=sys.stderr)
 
-    morphed = trim_neck(metres(source.blend(base, data, SYMMETRIC | ASYMMETRY)), body[skin_faces], neck, plane)
-    kept = skin_faces | behind
+    morphed = trim_neck(resting.likeness(base, data), body[on_skin], neck, plane)
+    kept = on_skin | behind
     topology = Topology.of(body[kept], n)
     fine = topology.refine()
     positions = topology.smoothing() @ morphed
     rest_fine = topology.smoothing() @ rest
-    skin_kept = skin_faces[kept]
-    on_skin = topology.smoothing(skin_kept)
+    skin_kept = on_skin[kept]
+    skin_smoothing = topology.smoothing(skin_kept)
     known = np.nan_to_num(uvs)
-    fine_uvs = on_skin @ known
+    fine_uvs = skin_smoothing @ known
     fine_masks = topology.smoothing(head[kept]) @ base.island_uvs
     skin_fine = np.repeat(skin_kept, 4)
     mouth_fine = np.repeat(mouth_faces[kept], 4)

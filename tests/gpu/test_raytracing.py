@@ -1,7 +1,6 @@
 """Rays against numpy: closest hit, any hit, misses, masks, hit groups, updates."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from app.gpu import (
     Struct,
     Tlas,
 )
-from tests.conftest import SHADERS, Keep, Reach
+from tests.conftest import SHADERS, Keep, Reach, keeping
 
 SIZE = 24
 PUSH = Struct("Push", [("mask", "uint"), ("miss", "uint")])
@@ -203,12 +202,7 @@ def test_blas_rebuild_follows_the_vertices(gpu: Device, keep: Keep, pipeline: Ra
 def test_device_whose_memory_cannot_be_mapped(reach_memory: Callable[[Reach], None]) -> None:
     """As on a discrete GPU: vertices, shader binding table and results go through staging buffers."""
     reach_memory("discrete")
-    with Device.open(validation=True, shader_folders=[SHADERS]) as device, ExitStack() as stack:
-
-        def keep(thing: Any) -> Any:
-            stack.callback(thing.close)
-            return thing
-
+    with Device.open(validation=True, shader_folders=[SHADERS]) as device, keeping() as keep:
         tlas = keep(device.tlas([Instance(blas_of(device, keep, CORNERS), custom_index=5)]))
         made = keep(
             device.raytracing_pipeline("rays.rgen", ["sky.rmiss"], [HitGroup("seen.rchit")], BINDINGS, push=PUSH)

@@ -35,6 +35,12 @@ class Picture:
         return float(self.mean.mean(dtype=np.float64)), float(np.sqrt((sigma**2).sum()) / sigma.size)
 
 
+def difference(a: Picture, b: Picture) -> float:
+    """How far two pictures' overall means lie apart, in standard deviations."""
+    (mean_a, sigma_a), (mean_b, sigma_b) = a.of_whole, b.of_whole
+    return (mean_a - mean_b) / math.hypot(sigma_a, sigma_b)
+
+
 def trace(gpu: Device, scene: Scene, size: tuple[int, int], samples: int, *, seed: int = 0, **options: Any) -> Picture:
     """Path-traces a scene; `options` are the reference's."""
     with_buffers = SceneBuffers(gpu, scene)

@@ -23,7 +23,7 @@ from app.scene.environment import Environment
 from app.scene.lights import AreaLight, LightRig
 from app.scene.model import Material, Mesh, Part, Scene, Texture
 from app.scene.primitives import box, quad, uv_sphere
-from tests.conftest import Keep
+from tests.conftest import Keep, keeping
 
 F32 = NDArray[np.float32]
 SIZE = 64
@@ -47,12 +47,7 @@ def drawn(
     gpu: Device, scene: Scene, frames: int = 1, *, with_face: bool = False, jitter: tuple[float, float] = (0.0, 0.0)
 ) -> Iterator[tuple[F32, F32]]:
     """Mean of some frames' radiance (SIZE,SIZE,4), and the last one's depth (SIZE,SIZE); behind the face, if wanted."""
-    with ExitStack() as kept:
-
-        def keep(thing: Any) -> Any:
-            kept.callback(thing.close)
-            return thing
-
+    with keeping() as keep:
         buffers = keep(SceneBuffers(gpu, scene))
         cache = keep(LightCache(gpu, buffers, size=16, samples=32, samples_per_update=32))
         face = keep(FaceDepth(gpu, buffers, SIZE, SIZE)) if with_face else None
@@ -63,7 +58,7 @@ def drawn(
                 command.barrier()
             background.record(command)
             command.barrier()
-        kept.callback(command.close)
+        keep(command)
         total = np.zeros((SIZE, SIZE, 4), np.float32)
         for frame in range(frames):
             buffers.set_frame(scene.camera, SIZE, SIZE, jitter=jitter, sample_index=frame)

@@ -28,13 +28,6 @@ Cached = Callable[..., LightCache]
 
 
 @pytest.fixture
-def buffers(gpu: Device, face: Scene, keep: Keep) -> SceneBuffers:
-    scene: SceneBuffers = keep(SceneBuffers(gpu, face))
-    scene.set_frame(face.camera, 16, 16, jitter=(0.0, 0.0), sample_index=0)
-    return scene
-
-
-@pytest.fixture
 def cached(gpu: Device, buffers: SceneBuffers, keep: Keep) -> Cached:
     """Makes a light cache that has gathered nothing."""
 

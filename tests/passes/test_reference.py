@@ -17,15 +17,9 @@ from app.scene.model import Material, Part, Scene
 from app.scene.prefilter import row_solid_angles
 from app.scene.primitives import quad
 from tests.conftest import Keep
-from tests.passes.reference_scenes import Picture, ball, brighter, lamps, still_life, trace
+from tests.passes.reference_scenes import ball, brighter, difference, lamps, still_life, trace
 
 WHITE = (1.0, 1.0, 1.0)
-
-
-def _difference(a: Picture, b: Picture) -> float:
-    """How far two pictures' overall means lie apart, in standard deviations."""
-    (mean_a, sigma_a), (mean_b, sigma_b) = a.of_whole, b.of_whole
-    return (mean_a - mean_b) / math.hypot(sigma_a, sigma_b)
 
 
 class TestFurnace:
@@ -58,7 +52,7 @@ class TestLight:
         options = {"all": 128, "lights": 128, "surfaces": 512}
         pictures = {name: trace(gpu, scene, (48, 32), n, seed=1, sampling=name) for name, n in options.items()}
         for name in ("lights", "surfaces"):
-            assert abs(_difference(pictures["all"], pictures[name])) < 3.5, name
+            assert abs(difference(pictures["all"], pictures[name])) < 3.5, name
         # For the same number of samples, together they are about as good as the better one.
         noise = {name: float(pictures[name].variance.sum()) * n for name, n in options.items()}
         assert noise["all"] < 1.5 * min(noise["lights"], noise["surfaces"])

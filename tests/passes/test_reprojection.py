@@ -1,7 +1,7 @@
 """Temporal antialiasing against a numpy twin, and what it does for a renderer's pictures."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Part, Scene
 from app.scene.primitives import quad
 from app.scene.tonemap import tonemap
-from tests.conftest import SIZE
+from tests.conftest import SIZE, keeping
 
 F64 = NDArray[np.float64]
 GREY = 0.25  # of the backdrop
@@ -84,12 +84,7 @@ def passes(
     """Both passes, with a frame before them that another one preceded."""
     width, height = frame.size
     tiles = int(np.prod(tile_grid(width, height)))
-    with ExitStack() as kept:
-
-        def keep(thing: Any) -> Any:
-            kept.callback(thing.close)
-            return thing
-
+    with keeping() as keep:
         scene = keep(SceneBuffers(gpu, Scene((FACE,), LightRig(), sky, CAMERA)))
         nothing = keep(gpu.buffer(tiles * 16, name="nothing"))
         metres = np.where(frame.face, 1.0, np.inf).astype(np.float32)

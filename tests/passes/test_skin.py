@@ -16,17 +16,12 @@ from app.scene.lights import DirectionalLight, LightRig, PointLight
 from app.scene.medium import fresnel, medium_of
 from app.scene.model import Material, Part, Scene
 from app.scene.primitives import quad, uv_sphere
-from tests.passes.reference_scenes import Picture, ball, brighter, lamps, trace
+from tests.passes.reference_scenes import Picture, ball, brighter, difference, lamps, trace
 
 WHITE = (1.0, 1.0, 1.0)
 IOR = 1.4
 SIZE = (16, 16)
 SKIN = Material("skin", albedo=(0.7, 0.5, 0.4), roughness=0.5, ior=IOR, subsurface=1.0, mean_free_path=(30, 12, 6))
-
-
-def _difference(a: Picture, b: Picture) -> float:
-    (mean_a, sigma_a), (mean_b, sigma_b) = a.of_whole, b.of_whole
-    return (mean_a - mean_b) / math.hypot(sigma_a, sigma_b)
 
 
 def _whole_ball(material: Material) -> Scene:
@@ -86,13 +81,13 @@ class TestLight:
         samples = {"all": 64, "lights": 64, "exits": 128}
         pictures = {name: trace(gpu, scene, SIZE, n, seed=1, sampling=name) for name, n in samples.items()}
         for name in ("lights", "exits"):
-            assert abs(_difference(pictures["all"], pictures[name])) < 3.5, name
+            assert abs(difference(pictures["all"], pictures[name])) < 3.5, name
         # A small bright lamp is what probes are for.
         noise = {name: float(picture.variance.sum()) * samples[name] for name, picture in pictures.items()}
         assert noise["all"] < 0.5 * noise["exits"]
         lamps_with_size = replace(scene, lights=LightRig(lamps()))
         found, both = (trace(gpu, lamps_with_size, SIZE, 128, sampling=name) for name in ("surfaces", "all"))
-        assert abs(_difference(found, both)) < 3.5
+        assert abs(difference(found, both)) < 3.5
 
     def test_noise_falls_as_the_number_of_samples(self, gpu: Device) -> None:
         """The spread of independent pictures, not what one picture says of itself."""
@@ -127,7 +122,7 @@ class TestLight:
             for seed, some in enumerate((scene.lights.lights[:2], scene.lights.lights[2:]), start=1)
         )
         total = Picture(first.mean + second.mean, first.variance + second.variance)
-        assert abs(_difference(whole, total)) < 3.5
+        assert abs(difference(whole, total)) < 3.5
 
     def test_a_second_lobe_is_a_mixture(self, gpu: Device) -> None:
         """Where nothing comes out of the medium, what the boundary reflects is a mixture of two reflections."""
@@ -140,15 +135,15 @@ class TestLight:
         expected = Picture(
             0.7 * wide.mean + 0.3 * narrow.mean, (0.49 * wide.variance + 0.09 * narrow.variance).astype(np.float32)
         )
-        assert abs(_difference(mixed, expected)) < 3.5
-        assert abs(_difference(wide, narrow)) > 5.0
+        assert abs(difference(mixed, expected)) < 3.5
+        assert abs(difference(wide, narrow)) > 5.0
 
     def test_half_skin_is_a_mixture(self, gpu: Device) -> None:
         halves = [
             trace(gpu, _lit_ball(replace(SKIN, subsurface=s)), SIZE, 64, seed=k) for k, s in enumerate((0, 0.5, 1))
         ]
         mean = Picture(0.5 * (halves[0].mean + halves[2].mean), 0.25 * (halves[0].variance + halves[2].variance))
-        assert abs(_difference(halves[1], mean)) < 3.5
+        assert abs(difference(halves[1], mean)) < 3.5
 
 
 class TestClear:

@@ -3,24 +3,14 @@
 from contextlib import closing
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import CACHE_IMAGES, VERTEX_LIGHT
 from app.passes.scene_buffers import SceneBuffers
-from app.scene.model import Scene
-from tests.conftest import Keep
 
 SAMPLES = 12
-
-
-@pytest.fixture
-def buffers(gpu: Device, face: Scene, keep: Keep) -> SceneBuffers:
-    scene: SceneBuffers = keep(SceneBuffers(gpu, face))
-    scene.set_frame(face.camera, 16, 16, jitter=(0.0, 0.0), sample_index=0)
-    return scene
 
 
 def means_of(

@@ -11,7 +11,7 @@ import pytest
 import trimesh
 
 from app.errors import InputError
-from app.scene import meshes
+from app.scene import mesh_files
 from app.scene.meshes import load_mesh
 from tests.scene.glb_writer import POSITIONS, UVS, Glb, png
 from tests.scene.mesh_writers import write_obj, write_textured_ply
@@ -239,7 +239,7 @@ def test_ply_texture_is_missing(tmp_path: Path) -> None:
 
 
 def test_too_many_triangles_in_other_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meshes, "MAX_TRIANGLES", 1)
+    monkeypatch.setattr(mesh_files, "MAX_TRIANGLES", 1)
     refuse(write_obj(tmp_path / "q.obj"), "has 2 triangles; at most 1 can be drawn.")
 
 

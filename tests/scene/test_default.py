@@ -10,8 +10,8 @@ import pytest
 from app.errors import InputError
 from app.scene.assets import DEFAULT_HEAD, find_environment, find_lights
 from app.scene.default import default_scene
+from app.scene.gltf import load_glb_lights
 from app.scene.lights import AreaLight, PointLight
-from app.scene.meshes import load_glb_lights
 from tests.scene.foreign_head import write_foreign_head
 from tests.scene.glb_writer import POSITIONS, Glb
 

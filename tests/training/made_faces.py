@@ -18,7 +18,7 @@ GRAIN, RIPPLE = 0.004, 0.003  # radiance by which a grainy one deviates
 
 
 def flat_face(
-    target: F32 | None = None, variance: float = 0.0, offset: tuple[float, float] = (0.0, 0.0), draw: int = 0
+    target: F32 | None = None, variance: float = 0.0, offset: tuple[float, float] = (0.0, 0.0), cluster: int = 0
 ) -> FaceImage:
     """A square skin that looks at the camera, SIZE pixels a side; uv grows with x and y.
 
@@ -26,7 +26,7 @@ def flat_face(
         target: (SIZE, SIZE, 3); None: TONE everywhere.
         variance: of the target.
         offset: pixels by which the skin lies to the right and downwards.
-        draw: whose it is.
+        cluster: whose it is.
     """
     place = (np.arange(SIZE) + 0.5) / SIZE
     features = np.zeros((SIZE, SIZE, CHANNELS), np.float32)
@@ -43,7 +43,7 @@ def flat_face(
         np.full((*shape, 3), TONE, np.float32) if target is None else target,
         np.full((*shape, 3), variance, np.float32),
         0.0,
-        draw,
+        cluster,
     )
 
 
@@ -58,7 +58,7 @@ def grainy_face(seed: int, noise: float = 0.0) -> FaceImage:
     truth = TONE + (waves + waves[:, None])[..., None] + GRAIN * rng.choice([-1.0, 1.0], (SIZE, SIZE, 3))
     shape = (TONE / noise) ** 2 if noise else 1.0
     luck = noise * (rng.gamma(shape, 1.0, truth.shape) - shape) / np.sqrt(shape)
-    return flat_face((truth + luck).astype(np.float32), noise**2, draw=seed)
+    return flat_face((truth + luck).astype(np.float32), noise**2, cluster=seed)
 
 
 def constant_networks(offset: float, second: Callable[[int, int], bool]) -> WeightSet:

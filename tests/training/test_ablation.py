@@ -136,8 +136,8 @@ def test_doubt_is_what_other_frames_would_say() -> None:
     for seed in range(200):
         luck = np.random.default_rng(seed).normal(1.0, 0.4, (1, 2, 40))
         scores = scores_of(luck * np.array([1.0, 2.0])[None, :, None], list(range(40)))
-        hits.append(abs(scores.lost[0, 1] - 10.0 * np.log10(2.0)) < scores.doubt()[1])
-        assert scores.doubt(by_person=True)[1] == pytest.approx(scores.doubt()[1])
+        hits.append(abs(scores.lost[0, 1] - 10.0 * np.log10(2.0)) < 2.0 * scores.standard_error()[1])
+        assert scores.standard_error(by_person=True)[1] == pytest.approx(scores.standard_error()[1])
     assert 0.88 < np.mean(hits) < 0.995
 
 
@@ -145,17 +145,17 @@ def test_one_frame_with_all_of_the_error_makes_no_nonsense() -> None:
     """Noise is taken out of errors, so what is left without that frame may be below zero."""
     errors = np.random.default_rng(4).normal(0.0, 0.01, (1, 2, 40))
     errors[0, :, 7] += 1.0, 1.5
-    doubt = scores_of(errors, list(range(40))).doubt()[1]
-    assert 0.1 < doubt < 2.0
+    error = scores_of(errors, list(range(40))).standard_error()[1]
+    assert 0.1 < 2.0 * error < 2.0
 
 
 def test_people_may_doubt_more_than_frames() -> None:
     """Frames of a person that err alike are one observation."""
     luck = np.random.default_rng(3).normal(1.0, 0.3, (1, 2, 10)).repeat(8, axis=2)
     scores = scores_of(luck, [frame // 8 for frame in range(80)])
-    assert scores.doubt(by_person=True)[1] > 2.0 * scores.doubt()[1]
-    assert limit(scores)[1] == scores.doubt(by_person=True)[1]
-    assert np.isnan(scores_of(luck, [0] * 80).doubt(by_person=True)).all()
+    assert scores.standard_error(by_person=True)[1] > 2.0 * scores.standard_error()[1]
+    assert limit(scores)[1] == 2.0 * scores.standard_error(by_person=True)[1]
+    assert np.isnan(scores_of(luck, [0] * 80).standard_error(by_person=True)).all()
 
 
 def test_the_better_blur_is_chosen() -> None:

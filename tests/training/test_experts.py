@@ -140,16 +140,16 @@ def options(trains: str = LAST_LAYER, steps: int = 150) -> ExpertOptions:
     return ExpertOptions(trains, steps, 128, 5e-3, 4, 0.0, min_pixels=1, judge_pixels=4000, checks=3)
 
 
-def trained(net: Generalist, train: Pixels, judge: Pixels, given: ExpertOptions) -> list[GroupResult]:
+def trained(net: Generalist, train: Pixels, validation: Pixels, given: ExpertOptions) -> list[GroupResult]:
     jobs = [Job(0, sorted(train.runs), 0)]
-    return [result for _, result in Here().train(Course(net, train, judge, given), jobs)]
+    return [result for _, result in Here().train(Course(net, train, validation, given), jobs)]
 
 
 @pytest.mark.parametrize("trains", [LAST_LAYER, EVERYTHING])
 def test_experts_learn_what_their_hash_has_of_its_own(trains: str) -> None:
     given = options(trains)
-    net, train, judge = world(4000, 0.5)
-    groups = trained(net, train, judge, given)
+    net, train, validation = world(4000, 0.5)
+    groups = trained(net, train, validation, given)
     found = finish(net, groups, given)
     gains = [found.gains.get(tile_hash, 0.0) for tile_hash in sorted(train.runs)]
     assert gains[0] > 1.0 and gains[1] < 0.2 and gains[2] > 0.3 and gains[3] > 1.0
@@ -164,15 +164,15 @@ def test_experts_learn_what_their_hash_has_of_its_own(trains: str) -> None:
 def test_a_teacher_is_followed_whatever_the_targets() -> None:
     """It reflects twice the light: right for one hash, and too far by as much for another."""
     net, train, _ = world(200, 1.5)
-    judge, second = world(2000, 0.5)[2], world(1, 0.0)[0]
+    validation, second = world(2000, 0.5)[2], world(1, 0.0)[0]
     with torch.no_grad():
         second.linear[1].bias.mul_(3.0)
     given = options(EVERYTHING, 400)
     job = Job(0, [0x0404, 0x0808], 0)
     teacher = Teacher([net, second])  # the mean of 1 and 3
-    group = train_group(Course(net, train, judge, given, teacher), job)
+    group = train_group(Course(net, train, validation, given, teacher), job)
     train.target.zero_()
-    again = train_group(Course(net, train, judge, given, teacher), job)
+    again = train_group(Course(net, train, validation, given, teacher), job)
     assert all(torch.equal(one, other) for one, other in zip(group.tensors, again.tensors, strict=True))
     experts = Experts(net, 2)
     experts.restore(group.tensors)
@@ -198,7 +198,7 @@ def test_networks_of_hashes_that_are_alike_are_averaged() -> None:
 def test_noise_that_differs_from_place_to_place_darkens_nothing() -> None:
     """Where half the pixels are far noisier, the other half teaches, and skewed noise leaves no bias."""
     given = replace(options(), steps=400)
-    net, train, judge = world(4000, 0.0)
+    net, train, validation = world(4000, 0.0)
     rng = np.random.default_rng(5)
     loud = torch.from_numpy(rng.random(len(train)) < 0.5)
     variance = torch.where(loud, 4.0, 0.01)[:, None] * train.target.square()
@@ -206,7 +206,7 @@ def test_noise_that_differs_from_place_to_place_darkens_nothing() -> None:
     train.target.copy_(torch.from_numpy(rng.gamma(shape.numpy())) / shape * train.target)
     train.variance.copy_(variance)
     train.around.copy_(variance)
-    found = finish(net, trained(net, train, judge, given), given)
+    found = finish(net, trained(net, train, validation, given), given)
     assert found.gains[0x0101] > 5.0 and found.gains[0x0808] > 5.0
 
 

@@ -21,6 +21,7 @@ from app.training.manifest import BLOCK, block_of, split_of_number
 from app.training.records import camera_of, camera_record, light_records, lights_of
 from app.training.situations import Ranges, black_body, draw, lobe_map
 from tests.training.sphere_source import RADIUS, SpherePeople, SphereSource
+from tests.training.test_dataset import contents
 
 BOUNDS = np.array([[-RADIUS] * 3, [RADIUS] * 3])
 
@@ -31,11 +32,6 @@ WITH_PEOPLE = replace(PLAN, spp=1, size=(48, 48))
 
 def make(out: Path, frames: int = 12, source: SphereSource | None = None, plan: Plan = PLAN) -> int:
     return generate(Here(source or SphereSource()), out, plan, frames)
-
-
-def contents(path: Path) -> dict[int, bytes]:
-    data = Dataset(path)
-    return {h: data.tiles(h).tobytes() for h in data.hashes}
 
 
 def test_same_seed_same_data(tmp_path: Path) -> None:

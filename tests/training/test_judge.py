@@ -7,7 +7,7 @@ from app.network.layers import MIXED, parameter_count
 from app.network.schema import channels
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
-from app.training.judge import Judge, judge
+from app.training.judge import Judge, judge_networks
 from app.training.loss import display_slope
 from app.training.pixels import Pixels
 
@@ -43,25 +43,25 @@ def pictures(*values: float) -> torch.Tensor:
 
 def test_the_error_against_the_truth_is_found_below_the_noise() -> None:
     rows = torch.arange(COUNT).expand(3, -1)
-    jury = Judge(noisy_pixels(), rows, plain)
+    judge = Judge(noisy_pixels(), rows, plain)
     weight = float(display_slope(torch.full((3,), TRUTH))[0]) ** 2
     drawn = pictures(TRUTH, TRUTH * 0.9, TRUTH * 1.1)
     wanted = weight * np.array([0.0, 0.03**2, 0.03**2])
-    np.testing.assert_allclose(jury.clean(drawn), wanted, atol=0.02 * weight * 0.2**2)
-    np.testing.assert_allclose(jury.noisy(drawn) - jury.clean(drawn), weight * 0.2**2, rtol=1e-3)
-    sums, pixels = jury.by_person(drawn, 4)
+    np.testing.assert_allclose(judge.clean(drawn), wanted, atol=0.02 * weight * 0.2**2)
+    np.testing.assert_allclose(judge.noisy(drawn) - judge.clean(drawn), weight * 0.2**2, rtol=1e-3)
+    sums, pixels = judge.by_person(drawn, 4)
     assert torch.equal(pixels, torch.full((3, 4), COUNT / 4, dtype=torch.float64))
-    np.testing.assert_allclose(sums.sum(1) / pixels.sum(1), jury.clean(drawn), rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(sums.sum(1) / pixels.sum(1), judge.clean(drawn), rtol=1e-3, atol=1e-7)
 
 
 def test_pictures_are_told_apart_where_noise_hides_both() -> None:
     """A recorded variance that is too large makes both errors negative: the better picture is still the better one."""
     pixels = noisy_pixels()
     pixels.variance.mul_(1.2)
-    jury = Judge(pixels, torch.arange(COUNT)[None], plain)
+    judge = Judge(pixels, torch.arange(COUNT)[None], plain)
     near, far = pictures(1.02 * TRUTH), pictures(0.95 * TRUTH)
-    assert float(jury.clean(near)[0]) < 0.0 and float(jury.clean(far)[0]) < 0.0
-    assert jury.nearer(near, far) and not jury.nearer(far, near) and not jury.nearer(near, near)
+    assert float(judge.clean(near)[0]) < 0.0 and float(judge.clean(far)[0]) < 0.0
+    assert judge.nearer(near, far) and not judge.nearer(far, near) and not judge.nearer(near, near)
 
 
 def test_the_evidence_is_the_way_to_the_truth() -> None:
@@ -77,18 +77,18 @@ def test_padding_and_pixels_that_know_nothing_do_not_count() -> None:
     pixels.target[::2], pixels.variance[::2] = 1e6, torch.inf
     present = torch.ones(1, COUNT, dtype=torch.bool)
     present[:, COUNT // 2 :] = False
-    jury = Judge(pixels, torch.arange(COUNT)[None], plain, present)
-    assert jury.count.tolist() == [COUNT // 4]
-    assert abs(float(jury.clean(pictures(TRUTH))[0])) < 2e-3
+    judge = Judge(pixels, torch.arange(COUNT)[None], plain, present)
+    assert judge.count.tolist() == [COUNT // 4]
+    assert abs(float(judge.clean(pictures(TRUTH))[0])) < 2e-3
 
 
 def test_whether_a_pixel_judges_does_not_depend_on_its_own_noise() -> None:
     """Bright ones have recorded more noise: without them the truth would seem darker. A noisy place is left out."""
     pixels = noisy_pixels()
     pixels.variance[pixels.target.amax(dim=1) > TRUTH] = 100.0
-    jury = Judge(pixels, torch.arange(COUNT)[None], plain)
-    assert jury.count.tolist() == [COUNT]
-    toward, length = jury.evidence(pictures(TRUTH), pictures(TRUTH + 0.01), 4)
+    judge = Judge(pixels, torch.arange(COUNT)[None], plain)
+    assert judge.count.tolist() == [COUNT]
+    toward, length = judge.evidence(pictures(TRUTH), pictures(TRUTH + 0.01), 4)
     assert abs(float(toward.sum() / length.sum())) < 0.2  # of 1%; else it would say to go back by several times that
     pixels.around[::2] = 100.0
     assert Judge(pixels, torch.arange(COUNT)[None], plain).count.tolist() == [COUNT // 2]
@@ -102,10 +102,10 @@ def test_sets_of_networks_are_judged_person_by_person() -> None:
     table = np.zeros(HASHES, np.uint32)
     table[0x0101] = 1
     weights, pixels = WeightSet(layers, slots, table), noisy_pixels(deviation=0.05)
-    found = judge(weights, pixels, weights, most=COUNT // 4)
+    found = judge_networks(weights, pixels, weights, most=COUNT // 4)
     np.testing.assert_allclose(found.pixels, COUNT / 4, rtol=0.05)
     assert found.pixels.sum() == COUNT
     assert found.db("experts") > found.db("generalist") + 15.0
-    unknown = judge(WeightSet(layers, slots, np.zeros(HASHES, np.uint32)), pixels, weights, most=1000)
+    unknown = judge_networks(WeightSet(layers, slots, np.zeros(HASHES, np.uint32)), pixels, weights, most=1000)
     assert unknown.db("experts") == unknown.db("generalist")
     np.testing.assert_allclose(unknown.db("generalist"), found.db("generalist"), atol=0.2)  # weighed alike

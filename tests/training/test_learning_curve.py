@@ -26,7 +26,11 @@ def test_sizes_are_halvings() -> None:
 
 def test_the_gain_of_the_last_doubling() -> None:
     found = last_gain([point(25, 20.0), point(50, 30.0), point(100, 31.0)], "experts")
-    assert found.people == (50, 100) and found.db == pytest.approx(1.0) and found.doubt == pytest.approx(0.0, abs=1e-9)
+    assert (
+        found.people == (50, 100)
+        and found.db == pytest.approx(1.0)
+        and found.standard_error == pytest.approx(0.0, abs=1e-9)
+    )
 
 
 def test_the_doubt_is_what_other_judges_would_say() -> None:
@@ -34,9 +38,9 @@ def test_the_doubt_is_what_other_judges_would_say() -> None:
     hits = []
     for seed in range(200):
         gain = last_gain([point(50 + 1000 * seed, 30.0, 40, 0.5), point(100 + 1000 * seed, 31.0, 40, 0.5)], "experts")
-        hits.append(abs(gain.db - 1.0) < gain.doubt)
+        hits.append(abs(gain.db - 1.0) < 2.0 * gain.standard_error)
     assert 0.88 < np.mean(hits) < 0.995
-    assert np.isnan(last_gain([point(1, 20.0, 1), point(2, 21.0, 1)], "experts").doubt)
+    assert np.isnan(last_gain([point(1, 20.0, 1), point(2, 21.0, 1)], "experts").standard_error)
 
 
 def test_it_is_written_and_said(tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def test_the_most_alike_hash_lends() -> None:
 
 def test_people_refuse_what_is_wrong_for_them() -> None:
     networks_before = networks(OWNER, 0x8080)
-    judge = pixels(**{hex(ALIKE): SPECIAL, hex(UNLIKE_IT): GENERAL, hex(BEYOND): SPECIAL})
-    lent = lend(networks_before, judge)
+    validation = pixels(**{hex(ALIKE): SPECIAL, hex(UNLIKE_IT): GENERAL, hex(BEYOND): SPECIAL})
+    lent = lend(networks_before, validation)
     assert lent.table[OWNER] == lent.table[ALIKE] == lent.table[FAR] == 1  # nobody has seen the last
     assert lent.table[UNLIKE_IT] == lent.table[BEYOND] == lent.table[0] == 0
     assert lent.table[0xC080] == 2

@@ -12,7 +12,7 @@ from app.training.metrics import (
     FrameErrors,
     around,
     auto_exposure,
-    mean_and_doubt,
+    mean_and_standard_error,
     noise_error,
     plain_shading,
     psnr,
@@ -88,16 +88,17 @@ def test_frames_of_a_person_count_once() -> None:
     rng = np.random.default_rng(0)
     people = np.arange(12).repeat(8)
     found = [
-        mean_and_doubt(30.0 + 3.0 * rng.normal(size=12)[people] + rng.normal(size=96), people) for _ in range(2000)
+        mean_and_standard_error(30.0 + 3.0 * rng.normal(size=12)[people] + rng.normal(size=96), people)
+        for _ in range(2000)
     ]
-    means, doubts = np.array(found).T
-    assert np.sqrt(np.square(doubts).mean()) == pytest.approx(means.std(), rel=0.05)
+    means, standard_errors = np.array(found).T
+    assert np.sqrt(np.square(standard_errors).mean()) == pytest.approx(means.std(), rel=0.05)
     values, alone = rng.normal(size=(5, 4)), np.arange(5)
-    by_person = mean_and_doubt(values.mean(axis=1), alone)
-    assert mean_and_doubt(values.ravel(), alone.repeat(4)) == pytest.approx(by_person)
+    by_person = mean_and_standard_error(values.mean(axis=1), alone)
+    assert mean_and_standard_error(values.ravel(), alone.repeat(4)) == pytest.approx(by_person)
     assert by_person[1] == pytest.approx(values.mean(axis=1).std(ddof=1) / math.sqrt(5))
-    assert math.isnan(mean_and_doubt(values.ravel(), np.full(20, 7))[1])  # nobody else to ask
-    assert np.isnan(mean_and_doubt(values[:0, 0], alone[:0])).all()
+    assert math.isnan(mean_and_standard_error(values.ravel(), np.full(20, 7))[1])  # nobody else to ask
+    assert np.isnan(mean_and_standard_error(values[:0, 0], alone[:0])).all()
 
 
 def test_what_is_around_a_pixel() -> None:

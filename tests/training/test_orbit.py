@@ -34,7 +34,7 @@ WEIGHTS = checkered(0.0)
 
 def make(noise: float) -> Orbit:
     return record_orbit(
-        SphereSource(noise), Camera(), [LIGHT], None, size=(80, 80), spp=8, step=STEP, progress=lambda: None
+        SphereSource(noise), Camera(), [LIGHT], None, size=(80, 80), spp=8, step=STEP, progress=lambda done: None
     )
 
 

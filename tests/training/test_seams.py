@@ -17,11 +17,11 @@ from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight
 from app.scene.tonemap import tonemap
 from app.training.dataset import Dataset
-from app.training.face_image import FaceImage, draw, face_images
+from app.training.face_image import FaceImage, Shift, draw, face_images
 from app.training.frames import Plan, TileSelection
 from app.training.generate import Here, generate
 from app.training.manifest import TileBatch
-from app.training.seams import LEVELS, Borders, SeamRatio, grid_shift, seam_ratio, seams_of
+from app.training.seams import LEVELS, Borders, GridShift, SeamRatio, check_scale, seams_of, shown_change
 from tests.training.made_faces import GRAIN, RIPPLE, SIZE, TONE, checkered, flat_face, grainy_face
 from tests.training.sphere_source import SphereSource
 
@@ -30,7 +30,11 @@ OFFSET = 0.006
 
 def seams(weights: WeightSet, images: list[FaceImage]) -> SeamRatio:
     rows = [Borders(weights, image).sums(draw(weights, image)) for image in images]
-    return seams_of(rows, [image.draw for image in images])
+    return seams_of(rows, [image.cluster for image in images])
+
+
+def grid_shift(weights: WeightSet, image: FaceImage, shift: Shift = (TILE // 2, TILE // 2)) -> GridShift:
+    return GridShift.of([shown_change(image, draw(weights, image), draw(weights, image, shift))])
 
 
 def shown(radiance: float) -> float:
@@ -96,7 +100,7 @@ def test_frames_that_say_nothing_change_nothing() -> None:
 
 def test_frames_of_one_person_are_one_draw() -> None:
     weights, faces = checkered(OFFSET), [grainy_face(seed, 0.008) for seed in range(6)]
-    together = seams(weights, [replace(face, draw=9) for face in faces])
+    together = seams(weights, [replace(face, cluster=9) for face in faces])
     assert together.pairs > 0 and math.isnan(together.deviation) and math.isnan(together.step_deviation)
     apart = seams(weights, faces)
     again = seams(weights, [*faces, *faces, *faces])  # thrice the frames, but nobody new
@@ -105,16 +109,16 @@ def test_frames_of_one_person_are_one_draw() -> None:
 
 def test_moving_the_grid_shows_what_it_changes() -> None:
     weights, face = checkered(OFFSET), flat_face()
-    found = grid_shift(lambda image, shift: draw(weights, image, shift), [face])
+    found = grid_shift(weights, face)
     # By half a tile: all tiles show two bins and fall back to the generalist, but the quarters in the four corners.
     kept = 4 * (TILE // 2) ** 2 / SIZE**2
     steps = [LEVELS * abs(shown(TONE + sign * OFFSET) - shown(TONE)) for sign in (1.0, -1.0)]
     assert found.mean == pytest.approx(np.mean(steps) * (1.0 - kept), rel=1e-3)
     assert found.p95 == pytest.approx(max(steps), rel=1e-3)
-    still = grid_shift(lambda image, shift: draw(weights, image, shift), [face], shift=(0, 0))
+    still = grid_shift(weights, face, (0, 0))
     assert still.mean == still.p95 == 0.0
     hidden = replace(face, face=np.zeros((SIZE, SIZE), bool))
-    assert math.isnan(grid_shift(lambda image, shift: draw(weights, image, shift), [hidden]).mean)
+    assert math.isnan(grid_shift(weights, hidden).mean)
 
 
 def test_surfaces_end_where_uv_or_normals_jump() -> None:
@@ -213,15 +217,15 @@ def test_whole_frames_of_a_data_set_are_judged(tmp_path: Path) -> None:
     assert len(images) == 3 and {image.face.shape for image in images} == {(96, 96)}
     assert [image.exposure_ev for image in images] == [frame.exposure_ev for frame in data.frames.values()]
     weights = WeightSet.untrained((32, 8, 15), slots=5)
-    found = seam_ratio(weights, data)
-    np.testing.assert_equal(astuple(found), astuple(seams(weights, images)))
+    check_scale(weights, data)
+    found = seams(weights, images)
     assert found.pairs > 500
     assert found.line_ratio > 2.0  # five networks that have nothing in common
     with pytest.raises(InputError, match="hash tiles at different scales, 4 and 8"):
-        seam_ratio(replace(weights, hash_scale=4), data)
+        check_scale(replace(weights, hash_scale=4), data)
     with pytest.raises(InputError, match="has no validation frames"):
-        seam_ratio(weights, data, "validation")
+        list(face_images(data, "validation"))
     generate(Here(SphereSource()), tmp_path / "some", Plan(2, 1, (64, 64), 0.5, held_out=True), 1)
     with pytest.raises(InputError, match="does not have all tiles") as caught:
-        seam_ratio(weights, Dataset(tmp_path / "some"))
+        list(face_images(Dataset(tmp_path / "some")))
     assert "--tiles 1" in caught.value.hint

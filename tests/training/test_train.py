@@ -22,6 +22,7 @@ from app.network.weights import WeightSet
 from app.training import experts as experts_module
 from app.training import learning_curve as learning_module
 from app.training import metrics as metrics_module
+from app.training import run as run_module
 from app.training import train as train_module
 from app.training.checkpoint import FILE_NAME, Checkpoint
 from app.training.dataset import Dataset
@@ -65,7 +66,7 @@ QUIET = Console(quiet=True)
 
 @pytest.fixture(autouse=True)
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_module, "CHUNK", 20)
+    monkeypatch.setattr(run_module, "CHUNK", 20)
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +101,7 @@ def trained(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Re
 def tiny(few: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tiny")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(train_module, "CHUNK", 20)
+        patched.setattr(run_module, "CHUNK", 20)
         assert train(few, out, TINY, console=QUIET).experts > 3
     return out
 
@@ -159,7 +160,7 @@ def test_units_that_died_are_left_out_of_all_networks(
             net.linear[0].bias[[2, 5, 7]] = -1e3
         return net
 
-    monkeypatch.setattr(train_module, "beginning", crippled)
+    monkeypatch.setattr(run_module, "beginning", crippled)
     said = Console(file=io.StringIO(), width=200)
     assert train(few, tmp_path, TINY, console=said).experts > 3
     assert isinstance(said.file, io.StringIO)
@@ -220,7 +221,7 @@ def test_no_teachers_where_nobody_learns_from_them(
     monkeypatch.setattr(train_module, "plot_curves", note)
     alone = replace(TINY, experts=replace(TINY.experts, steps=0))
     with monkeypatch.context() as patched:
-        interrupt_at(30, patched, train_module)
+        interrupt_at(30, patched, run_module)
         train(few, tmp_path, replace(alone, teachers=()), console=QUIET)
     for options in (alone, replace(TINY, experts=replace(TINY.experts, min_pixels=10**9))):
         assert train(few, tmp_path, options, console=QUIET).experts == 0
@@ -258,7 +259,7 @@ def test_ctrl_c_keeps_the_best_and_the_next_run_goes_on(
     tiny: Path, few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, call: int
 ) -> None:
     with monkeypatch.context() as patched:
-        interrupt_at(call, patched, train_module if stage == "generalist" else experts_module)
+        interrupt_at(call, patched, run_module if stage == "generalist" else experts_module)
         result = train(few, tmp_path, TINY, console=QUIET)
     assert result.interrupted and result.evaluation is None
     early = WeightSet.load(tmp_path)
@@ -308,7 +309,7 @@ class Killed(BaseException):
 
 
 def test_a_killed_training_goes_on(tiny: Path, few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, call in ((train_module, 30), (experts_module, 30)):
+    for module, call in ((run_module, 30), (experts_module, 30)):
         with monkeypatch.context() as patched:
             interrupt_at(call, patched, module, Killed)
             with pytest.raises(Killed):
@@ -324,7 +325,7 @@ def test_another_data_set_is_another_run(tmp_path: Path, monkeypatch: pytest.Mon
     for name, plan in (("set", Plan(4, 1, (64, 64), 0.6)), ("other", Plan(2, 1, (64, 64), 0.6))):
         generate(Here(SphereSource(noise=0.7)), tmp_path / name, plan, few)
     with monkeypatch.context() as patched:
-        interrupt_at(30, patched, train_module)
+        interrupt_at(30, patched, run_module)
         assert train(Dataset(tmp_path / "set"), tmp_path / "out", TINY, console=QUIET).interrupted
     fewer = Dataset(tmp_path / "set")
     fewer.hashes = fewer.hashes[1:]
@@ -339,10 +340,10 @@ def test_ctrl_c_never_costs_finished_weights(
     tiny: Path, few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     WeightSet.load(tiny).save(tmp_path)
-    interrupt_at(30, monkeypatch, train_module)
+    interrupt_at(30, monkeypatch, run_module)
     assert train(few, tmp_path, TINY, console=QUIET).weights is None
     assert slots(tmp_path) == slots(tiny)
-    interrupt_at(3, monkeypatch, train_module)
+    interrupt_at(3, monkeypatch, run_module)
     assert train(few, tmp_path / "new", TINY, console=QUIET).weights is None
     assert not (tmp_path / "new" / "experts.safetensors").exists()
 
@@ -356,7 +357,7 @@ def test_what_is_trained_beside_the_networks(few: Dataset, tmp_path: Path, monke
     monkeypatch.setattr(learning_module, "HALVINGS", 1)
     more = replace(alone, widths=(12,), learning_curve=True)
     with monkeypatch.context() as patched:
-        interrupt_at(220, patched, train_module)  # 60 steps of the first generalist and of its teachers, 40 of the next
+        interrupt_at(220, patched, run_module)  # 60 steps of the first generalist and of its teachers, 40 of the next
         result = train(few, tmp_path / "more", more, console=QUIET)
     assert result.interrupted and result.evaluation is not None and (tmp_path / "more" / FILE_NAME).exists()
     assert slots(tmp_path / "more") == slots(tmp_path / "alone")
@@ -460,7 +461,7 @@ def test_training_from_other_networks(few: Dataset, tmp_path: Path) -> None:
 
     started = replace(started, steps=whole.steps)
     with pytest.MonkeyPatch.context() as patched:
-        interrupt_at(30, patched, train_module)
+        interrupt_at(30, patched, run_module)
         assert train(few, tmp_path / "same", started, console=QUIET).interrupted
     WeightSet.untrained(first.layers).save(tmp_path / "first")
     with pytest.raises(InputError, match="interrupted training run with other options or data"):

@@ -38,6 +38,7 @@ gathered at vertices ends along the lids and not in teeth of triangles."""
 _CORNEA_RINGS = np.concatenate([np.linspace(0, 0.30, 8), np.linspace(0.335, CORNEA_END + SINKING, 8)])
 _POLE_V = 0.03
 """Texture coordinate in the middle of the pupil: far enough from the edge that filters do not reach around it."""
+_LID_POINTS = 72  # along the line where the lids touch the ball
 _MM = 1 / 14.7  # a millimetre on MakeHuman's ball
 
 
@@ -208,9 +209,9 @@ def contact_line(eye: Eye, count: int) -> F64:
     return np.asarray(around * film_radius(np.arccos(np.clip(around @ gaze, -1, 1)))[:, None])
 
 
-def tear_mesh(eye: Eye, wetness: float, count: int = 72) -> Mesh:
+def tear_mesh(eye: Eye, wetness: float) -> Mesh:
     """The wet line: a closed body of tears between lids and ball, hollow in front, higher on the lower lid."""
-    line = contact_line(eye, count)
+    line = contact_line(eye, _LID_POINTS)
     out = line / np.linalg.norm(line, axis=1, keepdims=True)
     along = np.roll(line, -1, axis=0) - np.roll(line, 1, axis=0)
     inward = normalized(np.cross(out, along))
@@ -225,10 +226,10 @@ def tear_mesh(eye: Eye, wetness: float, count: int = 72) -> Mesh:
     points = np.stack([row for rows, _ in strips for row in rows]) + 0.06 * _MM * out
     triangles, first = [], 0
     for rows, _ in strips:
-        triangles.append(_grid(len(rows), count + 1) + first)
-        first += len(rows) * (count + 1)
+        triangles.append(_grid(len(rows), _LID_POINTS + 1) + first)
+        first += len(rows) * (_LID_POINTS + 1)
     joined = np.concatenate(triangles)
-    u, v = np.meshgrid(np.linspace(0, 1, count + 1), np.linspace(0, 1, len(points)))
+    u, v = np.meshgrid(np.linspace(0, 1, _LID_POINTS + 1), np.linspace(0, 1, len(points)))
     return Mesh.of(
         _looped(points) * eye.radius + eye.center,
         joined if clockwise else joined[:, ::-1],
@@ -244,7 +245,7 @@ def _looped(rows: F64) -> F64:
 
 def caruncle_mesh(eye: Eye, rng: np.random.Generator) -> Mesh:
     """The pink knob in the inner corner of the eye, which fills the hollow between ball and lids."""
-    line = contact_line(eye, 72) * eye.radius + eye.center
+    line = contact_line(eye, _LID_POINTS) * eye.radius + eye.center
     corner = line[np.argmin(np.abs(line[:, 0]))]
     scale = eye.radius * _MM
     lateral = float(np.sign(eye.center[0]))

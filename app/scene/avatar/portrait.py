@@ -6,7 +6,7 @@ import numpy as np
 
 from app.scene.assets import find_environment
 from app.scene.avatar.person import Person
-from app.scene.camera import Camera
+from app.scene.camera import FAR, NEAR, Camera
 from app.scene.checks import F64, Vec3, triple
 from app.scene.environment import LUMINANCE
 from app.scene.lights import AreaLight, EnvironmentRef, LightRig
@@ -30,7 +30,7 @@ def portrait_camera(person: Person, aspect: float) -> Camera:
     right = np.array([math.cos(yaw), 0.0, -math.sin(yaw)])
     up = np.cross(backwards, right) * math.cos(roll) + right * math.sin(roll)
     return Camera(
-        triple(backwards * distance), (0.0, 0.0, 0.0), triple(up), fov, near=distance / 80.0, far=distance * 125.0
+        triple(backwards * distance), (0.0, 0.0, 0.0), triple(up), fov, near=distance / NEAR, far=distance * FAR
     )
 
 

@@ -1,0 +1,253 @@
+"""Reading the parts of any mesh file that trimesh reads, as they are in it.
+
+trimesh hands over vertices as they are in the file (`process=False`); it puts v = 0 at the bottom of the
+image for every format, which is our convention as well. It guesses, logs and goes on where a file is broken,
+so `meshes.load_mesh` checks everything that comes from here.
+"""
+
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+
+from app.errors import InputError
+from app.scene.checks import F64, Vec3, triple
+from app.scene.gltf import SUFFIXES as GLTF_SUFFIXES
+from app.scene.gltf import Gltf, Placed, TextureLayout, read_gltf, simplified
+from app.scene.gltf_materials import gltf_material, own_numbers
+from app.scene.model import DEFAULT_ALBEDO, Material
+from app.scene.obj_materials import load_obj_materials
+from app.scene.text_files import MaterialNames, decode, with_absolute_indices
+from app.scene.texture_files import open_texture, srgb_to_linear
+
+MAX_TRIANGLES = 5_000_000
+_V_UPWARDS = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 1.0], [0.0, 0.0, 1.0]])  # between glTF's UVs and ours
+_NO_MESHES = {"dxf", "xyz", "stl_ascii", "zip", "bz2", "tar.gz", "tar.bz2"}  # drawings, points, archives
+MESH_SUFFIXES = tuple(sorted(f".{kind}" for kind in set(trimesh.available_formats()) - _NO_MESHES))
+
+
+@dataclass
+class LoadedPart:
+    """A part before its checks: arrays may have other shapes than here, and values that are not finite.
+
+    Attributes:
+        name: unlike that of all other parts of the file.
+        positions, triangles: (N,3) and (M,3).
+        normals, uvs: (N,3) and (N,2); None where the file has none.
+        transform: (4,4).
+        material: its own.
+        own: fields of the material that the file sets in words of ours (`gltf_materials.own_numbers`).
+        uv_matrix: (3,3), from UVs to where textures lie on the mesh; None where that is the same.
+    """
+
+    name: str
+    positions: NDArray[Any]
+    triangles: NDArray[Any]
+    normals: NDArray[Any] | None
+    uvs: NDArray[Any] | None
+    transform: F64
+    material: Material
+    own: Mapping[str, Any] = field(default_factory=dict)
+    uv_matrix: F64 | None = None
+
+
+def read_parts(path: Path) -> list[LoadedPart]:
+    """Read the parts of a mesh file, at least one, each with triangles and a name of its own.
+
+    Args:
+        path: .glb, .gltf, .obj, .ply, or whatever else trimesh reads.
+
+    Warns (`warnings.warn`) about what cannot be drawn as the file says.
+
+    Raises:
+        InputError: the file is missing, damaged, empty or too big.
+    """
+    _check_file(path)
+    try:
+        gltf = read_gltf(path) if path.suffix.lower() in GLTF_SUFFIXES else None
+        loaded = _load_gltf(gltf) if gltf else _load_other(path)
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError(f"{path}: is too big for this machine's memory.") from None
+    except ModuleNotFoundError:  # trimesh looks for a package that guesses encodings
+        raise InputError(f"{path}: is damaged or not a valid {path.suffix} file (it is not text).") from None
+    except Exception as error:  # trimesh and malformed JSON raise anything
+        detail = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"{path}: is damaged or not a valid {path.suffix} file ({type(error).__name__}: {detail})."
+        ) from None
+    if not loaded:
+        raise InputError(f"{path}: contains no triangles.")
+    total = sum(len(part.triangles) for part in loaded)
+    if total > MAX_TRIANGLES:
+        raise InputError(f"{path}: has {total:,} triangles; at most {MAX_TRIANGLES:,} can be drawn.")
+    _make_names_unique(loaded)
+    return loaded
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not a mesh file.")
+    if not path.is_file():
+        raise InputError(f"{path}: no such mesh file.")
+    if path.suffix.lower() not in MESH_SUFFIXES:
+        known = ", ".join(suffix[1:] for suffix in MESH_SUFFIXES)
+        raise InputError(f"{path}: has an unknown kind of file name; mesh files are {known}.")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: is empty.")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence trimesh's log and numpy's warnings about broken files: our own checks say it better."""
+    logger = logging.getLogger("trimesh")  # its modules' loggers take their level from this one
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _load_gltf(gltf: Gltf) -> list[LoadedPart]:
+    data, kind, placed = simplified(gltf, MAX_TRIANGLES)
+    with _quiet():
+        scene = trimesh.load_scene(
+            io.BytesIO(data),
+            file_type=kind,
+            resolver=trimesh.resolvers.FilePathResolver(str(gltf.path.absolute()), allow_anywhere=True),
+            process=False,
+        )
+    order = {node: number for number, node in enumerate(placed)}
+    materials: dict[int, Material] = {}
+
+    def material(part: Placed, geometry: Any) -> Material:
+        color = _vertex_color(geometry, linear=True)
+        if part.material is None:
+            return Material(albedo=color or DEFAULT_ALBEDO)
+        if part.material not in materials:
+            materials[part.material] = gltf_material(gltf, part.material, geometry.visual.material)
+        found = materials[part.material]
+        if color is None or found.albedo_map is not None:
+            return found
+        r, g, b = (a * c for a, c in zip(found.albedo, color, strict=True))
+        return replace(found, albedo=(r, g, b))
+
+    def own(part: Placed) -> Mapping[str, Any]:
+        return {} if part.material is None else own_numbers(gltf, part.material)
+
+    def uv_matrix(part: Placed) -> F64 | None:
+        source = {} if part.material is None else gltf.header["materials"][part.material]
+        matrix = TextureLayout.of_material(source).matrix
+        return None if np.array_equal(matrix, np.eye(3)) else _V_UPWARDS @ matrix @ _V_UPWARDS
+
+    parts = []
+    for node, geometry, transform in sorted(_geometries(scene), key=lambda found: order[found[0]]):
+        part = placed[node]
+        loaded = _loaded(part.name, geometry, transform, material(part, geometry), own(part))
+        parts.append(replace(loaded, uv_matrix=uv_matrix(part)))
+    return parts
+
+
+def _load_other(path: Path) -> list[LoadedPart]:
+    suffix = path.suffix.lower()
+    materials = load_obj_materials(path) if suffix == ".obj" else {}
+    texture = _ply_texture(path) if suffix == ".ply" else None
+    data = path.read_bytes()
+    options: dict[str, Any] = {"file_type": suffix[1:], "resolver": MaterialNames(path.name, materials)}
+    if suffix == ".obj":
+        data = with_absolute_indices(decode(data)).encode()
+        options["split_objects"] = True
+    elif suffix == ".ply":
+        head, end, body = data.partition(b"end_header")
+        data = decode(head).encode("ascii", "replace") + end + body
+    with _quiet():
+        scene = trimesh.load_scene(io.BytesIO(data), process=False, **options)
+    loaded = []
+    for node, geometry, transform in _geometries(scene):
+        name = path.stem if node in (path.name, "geometry_0") else node  # as trimesh names a nameless part
+        used = getattr(geometry.visual, "material", None)
+        material = materials.get(getattr(used, "name", None) or "")
+        if material is None and texture is not None:
+            material = Material(albedo=(1.0, 1.0, 1.0), albedo_map=open_texture(texture, path, srgb=True))
+        if material is None:
+            material = Material(albedo=_vertex_color(geometry, linear=False) or DEFAULT_ALBEDO)
+        loaded.append(_loaded(name, geometry, transform, material))
+    return loaded[::-1] if suffix == ".obj" else loaded  # trimesh collects an OBJ's parts from the end
+
+
+def _geometries(scene: Any) -> Iterator[tuple[str, Any, F64]]:
+    """Yield (node name, trimesh, (4,4) transform) of everything in the scene that has triangles."""
+    for node in scene.graph.nodes_geometry:
+        transform, name = scene.graph[node]
+        geometry = scene.geometry[name]
+        if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
+            yield str(node), geometry, np.array(transform, np.float64)
+
+
+def _loaded(
+    name: str, geometry: Any, transform: F64, material: Material, own: Mapping[str, Any] | None = None
+) -> LoadedPart:
+    # The attribute `vertex_normals` computes what is missing; only the cache tells whether the file had any.
+    normals = geometry.vertex_normals if "vertex_normals" in geometry._cache else None
+    return LoadedPart(
+        name,
+        np.asarray(geometry.vertices),
+        np.asarray(geometry.faces),
+        None if normals is None else np.asarray(normals),
+        getattr(geometry.visual, "uv", None),
+        transform,
+        material,
+        own or {},
+    )
+
+
+def _vertex_color(geometry: Any, linear: bool) -> Vec3 | None:
+    """Return the mean vertex colour as linear albedo, or None where the file has none."""
+    visual = geometry.visual
+    if visual.kind == "texture":
+        # Beside a texture layout trimesh keeps glTF's colours with the layout, PLY's with the mesh.
+        colors = visual.vertex_attributes.get("color")
+        colors = geometry.vertex_attributes.get("color") if colors is None else colors
+    else:
+        colors = visual.vertex_colors if visual.defined else None
+    if colors is None or len(colors) == 0:
+        return None
+    value = np.asarray(colors)[:, :3].astype(np.float64)
+    if np.issubdtype(np.asarray(colors).dtype, np.integer):
+        value /= np.iinfo(np.asarray(colors).dtype).max
+    mean = np.clip((value if linear else srgb_to_linear(value)).mean(axis=0), 0.0, 1.0)
+    return triple(mean)
+
+
+def _ply_texture(path: Path) -> Path | None:
+    """Return the image that a "comment TextureFile" line in the header names."""
+    with path.open("rb") as file:
+        for line in file:
+            text = decode(line).strip()
+            if text == "end_header":
+                break
+            if match := re.match(r"comment\s+texturefile\s+(.+)", text, re.IGNORECASE):
+                return path.parent / match[1]
+    return None
+
+
+def _make_names_unique(loaded: list[LoadedPart]) -> None:
+    seen: set[str] = set()
+    for part in loaded:
+        name, number = part.name, 2
+        while part.name in seen:
+            part.name, number = f"{name}_{number}", number + 1
+        seen.add(part.name)
