@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -412,6 +412,30 @@ class TestAlpha:
 
     def test_opaque_ignores_opacity(self, gpu: Device) -> None:
         assert draw(gpu, a_scene(WALL, self._leaf(opacity=0.0)))[24:40, 24:40, :3].max() == 0.0
+
+    @pytest.mark.parametrize("mode", ["mask", "blend"])
+    @pytest.mark.parametrize("texels", [64, 1024])
+    def test_colours_of_what_is_not_there_show_nowhere(
+        self, gpu: Device, mode: Literal["mask", "blend"], texels: int
+    ) -> None:
+        """Thin strands look the same with black beside them as with their own colour, near and far."""
+        even = np.full((texels, texels, 4), (188, 148, 96, 255), np.uint8)
+        even[:, np.arange(texels) % 5 > 1, 3] = 0
+        black = np.where(even[..., 3:] > 0, even, np.uint8(0))
+        pictures = []
+        for pixels in (even, black):
+            material = Material(
+                "hair",
+                (1.0, 1.0, 1.0),
+                ior=1.0,
+                albedo_map=Texture(pixels, srgb=True),
+                alpha_mode=mode,
+                alpha_cutoff=0.3,
+            )
+            card = Part("hair", quad((0, 0, 0.05), (0.05, 0, 0), (0, 0.05, 0)), material)
+            pictures.append(draw(gpu, a_scene(card), 2))
+        assert pictures[0][..., :3].max() > 0.05
+        np.testing.assert_allclose(pictures[1], pictures[0], rtol=0.02)
 
     def test_blend_is_right_on_average(self, gpu: Device) -> None:
         leaf = self._leaf(opacity=0.3, alpha_mode="blend")
