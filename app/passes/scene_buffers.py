@@ -309,8 +309,10 @@ class SceneBuffers(Owner):
         record["subsurface"], record["normal_scale"] = m.subsurface, m.normal_scale
         record["mean_free_path"] = np.array(m.mean_free_path) * 1e-3
         record["emission"], record["cut"] = m.emission, _cut(m)
-        sizes = [max(t.size) for t in (m.albedo_map, m.normal_map, m.roughness_map) if t is not None]
-        record["texture_size"] = sizes[0] if sizes else 1.0
+        sizes = [_edge(t) for t in (m.albedo_map, m.normal_map, m.roughness_map) if t is not None]
+        record["texture_size"] = size = sizes[0] if sizes else 1.0
+        record["normal_lod"] = 0.0 if m.normal_map is None else math.log2(_edge(m.normal_map) / size)
+        record["roughness_lod"] = 0.0 if m.roughness_map is None else math.log2(_edge(m.roughness_map) / size)
         record["albedo_map"] = self._texture(m.albedo_map, cut_out)
         record["normal_map"], record["roughness_map"] = self._bump_and_roughness(m.normal_map, m.roughness_map)
 
@@ -360,6 +362,11 @@ def _fill_camera(camera: Camera, width: int, height: int) -> NDArray[Any]:
     frame["size"] = width, height
     frame["tiles_x"] = tile_grid(width, height)[0]
     return frame
+
+
+def _edge(texture: Texture) -> float:
+    """Texels along the edge of a square of as many."""
+    return math.sqrt(math.prod(texture.size))
 
 
 def _cut(material: Material) -> float:

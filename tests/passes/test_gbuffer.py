@@ -230,6 +230,28 @@ def test_maps_that_share_an_image_are_drawn_as_maps_with_one_each(gpu: Device) -
         assert np.array_equal(feature[alone.face], together.features[name][together.face]), name
 
 
+@pytest.mark.parametrize("with_normals", [False, True])
+def test_each_map_is_read_at_the_level_of_its_own_size(gpu: Device, with_normals: bool) -> None:
+    """What a pixel covers of a map of 256x256 is the same whatever maps are beside it."""
+    rng = np.random.default_rng(2)
+    roughness = Texture(rng.integers(0, 256, (256, 256, 1)).astype(np.uint8))
+    tilted = Texture(
+        np.concatenate([rng.integers(96, 160, (128, 512, 2)), np.full((128, 512, 1), 255)], -1).astype(np.uint8)
+    )
+    seen = []
+    for size in (64, 256, 2048):
+        grey = Texture(np.full((size, size, 3), 128, np.uint8))
+        material = replace(
+            SKIN, albedo_map=grey, roughness=1.0, roughness_map=roughness, normal_map=tilted if with_normals else None
+        )
+        frame = draw(gpu, samples=2, material=material)
+        seen.append([frame.features[name][frame.face] for name in ("roughness", "normal")])
+    assert seen[1][0].std() > 0.01
+    for other in (seen[0], seen[2]):
+        for found, expected in zip(other, seen[1], strict=True):
+            np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
 @both_kinds
 def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device, kind: LightKind) -> None:
     frame = draw(gpu, environment=Environment.constant((0.5, 1.0, 2.0)), kind=kind)
