@@ -115,6 +115,7 @@ Lobe boundary_of(CachePoint point)
     boundary.f90 = clamp(50.0 * boundary.f0.x, 0.0, 1.0);
     boundary.alpha = 0.25;
     boundary.base = vec3(1.0);
+    boundary.metallic = 0.0;
     return boundary;
 }
 

@@ -122,5 +122,6 @@ Lobe surface_lobe(Surface s)
     lobe.f90 = clamp(50.0 * max(lobe.f0.x, max(lobe.f0.y, lobe.f0.z)), 0.0, 1.0);
     lobe.alpha = s.roughness * s.roughness;
     lobe.base = s.albedo * (1.0 - s.metallic);
+    lobe.metallic = s.metallic;
     return lobe;
 }

@@ -394,6 +394,14 @@ def test_hair_has_enough_after_a_few_samples_of_light(gpu: Device, keep: Keep) -
     assert samples.tolist() == [2 * HAIR_SAMPLES] * 4 + [3 + HAIR_SAMPLES] * 4  # three of the first update
 
 
+@pytest.mark.parametrize("roughness", [0.1, 0.3, 0.6, 1.0])
+def test_white_metal_vanishes_in_even_surroundings(gpu: Device, roughness: float) -> None:
+    """However it is shaded: below a roughness of 0.15 by one direction a frame, else in closed form."""
+    metal = Material("metal", (1.0, 1.0, 1.0), metallic=1.0, roughness=roughness)
+    picture = draw(gpu, a_scene(Part("ball", uv_sphere(0.08, 48, 64), metal)), 16 if roughness < 0.15 else 1)
+    np.testing.assert_allclose(picture[24:40, 24:40, :3], 0.25, rtol=0.01)
+
+
 class TestAlpha:
     """Opacity: cut, or blended by leaving out pixels, others in every frame."""
 

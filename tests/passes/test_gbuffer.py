@@ -230,6 +230,15 @@ def test_maps_that_share_an_image_are_drawn_as_maps_with_one_each(gpu: Device) -
         assert np.array_equal(feature[alone.face], together.features[name][together.face]), name
 
 
+@pytest.mark.parametrize("roughness", [0.3, 0.6, 1.0])
+def test_a_face_of_white_metal_has_gloss_of_all_light(gpu: Device, roughness: float) -> None:
+    metal = Material("metal", albedo=(1.0, 1.0, 1.0), metallic=1.0, roughness=roughness)
+    frame = draw(gpu, environment=Environment.constant((1.0, 1.0, 1.0)), material=metal)
+    facing = frame.features["view"][frame.face] * frame.features["normal"][frame.face]
+    gloss = frame.light("specular")[facing.sum(axis=-1) > 0.3]
+    np.testing.assert_allclose(gloss, 1.0, atol=0.02)
+
+
 @pytest.mark.parametrize("with_normals", [False, True])
 def test_each_map_is_read_at_the_level_of_its_own_size(gpu: Device, with_normals: bool) -> None:
     """What a pixel covers of a map of 256x256 is the same whatever maps are beside it."""

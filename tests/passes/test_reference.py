@@ -54,6 +54,13 @@ class TestFurnace:
         mean, sigma = trace(gpu, scene, self.SIZE, 256).of_whole
         assert abs(mean - 1.0) < max(0.005, 3.0 * sigma)
 
+    @pytest.mark.parametrize("roughness", [0.05, 0.3, 0.6, 1.0])
+    def test_white_metal_vanishes(self, gpu: Device, roughness: float) -> None:
+        scene = ball(Material(albedo=WHITE, metallic=1.0, roughness=roughness))
+        mean, sigma = trace(gpu, scene, self.SIZE, 256).of_whole
+        assert abs(mean - 1.0) < 0.01
+        assert sigma < 0.003
+
 
 class TestLight:
     def test_doubling_every_light_doubles_the_picture_exactly(self, gpu: Device) -> None:
