@@ -126,6 +126,8 @@ void main()
         }
         highlight += share * arriving * specular_eval_wide(lobe, wo, seen.direction * tangent_space, seen.width);
     }
+    vec3 gain = specular_gain(lobe, wo.z);
+    highlight *= gain;
     vec3 color = lobe.base / PI * base_leave(lobe, wo.z) * irradiance;
 #if CLEAR
     vec3 behind = seen_through(pixel, s.position, refract(-view, s.normal, 1.0 / s.ior), background_parts[shown.x].passed);
@@ -134,7 +136,7 @@ void main()
     if (polished) color += highlight + mirrored(polish, lobe, gathered, irradiance, color);
     else
         color += highlight
-               + environment_blurred(reflect(-view, s.normal), s.roughness) * specular_albedo(lobe, wo.z) * gathered.ambient_visibility;
+               + environment_blurred(reflect(-view, s.normal), s.roughness) * specular_albedo(lobe, wo.z) * gain * gathered.ambient_visibility;
     color += s.emission;
     imageStore(radiance, pixel, vec4(half_range(color.r), half_range(color.g), half_range(color.b), 1.0));
 }

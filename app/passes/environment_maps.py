@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import convolve1d
 
 from app.gpu import Buffer, Device, Image
 from app.passes.owner import Owner
@@ -15,6 +16,8 @@ from app.scene.prefilter import prefilter_ggx
 from app.scene.sampling import alias_table
 
 BACKDROP_ROUGHNESS = 0.3
+# The mean over a texel of a bilinear look-up, along an axis: its own share, and that of either neighbour.
+_TENT = np.array([1.0, 6.0, 1.0]) / 8.0
 
 
 class EnvironmentMaps(Owner):
@@ -64,11 +67,13 @@ class EnvironmentMaps(Owner):
 
 
 def _alias_texels(environment: Environment) -> Any:
-    """Records of ENVIRONMENT_TEXEL: texels are drawn by luminance and solid angle."""
+    """Records of ENVIRONMENT_TEXEL: texels are drawn by what look-ups find in them, in luminance, and solid angle."""
     height, width = environment.pixels.shape[:2]
     sine = np.sin((np.arange(height) + 0.5) / height * np.pi)[:, None]
-    weights = (environment.pixels.astype(np.float64) @ LUMINANCE) * sine
-    # Bilinear look-ups leak into black texels; a small floor keeps every direction possible.
+    # Look-ups are bilinear: a small sun sends almost half of its light from the texels around it.
+    luminance = convolve1d(environment.pixels.astype(np.float64) @ LUMINANCE, _TENT, axis=0, mode="nearest")
+    weights = convolve1d(luminance, _TENT, axis=1, mode="wrap") * sine
+    # A small floor keeps every direction possible.
     weights = (weights + 1e-3 * weights.mean() * sine + 1e-30).ravel()
     texels = np.zeros(width * height, ENVIRONMENT_TEXEL.dtype)
     texels["keep"], texels["alias"] = alias_table(weights)

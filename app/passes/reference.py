@@ -54,8 +54,8 @@ class Reference(Owner):
         clamp: limit of what a sample may bring by two surfaces or more (radiance of the brightest channel). Hides rare
             bright paths at the price of bias: the picture becomes too dark. None: off.
         subsurface: whether light enters the skin; False takes it as plain diffuse.
-        energy_compensation: whether rough boundaries scatter all light, that which meets more than one microfacet
-            included; False takes single scattering alone, as other renderers do.
+        energy_compensation: whether rough boundaries and metals scatter all light, that which meets more than one
+            microfacet included; False takes single scattering alone, as other renderers do.
         sampling: a key of SAMPLING; only tests need another than "all".
 
     Attributes:

@@ -44,7 +44,7 @@ from app.scene.closed import hides_back_sides
 from app.scene.environment import LUMINANCE
 from app.scene.even_layout import even_uvs
 from app.scene.medium import MIN_BOUNDARY_IOR
-from app.scene.model import Material, Part, Scene, Texture
+from app.scene.model import Material, Scene, Texture
 
 
 class SceneBuffers(Owner):
@@ -140,11 +140,11 @@ class SceneBuffers(Owner):
 
     def _upload_materials(self) -> None:
         self._textures: list[Image] = []
-        self._texture_slots: dict[tuple[int, ...], int] = {}  # by what images are of
+        self._texture_slots: dict[tuple[int, ...], int] = {}  # by what images are of, and whether it is cut out
         self._dielectrics: dict[float, int] = {}
         materials = MATERIAL.zeros(len(self.parts))
         for record, part in zip(materials, self.parts, strict=True):
-            self._fill_material(record, part)
+            self._fill_material(record, part.material, part.cut_out)
         tables = [self._dielectric_table(ior) for ior in self._dielectrics] or [np.zeros(1, np.float32)]
         self._materials = self.own(self.device.buffer(materials, name="materials"))
         self._boundaries = self.own(self.device.buffer(np.concatenate(tables), name="dielectrics"))
@@ -294,8 +294,7 @@ class SceneBuffers(Owner):
         """Record the draw of all triangles of a part; `indices` must be bound."""
         command.draw_indexed(3 * len(self.meshes[part].triangles), first=int(self.first_indices[part]))
 
-    def _fill_material(self, record: Any, part: Part) -> None:
-        m = part.material
+    def _fill_material(self, record: Any, m: Material, cut_out: bool) -> None:
         record["albedo"], record["roughness"], record["metallic"] = m.albedo, m.roughness, m.metallic
         record["second_roughness"], record["second_weight"] = m.second_roughness, m.second_weight
         record["f0"], record["ior"] = ((m.ior - 1.0) / (m.ior + 1.0)) ** 2, max(m.ior, MIN_BOUNDARY_IOR)
@@ -305,9 +304,11 @@ class SceneBuffers(Owner):
         record["subsurface"], record["normal_scale"] = m.subsurface, m.normal_scale
         record["mean_free_path"] = np.array(m.mean_free_path) * 1e-3
         record["emission"], record["cut"] = m.emission, _cut(m)
-        sizes = [max(t.size) for t in (m.albedo_map, m.normal_map, m.roughness_map) if t is not None]
-        record["texture_size"] = sizes[0] if sizes else 1.0
-        record["albedo_map"] = self._texture(m.albedo_map)
+        sizes = [_edge(t) for t in (m.albedo_map, m.normal_map, m.roughness_map) if t is not None]
+        record["texture_size"] = size = sizes[0] if sizes else 1.0
+        record["normal_lod"] = 0.0 if m.normal_map is None else math.log2(_edge(m.normal_map) / size)
+        record["roughness_lod"] = 0.0 if m.roughness_map is None else math.log2(_edge(m.roughness_map) / size)
+        record["albedo_map"] = self._texture(m.albedo_map, cut_out)
         record["normal_map"], record["roughness_map"] = self._bump_and_roughness(m.normal_map, m.roughness_map)
 
     def _ggx_table(self) -> NDArray[np.float32]:
@@ -329,18 +330,19 @@ class SceneBuffers(Owner):
             self._texture_slots[key] = self._upload(shared_image(normals, roughness))
         return self._texture_slots[key], self._texture_slots[key]
 
-    def _texture(self, texture: Texture | None) -> int:
+    def _texture(self, texture: Texture | None, cut_out: bool = False) -> int:
         """Slot of a texture in the shader's array, uploading it on first use; -1 for none."""
         if texture is None:
             return -1
-        if (id(texture),) not in self._texture_slots:
-            self._texture_slots[(id(texture),)] = self._upload(texture)
-        return self._texture_slots[(id(texture),)]
+        key = (id(texture), cut_out)
+        if key not in self._texture_slots:
+            self._texture_slots[key] = self._upload(texture, cut_out)
+        return self._texture_slots[key]
 
-    def _upload(self, texture: Texture) -> int:
+    def _upload(self, texture: Texture, cut_out: bool = False) -> int:
         if len(self._textures) == MAX_TEXTURES:
             raise InputError(f"The scene has more than {MAX_TEXTURES} textures.")
-        self._textures.append(self.own(upload_texture(self.device, texture, self._store)))
+        self._textures.append(self.own(upload_texture(self.device, texture, self._store, cut_out=cut_out)))
         return len(self._textures) - 1
 
 
@@ -355,6 +357,11 @@ def _fill_camera(camera: Camera, width: int, height: int) -> NDArray[Any]:
     frame["size"] = width, height
     frame["tiles_x"] = tile_grid(width, height)[0]
     return frame
+
+
+def _edge(texture: Texture) -> float:
+    """Texels along the edge of a square of as many."""
+    return math.sqrt(math.prod(texture.size))
 
 
 def _cut(material: Material) -> float:

@@ -42,11 +42,13 @@ MATERIAL = Struct(
         ("transmission", "float"),
         ("normal_scale", "float"),
         ("mean_free_path", "vec3"),  # metres
-        ("texture_size", "float"),  # texels along the maps' edge
+        ("texture_size", "float"),  # texels along the first map's edge
         ("emission", "vec3"),
         ("albedo_map", "int"),  # index into textures, -1 = none
         ("roughness_map", "int"),  # the same as normal_map: in its fourth channel; otherwise in the first
         ("normal_map", "int"),
+        ("roughness_lod", "float"),  # how many mip levels further than of the first map they are read
+        ("normal_lod", "float"),
         ("dielectric", "uint"),  # where its table starts in the dielectrics
         ("cut", "float"),  # of what is cut out: alpha at least; negative: minus what alpha is multiplied with
     ],

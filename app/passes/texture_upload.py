@@ -13,13 +13,16 @@ _STRIP = 32  # rows, even
 _POWER = 2.2  # near enough to sRGB's curve to average in, and undone by the same power
 
 
-def upload_texture(device: Device, texture: Texture, store: ArrayStore | None = None) -> Image:
+def upload_texture(
+    device: Device, texture: Texture, store: ArrayStore | None = None, *, cut_out: bool = False
+) -> Image:
     """Upload a texture: one channel as r8, colours as rgba8 (sRGB-decoded when sampled), floats as float_texture.
 
     Args:
         device: an open device.
         texture: what to upload.
         store: where its mip levels are kept, if anywhere.
+        cut_out: its opacity, if it has one, says what is there: the colours of what is not show nowhere.
     """
     pixels = texture.pixels
     if pixels.dtype != np.uint8:
@@ -28,14 +31,18 @@ def upload_texture(device: Device, texture: Texture, store: ArrayStore | None = 
         name = "r8"
     else:
         name = "rgba8_srgb" if texture.srgb else "rgba8"
+    by_opacity = cut_out and pixels.shape[2] in (2, 4)
     if name != "r8":
         pixels = _to_rgba(pixels)
 
     def smaller_levels() -> Arrays:
-        return {f"{mip}": level for mip, level in enumerate(mip_chain(pixels, texture.srgb)) if mip > 0}
+        levels = mip_chain(pixels, texture.srgb, by_opacity=by_opacity)
+        return {f"{mip}": level for mip, level in enumerate(levels) if mip > 0}
 
-    smaller = derived(store, ("mip levels", pixels, texture.srgb), smaller_levels)
+    smaller = derived(store, ("mip levels", pixels, texture.srgb, by_opacity), smaller_levels)
     levels = [pixels, *(smaller[f"{mip}"] for mip in range(1, 1 + len(smaller)))]
+    if by_opacity and smaller:
+        levels[0] = _filled(pixels, levels[1])
     image = device.image(pixels.shape[1], pixels.shape[0], name, mips=len(levels), name=texture.name or "texture")
     with image.building():
         for mip, level in enumerate(levels):
@@ -66,19 +73,60 @@ def _to_rgba(pixels: NDArray[Any]) -> NDArray[Any]:
     return rgba
 
 
-def mip_chain(pixels: NDArray[Any], srgb: bool) -> list[NDArray[Any]]:
-    """The mip levels of (H,W,C) pixels: halved until one side is 1, averaged in linear light."""
+def mip_chain(pixels: NDArray[Any], srgb: bool, *, by_opacity: bool = False) -> list[NDArray[Any]]:
+    """The mip levels of (H,W,C) pixels: halved until one side is 1, averaged in linear light.
+
+    Args:
+        pixels: uint8 or float32.
+        srgb: whether channels 0..2 are encoded.
+        by_opacity: weigh colours by channel 3, which must be there. Smaller levels have colours of what is around
+            where it is 0.
+    """
     levels = [np.ascontiguousarray(pixels)]
     full = 255.0 if pixels.dtype == np.uint8 else 1.0
+    by_opacity = by_opacity and bool(pixels[..., 3].any())
     if min(pixels.shape[:2]) > 1:
         # Strip by strip: as floats, all of a large map would be too much for caches.
         rows = range(0, pixels.shape[0] // 2 * 2, _STRIP)
-        value = np.concatenate([_halved(_linear(pixels[row : row + _STRIP], srgb)) for row in rows])
-        levels.append(_stored(value, srgb, full))
-        while min(value.shape[:2]) > 1:
-            value = _halved(value)
-            levels.append(_stored(value, srgb, full))
+        strips = (_linear(pixels[row : row + _STRIP], srgb) for row in rows)
+        values = [np.concatenate([_halved(_weighed(strip) if by_opacity else strip) for strip in strips])]
+        while min(values[-1].shape[:2]) > 1:
+            values.append(_halved(values[-1]))
+        levels += [_stored(value, srgb, full) for value in (_unweighed(values) if by_opacity else values)]
     return levels
+
+
+def _weighed(value: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colours times their opacity, in place."""
+    value[..., :3] *= value[..., 3:]
+    return value
+
+
+def _unweighed(levels: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """Levels of colours times opacity as colours; where there is no opacity, those of the next smaller level.
+
+    The second half of a pull-push (Gortler et al. 1996, "The Lumigraph"), whose first half made the levels.
+    """
+    smaller = levels[-1].sum(axis=(0, 1), keepdims=True)
+    smaller /= smaller[..., 3:]
+    result = []
+    for level in reversed(levels):
+        opacity = level[..., 3:]
+        colours = level[..., :3] / np.maximum(opacity, np.float32(1e-30))
+        smaller = _filled(np.concatenate([colours, opacity], axis=-1), smaller)
+        result.append(smaller)
+    return result[::-1]
+
+
+def _filled(level: NDArray[Any], smaller: NDArray[Any]) -> NDArray[Any]:
+    """A level (h,w,4) with the colours of the next smaller one where its opacity is 0."""
+    height, width = level.shape[:2]
+    around = smaller.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    odd = (0, height - around.shape[0]), (0, width - around.shape[1]), (0, 0)
+    around = np.pad(around, odd, mode="edge")
+    around[..., 3] = 0
+    result: NDArray[Any] = np.where(level[..., 3:] > 0, level, around)
+    return result
 
 
 def _halved(value: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -32,7 +32,7 @@ from app.training.people import People
 LIGHT_SAMPLES = 16  # of a point of the light cache; the demo's 32 would double what a frame costs
 # Raise it with every change of G-buffer, light cache or reference that gives a frame other features or another target:
 # a data set whose frames were gathered in two ways would teach both.
-GATHERING_VERSION = 11
+GATHERING_VERSION = 12
 # Keep a submission short enough for drivers that watch the clock: samples of a pixel, and of all pixels together.
 SAMPLES_PER_SUBMIT, SAMPLES_OF_ALL_PER_SUBMIT = 8, 2**21
 

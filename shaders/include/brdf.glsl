@@ -12,6 +12,7 @@ struct Lobe {
     float f90;       // and at grazing angles: 0 switches the lobe off (ior 1)
     float alpha;     // GGX width = roughness squared
     vec3 base;       // diffuse albedo below the specular lobe (0 for metals)
+    float metallic;
 };
 
 // f90 of an f0: what reflects next to nothing at normal incidence does so at grazing angles.
@@ -50,10 +51,21 @@ vec3 specular_mean_albedo(Lobe lobe)
     return min(lobe.f0 * t.x + lobe.f90 * t.y, vec3(0.999));
 }
 
+// What makes up for light that more than one facet of a metal scatters, 1 for all else: by one over the share that one does,
+// as f0 colours it (Turquin 2019, "Practical multiple scattering compensation for microfacet models"). `albedo`: of a look-up.
+vec3 compensation(Lobe lobe, vec2 albedo)
+{
+    return vec3(1.0) + lobe.metallic * lobe.f0 * (1.0 / (albedo.x + albedo.y) - 1.0);
+}
+
+// What the specular lobe is multiplied with, seen at this angle.
+vec3 specular_gain(Lobe lobe, float cosine) { return compensation(lobe, ggx_albedo_lookup(cosine, sqrt(lobe.alpha))); }
+
 // The share of light from all sides that goes back: from the base, and what never entered it.
 vec3 reflectance(Lobe lobe)
 {
-    return mix(lobe.base, vec3(1.0), specular_mean_albedo(lobe));
+    vec3 specular = specular_mean_albedo(lobe), gain = compensation(lobe, ggx_mean_albedo_lookup(sqrt(lobe.alpha)));
+    return mix(lobe.base, vec3(1.0), specular) + specular * (gain - vec3(1.0));
 }
 
 vec3 fresnel(Lobe lobe, float cosine)
@@ -94,7 +106,7 @@ vec3 facets_eval(Lobe lobe, vec3 wo, vec3 wi, vec3 h, float d)
     return fresnel(lobe, dot(wo, h)) * (d * g / (4.0 * wo.z));
 }
 
-// f * cosine of the specular lobe.
+// f * cosine of the specular lobe, without its gain.
 vec3 specular_eval(Lobe lobe, vec3 wo, vec3 wi)
 {
     if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
@@ -128,7 +140,7 @@ float ggx_distribution_wide(float alpha, vec3 wo, vec3 wi, vec3 h, float width)
     return dot(vec3(outer, middle, outer), mix(around, beside, greaterThan(apart, vec3(0.0)))) / PI;
 }
 
-// f * cosine of the specular lobe, mean over a round light.
+// The same, mean over a round light.
 vec3 specular_eval_wide(Lobe lobe, vec3 wo, vec3 wi, float width)
 {
     if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);

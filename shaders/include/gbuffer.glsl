@@ -57,7 +57,7 @@ float light_visibility(uint light, Texels t)
 // One of a surface's two lobes of gloss.
 struct Gloss {
     Lobe lobe;
-    float share; // of the gloss, and what several facets of skin's boundary scatter
+    vec3 share; // of the gloss, and what several facets scatter
 };
 
 Gloss gloss_of(Surface s, Lobe lobe, float roughness, float weight, float cosine)
@@ -65,7 +65,7 @@ Gloss gloss_of(Surface s, Lobe lobe, float roughness, float weight, float cosine
     Gloss g;
     g.lobe = lobe;
     g.lobe.alpha = roughness * roughness;
-    g.share = weight;
+    g.share = weight * specular_gain(g.lobe, cosine);
     if (s.subsurface > 0.0 && weight > 0.0) g.share *= dielectric_gain(s.dielectric, false, g.lobe.alpha, cosine);
     return g;
 }

@@ -12,6 +12,7 @@ struct Interaction {
     bool bounded;        // either of both; or else a lobe above a base
     Boundary boundary;
     Lobe lobe;
+    vec3 specular_gain;  // of the lobe
     vec3 diffuse;        // what the base reflects
     float choose_specular;
     mat3 frame_of_normal;
@@ -58,10 +59,11 @@ Interaction interaction_at(Surface s, vec3 direction, bool leaving)
     x.boundary.eta = x.inside ? 1.0 / s.ior : s.ior;
     x.boundary.gain = 1.0;
     if (x.bounded && ENERGY_COMPENSATION != 0) x.boundary.gain = dielectric_gain(s.dielectric, x.inside, x.boundary.alpha, x.wo.z);
+    x.specular_gain = ENERGY_COMPENSATION != 0 ? specular_gain(x.lobe, x.wo.z) : vec3(1.0);
     x.diffuse = x.bounded ? vec3(0.0) : x.lobe.base * base_leave(x.lobe, x.wo.z);
     x.choose_specular = 0.0;
     if (!x.bounded) {
-        float share_specular = mean(specular_albedo(x.lobe, x.wo.z));
+        float share_specular = mean(x.specular_gain * specular_albedo(x.lobe, x.wo.z));
         float share_base = mean(x.diffuse);
         if (share_specular > 0.0)
             x.choose_specular = share_base > 0.0 ? clamp(share_specular / (share_specular + share_base), 0.1, 0.9) : 1.0;
@@ -94,7 +96,7 @@ vec3 scattered_towards(Interaction x, vec3 wi, out float density)
     vec3 value = x.diffuse * base_enter(x.lobe, wi.z) * (wi.z / PI);
     density = (1.0 - x.choose_specular) * (wi.z / PI);
     if (x.choose_specular > 0.0) {
-        value += specular_eval(x.lobe, x.wo, wi);
+        value += x.specular_gain * specular_eval(x.lobe, x.wo, wi);
         density += x.choose_specular * specular_pdf(x.lobe, x.wo, wi);
     }
     return value;

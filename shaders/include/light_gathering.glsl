@@ -121,6 +121,7 @@ Lobe boundary_of(CachePoint point)
     boundary.f90 = grazing_reflectance(boundary.f0.x);
     boundary.alpha = 0.25;
     boundary.base = vec3(1.0);
+    boundary.metallic = 0.0;
     return boundary;
 }
 

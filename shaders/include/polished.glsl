@@ -25,7 +25,7 @@ Polish polish_at(Surface s, vec3 view, vec3 wo, mat3 tangent_space, Lobe lobe)
     vec3 wi = specular_sample(lobe, wo, random_vec2());
     vec3 direction = tangent_space * wi;
     direction = normalize(direction + max(0.0, 0.01 - dot(direction, s.geometric_normal)) * s.geometric_normal);
-    return Polish(s.position + ABOVE * s.geometric_normal, direction, specular_weight(lobe, wo, wi));
+    return Polish(s.position + ABOVE * s.geometric_normal, direction, specular_gain(lobe, wo.z) * specular_weight(lobe, wo, wi));
 }
 
 // Whether a light is so much wider than the lobe that it is mirrored in its own shape.

@@ -66,9 +66,9 @@ Surface load_surface(uint part_index, uint triangle, vec2 barycentric, float foo
     float lod = log2(max(footprint * uv_per_metre * m.texture_size, 1e-6));
     if (m.albedo_map >= 0) s.albedo *= textureLod(textures[nonuniformEXT(m.albedo_map)], st, lod).rgb;
     vec4 bump = vec4(0.5, 0.5, 1.0, 1.0);
-    if (m.normal_map >= 0) bump = textureLod(textures[nonuniformEXT(m.normal_map)], st, lod);
+    if (m.normal_map >= 0) bump = textureLod(textures[nonuniformEXT(m.normal_map)], st, lod + m.normal_lod);
     if (m.roughness_map >= 0) {
-        float factor = m.roughness_map == m.normal_map ? bump.a : textureLod(textures[nonuniformEXT(m.roughness_map)], st, lod).r;
+        float factor = m.roughness_map == m.normal_map ? bump.a : textureLod(textures[nonuniformEXT(m.roughness_map)], st, lod + m.roughness_lod).r;
         s.roughness *= factor;
         s.second_roughness *= factor;
     }
@@ -122,5 +122,6 @@ Lobe surface_lobe(Surface s)
     lobe.f90 = grazing_reflectance(largest(lobe.f0));
     lobe.alpha = s.roughness * s.roughness;
     lobe.base = s.albedo * (1.0 - s.metallic);
+    lobe.metallic = s.metallic;
     return lobe;
 }

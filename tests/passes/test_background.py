@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -419,6 +419,14 @@ def test_hair_has_enough_after_a_few_samples_of_light(gpu: Device, keep: Keep) -
     assert samples.tolist() == [2 * HAIR_SAMPLES] * 4 + [3 + HAIR_SAMPLES] * 4  # three of the first update
 
 
+@pytest.mark.parametrize("roughness", [0.1, 0.3, 0.6, 1.0])
+def test_white_metal_vanishes_in_even_surroundings(gpu: Device, roughness: float) -> None:
+    """However it is shaded: below a roughness of 0.15 by one direction a frame, else in closed form."""
+    metal = Material("metal", (1.0, 1.0, 1.0), metallic=1.0, roughness=roughness)
+    picture = draw(gpu, a_scene(Part("ball", uv_sphere(0.08, 48, 64), metal)), 16 if roughness < 0.15 else 1)
+    np.testing.assert_allclose(picture[24:40, 24:40, :3], 0.25, rtol=0.01)
+
+
 class TestAlpha:
     """Opacity: cut, or blended by leaving out pixels, others in every frame."""
 
@@ -440,6 +448,30 @@ class TestAlpha:
 
     def test_opaque_ignores_opacity(self, gpu: Device) -> None:
         assert draw(gpu, a_scene(WALL, self._leaf(opacity=0.0)))[24:40, 24:40, :3].max() == 0.0
+
+    @pytest.mark.parametrize("mode", ["mask", "blend"])
+    @pytest.mark.parametrize("texels", [64, 1024])
+    def test_colours_of_what_is_not_there_show_nowhere(
+        self, gpu: Device, mode: Literal["mask", "blend"], texels: int
+    ) -> None:
+        """Thin strands look the same with black beside them as with their own colour, near and far."""
+        even = np.full((texels, texels, 4), (188, 148, 96, 255), np.uint8)
+        even[:, np.arange(texels) % 5 > 1, 3] = 0
+        black = np.where(even[..., 3:] > 0, even, np.uint8(0))
+        pictures = []
+        for pixels in (even, black):
+            material = Material(
+                "hair",
+                (1.0, 1.0, 1.0),
+                ior=1.0,
+                albedo_map=Texture(pixels, srgb=True),
+                alpha_mode=mode,
+                alpha_cutoff=0.3,
+            )
+            card = Part("hair", quad((0, 0, 0.05), (0.05, 0, 0), (0, 0.05, 0)), material)
+            pictures.append(draw(gpu, a_scene(card), 2))
+        assert pictures[0][..., :3].max() > 0.05
+        np.testing.assert_allclose(pictures[1], pictures[0], rtol=0.02)
 
     def test_blend_is_right_on_average(self, gpu: Device) -> None:
         leaf = self._leaf(opacity=0.3, alpha_mode="blend")

@@ -23,11 +23,20 @@ ANSWER = Struct(
         ("base", "vec3"),
         ("albedo", "vec3"),
         ("sampled", "vec3"),
+        ("gain", "vec3"),
     ],
 )
 PUSH = Struct(
     "Push",
-    [("f0", "vec3"), ("f90", "float"), ("alpha", "float"), ("width", "float"), ("base", "vec3"), ("count", "uint")],
+    [
+        ("f0", "vec3"),
+        ("f90", "float"),
+        ("alpha", "float"),
+        ("width", "float"),
+        ("base", "vec3"),
+        ("metallic", "float"),
+        ("count", "uint"),
+    ],
 )
 SHADER = f"""
 #include "scene_structs.glsl"
@@ -53,13 +62,14 @@ void main()
     uint i = gl_GlobalInvocationID.x;
     if (i >= push.count) return;
     Query q = queries[i];
-    Lobe lobe = Lobe(push.f0, push.f90, push.alpha, push.base);
+    Lobe lobe = Lobe(push.f0, push.f90, push.alpha, push.base, push.metallic);
     answers[i].specular = specular_eval(lobe, q.wo, q.wi);
     answers[i].wide = specular_eval_wide(lobe, q.wo, q.wi, push.width);
     answers[i].pdf = specular_pdf(lobe, q.wo, q.wi);
     answers[i].base = base_eval(lobe, q.wo, q.wi);
     answers[i].albedo = specular_albedo(lobe, q.wo.z);
     answers[i].sampled = specular_sample(lobe, q.wo, q.xi);
+    answers[i].gain = specular_gain(lobe, q.wo.z);
 }}
 """
 
@@ -82,7 +92,15 @@ class Surface:
         )
 
     def __call__(
-        self, roughness: float, wo: F64, wi: F64, xi: F64, f0: float = 0.04, base: float = 1.0, width: float = 0.0
+        self,
+        roughness: float,
+        wo: F64,
+        wi: F64,
+        xi: F64,
+        f0: float = 0.04,
+        base: float = 1.0,
+        width: float = 0.0,
+        metallic: float = 0.0,
     ) -> Any:
         """Answers for directions (..., 3) and random numbers (..., 2), which are broadcast."""
         shape = np.broadcast_shapes(wo.shape[:-1], wi.shape[:-1], xi.shape[:-1])
@@ -90,7 +108,7 @@ class Surface:
         queries["wo"], queries["wi"], queries["xi"] = wo, wi, xi
         push = np.zeros((), PUSH.dtype)
         push["f0"], push["f90"], push["alpha"] = f0, min(1.0, 50.0 * f0), roughness**2
-        push["base"], push["count"], push["width"] = base, queries.size, width
+        push["base"], push["count"], push["width"], push["metallic"] = base, queries.size, width, metallic
         with (
             self.gpu.buffer(queries.ravel()) as asked,
             self.gpu.buffer(queries.size * ANSWER.size) as given,
@@ -203,6 +221,24 @@ def test_no_surface_reflects_more_than_arrives(surface: Surface, f0: float) -> N
             if f0 < 0.5:
                 # A white base gives back what the specular lobe leaves (Kelemen & Szirmay-Kalos 2001).
                 assert specular + base == pytest.approx(1.0, abs=0.015)
+
+
+@pytest.mark.parametrize("roughness", [0.3, 0.6, 1.0])
+def test_white_metal_reflects_all_light(surface: Surface, roughness: float) -> None:
+    """By its gain, which makes up for what single facets lose: less of grey metal, nothing of what is no metal."""
+    for cosine in COSINES:
+        wo = _towards(cosine)
+        wi, solid = _hemisphere(wo, roughness**2)
+
+        def reflected(f0: float, metallic: float, wo: F64 = wo, wi: F64 = wi, solid: F64 = solid) -> float:
+            answer = surface(roughness, wo, wi, np.zeros(2), f0, metallic=metallic)
+            return float((answer["gain"] * answer["specular"])[..., 0].ravel() @ solid.ravel())
+
+        assert reflected(1.0, 1.0) == pytest.approx(1.0, abs=0.01)
+        once, grey = reflected(0.5, 0.0), reflected(0.5, 1.0)
+        # Light that is scattered twice is reflected twice.
+        assert once <= grey < 1.001 - 0.5 * (1.0 - once)
+        assert (surface(roughness, wo, wo, np.zeros(2))["gain"] == 1.0).all()
 
 
 def test_reflection_is_the_same_both_ways(surface: Surface) -> None:

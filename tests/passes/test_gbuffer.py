@@ -259,6 +259,37 @@ def test_a_roughness_map_is_of_both_lobes(gpu: Device) -> None:
     assert without.light("specular").max() > 0.0
 
 
+@pytest.mark.parametrize("roughness", [0.3, 0.6, 1.0])
+def test_a_face_of_white_metal_has_gloss_of_all_light(gpu: Device, roughness: float) -> None:
+    metal = Material("metal", albedo=(1.0, 1.0, 1.0), metallic=1.0, roughness=roughness)
+    frame = draw(gpu, environment=Environment.constant((1.0, 1.0, 1.0)), material=metal)
+    facing = frame.features["view"][frame.face] * frame.features["normal"][frame.face]
+    gloss = frame.light("specular")[facing.sum(axis=-1) > 0.3]
+    np.testing.assert_allclose(gloss, 1.0, atol=0.02)
+
+
+@pytest.mark.parametrize("with_normals", [False, True])
+def test_each_map_is_read_at_the_level_of_its_own_size(gpu: Device, with_normals: bool) -> None:
+    """What a pixel covers of a map of 256x256 is the same whatever maps are beside it."""
+    rng = np.random.default_rng(2)
+    roughness = Texture(rng.integers(0, 256, (256, 256, 1)).astype(np.uint8))
+    tilted = Texture(
+        np.concatenate([rng.integers(96, 160, (128, 512, 2)), np.full((128, 512, 1), 255)], -1).astype(np.uint8)
+    )
+    seen = []
+    for size in (64, 256, 2048):
+        grey = Texture(np.full((size, size, 3), 128, np.uint8))
+        material = replace(
+            SKIN, albedo_map=grey, roughness=1.0, roughness_map=roughness, normal_map=tilted if with_normals else None
+        )
+        frame = draw(gpu, samples=2, material=material)
+        seen.append([frame.features[name][frame.face] for name in ("roughness", "normal")])
+    assert seen[1][0].std() > 0.01
+    for other in (seen[0], seen[2]):
+        for found, expected in zip(other, seen[1], strict=True):
+            np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
 @both_kinds
 def test_constant_surroundings_give_their_radiance_times_the_albedo(gpu: Device, kind: ShadowKind) -> None:
     frame = draw(gpu, environment=Environment.constant((0.5, 1.0, 2.0)), kind=kind)

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 from app.gpu import Device
 from app.passes import environment_maps
@@ -12,6 +14,7 @@ from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.environment import Environment, texel_directions
+from app.scene.lights import LightRig
 from app.scene.map_lamps import find_lamps
 from app.scene.model import Material, Part, Scene
 from app.scene.prefilter import row_solid_angles
@@ -20,6 +23,18 @@ from tests.conftest import Keep
 from tests.passes.reference_scenes import ball, brighter, difference, lamps, still_life, trace
 
 WHITE = (1.0, 1.0, 1.0)
+
+
+def _bilinear_irradiance(grey: NDArray[np.float32], finer: int = 16) -> float:
+    """What a floor gets of a map (H,2H) that is looked up as shaders do."""
+    height, width = grey.shape
+    v, u = ((np.arange(finer * count) + 0.5) / finer - 0.5 for count in (height, width))
+    seen = map_coordinates(
+        np.pad(grey, ((1, 1), (0, 0)), "edge"), np.meshgrid(v + 1.0, u, indexing="ij"), order=1, mode="grid-wrap"
+    )
+    theta = (v + 0.5) * (math.pi / height)
+    cosine = np.maximum(np.cos(theta), 0.0) * np.sin(theta)
+    return float(seen.mean(axis=1, dtype=np.float64) @ cosine) * 2.0 * math.pi * math.pi / len(theta)
 
 
 class TestFurnace:
@@ -32,6 +47,13 @@ class TestFurnace:
         scene = ball(Material(albedo=WHITE, roughness=roughness))
         mean, sigma = trace(gpu, scene, self.SIZE, 256).of_whole
         assert abs(mean - 1.0) < max(0.005, 3.0 * sigma)
+
+    @pytest.mark.parametrize("roughness", [0.05, 0.3, 0.6, 1.0])
+    def test_white_metal_vanishes(self, gpu: Device, roughness: float) -> None:
+        scene = ball(Material(albedo=WHITE, metallic=1.0, roughness=roughness))
+        mean, sigma = trace(gpu, scene, self.SIZE, 256).of_whole
+        assert abs(mean - 1.0) < 0.01
+        assert sigma < 0.003
 
 
 class TestLight:
@@ -75,6 +97,21 @@ class TestLight:
         for rows in (slice(0, 8), slice(8, 16)):
             for columns in (slice(0, 8), slice(8, 16)):
                 assert picture.mean[rows, columns].mean() == pytest.approx(expected[rows, columns].mean(), rel=0.01)
+
+    @pytest.mark.parametrize(
+        ("row", "column"), [(0, 5), (9, 40), (31, 90), (14, 127)], ids=["pole", "middle", "horizon", "seam"]
+    )
+    def test_a_sun_of_one_texel_is_sampled_well(self, gpu: Device, row: int, column: int) -> None:
+        """A floor shows what it gives, that of the texels around it included, which look-ups brighten."""
+        pixels = np.full((64, 128, 3), 0.05, np.float32)
+        pixels[row, column] = 2e4
+        floor = Part("floor", quad((0, 0, 0), (0, 0, 1), (1, 0, 0)), Material(albedo=WHITE, ior=1.0))
+        camera = Camera((0.0, 1.0, 0.0), (0.0, 0.0, 0.0), up=(0.0, 0.0, -1.0), fov_y=0.1)
+        samples = 64
+        picture = trace(gpu, Scene((floor,), LightRig(), Environment(pixels), camera), (16, 16), samples)
+        mean, sigma = picture.of_whole
+        assert mean == pytest.approx(_bilinear_irradiance(pixels[..., 0]) / math.pi, abs=4.0 * sigma)
+        assert picture.variance.mean() * samples < mean**2
 
     def test_lights_are_invisible_to_the_camera(self, gpu: Device) -> None:
         scene = still_life(sky=False)

@@ -40,3 +40,23 @@ def test_floats_stay_floats() -> None:
         value = halved(value)
         assert level.dtype == np.float32
         np.testing.assert_allclose(level, value, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(256, 256), (67, 70), (131, 5)])
+def test_what_is_not_there_colours_nothing(size: tuple[int, int]) -> None:
+    """Strands of one colour, black beside them, keep it in all levels, and so does what is beside them there."""
+    strands = np.zeros((*size, 4), np.uint8)
+    strands[:, ::3] = 188, 148, 96, 255
+    strands[::5, 1::3] = 188, 148, 96, 40
+    for level in mip_chain(strands, srgb=True, by_opacity=True)[1:]:
+        assert np.abs(level[..., :3] - (188.0, 148.0, 96.0)).max() <= 1.0
+    mean = mip_chain(strands, srgb=True)
+    for level, of_all in zip(mip_chain(strands, srgb=True, by_opacity=True), mean, strict=True):
+        np.testing.assert_array_equal(level[..., 3], of_all[..., 3])
+
+
+def test_colours_are_weighed_by_opacity() -> None:
+    pixels = np.array([[[1.0, 0.0, 0.0, 0.75], [0.0, 1.0, 0.0, 0.25]], [[0.0, 0.0, 1.0, 0.0]] * 2], np.float32)
+    np.testing.assert_allclose(mip_chain(pixels, srgb=False, by_opacity=True)[1], [[[0.75, 0.25, 0.0, 0.25]]])
+    unseen = pixels * np.array([1.0, 1.0, 1.0, 0.0], np.float32)
+    np.testing.assert_allclose(mip_chain(unseen, srgb=False, by_opacity=True)[1], [[[0.25, 0.25, 0.5, 0.0]]])
