@@ -13,6 +13,7 @@ from PIL import Image
 from app.main import main
 from app.scene.avatar.parameters import PARAMETERS
 from app.scene.avatar.parameters.expression import PARAMETERS as EXPRESSIONS
+from app.scene.avatar.person import Person
 from app.scene.meshes import load_mesh
 from app.sheet import CAPTION, ON_SHEET, PAPER
 
@@ -44,6 +45,33 @@ def test_a_seed_is_a_person(tmp_path: Path) -> None:
     parts = load_mesh(tmp_path / "a.glb")
     assert [part.name for part in parts if part.face] == ["skin"]
     assert {"eye_left", "cornea_right", "brows"} <= {part.name for part in parts}
+
+
+def test_what_is_set_is_over_what_the_seed_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people: list[Person] = []
+
+    def note(person: Person) -> bytes:
+        people.append(person)
+        return b""
+
+    monkeypatch.setattr("app.scene.avatar.build.avatar_glb", note)
+    for settings in ([], ["--set", "person.age=70"]):
+        assert main(["avatar", "--seed", "7", *settings, "--out", str(tmp_path / "x.glb")]) == 0
+    drawn, older = people
+    assert drawn["person.age"] != older["person.age"] == 70.0
+    assert {name for name in drawn.values if drawn[name] != older[name]} == {"person.age"}
+    assert drawn.seed == older.seed == 7
+
+
+@pytest.mark.parametrize(("given", "seeds"), [(["--seed", "100"], [100, 101, 102]), ([], [0, 1, 2])])
+def test_a_sheet_shows_the_seeds_from_the_one_that_is_given(
+    given: list[str], seeds: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Person] = []
+    monkeypatch.setattr("app.sheet.draw_sheet", lambda people, *_, **__: shown.extend(people))
+    assert main(["avatar", "--sheet", "3", *given, "--set", "person.age=70", "--out", "sheet.png"]) == 0
+    assert [person.seed for person in shown] == seeds
+    assert {person["person.age"] for person in shown} == {70.0} and len({p["person.gender"] for p in shown}) == 3
 
 
 def test_expressions_are_baked_into_the_mesh(tmp_path: Path) -> None:

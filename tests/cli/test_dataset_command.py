@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.errors import InputError
 from app.main import main
 from app.training.avatars import Avatars
 from app.training.frames import Plan
@@ -34,6 +35,30 @@ def test_options_that_contradict_touch_nothing(
     said = capsys.readouterr().err
     assert said.startswith("bungyo: error: ") and message in said
     assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "spp", "tiles"),
+    [
+        ([], 8, 0.6),
+        (["--held-out"], 64, 1.0),
+        (["--held-out", "--spp", "5"], 5, 1.0),
+        (["--held-out", "--tiles", "0.5"], 64, 0.5),
+    ],
+)
+def test_a_set_for_scores_has_more_samples_and_whole_pictures(
+    options: list[str], spp: int, tiles: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[Plan] = []
+
+    def refuse(plan: Plan) -> None:
+        plans.append(plan)
+        raise InputError("That is all.")
+
+    monkeypatch.setattr(Plan, "check", refuse)
+    assert main(["dataset", "--out", str(tmp_path / "set"), *options]) == 2
+    (plan,) = plans
+    assert (plan.spp, plan.tile_fraction, plan.held_out) == (spp, tiles, "--held-out" in options)
 
 
 def test_the_set_of_another_source_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,8 @@
 """`bungyo evaluate` on the command line: figures as JSON, reasons for what is left out, one sentence for bad input."""
 
+import errno
 import json
+import os
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +77,25 @@ def test_a_report_that_cannot_be_written_costs_no_figures(
     arguments = ["evaluate", "--data", str(data.path), "--weights", str(weights), "--no-flicker"]
     assert main([*arguments, "--json", str(tmp_path / "x.json"), "--report", str(tmp_path / "report")]) == 1
     assert json.loads((tmp_path / "x.json").read_text()).keys() >= PROMISED
+
+
+def test_a_full_disk_leaves_earlier_figures_as_they_were(
+    data: Dataset, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, write = tmp_path / "scores.json", Path.write_text
+    out.write_text("earlier ones")
+
+    def full(path: Path, text: str, *more: Any, **named: Any) -> int:
+        if path.parent != tmp_path:
+            return write(path, text, *more, **named)
+        write(path, text[: len(text) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(weights), "--no-flicker", "--json", str(out)]
+    assert main(arguments) == 1
+    assert f"Cannot write {out}: No space left on device." in capsys.readouterr().err
+    assert out.read_text() == "earlier ones" and list(tmp_path.iterdir()) == [out]
 
 
 def test_figures_and_report_may_go_into_the_folder_one_is_in(

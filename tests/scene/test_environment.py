@@ -243,6 +243,14 @@ def test_bad_pixels_are_refused(tmp_path: Path, pixels: Any, message: str) -> No
     assert str(path) in error.value.message
 
 
+def test_how_bright_a_map_may_be_depends_on_its_intensity() -> None:
+    pixels = random_map(4)
+    pixels[1, 2, 0] = 1e12
+    assert Environment(pixels, intensity=0.01).intensity == 0.01
+    with pytest.raises(InputError, match=r"its brightest pixel must be <= 1e\+11, but is 1e\+12 in all"):
+        Environment(1e-6 * pixels, intensity=1e6)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -67,6 +67,24 @@ def test_glb_material_values_arrive(tmp_path: Path) -> None:
     assert (skin.subsurface, skin.mean_free_path) == (1.0, SKIN_MEAN_FREE_PATH)
 
 
+@pytest.mark.filterwarnings("ignore:.* it is drawn opaque and does not glow")
+def test_a_material_that_cuts_out_and_does_not_say_where_does_so_at_one_half(tmp_path: Path) -> None:
+    glb = Glb()
+    glb.header["materials"] = [{"name": "lashes", "alphaMode": "MASK"}]
+    (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+    assert (part.material.alpha_mode, part.material.alpha_cutoff) == ("mask", 0.5)
+
+
+@pytest.mark.filterwarnings("ignore:.* it is drawn opaque and does not glow")
+def test_glowing_textures_are_colours(tmp_path: Path) -> None:
+    """sRGB of 128 is 0.216 of the light; a part glows in the mean of its texture."""
+    glb = Glb()
+    glb.images[0] = png([[(128, 128, 128), (128, 128, 128)]])
+    glb.header["materials"] = [{"name": "lamp", "emissiveFactor": [1.0, 0.5, 0.0], "emissiveTexture": {"index": 0}}]
+    (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+    np.testing.assert_allclose(part.material.emission, (0.216, 0.108, 0.0), atol=5e-4)
+
+
 def test_own_numbers_of_a_glb_win(tmp_path: Path) -> None:
     """What `extras.bungyo` says holds for skin and for everything else; the rest of skin is as for any file."""
     glb = Glb()

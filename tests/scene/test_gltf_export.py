@@ -53,9 +53,24 @@ def _document(data: bytes) -> tuple[dict[str, Any], bytes]:
     return document, data[28 + size :]
 
 
+def _lamp(name: str, brightness: float) -> Part:
+    pixels = np.random.default_rng(2).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    material = Material(
+        name,
+        metallic=0.25,
+        opacity=0.5,
+        alpha_mode="mask",
+        alpha_cutoff=0.3,
+        emission=(brightness, 0.5 * brightness, 0.0),
+        normal_map=Texture(pixels),
+        normal_scale=0.5,
+    )
+    return Part(name, uv_sphere(0.02, 6, 8), material)
+
+
 def test_our_loader_reads_back_what_was_written(tmp_path: Path) -> None:
     file = tmp_path / "head.glb"
-    parts = [_skin(), _cornea()]
+    parts = [_skin(), _cornea(), _lamp("lamp", 2.0), _lamp("ember", 0.5)]
     file.write_bytes(encode_glb(parts))
     for ours, theirs in zip(parts, load_mesh(file), strict=True):
         assert theirs.name == ours.name
@@ -65,11 +80,15 @@ def test_our_loader_reads_back_what_was_written(tmp_path: Path) -> None:
         np.testing.assert_allclose(theirs.mesh.uvs, ours.mesh.uvs, atol=1e-6)
         np.testing.assert_array_equal(theirs.transform, ours.transform)
         a, b = theirs.material, ours.material
-        for name in ("albedo", "roughness", "ior", "subsurface", "second_roughness", "second_weight", "transmission"):
+        numbers = ("albedo", "roughness", "metallic", "ior", "opacity", "alpha_cutoff", "transmission", "emission")
+        for name in (*numbers, "subsurface", "second_roughness", "second_weight", "normal_scale"):
             assert getattr(a, name) == pytest.approx(getattr(b, name)), name
+        assert a.alpha_mode == b.alpha_mode
+        if b.normal_map is not None:
+            assert a.normal_map is not None and not a.normal_map.srgb
+            np.testing.assert_array_equal(a.normal_map.pixels, b.normal_map.pixels)
         if ours.face:
             assert a.mean_free_path == pytest.approx(b.mean_free_path)
-            assert a.normal_scale == b.normal_scale
             assert a.albedo_map and b.albedo_map and a.roughness_map and b.roughness_map
             difference = a.albedo_map.pixels.astype(int) - b.albedo_map.pixels
             assert np.abs(difference).max() <= 4  # JPEG
@@ -100,6 +119,15 @@ def test_morph_targets_are_sparse_and_exact() -> None:
     np.testing.assert_array_equal(read("indices", "<u4"), [3, 4, 5, 6])
     np.testing.assert_array_equal(read("values", "<f4").reshape(-1, 3), some[3:7])
     assert jaw["max"] == pytest.approx(some.max(axis=0).tolist())
+
+
+@pytest.mark.parametrize(("brightness", "factor", "strength"), [(2.0, 1.0, 2.0), (0.5, 0.5, None)])
+def test_factors_are_at_most_one(brightness: float, factor: float, strength: float | None) -> None:
+    document, _ = _document(encode_glb([_lamp("lamp", brightness)]))
+    (material,) = document["materials"]
+    assert material["emissiveFactor"] == [factor, 0.5 * factor, 0.0]
+    extension = material.get("extensions", {}).get("KHR_materials_emissive_strength", {})
+    assert extension.get("emissiveStrength") == strength
 
 
 def test_extensions_are_declared_and_bytes_repeat() -> None:

@@ -22,6 +22,7 @@ from app.scene.lights import (
     PointLight,
     as_toml,
     load_lights,
+    moved_lights,
 )
 
 Write = Callable[[str], Path]
@@ -149,6 +150,18 @@ def test_mistakes_name_the_file_and_the_key(write: Write, text: str, message: st
     assert message in error.value.message
     assert str(path) in error.value.message
     assert error.value.message.endswith(".") and "\n" not in error.value.message
+
+
+def test_lights_that_may_have_other_shadows() -> None:
+    key, fill = PointLight((1.0, 1.0, 1.0)), PointLight((-1.0, 1.0, 1.0))
+    bright, red = PointLight(key.position, intensity=2.0), PointLight(fill.position, color=(1.0, 0.0, 0.0))
+    moved = PointLight((1.0, 1.0, 1.1))
+    assert moved_lights([key, fill], [key, fill]) == []
+    assert moved_lights([key, fill], [bright, fill]) == []  # one of them is as it was
+    assert moved_lights([key, fill], [moved, fill]) == [0]
+    assert moved_lights([fill, key], [red, moved]) == [1]
+    assert moved_lights([key, fill], [bright, red]) is None
+    assert moved_lights([key], [DirectionalLight(irradiance=key.intensity)]) == [0]
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:

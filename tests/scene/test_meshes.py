@@ -45,6 +45,7 @@ def test_obj_maps_and_exponents(tmp_path: Path) -> None:
     assert m.albedo == (1, 1, 1)  # black would hide the map
     assert m.albedo_map is not None and m.normal_map is not None and m.roughness_map is not None
     assert m.roughness_map.pixels.shape == (2, 2, 1) and m.roughness == 1
+    assert m.albedo_map.srgb and not m.normal_map.srgb and not m.roughness_map.srgb
     (tmp_path / "tex.png").rename(tmp_path / "my tex.png")
     for line in (
         "my tex.png",
@@ -93,6 +94,14 @@ def test_obj_numbers_may_have_words_beside_them(tmp_path: Path) -> None:
     assert (material.albedo, material.opacity, material.roughness) == ((0.5, 0.25, 0.125), 0.5, 0.75)
 
 
+@pytest.mark.filterwarnings("ignore:.* it is drawn opaque and does not glow")
+@pytest.mark.parametrize(("line", "opacity"), [("Tr 0.25", 0.75), ("Tr 0", 1.0), ("d 0.25", 0.25), ("", 1.0)])
+def test_obj_opacity_and_its_opposite(tmp_path: Path, line: str, opacity: float) -> None:
+    (part,) = load_mesh(write_obj(tmp_path / "q.obj", line, name="veil"))
+    assert part.material.opacity == opacity
+    assert part.material.alpha_mode == ("opaque" if opacity == 1.0 else "blend")
+
+
 def test_obj_objects_and_materials_become_parts(tmp_path: Path) -> None:
     body = "o head\nusemtl skin\nf 1/1 2/2 3/3\no hat\nusemtl felt\nf 1/1 3/3 4/4\n"
     parts = load_mesh(write_obj(tmp_path / "q.obj", "Kd 1 0 0\nnewmtl felt\nKd 0 1 0", body=body))
@@ -137,6 +146,17 @@ def test_vertex_colors_become_albedo(tmp_path: Path) -> None:
     glb.header["materials"] = [{"name": "skin", "pbrMetallicRoughness": {"baseColorFactor": [1, 1, 0.5, 1]}}]
     (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
     np.testing.assert_allclose(part.material.albedo, (0.25, 0.5, 0.5), atol=0.01)  # linear in glTF
+    glb.header["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
+    (part,) = load_mesh(glb.write(tmp_path / "t.glb"))
+    assert part.material.albedo == (1.0, 1.0, 0.5)  # a texture says it all; the colours' mean would darken it
+
+
+def test_the_mean_of_vertex_colors_is_that_of_their_light(tmp_path: Path) -> None:
+    colors = ["0 0 0", "255 255 255", "0 0 0", "255 255 255"]
+    rows = [f"{uv} {color}" for uv, color in zip(("0 0", "1 0", "1 1", "0 1"), colors, strict=True)]
+    columns = "float s, float t, uchar red, uchar green, uchar blue"
+    (part,) = load_mesh(write_ply(tmp_path / "q.ply", columns, rows))
+    np.testing.assert_allclose(part.material.albedo, (0.5, 0.5, 0.5), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["q.glb", "q.obj", "q.ply"])

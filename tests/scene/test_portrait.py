@@ -80,7 +80,9 @@ def test_who_looks_past_the_head_may_pass_it() -> None:
 def test_views_are_the_same_but_for_rounding() -> None:
     again = refitted(HEAD.camera, HEAD, 1.0)
     assert same_view(HEAD.camera, again)
-    others = (HEAD.camera.orbit(1e-4, 0.0), HEAD.camera.pan(1e-4, 0.0), HEAD.camera.zoom(1.001, nearest=1.0))
+    nearer, longer = (HEAD.camera.zoom(1.001, nearest=nearest) for nearest in (0.0, HEAD.camera.distance))
+    assert nearer.fov_y == HEAD.camera.fov_y and longer.position == pytest.approx(HEAD.camera.position, abs=1e-9)
+    others = (HEAD.camera.orbit(1e-4, 0.0), HEAD.camera.pan(1e-4, 0.0), nearer, longer)
     assert not any(same_view(HEAD.camera, other) for other in others)
 
 

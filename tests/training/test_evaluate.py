@@ -2,18 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from app.errors import InputError
 from app.network.layers import flops
-from app.network.schema import TILE, unpack
+from app.network.schema import TILE, channels, unpack
 from app.network.twin import forward
 from app.network.weights import WeightSet
+from app.scene.default import default_scene
 from app.scene.tonemap import tonemap
 from app.training.dataset import Dataset
-from app.training.evaluate import draw_wide, evaluate, wide_generalists
+from app.training.evaluate import UV_CELLS, draw_wide, evaluate, wide_generalists
 from app.training.figures import figures
 from app.training.groups import distance_groups, light_groups
 from app.training.manifest import BLOCK
@@ -56,9 +58,11 @@ def test_figures_by_hand(exact: Dataset) -> None:
     quality = judge_pictures(weights, exact, result, keep=[result.shown[0]])
     found = figures(weights, exact, result, quality=quality)
     db: dict[str, list[float]] = {"experts": [], "generalist": [], "plain": []}
-    drawn = 0
+    drawn, uv_pixels = 0, np.zeros((UV_CELLS, UV_CELLS))
     for frame in result.frames:
         features, scale, truth, hashes = pixels_of(exact, frame.info.index)
+        u, v = (features[:, channels("uv")] * UV_CELLS).astype(int).T
+        np.add.at(uv_pixels, (v, u), 1)
         special = np.isin(hashes, own)
         drawn += int(special.sum())
         pictures = {
@@ -85,6 +89,7 @@ def test_figures_by_hand(exact: Dataset) -> None:
     )
     assert found["flop_per_pixel"] == flops(LAYERS)
     assert found["data"]["frames"] == len(result.frames) == 6 and found["data"]["samples"] == [64]
+    np.testing.assert_array_equal(result.uv_pixels, uv_pixels)
     assert result.uv_pixels.sum() == sum(frame.pixels for frame in result.frames)
     assert len(quality.pictures) == 1 and found["ssim_of_noise"] == 1.0
     assert found["seam_ratio"] > 1.5  # a step of 10% between neighbours
@@ -155,6 +160,27 @@ def test_only_people_who_are_judged_are_counted(exact: Dataset, tmp_path: Path) 
     found = figures(weights, data, evaluate(weights, data))["data"]
     assert found["frames"] == BLOCK and found["people"] == 1 < len(data.people)
     assert figures(weights, exact, evaluate(weights, exact))["data"]["people"] is None
+
+
+def test_regions_are_where_the_face_has_them(tmp_path: Path) -> None:
+    """Pixels at the UVs of the default head's highest and foremost places are those of its scalp and its nose."""
+
+    class Avatars(SpherePeople):
+        @property
+        def description(self) -> dict[str, Any]:
+            return {"generator": "of spheres"}
+
+    data, weights = make(tmp_path / "set", noise=0.1, frames=1, people=Avatars()), weight_set(0.9)
+    result = evaluate(weights, data)
+    (skin,) = default_scene().face_parts
+    for name, axis in (("scalp", 1), ("nose", 2)):
+        far = skin.mesh.positions[:, axis]
+        u, v = (skin.mesh.uvs[far > np.quantile(far, 0.99)] * (UV_CELLS - 1e-3)).astype(int).T
+        shown = np.zeros((UV_CELLS, UV_CELLS))
+        np.add.at(shown, (v, u), 10)
+        there = replace(result, uv_pixels=shown, uv_error=dict.fromkeys(result.uv_error, shown))
+        share = {region["name"]: region["pixel_share"] for region in figures(weights, data, there)["regions"]}
+        assert share.get(name, 0.0) > 0.6
 
 
 def test_wide_generalists_beside_the_file(exact: Dataset, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from app.training.experts import (
     GroupResult,
     Here,
     Job,
+    Jury,
     Sampler,
     blended,
     finish,
@@ -159,6 +160,40 @@ def test_experts_learn_what_their_hash_has_of_its_own(trains: str) -> None:
         np.testing.assert_allclose(row, net.export(), atol=1e-4)
     curve = groups[0].curve
     assert len(curve) == 4 and curve[-1][1] > curve[0][1] + 3.0
+
+
+@pytest.mark.parametrize("best", [0, 2], ids=["the first", "the last"])
+def test_what_is_kept_is_the_most_promising_state_and_judged_as_such(
+    best: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promises, states = iter([0.1 + (check == best) for check in range(3)]), []
+
+    def promise(self: Jury, experts: Experts) -> float:
+        states.append(experts.snapshot())
+        return next(promises)
+
+    monkeypatch.setattr(Jury, "promise", promise)
+    given = options(steps=30)
+    net, train, judge = world(200, 0.5)
+    (group,) = trained(net, train, judge, given)
+    for kept, state, other in zip(group.tensors[-2:], states[best][-2:], states[2 - best][-2:], strict=True):
+        assert torch.equal(kept, state) and not torch.equal(kept, other)
+    jury = Jury(Experts(net, 4), judge, group.hashes, given.judge_pixels, torch.Generator())
+    experts = Experts(net, 4)
+    experts.restore(group.tensors)
+    for told, found in zip((group.toward, group.length), jury.evidence(experts), strict=True):
+        torch.testing.assert_close(told, found, rtol=1e-3, atol=1e-4)
+
+
+def test_a_varied_course_asks_the_teacher_about_other_inputs() -> None:
+    (net, train, judge), other = world(200, 0.5), world(1, 0.0)[0]
+    with torch.no_grad():
+        other.linear[1].bias.mul_(3.0)
+    job, given, teacher = Job(0, [0x0404], 0), options(steps=3), Teacher([other])
+    plain, again, varied = (
+        train_group(Course(net, train, judge, given, teacher, vary), job).tensors[-1] for vary in (False, False, True)
+    )
+    assert torch.equal(plain, again) and not torch.equal(plain, varied)
 
 
 def test_a_teacher_is_followed_whatever_the_targets() -> None:

@@ -10,7 +10,7 @@ from app.network.tile_hash import HASHES
 from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
-from app.training.loss import HALF_NOISE, HUBER_LIMIT, display_slope, quietness, weighted_error
+from app.training.loss import HALF_NOISE, HUBER_LIMIT, LEAST_HIGHLIGHT, display_slope, quietness, weighted_error
 from app.training.model import Experts, Generalist, Scales, started
 
 
@@ -118,11 +118,25 @@ def test_a_layer_of_idle_units_keeps_one() -> None:
 
 
 def test_channels_that_never_change_are_harmless() -> None:
+    """Nor those that change by rounding only, once they do change."""
     features = some_features(200)
     features[:, 3] = 0.25
-    net = Generalist((32, 8, 15), Scales.measure(features))
+    features[:, 4] = 0.25 + 1e-6 * torch.randn(200, generator=torch.Generator().manual_seed(0))
+    assert 0.0 < features[:, 4].std() < 1e-5
+    scales = Scales.measure(features)
+    assert scales.deviation[3:5].tolist() == [1.0, 1.0]
+    net, others = Generalist((32, 8, 15), scales), features.clone()
+    others[:, 3:5] += 0.5
     with torch.no_grad():
-        assert torch.isfinite(net(features)).all() and np.isfinite(net.export()).all()
+        assert (net(others) - net(features)).abs().max() < 2.0 and np.isfinite(net.export()).all()
+
+
+def test_a_few_huge_values_do_not_squeeze_all_others_together() -> None:
+    features = torch.randn(10_000, 32, generator=torch.Generator().manual_seed(0))
+    features[:5, 7] = 1e4
+    scales = Scales.measure(features)
+    torch.testing.assert_close(scales.deviation, torch.ones(32), rtol=0.05, atol=0.0)
+    torch.testing.assert_close(scales.mean, torch.zeros(32), rtol=0.0, atol=0.05)
 
 
 def test_experts_of_a_group_train_as_if_alone() -> None:
@@ -204,5 +218,8 @@ def test_slope_follows_the_display() -> None:
         true = (tonemap(radiance + step * tone) - tonemap(radiance - step * tone)) / (2 * step * tone)
         got = display_slope(torch.from_numpy(radiance)).numpy()
         np.testing.assert_allclose(got, true, rtol=0.45)
+    # A prediction that is far too bright must find its way back: of the slope of the sRGB curve a share stays.
+    steepness = 1.055 / 2.4 * 99.96 ** (1.0 / 2.4 - 1.0)
+    np.testing.assert_allclose(display_slope(torch.full((1, 3), 100.0)), LEAST_HIGHLIGHT * steepness, rtol=1e-5)
     extremes = torch.tensor([[0.0, 0.0, 0.0], [-5.0, 0.1, 1.0], [1e6, 1e6, 1e6]])
     assert torch.isfinite(display_slope(extremes)).all() and (display_slope(extremes) > 0).all()

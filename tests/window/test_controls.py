@@ -16,6 +16,7 @@ from app.controls import (
     dimmed,
     turned,
 )
+from app.scene.default import default_scene
 from app.scene.environment import Environment
 from app.scene.lights import MOST_EXPOSURE, AreaLight, DirectionalLight, Light, LightRig, PointLight
 from app.scene.model import Material, Mesh, Part, Scene
@@ -116,6 +117,25 @@ def test_camera_moves_and_comes_home(controls: Controls, drawn: Drawn) -> None:
     assert drawn.scene.camera.target != home.target
     controls.press("HOME")
     assert drawn.scene.camera == home
+
+
+def test_dragging_down_shows_the_head_from_above(controls: Controls, drawn: Drawn) -> None:
+    home = drawn.scene.camera
+    controls.orbit(0.0, 0.1)
+    assert drawn.scene.camera.position[1] > home.position[1] + 0.1
+    assert drawn.scene.camera.distance == pytest.approx(home.distance)
+
+
+def test_zooming_in_and_out_again_leads_home() -> None:
+    """Near the face a longer lens takes over; going away, the lens gets shorter first."""
+    drawn = Drawn(default_scene())
+    controls, home = Controls(drawn, MODES), drawn.scene.camera
+    controls.zoom(20.0)
+    assert drawn.scene.camera.fov_y < 0.5 * home.fov_y and not controls.at_home
+    controls.zoom(-20.0)
+    assert drawn.scene.camera.distance == pytest.approx(home.distance, rel=1e-6)
+    assert drawn.scene.camera.fov_y == pytest.approx(home.fov_y, rel=1e-6)
+    assert controls.at_home
 
 
 def test_exposure_goes_up_and_down_within_its_limits(controls: Controls, drawn: Drawn) -> None:
@@ -241,6 +261,15 @@ def test_lights_keep_their_distance_and_shape(light: Light) -> None:
     bright = dimmed(light, 4.0)
     field_name = {DirectionalLight: "irradiance", PointLight: "intensity", AreaLight: "radiance"}[type(light)]
     assert getattr(bright, field_name) == pytest.approx(4.0 * getattr(light, field_name))
+
+
+def test_a_lamp_above_the_highest_pitch_keeps_its_height_where_it_is_only_turned() -> None:
+    light = DirectionalLight((0.0, -1.0, 0.02))
+    assert light.direction[1] < -math.sin(LIGHT_MAX_PITCH)
+    moved = turned(light, 0.3, 0.0, np.zeros(3))
+    assert isinstance(moved, DirectionalLight)
+    assert moved.direction[1] == pytest.approx(light.direction[1], abs=1e-9)
+    assert moved.direction[0] == pytest.approx(0.02 * math.sin(0.3), abs=1e-5)
 
 
 def test_light_at_the_centre_stays() -> None:

@@ -211,6 +211,21 @@ def test_a_map_that_is_gone_is_not_in_the_way_of_another_face(
     assert radiance(faces.shows) == pytest.approx(5.0) and not capsys.readouterr().err
 
 
+def test_what_is_wrong_with_a_map_is_said_once_whatever_face_comes(
+    plain: Path, lit: Path, files: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faces = Faces(plain, SceneOptions(environment=files.sky("sky.exr", 3.0)))
+    files.write("sky.exr", "broken, for now")
+    faces.switch.update()
+    assert "sky.exr" in capsys.readouterr().err
+    faces.drop(lit)
+    faces.switch.update()
+    assert not capsys.readouterr().err and radiance(faces.shows) == pytest.approx(3.0)
+    files.sky("sky.exr", 5.0)
+    faces.switch.update()
+    assert radiance(faces.shows) == pytest.approx(5.0)
+
+
 @pytest.mark.parametrize("keys", ["LEFT RIGHT", "UP DOWN", "+ -", ". ,", " ".join("E" * 24)])
 def test_light_that_was_brought_back_is_not_changed(keys: str, plain: Path, lit: Path) -> None:
     faces = Faces(plain)
@@ -228,6 +243,7 @@ def test_lamps_that_were_set_by_hand_follow_a_face_elsewhere(tmp_path: Path, pla
         return glb.write(tmp_path / name)
 
     beside, far = moved("beside.glb", 0.0, 0.05, 0.0), moved("far.glb", 0.0, 1.5, 0.0)
+    farther = moved("farther.glb", 0.0, 1.5 + 0.15, 0.0)  # by less than a face, and more than half of one
     faces = Faces(plain, SceneOptions(lights=find_lights("studio")))
     before = faces.light
     faces.drop(far)
@@ -243,10 +259,12 @@ def test_lamps_that_were_set_by_hand_follow_a_face_elsewhere(tmp_path: Path, pla
     before = faces.light
     faces.drop(beside)
     assert faces.light == before
-    faces.drop(far)
-    for old, new in zip(before[0].lights, faces.light[0].lights, strict=True):
-        np.testing.assert_allclose(np.subtract(new.center, old.center), (0.0, 1.45, 0.0), atol=1e-6)
-        assert (new.edge_u, new.edge_v, new.radiance) == (old.edge_u, old.edge_v, old.radiance)
+    for mesh, way in ((far, 1.45), (farther, 0.15)):
+        before = faces.light
+        faces.drop(mesh)
+        for old, new in zip(before[0].lights, faces.light[0].lights, strict=True):
+            np.testing.assert_allclose(np.subtract(new.center, old.center), (0.0, way, 0.0), atol=1e-6)
+            assert (new.edge_u, new.edge_v, new.radiance) == (old.edge_u, old.edge_v, old.radiance)
 
 
 def test_dropped_lights_are_there_for_a_dropped_face(files: Files, plain: Path, lit: Path) -> None:

@@ -79,6 +79,30 @@ def test_one_after_the_other(files: Files) -> None:
     assert seen == [("a", 1.0, paths[0]), ("b", 2.0, paths[1]), ("c", 3.0, paths[2]), ("a", 1.0, paths[0])]
 
 
+def test_every_set_up_keeps_the_exposure_asked_for(files: Files) -> None:
+    """It is on top of their own, also when a file is read again."""
+    path = files.write("a.toml", SUN.format(1))
+    other = files.write("b.toml", "exposure = 0.5\n" + SUN.format(2))
+    shows = drawn(path)
+    switch = LightSwitch(shows, [path, other], exposure=1.0)
+    switch.next()
+    assert shows.scene.lights.exposure == pytest.approx(1.5)
+    files.write("b.toml", "exposure = -2.0\n" + SUN.format(2))
+    switch.update()
+    assert shows.scene.lights.exposure == pytest.approx(-1.0)
+
+
+def test_a_map_that_two_set_ups_share_is_as_bright_as_each_wants_it(files: Files) -> None:
+    files.sky("sky.exr", 1.0)
+    bright = files.write("a.toml", SKY.format("sky.exr"))
+    dim = files.write("b.toml", SKY.format("sky.exr") + "intensity = 0.25\n")
+    shows = drawn(bright)
+    switch, pixels = LightSwitch(shows, [bright, dim]), shows.scene.environment.pixels
+    for intensity in (0.25, 1.0):
+        switch.next()
+        assert shows.scene.environment.intensity == intensity and shows.scene.environment.pixels is pixels
+
+
 def test_a_single_one(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     path = files.write("a.toml", SUN.format(1))
     shows = drawn(path)

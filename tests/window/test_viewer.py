@@ -222,6 +222,7 @@ def test_a_moved_camera_starts_over(monkeypatch: pytest.MonkeyPatch) -> None:
     turns = [*nothing(100), lambda window: window.input.orbit(0.1, 0.0), *nothing(100)]
     renderer, _ = run(monkeypatch, FakeWindow(*turns))
     assert renderer.rendered == 2 * ENOUGH_SAMPLES
+    assert renderer.waits == 2  # each time the first frame after a rest, which is none of the frame's time
 
 
 def test_an_uncovered_window_is_shown_again_but_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,12 +238,14 @@ def test_minimised_and_resized(monkeypatch: pytest.MonkeyPatch) -> None:
     def size(width: int, height: int) -> Any:
         return lambda window: setattr(window, "framebuffer_size", (width, height))
 
+    aspects: list[float] = []
+    monkeypatch.setattr(Controls, "fit", lambda self, aspect: aspects.append(aspect))
     turns = [None, size(0, 0), *nothing(5), size(100, 50), *nothing(5)]
     window = FakeWindow(*turns)
     renderer, swapchain = run(monkeypatch, window)
     assert window.waits == 6  # asleep while minimised
     assert renderer.size == (100, 50)
-    assert swapchain.sizes == [(100, 50)]
+    assert swapchain.sizes == [(100, 50)] and aspects == [2.0]
 
 
 @pytest.mark.parametrize(

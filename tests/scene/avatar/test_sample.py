@@ -59,6 +59,8 @@ def test_faces_are_various_but_no_caricatures(people: list[Person]) -> None:
     assert np.abs(dials).max() <= FARTHEST * SPREAD + max(AGE_PULLS.values())
     spread = dials.std(axis=0)
     assert (spread > 0.15).all() and (spread < 0.45).all()
+    ageless = spread[[dial.word not in AGE_PULLS for dial in DIALS]]
+    assert ageless.min() > 0.88 * SPREAD and ageless.max() < 1.05 * SPREAD
     mean = np.sqrt((dials**2).mean(axis=1))
     assert mean.max() < 0.5  # nobody is extreme in everything
     assert np.abs(dials.mean(axis=0)).max() < 0.15
