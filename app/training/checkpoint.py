@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 
 from app.errors import BungyoError, InputError
+from app.pictures import check_folder
 
 FILE_NAME = "unfinished.pt"
 VERSION = 3  # raise it with whatever makes a run go on otherwise than it began: what is stored, the loss
@@ -43,12 +45,13 @@ class Checkpoint:
 
         Raises:
             InputError: the folder holds an interrupted run of another identity or a damaged one (unless
-                `fresh`), belongs to a run that goes on right now, or cannot be made.
+                `fresh`), belongs to a run that goes on right now, cannot be made, or cannot be written to.
         """
         path = folder / FILE_NAME
         state = Checkpoint(path, identity)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            check_folder(folder)
             state._lock()
         except OSError as error:
             raise InputError(f"The weights cannot go to {folder}: {error.strerror}.") from error
@@ -98,7 +101,8 @@ class Checkpoint:
             torch.save(stored, beside)
             beside.replace(self.path)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):  # what refused the file may refuse this, too
+                beside.unlink(missing_ok=True)
             raise BungyoError(f"The training run cannot be saved to {self.path}: {error}.") from error
 
     def forget(self, name: str) -> None:
