@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from app.errors import BungyoError, InputError
-from app.pictures import write_png
+from app.pictures import check_folder, write_png
 from app.training.evaluate import Evaluation
 from app.training.plots import plot_uv
 from app.training.quality import AMPLIFIED, Quality
@@ -28,11 +28,17 @@ WIDE = ("#7aa6d6", "#5f9e6e", "#8e6bb0", "#c39b3f")
 
 
 def check_report(folder: Path) -> None:
-    """Raise InputError unless a report can go to `folder`: a new one, an empty one, or one with an earlier report."""
+    """Raise InputError unless a report can go to `folder`: a new one, an empty one, or one with an earlier report.
+
+    It is made beside its place and then moved, so both must take files.
+    """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"A report needs a folder, and {folder} is a file.")
     if folder.exists() and any(folder.iterdir()) and not (folder / PAGE).exists():
         raise InputError(f"The folder {folder} holds other files, so no report is written into it.")
+    check_folder(next(parent for parent in folder.resolve().parents if parent.exists()))
+    if folder.exists():
+        check_folder(folder)
 
 
 def ranked_frames(evaluation: Evaluation) -> dict[int, str]:

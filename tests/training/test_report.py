@@ -1,5 +1,6 @@
 """The page of `bungyo evaluate`: whole, readable by anybody, and never in the way of other files."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,3 +107,19 @@ def test_an_earlier_report_is_replaced_and_other_files_are_left_alone(judged: Ju
         check_report(tmp_path / "mine")
     with pytest.raises(InputError, match=r"A report needs a folder, and .*thesis\.txt is a file"):
         check_report(tmp_path / "mine" / "thesis.txt")
+
+
+def test_a_place_that_takes_no_files_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder itself, and what it or its first new parent is made in."""
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: it is not a folder"):
+        check_report(tmp_path / "file" / "deep" / "report")
+    (tmp_path / "there").mkdir()
+    for closed, wanted in ((tmp_path / "there", "there"), (tmp_path, "there"), (tmp_path, "new/report")):
+        monkeypatch.setattr(os, "access", lambda path, mode, closed=closed: Path(path) != closed)
+        with pytest.raises(InputError, match=f"Cannot write to {closed}: you may not write there"):
+            check_report(tmp_path / wanted)
+    monkeypatch.undo()
+    check_report(tmp_path / "new" / "report")
