@@ -14,7 +14,7 @@ from app.errors import BungyoError, InputError
 from app.pictures import check_folder
 
 FILE_NAME = "unfinished.pt"
-VERSION = 3  # raise it with whatever makes a run go on otherwise than it began: what is stored, the loss
+VERSION = 4  # raise it with whatever makes a run go on otherwise than it began: what is stored, the loss
 
 
 @dataclass

@@ -124,9 +124,9 @@ def train(
             train_pixels, validation_pixels = train_pixels.with_mirrored(), validation_pixels.with_mirrored()
         unit = "people" if data.people else "blocks of frames"  # of one face
         covered = coverage(train_pixels, options.experts.min_pixels, options.experts.min_people, unit=unit)
-        console.print(str(covered), highlight=False)
+        display.print(str(covered))
         if train_pixels.kept < 1.0:
-            console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
+            display.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
         metadata = origin(data, options, covered, len(train_pixels), identity)
         run = Run(options, bool(data.people), validation_pixels.to(device), state, display, engine or Here(), start)
         result = _train_main(run, data, out, train_pixels.to(device), metadata)
@@ -192,14 +192,15 @@ def _train_main(run: Run, data: Dataset, out: Path, pixels: Pixels, metadata: di
             with run.display.stage("Scoring", len(data.hashes)) as show:
                 evaluation = evaluate(weights, data, progress=show)
         except InputError as error:  # the targets are too noisy: the networks are none the worse for it
-            run.display.console.print(f"Not scored: {error}", highlight=False, markup=False)
+            run.display.print(f"Not scored: {error}")
             return Result(file, None, weights.experts, False)
         _write(file, replace(weights, metadata={**weights.metadata, "held_out": evaluation.summary()}))
         with beside(out / "uv.png") as temporary:
             plot_uv(temporary, evaluation)
         for name, score in evaluation.scores.items():
-            clean = f", against the truth {evaluation.clean[name]}" if name in evaluation.clean else ""
-            run.display.console.print(f"{name:>10}  {score}{clean}", highlight=False)
+            truth = evaluation.truth(name) if name in evaluation.clean else None
+            said = "" if truth is None else f"{truth.mean():.2f} dB against the truth, worst {truth.min():.2f} dB; "
+            run.display.print(f"{name:>10}  {said}against noisy targets {score}")
     return Result(file, evaluation, weights.experts, interrupted)
 
 
@@ -234,7 +235,7 @@ def _measure_learning(run: Run, out: Path, pixels: Pixels, covered: Coverage) ->
         run.state.save()
     points = [Point.parse(done[count]) for count in sorted(done)]
     write_learning_curve(out, points, covered.unit)
-    run.display.console.print(outlook(points, covered.unit), highlight=False)
+    run.display.print(outlook(points, covered.unit))
 
 
 def _weight_set(generalist: Generalist, found: Finished, metadata: dict[str, Any]) -> WeightSet:
