@@ -21,7 +21,7 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import BungyoError, InputError
+from app.training.differences import differences
 from app.training.manifest import (
     CAMERAS,
     FORMAT_VERSION,
@@ -251,7 +252,7 @@ class DatasetWriter:
             )
         theirs, ours = (msgspec.to_builtins(spec) for spec in (header.spec, self.spec))
         versions = [spec["scene"].pop(GATHERING, None) for spec in (theirs, ours)]
-        if found := _differences(theirs, ours):
+        if found := differences(theirs, ours):
             raise InputError(
                 f"The data set {self.path} was begun with other options: {'; '.join(found)}.",
                 "Repeat the options it was begun with, or begin another one.",
@@ -373,21 +374,3 @@ class DatasetWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], where: str = "") -> list[str]:
-    """Say of every option that differs what it was, and what it is now; the scene's by their own names."""
-    found = []
-    for key in dict.fromkeys([*theirs, *ours]):
-        name = where + key
-        was, now = theirs.get(key), ours.get(key)
-        if was == now:
-            continue
-        if isinstance(was, dict) and isinstance(now, dict):
-            found += _differences(was, now, "" if name == "scene" else f"{name}.")
-        elif max(len(repr(was)), len(repr(now))) > 60:
-            found.append(f"{name} differs")
-        else:
-            was, now = ("not given" if value is None else value for value in (was, now))
-            found.append(f"{name} was {was} and is now {now}")
-    return found
