@@ -44,6 +44,7 @@ from app.training.manifest import (
     Shard,
     TileBatch,
     block_of,
+    fault_of,
     folder_name,
     header_of,
     read_manifest,
@@ -140,8 +141,8 @@ class Dataset:
             (n,) records of `TILE_DTYPE`, frame by frame.
 
         Raises:
-            InputError: a tile file is missing, of another size than the manifest says, or names an unknown
-                frame.
+            InputError: a tile file is missing, of another size than the manifest says, holds impossible values, or
+                names an unknown frame.
         """
         parts = list(self._files(folder_name(tile_hash)))
         tiles = np.concatenate(parts) if parts else np.zeros(0, TILE_DTYPE)
@@ -186,7 +187,11 @@ class Dataset:
     def _files(self, name: str) -> Iterator[npt.NDArray[np.void]]:
         for shard in self._shards:
             if name in shard.tiles:
-                yield np.fromfile(self._checked(shard, name), TILE_DTYPE)
+                path = self._checked(shard, name)
+                tiles = np.fromfile(path, TILE_DTYPE)
+                if fault := fault_of(tiles):
+                    raise InputError(f"The tile file {path} is damaged: it holds {fault}.")
+                yield tiles
 
     def _checked(self, shard: Shard, name: str) -> Path:
         """The file of a shard's tiles in a hash's folder; InputError if it is not as long as it must be."""

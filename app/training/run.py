@@ -110,7 +110,8 @@ class Run:
                     drawn = net(judge.features) * judge.scale
                     db = _decibel(drawn, judge)
                 if math.isnan(db):
-                    raise BungyoError(f"Training diverged after {last} steps.", "Try a smaller learning rate.")
+                    hint = "Try another --seed, or --start, which learns at a lower rate."
+                    raise BungyoError(f"Training diverged after {last} steps.", hint)
                 reached = {**reached, "step": last, "net": net.state_dict(), "optimizer": optimizer.state_dict()}
                 if first < WATCHED * steps or judge.nearer(drawn, _drawn_by(reached["best"], net, judge)):
                     reached["best"] = {key: value.clone() for key, value in net.state_dict().items()}

@@ -1,11 +1,13 @@
 """`bungyo evaluate` on the command line: figures as JSON, reasons for what is left out, one sentence for bad input."""
 
 import json
+import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.errors import BungyoError
@@ -15,7 +17,7 @@ from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight
 from app.scene.uv_layout import UvLayout, canonical_layout
 from app.training.at_rest import judge_at_rest
-from app.training.dataset import Dataset
+from app.training.dataset import TILE_DTYPE, Dataset
 from app.training.frames import Plan
 from app.training.generate import Here, generate
 from app.training.orbit import record_orbit
@@ -221,3 +223,15 @@ def test_bad_input_is_one_sentence(
         assert main(["evaluate", "--no-flicker", *options]) == 2
         said = capsys.readouterr().err
         assert said.startswith("bungyo: error: ") and complaint in said and "Traceback" not in said
+
+
+def test_damaged_tiles_are_named(
+    data: Dataset, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(data.path, tmp_path / "set")
+    file = next((tmp_path / "set").rglob("*.tiles"))
+    tiles = np.fromfile(file, TILE_DTYPE)
+    tiles["target"][0, int(tiles["mask"][0].argmax())] = np.nan
+    tiles.tofile(file)
+    assert main(["evaluate", "--data", str(tmp_path / "set"), "--weights", str(weights), "--no-flicker"]) == 2
+    assert f"{file} is damaged: it holds a target that is impossible" in capsys.readouterr().err
