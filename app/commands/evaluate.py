@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.commands.doubtful_data import check_gathering, check_layouts
 from app.commands.options import Weights, debug_option, device_option
 from app.errors import BungyoError, InputError
 from app.packages import need
@@ -105,6 +106,8 @@ def evaluate(
     strange = "It comes from another training than the networks beside it."
     missing = {name: strange for name in beside_them if name not in wide}
     layout = own_layout(networks, folder)
+    check_gathering(frames)
+    check_layouts(frames, networks, folder, "they are judged on faces that they cannot draw well.")
     with counter(len(frames.hashes), "hashes") as show:
         pixels = judge_pixels(networks, frames, progress=show, wide=wide)
     quality = None

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from app.commands.doubtful_data import check_gathering, check_layouts
 from app.commands.options import Weights, debug_option, engine_options
 from app.errors import InputError
 from app.interruption import INTERRUPTED
@@ -170,6 +171,7 @@ def train(
     need("Training", "torch")
     from app.network.layers import OUTPUTS
     from app.network.schema import CHANNELS
+    from app.network.weights import WeightSet
     from app.training.dataset import Dataset
     from app.training.experts import ExpertEngine, ExpertOptions, Here
     from app.training.train import train as run
@@ -196,7 +198,12 @@ def train(
         from app.training.ray_experts import RayExperts
 
         who = RayExperts(workers or 1, options.threads, address)
-    result = run(Dataset(data), out, options, fresh=fresh, engine=who)
+    frames = Dataset(data)
+    check_gathering(frames)
+    if start is not None and not any_uv:
+        advice = "they are no help to begin with. Give --start any-uv, whose network looks at none."
+        check_layouts(frames, WeightSet.load(start), start, advice)
+    result = run(frames, out, options, fresh=fresh, engine=who)
     if result.weights:
         click.echo(f"wrote {result.weights}: {result.experts} experts beside the generalist")
     if result.interrupted:

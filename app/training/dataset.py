@@ -23,7 +23,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -52,6 +52,9 @@ from app.training.manifest import (
     split_of,
     view_of,
 )
+
+if TYPE_CHECKING:
+    from app.scene.uv_layout import UvLayout
 
 __all__ = [
     "SPLITS",
@@ -103,6 +106,25 @@ class Dataset:
         digest = hashlib.sha256(msgspec.json.encode([list(self.frames), counts])).hexdigest()
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self.spec))
         return {"spec": plain, "frames": len(self.frames), "tiles": digest}
+
+    @property
+    def gathering(self) -> int | None:
+        """The version of whatever made features and targets (GATHERING_VERSION); None where the set does not say."""
+        version: int | None = self.spec.scene.get(GATHERING)
+        return version
+
+    @property
+    def uv_layout(self) -> "UvLayout | None":
+        """How its heads are unwrapped; None where it does not say. InputError if what it says is damaged."""
+        from app.scene.uv_layout import UvLayout, canonical_layout
+
+        own = self.spec.scene.get("uv_layout")  # of one fixed face
+        if own is None:
+            return canonical_layout() if "generator" in self.spec.scene.get("people", {}) else None
+        try:
+            return UvLayout.parse(own)
+        except ValueError as error:
+            raise InputError(f"The data set {self.path} has an unreadable uv_layout: {error}.") from error
 
     def shows_face(self, split: str) -> bool:
         """Whether any pixel of one of SPLITS shows face; reads no more tiles than it takes to see that."""

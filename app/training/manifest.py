@@ -19,6 +19,9 @@ FORMAT_VERSION = 2  # version 1 had no people, and shards of any length numbered
 READABLE_VERSIONS = (1, 2)
 MANIFEST = "manifest.jsonl"
 GATHERING = "gathering"  # in a spec's scene: the version of whatever makes features and targets; sets before had none
+# Raise it with every change of G-buffer, light cache or reference that gives a frame other features or another target:
+# a data set whose frames were gathered in two ways would teach both.
+GATHERING_VERSION = 11
 
 TILE_DTYPE = np.dtype(
     [

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.training.coverage import Coverage
 from app.training.dataset import Dataset
+from app.training.manifest import GATHERING
 from app.training.train_options import TrainOptions
 
 BESIDE: Mapping[str, Any] = {"widths": (), "learning_curve": False}  # options that leave the main networks as they are
@@ -24,11 +25,12 @@ def origin(
         identity: of the run, see `Checkpoint`.
     """
     layout = data.spec.scene.get("uv_layout")  # of a fixed face
+    learnt_from = {"frames": len(data.frames), "seed": data.spec.seed, GATHERING: data.gathering, "pixels": pixels}
     return {
         "trained": True,
         "run": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16],
         "options": options.plain(),
-        "data": {"frames": len(data.frames), "seed": data.spec.seed, "pixels": pixels, **covered.plain()},
+        "data": {**learnt_from, **covered.plain()},
         **({"any_uv": True} if options.any_uv else {} if layout is None else {"uv_layout": layout}),
     }
 
