@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.commands.doubtful_data import check_gathering, check_layouts
+from app.commands.memory import enough_memory
 from app.commands.options import Weights, debug_option, device_option
 from app.errors import BungyoError, InputError
 from app.packages import need
@@ -66,6 +67,7 @@ Examples:
 def evaluate(
     data: Path,
     weights: Path | None,
+@enough_memory()
     report: Path | None,
     scores: Path | None,
     no_flicker: bool,

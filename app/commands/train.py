@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from app.commands.doubtful_data import check_gathering, check_layouts
+from app.commands.memory import FEWER_FRAMES, enough_memory
 from app.commands.options import Weights, debug_option, engine_options
 from app.errors import InputError
 from app.interruption import INTERRUPTED
@@ -137,6 +138,7 @@ class Teachers(Widths):
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: 2]")
 @click.option("--fresh", is_flag=True, help="Forget an interrupted training in the folder instead of going on.")
 @debug_option
+@enough_memory(FEWER_FRAMES + " --device cpu takes none of the GPU's.")
 def train(
     data: Path,
     out: Path,
