@@ -12,6 +12,7 @@ import torch
 
 from app.errors import BungyoError, InputError
 from app.pictures import check_folder
+from app.training.differences import differences
 
 FILE_NAME = "unfinished.pt"
 VERSION = 4  # raise it with whatever makes a run go on otherwise than it began: what is stored, the loss
@@ -78,7 +79,6 @@ class Checkpoint:
         path, identity = self.path, self.identity
         if fresh or not path.exists():
             return
-        hint = "Give --fresh to begin anew."
         try:
             stored = torch.load(path, weights_only=True)
             if stored["version"] != VERSION:
@@ -88,9 +88,15 @@ class Checkpoint:
             self.groups.update(stored["groups"])
             self.curves.update(stored["curves"])
         except Exception as error:  # torch raises whatever its unpickler meets
-            raise InputError(f"The interrupted training run {path} cannot be read.", hint) from error
+            raise InputError(
+                f"The interrupted training run {path} cannot be read.", "Give --fresh to begin anew."
+            ) from error
         if self.identity != identity:
-            raise InputError(f"{path} is an interrupted training run with other options or data.", hint)
+            found = "; ".join(differences(self.identity, identity))
+            raise InputError(
+                f"{path} is an interrupted training run with other options or data: {found}.",
+                "Repeat the options and the data it was begun with, or give --fresh to begin anew.",
+            )
 
     def save(self) -> None:
         """Write everything to disk; BungyoError if the disk refuses."""

@@ -107,6 +107,7 @@ def train(
     if not options.experts.steps:
         options = replace(options, teachers=())  # nobody would learn from them
     device = choose_device(options.device)
+    options = replace(options, device=device.type)  # the same training as if it had been named
     torch.set_num_threads(options.threads)
     start = None if options.start is None else WeightSet.load(options.start)
     if start is not None:
@@ -116,7 +117,7 @@ def train(
     asked = replace(options, **BESIDE).plain()
     identity = {"options": asked, "data": data.identity, "idle units": "left out"}
     if start is not None:
-        identity["start"] = hashlib.sha256(start.slots[0].tobytes()).hexdigest()
+        identity["start's generalist"] = hashlib.sha256(start.slots[0].tobytes()).hexdigest()
     with Checkpoint.open(out, identity, fresh) as state, Display(console) as display:
         _check_splits(data)
         train_pixels, validation_pixels = (_load(display, data, split) for split in ("train", "validation"))
