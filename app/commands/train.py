@@ -136,7 +136,11 @@ class Teachers(Widths):
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Decides all random choices."
 )
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: 2]")
-@click.option("--fresh", is_flag=True, help="Forget an interrupted training in the folder instead of going on.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Forget an interrupted training in the folder instead of going on, and replace finished networks there.",
+)
 @debug_option
 @enough_memory(FEWER_FRAMES + " --device cpu takes none of the GPU's.")
 def train(
@@ -163,8 +167,9 @@ def train(
 ) -> int:
     """Train the networks on a data set: a generalist first, then an expert for every hash from it.
 
-    Ctrl-C loses nothing that is finished: the same command goes on from there. docs/training.md says how it works and
-    how to read the curves.
+    Ctrl-C loses nothing that is finished: the same command goes on from there. Finished networks in --out are replaced
+    with --fresh only; the same command adds to them what lacks beside them. docs/training.md says how it works and how
+    to read the curves.
     """
     if engine != "ray" and (address is not None or workers is not None):
         raise InputError("--workers and --address are those of Ray: give --engine ray as well.")
