@@ -23,6 +23,7 @@ def counter(total: int, what: str) -> Iterator[Callable[[int], None]]:
 
     What the first call says was done before, and counts for the number alone, not for the rate.
     """
+    import click
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
@@ -42,37 +43,41 @@ def counter(total: int, what: str) -> Iterator[Callable[[int], None]]:
         speed_estimate_period=RATE_SECONDS,
     ) as progress:
         task = progress.add_task(what, total=total)
-        log = _Log(total, what)
+        log = Log(total, what)
 
         def show(done: int) -> None:
             progress.update(task, completed=done)
-            if not console.is_terminal:
-                log.show(done)
+            if not console.is_terminal and (line := log.line(done)):
+                click.echo(line, err=True)
 
         yield show
 
 
-class _Log:
-    """Says now and then how far work has come."""
+class Log:
+    """Says now and then how far work has come, where nobody watches.
+
+    Args:
+        total: how much there is to do.
+        what: the name of it.
+    """
 
     def __init__(self, total: int, what: str) -> None:
         self._total, self._what = total, what
         self._begin: tuple[float, int] | None = None
         self._last = time.monotonic()
 
-    def show(self, done: int) -> None:
+    def line(self, done: int) -> str | None:
+        """The line that is due: count, rate and time left; None between two. To be told of every step, as a counter."""
         now = time.monotonic()
         if self._begin is None:
             self._begin = now, done
         if now - self._last < LINE_SECONDS:
-            return
-        import click
-
+            return None
         self._last = now
         start, before = self._begin
         rate = (done - before) / max(now - start, 1e-9)
         left = timedelta(seconds=round((self._total - done) / rate)) if rate > 0.0 else "unknown time"
-        click.echo(f"{self._what}: {done} of {self._total}, {_rate(rate)}, {left} left", err=True)
+        return f"{self._what}: {done} of {self._total}, {_rate(rate)}, {left} left"
 
 
 def _rate(speed: float | None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.commands.markdown_page import check_page, picture_of
+from app.commands.memory import enough_memory
 from app.commands.options import debug_option, device_option
 from app.errors import BungyoError
 from app.packages import need
@@ -53,6 +54,7 @@ Examples:
 )
 @device_option
 @debug_option
+@enough_memory()
 def ablation(data: Path, screen: Path | None, out: Path, steps: int, seeds: int, device: str | None) -> None:
     """Drop every feature of a pixel's input in turn, and measure what that loses.
 

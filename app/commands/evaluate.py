@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.commands.doubtful_data import check_gathering, check_layouts
+from app.commands.memory import enough_memory
 from app.commands.options import Weights, debug_option, device_option
 from app.errors import BungyoError, InputError
+from app.interruption import INTERRUPTED
 from app.packages import need
 
 if TYPE_CHECKING:
@@ -16,8 +19,10 @@ if TYPE_CHECKING:
     from app.scene.uv_layout import UvLayout
     from app.training.at_rest import AtRest
     from app.training.dataset import Dataset
+    from app.training.evaluate import Evaluation
     from app.training.manifest import FrameInfo
     from app.training.orbit import Flicker
+    from app.training.quality import Quality
 
 EXAMPLES = """\b
 Examples:
@@ -62,6 +67,7 @@ Examples:
 )
 @device_option
 @debug_option
+@enough_memory()
 def evaluate(
     data: Path,
     weights: Path | None,
@@ -70,7 +76,7 @@ def evaluate(
     no_flicker: bool,
     at_rest: int | None,
     device: str | None,
-) -> None:
+) -> int:
     """Score networks on the held-out frames of a data set.
 
     dB are PSNR of the tone-mapped picture over face pixels, frame by frame; the share of the targets' own noise is
@@ -78,7 +84,8 @@ def evaluate(
     "generalist" the network that all experts come from, at equal cost. Wider generalists of the same training that lie
     beside the weights (generalist-64.safetensors ...) are judged as well. docs/evaluate.md explains every figure.
 
-    SSIM, FLIP, seams and pictures need a set with all tiles of its frames (bungyo dataset --held-out --tiles 1).
+    SSIM, FLIP, seams and pictures need a set with all tiles of its frames (bungyo dataset --held-out --tiles 1). Once
+    the pixels are judged, Ctrl-C leaves out what is not measured yet.
     """
     need("Judging", "skimage", "matplotlib")
     from app.files import beside, check_folder
@@ -90,7 +97,6 @@ def evaluate(
     from app.training.evaluate import wide_generalists
     from app.training.figures import figures
     from app.training.origin import same_training
-    from app.training.quality import judge_pictures
     from app.training.report import check_report, ranked_frames, write_report
     from app.weight_sets import DEFAULT_WEIGHTS
 
@@ -105,17 +111,26 @@ def evaluate(
     strange = "It comes from another training than the networks beside it."
     missing = {name: strange for name in beside_them if name not in wide}
     layout = own_layout(networks, folder)
+    check_gathering(frames)
+    check_layouts(frames, networks, folder, "they are judged on faces that they cannot draw well.")
     with counter(len(frames.hashes), "hashes") as show:
         pixels = judge_pixels(networks, frames, progress=show, wide=wide)
-    quality = None
+    quality, flicker, rest, interrupted = None, None, None, False
+    if no_flicker:
+        missing["flicker"] = "It was left out (--no-flicker)."
+    if at_rest is None:
+        missing["at rest"] = "It was not asked for (--at-rest N)."
     try:
-        with counter(len(pixels.shown), "whole frames") as show:
-            keep = ranked_frames(pixels) if report else ()
-            quality = judge_pictures(networks, frames, pixels, wide=wide, keep=keep, progress=show)
-    except InputError as error:  # all files have been read before, so it can only be that tiles are missing
-        missing["whole pictures"] = str(error)
-    flicker = _flicker(networks, layout, device, no_flicker, missing)
-    rest = _rest(networks, frames, [frame.info for frame in pixels.frames], at_rest, device, missing)
+        quality = _quality(networks, frames, pixels, wide, ranked_frames(pixels) if report else {}, missing)
+        if not no_flicker:
+            flicker = _flicker(networks, layout, device, missing)
+        if at_rest is not None:
+            rest = _rest(networks, frames, [frame.info for frame in pixels.frames], at_rest, device, missing)
+    except KeyboardInterrupt:  # what is measured is worth telling
+        interrupted = True
+        for what, measured in (("whole pictures", quality), ("flicker", flicker), ("at rest", rest)):
+            if measured is None:
+                missing.setdefault(what, "It was interrupted.")
     found = figures(networks, frames, pixels, wide=wide, quality=quality, flicker=flicker, rest=rest, missing=missing)
     _print(found, f"{folder} on {data}", to_stderr=to_output)
     text = json.dumps(found, indent=2) + "\n"
@@ -127,18 +142,38 @@ def evaluate(
         click.echo(f"wrote {scores}")
     if report:  # last: whatever keeps it from being written costs no figure
         click.echo(f"wrote {write_report(report, folder, data, found, pixels, quality)}", err=to_output)
+    if interrupted:
+        click.echo("Stopped; this is what was measured before.", err=True)
+    return INTERRUPTED if interrupted else 0
+
+
+def _quality(
+    networks: "WeightSet",
+    data: "Dataset",
+    pixels: "Evaluation",
+    wide: "dict[str, WeightSet]",
+    keep: dict[int, str],
+    missing: dict[str, str],
+) -> "Quality | None":
+    """Whole pictures, judged, with those that are to be kept; None, and the reason in `missing`, if that cannot be."""
+    from app.progress import counter
+    from app.training.quality import judge_pictures
+
+    try:
+        with counter(len(pixels.shown), "whole frames") as show:
+            return judge_pictures(networks, data, pixels, wide=wide, keep=keep, progress=show)
+    except InputError as error:  # all files have been read before, so it can only be that tiles are missing
+        missing["whole pictures"] = str(error)
+        return None
 
 
 def _flicker(
-    networks: "WeightSet", layout: "UvLayout | None", device: str | None, left_out: bool, missing: dict[str, str]
+    networks: "WeightSet", layout: "UvLayout | None", device: str | None, missing: dict[str, str]
 ) -> "Flicker | None":
-    """The flicker ratio; None, and the reason in `missing`, where it was not wanted or cannot be had.
+    """The flicker ratio; None, and the reason in `missing`, where it cannot be had.
 
     `layout` is that of the one mesh that the networks were trained on, if it was one.
     """
-    if left_out:
-        missing["flicker"] = "It was left out (--no-flicker)."
-        return None
     from app.scene.uv_layout import canonical_layout
 
     if layout is not None and not layout.matches(canonical_layout()):
@@ -161,14 +196,11 @@ def _rest(
     networks: "WeightSet",
     data: "Dataset",
     judged: "Sequence[FrameInfo]",
-    count: int | None,
+    count: int,
     device: str | None,
     missing: dict[str, str],
 ) -> "AtRest | None":
     """So many frames at rest, from all over the set; None, and the reason in `missing`, if that cannot be."""
-    if count is None:
-        missing["at rest"] = "It was not asked for (--at-rest N)."
-        return None
     from app.progress import counter
     from app.scene.assets import environment_maps
     from app.scene_options import SceneOptions
@@ -226,9 +258,9 @@ def _print(found: dict[str, Any], title: str, to_stderr: bool) -> None:
             f" FLIP {_figure(rest['flip_mean'], digits=3)} ({len(rest['per_frame'])} frames)"
         )
     for name, line in lines.items():
-        console.print(f"{name}: {line}", highlight=False)
+        console.print(f"{name}: {line}", highlight=False, soft_wrap=True)
     for what, why in found["not_measured"].items():
-        console.print(f"Not measured, {what}: {why}", highlight=False, markup=False)
+        console.print(f"Not measured, {what}: {why}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _figure(value: float | None, standard_error: float | None = None, digits: int = 2) -> str:

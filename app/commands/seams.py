@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from app.commands.markdown_page import check_page, picture_of
+from app.commands.memory import enough_memory
 from app.commands.options import Weights, debug_option, device_option
 from app.errors import InputError
 
@@ -39,6 +40,7 @@ Examples:
 )
 @device_option
 @debug_option
+@enough_memory()
 def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, device: str | None) -> None:
     """Measure seams between tiles, as they are and with cures, on the held-out frames of a data set.
 

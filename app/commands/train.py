@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from app.commands.doubtful_data import check_gathering, check_layouts
+from app.commands.memory import FEWER_FRAMES, enough_memory
 from app.commands.options import Weights, debug_option, engine_options
 from app.errors import InputError
 from app.interruption import INTERRUPTED
@@ -134,8 +136,13 @@ class Teachers(Widths):
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Decides all random choices."
 )
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: 2]")
-@click.option("--fresh", is_flag=True, help="Forget an interrupted training in the folder instead of going on.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Forget an interrupted training in the folder instead of going on, and replace finished networks there.",
+)
 @debug_option
+@enough_memory(FEWER_FRAMES + " --device cpu takes none of the GPU's.")
 def train(
     data: Path,
     out: Path,
@@ -160,8 +167,9 @@ def train(
 ) -> int:
     """Train the networks on a data set: a generalist first, then an expert for every hash from it.
 
-    Ctrl-C loses nothing that is finished: the same command goes on from there. docs/training.md says how it works and
-    how to read the curves.
+    Ctrl-C loses nothing that is finished: the same command goes on from there. Finished networks in --out are replaced
+    with --fresh only; the same command adds to them what lacks beside them. docs/training.md says how it works and how
+    to read the curves.
     """
     if engine != "ray" and (address is not None or workers is not None):
         raise InputError("--workers and --address are those of Ray: give --engine ray as well.")
@@ -170,6 +178,7 @@ def train(
     need("Training", "torch")
     from app.network.layers import OUTPUTS
     from app.network.schema import CHANNELS
+    from app.network.weights import WeightSet
     from app.training.dataset import Dataset
     from app.training.experts import ExpertEngine, ExpertOptions, Here
     from app.training.train import train as run
@@ -196,7 +205,12 @@ def train(
         from app.training.ray_experts import RayExperts
 
         who = RayExperts(workers or 1, options.threads, address)
-    result = run(Dataset(data), out, options, fresh=fresh, engine=who)
+    frames = Dataset(data)
+    check_gathering(frames)
+    if start is not None and not any_uv:
+        advice = "they are no help to begin with. Give --start any-uv, whose network looks at none."
+        check_layouts(frames, WeightSet.load(start), start, advice)
+    result = run(frames, out, options, fresh=fresh, engine=who)
     if result.weights:
         click.echo(f"wrote {result.weights}: {result.experts} experts beside the generalist")
     if result.interrupted:

@@ -161,7 +161,8 @@ class WeightSet:
         }
         tensors = {"slots": np.ascontiguousarray(self.slots), "table": np.ascontiguousarray(self.table)}
         with atomic_write(target) as temporary:
-            temporary.write_bytes(save(tensors, metadata))  # its own way to write a file lets nobody else read it
+            # Not by `save_file`, which lets nobody else read the file.
+            temporary.write_bytes(_with_sorted_header(save(tensors, metadata)))
         return target
 
     @staticmethod
@@ -197,6 +198,14 @@ def weight_file(path: Path | str) -> Path:
     """The file `path` means: itself if it ends in ".safetensors", else "experts.safetensors" inside it."""
     path = Path(path)
     return path if path.suffix == ".safetensors" else path / FILE_NAME
+
+
+def _with_sorted_header(archive: bytes) -> bytes:
+    """The same archive with its header's keys in order: safetensors takes any, and equal sets are to be equal files."""
+    start = 8 + int.from_bytes(archive[:8], "little")
+    header = json.dumps(json.loads(archive[8:start]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors begin at multiples of 8 bytes
+    return len(header).to_bytes(8, "little") + header + archive[start:]
 
 
 def _parse(file: Path, strings: Mapping[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import torch
 
 from app.errors import BungyoError, InputError
+from app.files import check_folder
+from app.training.differences import differences
 
 FILE_NAME = "unfinished.pt"
-VERSION = 3  # raise it with whatever makes a run go on otherwise than it began: what is stored, the loss
+VERSION = 4  # raise it with whatever makes a run go on otherwise than it began: what is stored, the loss
 
 
 @dataclass
@@ -43,12 +46,13 @@ class Checkpoint:
 
         Raises:
             InputError: the folder holds an interrupted run of another identity or a damaged one (unless
-                `fresh`), belongs to a run that goes on right now, or cannot be made.
+                `fresh`), belongs to a run that goes on right now, cannot be made, or cannot be written to.
         """
         path = folder / FILE_NAME
         state = Checkpoint(path, identity)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            check_folder(folder)
             state._lock()
         except OSError as error:
             raise InputError(f"The weights cannot go to {folder}: {error.strerror}.") from error
@@ -75,7 +79,6 @@ class Checkpoint:
         path, identity = self.path, self.identity
         if fresh or not path.exists():
             return
-        hint = "Give --fresh to begin anew."
         try:
             stored = torch.load(path, weights_only=True)
             if stored["version"] != VERSION:
@@ -85,9 +88,15 @@ class Checkpoint:
             self.groups.update(stored["groups"])
             self.curves.update(stored["curves"])
         except Exception as error:  # torch raises whatever its unpickler meets
-            raise InputError(f"The interrupted training run {path} cannot be read.", hint) from error
+            raise InputError(
+                f"The interrupted training run {path} cannot be read.", "Give --fresh to begin anew."
+            ) from error
         if self.identity != identity:
-            raise InputError(f"{path} is an interrupted training run with other options or data.", hint)
+            found = "; ".join(differences(self.identity, identity))
+            raise InputError(
+                f"{path} is an interrupted training run with other options or data: {found}.",
+                "Repeat the options and the data it was begun with, or give --fresh to begin anew.",
+            )
 
     def save(self) -> None:
         """Write everything to disk; BungyoError if the disk refuses."""
@@ -98,7 +107,8 @@ class Checkpoint:
             torch.save(stored, beside)
             beside.replace(self.path)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):  # what refused the file may refuse this, too
+                beside.unlink(missing_ok=True)
             raise BungyoError(f"The training run cannot be saved to {self.path}: {error}.") from error
 
     def forget(self, name: str) -> None:

@@ -21,15 +21,16 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from app.errors import BungyoError, InputError
+from app.training.differences import differences
 from app.training.manifest import (
     CAMERAS,
     FORMAT_VERSION,
@@ -43,6 +44,7 @@ from app.training.manifest import (
     Shard,
     TileBatch,
     block_of,
+    fault_of,
     folder_name,
     header_of,
     read_manifest,
@@ -50,6 +52,9 @@ from app.training.manifest import (
     split_of,
     view_of,
 )
+
+if TYPE_CHECKING:
+    from app.scene.uv_layout import UvLayout
 
 __all__ = [
     "SPLITS",
@@ -102,6 +107,25 @@ class Dataset:
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self.spec))
         return {"spec": plain, "frames": len(self.frames), "tiles": digest}
 
+    @property
+    def gathering(self) -> int | None:
+        """The version of whatever made features and targets (GATHERING_VERSION); None where the set does not say."""
+        version: int | None = self.spec.scene.get(GATHERING)
+        return version
+
+    @property
+    def uv_layout(self) -> "UvLayout | None":
+        """How its heads are unwrapped; None where it does not say. InputError if what it says is damaged."""
+        from app.scene.uv_layout import UvLayout, canonical_layout
+
+        own = self.spec.scene.get("uv_layout")  # of one fixed face
+        if own is None:
+            return canonical_layout() if "generator" in self.spec.scene.get("people", {}) else None
+        try:
+            return UvLayout.parse(own)
+        except ValueError as error:
+            raise InputError(f"The data set {self.path} has an unreadable uv_layout: {error}.") from error
+
     def shows_face(self, split: str) -> bool:
         """Whether any pixel of one of SPLITS shows face; reads no more tiles than it takes to see that."""
         if all(frame.split != split for frame in self.frames.values()):
@@ -139,8 +163,8 @@ class Dataset:
             (n,) records of `TILE_DTYPE`, frame by frame.
 
         Raises:
-            InputError: a tile file is missing, of another size than the manifest says, or names an unknown
-                frame.
+            InputError: a tile file is missing, of another size than the manifest says, holds impossible values, or
+                names an unknown frame.
         """
         parts = list(self._files(folder_name(tile_hash)))
         tiles = np.concatenate(parts) if parts else np.zeros(0, TILE_DTYPE)
@@ -185,7 +209,11 @@ class Dataset:
     def _files(self, name: str) -> Iterator[npt.NDArray[np.void]]:
         for shard in self._shards:
             if name in shard.tiles:
-                yield np.fromfile(self._checked(shard, name), TILE_DTYPE)
+                path = self._checked(shard, name)
+                tiles = np.fromfile(path, TILE_DTYPE)
+                if fault := fault_of(tiles):
+                    raise InputError(f"The tile file {path} is damaged: it holds {fault}.")
+                yield tiles
 
     def _checked(self, shard: Shard, name: str) -> Path:
         """The file of a shard's tiles in a hash's folder; InputError if it is not as long as it must be."""
@@ -251,7 +279,7 @@ class DatasetWriter:
             )
         theirs, ours = (msgspec.to_builtins(spec) for spec in (header.spec, self.spec))
         versions = [spec["scene"].pop(GATHERING, None) for spec in (theirs, ours)]
-        if found := _differences(theirs, ours):
+        if found := differences(theirs, ours):
             raise InputError(
                 f"The data set {self.path} was begun with other options: {'; '.join(found)}.",
                 "Repeat the options it was begun with, or begin another one.",
@@ -373,21 +401,3 @@ class DatasetWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], where: str = "") -> list[str]:
-    """Say of every option that differs what it was, and what it is now; the scene's by their own names."""
-    found = []
-    for key in dict.fromkeys([*theirs, *ours]):
-        name = where + key
-        was, now = theirs.get(key), ours.get(key)
-        if was == now:
-            continue
-        if isinstance(was, dict) and isinstance(now, dict):
-            found += _differences(was, now, "" if name == "scene" else f"{name}.")
-        elif max(len(repr(was)), len(repr(now))) > 60:
-            found.append(f"{name} differs")
-        else:
-            was, now = ("not given" if value is None else value for value in (was, now))
-            found.append(f"{name} was {was} and is now {now}")
-    return found

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from app.progress import LINE_SECONDS
+from app.progress import Log
 
 
 class Show(Protocol):
@@ -33,25 +33,27 @@ class Display:
         times = (TimeElapsedColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, *times, console=console, disable=not console.is_terminal)
 
+    def print(self, line: str) -> None:
+        """Say something. A terminal breaks it where it ends; in a log it stays one line."""
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Show]:
         """Yield a function that is to be told how much of `total` is done."""
         task = self._progress.add_task(name, total=total, note="")
-        start = last = time.monotonic()
-        note = ""
+        start, note, log = time.monotonic(), "", Log(total, name)
 
         def show(done: int, text: str = "") -> None:
-            nonlocal last, note
-            note, now = text, time.monotonic()
+            nonlocal note
+            note = text
             self._progress.update(task, completed=done, note=text)
-            if not self.console.is_terminal and now - last >= LINE_SECONDS:
-                last = now
-                self.console.print(f"{name}: {done} of {total}  {text}", highlight=False)
+            if not self.console.is_terminal and (line := log.line(done)):
+                self.print(f"{line}  {text}".rstrip())
 
         yield show
         self._progress.update(task, completed=total)
         if not self.console.is_terminal:
-            self.console.print(f"{name}: done in {time.monotonic() - start:.0f} s  {note}", highlight=False)
+            self.print(f"{name}: done in {time.monotonic() - start:.0f} s  {note}".rstrip())
 
     def __enter__(self) -> Self:
         self._progress.start()

@@ -82,6 +82,7 @@ class GroupResult(NamedTuple):
         error: (n,) the generalist's mean squared error there, the targets' noise included.
         pixels: (n,) how many pixels judged.
         curve: (step, mean validation dB of the group).
+        gain: of these, what the state that was kept has over the generalist.
     """
 
     hashes: list[int]
@@ -91,6 +92,7 @@ class GroupResult(NamedTuple):
     error: Tensor
     pixels: Tensor
     curve: list[tuple[float, float]]
+    gain: float
 
 
 class Job(NamedTuple):
@@ -157,7 +159,8 @@ def train_group(course: Course, job: Job) -> GroupResult:
     sampler = Sampler(train, group, options, generator)
     jury = Jury(experts, validation, group, options.judge_pixels, generator)
     best, kept = 0.0, experts.snapshot()
-    curve = [(0.0, decibel(jury.clean(experts)))]
+    start = reached = decibel(jury.clean(experts))
+    curve = [(0.0, start)]
     interval = max(1, options.steps // options.checks)
     for step in range(1, options.steps + 1):
         set_rate(optimizer, rate, (step - 1) / options.steps)
@@ -175,14 +178,15 @@ def train_group(course: Course, job: Job) -> GroupResult:
             error = weighted_error(experts(features) * scale, target)
         descend(optimizer, error.mean(dim=(1, 2)).sum())
         if step % interval == 0 or step == options.steps:
+            curve.append((float(step), decibel(jury.clean(experts))))
             promise = jury.promise(experts)
             if promise > best:
-                best, kept = promise, experts.snapshot()
-            curve.append((float(step), decibel(jury.clean(experts))))
+                best, kept, reached = promise, experts.snapshot(), curve[-1][1]
     experts.restore(kept)
     toward, length = jury.evidence(experts)
     on_host = [tensor.cpu() for tensor in kept]
-    return GroupResult(group, on_host, toward, length, jury.start_error.cpu(), jury.count.cpu(), curve)
+    error, count = jury.start_error.cpu(), jury.count.cpu()
+    return GroupResult(group, on_host, toward, length, error, count, curve, reached - start)
 
 
 class Finished(NamedTuple):

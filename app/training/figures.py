@@ -117,6 +117,7 @@ def figures(
             "people": len(set(clusters.tolist())) if data.people else None,
             "size": list(data.spec.size),
             "samples": sorted({frame.info.spp for frame in evaluation.frames}),
+            "gathering": data.gathering,
         },
         "models": models,
         "lights": _groups(light_groups(evaluation.frames, data.head_center), evaluation, clusters),

@@ -26,13 +26,10 @@ from app.scene.environment import Environment
 from app.scene.lights import Light, LightRig
 from app.scene.model import Scene, Texture
 from app.training.frames import TileSelection
-from app.training.manifest import GATHERING, PersonInfo, TileBatch
+from app.training.manifest import GATHERING, GATHERING_VERSION, PersonInfo, TileBatch
 from app.training.people import People
 
 LIGHT_SAMPLES = 16  # of a point of the light cache; the demo's 32 would double what a frame costs
-# Raise it with every change of G-buffer, light cache or reference that gives a frame other features or another target:
-# a data set whose frames were gathered in two ways would teach both.
-GATHERING_VERSION = 12
 # Keep a submission short enough for drivers that watch the clock: samples of a pixel, and of all pixels together.
 SAMPLES_PER_SUBMIT, SAMPLES_OF_ALL_PER_SUBMIT = 8, 2**21
 

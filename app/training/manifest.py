@@ -19,6 +19,9 @@ FORMAT_VERSION = 2  # version 1 had no people, and shards of any length numbered
 READABLE_VERSIONS = (1, 2)
 MANIFEST = "manifest.jsonl"
 GATHERING = "gathering"  # in a spec's scene: the version of whatever makes features and targets; sets before had none
+# Raise it with every change of G-buffer, light cache or reference that gives a frame other features or another target:
+# a data set whose frames were gathered in two ways would teach both.
+GATHERING_VERSION = 12
 
 TILE_DTYPE = np.dtype(
     [
@@ -28,9 +31,11 @@ TILE_DTYPE = np.dtype(
         ("variance", "<f4", (PIXELS, 3)),  # of that mean
         ("frame", "<u4"),
         ("tile_xy", "<u2", (2,)),  # in tiles, from the image's upper left corner
-        ("mask", "u1", (PIXELS,)),  # 1 where the pixel shows face and its target is finite
+        ("mask", "u1", (PIXELS,)),  # 1 where the pixel shows face and its target is possible
     ]
 )
+
+IMPOSSIBLE = 1e9  # radiance: what scenes show stays far below
 
 _SHAPES: dict[str, tuple[int, ...]] = {
     name: TILE_DTYPE[name].shape for name in ("features", "light_scale", "mask", "target", "variance", "tile_xy")
@@ -99,7 +104,7 @@ class TileBatch:
         return len(self.hashes)
 
     def records(self, frame: int) -> npt.NDArray[np.void]:
-        """Build the (n,) records of `TILE_DTYPE`; pixels without a finite target and light scale leave the mask.
+        """Build the (n,) records of `TILE_DTYPE`; pixels without a possible target and light scale leave the mask.
 
         Raises:
             ValueError: an array has another shape than this class says.
@@ -109,8 +114,8 @@ class TileBatch:
             if (got := getattr(self, name).shape) != (n, *shape):
                 raise ValueError(f"{name} has shape {got} instead of {(n, *shape)}")
         out = np.zeros(len(self), TILE_DTYPE)
-        finite = np.isfinite(self.target).all(-1) & np.isfinite(self.light_scale)
-        mask = self.mask.astype(bool) & finite
+        possible = (np.abs(self.target) < IMPOSSIBLE).all(-1) & (self.light_scale < IMPOSSIBLE)  # NaN is not
+        mask = self.mask.astype(bool) & possible
         out["features"] = self.features
         out["light_scale"] = np.where(mask, self.light_scale, 0.0)
         out["target"] = np.where(mask[..., None], self.target, 0.0)
@@ -160,7 +165,7 @@ class FrameInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         lights: one entry a light, with its "kind".
         environment: its source, rotation and intensity, or None.
         scene: empty; a field of version 1.
-        dropped_pixels: face pixels left out because their target was not finite.
+        dropped_pixels: face pixels left out because their target was not finite, or IMPOSSIBLE.
         seeds: its other random choices; None in a set of version 1, whose frames cannot be made again.
     """
 
@@ -222,6 +227,15 @@ class Shard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     frames: list[FrameInfo]
     tiles: dict[str, int]
     person: PersonInfo | None = None
+
+
+def fault_of(tiles: npt.NDArray[np.void]) -> str:
+    """What no writer puts into (n,) records of `TILE_DTYPE`, n > 0, as a noun; "" if they hold nothing of the kind."""
+    # Whatever is NaN makes the least and the greatest NaN, and every comparison with it false.
+    for name, low, high in (("light_scale", 0.0, IMPOSSIBLE), ("target", -IMPOSSIBLE, IMPOSSIBLE)):
+        if not (tiles[name].min() >= low and tiles[name].max() < high):
+            return f"a {name.replace('_', ' ')} that is impossible"
+    return "" if tiles["variance"].min() >= 0.0 else "a variance that is impossible"  # infinite: nothing is known
 
 
 def header_of(spec: DatasetSpec) -> Header:

@@ -7,9 +7,15 @@ from typing import Any
 
 from app.training.coverage import Coverage
 from app.training.dataset import Dataset
+from app.training.manifest import GATHERING
 from app.training.train_options import TrainOptions
 
 BESIDE: Mapping[str, Any] = {"widths": (), "learning_curve": False}  # options that leave the main networks as they are
+
+
+def run_of(identity: Mapping[str, Any]) -> str:
+    """What files of a run call it; `identity` as in `Checkpoint`."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def origin(
@@ -24,11 +30,12 @@ def origin(
         identity: of the run, see `Checkpoint`.
     """
     layout = data.spec.scene.get("uv_layout")  # of a fixed face
+    learnt_from = {"frames": len(data.frames), "seed": data.spec.seed, GATHERING: data.gathering, "pixels": pixels}
     return {
         "trained": True,
-        "run": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16],
+        "run": run_of(identity),
         "options": options.plain(),
-        "data": {"frames": len(data.frames), "seed": data.spec.seed, "pixels": pixels, **covered.plain()},
+        "data": {**learnt_from, **covered.plain()},
         **({"any_uv": True} if options.any_uv else {} if layout is None else {"uv_layout": layout}),
     }
 
@@ -41,6 +48,10 @@ def same_training(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return _training(one) == _training(other)
 
 
+def deciding(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of plain options those that decide what the main networks become."""
+    return {name: value for name, value in options.items() if name not in BESIDE}
+
+
 def _training(metadata: Mapping[str, Any]) -> list[Any]:
-    options = {name: value for name, value in metadata.get("options", {}).items() if name not in BESIDE}
-    return [metadata.get("run"), metadata.get("data"), options]
+    return [metadata.get("run"), metadata.get("data"), deciding(metadata.get("options", {}))]

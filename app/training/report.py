@@ -1,8 +1,9 @@
 """The report of `bungyo evaluate`: one page with tables, plots and pictures side by side."""
 
+import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from app.errors import BungyoError, InputError
-from app.pictures import write_png
+from app.files import check_folder, write_png
 from app.training.evaluate import Evaluation
 from app.training.plots import plot_uv
 from app.training.quality import AMPLIFIED, Quality
@@ -28,11 +29,17 @@ WIDE = ("#7aa6d6", "#5f9e6e", "#8e6bb0", "#c39b3f")
 
 
 def check_report(folder: Path) -> None:
-    """Raise InputError unless a report can go to `folder`: a new one, an empty one, or one with an earlier report."""
+    """Raise InputError unless a report can go to `folder`: a new one, an empty one, or one with an earlier report.
+
+    It is made beside its place and then moved, so both must take files.
+    """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"A report needs a folder, and {folder} is a file.")
     if folder.exists() and any(folder.iterdir()) and not (folder / PAGE).exists():
         raise InputError(f"The folder {folder} holds other files, so no report is written into it.")
+    check_folder(next(parent for parent in folder.resolve().parents if parent.exists()))
+    if folder.exists():
+        check_folder(folder)
 
 
 def ranked_frames(evaluation: Evaluation) -> dict[int, str]:
@@ -143,22 +150,28 @@ def _colors(names: list[str]) -> dict[str, str]:
     return {**COLORS, **{name: WIDE[i % len(WIDE)] for i, name in enumerate(wide)}}
 
 
+def _doubts(rows: Sequence[Mapping[str, Any]]) -> list[float]:
+    """The standard errors of the rows' means; NaN, which draws no bar, where a single person leaves none to measure."""
+    return [math.nan if row["psnr_mean_doubt"] is None else row["psnr_mean_doubt"] for row in rows]
+
+
 def _plot_models(path: Path, figures: Mapping[str, Any]) -> None:
     models = figures["models"]
     names, colors = list(models), _colors(list(models))
     figure, axis = plt.subplots(figsize=(1.6 + 1.5 * len(names), 3.6))
     means = [models[name]["psnr_mean"] for name in names]
-    standard_errors = [models[name]["psnr_mean_doubt"] or 0.0 for name in names]
+    standard_errors = _doubts([models[name] for name in names])
+    tops = np.add(means, np.nan_to_num(standard_errors))
     axis.bar(
         range(len(names)), means, yerr=standard_errors, capsize=4, color=[colors[name] for name in names], width=0.65
     )
     for place, name in enumerate(names):
-        axis.text(place, means[place] + standard_errors[place] + 0.15, f"{means[place]:.2f}", ha="center", va="bottom")
+        axis.text(place, tops[place] + 0.15, f"{means[place]:.2f}", ha="center", va="bottom")
         axis.plot([place - 0.25, place + 0.25], [models[name]["psnr_worst"]] * 2, color="black", linewidth=1.5)
     labels = [f"{_label(name, models[name])}\n{models[name]['flop_per_pixel']:,} flop" for name in names]
     axis.set_xticks(range(len(names)), labels, fontsize=8)
     low = min(model["psnr_worst"] for model in models.values())
-    axis.set_ylim(low - 1.0, max(means) + max(standard_errors) + 1.5)
+    axis.set_ylim(low - 1.0, tops.max() + 1.5)
     axis.set(ylabel="dB against the truth", title="Mean over frames, ± one standard error; line: worst frame")
     _save(figure, path)
 
@@ -188,7 +201,7 @@ def _plot_groups(path: Path, figures: Mapping[str, Any]) -> None:
     figure, axis = plt.subplots(figsize=(11.0, 0.8 + 0.3 * len(groups)))
     place = -np.arange(len(groups))
     means = [group["psnr_mean"] for group in groups]
-    standard_errors = [group["psnr_mean_doubt"] or 0.0 for group in groups]
+    standard_errors = _doubts(groups)
     questions = list(dict.fromkeys(group["question"] for group in groups))
     shades = [plt.get_cmap("tab10")(questions.index(group["question"])) for group in groups]
     axis.barh(place, means, xerr=standard_errors, capsize=3, color=shades, alpha=0.75, height=0.7)
@@ -196,7 +209,7 @@ def _plot_groups(path: Path, figures: Mapping[str, Any]) -> None:
     labels = [f"{group['question']}: {group['name']} ({group['frames']})" for group in groups]
     axis.set_yticks(place, labels, fontsize=8)
     low = min(group["psnr_worst"] for group in groups)
-    axis.set_xlim(low - 1.0, max(np.add(means, standard_errors)) + 0.5)
+    axis.set_xlim(low - 1.0, np.add(means, np.nan_to_num(standard_errors)).max() + 0.5)
     axis.set(xlabel="dB against the truth: mean, ± one standard error; line: worst frame; in brackets: frames")
     axis.grid(axis="x", alpha=0.3)
     _save(figure, path)

@@ -1,7 +1,9 @@
 """What the trainings of a run share: seeds, the checkpoint, and how generalists, teachers and experts are trained."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,6 +93,7 @@ class Run:
         which = name.removeprefix(f"{MAIN}: ")
         title = "Generalist" if name == MAIN else f"Generalist, {which}".replace("generalist-", "width ")
         with self.display.stage(title, steps) as show:
+            show(reached["step"])
             while reached["step"] < steps:
                 first, last = reached["step"], min(reached["step"] + CHUNK, steps)
                 generator = self.generator(name, "steps", first)
@@ -105,10 +108,10 @@ class Run:
                     descend(optimizer, (quietness(drawn, noise) * weighted_error(drawn, target)).mean())
                 with torch.no_grad():
                     drawn = net(judge.features) * judge.scale
-                    judge.refer_to(drawn)  # nothing better is known yet
-                    db = decibel(judge.clean(drawn)[0])
+                    db = _decibel(drawn, judge)
                 if math.isnan(db):
-                    raise BungyoError(f"Training diverged after {last} steps.", "Try a smaller learning rate.")
+                    hint = "Try another --seed, or --start, which learns at a lower rate."
+                    raise BungyoError(f"Training diverged after {last} steps.", hint)
                 reached = {**reached, "step": last, "net": net.state_dict(), "optimizer": optimizer.state_dict()}
                 if first < WATCHED * steps or judge.nearer(drawn, _drawn_by(reached["best"], net, judge)):
                     reached["best"] = {key: value.clone() for key, value in net.state_dict().items()}
@@ -119,10 +122,11 @@ class Run:
                     state.curves[f"generalist, {widths}{teaches}"].append((float(last), db))
                 state.save()
                 show(last, f"{db:.2f} dB")
+            show(steps, f"{_decibel(_drawn_by(reached['best'], net, judge), judge):.2f} dB")
         lean = self.without_idle(self.resumed(name, net), pixels)
         if curve and lean.widths != layers:
             left = "-".join(map(str, lean.widths))
-            self.display.console.print(f"{title}: units that never fire are left out, {left} remain.", highlight=False)
+            self.display.print(f"{title}: units that never fire are left out, {left} remain.")
         return lean
 
     def without_idle(self, net: Generalist, pixels: Pixels) -> Generalist:
@@ -159,13 +163,13 @@ class Run:
         jobs = [Job(n, group, self.seed(name, "group", n)) for n, group in enumerate(groups) if n not in done]
         title = "Experts" if name == MAIN else f"Experts, {name}"
         with self.display.stage(title, len(groups)) as show:
-            show(len(done))
+            show(len(done), _mean_gain(done))
             for number, result in self.engine.train(course, jobs):
                 done[number] = tuple(result)
                 if curve:
                     state.curves[f"experts, group {number}"] = result.curve
                 state.save()
-                show(len(done), f"{result.curve[-1][1] - result.curve[0][1]:+.2f} dB")
+                show(len(done), _mean_gain(done))
         return self.finished(name, course.generalist, options)
 
     def finished(self, name: str, generalist: Generalist, options: ExpertOptions) -> Finished:
@@ -179,3 +183,14 @@ def _drawn_by(state: dict[str, Tensor], net: Generalist, judge: Judge) -> Tensor
     with torch.no_grad():
         drawn: Tensor = functional_call(net, state, judge.features) * judge.scale
     return drawn
+
+
+def _decibel(drawn: Tensor, judge: Judge) -> float:
+    """The dB of a picture, weighed at itself: nothing better is known."""
+    judge.refer_to(drawn)
+    return decibel(judge.clean(drawn)[0])
+
+
+def _mean_gain(done: Mapping[int, Any]) -> str:
+    """What groups of experts gained over the generalist, on average; "" without any."""
+    return f"{np.mean([GroupResult(*group).gain for group in done.values()]):+.2f} dB" if done else ""

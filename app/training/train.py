@@ -31,6 +31,7 @@ from app.network.weights import FILE_NAME, WeightSet
 from app.training.checkpoint import Checkpoint
 from app.training.coverage import Coverage, coverage
 from app.training.dataset import Dataset
+from app.training.differences import differences
 from app.training.display import Display
 from app.training.evaluate import Evaluation, evaluate
 from app.training.experts import ExpertEngine, Finished, Here
@@ -40,7 +41,7 @@ from app.training.learning_curve import Point, outlook, sizes, write_learning_cu
 from app.training.lending import lend
 from app.training.manifest import BLOCK, SPLIT_PERIOD, SPLITS, split_of
 from app.training.model import Generalist, check_room
-from app.training.origin import BESIDE, origin, same_training
+from app.training.origin import BESIDE, deciding, origin, run_of, same_training
 from app.training.pixels import Pixels, load_pixels
 from app.training.plots import plot_curves, plot_uv
 from app.training.run import MAIN, Run
@@ -93,13 +94,15 @@ def train(
         data: the data set.
         out: the folder of the weights.
         options: how to train.
-        fresh: forget an interrupted run in `out`; otherwise training goes on with it.
+        fresh: forget an interrupted run in `out`, and replace finished networks there. Otherwise training goes on with
+            the run, and finished networks of the same training stay: only what is asked for beside them and lacks is
+            trained.
         console: where progress and scores go; standard error by default.
         engine: who trains the experts; by default this process.
 
     Raises:
         InputError: an option is out of range, the data set has nothing to train, to judge or to score with, or `out`
-            holds an interrupted run with other options or data.
+            holds an interrupted run with other options or data, or finished networks of these.
         BungyoError: training diverged, or `out` cannot be written.
     """
     options, out, console = options or TrainOptions(), Path(out), console or Console(stderr=True)
@@ -107,6 +110,7 @@ def train(
     if not options.experts.steps:
         options = replace(options, teachers=())  # nobody would learn from them
     device = choose_device(options.device)
+    options = replace(options, device=device.type)  # the same training as if it had been named
     torch.set_num_threads(options.threads)
     start = None if options.start is None else WeightSet.load(options.start)
     if start is not None:
@@ -116,28 +120,42 @@ def train(
     asked = replace(options, **BESIDE).plain()
     identity = {"options": asked, "data": data.identity, "idle units": "left out"}
     if start is not None:
-        identity["start"] = hashlib.sha256(start.slots[0].tobytes()).hexdigest()
+        identity["start's generalist"] = hashlib.sha256(start.slots[0].tobytes()).hexdigest()
     with Checkpoint.open(out, identity, fresh) as state, Display(console) as display:
         _check_splits(data)
+        # A run that has begun the main networks replaces what is there: it was begun with `fresh`.
+        finished = None if fresh or MAIN in state.generalists else _finished_in(out, identity)
+        if finished is not None:
+            options = _lacking(out, options, finished)
+            alone = not (options.widths or options.learning_curve)
+            rest = "--fresh trains them anew." if alone else "only what lacks beside them is trained."
+            display.print(f"{out} holds the finished networks of this training: {rest}")
+            if alone:
+                state.remove()
+                return Result(None, None, finished.experts, False)
         train_pixels, validation_pixels = (_load(display, data, split) for split in ("train", "validation"))
         if data.people:
             train_pixels, validation_pixels = train_pixels.with_mirrored(), validation_pixels.with_mirrored()
         unit = "people" if data.people else "blocks of frames"  # of one face
         covered = coverage(train_pixels, options.experts.min_pixels, options.experts.min_people, unit=unit)
-        console.print(str(covered), highlight=False)
+        display.print(str(covered))
         if train_pixels.kept < 1.0:
-            console.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
+            display.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
         metadata = origin(data, options, covered, len(train_pixels), identity)
         run = Run(options, bool(data.people), validation_pixels.to(device), state, display, engine or Here(), start)
-        result = _train_main(run, data, out, train_pixels.to(device), metadata)
+        if finished is None:
+            result = _train_main(run, data, out, train_pixels.to(device), metadata)
+        else:
+            result = Result(None, None, finished.experts, False)
         if not result.interrupted:
             try:
                 _train_wider(run, out, train_pixels.to(device), metadata)
                 _measure_learning(run, out, train_pixels, covered)
             except KeyboardInterrupt:
                 result = replace(result, interrupted=True)
-        with beside(out / "curves.png") as temporary:
-            plot_curves(temporary, state.curves)
+        if finished is None:
+            with beside(out / "curves.png") as temporary:
+                plot_curves(temporary, state.curves)
         if not result.interrupted:
             state.remove()  # last: until everything is on disk, the same command can write it again
     return result
@@ -170,8 +188,8 @@ def _train_main(run: Run, data: Dataset, out: Path, pixels: Pixels, metadata: di
         found = run.experts(MAIN, run.course(generalist, pixels, options.experts, teacher), curve=True)
     except KeyboardInterrupt:
         interrupted = True
-        there = _metadata_in(out)
-        if MAIN not in state.generalists or (there is not None and not there.get("unfinished", False)):
+        there = _networks_in(out)
+        if MAIN not in state.generalists or (there is not None and _is_finished(there)):
             # Ctrl-C in the first seconds, or over a finished run, must not cost the networks that are there.
             return Result(None, None, len(state.groups[MAIN]), True)
         net = run.resumed(MAIN, run.beginning(MAIN, options.layers, pixels))
@@ -182,24 +200,25 @@ def _train_main(run: Run, data: Dataset, out: Path, pixels: Pixels, metadata: di
     weights = _weight_set(generalist, found, metadata | more)
     with run.display.stage("Lending", 1):
         weights = lend(weights, run.validation, run.seed(MAIN, "lending"))
-    replaced = _metadata_in(out)
-    if replaced is None or not same_training(replaced, weights.metadata):  # the learning curve there is about others
+    replaced = _networks_in(out)
+    if replaced is None or not same_training(replaced.metadata, weights.metadata):
         for name in LEARNING_CURVE:
-            (out / name).unlink(missing_ok=True)
+            (out / name).unlink(missing_ok=True)  # it is about others
     file, evaluation = _write(out / FILE_NAME, weights), None
     if not interrupted:
         try:
             with run.display.stage("Scoring", len(data.hashes)) as show:
                 evaluation = evaluate(weights, data, progress=show)
         except InputError as error:  # the targets are too noisy: the networks are none the worse for it
-            run.display.console.print(f"Not scored: {error}", highlight=False, markup=False)
+            run.display.print(f"Not scored: {error}")
             return Result(file, None, weights.experts, False)
         _write(file, replace(weights, metadata={**weights.metadata, "held_out": evaluation.summary()}))
         with beside(out / "uv.png") as temporary:
             plot_uv(temporary, evaluation)
         for name, score in evaluation.scores.items():
-            clean = f", against the truth {evaluation.clean[name]}" if name in evaluation.clean else ""
-            run.display.console.print(f"{name:>10}  {score}{clean}", highlight=False)
+            truth = evaluation.truth(name) if name in evaluation.clean else None
+            said = "" if truth is None else f"{truth.mean():.2f} dB against the truth, worst {truth.min():.2f} dB; "
+            run.display.print(f"{name:>10}  {said}against noisy targets {score}")
     return Result(file, evaluation, weights.experts, interrupted)
 
 
@@ -234,7 +253,7 @@ def _measure_learning(run: Run, out: Path, pixels: Pixels, covered: Coverage) ->
         run.state.save()
     points = [Point.parse(done[count]) for count in sorted(done)]
     write_learning_curve(out, points, covered.unit)
-    run.display.console.print(outlook(points, covered.unit), highlight=False)
+    run.display.print(outlook(points, covered.unit))
 
 
 def _weight_set(generalist: Generalist, found: Finished, metadata: dict[str, Any]) -> WeightSet:
@@ -246,12 +265,38 @@ def _weight_set(generalist: Generalist, found: Finished, metadata: dict[str, Any
     return WeightSet(layers=generalist.widths, slots=slots, table=table, metadata=metadata)
 
 
-def _metadata_in(out: Path) -> Mapping[str, Any] | None:
-    """What the weights in `out` say of themselves; None if there are none that can be used."""
+def _networks_in(path: Path) -> WeightSet | None:
+    """The networks in a folder or file; None if there are none that can be used."""
     try:
-        return WeightSet.load(out).metadata
+        return WeightSet.load(path)
     except InputError:
         return None
+
+
+def _is_finished(weights: WeightSet) -> bool:
+    return not weights.metadata.get("unfinished", False)
+
+
+def _finished_in(out: Path, identity: Mapping[str, Any]) -> WeightSet | None:
+    """The finished networks of this run in `out`; None if there are none. InputError if there are others."""
+    there = _networks_in(out)
+    if there is None or not _is_finished(there):
+        return None
+    if there.metadata.get("run") == run_of(identity):
+        return there
+    found = differences(deciding(there.metadata.get("options", {})), deciding(identity["options"]))
+    raise InputError(
+        f"{out} holds finished networks of another training: {'; '.join(found) or 'the data differ'}.",
+        "Choose another folder with --out, or give --fresh to replace them.",
+    )
+
+
+def _lacking(out: Path, options: TrainOptions, finished: WeightSet) -> TrainOptions:
+    """The options with only what is not yet there of that which is trained beside the networks."""
+    wide = {width: _networks_in(out / f"generalist-{width}.safetensors") for width in options.widths}
+    widths = [w for w, there in wide.items() if there is None or not same_training(there.metadata, finished.metadata)]
+    curve = options.learning_curve and not all((out / name).exists() for name in LEARNING_CURVE)
+    return replace(options, widths=tuple(widths), learning_curve=curve)
 
 
 def _write(path: Path, weights: WeightSet) -> Path:

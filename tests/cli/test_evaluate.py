@@ -3,11 +3,13 @@
 import errno
 import json
 import os
+import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.errors import BungyoError
@@ -17,7 +19,7 @@ from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight
 from app.scene.uv_layout import UvLayout, canonical_layout
 from app.training.at_rest import judge_at_rest
-from app.training.dataset import Dataset
+from app.training.dataset import TILE_DTYPE, Dataset
 from app.training.frames import Plan
 from app.training.generate import Here, generate
 from app.training.orbit import record_orbit
@@ -242,3 +244,46 @@ def test_bad_input_is_one_sentence(
         assert main(["evaluate", "--no-flicker", *options]) == 2
         said = capsys.readouterr().err
         assert said.startswith("bungyo: error: ") and complaint in said and "Traceback" not in said
+
+
+def test_damaged_tiles_are_named(
+    data: Dataset, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(data.path, tmp_path / "set")
+    file = next((tmp_path / "set").rglob("*.tiles"))
+    tiles = np.fromfile(file, TILE_DTYPE)
+    tiles["target"][0, int(tiles["mask"][0].argmax())] = np.nan
+    tiles.tofile(file)
+    assert main(["evaluate", "--data", str(tmp_path / "set"), "--weights", str(weights), "--no-flicker"]) == 2
+    assert f"{file} is damaged: it holds a target that is impossible" in capsys.readouterr().err
+
+
+def test_what_was_measured_before_ctrl_c_is_written(
+    data: Dataset, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("app.gpu.Device.open", lambda name: nullcontext(name))
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(weights), "--json", "-"]
+    said = "It was interrupted."
+    left_out, not_asked = "It was left out (--no-flicker).", "It was not asked for (--at-rest N)."
+    for where, options, reasons in (
+        ("app.training.orbit.default_orbits", [], {"flicker": said, "at rest": not_asked}),
+        ("app.training.orbit.default_orbits", ["--at-rest", "1"], {"flicker": said, "at rest": said}),
+        ("app.training.quality.judge_pictures", ["--no-flicker"], {"whole pictures": said, "flicker": left_out}),
+        (
+            "app.training.frame_source.OpenSource.__call__",
+            ["--no-flicker", "--at-rest", "1"],
+            {"flicker": left_out, "at rest": said},
+        ),
+    ):
+        report = tmp_path / f"report {len(list(tmp_path.iterdir()))}"
+        with monkeypatch.context() as patched:
+            patched.setattr(where, interrupted)
+            assert main([*arguments, *options, "--report", str(report)]) == 130
+        captured = capsys.readouterr()
+        found = json.loads(captured.out)
+        assert found["psnr_mean"] > 10.0 and found["not_measured"].items() >= reasons.items()
+        assert ("whole pictures" in found["not_measured"]) == ("whole pictures" in reasons)
+        assert (report / "index.html").is_file() and captured.err.rstrip().endswith("what was measured before.")

@@ -164,3 +164,15 @@ def test_wrong_weights_cannot_be_made() -> None:
     weights = WeightSet.untrained(LAYERS)
     with pytest.raises(ValueError, match="slot 9"):
         WeightSet(LAYERS, weights.slots, np.full(65536, 9, np.uint32))
+
+
+def test_equal_sets_are_equal_files(tmp_path: Path) -> None:
+    """However the library orders what it writes, in whatever process."""
+    weights = WeightSet.untrained(slots=3)
+    files = {weights.save(tmp_path / f"{number}.safetensors").read_bytes() for number in range(8)}
+    assert len(files) == 1
+    (file,) = files
+    end = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:end])
+    assert end % 8 == 0 and list(header) == sorted(header) and list(header["__metadata__"]) == sorted(good()[1])
+    assert WeightSet.load(tmp_path / "0.safetensors").slots.tobytes() == weights.slots.tobytes()

@@ -20,6 +20,7 @@ from app.scene.model import Material, Part
 from app.scene.primitives import uv_sphere
 from app.training.dataset import PersonInfo, TileBatch
 from app.training.frames import TileSelection
+from app.training.manifest import GATHERING, GATHERING_VERSION
 
 F32 = npt.NDArray[np.float32]
 RADIUS = 0.12
@@ -69,7 +70,8 @@ class SphereSource:
 
     @property
     def description(self) -> dict[str, Any]:
-        return {"people": self.people.description} if self.people else {"mesh": "sphere", "radius": (RADIUS,)}
+        head = {"people": self.people.description} if self.people else {"mesh": "sphere", "radius": (RADIUS,)}
+        return {**head, GATHERING: GATHERING_VERSION}
 
     def show(self, person: PersonInfo) -> None:
         self.radius = person.values["radius"]

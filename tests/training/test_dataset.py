@@ -355,3 +355,33 @@ def test_a_mismatch_names_only_what_differs(filled: Path) -> None:
         "other options: spp was 4 and is now 8; range was [1, 2] and is now [1, 3]; people_limit was not given and is "
         "now 4."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("light_scale", np.nan), ("light_scale", -1.0), ("target", np.nan), ("target", 1e30), ("variance", np.nan)],
+)
+def test_a_file_with_impossible_values_is_named(tmp_path: Path, name: str, value: float) -> None:
+    """What is only too noisy to know is no damage."""
+    fill(tmp_path / "set", range(2))
+    data = Dataset(tmp_path / "set")
+    file = next((tmp_path / "set" / "hashes" / f"0x{data.hashes[0]:04x}").iterdir())
+    tiles = np.fromfile(file, TILE_DTYPE)
+    tiles["variance"][0, 4] = np.inf
+    tiles.tofile(file)
+    assert len(data.tiles(data.hashes[0])) == len(tiles)
+    tiles[name][0, 5] = value
+    tiles.tofile(file)
+    with pytest.raises(InputError, match=f"{file} is damaged: it holds a {name.replace('_', ' ')} that is impossible"):
+        data.tiles(data.hashes[0])
+
+
+def test_targets_beyond_all_light_leave_the_mask(tmp_path: Path) -> None:
+    tiles = batch(0)
+    tiles.mask[:] = True
+    tiles.target[0, 7, 1] = 1e30
+    with DatasetWriter(tmp_path / "set", SPEC) as writer:
+        writer.write([(frame(0), tiles)])
+    data = Dataset(tmp_path / "set")
+    assert data.frames[0].dropped_pixels == 1
+    assert sum(int(data.tiles(h)["mask"].sum()) for h in data.hashes) == tiles.mask.size - 1

@@ -1,16 +1,22 @@
 """The page of `bungyo evaluate`: whole, readable by anybody, and never in the way of other files."""
 
+import copy
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
 from PIL import Image
 
 from app.errors import InputError
 from app.network.weights import WeightSet
+from app.training import report as report_module
 from app.training.dataset import Dataset
 from app.training.evaluate import Evaluation, evaluate
 from app.training.figures import figures
@@ -106,3 +112,50 @@ def test_an_earlier_report_is_replaced_and_other_files_are_left_alone(judged: Ju
         check_report(tmp_path / "mine")
     with pytest.raises(InputError, match=r"A report needs a folder, and .*thesis\.txt is a file"):
         check_report(tmp_path / "mine" / "thesis.txt")
+
+
+def test_a_place_that_takes_no_files_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder itself, and what it or its first new parent is made in."""
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: it is not a folder"):
+        check_report(tmp_path / "file" / "deep" / "report")
+    (tmp_path / "there").mkdir()
+    for closed, wanted in ((tmp_path / "there", "there"), (tmp_path, "there"), (tmp_path, "new/report")):
+        monkeypatch.setattr(os, "access", lambda path, mode, closed=closed: Path(path) != closed)
+        with pytest.raises(InputError, match=f"Cannot write to {closed}: you may not write there"):
+            check_report(tmp_path / wanted)
+    monkeypatch.undo()
+    check_report(tmp_path / "new" / "report")
+
+
+def test_a_doubt_that_nobody_knows_is_not_drawn(
+    judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither as a bar nor as its caps, which would say that there is none; and the others are drawn as ever."""
+    drawn: dict[str, Figure] = {}
+    monkeypatch.setattr(report_module, "_save", lambda figure, path: drawn.setdefault(path.name, figure))
+    for unknown in ({"experts"}, set(judged.figures["models"])):
+        found = copy.deepcopy(judged.figures)
+        for name in unknown:
+            found["models"][name]["psnr_mean_doubt"] = None
+        for group in found["lights"]:
+            group["psnr_mean_doubt"] = None
+        report_module._plot_models(tmp_path / "models.png", found)
+        report_module._plot_groups(tmp_path / "groups.png", found)
+        ends = {name: _caps(figure) for name, figure in drawn.items()}
+        assert np.isnan(ends["models.png"]).tolist() == [name in unknown for name in found["models"]]
+        assert np.isnan(ends["groups.png"][: len(found["lights"])]).all()
+        for figure in drawn.values():
+            assert np.isfinite([*figure.axes[0].get_xlim(), *figure.axes[0].get_ylim()]).all()
+            plt.close(figure)
+        drawn.clear()
+
+
+def _caps(figure: Figure) -> np.ndarray:
+    """Where the bars of doubt end, in the direction in which they lead."""
+    (bars,) = (found for found in figure.axes[0].containers if isinstance(found, BarContainer))
+    assert bars.errorbar is not None
+    cap = bars.errorbar.lines[1][1]
+    return np.asarray(cap.get_ydata() if bars.orientation == "vertical" else cap.get_xdata(), float)

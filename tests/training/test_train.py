@@ -223,11 +223,11 @@ def test_no_teachers_where_nobody_learns_from_them(
     with monkeypatch.context() as patched:
         interrupt_at(30, patched, run_module)
         train(few, tmp_path, replace(alone, teachers=()), console=QUIET)
-    for options in (alone, replace(TINY, experts=replace(TINY.experts, min_pixels=10**9))):
-        assert train(few, tmp_path, options, console=QUIET).experts == 0
+    for options, fresh in ((alone, False), (replace(TINY, experts=replace(TINY.experts, min_pixels=10**9)), True)):
+        assert train(few, tmp_path, options, fresh=fresh, console=QUIET).experts == 0
         assert trained[-1] == ["generalist, 8"]
         np.testing.assert_array_equal(WeightSet.load(tmp_path).slots[0], WeightSet.load(tiny).slots[0])
-    assert train(few, tmp_path, TINY, console=QUIET).experts > 3
+    assert train(few, tmp_path, TINY, fresh=True, console=QUIET).experts > 3
     assert "generalist, 12 (teacher 1)" in trained[-1]
 
 
@@ -341,7 +341,7 @@ def test_ctrl_c_never_costs_finished_weights(
 ) -> None:
     WeightSet.load(tiny).save(tmp_path)
     interrupt_at(30, monkeypatch, run_module)
-    assert train(few, tmp_path, TINY, console=QUIET).weights is None
+    assert train(few, tmp_path, TINY, fresh=True, console=QUIET).weights is None
     assert slots(tmp_path) == slots(tiny)
     interrupt_at(3, monkeypatch, run_module)
     assert train(few, tmp_path / "new", TINY, console=QUIET).weights is None
@@ -387,12 +387,12 @@ def test_what_an_earlier_training_left_is_not_taken_for_the_new_ones(
     train(few, tmp_path, more, console=QUIET)
     assert curve.exists() and same_training(WeightSet.load(wide).metadata, WeightSet.load(tmp_path).metadata)
     kept = curve.read_bytes()
-    train(few, tmp_path, options, console=QUIET)
+    train(few, tmp_path, options, fresh=True, console=QUIET)
     assert curve.read_bytes() == kept
     assert same_training(WeightSet.load(wide).metadata, WeightSet.load(tmp_path).metadata)
     noisier = tmp_path / "noisier"  # of as many pixels, tiles and hashes
     generate(Here(SphereSource(noise=0.7)), noisier, Plan(2, 1, (96, 96), 0.6), 120)
-    train(Dataset(noisier), tmp_path, options, console=QUIET)
+    train(Dataset(noisier), tmp_path, options, fresh=True, console=QUIET)
     assert not list(tmp_path.glob("learning_curve.*"))
     before, after = WeightSet.load(wide).metadata, WeightSet.load(tmp_path).metadata
     assert before["data"] == after["data"] and not same_training(before, after)
@@ -462,7 +462,7 @@ def test_training_from_other_networks(few: Dataset, tmp_path: Path) -> None:
     started = replace(started, steps=whole.steps)
     with pytest.MonkeyPatch.context() as patched:
         interrupt_at(30, patched, run_module)
-        assert train(few, tmp_path / "same", started, console=QUIET).interrupted
+        assert train(few, tmp_path / "same", started, fresh=True, console=QUIET).interrupted
     WeightSet.untrained(first.layers).save(tmp_path / "first")
     with pytest.raises(InputError, match="interrupted training run with other options or data"):
         train(few, tmp_path / "same", started, console=QUIET)

@@ -1,0 +1,23 @@
+"""The interrupted run on disk: what keeps it from being written is one sentence."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.errors import BungyoError, InputError
+from app.training.checkpoint import FILE_NAME, Checkpoint
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)  # root may write anywhere
+    with pytest.raises(InputError, match=r"Cannot write to .*: you may not write there"):
+        Checkpoint.open(tmp_path, {}, fresh=False)
+
+
+def test_a_disk_that_refuses_the_half_written_file_and_its_removal(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).with_suffix(".part").mkdir()
+    with Checkpoint.open(tmp_path, {}, fresh=False) as state, pytest.raises(BungyoError, match="cannot be saved to"):
+        state.save()
