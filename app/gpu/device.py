@@ -172,7 +172,7 @@ class Device:
         lacking = [name for name in extensions if name not in candidate.offer.extensions]
         if lacking:
             raise BungyoError(f"The GPU {self.info.name} lacks {', '.join(lacking)}.")
-        extensions += optional_extensions(candidate.offer)
+        extensions += optional_extensions(candidate.offer, raytracing=self.raytracing)
         self._logical = _Logical(self.ledger, candidate, extensions, raytracing=self.raytracing)
         self.handle: Handle = self._logical.handle
         self.queue: Handle = self._logical.queue
@@ -323,6 +323,11 @@ class Device:
     def wait_idle(self) -> None:
         """Wait until the GPU has nothing left to do."""
         check(vk.vkDeviceWaitIdle(self.handle), "wait for the GPU")
+
+    @property
+    def ray_queries(self) -> bool:
+        """Whether all shaders may trace rays, not only those of ray-tracing pipelines."""
+        return self.raytracing and "rayQuery" in self.info.features
 
     def need_raytracing(self) -> None:
         """Raise BungyoError unless ray tracing is switched on."""

@@ -63,7 +63,8 @@ class DeviceInfo:
     `kind` is one of discrete, integrated, virtual, cpu, other. `missing` says in words what the driver lacks of all
     that the renderer can use (empty = everything is there); `missing_raytracing` is the part of it that only ray
     tracing needs, without which the neural picture is drawn all the same.
-    `features` are optional Vulkan features that are switched on ("shaderFloat16", "storageBuffer16BitAccess" ...).
+    `features` are optional Vulkan features that are switched on ("shaderFloat16", "storageBuffer16BitAccess" ...);
+    "rayQuery" is with ray tracing only. GPUs that trace rays without it have no hardware for rays.
     `min_subgroup_size` is the least a driver may take; `matrices` are products a subgroup can work out, none where
     "cooperativeMatrix" is not among the features.
     `timestamp_period_ns` is 0 where the device has no timestamps. Sizes are in bytes.
