@@ -1,5 +1,6 @@
 """Which GPUs there are, what each lacks, and which one to take."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -9,7 +10,7 @@ from app.errors import BungyoError, InputError
 from app.gpu.binding import Handle, ffi, make, version_text, vk
 from app.gpu.enumeration import enumerate_all
 from app.gpu.features import Offer, query
-from app.gpu.install_commands import INSTALL_DRIVER_ON_BOOKWORM, RAY_TRACING_MESA
+from app.gpu.install_commands import INSTALL_DRIVER, INSTALL_DRIVER_ON_BOOKWORM, RAY_TRACING_MESA
 from app.gpu.instance import Instance
 from app.gpu.lifetime import Ledger
 from app.gpu.matrices import MatrixProduct, matrix_products
@@ -28,10 +29,12 @@ _TEXELS_WANTED = 2**24
 # Set to anything but 0, it makes all devices ones without ray tracing, so that those can be tried on any machine.
 NO_RAY_TRACING = "BUNGYO_NO_RAY_TRACING"
 
-_NO_RAYTRACING_HINT = (
+_NEWER_MESA = (
     f"The software driver traces rays from Mesa {RAY_TRACING_MESA}.0 on: on Debian 12 install it with "
     f"{INSTALL_DRIVER_ON_BOOKWORM}"
 )
+_NEWER_DRIVER = "A newer driver of the GPU may offer it."
+_SOFTWARE_DRIVER = f"The software driver, which is slow, can be installed with: {INSTALL_DRIVER}"
 _NO_WINDOW_HINT = "Pictures in files need no window: bungyo render makes them."
 
 
@@ -148,12 +151,29 @@ def candidates(instance: Instance, presents: Presents | None = None) -> list[Can
     return [_candidate(instance, index, physical, presents) for index, physical in enumerate(physical_devices)]
 
 
-def _raytracing_hint() -> str:
-    return f"Unset {NO_RAY_TRACING} to have it." if switched_on(NO_RAY_TRACING) else _NO_RAYTRACING_HINT
+def _hint(lacking: Sequence[Candidate], found: Sequence[Candidate]) -> str:
+    """What may help where those `lacking` lack something, of all that were found."""
+    hints = [_NEWER_DRIVER] if any(one.info.kind != "cpu" for one in lacking) else []
+    if any(one.info.kind == "cpu" for one in lacking):
+        hints.append(_NEWER_MESA)
+    elif all(one.info.kind != "cpu" for one in found):
+        hints.append(_SOFTWARE_DRIVER)
+    return " ".join(hints)
+
+
+def _raytracing_hint(lacking: Sequence[Candidate], found: Sequence[Candidate]) -> str:
+    return f"Unset {NO_RAY_TRACING} to have it." if switched_on(NO_RAY_TRACING) else _hint(lacking, found)
+
+
+def _reasons(found: Sequence[Candidate], lacks: Callable[[Candidate], Sequence[str]]) -> str:
+    """Who lacks what, for a sentence."""
+    return "; ".join(f"{one.info.name} lacks {', '.join(lacking)}" for one in found if (lacking := lacks(one)))
 
 
 def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: bool | None) -> Candidate:
     """The device to open.
+
+    Warns (`warnings.warn`) where nothing was selected and a CPU is taken because what the GPUs lack is needed.
 
     Args:
         found: what `candidates` returned.
@@ -170,16 +190,19 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
     if select is None:
         hidden = [candidate for candidate in found if not candidate.info.lacks(raytracing)]
         if hidden and not usable:
-            reasons = "; ".join(f"{one.info.name} lacks {', '.join(one.missing_window)}" for one in hidden)
+            reasons = _reasons(hidden, lambda one: one.missing_window)
             raise BungyoError(f"No GPU here can show pictures in a window: {reasons}.", _NO_WINDOW_HINT)
         if not usable:
-            reasons = "; ".join(
-                f"{candidate.info.name} lacks {', '.join(candidate.info.lacks(raytracing))}" for candidate in found
-            )
+            reasons = _reasons(found, lambda one: one.info.lacks(raytracing))
             if any(candidate.info.usable for candidate in found):
-                raise InputError(f"This needs ray tracing, which no GPU here offers: {reasons}.", _raytracing_hint())
-            raise BungyoError(f"No GPU here can run the renderer: {reasons}.", _NO_RAYTRACING_HINT)
-        return min(usable, key=lambda one: (KINDS.index(one.info.kind), not one.info.raytracing))
+                hint = _raytracing_hint(found, found)
+                raise InputError(f"This needs ray tracing, which no GPU here offers: {reasons}.", hint)
+            raise BungyoError(f"No GPU here can run the renderer: {reasons}.", _hint(found, found))
+        best = min(usable, key=lambda one: (KINDS.index(one.info.kind), not one.info.raytracing))
+        gpus = [one for one in found if one.info.kind != "cpu"]
+        if best.info.kind == "cpu" and (reasons := _reasons(gpus, lambda one: one.lacks(raytracing))):
+            warnings.warn(f"The CPU does all the work ({best.info.name}): {reasons}.", stacklevel=2)
+        return best
     chosen = _selected(found, usable, select)
     if chosen is None:
         raise InputError(f"There is no GPU '{select}'; there are: {listing}.")
@@ -187,11 +210,10 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
     if lacking and chosen.info.usable:
         raise InputError(
             f"This needs ray tracing, but the GPU {chosen.info.name} lacks {', '.join(lacking)}.",
-            _raytracing_hint(),
+            _raytracing_hint([chosen], found),
         )
     if lacking:
-        hint = _NO_RAYTRACING_HINT if chosen.info.kind == "cpu" else ""
-        raise InputError(f"The GPU {chosen.info.name} lacks {', '.join(lacking)}.", hint)
+        raise InputError(f"The GPU {chosen.info.name} lacks {', '.join(lacking)}.", _hint([chosen], found))
     if chosen.missing_window:
         lacking = list(chosen.missing_window)
         raise InputError(

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,44 @@ def test_choice_of_device() -> None:
     assert "apt-get install" in caught.value.hint
 
 
+def test_a_cpu_is_taken_beside_a_gpu_with_a_warning() -> None:
+    cpu, plain = described("cpu", "llvmpipe"), described("discrete", "Plain GPU", raytracing=False)
+    slow = described("cpu", "Swift", raytracing=False)
+    sentence = r"^The CPU does all the work \(llvmpipe\): Plain GPU lacks VK_KHR_ray_tracing_pipeline\.$"
+    with pytest.warns(UserWarning, match=sentence):
+        assert choose([slow, plain, cpu], None, raytracing=True) is cpu
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert choose([slow, cpu], None, raytracing=True) is cpu
+        assert choose([plain, cpu], "llvm", raytracing=True) is cpu  # as was asked for
+        for raytracing in (None, False):
+            assert choose([plain, cpu], None, raytracing=raytracing) is plain
+
+
+def test_hints_are_those_of_the_kind_that_lacks_something() -> None:
+    """What brings a newer software driver helps no GPU."""
+    cpu, old = described("cpu", "llvmpipe", raytracing=False), described("cpu", "Old", core=False)
+    plain, new = described("discrete", "Plain GPU", raytracing=False), described("cpu", "llvmpipe")
+    for found, select, newer_driver, newer_mesa, software in (
+        ([plain], None, True, False, True),
+        ([plain, new], 0, True, False, False),
+        ([plain, cpu], None, True, True, False),
+        ([cpu], None, False, True, False),
+        ([old], None, False, True, False),
+        ([plain, old], 1, False, True, False),
+    ):
+        with pytest.raises(BungyoError) as caught:
+            choose(found, select, raytracing=True)
+        hint = caught.value.hint
+        said = ("driver of the GPU" in hint, "from Mesa 25.0" in hint, "can be installed with" in hint)
+        assert said == (newer_driver, newer_mesa, software), hint
+
+
 def test_choice_of_device_for_a_window() -> None:
     hidden = described("discrete", "Compute GPU", missing_window=("VK_KHR_swapchain", "a way to this display"))
     old, cpu = described("discrete", "Old GPU", core=False), described("cpu", "llvmpipe")
-    assert choose([old, hidden, cpu], None, raytracing=True) is cpu
+    with pytest.warns(UserWarning, match=r"Compute GPU lacks VK_KHR_swapchain, a way to this display\.$"):
+        assert choose([old, hidden, cpu], None, raytracing=True) is cpu
     assert choose([described("discrete", "GPU"), hidden, cpu], "gpu", raytracing=True).info.name == "GPU"
     with pytest.raises(
         InputError, match=r"Compute GPU cannot show pictures in a window: it lacks VK_KHR_swapchain, a way"
