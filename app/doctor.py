@@ -208,11 +208,11 @@ def _project_file(name: str, look: Callable[[], str], folder: str) -> Check:
 
 
 def _validation() -> Check:
-    from app.gpu.instance import VALIDATION_LAYER, layer_names
+    from app.gpu.instance import VALIDATION_LAYER, layer_versions
 
     name = "Validation layers"
     try:
-        there = VALIDATION_LAYER in layer_names()
+        there = VALIDATION_LAYER in layer_versions()
     except BungyoError:
         there = False
     if there:

@@ -109,13 +109,16 @@ def extension_names(physical: Handle) -> frozenset[str]:
     return frozenset(ffi.string(extension.extensionName).decode() for extension in found)
 
 
-def query(physical: Handle, api_version: int) -> Offer:
-    """What a physical device has of what is wanted; needs no logical device."""
+def query(physical: Handle, api_version: int, unknown: frozenset[str] = frozenset()) -> Offer:
+    """What a physical device has of what is wanted; needs no logical device.
+
+    Optional features of `unknown` extensions count as not offered.
+    """
     if api_version < vk.VK_API_VERSION_1_3:
         return Offer((f"Vulkan 1.3 (it has {version_text(api_version, parts=2)})",), (), frozenset(), frozenset())
     extensions = extension_names(physical)
     lacking_extensions = tuple(name for name in RAYTRACING_EXTENSIONS if name not in extensions)
-    structs, head = _chain(extensions, raytracing=not lacking_extensions)
+    structs, head = _chain(extensions - unknown, raytracing=not lacking_extensions)
     vk.vkGetPhysicalDeviceFeatures2(physical, head)
     missing = tuple(
         words
@@ -153,8 +156,8 @@ def enable_chain(offer: Offer, *, raytracing: bool) -> Handle:
 
 
 def optional_extensions(offer: Offer, *, raytracing: bool) -> list[str]:
-    """Those of OPTIONAL_EXTENSIONS that are offered; ray queries only beside the rest of ray tracing."""
-    offered = [name for name in OPTIONAL_EXTENSIONS if name in offer.extensions]
+    """Those of OPTIONAL_EXTENSIONS whose features are offered; ray queries only beside the rest of ray tracing."""
+    offered = [name for name, struct in OPTIONAL_EXTENSIONS.items() if offer.optional.issuperset(OPTIONAL[struct])]
     return [name for name in offered if raytracing or name != _RAY_QUERIES]
 
 

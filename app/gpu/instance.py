@@ -12,6 +12,8 @@ from app.interruption import uninterrupted
 
 _VERSION_1_0 = 1 << 22
 VALIDATION_LAYER = "VK_LAYER_KHRONOS_validation"
+# What it complains about where it is older than the extension, and from which version on it does not.
+_KNOWN_SINCE = {"VK_KHR_cooperative_matrix": _VERSION_1_0 | 3 << 12 | 255}
 
 
 def loader_version() -> str:
@@ -29,10 +31,10 @@ def loader_version() -> str:
     return version
 
 
-def layer_names() -> set[str]:
-    """Names of the Vulkan layers installed here."""
+def layer_versions() -> dict[str, int]:
+    """The Vulkan layers installed here: names, and the Vulkan version that each knows."""
     found = enumerate_all("VkLayerProperties", "list the Vulkan layers", vk.vkEnumerateInstanceLayerProperties)
-    return {ffi.string(layer.layerName).decode() for layer in found}
+    return {ffi.string(layer.layerName).decode(): layer.specVersion for layer in found}
 
 
 class Instance(Resource):
@@ -43,6 +45,9 @@ class Instance(Resource):
         validation: load the validation layer with synchronisation validation.
         extensions: instance extensions (those of a window).
         messages: the list that warnings and errors of the layer are appended to.
+
+    Attributes:
+        unknown: device extensions that the layer does not know: to switch them on makes it complain.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Instance(Resource):
     ) -> None:
         super().__init__(ledger, "instance")
         self.messages = messages if messages is not None else []
+        self.unknown: frozenset[str] = frozenset()
         with self.building():
             self.handle = self._make_instance(validation, list(extensions))
             if validation:
@@ -65,11 +71,13 @@ class Instance(Resource):
         layers: list[str] = []
         following: Handle = None
         if validation:
-            if VALIDATION_LAYER not in layer_names():
+            known = layer_versions().get(VALIDATION_LAYER)
+            if known is None:
                 raise BungyoError(
                     "Validation was asked for, but the Vulkan validation layer is not installed.",
                     f"Install it with: {INSTALL_VALIDATION}",
                 )
+            self.unknown = frozenset(name for name, since in _KNOWN_SINCE.items() if known < since)
             layers = [VALIDATION_LAYER]
             extensions = [*extensions, "VK_EXT_debug_utils", "VK_EXT_validation_features"]
             following = make(

@@ -238,7 +238,7 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
     core = make("VkPhysicalDeviceProperties2")
     vk.vkGetPhysicalDeviceProperties2(physical, core)
     properties = core.properties
-    offer = query(physical, properties.apiVersion)
+    offer = query(physical, properties.apiVersion, instance.unknown)
     if switched_on(NO_RAY_TRACING):
         offer = replace(offer, missing_raytracing=(f"ray tracing ({NO_RAY_TRACING} is set)",))
     modern = properties.apiVersion >= vk.VK_API_VERSION_1_3

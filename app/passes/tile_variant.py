@@ -46,6 +46,8 @@ def lacks(device: DeviceInfo, variant: Variant) -> str:
     """Says in a clause why the device cannot run a variant, or returns "" if it can."""
     if variant.matrix:
         offered = matrices(device)
+        if "VK_KHR_cooperative_matrix" in device.extensions and "cooperativeMatrix" not in device.features:
+            return "has cooperative matrices that the installed validation layer does not know"
         if not offered:
             return "has no cooperative matrices for it"
         names = " and ".join(one.name for one in offered)

@@ -100,7 +100,7 @@ def test_no_driver_and_no_loader(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("app.gpu.list_devices", none)
     monkeypatch.setattr("app.gpu.instance.loader_version", none)
-    monkeypatch.setattr("app.gpu.instance.layer_names", none)
+    monkeypatch.setattr("app.gpu.instance.layer_versions", none)
     report = doctor.examine()
     assert not report.ready
     loader = check_of(report, "Vulkan loader")
