@@ -12,12 +12,12 @@ from pathlib import Path
 
 from app.errors import BungyoError, InputError
 from app.gpu.install_commands import (
-    APT,
     INSTALL_DRIVER,
     INSTALL_DRIVER_ON_BOOKWORM,
     INSTALL_LOADER,
     INSTALL_VALIDATION,
     RAY_TRACING_MESA,
+    install,
 )
 from app.gpu.selection import DeviceInfo
 from app.packages import install_command
@@ -159,12 +159,12 @@ def _display() -> Check:
 
     reason = why_no_display()
     if not reason:
-        display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY", "")
+        display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY", "there")
         return Check("Display", display, needed=False)
     if "is set" in reason:
         mend = "start it from a desktop, or in a virtual screen:  xvfb-run .venv/bin/bungyo demo"
     else:
-        mend = f"{APT} {WINDOW_PACKAGES}   (if the display itself is there)"
+        mend = f"{install(WINDOW_PACKAGES)}   (if the display itself is there)"
     return Check("Display", f"{reason}; the demo draws into files", ok=False, needed=False, mend=mend)
 
 
@@ -232,7 +232,7 @@ def _tools() -> Check:
         return Check("Test tools", "Xvfb, xdotool", needed=False)
     packages = " ".join(tool.lower() for tool in missing)
     found = f"{' and '.join(missing)} not installed (the tests use them)"
-    return Check("Test tools", found, ok=False, needed=False, mend=f"{APT} {packages}")
+    return Check("Test tools", found, ok=False, needed=False, mend=install(packages))
 
 
 def _torch() -> Check:

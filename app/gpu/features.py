@@ -156,9 +156,13 @@ def enable_chain(offer: Offer, *, raytracing: bool) -> Handle:
 
 
 def optional_extensions(offer: Offer, *, raytracing: bool) -> list[str]:
-    """Those of OPTIONAL_EXTENSIONS whose features are offered; ray queries only beside the rest of ray tracing."""
+    """Those of OPTIONAL_EXTENSIONS whose features are offered; ray queries only beside the rest of ray tracing.
+
+    And what says that a driver offers less than Vulkan, which must be switched on; what it lacks is not used here.
+    """
     offered = [name for name, struct in OPTIONAL_EXTENSIONS.items() if offer.optional.issuperset(OPTIONAL[struct])]
-    return [name for name in offered if raytracing or name != _RAY_QUERIES]
+    wanted = [name for name in offered if raytracing or name != _RAY_QUERIES]
+    return [*wanted, *({"VK_KHR_portability_subset"} & offer.extensions)]
 
 
 def _chain(extensions: Collection[str], *, raytracing: bool) -> tuple[dict[str, Any], Handle]:

@@ -11,6 +11,7 @@ from app.gpu.results import check
 from app.interruption import uninterrupted
 
 _VERSION_1_0 = 1 << 22
+_PORTABILITY = "VK_KHR_portability_enumeration"
 VALIDATION_LAYER = "VK_LAYER_KHRONOS_validation"
 # What it complains about where it is older than the extension, and from which version on it does not.
 _KNOWN_SINCE = {"VK_KHR_cooperative_matrix": _VERSION_1_0 | 3 << 12 | 255}
@@ -37,8 +38,15 @@ def layer_versions() -> dict[str, int]:
     return {ffi.string(layer.layerName).decode(): layer.specVersion for layer in found}
 
 
+def _extension_names() -> set[str]:
+    """Names of the instance extensions that the loader and its drivers offer."""
+    action, function = "list the extensions of Vulkan", vk.vkEnumerateInstanceExtensionProperties
+    found = enumerate_all("VkExtensionProperties", action, function, ffi.NULL)
+    return {ffi.string(extension.extensionName).decode() for extension in found}
+
+
 class Instance(Resource):
-    """A VkInstance, with validation if asked for.
+    """A VkInstance, with validation if asked for, and with drivers that translate to something other than Vulkan.
 
     Args:
         ledger: counts its objects.
@@ -85,6 +93,10 @@ class Instance(Resource):
                 enabledValidationFeatureCount=1,
                 pEnabledValidationFeatures=[vk.VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT],
             )
+        flags = 0
+        if _PORTABILITY in _extension_names():  # or else the loader hides such drivers (MoltenVK)
+            extensions = [*extensions, _PORTABILITY]
+            flags = vk.VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR
         application = make(
             "VkApplicationInfo",
             pApplicationName="bungyo",
@@ -94,6 +106,7 @@ class Instance(Resource):
         info = make(
             "VkInstanceCreateInfo",
             pNext=following,
+            flags=flags,
             pApplicationInfo=application,
             enabledLayerCount=len(layers),
             ppEnabledLayerNames=layers,
