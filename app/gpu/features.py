@@ -21,8 +21,6 @@ REQUIRED: dict[str, dict[str, str]] = {
     _V12: {
         "scalarBlockLayout": "scalar block layout",
         "bufferDeviceAddress": "buffer device addresses",
-        "runtimeDescriptorArray": "runtime descriptor arrays",
-        "descriptorBindingPartiallyBound": "partially bound descriptors",
         "shaderSampledImageArrayNonUniformIndexing": "non-uniform texture indexing",
     },
     _V13: {

@@ -192,7 +192,7 @@ def test_texels_of_a_buffer(wanted: int, keep: Keep, monkeypatch: pytest.MonkeyP
 
 SAMPLE = """
 layout(local_size_x = 8) in;
-layout(set = 0, binding = 0) uniform sampler2D textures[];
+layout(set = 0, binding = 0) uniform sampler2D textures[2];
 layout(set = 0, binding = 1, rgba32f) uniform image2D target;
 layout(set = 0, binding = 2, scalar) readonly buffer Where { vec3 places[8]; };
 
@@ -204,8 +204,8 @@ void main() {
 """
 
 
-def test_textures_samplers_and_partial_binding(gpu: Device, keep: Keep) -> None:
-    """Eight look-ups in an array of three slots of which two are bound, with four different samplers."""
+def test_textures_and_samplers(gpu: Device, keep: Keep) -> None:
+    """Eight look-ups in an array of two textures, with four different samplers."""
     ramp = np.zeros((1, 4, 4), np.float32)
     ramp[0, :, 0] = [0, 1, 2, 3]
     srgb = np.full((1, 1, 4), 188, np.uint8)
@@ -220,10 +220,12 @@ def test_textures_samplers_and_partial_binding(gpu: Device, keep: Keep) -> None:
     pipeline = keep(
         gpu.compute_pipeline(
             "sample.comp",
-            [Binding(0, "textures", count=3), Binding(1, "image"), Binding(2, "storage")],
+            [Binding(0, "textures", count=2), Binding(1, "image"), Binding(2, "storage")],
             includes={"sample.comp": SAMPLE},
         )
     )
+    with pytest.raises(ValueError, match=r"sample\.comp: slot 0 \(textures\) takes 2 items, not 1"):
+        pipeline.bind({0: (images[0], keep(gpu.sampler())), 1: target, 2: where})
     expected: dict[tuple[Literal["linear", "nearest"], Literal["repeat", "clamp"]], list[float]] = {
         ("linear", "repeat"): [0.5, 1.5, 0, 1.9],  # -0.4 is 0.6 of the way: between texels 1 and 2
         ("linear", "clamp"): [0.5, 1.5, 3, 0],
