@@ -44,6 +44,7 @@ class Limits:
 
     push_constants: int
     image_edge: int  # pixels
+    sub_pixel_bits: int  # of the places that rasterisers round to
     storage_buffer: int  # bytes that can be bound
     texel_elements: int
     # Descriptors that a shader may have of a kind.
@@ -293,6 +294,7 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
         limits=Limits(
             push_constants=properties.limits.maxPushConstantsSize,
             image_edge=properties.limits.maxImageDimension2D,
+            sub_pixel_bits=properties.limits.subPixelPrecisionBits,
             storage_buffer=properties.limits.maxStorageBufferRange,
             texel_elements=properties.limits.maxTexelBufferElements,
             stage_buffers=properties.limits.maxPerStageDescriptorStorageBuffers,
