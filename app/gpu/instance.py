@@ -153,7 +153,7 @@ class Instance(Resource):
         self.own("VkDebugUtilsMessengerEXT", messenger, lambda: destroy(self.handle, messenger, ffi.NULL))
 
     def physical_devices(self) -> list[Handle]:
-        """The VkPhysicalDevices, in the loader's order; BungyoError if there are none."""
+        """The VkPhysicalDevices; BungyoError if there are none."""
         found = list(enumerate_all("VkPhysicalDevice", "list the GPUs", vk.vkEnumeratePhysicalDevices, self.handle))
         if not found:
             raise no_driver()

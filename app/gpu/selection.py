@@ -64,6 +64,8 @@ class Limits:
 class DeviceInfo:
     """One GPU, as `list_devices` and `Device.info` describe it.
 
+    `index` counts all devices of the machine, the best kinds first, then by name: it is the same in every list of them
+    that finds the same devices. `uuid` is the card's and its driver's identity, hexadecimal.
     `kind` is one of discrete, integrated, virtual, cpu, other. `missing` says in words what the driver lacks of all
     that the renderer can use (empty = everything is there); `missing_raytracing` is the part of it that only ray
     tracing needs, without which the neural picture is drawn all the same.
@@ -75,6 +77,7 @@ class DeviceInfo:
     """
 
     index: int
+    uuid: str
     name: str
     driver: str
     kind: str
@@ -119,6 +122,10 @@ class DeviceInfo:
         return f"{self.index}: {self.name} ({self.kind}, {self.driver})"
 
 
+# What names one: see `choose`.
+Selection: TypeAlias = str | int | DeviceInfo | None
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A physical device with all that opening it needs.
@@ -144,12 +151,15 @@ def list_devices() -> list[DeviceInfo]:
 
 
 def candidates(instance: Instance, presents: Presents | None = None) -> list[Candidate]:
-    """All physical devices of an instance, in the loader's order.
+    """All physical devices of an instance, in the order of their `DeviceInfo.index`.
+
+    The loader's order may be another one for an instance with a window.
 
     With `presents` they are to draw into a window: it chooses among a device's queues, and tells of those without one.
     """
-    physical_devices = instance.physical_devices()
-    return [_candidate(instance, index, physical, presents) for index, physical in enumerate(physical_devices)]
+    found = [_candidate(instance, physical, presents) for physical in instance.physical_devices()]
+    found.sort(key=lambda one: (KINDS.index(one.info.kind), one.info.name, one.info.uuid))
+    return [replace(one, info=replace(one.info, index=index)) for index, one in enumerate(found)]
 
 
 def _hint(lacking: Sequence[Candidate], found: Sequence[Candidate]) -> str:
@@ -171,14 +181,15 @@ def _reasons(found: Sequence[Candidate], lacks: Callable[[Candidate], Sequence[s
     return "; ".join(f"{one.info.name} lacks {', '.join(lacking)}" for one in found if (lacking := lacks(one)))
 
 
-def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: bool | None) -> Candidate:
+def choose(found: Sequence[Candidate], select: Selection, *, raytracing: bool | None) -> Candidate:
     """The device to open.
 
     Warns (`warnings.warn`) where nothing was selected and a CPU is taken because what the GPUs lack is needed.
 
     Args:
         found: what `candidates` returned.
-        select: an index, part of a name (upper and lower case are the same), or None for the best one.
+        select: an index, part of a name (upper and lower case are the same), a device that was found before, or None
+            for the best one.
         raytracing: it must trace rays; None: among devices of a kind, those that do are better.
 
     Raises:
@@ -206,7 +217,8 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
         return best
     chosen = _selected(found, usable, select)
     if chosen is None:
-        raise InputError(f"There is no GPU '{select}'; there are: {listing}.")
+        wanted = select.name if isinstance(select, DeviceInfo) else select
+        raise InputError(f"There is no GPU '{wanted}'; there are: {listing}.")
     lacking = chosen.info.lacks(raytracing)
     if lacking and chosen.info.usable:
         raise InputError(
@@ -224,7 +236,11 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
     return chosen
 
 
-def _selected(found: Sequence[Candidate], usable: Sequence[Candidate], select: str | int) -> Candidate | None:
+def _selected(
+    found: Sequence[Candidate], usable: Sequence[Candidate], select: str | int | DeviceInfo
+) -> Candidate | None:
+    if isinstance(select, DeviceInfo):
+        return next((candidate for candidate in found if candidate.info.uuid == select.uuid), None)
     text = str(select).strip()
     if text.isdecimal():
         index = int(text)
@@ -235,7 +251,7 @@ def _selected(found: Sequence[Candidate], usable: Sequence[Candidate], select: s
     return next((candidate for candidate in matches if candidate in usable), matches[0] if matches else None)
 
 
-def _candidate(instance: Instance, index: int, physical: Handle, presents: Presents | None) -> Candidate:
+def _candidate(instance: Instance, physical: Handle, presents: Presents | None) -> Candidate:
     core = make("VkPhysicalDeviceProperties2")
     vk.vkGetPhysicalDeviceProperties2(physical, core)
     properties = core.properties
@@ -276,7 +292,8 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
         vk.VK_PHYSICAL_DEVICE_TYPE_CPU: "cpu",
     }
     info = DeviceInfo(
-        index=index,
+        index=-1,  # until all are known
+        uuid=bytes([*v11.deviceUUID, *v11.driverUUID]).hex(),
         name=ffi.string(properties.deviceName).decode(errors="replace"),
         driver=f"{ffi.string(v12.driverName).decode()} {ffi.string(v12.driverInfo).decode()}".strip(),
         kind=kinds.get(properties.deviceType, "other"),

@@ -15,7 +15,18 @@ import pytest
 
 from app.doctor import examine
 from app.errors import BungyoError, InputError
-from app.gpu import Binding, Device, Geometry, HitGroup, Instance, ShaderError, list_devices, live_objects
+from app.gpu import (
+    Binding,
+    Device,
+    DeviceInfo,
+    Geometry,
+    HitGroup,
+    Instance,
+    ShaderError,
+    list_devices,
+    live_objects,
+    selection,
+)
 from app.gpu.binding import ffi, vk
 from app.gpu.features import Offer
 from app.gpu.instance import loader_version
@@ -344,6 +355,42 @@ def test_environment_switches_validation_on(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("BUNGYO_VALIDATION", value)
         with Device.open() as device:
             assert device.validation is on
+
+
+def test_numbers_do_not_depend_on_the_loaders_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mesa's device-select layer orders devices otherwise for an instance with a window."""
+    made = [
+        *(("cpu", "llvmpipe", "a"), ("discrete", "Radeon", "c"), ("discrete", "Radeon", "b"), ("discrete", "Arc", "d")),
+        ("integrated", "Iris", "e"),
+    ]
+
+    def listed(order: list[int]) -> list[DeviceInfo]:
+        def made_up(_: Any, which: int, *__: Any) -> Candidate:
+            kind, name, uuid = made[which]
+            return dataclasses.replace(known, info=dataclasses.replace(known.info, kind=kind, name=name, uuid=uuid))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(selection, "_candidate", made_up)
+            patch.setattr("app.gpu.instance.Instance.physical_devices", lambda _: order)
+            return list_devices()
+
+    known = described("cpu", "llvmpipe")
+    first, second = listed([0, 1, 2, 3, 4]), listed([4, 2, 0, 3, 1])
+    assert first == second and [info.index for info in first] == [0, 1, 2, 3, 4]
+    assert [info.uuid for info in first] == ["d", "b", "c", "e", "a"]
+
+
+def test_a_device_is_found_again(gpu: Device) -> None:
+    """By what it is, whatever its number."""
+    one, other = described("discrete", "Radeon"), described("discrete", "Radeon")
+    known = dataclasses.replace(other.info, uuid="another", index=7)
+    twin = dataclasses.replace(other, info=dataclasses.replace(other.info, uuid="another"))
+    assert choose([one, twin], known, raytracing=True) is twin
+    with pytest.raises(InputError, match=r"There is no GPU 'Radeon'; there are: 0: Radeon"):
+        choose([one], known, raytracing=True)
+    assert len(gpu.info.uuid) == 64 and int(gpu.info.uuid, 16) > 0
+    with Device.open(dataclasses.replace(gpu.info, index=7), validation=True) as device:
+        assert device.info == gpu.info
 
 
 def test_device_number_of_the_best(gpu: Device) -> None:
