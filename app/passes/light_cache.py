@@ -29,6 +29,7 @@ from app.passes.light_cache_layout import (
     SHADOW_SCALE,
     VERTEX_LIGHT,
     light_cache_declarations,
+    point_groups,
 )
 from app.passes.light_maps import LightMaps
 from app.passes.light_points import CACHE_POINT, face_texels, gathering_points, vertex_offsets
@@ -325,7 +326,7 @@ class LightCache(Owner):
             counts = (self.point_count, coarse, coarse, fine, fine, fine)
             for blur, resources, count in zip(self._blurs, self._blur_sets, counts, strict=True):
                 command.bind(blur, resources)
-                command.dispatch(-(-count // 64))
+                command.dispatch(*point_groups(count))
                 command.barrier()
         self._blur = self._recorded.own(command)
         self.commands: tuple[CommandBuffer, ...] = (self._start, self._blur)
