@@ -71,6 +71,7 @@ def examine() -> Report:
         _display(),
         *_assets(),
         _weights(),
+        _tuning(devices),
         _validation(),
         _tools(),
         _torch(),
@@ -194,6 +195,24 @@ def _weights() -> Check:
         return f"{DEFAULT_WEIGHTS} ({len(loaded.slots)} networks {widths})"
 
     return _project_file("Trained networks", weights, "weights")
+
+
+def _tuning(devices: Sequence[DeviceInfo]) -> Check | None:
+    """Whether the tuner has run on the GPU that is taken; on a CPU the default is known to be quick."""
+    from app.network.weights import WeightSet
+    from app.passes.tile_variant import default, tuned
+
+    gpu = next((device for device in devices if device.usable), None)
+    if gpu is None or gpu.kind == "cpu":
+        return None
+    try:
+        layers = WeightSet.load(DEFAULT_WEIGHTS).layers
+    except (InputError, OSError):
+        return None  # said by the check before
+    if variant := tuned(gpu, layers):
+        return Check("Tuned networks", f"{variant.name} is the quickest on {gpu.name}", needed=False)
+    found = f"not timed on {gpu.name}: drawn as {default(gpu).name}, which may not be the quickest there"
+    return Check("Tuned networks", found, ok=False, needed=False, mend=".venv/bin/bungyo bench --tune")
 
 
 def _project_file(name: str, look: Callable[[], str], folder: str) -> Check:

@@ -13,6 +13,9 @@ from app.gpu import DeviceInfo, list_devices
 from app.gpu.install_commands import install
 from app.gpu.selection import NO_RAY_TRACING
 from app.main import main
+from app.network.shader import Variant
+from app.passes.tile_variant import remember
+from app.weight_sets import load_weights
 
 
 def check_of(report: Report, name: str) -> Check:
@@ -81,6 +84,18 @@ def test_old_mesa(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo) -> None:
     mesa = check_of(with_devices(monkeypatch, old, good), "Mesa")
     assert not mesa.ok
     assert not mesa.needed
+
+
+def test_the_tuner_is_for_gpus(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    gpu = replace(device, kind="discrete", name="Radeon")
+    tuning = check_of(with_devices(monkeypatch, gpu, device), "Tuned networks")
+    assert not tuning.ok and not tuning.needed
+    assert "not timed on Radeon: drawn as direct-1" in tuning.found and tuning.mend.endswith("bungyo bench --tune")
+    remember(gpu, load_weights(None).layers, {Variant(direct=2): 1.0, Variant(direct=1): 2.0})
+    tuning = check_of(with_devices(monkeypatch, gpu, device), "Tuned networks")
+    assert tuning.ok and tuning.found == "direct-2 is the quickest on Radeon"
+    assert not [check for check in with_devices(monkeypatch, device).checks if check.name == "Tuned networks"]
 
 
 def test_without_ray_tracing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
