@@ -12,12 +12,12 @@ from pathlib import Path
 
 from app.errors import BungyoError, InputError
 from app.gpu.install_commands import (
-    APT,
     INSTALL_DRIVER,
     INSTALL_DRIVER_ON_BOOKWORM,
     INSTALL_LOADER,
     INSTALL_VALIDATION,
     RAY_TRACING_MESA,
+    install,
 )
 from app.gpu.selection import DeviceInfo
 from app.packages import install_command
@@ -71,6 +71,7 @@ def examine() -> Report:
         _display(),
         *_assets(),
         _weights(),
+        _tuning(devices),
         _validation(),
         _tools(),
         _torch(),
@@ -159,12 +160,12 @@ def _display() -> Check:
 
     reason = why_no_display()
     if not reason:
-        display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY", "")
+        display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY", "there")
         return Check("Display", display, needed=False)
     if "is set" in reason:
         mend = "start it from a desktop, or in a virtual screen:  xvfb-run .venv/bin/bungyo demo"
     else:
-        mend = f"{APT} {WINDOW_PACKAGES}   (if the display itself is there)"
+        mend = f"{install(WINDOW_PACKAGES)}   (if the display itself is there)"
     return Check("Display", f"{reason}; the demo draws into files", ok=False, needed=False, mend=mend)
 
 
@@ -196,6 +197,24 @@ def _weights() -> Check:
     return _project_file("Trained networks", weights, "weights")
 
 
+def _tuning(devices: Sequence[DeviceInfo]) -> Check | None:
+    """Whether the tuner has run on the GPU that is taken; on a CPU the default is known to be quick."""
+    from app.network.weights import WeightSet
+    from app.passes.tile_variant import default, tuned
+
+    gpu = next((device for device in devices if device.usable), None)
+    if gpu is None or gpu.kind == "cpu":
+        return None
+    try:
+        layers = WeightSet.load(DEFAULT_WEIGHTS).layers
+    except (InputError, OSError):
+        return None  # said by the check before
+    if variant := tuned(gpu, layers):
+        return Check("Tuned networks", f"{variant.name} is the quickest on {gpu.name}", needed=False)
+    found = f"not timed on {gpu.name}: drawn as {default(gpu).name}, which may not be the quickest there"
+    return Check("Tuned networks", found, ok=False, needed=False, mend=".venv/bin/bungyo bench --tune")
+
+
 def _project_file(name: str, look: Callable[[], str], folder: str) -> Check:
     """A check of files that come with the project: `look` describes them or raises."""
     try:
@@ -208,11 +227,11 @@ def _project_file(name: str, look: Callable[[], str], folder: str) -> Check:
 
 
 def _validation() -> Check:
-    from app.gpu.instance import VALIDATION_LAYER, layer_names
+    from app.gpu.instance import VALIDATION_LAYER, layer_versions
 
     name = "Validation layers"
     try:
-        there = VALIDATION_LAYER in layer_names()
+        there = VALIDATION_LAYER in layer_versions()
     except BungyoError:
         there = False
     if there:
@@ -232,7 +251,7 @@ def _tools() -> Check:
         return Check("Test tools", "Xvfb, xdotool", needed=False)
     packages = " ".join(tool.lower() for tool in missing)
     found = f"{' and '.join(missing)} not installed (the tests use them)"
-    return Check("Test tools", found, ok=False, needed=False, mend=f"{APT} {packages}")
+    return Check("Test tools", found, ok=False, needed=False, mend=install(packages))
 
 
 def _torch() -> Check:

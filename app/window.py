@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from app.errors import BungyoError
 from app.gpu.swapchain import glfw_words
 from app.interruption import uninterrupted
 
+_OWN_DISPLAY = ("win32", "darwin")  # systems whose display no variable of the environment names
 LIBRARIES_HINT = "`bungyo doctor` names the packages that a window needs."
 
 
@@ -216,7 +218,7 @@ def glfw_ready() -> Iterator[ModuleType]:
         NoDisplay: it cannot be loaded or finds no display.
     """
     global _users
-    if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+    if sys.platform not in _OWN_DISPLAY and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
         raise NoDisplay("neither DISPLAY nor WAYLAND_DISPLAY is set")
     # The package holds a library for each; by itself it goes by the session's type, wrong in ssh and Xvfb.
     os.environ.setdefault("PYGLFW_LIBRARY_VARIANT", "wayland" if os.environ.get("WAYLAND_DISPLAY") else "x11")
@@ -231,7 +233,7 @@ def glfw_ready() -> Iterator[ModuleType]:
         try:
             glfw.init()
         except glfw.GLFWError as error:
-            where = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
+            where = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY") or "of this computer"
             raise NoDisplay(f"the display {where} cannot be opened ({glfw_words(error)})", LIBRARIES_HINT) from error
     _users += 1
     try:

@@ -21,7 +21,7 @@ layout(set = 0, binding = SLOT_SURFACES) uniform usampler2D surfaces[3];
 
 void main()
 {
-    uint i = gl_GlobalInvocationID.x;
+    uint i = POINT;
     bool gathers = i < state.point_count;
     uint place = i - state.point_count;
     if (!gathers && place >= FINE_TEXELS || push.of_update >= state.samples) return;

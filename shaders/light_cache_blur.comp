@@ -21,7 +21,7 @@ vec4 plane(uint image, uint at) { return texel(source, image * TEXELS + at); }
 
 void main()
 {
-    uint i = gl_GlobalInvocationID.x;
+    uint i = POINT;
     if (i >= TEXELS) return;
     vec4 place = texel(places, i);
     if (place.w < 0.0) return;

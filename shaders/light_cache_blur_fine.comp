@@ -19,7 +19,7 @@ layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CacheState
 
 void main()
 {
-    uint i = gl_GlobalInvocationID.x;
+    uint i = POINT;
     if (i >= FINE_TEXELS) return;
     uint first = state.point_count; // of fine texels among the places
     vec4 place = texel(places, first + i);

@@ -35,7 +35,7 @@ SettledLights settled_lights(uint i)
 
 void main()
 {
-    uint i = gl_GlobalInvocationID.x;
+    uint i = POINT;
     if (i >= FINE_TEXELS || points[state.point_count + i].traced == 0u) return;
     settled[i] = settled_lights(i);
     FineLight f = fine[i];

@@ -28,7 +28,7 @@ VertexLight mean_at_vertex(uint i, GatheredLight g)
 
 void main()
 {
-    uint i = gl_GlobalInvocationID.x;
+    uint i = POINT;
     if (i >= state.point_count || points[i].traced == 0u) return;
     GatheredLight g = gathered[i];
     if (i >= TEXELS) {

@@ -11,7 +11,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import pytest
 
-from app.gpu import Device
+from app.gpu import Device, features
+from app.gpu.features import extension_names
 from app.gpu.memory import Allocation, allocate
 from app.gpu.selection import NO_RAY_TRACING
 from app.network.shader import Variant
@@ -120,6 +121,17 @@ def device_without_rays() -> Iterator[Device]:
     with device:
         yield device
         assert "VkAccelerationStructureKHR" not in device.objects_made
+    assert not device.validation_messages
+
+
+@pytest.fixture(scope="module")
+def device_without_ray_queries() -> Iterator[Device]:
+    """The same GPU, opened as one that traces rays in ray-tracing pipelines alone: as do those that emulate them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "extension_names", lambda physical: extension_names(physical) - {"VK_KHR_ray_query"})
+        device = Device.open(validation=True)
+    with device:
+        yield device
     assert not device.validation_messages
 
 

@@ -1,5 +1,6 @@
 """Drivers other than the one at hand: what they may lack, and a second one that was written independently."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from app.gpu import Device
+from app.gpu.features import Offer, optional_extensions
 from app.gpu.selection import NO_RAY_TRACING
 from app.network.weights import WeightSet
 from app.renderer import Renderer
@@ -39,6 +41,9 @@ def test_short_texel_buffers_and_no_64_bits_make_the_same_picture(
         assert not other.validation_messages
     for here, there in zip(*pictures, strict=True):
         assert np.array_equal(here, there)
+
+
+LAVAPIPE = sorted(Path("/usr/share/vulkan/icd.d").glob("lvp_icd*.json"))
 
 
 def run(*arguments: str, **environment: str) -> str:
@@ -81,3 +86,23 @@ def test_swiftshader_runs_the_networks() -> None:
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, "tests/passes/test_tile_passes.py"
     )
     assert " passed" in said and " skipped" not in said
+
+
+@pytest.mark.skipif(not LAVAPIPE, reason="there is no lavapipe where Debian has it")
+def test_a_driver_that_translates_is_found(tmp_path: Path) -> None:
+    """Loaders hide drivers that say so of themselves (MoltenVK) from who does not ask for them."""
+    manifest = json.loads(LAVAPIPE[0].read_text())
+    manifest["ICD"]["is_portability_driver"] = True
+    translating = tmp_path / "translating.json"
+    translating.write_text(json.dumps(manifest))
+    code = "from app.gpu import Device\nwith Device.open(raytracing=None, validation=True) as gpu:\n"
+    code += "    print(gpu.info.name, 'messages:', gpu.validation_messages)"
+    said = run("-c", code, VK_DRIVER_FILES=str(translating), VK_ICD_FILENAMES=str(translating))
+    assert said.startswith("llvmpipe") and "messages: []" in said
+
+
+def test_what_says_that_a_driver_offers_less_is_switched_on() -> None:
+    """Vulkan demands it of whoever opens such a device (VUID-VkDeviceCreateInfo-pProperties-04451)."""
+    subset = "VK_KHR_portability_subset"
+    for extensions, switched_on in ((frozenset({subset, "VK_KHR_ray_query"}), [subset]), (frozenset[str](), [])):
+        assert optional_extensions(Offer((), (), frozenset(), extensions), raytracing=True) == switched_on

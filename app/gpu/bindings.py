@@ -31,7 +31,7 @@ class Binding:
         slot: the binding number.
         kind: "storage" buffer, "texels" (a buffer that is read four floats at a time, declared and read as
             shaders/include/texels.glsl has it), storage "image", sampled "texture", "textures" (an array of sampled
-            images, partially bound, indexed non-uniformly) or "tlas".
+            images, indexed non-uniformly) or "tlas".
         count: length of the array in the shader (1 = no array).
         name: for error messages.
     """
@@ -88,13 +88,7 @@ def make_set_layout(owner: Resource, device: "Device", bindings: Sequence[Bindin
         )
         for binding in bindings
     ]
-    partial = vk.VK_DESCRIPTOR_BINDING_PARTIALLY_BOUND_BIT
-    flags = make(
-        "VkDescriptorSetLayoutBindingFlagsCreateInfo",
-        bindingCount=len(bindings),
-        pBindingFlags=[partial if binding.count > 1 else 0 for binding in bindings],
-    )
-    info = make("VkDescriptorSetLayoutCreateInfo", pNext=flags, bindingCount=len(entries), pBindings=entries)
+    info = make("VkDescriptorSetLayoutCreateInfo", bindingCount=len(entries), pBindings=entries)
     out = ffi.new("VkDescriptorSetLayout *")
     check(
         vk.vkCreateDescriptorSetLayout(device.handle, info, ffi.NULL, out),
@@ -158,8 +152,8 @@ class BindingSet(Resource):
             raise ValueError(f"{self.pipeline.name}: {binding.label} is not bound")
         value = self.resources[binding.slot]
         items: list[Any] = list(value) if isinstance(value, list) else [value]
-        if not 1 <= len(items) <= binding.count:
-            raise ValueError(f"{self.pipeline.name}: {binding.label} takes 1..{binding.count} items, not {len(items)}")
+        if len(items) != binding.count:
+            raise ValueError(f"{self.pipeline.name}: {binding.label} takes {binding.count} items, not {len(items)}")
         fields: dict[str, Any]
         descriptor_type = binding.descriptor_type(self._device)
         if descriptor_type == vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER:

@@ -27,7 +27,7 @@ from app.gpu.pipeline_cache import PipelineCache
 from app.gpu.ray_programs import RayPrograms
 from app.gpu.raytracing import HitGroup, RayTracingPipeline
 from app.gpu.results import DeviceLost, check
-from app.gpu.selection import WINDOW_EXTENSION, Candidate, DeviceInfo, candidates, choose
+from app.gpu.selection import WINDOW_EXTENSION, Candidate, DeviceInfo, Selection, candidates, choose
 from app.gpu.shader import SHADER_FOLDER, ShaderCompiler
 from app.gpu.struct import Struct
 from app.gpu.swapchain import presentation, window_extensions
@@ -87,7 +87,7 @@ class Device:
 
     def __init__(
         self,
-        select: str | int | None,
+        select: Selection,
         *,
         window: bool,
         validation: bool,
@@ -113,7 +113,7 @@ class Device:
     @classmethod
     def open(
         cls,
-        select: str | int | None = None,
+        select: Selection = None,
         *,
         window: bool = False,
         validation: bool | None = None,
@@ -124,7 +124,8 @@ class Device:
         """Open a GPU.
 
         Args:
-            select: index or part of the name as `list_devices` gives them; None takes the best one.
+            select: index or part of the name as `list_devices` gives them, or what describes an open device (`info`);
+                None takes the best one.
             window: prepare for a swapchain, and take only devices that have one (GLFW must be initialised).
             validation: run under the validation layer; None asks the environment (BUNGYO_VALIDATION=1).
             raytracing: switch on ray tracing, and take only devices that have it; None: switch it on where there is
@@ -148,7 +149,7 @@ class Device:
             extensions=extensions,
         )
 
-    def _open(self, select: str | int | None, window: bool, raytracing: bool | None, extensions: list[str]) -> None:
+    def _open(self, select: Selection, window: bool, raytracing: bool | None, extensions: list[str]) -> None:
         instance_extensions: list[str] = []
         if window:
             instance_extensions = window_extensions()
@@ -172,7 +173,7 @@ class Device:
         lacking = [name for name in extensions if name not in candidate.offer.extensions]
         if lacking:
             raise BungyoError(f"The GPU {self.info.name} lacks {', '.join(lacking)}.")
-        extensions += optional_extensions(candidate.offer)
+        extensions += optional_extensions(candidate.offer, raytracing=self.raytracing)
         self._logical = _Logical(self.ledger, candidate, extensions, raytracing=self.raytracing)
         self.handle: Handle = self._logical.handle
         self.queue: Handle = self._logical.queue
@@ -323,6 +324,11 @@ class Device:
     def wait_idle(self) -> None:
         """Wait until the GPU has nothing left to do."""
         check(vk.vkDeviceWaitIdle(self.handle), "wait for the GPU")
+
+    @property
+    def ray_queries(self) -> bool:
+        """Whether all shaders may trace rays, not only those of ray-tracing pipelines."""
+        return self.raytracing and "rayQuery" in self.info.features
 
     def need_raytracing(self) -> None:
         """Raise BungyoError unless ray tracing is switched on."""

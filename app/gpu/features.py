@@ -1,5 +1,6 @@
 """What the renderer asks of a Vulkan driver, what a driver has, and the chain that switches it on."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,6 @@ REQUIRED: dict[str, dict[str, str]] = {
     _V12: {
         "scalarBlockLayout": "scalar block layout",
         "bufferDeviceAddress": "buffer device addresses",
-        "runtimeDescriptorArray": "runtime descriptor arrays",
-        "descriptorBindingPartiallyBound": "partially bound descriptors",
         "shaderSampledImageArrayNonUniformIndexing": "non-uniform texture indexing",
     },
     _V13: {
@@ -33,7 +32,6 @@ REQUIRED: dict[str, dict[str, str]] = {
 REQUIRED_RAYTRACING: dict[str, dict[str, str]] = {
     _AS: {"accelerationStructure": "acceleration structures"},
     _RT: {"rayTracingPipeline": "ray-tracing pipelines"},
-    _QUERY: {"rayQuery": "ray queries"},
 }
 
 # Switched on where offered; `DeviceInfo.features` tells which are on.
@@ -76,14 +74,15 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
         "shaderZeroInitializeWorkgroupMemory",
     ),
     _MATRIX: ("cooperativeMatrix",),
+    _QUERY: ("rayQuery",),
 }
+_RAY_QUERIES = "VK_KHR_ray_query"
 # Those of OPTIONAL that belong to an extension, which is switched on where it is offered.
-OPTIONAL_EXTENSIONS = {"VK_KHR_cooperative_matrix": _MATRIX}
+OPTIONAL_EXTENSIONS = {"VK_KHR_cooperative_matrix": _MATRIX, _RAY_QUERIES: _QUERY}
 
 RAYTRACING_EXTENSIONS = (
     "VK_KHR_acceleration_structure",
     "VK_KHR_ray_tracing_pipeline",
-    "VK_KHR_ray_query",
     "VK_KHR_deferred_host_operations",
 )
 
@@ -108,13 +107,16 @@ def extension_names(physical: Handle) -> frozenset[str]:
     return frozenset(ffi.string(extension.extensionName).decode() for extension in found)
 
 
-def query(physical: Handle, api_version: int) -> Offer:
-    """What a physical device has of what is wanted; needs no logical device."""
+def query(physical: Handle, api_version: int, unknown: frozenset[str] = frozenset()) -> Offer:
+    """What a physical device has of what is wanted; needs no logical device.
+
+    Optional features of `unknown` extensions count as not offered.
+    """
     if api_version < vk.VK_API_VERSION_1_3:
         return Offer((f"Vulkan 1.3 (it has {version_text(api_version, parts=2)})",), (), frozenset(), frozenset())
     extensions = extension_names(physical)
     lacking_extensions = tuple(name for name in RAYTRACING_EXTENSIONS if name not in extensions)
-    structs, head = _chain(extensions, raytracing=not lacking_extensions)
+    structs, head = _chain(extensions - unknown, raytracing=not lacking_extensions)
     vk.vkGetPhysicalDeviceFeatures2(physical, head)
     missing = tuple(
         words
@@ -139,24 +141,29 @@ def query(physical: Handle, api_version: int) -> Offer:
 
 def enable_chain(offer: Offer, *, raytracing: bool) -> Handle:
     """A VkPhysicalDeviceFeatures2 chain that switches on all that is required and the offered optional features."""
-    structs, head = _chain(offer.extensions, raytracing=raytracing)
+    structs, head = _chain(optional_extensions(offer, raytracing=raytracing), raytracing=raytracing)
     wanted = {**REQUIRED, **(REQUIRED_RAYTRACING if raytracing else {})}
     for name, fields in wanted.items():
         for field in fields:
             setattr(structs[name], field, 1)
     for name, optional in OPTIONAL.items():
         for field in optional:
-            if field in offer.optional:
+            if name in structs and field in offer.optional:
                 setattr(structs[name], field, 1)
     return head
 
 
-def optional_extensions(offer: Offer) -> list[str]:
-    """Those of OPTIONAL_EXTENSIONS that are offered."""
-    return [name for name in OPTIONAL_EXTENSIONS if name in offer.extensions]
+def optional_extensions(offer: Offer, *, raytracing: bool) -> list[str]:
+    """Those of OPTIONAL_EXTENSIONS whose features are offered; ray queries only beside the rest of ray tracing.
+
+    And what says that a driver offers less than Vulkan, which must be switched on; what it lacks is not used here.
+    """
+    offered = [name for name, struct in OPTIONAL_EXTENSIONS.items() if offer.optional.issuperset(OPTIONAL[struct])]
+    wanted = [name for name in offered if raytracing or name != _RAY_QUERIES]
+    return [*wanted, *({"VK_KHR_portability_subset"} & offer.extensions)]
 
 
-def _chain(extensions: frozenset[str], *, raytracing: bool) -> tuple[dict[str, Any], Handle]:
+def _chain(extensions: Collection[str], *, raytracing: bool) -> tuple[dict[str, Any], Handle]:
     """Zeroed feature structs by name, and the VkPhysicalDeviceFeatures2 that leads to them.
 
     Structs of extensions may be chained only where the extension exists.

@@ -1,10 +1,20 @@
-"""Commands that install what Vulkan needs on Debian, for errors and for `bungyo doctor`."""
+"""What installs what Vulkan needs: commands on Debian, for errors and for `bungyo doctor`."""
 
-APT = "sudo apt-get install"
-INSTALL_LOADER = f"{APT} libvulkan1"
-INSTALL_DRIVER = f"{APT} mesa-vulkan-drivers"
-INSTALL_LOADER_AND_DRIVER = f"{APT} libvulkan1 mesa-vulkan-drivers"
-INSTALL_VALIDATION = f"{APT} vulkan-validationlayers"
+import shutil
+
+
+def install(packages: str) -> str:
+    """The command that installs these packages of Debian, or what stands for it where there is no apt."""
+    if shutil.which("apt-get"):
+        return f"sudo apt-get install {packages}"
+    return f"your package manager ({packages} on Debian)"
+
+
+INSTALL_LOADER = install("libvulkan1")
+INSTALL_DRIVER = install("mesa-vulkan-drivers")
+INSTALL_LOADER_AND_DRIVER = install("libvulkan1 mesa-vulkan-drivers")
+INSTALL_VALIDATION = install("vulkan-validationlayers")
 
 RAY_TRACING_MESA = 25  # the first whose CPU driver traces rays
-INSTALL_DRIVER_ON_BOOKWORM = f"{APT} -t bookworm-backports mesa-vulkan-drivers"  # its own Mesa is older
+# Debian 12's own Mesa is older.
+INSTALL_DRIVER_ON_BOOKWORM = "sudo apt-get install -t bookworm-backports mesa-vulkan-drivers"

@@ -11,7 +11,10 @@ from app.gpu.results import check
 from app.interruption import uninterrupted
 
 _VERSION_1_0 = 1 << 22
+_PORTABILITY = "VK_KHR_portability_enumeration"
 VALIDATION_LAYER = "VK_LAYER_KHRONOS_validation"
+# What it complains about where it is older than the extension, and from which version on it does not.
+_KNOWN_SINCE = {"VK_KHR_cooperative_matrix": _VERSION_1_0 | 3 << 12 | 255}
 
 
 def loader_version() -> str:
@@ -29,20 +32,30 @@ def loader_version() -> str:
     return version
 
 
-def layer_names() -> set[str]:
-    """Names of the Vulkan layers installed here."""
+def layer_versions() -> dict[str, int]:
+    """The Vulkan layers installed here: names, and the Vulkan version that each knows."""
     found = enumerate_all("VkLayerProperties", "list the Vulkan layers", vk.vkEnumerateInstanceLayerProperties)
-    return {ffi.string(layer.layerName).decode() for layer in found}
+    return {ffi.string(layer.layerName).decode(): layer.specVersion for layer in found}
+
+
+def _extension_names() -> set[str]:
+    """Names of the instance extensions that the loader and its drivers offer."""
+    action, function = "list the extensions of Vulkan", vk.vkEnumerateInstanceExtensionProperties
+    found = enumerate_all("VkExtensionProperties", action, function, ffi.NULL)
+    return {ffi.string(extension.extensionName).decode() for extension in found}
 
 
 class Instance(Resource):
-    """A VkInstance, with validation if asked for.
+    """A VkInstance, with validation if asked for, and with drivers that translate to something other than Vulkan.
 
     Args:
         ledger: counts its objects.
         validation: load the validation layer with synchronisation validation.
         extensions: instance extensions (those of a window).
         messages: the list that warnings and errors of the layer are appended to.
+
+    Attributes:
+        unknown: device extensions that the layer does not know: to switch them on makes it complain.
     """
 
     def __init__(
@@ -55,6 +68,7 @@ class Instance(Resource):
     ) -> None:
         super().__init__(ledger, "instance")
         self.messages = messages if messages is not None else []
+        self.unknown: frozenset[str] = frozenset()
         with self.building():
             self.handle = self._make_instance(validation, list(extensions))
             if validation:
@@ -65,11 +79,13 @@ class Instance(Resource):
         layers: list[str] = []
         following: Handle = None
         if validation:
-            if VALIDATION_LAYER not in layer_names():
+            known = layer_versions().get(VALIDATION_LAYER)
+            if known is None:
                 raise BungyoError(
                     "Validation was asked for, but the Vulkan validation layer is not installed.",
                     f"Install it with: {INSTALL_VALIDATION}",
                 )
+            self.unknown = frozenset(name for name, since in _KNOWN_SINCE.items() if known < since)
             layers = [VALIDATION_LAYER]
             extensions = [*extensions, "VK_EXT_debug_utils", "VK_EXT_validation_features"]
             following = make(
@@ -77,6 +93,10 @@ class Instance(Resource):
                 enabledValidationFeatureCount=1,
                 pEnabledValidationFeatures=[vk.VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT],
             )
+        flags = 0
+        if _PORTABILITY in _extension_names():  # or else the loader hides such drivers (MoltenVK)
+            extensions = [*extensions, _PORTABILITY]
+            flags = vk.VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR
         application = make(
             "VkApplicationInfo",
             pApplicationName="bungyo",
@@ -86,6 +106,7 @@ class Instance(Resource):
         info = make(
             "VkInstanceCreateInfo",
             pNext=following,
+            flags=flags,
             pApplicationInfo=application,
             enabledLayerCount=len(layers),
             ppEnabledLayerNames=layers,
@@ -132,7 +153,7 @@ class Instance(Resource):
         self.own("VkDebugUtilsMessengerEXT", messenger, lambda: destroy(self.handle, messenger, ffi.NULL))
 
     def physical_devices(self) -> list[Handle]:
-        """The VkPhysicalDevices, in the loader's order; BungyoError if there are none."""
+        """The VkPhysicalDevices; BungyoError if there are none."""
         found = list(enumerate_all("VkPhysicalDevice", "list the GPUs", vk.vkEnumeratePhysicalDevices, self.handle))
         if not found:
             raise no_driver()

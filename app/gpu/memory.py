@@ -31,36 +31,37 @@ class MemoryTypes:
         count = properties.memoryTypeCount
         return cls([properties.memoryTypes[i].propertyFlags for i in range(count)], unified=unified)
 
-    def choose(self, allowed: int, kind: MemoryKind, *, buffer: bool) -> int:
-        """Index of the best type among the bits `allowed`.
+    def ranked(self, allowed: int, kind: MemoryKind, *, buffer: bool) -> list[int]:
+        """Indices of the types among the bits `allowed` that will do, the best first; BungyoError if there are none.
 
-        `buffer`: the CPU may read it where it is, for which cached memory is better; an image it never does. "device"
-        avoids host-visible memory on a discrete GPU (its window is small and slow to read) and prefers it
-        on a unified one, where staging copies then fall away. "upload" and "readback" are always mappable.
+        `buffer`: the CPU may reach it where it is, and reads it better in cached memory; an image it never does.
+        "device" prefers host-visible memory for buffers on a unified GPU, where staging copies then fall away.
+        Otherwise it avoids it: the window of a discrete GPU is small and slow to read, and some unified ones compress
+        images only where the CPU cannot see them. "upload" and "readback" are always mappable.
         """
         local = vk.VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT
         visible = vk.VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | vk.VK_MEMORY_PROPERTY_HOST_COHERENT_BIT
         cached = vk.VK_MEMORY_PROPERTY_HOST_CACHED_BIT
         # Memory of other purposes (lazily allocated, protected, AMD's device-coherent debugging memory).
         usual = local | visible | cached
-        best, best_score = -1, -1
+        scores: dict[int, int] = {}
         for index, flags in enumerate(self.flags):
             if not allowed >> index & 1 or flags & ~usual:
                 continue
             mappable = flags & visible == visible
             if kind == "device":
-                score = 4 * bool(flags & local) + 2 * (mappable == self._unified) + bool(buffer and flags & cached)
+                wanted = self._unified and buffer
+                score = 4 * bool(flags & local) + 2 * (mappable == wanted) + bool(buffer and flags & cached)
             elif not mappable:
                 continue
             elif kind == "upload":
                 score = 2 * (bool(flags & local) == self._unified) + (not flags & cached)
             else:
                 score = 2 * bool(flags & cached) + (bool(flags & local) == self._unified)
-            if score > best_score:
-                best, best_score = index, score
-        if best < 0:
+            scores[index] = score
+        if not scores:
             raise BungyoError(f"The GPU offers no memory for {kind} data.")
-        return best
+        return sorted(scores, key=lambda index: -scores[index])
 
     def mappable(self, index: int) -> bool:
         """True where the type can be mapped and needs no flushes."""
@@ -89,21 +90,19 @@ def allocate(
     *,
     buffer: bool,
 ) -> Allocation:
-    """Allocate memory for VkMemoryRequirements of a buffer, which has an address, or an image, owned by `owner`."""
-    index = types.choose(requirements.memoryTypeBits, kind, buffer=buffer)
+    """Allocate memory for VkMemoryRequirements of a buffer, which has an address, or an image, owned by `owner`.
+
+    Where the memory of the best type is full, that of the next one is taken.
+    """
     flags = make("VkMemoryAllocateFlagsInfo", flags=vk.VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT)
-    info = make(
-        "VkMemoryAllocateInfo",
-        pNext=flags if buffer else None,
-        allocationSize=requirements.size,
-        memoryTypeIndex=index,
-    )
+    info = make("VkMemoryAllocateInfo", pNext=flags if buffer else None, allocationSize=requirements.size)
     out = ffi.new("VkDeviceMemory *")
-    megabytes = requirements.size / 2**20
-    check(
-        vk.vkAllocateMemory(device, info, ffi.NULL, out),
-        f"allocate {megabytes:.1f} MiB for {owner.name or 'data'}",
-    )
+    for index in types.ranked(requirements.memoryTypeBits, kind, buffer=buffer):
+        info.memoryTypeIndex = index
+        result = vk.vkAllocateMemory(device, info, ffi.NULL, out)
+        if result != vk.VK_ERROR_OUT_OF_DEVICE_MEMORY:
+            break
+    check(result, f"allocate {requirements.size / 2**20:.1f} MiB for {owner.name or 'data'}")
     memory = out[0]
     owner.own("VkDeviceMemory", memory, lambda: vk.vkFreeMemory(device, memory, ffi.NULL))
     return Allocation(memory, types.mappable(index), types.readable(index))

@@ -1,5 +1,6 @@
 """Which GPUs there are, what each lacks, and which one to take."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -9,7 +10,7 @@ from app.errors import BungyoError, InputError
 from app.gpu.binding import Handle, ffi, make, version_text, vk
 from app.gpu.enumeration import enumerate_all
 from app.gpu.features import Offer, query
-from app.gpu.install_commands import INSTALL_DRIVER_ON_BOOKWORM, RAY_TRACING_MESA
+from app.gpu.install_commands import INSTALL_DRIVER, INSTALL_DRIVER_ON_BOOKWORM, RAY_TRACING_MESA
 from app.gpu.instance import Instance
 from app.gpu.lifetime import Ledger
 from app.gpu.matrices import MatrixProduct, matrix_products
@@ -28,10 +29,12 @@ _TEXELS_WANTED = 2**24
 # Set to anything but 0, it makes all devices ones without ray tracing, so that those can be tried on any machine.
 NO_RAY_TRACING = "BUNGYO_NO_RAY_TRACING"
 
-_NO_RAYTRACING_HINT = (
+_NEWER_MESA = (
     f"The software driver traces rays from Mesa {RAY_TRACING_MESA}.0 on: on Debian 12 install it with "
     f"{INSTALL_DRIVER_ON_BOOKWORM}"
 )
+_NEWER_DRIVER = "A newer driver of the GPU may offer it."
+_SOFTWARE_DRIVER = f"The software driver, which is slow, can be installed with: {INSTALL_DRIVER}"
 _NO_WINDOW_HINT = "Pictures in files need no window: bungyo render makes them."
 
 
@@ -41,6 +44,7 @@ class Limits:
 
     push_constants: int
     image_edge: int  # pixels
+    sub_pixel_bits: int  # of the places that rasterisers round to
     storage_buffer: int  # bytes that can be bound
     texel_elements: int
     # Descriptors that a shader may have of a kind.
@@ -60,16 +64,20 @@ class Limits:
 class DeviceInfo:
     """One GPU, as `list_devices` and `Device.info` describe it.
 
+    `index` counts all devices of the machine, the best kinds first, then by name: it is the same in every list of them
+    that finds the same devices. `uuid` is the card's and its driver's identity, hexadecimal.
     `kind` is one of discrete, integrated, virtual, cpu, other. `missing` says in words what the driver lacks of all
     that the renderer can use (empty = everything is there); `missing_raytracing` is the part of it that only ray
     tracing needs, without which the neural picture is drawn all the same.
-    `features` are optional Vulkan features that are switched on ("shaderFloat16", "storageBuffer16BitAccess" ...).
+    `features` are optional Vulkan features that are switched on ("shaderFloat16", "storageBuffer16BitAccess" ...);
+    "rayQuery" is with ray tracing only. GPUs that trace rays without it have no hardware for rays.
     `min_subgroup_size` is the least a driver may take; `matrices` are products a subgroup can work out, none where
     "cooperativeMatrix" is not among the features.
     `timestamp_period_ns` is 0 where the device has no timestamps. Sizes are in bytes.
     """
 
     index: int
+    uuid: str
     name: str
     driver: str
     kind: str
@@ -114,6 +122,10 @@ class DeviceInfo:
         return f"{self.index}: {self.name} ({self.kind}, {self.driver})"
 
 
+# What names one: see `choose`.
+Selection: TypeAlias = str | int | DeviceInfo | None
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A physical device with all that opening it needs.
@@ -139,24 +151,45 @@ def list_devices() -> list[DeviceInfo]:
 
 
 def candidates(instance: Instance, presents: Presents | None = None) -> list[Candidate]:
-    """All physical devices of an instance, in the loader's order.
+    """All physical devices of an instance, in the order of their `DeviceInfo.index`.
+
+    The loader's order may be another one for an instance with a window.
 
     With `presents` they are to draw into a window: it chooses among a device's queues, and tells of those without one.
     """
-    physical_devices = instance.physical_devices()
-    return [_candidate(instance, index, physical, presents) for index, physical in enumerate(physical_devices)]
+    found = [_candidate(instance, physical, presents) for physical in instance.physical_devices()]
+    found.sort(key=lambda one: (KINDS.index(one.info.kind), one.info.name, one.info.uuid))
+    return [replace(one, info=replace(one.info, index=index)) for index, one in enumerate(found)]
 
 
-def _raytracing_hint() -> str:
-    return f"Unset {NO_RAY_TRACING} to have it." if switched_on(NO_RAY_TRACING) else _NO_RAYTRACING_HINT
+def _hint(lacking: Sequence[Candidate], found: Sequence[Candidate]) -> str:
+    """What may help where those `lacking` lack something, of all that were found."""
+    hints = [_NEWER_DRIVER] if any(one.info.kind != "cpu" for one in lacking) else []
+    if any(one.info.kind == "cpu" for one in lacking):
+        hints.append(_NEWER_MESA)
+    elif all(one.info.kind != "cpu" for one in found):
+        hints.append(_SOFTWARE_DRIVER)
+    return " ".join(hints)
 
 
-def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: bool | None) -> Candidate:
+def _raytracing_hint(lacking: Sequence[Candidate], found: Sequence[Candidate]) -> str:
+    return f"Unset {NO_RAY_TRACING} to have it." if switched_on(NO_RAY_TRACING) else _hint(lacking, found)
+
+
+def _reasons(found: Sequence[Candidate], lacks: Callable[[Candidate], Sequence[str]]) -> str:
+    """Who lacks what, for a sentence."""
+    return "; ".join(f"{one.info.name} lacks {', '.join(lacking)}" for one in found if (lacking := lacks(one)))
+
+
+def choose(found: Sequence[Candidate], select: Selection, *, raytracing: bool | None) -> Candidate:
     """The device to open.
+
+    Warns (`warnings.warn`) where nothing was selected and a CPU is taken because what the GPUs lack is needed.
 
     Args:
         found: what `candidates` returned.
-        select: an index, part of a name (upper and lower case are the same), or None for the best one.
+        select: an index, part of a name (upper and lower case are the same), a device that was found before, or None
+            for the best one.
         raytracing: it must trace rays; None: among devices of a kind, those that do are better.
 
     Raises:
@@ -169,28 +202,31 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
     if select is None:
         hidden = [candidate for candidate in found if not candidate.info.lacks(raytracing)]
         if hidden and not usable:
-            reasons = "; ".join(f"{one.info.name} lacks {', '.join(one.missing_window)}" for one in hidden)
+            reasons = _reasons(hidden, lambda one: one.missing_window)
             raise BungyoError(f"No GPU here can show pictures in a window: {reasons}.", _NO_WINDOW_HINT)
         if not usable:
-            reasons = "; ".join(
-                f"{candidate.info.name} lacks {', '.join(candidate.info.lacks(raytracing))}" for candidate in found
-            )
+            reasons = _reasons(found, lambda one: one.info.lacks(raytracing))
             if any(candidate.info.usable for candidate in found):
-                raise InputError(f"This needs ray tracing, which no GPU here offers: {reasons}.", _raytracing_hint())
-            raise BungyoError(f"No GPU here can run the renderer: {reasons}.", _NO_RAYTRACING_HINT)
-        return min(usable, key=lambda one: (KINDS.index(one.info.kind), not one.info.raytracing))
+                hint = _raytracing_hint(found, found)
+                raise InputError(f"This needs ray tracing, which no GPU here offers: {reasons}.", hint)
+            raise BungyoError(f"No GPU here can run the renderer: {reasons}.", _hint(found, found))
+        best = min(usable, key=lambda one: (KINDS.index(one.info.kind), not one.info.raytracing))
+        gpus = [one for one in found if one.info.kind != "cpu"]
+        if best.info.kind == "cpu" and (reasons := _reasons(gpus, lambda one: one.lacks(raytracing))):
+            warnings.warn(f"The CPU does all the work ({best.info.name}): {reasons}.", stacklevel=2)
+        return best
     chosen = _selected(found, usable, select)
     if chosen is None:
-        raise InputError(f"There is no GPU '{select}'; there are: {listing}.")
+        wanted = select.name if isinstance(select, DeviceInfo) else select
+        raise InputError(f"There is no GPU '{wanted}'; there are: {listing}.")
     lacking = chosen.info.lacks(raytracing)
     if lacking and chosen.info.usable:
         raise InputError(
             f"This needs ray tracing, but the GPU {chosen.info.name} lacks {', '.join(lacking)}.",
-            _raytracing_hint(),
+            _raytracing_hint([chosen], found),
         )
     if lacking:
-        hint = _NO_RAYTRACING_HINT if chosen.info.kind == "cpu" else ""
-        raise InputError(f"The GPU {chosen.info.name} lacks {', '.join(lacking)}.", hint)
+        raise InputError(f"The GPU {chosen.info.name} lacks {', '.join(lacking)}.", _hint([chosen], found))
     if chosen.missing_window:
         lacking = list(chosen.missing_window)
         raise InputError(
@@ -200,7 +236,11 @@ def choose(found: Sequence[Candidate], select: str | int | None, *, raytracing: 
     return chosen
 
 
-def _selected(found: Sequence[Candidate], usable: Sequence[Candidate], select: str | int) -> Candidate | None:
+def _selected(
+    found: Sequence[Candidate], usable: Sequence[Candidate], select: str | int | DeviceInfo
+) -> Candidate | None:
+    if isinstance(select, DeviceInfo):
+        return next((candidate for candidate in found if candidate.info.uuid == select.uuid), None)
     text = str(select).strip()
     if text.isdecimal():
         index = int(text)
@@ -211,11 +251,11 @@ def _selected(found: Sequence[Candidate], usable: Sequence[Candidate], select: s
     return next((candidate for candidate in matches if candidate in usable), matches[0] if matches else None)
 
 
-def _candidate(instance: Instance, index: int, physical: Handle, presents: Presents | None) -> Candidate:
+def _candidate(instance: Instance, physical: Handle, presents: Presents | None) -> Candidate:
     core = make("VkPhysicalDeviceProperties2")
     vk.vkGetPhysicalDeviceProperties2(physical, core)
     properties = core.properties
-    offer = query(physical, properties.apiVersion)
+    offer = query(physical, properties.apiVersion, instance.unknown)
     if switched_on(NO_RAY_TRACING):
         offer = replace(offer, missing_raytracing=(f"ray tracing ({NO_RAY_TRACING} is set)",))
     modern = properties.apiVersion >= vk.VK_API_VERSION_1_3
@@ -252,7 +292,8 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
         vk.VK_PHYSICAL_DEVICE_TYPE_CPU: "cpu",
     }
     info = DeviceInfo(
-        index=index,
+        index=-1,  # until all are known
+        uuid=bytes([*v11.deviceUUID, *v11.driverUUID]).hex(),
         name=ffi.string(properties.deviceName).decode(errors="replace"),
         driver=f"{ffi.string(v12.driverName).decode()} {ffi.string(v12.driverInfo).decode()}".strip(),
         kind=kinds.get(properties.deviceType, "other"),
@@ -270,6 +311,7 @@ def _candidate(instance: Instance, index: int, physical: Handle, presents: Prese
         limits=Limits(
             push_constants=properties.limits.maxPushConstantsSize,
             image_edge=properties.limits.maxImageDimension2D,
+            sub_pixel_bits=properties.limits.subPixelPrecisionBits,
             storage_buffer=properties.limits.maxStorageBufferRange,
             texel_elements=properties.limits.maxTexelBufferElements,
             stage_buffers=properties.limits.maxPerStageDescriptorStorageBuffers,

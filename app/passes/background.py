@@ -37,7 +37,7 @@ class Background(Owner):
     1 / ior^2 of it goes each way. A closed mesh has the light going in and out again.
 
     Clear and polished parts mirror one direction of their lobe a frame: lights in their own shape, and surroundings, as
-    far as rays find nothing in the way, or, without ray tracing, as far as the vertices see them.
+    far as rays find nothing in the way, or, without ray queries, as far as the vertices see them.
 
     Parts that are cut out or blended (see VisibleTriangles) shade as if opaque.
 
@@ -116,7 +116,7 @@ class Background(Owner):
 
     def _make_pipeline(self, scene: SceneBuffers, resources: Callable[[], Resources], *, clear: int) -> ScenePipeline:
         make = partial(self._device.compute_pipeline, "background.comp", full_subgroups=True)
-        defines = {"CLEAR": clear, "RAYS": int(self._device.raytracing)}
+        defines = {"CLEAR": clear, "RAYS": int(self._device.ray_queries)}
         includes = {
             **self._cache.includes,
             **VISIBLE_TRIANGLES_INCLUDES,

@@ -58,9 +58,10 @@ class GBuffer(Owner):
                 )
                 self._face, self._shown = triangles, triangles.image
                 make = partial(device.compute_pipeline, "gbuffer.comp", full_subgroups=True)
+            defines = {"SUB_PIXEL_BITS": device.info.limits.sub_pixel_bits}
             includes = {**VISIBLE_TRIANGLES_INCLUDES, **cache.includes, "features.glsl": glsl()}
             self._pipeline = self.own(
-                ScenePipeline(make, scene, self._resources, includes=includes, traces=self._traced)
+                ScenePipeline(make, scene, self._resources, defines=defines, includes=includes, traces=self._traced)
             )
 
     def _resources(self) -> Resources:

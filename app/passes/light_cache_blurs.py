@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 from app.gpu import Binding, Buffer, CommandBuffer, Device, Image
 from app.gpu.bindings import BindingKind
-from app.passes.light_cache_layout import COARSE_IMAGES, FINE_SCALE, GATHERED_LIGHT
+from app.passes.light_cache_layout import COARSE_IMAGES, FINE_SCALE, GATHERED_LIGHT, point_groups
 from app.passes.owner import Owner
 
 _Resource: TypeAlias = Buffer | Image | list[Image]
@@ -82,7 +82,7 @@ class LightCacheBlurs(Owner):
         """Record all stages; the images are visible after that."""
         for pipeline, (resources, threads) in zip(self._pipelines, self._sets, strict=True):
             command.bind(pipeline, resources)
-            command.dispatch(-(-threads // 64))
+            command.dispatch(*point_groups(threads))
             command.barrier()
 
     def _stages(self) -> list[_Stage]:

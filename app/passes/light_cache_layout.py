@@ -34,6 +34,8 @@ HAIR_TURNS = 4
 # of them a frame, or several.
 PARTS = 16
 
+MOST_GROUPS = 65535  # along an axis of a dispatch: what Vulkan promises
+
 GATHERED_LIGHT = Struct(
     "GatheredLight",  # sums over samples, but for `environment`
     [
@@ -137,6 +139,13 @@ vec3 share_on_skin(float to_border, vec3 deviation)
 """
 
 
+def point_groups(points: int) -> tuple[int, int]:
+    """How many groups of 64 threads a dispatch has along x and y that has a thread, POINT, for every point."""
+    groups = -(-points // 64)
+    rows = -(-groups // MOST_GROUPS)
+    return -(-groups // rows), rows
+
+
 def light_cache_declarations(size: int) -> str:
     """The text of light_cache.glsl for a cache of `size` texels along the UV square."""
     fine_size = FINE_SCALE * size
@@ -169,6 +178,7 @@ def light_cache_declarations(size: int) -> str:
         "SETTLING_SAMPLES": f"{SETTLING_SAMPLES}u",
         "HAIR_SAMPLES": f"{HAIR_SAMPLES}u",
         "HAIR_TURNS": f"{HAIR_TURNS}u",
+        "POINT": "(gl_GlobalInvocationID.y * (gl_NumWorkGroups.x * 64u) + gl_GlobalInvocationID.x)",
     }
     structs = (CACHE_POINT, GATHERED_LIGHT, FINE_LIGHT, VERTEX_LIGHT, SETTLED_LIGHTS, CACHE_STATE)
     defines = (f"#define {name} {value}" for name, value in constants.items())

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gpu import CommandBuffer, Device, Struct
-from app.passes.light_cache_layout import PARTS
+from app.passes.light_cache_layout import PARTS, point_groups
 from app.passes.owner import Owner
 from app.passes.scene_acceleration import group_mask
 from app.passes.scene_buffers import SceneBuffers
@@ -186,7 +186,7 @@ class LightMaps(Owner):
             gather["first"], gather["last"] = view == 0, of_sample == len(self._kinds) - 1
             self._gather.use(command)
             command.push(gather)
-            command.dispatch(-(-points // 64))
+            command.dispatch(*point_groups(points))
             command.barrier()
 
     def _draw_maps(self, command: CommandBuffer, view: int, *, surfaces: bool) -> None:

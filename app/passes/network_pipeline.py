@@ -119,7 +119,7 @@ def compile_network(device: Device, layers: Sequence[int], image_format: str, va
 def _difference(device: Device, weights: WeightSet, image_format: str, variant: Variant) -> float:
     """How far it is off on a picture of random tiles, drawn on a device of its own: the queue belongs to who draws."""
     with (
-        Device.open(device.info.index, raytracing=False, validation=False) as other,
+        Device.open(device.info, raytracing=False, validation=False) as other,
         CheckPicture(other, weights, image_format) as picture,
         other.buffer(weights.table) as table,
         other.buffer(weights.gpu_parameters()) as parameters,

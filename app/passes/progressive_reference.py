@@ -1,22 +1,31 @@
 """The reference over the frames of a demo: where it traces in each, and how many samples its picture has by now."""
 
+import math
+
 import numpy as np
 
-from app.gpu import CommandBuffer, Device
+from app.gpu import CommandBuffer, Device, DeviceInfo
 from app.network.schema import TILE
 from app.passes.owner import Owner
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 
-# The largest picture of which a frame traces all pixels, by kind of GPU: drivers stop what takes seconds.
-AT_ONCE = {"discrete": 4_000_000}
+# Samples of all pixels together.
+AT_ONCE = 4_000_000  # on a discrete GPU with hardware for rays
 AT_ONCE_ELSEWHERE = 1_000_000
 INTERLEAVE = 4  # an interleaved frame traces one pixel of every so many along x and y; a power of two
 
 
-def must_interleave(kind: str, width: int, height: int) -> bool:
-    """Whether a picture is so large that a device of this kind (`DeviceInfo.kind`) should not trace it all at once."""
-    return kind != "cpu" and width * height > AT_ONCE.get(kind, AT_ONCE_ELSEWHERE)
+def samples_at_once(device: DeviceInfo) -> float:
+    """How many samples of all pixels together a submit may take: drivers of GPUs stop what takes seconds."""
+    if device.kind == "cpu":
+        return math.inf
+    return AT_ONCE if device.kind == "discrete" and "rayQuery" in device.features else AT_ONCE_ELSEWHERE
+
+
+def must_interleave(device: DeviceInfo, width: int, height: int) -> bool:
+    """Whether a picture is so large that the device should not trace all pixels at once."""
+    return width * height > samples_at_once(device)
 
 
 def _dither_order() -> tuple[tuple[int, int], ...]:
@@ -56,7 +65,7 @@ class ProgressiveReference(Owner):
     ) -> None:
         super().__init__()
         self._device = device
-        self._must = must_interleave(device.info.kind, width, height)
+        self._must = must_interleave(device.info, width, height)
         self._interleaved = interleaved or self._must
         self._first_column = 0  # of tiles
         self._frames = self._first_sample = 0  # since tiles were added last, and the sample that this began with

@@ -39,13 +39,15 @@ def chosen(device: DeviceInfo, layers: Sequence[int]) -> Variant:
         if fault := lacks(device, variant):
             raise InputError(f"{OVERRIDE} is {name!r}, but {device.name} {fault}.")
         return variant
-    return _remembered(device, layers) or default(device)
+    return tuned(device, layers) or default(device)
 
 
 def lacks(device: DeviceInfo, variant: Variant) -> str:
     """Says in a clause why the device cannot run a variant, or returns "" if it can."""
     if variant.matrix:
         offered = matrices(device)
+        if "VK_KHR_cooperative_matrix" in device.extensions and "cooperativeMatrix" not in device.features:
+            return "has cooperative matrices that the installed validation layer does not know"
         if not offered:
             return "has no cooperative matrices for it"
         names = " and ".join(one.name for one in offered)
@@ -105,7 +107,11 @@ def remember(device: DeviceInfo, layers: Sequence[int], milliseconds: Mapping[Va
     return path
 
 
-def _remembered(device: DeviceInfo, layers: Sequence[int]) -> Variant | None:
+def tuned(device: DeviceInfo, layers: Sequence[int]) -> Variant | None:
+    """The variant that was the quickest on the device for networks of these widths, if the tuner has run.
+
+    Warns (`warnings.warn`) about a damaged file of the tuner, which is ignored.
+    """
     path = _file(device, layers)
     try:
         content = path.read_bytes()

@@ -17,7 +17,7 @@ def warm_up(device: Device, weights: WeightSet, image_format: str) -> None:
     """
     one = WeightSet(weights.layers, weights.slots[:1], np.zeros_like(weights.table), weights.hash_scale)
     with (
-        Device.open(device.info.index, raytracing=False, validation=False) as other,
+        Device.open(device.info, raytracing=False, validation=False) as other,
         other.buffer(np.zeros(VECTORS * TILE_PIXELS * 4, np.uint32)) as features,
         other.buffer(np.ones((TILE_PIXELS, 2), np.float32)) as surface,
         other.buffer(np.zeros(TILE_PIXELS, np.uint32)) as places,

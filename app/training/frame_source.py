@@ -18,6 +18,7 @@ from app.network.tile_hash import tile_list
 from app.passes.gbuffer import GBuffer
 from app.passes.light_cache import LightCache
 from app.passes.owner import Owner
+from app.passes.progressive_reference import samples_at_once
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
@@ -196,7 +197,8 @@ class GpuFrameSource(Owner):
         """
         assert self._buffers is not None
         width, height = self._size
-        most = max(SAMPLES_OF_ALL_PER_SUBMIT // TILE_PIXELS, 1)
+        at_once = min(SAMPLES_OF_ALL_PER_SUBMIT, samples_at_once(self.device.info))
+        most = max(int(at_once) // TILE_PIXELS, 1)
         for start in range(0, len(tiles), most):
             some = tiles[start : start + most]
             self._reference.set_tiles(some)

@@ -16,7 +16,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from app.errors import BungyoError, InputError
-from app.files import check_folder, write_png
+from app.files import check_folder
+from app.pictures import write_png
 from app.training.evaluate import Evaluation
 from app.training.plots import plot_uv
 from app.training.quality import AMPLIFIED, Quality

@@ -10,8 +10,12 @@ from app import doctor
 from app.doctor import Check, Report
 from app.errors import BungyoError
 from app.gpu import DeviceInfo, list_devices
+from app.gpu.install_commands import install
 from app.gpu.selection import NO_RAY_TRACING
 from app.main import main
+from app.network.shader import Variant
+from app.passes.tile_variant import remember
+from app.weight_sets import load_weights
 
 
 def check_of(report: Report, name: str) -> Check:
@@ -82,6 +86,18 @@ def test_old_mesa(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo) -> None:
     assert not mesa.needed
 
 
+def test_the_tuner_is_for_gpus(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    gpu = replace(device, kind="discrete", name="Radeon")
+    tuning = check_of(with_devices(monkeypatch, gpu, device), "Tuned networks")
+    assert not tuning.ok and not tuning.needed
+    assert "not timed on Radeon: drawn as direct-1" in tuning.found and tuning.mend.endswith("bungyo bench --tune")
+    remember(gpu, load_weights(None).layers, {Variant(direct=2): 1.0, Variant(direct=1): 2.0})
+    tuning = check_of(with_devices(monkeypatch, gpu, device), "Tuned networks")
+    assert tuning.ok and tuning.found == "direct-2 is the quickest on Radeon"
+    assert not [check for check in with_devices(monkeypatch, device).checks if check.name == "Tuned networks"]
+
+
 def test_without_ray_tracing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv(NO_RAY_TRACING, "1")
     gpu = check_of(doctor.examine(), "GPU")
@@ -100,7 +116,7 @@ def test_no_driver_and_no_loader(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("app.gpu.list_devices", none)
     monkeypatch.setattr("app.gpu.instance.loader_version", none)
-    monkeypatch.setattr("app.gpu.instance.layer_names", none)
+    monkeypatch.setattr("app.gpu.instance.layer_versions", none)
     report = doctor.examine()
     assert not report.ready
     loader = check_of(report, "Vulkan loader")
@@ -141,3 +157,11 @@ def test_display_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not display.ok
     assert not display.needed
     assert ":987 cannot be opened" in display.found
+
+
+def test_commands_of_apt_where_there_is_apt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert install("libvulkan1") == "your package manager (libvulkan1 on Debian)"
+    assert check_of(doctor.examine(), "Test tools").mend == "your package manager (xvfb xdotool on Debian)"
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/apt-get")
+    assert install("libvulkan1") == "sudo apt-get install libvulkan1"

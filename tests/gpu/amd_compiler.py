@@ -58,10 +58,16 @@ def compiled(chip: str) -> list[dict[str, Any]]:
 
     Returns: for each shader of each pipeline "pipeline", "stage" and the figures of COLUMNS, as integers.
     """
+    found: list[dict[str, Any]] = run(chip, "-m", "tests.gpu.amd_compiler", "--here")
+    return found
+
+
+def run(chip: str, *arguments: str) -> Any:
+    """Run Python with these arguments where the only GPU is such a chip; its last line, of JSON."""
     path = str(driver())
     environment = {"RADV_FORCE_FAMILY": chip, "VK_DRIVER_FILES": path, "VK_ICD_FILENAMES": path}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.gpu.amd_compiler", "--here"],
+        [sys.executable, *arguments],
         env={**os.environ, **environment, "RADV_DEBUG": "nocache", "BUNGYO_VALIDATION": "", OVERRIDE: ""},
         cwd=Path(__file__).parents[2],
         capture_output=True,
@@ -71,7 +77,7 @@ def compiled(chip: str) -> list[dict[str, Any]]:
     )
     if done.returncode:
         raise RuntimeError(f"RADV does not compile for {chip}: {done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 class Nowhere:

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from app.gpu.instance import VALIDATION_LAYER, layer_versions
 from app.network.parameters import plan
 from app.network.shader import Variant
 from app.weight_sets import load_weights
-from tests.gpu.amd_compiler import MISSING, compiled, driver
+from tests.gpu.amd_compiler import MISSING, compiled, driver, run
 
 pytestmark = pytest.mark.skipif(driver() is None, reason=MISSING)
 
@@ -54,3 +55,32 @@ def test_the_default_network_is_hardly_anything_but_its_multiplications(
         assert direct["cycles"] < 0.5 * staged["cycles"]
     else:
         assert direct["cycles"] < staged["cycles"]
+
+
+OPEN = """
+import json
+from app.gpu.device import _Logical
+from app.gpu.features import optional_extensions
+from app.gpu.instance import Instance
+from app.gpu.lifetime import Ledger
+from app.gpu.selection import candidates
+
+ledger, found = Ledger(), []
+for validation in (False, True):
+    with Instance(ledger, validation=validation) as instance:
+        (chip,) = candidates(instance)
+        extensions = optional_extensions(chip.offer, raytracing=False)
+        _Logical(ledger, chip, extensions, raytracing=False).close()
+        found.append(("cooperativeMatrix" in chip.info.features, len(chip.info.matrices), extensions))
+print(json.dumps([*found, instance.messages]))
+"""
+
+
+def test_matrices_are_switched_on_where_the_validation_layer_knows_them() -> None:
+    """The layer of Debian 12 complains about what came after it."""
+    free, watched, messages = run("navi31", "-c", OPEN)
+    extension = "VK_KHR_cooperative_matrix"
+    assert free[0] and free[1] > 0 and extension in free[2]
+    known = layer_versions()[VALIDATION_LAYER] >= (1 << 22 | 3 << 12 | 255)
+    assert watched == (free if known else [False, 0, [name for name in free[2] if name != extension]])
+    assert messages == []

@@ -147,12 +147,14 @@ def promised(raytracing: bool) -> set[str]:
 
 
 @pytest.mark.usefixtures("coarse_light")
-def test_every_shader_needs_what_is_switched_on(gpu: Device) -> None:
+def test_every_shader_needs_what_is_switched_on(gpu: Device, device_without_ray_queries: Device) -> None:
     scene = default_scene(lights="rim", aspect=1.0)
     weights = WeightSet.load(ROOT / "weights" / "default")
     edge = schema.TILE
     with recorded() as without_rays, Device.open(gpu.info.index, raytracing=False) as plain:
         Renderer(plain, with_veil(scene), weights, (64, 64)).close()
+    with recorded() as without_queries:
+        Renderer(device_without_ray_queries, with_veil(scene), weights, (64, 64)).close()
     with recorded() as with_rays, ExitStack() as kept:
         keep = kept.enter_context
         keep(Renderer(gpu, scene, weights, (64, 64)))
@@ -172,12 +174,18 @@ def test_every_shader_needs_what_is_switched_on(gpu: Device) -> None:
         keep(Costs(gpu))
     shaders = {path.name for path in SHADER_FOLDER.iterdir() if path.is_file()}
     assert {name for name, _ in (*with_rays, *without_rays)} == shaders
-    for rays, compiled in ((True, with_rays), (False, without_rays)):
+    for device, compiled in (
+        (gpu, with_rays),
+        (device_without_ray_queries, without_queries),
+        (plain, without_rays),
+    ):
         for name, code in compiled:
             wanted = needs(code, name.rsplit(".", 1)[1])
             assert not wanted.faults, (name, wanted.faults)
             asked = {"shaderInt64"} & gpu.info.features if name in READ_BY_ADDRESS else set()
-            assert wanted.features <= promised(rays) | asked, name
+            if device.ray_queries and name == "background.comp":
+                asked.add("rayQuery")
+            assert wanted.features <= promised(device.raytracing) | asked, name
 
 
 @pytest.mark.parametrize("half", [False, True])

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,18 @@ import pytest
 
 from app.doctor import examine
 from app.errors import BungyoError, InputError
-from app.gpu import Binding, Device, Geometry, HitGroup, Instance, ShaderError, list_devices, live_objects
+from app.gpu import (
+    Binding,
+    Device,
+    DeviceInfo,
+    Geometry,
+    HitGroup,
+    Instance,
+    ShaderError,
+    list_devices,
+    live_objects,
+    selection,
+)
 from app.gpu.binding import ffi, vk
 from app.gpu.features import Offer
 from app.gpu.instance import loader_version
@@ -80,10 +92,44 @@ def test_choice_of_device() -> None:
     assert "apt-get install" in caught.value.hint
 
 
+def test_a_cpu_is_taken_beside_a_gpu_with_a_warning() -> None:
+    cpu, plain = described("cpu", "llvmpipe"), described("discrete", "Plain GPU", raytracing=False)
+    slow = described("cpu", "Swift", raytracing=False)
+    sentence = r"^The CPU does all the work \(llvmpipe\): Plain GPU lacks VK_KHR_ray_tracing_pipeline\.$"
+    with pytest.warns(UserWarning, match=sentence):
+        assert choose([slow, plain, cpu], None, raytracing=True) is cpu
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert choose([slow, cpu], None, raytracing=True) is cpu
+        assert choose([plain, cpu], "llvm", raytracing=True) is cpu  # as was asked for
+        for raytracing in (None, False):
+            assert choose([plain, cpu], None, raytracing=raytracing) is plain
+
+
+def test_hints_are_those_of_the_kind_that_lacks_something() -> None:
+    """What brings a newer software driver helps no GPU."""
+    cpu, old = described("cpu", "llvmpipe", raytracing=False), described("cpu", "Old", core=False)
+    plain, new = described("discrete", "Plain GPU", raytracing=False), described("cpu", "llvmpipe")
+    for found, select, newer_driver, newer_mesa, software in (
+        ([plain], None, True, False, True),
+        ([plain, new], 0, True, False, False),
+        ([plain, cpu], None, True, True, False),
+        ([cpu], None, False, True, False),
+        ([old], None, False, True, False),
+        ([plain, old], 1, False, True, False),
+    ):
+        with pytest.raises(BungyoError) as caught:
+            choose(found, select, raytracing=True)
+        hint = caught.value.hint
+        said = ("driver of the GPU" in hint, "from Mesa 25.0" in hint, "can be installed with" in hint)
+        assert said == (newer_driver, newer_mesa, software), hint
+
+
 def test_choice_of_device_for_a_window() -> None:
     hidden = described("discrete", "Compute GPU", missing_window=("VK_KHR_swapchain", "a way to this display"))
     old, cpu = described("discrete", "Old GPU", core=False), described("cpu", "llvmpipe")
-    assert choose([old, hidden, cpu], None, raytracing=True) is cpu
+    with pytest.warns(UserWarning, match=r"Compute GPU lacks VK_KHR_swapchain, a way to this display\.$"):
+        assert choose([old, hidden, cpu], None, raytracing=True) is cpu
     assert choose([described("discrete", "GPU"), hidden, cpu], "gpu", raytracing=True).info.name == "GPU"
     with pytest.raises(
         InputError, match=r"Compute GPU cannot show pictures in a window: it lacks VK_KHR_swapchain, a way"
@@ -309,6 +355,42 @@ def test_environment_switches_validation_on(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("BUNGYO_VALIDATION", value)
         with Device.open() as device:
             assert device.validation is on
+
+
+def test_numbers_do_not_depend_on_the_loaders_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mesa's device-select layer orders devices otherwise for an instance with a window."""
+    made = [
+        *(("cpu", "llvmpipe", "a"), ("discrete", "Radeon", "c"), ("discrete", "Radeon", "b"), ("discrete", "Arc", "d")),
+        ("integrated", "Iris", "e"),
+    ]
+
+    def listed(order: list[int]) -> list[DeviceInfo]:
+        def made_up(_: Any, which: int, *__: Any) -> Candidate:
+            kind, name, uuid = made[which]
+            return dataclasses.replace(known, info=dataclasses.replace(known.info, kind=kind, name=name, uuid=uuid))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(selection, "_candidate", made_up)
+            patch.setattr("app.gpu.instance.Instance.physical_devices", lambda _: order)
+            return list_devices()
+
+    known = described("cpu", "llvmpipe")
+    first, second = listed([0, 1, 2, 3, 4]), listed([4, 2, 0, 3, 1])
+    assert first == second and [info.index for info in first] == [0, 1, 2, 3, 4]
+    assert [info.uuid for info in first] == ["d", "b", "c", "e", "a"]
+
+
+def test_a_device_is_found_again(gpu: Device) -> None:
+    """By what it is, whatever its number."""
+    one, other = described("discrete", "Radeon"), described("discrete", "Radeon")
+    known = dataclasses.replace(other.info, uuid="another", index=7)
+    twin = dataclasses.replace(other, info=dataclasses.replace(other.info, uuid="another"))
+    assert choose([one, twin], known, raytracing=True) is twin
+    with pytest.raises(InputError, match=r"There is no GPU 'Radeon'; there are: 0: Radeon"):
+        choose([one], known, raytracing=True)
+    assert len(gpu.info.uuid) == 64 and int(gpu.info.uuid, 16) > 0
+    with Device.open(dataclasses.replace(gpu.info, index=7), validation=True) as device:
+        assert device.info == gpu.info
 
 
 def test_device_number_of_the_best(gpu: Device) -> None:

@@ -192,7 +192,7 @@ def test_texels_of_a_buffer(wanted: int, keep: Keep, monkeypatch: pytest.MonkeyP
 
 SAMPLE = """
 layout(local_size_x = 8) in;
-layout(set = 0, binding = 0) uniform sampler2D textures[];
+layout(set = 0, binding = 0) uniform sampler2D textures[2];
 layout(set = 0, binding = 1, rgba32f) uniform image2D target;
 layout(set = 0, binding = 2, scalar) readonly buffer Where { vec3 places[8]; };
 
@@ -204,8 +204,8 @@ void main() {
 """
 
 
-def test_textures_samplers_and_partial_binding(gpu: Device, keep: Keep) -> None:
-    """Eight look-ups in an array of three slots of which two are bound, with four different samplers."""
+def test_textures_and_samplers(gpu: Device, keep: Keep) -> None:
+    """Eight look-ups in an array of two textures, with four different samplers."""
     ramp = np.zeros((1, 4, 4), np.float32)
     ramp[0, :, 0] = [0, 1, 2, 3]
     srgb = np.full((1, 1, 4), 188, np.uint8)
@@ -220,10 +220,12 @@ def test_textures_samplers_and_partial_binding(gpu: Device, keep: Keep) -> None:
     pipeline = keep(
         gpu.compute_pipeline(
             "sample.comp",
-            [Binding(0, "textures", count=3), Binding(1, "image"), Binding(2, "storage")],
+            [Binding(0, "textures", count=2), Binding(1, "image"), Binding(2, "storage")],
             includes={"sample.comp": SAMPLE},
         )
     )
+    with pytest.raises(ValueError, match=r"sample\.comp: slot 0 \(textures\) takes 2 items, not 1"):
+        pipeline.bind({0: (images[0], keep(gpu.sampler())), 1: target, 2: where})
     expected: dict[tuple[Literal["linear", "nearest"], Literal["repeat", "clamp"]], list[float]] = {
         ("linear", "repeat"): [0.5, 1.5, 0, 1.9],  # -0.4 is 0.6 of the way: between texels 1 and 2
         ("linear", "clamp"): [0.5, 1.5, 3, 0],
@@ -248,17 +250,35 @@ def test_choice_of_memory_types() -> None:
     shared = visible | coherent
     discrete = MemoryTypes([0, local, shared, shared | cached, local | shared], unified=False)
     kinds: tuple[MemoryKind, ...] = ("device", "upload", "readback")
-    assert [discrete.choose(0b11111, kind, buffer=True) for kind in kinds] == [1, 2, 3]
-    assert discrete.choose(0b11101, "device", buffer=True) == 4  # only the window is allowed
+    assert [discrete.ranked(0b11111, kind, buffer=True)[0] for kind in kinds] == [1, 2, 3]
+    assert discrete.ranked(0b11101, "device", buffer=True)[0] == 4  # only the window is allowed
     assert not discrete.mappable(1) and discrete.mappable(4)
     unified = MemoryTypes([local, local | shared, local | shared | cached], unified=True)
-    assert [unified.choose(0b111, kind, buffer=True) for kind in kinds] == [2, 1, 2]
-    assert unified.choose(0b111, "device", buffer=False) == 1  # the driver's order says which is better for images
+    assert [unified.ranked(0b111, kind, buffer=True)[0] for kind in kinds] == [2, 1, 2]
+    assert unified.ranked(0b111, "device", buffer=False) == [0, 1, 2]  # the CPU never reaches images
+    assert unified.ranked(0b110, "device", buffer=False)[0] == 1  # the driver's order says which is better for them
     assert [(unified.mappable(index), unified.readable(index)) for index in range(3)] == [
         (False, False),
         (True, False),
         (True, True),
     ]
+
+
+def test_full_memory_is_passed_over(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the best type has no room for lies in the next one, if there is another."""
+    monkeypatch.setattr(gpu.memory_types, "ranked", lambda *_, **__: [7, 0])
+    allocate, asked = vk.vkAllocateMemory, []
+
+    def allocated(device: Any, info: Any, *others: Any) -> int:
+        asked.append(int(info.memoryTypeIndex))
+        return int(vk.VK_ERROR_OUT_OF_DEVICE_MEMORY if asked[-1] == 7 else allocate(device, info, *others))
+
+    monkeypatch.setattr(vk, "vkAllocateMemory", allocated)
+    assert keep(gpu.buffer(np.arange(4))).read(np.int64).tolist() == [0, 1, 2, 3]
+    assert asked == [7, 0]
+    monkeypatch.setattr(gpu.memory_types, "ranked", lambda *_, **__: [7])
+    with pytest.raises(BungyoError, match=r"Could not allocate 0\.0 MiB for small: the GPU ran out of memory"):
+        gpu.buffer(64, name="small")
 
 
 def test_limits_are_named(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -364,6 +364,21 @@ class TestWhatIsInTheWay:
         assert some / whole == pytest.approx(9.0 / 11.0, rel=0.02)
 
 
+def test_without_ray_queries_polish_shows_what_the_vertices_see(
+    device_without_ray_queries: Device, device_without_rays: Device
+) -> None:
+    """A ball, half of whose surroundings a wall hides; the lamp has its own shape."""
+    ball = Part("ball", uv_sphere(0.05, 32, 16), Material("black", (0.02, 0.02, 0.02), roughness=0.05))
+    beside = replace(WALL, transform=_moved(0.0, 0.0, -0.06))
+    lamp = AreaLight.facing((0.5, 0.0, 1.0), (0.0, 0.0, 0.0), 0.4, 0.4, radiance=20.0)
+    face = replace(FACE, mesh=quad((0.0, 0.0, -0.1), (0.3, 0.0, 0.0), (0.0, 0.3, 0.0)))  # depth maps show what is near
+    scene = Scene((face, ball, beside), LightRig((lamp,)), GREY, FRONT)
+    here, there = (draw(device, scene, frames=4) for device in (device_without_ray_queries, device_without_rays))
+    assert device_without_ray_queries.raytracing and not device_without_ray_queries.ray_queries
+    assert there[..., 1].max() > 0.5
+    assert np.abs(here - there).mean() < 0.005 * there[..., :3].mean()
+
+
 class TestSides:
     """Of sheets, whichever way their triangles are wound."""
 

@@ -1,7 +1,7 @@
 """Depth maps find the light that rays find; what can be said with pen and paper is in test_gbuffer.py, for both."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from app.gpu import Device
+from app.passes import light_cache_layout
 from app.passes.light_cache import SHADOW_KINDS, LightCache, ShadowKind
-from app.passes.light_cache_layout import CACHE_IMAGES, FINE_SCALE
+from app.passes.light_cache_layout import CACHE_IMAGES, FINE_SCALE, MOST_GROUPS
 from app.passes.light_points import face_texels
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.default import default_scene
@@ -189,3 +190,23 @@ def test_beside_the_face_it_is_dark(kind: ShadowKind, monkeypatch: pytest.Monkey
             assert beside.any()
             assert (texels[beside] == 0.0).all()
     assert not device.validation_messages
+
+
+@pytest.mark.parametrize("kind", SHADOW_KINDS)
+def test_points_may_be_more_than_a_row_of_groups(
+    gpu: Device, kind: ShadowKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dispatch has 65,535 groups along an axis at most; here 7."""
+    scene = default_scene(lights="rim", aspect=1.0)
+    found = []
+    with closing(SceneBuffers(gpu, scene)) as buffers:
+        buffers.set_frame(scene.camera, 64, 64, jitter=(0.0, 0.0), sample_index=0)
+        for most in (MOST_GROUPS, 7):
+            monkeypatch.setattr(light_cache_layout, "MOST_GROUPS", most)
+            with closing(LightCache(gpu, buffers, size=16, samples=2, kind=kind)) as cache:
+                assert light_cache_layout.point_groups(cache.point_count)[1] > 10 or most > 7
+                while not cache.converged:
+                    cache.update()
+                found.append([*cache.read_gathered().values(), *(image.read() for image, _ in cache.images)])
+    for here, there in zip(*found, strict=True):
+        np.testing.assert_array_equal(here, there)

@@ -115,6 +115,9 @@ def test_matrices_are_refused_where_there_are_none(
     assert chosen(multiplier, LAYERS) == Variant(matrix=Matrix(16, 8, 16))
     with pytest.raises(InputError, match=r"^BUNGYO_TILE_VARIANT is 'matrix-16x8x16', but .* has no cooperative matr"):
         chosen(replace(info, features=frozenset()), LAYERS)
+    unknown = replace(info, features=frozenset(), extensions=frozenset({"VK_KHR_cooperative_matrix"}))
+    with pytest.raises(InputError, match=r"has cooperative matrices that the installed validation layer does not know"):
+        chosen(unknown, LAYERS)
     monkeypatch.setenv(OVERRIDE, "matrix-16x16x16")
     with pytest.raises(
         InputError,

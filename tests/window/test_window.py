@@ -1,6 +1,7 @@
 """The window delivers keys and mouse moves, and closes cleanly."""
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -137,3 +138,11 @@ def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":987")
     assert "the display :987 cannot be opened" in why_no_display()
     assert window_module._users == 0
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_no_variable_names_the_display_elsewhere(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert "the display of this computer cannot be opened" in why_no_display()  # which is asked, and is none of these
