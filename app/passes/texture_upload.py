@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 from app.gpu import Device, Image
 from app.passes.array_store import Arrays, ArrayStore, derived
 from app.scene.model import Texture
+from app.scene.texture_files import srgb_to_linear
+from app.scene.tonemap import srgb_encode
 
 _STRIP = 32  # rows, even
-_POWER = 2.2  # near enough to sRGB's curve to average in, and undone by the same power
+_PLAIN = np.arange(256, dtype=np.float32) / 255.0  # there are but 256 bytes
+_SRGB = srgb_to_linear(np.arange(256) / 255.0).astype(np.float32)
 
 
 def upload_texture(
@@ -78,7 +81,7 @@ def mip_chain(pixels: NDArray[Any], srgb: bool, *, by_opacity: bool = False) -> 
 
     Args:
         pixels: uint8 or float32.
-        srgb: whether channels 0..2 are encoded.
+        srgb: whether channels 0..2 of bytes are encoded.
         by_opacity: weigh colours by channel 3, which must be there. Smaller levels have colours of what is around
             where it is 0.
     """
@@ -139,25 +142,20 @@ def _halved(value: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _stored(value: NDArray[np.float32], srgb: bool, full: float) -> NDArray[Any]:
     """Linear light as a level of the texture holds it."""
-    stored = _without_opacity(value, 1.0 / _POWER) if srgb else value
-    return (stored * full + 0.5).astype(np.uint8) if full == 255.0 else np.ascontiguousarray(stored)
+    if full != 255.0:
+        return np.ascontiguousarray(value)
+    if srgb:
+        value = np.concatenate([srgb_encode(value[..., :3]), value[..., 3:]], axis=-1)
+    return (value * full + 0.5).astype(np.uint8)
 
 
 def _linear(pixels: NDArray[Any], srgb: bool) -> NDArray[np.float32]:
     """The image in float, 0..1 for bytes, decoded if it is sRGB."""
-    value: NDArray[np.float32]
     if pixels.dtype != np.uint8:
-        value = pixels.astype(np.float32)
-        return _without_opacity(value, _POWER) if srgb else value
-    plain = np.arange(256, dtype=np.float32) / 255.0  # there are but 256 bytes
-    value = (plain**_POWER if srgb else plain).take(pixels, mode="clip")  # which asks of no byte whether it is in range
+        return pixels.astype(np.float32)
+    value: NDArray[np.float32] = (_SRGB if srgb else _PLAIN).take(
+        pixels, mode="clip"
+    )  # asks of no byte if it is in range
     if srgb:
-        value[..., 3:] = plain[pixels[..., 3:]]
+        value[..., 3:] = _PLAIN[pixels[..., 3:]]
     return value
-
-
-def _without_opacity(value: NDArray[np.float32], exponent: float) -> NDArray[np.float32]:
-    """Colours to a power; opacity as it is."""
-    result: NDArray[np.float32] = value**exponent
-    result[..., 3:] = value[..., 3:]
-    return result

@@ -40,6 +40,7 @@ _KNOWN = (
     "KHR_texture_transform",
     "EXT_texture_webp",
 )
+SPECULAR = "bungyo specular"  # what a material of the archived kind reflects: a factor on the colours of that map
 GLOSSINESS = "bungyo glossiness"  # marks a map whose alpha, times the roughness factor, is 1 - roughness
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
 
@@ -295,7 +296,7 @@ def _local_transform(node: dict[str, Any]) -> F64:
 
 
 def _with_metallic_roughness(material: dict[str, Any]) -> dict[str, Any]:
-    """Return a material of the archived KHR_materials_pbrSpecularGlossiness as glTF's own kind; others as they are."""
+    """Return a material of the archived KHR_materials_pbrSpecularGlossiness as glTF's own, marked; others unchanged."""
     old = material.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness")
     if old is None:
         return material
@@ -304,6 +305,7 @@ def _with_metallic_roughness(material: dict[str, Any]) -> dict[str, Any]:
         "baseColorFactor": old.get("diffuseFactor", (1.0, 1.0, 1.0, 1.0)),
         "metallicFactor": 0.0,
         "roughnessFactor": 1.0 - old.get("glossinessFactor", 1.0),
+        SPECULAR: old.get("specularFactor", (1.0, 1.0, 1.0)),
     }
     if "diffuseTexture" in old:
         plain["baseColorTexture"] = old["diffuseTexture"]

@@ -8,7 +8,8 @@ import numpy as np
 
 from app.errors import InputError
 from app.scene.checks import triple
-from app.scene.gltf import GLOSSINESS, Gltf, TextureLayout
+from app.scene.gltf import GLOSSINESS, SPECULAR, Gltf, TextureLayout
+from app.scene.gltf_specular import without_specular
 from app.scene.model import DEFAULT_IOR, Material, Texture
 from app.scene.texture_files import MOST_PIXELS, linear_mean, to_texture
 
@@ -55,11 +56,16 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
     base, normal = pbr.get("baseColorTexture"), source.get("normalTexture")
     albedo_map = None if base is None else reader.texture(base, "baseColorTexture", srgb=True)
     normal_map = None if normal is None else reader.texture(normal, "normalTexture")
+    albedo = triple(np.minimum(factor[:3], 1.0))  # exporters round 1 up
+    if SPECULAR in pbr:
+        reflected = None if surface is None else reader.texture(surface, "metallicRoughnessTexture", srgb=True)
+        specular = triple(np.clip(np.array(pbr[SPECULAR], np.float64).reshape(3), 0.0, 1.0))
+        albedo, albedo_map, metallic = without_specular(albedo, albedo_map, specular, reflected)
     mode: _AlphaMode = _ALPHA_MODES.get(source.get("alphaMode"), "opaque")
     try:
         return Material(
             name=name,
-            albedo=triple(np.minimum(factor[:3], 1.0)),  # exporters round 1 up
+            albedo=albedo,
             albedo_map=albedo_map,
             roughness=roughness,
             roughness_map=roughness_map,

@@ -1,7 +1,7 @@
 """Lights, and the TOML files that describe a light set-up (format: assets/lights/README.md).
 
 Radiometric units as in PBRT: irradiance W/m2, intensity W/sr, radiance W/(m2 sr), all multiplied by a linear
-Rec.709 colour. With exposure 0, radiance 1 is white.
+Rec.709 colour. With exposure 0, radiance 1 shows as 240 of 255, and brighter ones come ever nearer to white.
 """
 
 import math
@@ -23,8 +23,8 @@ WHITE: Vec3 = (1.0, 1.0, 1.0)
 FURTHEST = 1e6
 """Metres from the origin to lights, and half their size, at most: for shaders, what is further is infinitely far."""
 LEAST_EXPOSURE, MOST_EXPOSURE = -16.0, 12.0
-"""EV. What networks draw is kept in half floats: at the least, their greatest number is white still; above the most,
-their steps near black would show."""
+"""EV. What networks draw is kept in half floats: at the least, their greatest number is nearly white still; above
+the most, their steps near black would show."""
 
 
 @dataclass(frozen=True)

@@ -105,14 +105,34 @@ def test_own_numbers_of_a_glb_win(tmp_path: Path) -> None:
             load_mesh(glb.write(tmp_path / "c.glb"))
 
 
+def test_metals_of_the_archived_kind_are_metals(tmp_path: Path) -> None:
+    """Which is what the kind says of those that give no colour of what they reflect."""
+    glb = Glb()
+    old = {"diffuseFactor": [0.0, 0.0, 0.0, 1.0], "glossinessFactor": 0.75, "specularFactor": [1.0, 0.77, 0.34]}
+    glb.header["materials"] = [{"name": "ring", "extensions": {"KHR_materials_pbrSpecularGlossiness": old}}]
+    glb.header["materials"] += [{"name": "skin"}]
+    glb.header["nodes"] = [{"mesh": 0, "name": "a"}, {"mesh": 1, "name": "b"}]
+    glb.header["scenes"] = [{"nodes": [0, 1]}]
+    attributes = {"POSITION": 0, "NORMAL": 1, "TEXCOORD_0": 2}
+    glb.header["meshes"] = [
+        {"primitives": [{"attributes": attributes, "indices": 3, "material": index}]} for index in (0, 1)
+    ]
+    for albedo in ((1.0, 0.77, 0.34), (1.0, 1.0, 1.0)):
+        ring = load_mesh(glb.write(tmp_path / "ring.glb"))[0].material
+        assert ring.metallic == pytest.approx(1.0) and ring.roughness == 0.25
+        assert ring.albedo == pytest.approx(albedo)
+        old.pop("specularFactor", None)
+
+
 def test_materials_of_the_archived_kind_arrive(tmp_path: Path) -> None:
     """KHR_materials_pbrSpecularGlossiness, unless the file has glTF's own kind beside it."""
     glb = Glb()
     old = {"diffuseFactor": [0.1, 0.2, 0.3, 1.0], "glossinessFactor": 0.75, "diffuseTexture": {"index": 0}}
+    old["specularFactor"] = [0.04, 0.04, 0.04]
     glb.header["materials"] = [{"name": "skin", "extensions": {"KHR_materials_pbrSpecularGlossiness": old}}]
     glb.header["extensionsRequired"] = ["KHR_materials_pbrSpecularGlossiness"]
     found = load_mesh(glb.write(tmp_path / "a.glb"))[0].material
-    assert (found.albedo, found.roughness, found.metallic) == ((0.1, 0.2, 0.3), 0.25, 0.0)
+    assert (found.roughness, found.metallic) == (0.25, 0.0) and found.albedo == pytest.approx((0.1, 0.2, 0.3))
     assert found.albedo_map is not None
     glb.images.append(png([[(0, 0, 0, 255), (0, 0, 0, 51)]]))
     glb.header["textures"].append({"source": 1})
