@@ -124,7 +124,7 @@ void main()
             share = is_open(polish.origin, seen.direction, distance) ? 1.0 : 0.0;
 #endif
         }
-        highlight += share * arriving * specular_eval_wide(lobe, wo, seen.direction * tangent_space, seen.width);
+        highlight += share * arriving * seen.spread * specular_eval_wide(lobe, wo, seen.direction * tangent_space, seen.width);
     }
     vec3 gain = specular_gain(lobe, wo.z);
     highlight *= gain;

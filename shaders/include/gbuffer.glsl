@@ -161,7 +161,7 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
         vec3 arriving = seen.irradiance * visible;
         irradiance += arriving * base_enter(lobe, seen.cosine) * seen.cosine;
         vec3 wi = seen.direction * tangent_space;
-        arriving *= exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
+        arriving *= seen.spread * exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
         specular += arriving * first.share * specular_eval_wide(first.lobe, wo, wi, seen.width);
         if (s.second_weight > 0.0) specular += arriving * second.share * specular_eval_wide(second.lobe, wo, wi, seen.width);
     }

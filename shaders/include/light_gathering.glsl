@@ -74,7 +74,7 @@ uint look_place(uint light, uint i, uint n)
 bool lit_from_behind(CachePoint point, Light light)
 {
     vec3 to = light.kind == LIGHT_DIRECTIONAL ? -light.direction : normalize(light.position - point.position);
-    return point.two_sided != 0u && dot(to, point.normal) < -2.0 * light_width(light, point.position);
+    return point.two_sided != 0u && dot(to, point.normal) < -light_sine(light, point.position);
 }
 
 GatheredLight no_light()

@@ -84,23 +84,44 @@ bool hit_light(Light light, vec3 origin, vec3 direction, float t_max, out vec3 r
     return true;
 }
 
-// How far a light's size moves half vectors: half the sine of the angle it fills.
-float light_width(Light light, vec3 p)
+// The sine of the angular radius of a light, or of a disc as large as it.
+float light_sine(Light light, vec3 p)
 {
-    if (light.kind == LIGHT_DIRECTIONAL) return 0.5 * light.radius;
+    if (light.kind == LIGHT_DIRECTIONAL) return light.radius;
     vec3 to = light.position - p;
     float radius = light.kind == LIGHT_POINT ? light.radius : sqrt(light.area / PI);
-    return 0.5 * radius * inversesqrt(dot(to, to) + radius * radius);
+    return radius * inversesqrt(dot(to, to) + radius * radius);
 }
+
+// How far a light of this sine moves half vectors by its size: the tangent of half its angular radius.
+float light_width(float sine) { return sine / (1.0 + sqrt(max(1.0 - sine * sine, 0.0))); }
 
 // What a surface sees of a disc, without shadows: for shading that does not sample.
 struct SeenDisc {
     vec3 direction;  // unit, towards the middle of what is above the horizon
     vec3 irradiance; // on a surface that faces all of it
+    float spread;    // by how much its solid angle is more than that irradiance tells: gloss follows the former
     float width;     // of what is above the horizon: see light_width
     float cosine;    // mean over what is above the horizon
     float above;     // share of the disc that is
 };
+
+// The disc's `cosine` and `above` where its rim, at the sine of its angular radius, lies across the horizon and its middle has
+// this cosine. Small discs are flat (polynomials within 0.01, of a fit); larger ones are spherical caps, whose solid angle
+// (Tovchigrechko & Vakser 2001) and irradiance have closed forms, though not in single precision for small ones.
+void cut_at_horizon(float middle, float sine, out float cosine, out float above)
+{
+    float z = middle / sine;
+    if (sine < 0.35) {
+        above = 0.5 + z * (0.6366 - 0.1366 * z * z);
+        cosine = sine * (0.4244 + z * (0.4660 + z * (0.0756 + z * 0.0340))) * (1.0 + 0.33 * sine * sine * (1.0 - z * z));
+        return;
+    }
+    float rim = sqrt(max(1.0 - sine * sine, 0.0)), high = sqrt(max(1.0 - middle * middle, 0.0));
+    float at = clamp(-rim * z / max(high, 1e-6), -1.0, 1.0), beside = high * sqrt(1.0 - at * at), angle = acos(at);
+    above = max((acos(-z) - rim * angle) / (PI * max(1.0 - rim, 1e-6)), 1e-4);
+    cosine = (middle * angle - rim * beside / sine + atan(beside * sine, rim) / (sine * sine)) / (PI * above);
+}
 
 // Returns false where nothing is, or where it does not shine.
 bool see_disc(Disc disc, vec3 p, vec3 normal, out SeenDisc seen)
@@ -109,16 +130,18 @@ bool see_disc(Disc disc, vec3 p, vec3 normal, out SeenDisc seen)
     vec3 to = far ? disc.place : disc.place - p;
     float d2 = max(dot(to, to), 1e-12), r2 = disc.radius * disc.radius;
     vec3 middle = to * inversesqrt(d2);
-    seen.width = 0.5 * disc.radius * (far ? 1.0 : inversesqrt(d2 + r2));
-    float cosine = dot(middle, normal), sine = 2.0 * seen.width;
+    float cosine = dot(middle, normal), sine = disc.radius * (far ? 1.0 : inversesqrt(d2 + r2));
+    seen.width = light_width(sine);
+    seen.spread = 1.0 + seen.width * seen.width;
     // A rectangle's solid angle by its area; the added area keeps it finite when p comes close.
     float share = disc.kind == LIGHT_AREA ? -dot(middle, disc.direction) / (d2 + r2) : 1.0 / d2;
     if (cosine <= -sine || share <= 0.0) return false;
     if (disc.kind == LIGHT_POINT && d2 <= r2) return false; // within a bulb, which shines outwards
     seen.irradiance = disc.color * share;
-    seen.cosine = cosine >= sine ? cosine : 0.5 * (cosine + sine);
+    seen.cosine = cosine;
+    seen.above = 1.0;
     // What is seen of a disc that is partly below: narrower, and its middle higher.
-    seen.above = clamp(0.5 + 0.5 * cosine / max(sine, 1e-6), 0.0, 1.0);
+    if (cosine < sine) cut_at_horizon(cosine, sine, seen.cosine, seen.above);
     seen.width *= sqrt(max(seen.above, 0.05));
     seen.direction = normalize(middle + (seen.cosine - cosine) * normal);
     return true;

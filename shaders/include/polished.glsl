@@ -29,7 +29,7 @@ Polish polish_at(Surface s, vec3 view, vec3 wo, mat3 tangent_space, Lobe lobe)
 }
 
 // Whether a light is so much wider than the lobe that it is mirrored in its own shape.
-bool keeps_shape(uint light, vec3 position, Lobe lobe) { return light_width(load_light(light), position) > lobe.alpha + 0.03; }
+bool keeps_shape(uint light, vec3 position, Lobe lobe) { return light_width(light_sine(load_light(light), position)) > lobe.alpha + 0.03; }
 
 vec3 lights_mirrored(Polish p, Lobe lobe, Gathered gathered)
 {

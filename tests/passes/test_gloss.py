@@ -15,7 +15,7 @@ from app.passes.dielectric_table import DIELECTRIC_TABLE_SIZE, dielectric_table
 from app.scene.assets import find_environment
 from app.scene.camera import Camera
 from app.scene.environment import Environment, texel_directions
-from app.scene.lights import AreaLight, Light, LightRig
+from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
 from app.scene.model import Material, Part, Scene
 from app.scene.prefilter import row_solid_angles
 from app.scene.primitives import uv_sphere
@@ -82,6 +82,22 @@ def test_long_lamps_are_mirrored_as_the_reference_does(gpu: Device, upright: boo
     at, _, gloss, radiance = ball(gpu, material, None, (lamp,))
     gloss, radiance = cells(at, gloss, np.minimum(radiance, 2.0 * gloss.max()))
     assert np.sqrt(((gloss - radiance) ** 2).mean() / (radiance**2).mean()) < 0.08
+
+
+@pytest.mark.parametrize(
+    "lamp",
+    [
+        DirectionalLight((-1.0, 0.0, -0.2), irradiance=2.0, angular_radius=math.radians(60.0)),
+        DirectionalLight((-1.0, 0.0, -0.2), irradiance=2.0, angular_radius=math.radians(90.0)),
+        AreaLight.facing((0.35, 0.2, 0.3), (0.0, 0.0, 0.0), 0.6, 0.6, radiance=8.0),
+        PointLight((0.3, 0.1, 0.15), intensity=1.0, radius=0.15),
+    ],
+    ids=["sun of 60 degrees", "half of the sky", "softbox at half a metre", "large bulb"],
+)
+def test_near_and_wide_lamps_have_as_much_gloss_as_in_the_reference(gpu: Device, lamp: Light) -> None:
+    at, _, gloss, truth = ball(gpu, replace(BLACK, roughness=0.5), None, (lamp,))
+    found, expected = cells(at, gloss, truth)
+    assert found.sum() == pytest.approx(expected.sum(), rel=0.08)
 
 
 @pytest.mark.parametrize(("rotation", "limit"), [(0.0, 0.08), (2.4, 0.08), (4.0, 0.04)])
