@@ -119,6 +119,7 @@ def _feed(digest: Any, value: Any) -> None:
 def _code() -> bytes:
     """Digest of the source that decides what is kept: other code may come to something else."""
     digest = hashlib.sha256()
-    for file in sorted([*SHADER_FOLDER.rglob("*.*"), *(_APP / "passes").glob("*.py"), *(_APP / "scene").glob("*.py")]):
+    python = [*(_APP / "passes").glob("*.py"), *(_APP / "scene").glob("*.py"), _APP / "network" / "schema.py"]
+    for file in sorted([*SHADER_FOLDER.rglob("*.*"), *python]):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.digest()

@@ -16,6 +16,7 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.model import Scene
 from tests.conftest import Keep
 
+ROOT = Path(__file__).parents[2]
 ARRAYS: Arrays = {"one": np.arange(12, dtype=np.float32).reshape(3, 4), "none": np.zeros((0, 2), np.uint32)}
 
 
@@ -73,6 +74,15 @@ def test_other_source_is_another_file(store: ArrayStore, monkeypatch: pytest.Mon
     before = store.path("a")
     monkeypatch.setattr(array_store, "_code", lambda: b"other")
     assert store.path("a") != before
+
+
+@pytest.mark.parametrize("file", ["app/passes/light_points.py", "app/scene/uv_raster.py", "app/network/schema.py"])
+def test_all_that_decides_is_source(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schema has the deviations that say where skin ends."""
+    changed, read = ROOT / file, Path.read_bytes
+    before = array_store._code.__wrapped__()
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path == changed))
+    assert array_store._code.__wrapped__() != before
 
 
 @pytest.mark.parametrize("damage", ["bit", "cut off", "empty", "folder"])
