@@ -202,7 +202,7 @@ def _tuning(devices: Sequence[DeviceInfo]) -> Check | None:
     from app.network.weights import WeightSet
     from app.passes.tile_variant import default, tuned
 
-    gpu = next((device for device in devices if device.usable), None)
+    gpu = min((device for device in devices if device.usable), key=lambda device: device.rank, default=None)
     if gpu is None or gpu.kind == "cpu":
         return None
     try:

@@ -107,6 +107,11 @@ class DeviceInfo:
         return not self.lacks(raytracing=False)
 
     @property
+    def rank(self) -> tuple[int, bool]:
+        """Less for a device that is taken before another where none is named: of a better kind, or one with rays."""
+        return KINDS.index(self.kind), not self.raytracing
+
+    @property
     def macros(self) -> dict[str, int]:
         """Macros that all shaders have on this device: how it reads memory quickest."""
         cpu = self.kind == "cpu"
@@ -210,7 +215,7 @@ def choose(found: Sequence[Candidate], select: Selection, *, raytracing: bool | 
                 hint = _raytracing_hint(found, found)
                 raise InputError(f"This needs ray tracing, which no GPU here offers: {reasons}.", hint)
             raise BungyoError(f"No GPU here can run the renderer: {reasons}.", _hint(found, found))
-        best = min(usable, key=lambda one: (KINDS.index(one.info.kind), not one.info.raytracing))
+        best = min(usable, key=lambda one: one.info.rank)
         gpus = [one for one in found if one.info.kind != "cpu"]
         if best.info.kind == "cpu" and (reasons := _reasons(gpus, lambda one: one.lacks(raytracing))):
             warnings.warn(f"The CPU does all the work ({best.info.name}): {reasons}.", stacklevel=2)

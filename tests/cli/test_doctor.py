@@ -96,6 +96,9 @@ def test_the_tuner_is_for_gpus(monkeypatch: pytest.MonkeyPatch, device: DeviceIn
     tuning = check_of(with_devices(monkeypatch, gpu, device), "Tuned networks")
     assert tuning.ok and tuning.found == "direct-2 is the quickest on Radeon"
     assert not [check for check in with_devices(monkeypatch, device).checks if check.name == "Tuned networks"]
+    plain = replace(gpu, name="Arc", raytracing=False, missing=["rays"], missing_raytracing=["rays"])
+    tuning = check_of(with_devices(monkeypatch, plain, gpu), "Tuned networks")
+    assert tuning.found.endswith("on Radeon")  # which is taken: it traces rays
 
 
 def test_without_ray_tracing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
