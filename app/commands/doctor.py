@@ -74,7 +74,7 @@ def _print(report: "Report") -> None:
             if device.usable and not device.raytracing:
                 needs.append("no ray tracing: raster only")
             elif device.raytracing and "rayQuery" not in device.features:
-                needs.append("no ray queries: rays are slow, eyes mirror no surroundings")
+                needs.append("no ray queries: rays are slow, eyes mirror as without rays")
             who = escape(f"{device.name}\n{device.driver}")
             table.add_row(str(device.index), who, device.kind, device.api_version, "\n".join(needs))
         console.print(table)

@@ -35,7 +35,7 @@ from app.gpu.transfer import Transfer
 
 
 class _Logical(Resource):
-    """VkDevice, its queue, command pool and pipeline cache."""
+    """VkDevice, its queue and command pool."""
 
     def __init__(self, ledger: Ledger, candidate: Candidate, extensions: Sequence[str], *, raytracing: bool) -> None:
         super().__init__(ledger, "device", internal=True)

@@ -101,6 +101,14 @@ def test_the_tuner_is_for_gpus(monkeypatch: pytest.MonkeyPatch, device: DeviceIn
     assert tuning.found.endswith("on Radeon")  # which is taken: it traces rays
 
 
+def test_without_ray_queries(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], device: DeviceInfo
+) -> None:
+    with_devices(monkeypatch, replace(device, features=device.features - {"rayQuery"}))
+    assert main(["doctor"]) == 0
+    assert "no ray queries: rays are" in capsys.readouterr().out
+
+
 def test_without_ray_tracing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv(NO_RAY_TRACING, "1")
     gpu = check_of(doctor.examine(), "GPU")
