@@ -17,7 +17,7 @@ from app.gpu.install_commands import (
     INSTALL_LOADER,
     INSTALL_VALIDATION,
     RAY_TRACING_MESA,
-    install,
+    apt_command,
 )
 from app.gpu.selection import DeviceInfo
 from app.packages import install_command
@@ -165,7 +165,7 @@ def _display() -> Check:
     if "is set" in reason:
         mend = "start it from a desktop, or in a virtual screen:  xvfb-run .venv/bin/bungyo demo"
     else:
-        mend = f"{install(WINDOW_PACKAGES)}   (if the display itself is there)"
+        mend = f"{apt_command(WINDOW_PACKAGES)}   (if the display itself is there)"
     return Check("Display", f"{reason}; the demo draws into files", ok=False, needed=False, mend=mend)
 
 
@@ -251,7 +251,7 @@ def _tools() -> Check:
         return Check("Test tools", "Xvfb, xdotool", needed=False)
     packages = " ".join(tool.lower() for tool in missing)
     found = f"{' and '.join(missing)} not installed (the tests use them)"
-    return Check("Test tools", found, ok=False, needed=False, mend=install(packages))
+    return Check("Test tools", found, ok=False, needed=False, mend=apt_command(packages))
 
 
 def _torch() -> Check:

@@ -10,7 +10,7 @@ from app import doctor
 from app.doctor import Check, Report
 from app.errors import BungyoError
 from app.gpu import DeviceInfo, list_devices
-from app.gpu.install_commands import install
+from app.gpu.install_commands import apt_command
 from app.gpu.selection import NO_RAY_TRACING
 from app.main import main
 from app.network.shader import Variant
@@ -172,7 +172,7 @@ def test_display_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_commands_of_apt_where_there_is_apt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
-    assert install("libvulkan1") == "your package manager (libvulkan1 on Debian)"
+    assert apt_command("libvulkan1") == "your package manager (libvulkan1 on Debian)"
     assert check_of(doctor.examine(), "Test tools").mend == "your package manager (xvfb xdotool on Debian)"
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/apt-get")
-    assert install("libvulkan1") == "sudo apt-get install libvulkan1"
+    assert apt_command("libvulkan1") == "sudo apt-get install libvulkan1"
