@@ -285,8 +285,9 @@ def _finished_in(out: Path, identity: Mapping[str, Any]) -> WeightSet | None:
     if there.metadata.get("run") == run_of(identity):
         return there
     found = differences(deciding(there.metadata.get("options", {})), deciding(identity["options"]))
+    rest = "the data differ" if identity["options"]["start"] is None else "the data, or the networks of --start, differ"
     raise InputError(
-        f"{out} holds finished networks of another training: {'; '.join(found) or 'the data differ'}.",
+        f"{out} holds finished networks of another training: {'; '.join(found) or rest}.",
         "Choose another folder with --out, or give --fresh to replace them.",
     )
 

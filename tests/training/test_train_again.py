@@ -113,6 +113,12 @@ def test_finished_networks_of_another_training_are_refused(data: Dataset, tmp_pa
             train(asked, out, options, console=QUIET)
         assert "--fresh" in caught.value.hint and caught.value.exit_status == 2
         assert files(out) == before
+    started = replace(SHORT, start=str(tmp_path / "first"))
+    WeightSet.load(out).save(tmp_path / "first")
+    train(data, tmp_path / "second", started, console=QUIET)
+    WeightSet.untrained(SHORT.layers).save(tmp_path / "first")
+    with pytest.raises(InputError, match=r"another training: the data, or the networks of --start, differ\."):
+        train(data, tmp_path / "second", started, console=QUIET)
     WeightSet.load(DEFAULT_WEIGHTS).save(tmp_path / "shipped")  # before files named their runs
     with pytest.raises(InputError, match="shipped holds finished networks"):
         train(data, tmp_path / "shipped", SHORT, console=QUIET)
