@@ -123,8 +123,10 @@ def train(
         identity["start's generalist"] = hashlib.sha256(start.slots[0].tobytes()).hexdigest()
     with Checkpoint.open(out, identity, fresh) as state, Display(console) as display:
         _check_splits(data)
-        # A run that has begun the main networks replaces what is there: it was begun with `fresh`.
-        finished = None if fresh or MAIN in state.generalists else _finished_in(out, identity)
+        # A run that has begun the main networks replaces what is there: it was begun with `fresh`. Of a generalist
+        # without steps nothing is kept, so that its experts alone tell.
+        begun = MAIN in state.generalists or bool(state.groups.get(MAIN))
+        finished = None if fresh or begun else _finished_in(out, identity)
         if finished is not None:
             options = _lacking(out, options, finished)
             alone = not (options.widths or options.learning_curve)

@@ -8,6 +8,7 @@ import torch
 
 from app.errors import BungyoError, InputError
 from app.network.weights import WeightSet
+from app.training import experts as experts_module
 from app.training import learning_curve as learning_module
 from app.training import run as run_module
 from app.training import train as train_module
@@ -138,6 +139,24 @@ def test_a_run_that_replaces_networks_goes_on_without_being_told_again(
     assert WeightSet.load(tmp_path).metadata["options"]["seed"] == 0
     assert train(data, tmp_path, other, console=QUIET).weights is not None
     assert WeightSet.load(tmp_path).metadata["options"]["seed"] == 1 and not (tmp_path / FILE_NAME).exists()
+
+
+def test_experts_of_a_generalist_without_steps_are_not_forgotten(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor taken for those of the finished networks that they are to replace."""
+    experts = replace(SHORT.experts, group=1, min_people=1, min_pixels=200)
+    options = replace(SHORT, steps=0, experts=experts)
+    assert train(data, tmp_path, options, console=QUIET).experts > 2
+    before = (tmp_path / "experts.safetensors").read_bytes()
+    for asked in (options, replace(options, seed=1)):
+        with monkeypatch.context() as patched:
+            interrupt_at(3, patched, experts_module)
+            assert train(data, tmp_path, asked, fresh=True, console=QUIET).interrupted
+        assert (tmp_path / FILE_NAME).exists() and (tmp_path / "experts.safetensors").read_bytes() == before
+        assert train(data, tmp_path, asked, console=QUIET).weights is not None
+        assert not (tmp_path / FILE_NAME).exists()
+        assert ((tmp_path / "experts.safetensors").read_bytes() == before) == (asked == options)
 
 
 def test_what_is_trained_beside_finished_networks_is_added(
