@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from app.errors import BungyoError, InputError
+from app.main import main
 from app.network.weights import WeightSet
 from app.training import experts as experts_module
 from app.training import learning_curve as learning_module
@@ -18,7 +19,7 @@ from app.training.frames import Plan
 from app.training.generate import Here, generate
 from app.training.manifest import GATHERING, GATHERING_VERSION
 from app.training.origin import same_training
-from app.training.train import train
+from app.training.train import Result, train
 from app.weight_sets import DEFAULT_WEIGHTS
 from tests.training.sphere_source import SphereSource
 from tests.training.test_train import QUIET, TINY, interrupt_at
@@ -182,3 +183,13 @@ def test_what_is_trained_beside_finished_networks_is_added(
     assert {name: after[name] for name in before} == before
     networks, wide = (WeightSet.load(tmp_path / name) for name in ("", "generalist-16.safetensors"))
     assert same_training(networks.metadata, wide.metadata)
+
+
+def test_who_began_anew_is_told_to_go_on_without_beginning_anew(
+    tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train_module, "train", lambda *_, **__: Result(None, None, 0, True))
+    command = ["train", "--data", str(data.path), "--out", str(tmp_path / "out")]
+    for options, said in (([], "the same command goes"), (["--fresh"], "the same command without --fresh goes")):
+        assert main([*command, *options]) == 130
+        assert capsys.readouterr().err == f"Stopped; {said} on from here.\n"
