@@ -214,6 +214,7 @@ def train(
     if result.weights:
         click.echo(f"wrote {result.weights}: {result.experts} experts beside the generalist")
     if result.interrupted:
-        click.echo("Stopped; the same command goes on from here.", err=True)
+        again = "the same command without --fresh" if fresh else "the same command"
+        click.echo(f"Stopped; {again} goes on from here.", err=True)
         return INTERRUPTED
     return 0

@@ -23,9 +23,10 @@ from torch import Tensor
 from app.errors import BungyoError, InputError
 from app.network.layers import MIXED
 from app.network.schema import CHANNELS, FEATURES, LIGHT_CHANNELS, channels, unpack
-from app.training.dataset import TILE_DTYPE, Dataset
+from app.training.dataset import Dataset
 from app.training.experts import descend, set_rate
 from app.training.loss import weighted_error
+from app.training.manifest import TILE_DTYPE
 from app.training.metrics import KEY_LUMINANCE, LUMINANCE, TruthError, psnr, tiled
 from app.training.model import Experts, Scales, beginning
 from app.training.pixels import Pixels, load_pixels, people_of

@@ -147,7 +147,7 @@ def evaluate(
     Args:
         weights: the networks.
         data: the data set.
-        split: one of `dataset.SPLITS`.
+        split: one of `manifest.SPLITS`.
         progress: called with the number of hashes done.
         wide: generalists to be judged as well, by name.
 

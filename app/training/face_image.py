@@ -167,7 +167,7 @@ def face_images(data: Dataset, split: str = "held-out") -> Iterator[FaceImage]:
 
     Args:
         data: a set with all tiles of its frames (`bungyo dataset --tiles 1`).
-        split: one of `dataset.SPLITS`.
+        split: one of `manifest.SPLITS`.
 
     Raises:
         InputError: the set has only some of its frames' tiles, or no tile of this split.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.errors import InputError
-from app.training.dataset import DatasetWriter
+from app.training.dataset_writer import DatasetWriter
 from app.training.frames import FrameSource, Made, Plan, blocks, make_frames
 from app.training.manifest import block_of
 

@@ -245,7 +245,7 @@ def load_pixels(
 
     Args:
         data: the data set.
-        split: one of `dataset.SPLITS`.
+        split: one of `manifest.SPLITS`.
         max_pixels: if there are more, every hash keeps the same random share of its own.
         seed: decides which.
         progress: called with the number of hashes read.

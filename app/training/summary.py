@@ -17,10 +17,10 @@ from matplotlib.ticker import MaxNLocator
 
 from app.network.schema import HASH_BINS, channels, unpack
 from app.scene.avatar.person import Person
-from app.training.dataset import SPLITS, Dataset
+from app.training.dataset import Dataset
 from app.training.evaluate import UV_CELLS
 from app.training.groups import toward
-from app.training.manifest import FrameInfo, PersonInfo, split_of_number
+from app.training.manifest import SPLITS, FrameInfo, PersonInfo, split_of_number
 from app.training.records import lights_of
 
 COLORS = {"train": "#3b6ea8", "validation": "#e08a2c", "held-out": "#c0392b"}

@@ -123,8 +123,10 @@ def train(
         identity["start's generalist"] = hashlib.sha256(start.slots[0].tobytes()).hexdigest()
     with Checkpoint.open(out, identity, fresh) as state, Display(console) as display:
         _check_splits(data)
-        # A run that has begun the main networks replaces what is there: it was begun with `fresh`.
-        finished = None if fresh or MAIN in state.generalists else _finished_in(out, identity)
+        # A run that has begun the main networks replaces what is there: it was begun with `fresh`. Of a generalist
+        # without steps nothing is kept, so that its experts alone tell.
+        begun = MAIN in state.generalists or bool(state.groups.get(MAIN))
+        finished = None if fresh or begun else _finished_in(out, identity)
         if finished is not None:
             options = _lacking(out, options, finished)
             alone = not (options.widths or options.learning_curve)
@@ -285,8 +287,9 @@ def _finished_in(out: Path, identity: Mapping[str, Any]) -> WeightSet | None:
     if there.metadata.get("run") == run_of(identity):
         return there
     found = differences(deciding(there.metadata.get("options", {})), deciding(identity["options"]))
+    rest = "the data differ" if identity["options"]["start"] is None else "the data, or the networks of --start, differ"
     raise InputError(
-        f"{out} holds finished networks of another training: {'; '.join(found) or 'the data differ'}.",
+        f"{out} holds finished networks of another training: {'; '.join(found) or rest}.",
         "Choose another folder with --out, or give --fresh to replace them.",
     )
 

@@ -19,9 +19,10 @@ from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight
 from app.scene.uv_layout import UvLayout, canonical_layout
 from app.training.at_rest import judge_at_rest
-from app.training.dataset import TILE_DTYPE, Dataset
+from app.training.dataset import Dataset
 from app.training.frames import Plan
 from app.training.generate import Here, generate
+from app.training.manifest import TILE_DTYPE
 from app.training.orbit import record_orbit
 from tests.training.judged_sphere import make, weight_set
 from tests.training.sphere_source import SpherePeople, SphereSource

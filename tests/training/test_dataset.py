@@ -12,18 +12,18 @@ import pytest
 
 from app.errors import BungyoError, InputError
 from app.network.schema import CHANNELS, SCHEMA_VERSION, pack
-from app.training.dataset import (
+from app.training.dataset import Dataset
+from app.training.dataset_writer import DatasetWriter
+from app.training.manifest import (
+    GATHERING,
     TILE_DTYPE,
-    Dataset,
     DatasetSpec,
-    DatasetWriter,
     FrameInfo,
     PersonInfo,
     TileBatch,
     split_of,
     view_of,
 )
-from app.training.manifest import GATHERING
 
 SPEC = DatasetSpec(seed=3, size=(64, 64), spp=4, scene={"mesh": "none", "range": (1, 2)})
 HASHES = (0x0101, 0x01C3, 0x8001)

@@ -174,11 +174,11 @@ def test_what_is_kept_is_the_most_promising_state_and_judged_as_such(
 
     monkeypatch.setattr(Jury, "promise", promise)
     given = options(steps=30)
-    net, train, judge = world(200, 0.5)
-    (group,) = trained(net, train, judge, given)
+    net, train, validation = world(200, 0.5)
+    (group,) = trained(net, train, validation, given)
     for kept, state, other in zip(group.tensors[-2:], states[best][-2:], states[2 - best][-2:], strict=True):
         assert torch.equal(kept, state) and not torch.equal(kept, other)
-    jury = Jury(Experts(net, 4), judge, group.hashes, given.judge_pixels, torch.Generator())
+    jury = Jury(Experts(net, 4), validation, group.hashes, given.judge_pixels, torch.Generator())
     experts = Experts(net, 4)
     experts.restore(group.tensors)
     for told, found in zip((group.toward, group.length), jury.evidence(experts), strict=True):
@@ -186,12 +186,13 @@ def test_what_is_kept_is_the_most_promising_state_and_judged_as_such(
 
 
 def test_a_varied_course_asks_the_teacher_about_other_inputs() -> None:
-    (net, train, judge), other = world(200, 0.5), world(1, 0.0)[0]
+    (net, train, validation), other = world(200, 0.5), world(1, 0.0)[0]
     with torch.no_grad():
         other.linear[1].bias.mul_(3.0)
     job, given, teacher = Job(0, [0x0404], 0), options(steps=3), Teacher([other])
     plain, again, varied = (
-        train_group(Course(net, train, judge, given, teacher, vary), job).tensors[-1] for vary in (False, False, True)
+        train_group(Course(net, train, validation, given, teacher, vary), job).tensors[-1]
+        for vary in (False, False, True)
     )
     assert torch.equal(plain, again) and not torch.equal(plain, varied)
 

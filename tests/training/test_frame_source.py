@@ -19,11 +19,11 @@ from app.scene.model import Material, Part, Scene
 from app.scene.primitives import uv_sphere
 from app.training.at_rest import judge_at_rest
 from app.training.avatars import Avatars
-from app.training.dataset import Dataset, TileBatch
+from app.training.dataset import Dataset
 from app.training.frame_source import GpuFrameSource
 from app.training.frames import Plan, TileSelection, make_again
 from app.training.generate import Here, generate
-from app.training.manifest import BLOCK, GATHERING, GATHERING_VERSION, block_of
+from app.training.manifest import BLOCK, GATHERING, GATHERING_VERSION, TileBatch, block_of
 from app.training.metrics import plain_shading
 from app.training.situations import lobe_map
 from app.weight_sets import DEFAULT_WEIGHTS

@@ -14,10 +14,10 @@ from app.errors import BungyoError, InputError
 from app.network.schema import LIGHT_CHANNELS, unpack
 from app.scene.environment import LUMINANCE
 from app.scene.lights import AreaLight, DirectionalLight, PointLight
-from app.training.dataset import SPLITS, Dataset, split_of
+from app.training.dataset import Dataset
 from app.training.frames import JUDGED_SPP_FACTOR, Plan, TileSelection, make_again
 from app.training.generate import Here, generate
-from app.training.manifest import BLOCK, block_of, split_of_number
+from app.training.manifest import BLOCK, SPLITS, block_of, split_of, split_of_number
 from app.training.records import camera_of, camera_record, light_records, lights_of
 from app.training.situations import Ranges, black_body, draw, lobe_map
 from tests.training.sphere_source import RADIUS, SpherePeople, SphereSource

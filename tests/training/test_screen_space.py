@@ -9,10 +9,11 @@ import pytest
 
 from app.network.schema import channels, unpack
 from app.scene.model import Part
-from app.training.dataset import Dataset, PersonInfo
+from app.training.dataset import Dataset
 from app.training.face_image import FaceImage, face_images
 from app.training.frames import Plan
 from app.training.generate import Here, generate
+from app.training.manifest import PersonInfo
 from app.training.screen_space import BLURRED, REACH, ScreenBlurred, _Head, screen_blur
 from tests.training.sphere_source import SpherePeople, SphereSource
 

@@ -98,7 +98,7 @@ def test_frames_that_say_nothing_change_nothing() -> None:
     assert alone.ratio > 1.5 and math.isnan(alone.deviation)
 
 
-def test_frames_of_one_person_are_one_draw() -> None:
+def test_frames_of_one_person_are_one_cluster() -> None:
     weights, faces = checkered(OFFSET), [grainy_face(seed, 0.008) for seed in range(6)]
     together = seams(weights, [replace(face, cluster=9) for face in faces])
     assert together.pairs > 0 and math.isnan(together.deviation) and math.isnan(together.step_deviation)

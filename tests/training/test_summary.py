@@ -10,9 +10,10 @@ from PIL import Image
 
 from app.training import summary as summary_module
 from app.training.avatars import Avatars
-from app.training.dataset import Dataset, PersonInfo
+from app.training.dataset import Dataset
 from app.training.frames import Plan
 from app.training.generate import Here, generate
+from app.training.manifest import PersonInfo
 from app.training.summary import plot_summary
 from tests.training.judged_sphere import moved_set
 from tests.training.sphere_source import SphereSource

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from app.errors import BungyoError, InputError
+from app.main import main
 from app.network.weights import WeightSet
+from app.training import experts as experts_module
 from app.training import learning_curve as learning_module
 from app.training import run as run_module
 from app.training import train as train_module
@@ -17,7 +19,7 @@ from app.training.frames import Plan
 from app.training.generate import Here, generate
 from app.training.manifest import GATHERING, GATHERING_VERSION
 from app.training.origin import same_training
-from app.training.train import train
+from app.training.train import Result, train
 from app.weight_sets import DEFAULT_WEIGHTS
 from tests.training.sphere_source import SphereSource
 from tests.training.test_train import QUIET, TINY, interrupt_at
@@ -113,6 +115,12 @@ def test_finished_networks_of_another_training_are_refused(data: Dataset, tmp_pa
             train(asked, out, options, console=QUIET)
         assert "--fresh" in caught.value.hint and caught.value.exit_status == 2
         assert files(out) == before
+    started = replace(SHORT, start=str(tmp_path / "first"))
+    WeightSet.load(out).save(tmp_path / "first")
+    train(data, tmp_path / "second", started, console=QUIET)
+    WeightSet.untrained(SHORT.layers).save(tmp_path / "first")
+    with pytest.raises(InputError, match=r"another training: the data, or the networks of --start, differ\."):
+        train(data, tmp_path / "second", started, console=QUIET)
     WeightSet.load(DEFAULT_WEIGHTS).save(tmp_path / "shipped")  # before files named their runs
     with pytest.raises(InputError, match="shipped holds finished networks"):
         train(data, tmp_path / "shipped", SHORT, console=QUIET)
@@ -132,6 +140,24 @@ def test_a_run_that_replaces_networks_goes_on_without_being_told_again(
     assert WeightSet.load(tmp_path).metadata["options"]["seed"] == 0
     assert train(data, tmp_path, other, console=QUIET).weights is not None
     assert WeightSet.load(tmp_path).metadata["options"]["seed"] == 1 and not (tmp_path / FILE_NAME).exists()
+
+
+def test_experts_of_a_generalist_without_steps_are_not_forgotten(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor taken for those of the finished networks that they are to replace."""
+    experts = replace(SHORT.experts, group=1, min_people=1, min_pixels=200)
+    options = replace(SHORT, steps=0, experts=experts)
+    assert train(data, tmp_path, options, console=QUIET).experts > 2
+    before = (tmp_path / "experts.safetensors").read_bytes()
+    for asked in (options, replace(options, seed=1)):
+        with monkeypatch.context() as patched:
+            interrupt_at(3, patched, experts_module)
+            assert train(data, tmp_path, asked, fresh=True, console=QUIET).interrupted
+        assert (tmp_path / FILE_NAME).exists() and (tmp_path / "experts.safetensors").read_bytes() == before
+        assert train(data, tmp_path, asked, console=QUIET).weights is not None
+        assert not (tmp_path / FILE_NAME).exists()
+        assert ((tmp_path / "experts.safetensors").read_bytes() == before) == (asked == options)
 
 
 def test_what_is_trained_beside_finished_networks_is_added(
@@ -157,3 +183,13 @@ def test_what_is_trained_beside_finished_networks_is_added(
     assert {name: after[name] for name in before} == before
     networks, wide = (WeightSet.load(tmp_path / name) for name in ("", "generalist-16.safetensors"))
     assert same_training(networks.metadata, wide.metadata)
+
+
+def test_who_began_anew_is_told_to_go_on_without_beginning_anew(
+    tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train_module, "train", lambda *_, **__: Result(None, None, 0, True))
+    command = ["train", "--data", str(data.path), "--out", str(tmp_path / "out")]
+    for options, said in (([], "the same command goes"), (["--fresh"], "the same command without --fresh goes")):
+        assert main([*command, *options]) == 130
+        assert capsys.readouterr().err == f"Stopped; {said} on from here.\n"
