@@ -16,6 +16,7 @@ from app.training.differences import differences
 
 FILE_NAME = "unfinished.pt"
 VERSION = 4  # raise it with whatever makes a run go on otherwise than it began: what is stored, the loss
+_BEGIN_ANEW = "Give --fresh to begin anew."
 
 
 @dataclass
@@ -81,16 +82,18 @@ class Checkpoint:
             return
         try:
             stored = torch.load(path, weights_only=True)
-            if stored["version"] != VERSION:
-                raise ValueError("version")
+            version = stored["version"]
+        except Exception as error:  # torch raises whatever its unpickler meets
+            raise InputError(f"The interrupted training run {path} cannot be read.", _BEGIN_ANEW) from error
+        if version != VERSION:
+            raise InputError(f"{path} is of another version of bungyo, whose training cannot go on here.", _BEGIN_ANEW)
+        try:
             self.identity = stored["identity"]
             self.generalists, self.learning = stored["generalists"], stored["learning"]
             self.groups.update(stored["groups"])
             self.curves.update(stored["curves"])
-        except Exception as error:  # torch raises whatever its unpickler meets
-            raise InputError(
-                f"The interrupted training run {path} cannot be read.", "Give --fresh to begin anew."
-            ) from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"The interrupted training run {path} cannot be read.", _BEGIN_ANEW) from error
         if self.identity != identity:
             found = "; ".join(differences(self.identity, identity))
             raise InputError(
