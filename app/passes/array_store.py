@@ -115,10 +115,16 @@ def _feed(digest: Any, value: Any) -> None:
         digest.update(f"{value!r};".encode())
 
 
+def sources() -> list[Path]:
+    """The files that decide what is kept: other code may come to something else."""
+    modules = [*(_APP / "passes").glob("*.py"), *(_APP / "scene").glob("*.py"), _APP / "network" / "schema.py"]
+    return sorted([*SHADER_FOLDER.rglob("*.*"), *modules])
+
+
 @cache
 def _code() -> bytes:
-    """Digest of the source that decides what is kept: other code may come to something else."""
+    """Digest of `sources`."""
     digest = hashlib.sha256()
-    for file in sorted([*SHADER_FOLDER.rglob("*.*"), *(_APP / "passes").glob("*.py"), *(_APP / "scene").glob("*.py")]):
+    for file in sources():
         digest.update(file.name.encode() + file.read_bytes())
     return digest.digest()

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from app.gpu import Device
-from app.passes import array_store, light_cache, scene_acceleration, scene_buffers, texture_upload
+from app.network import schema
+from app.passes import array_store, light_cache, light_points, scene_acceleration, scene_buffers, texture_upload
 from app.passes.array_store import Arrays, ArrayStore, derived, digest_of
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
+from app.scene import model
 from app.scene.model import Scene
 from tests.conftest import Keep
 
@@ -73,6 +75,13 @@ def test_other_source_is_another_file(store: ArrayStore, monkeypatch: pytest.Mon
     before = store.path("a")
     monkeypatch.setattr(array_store, "_code", lambda: b"other")
     assert store.path("a") != before
+
+
+def test_points_of_light_know_all_of_their_source() -> None:
+    """Which place lies how near to where the skin ends follows from how wide the blurs are, too."""
+    known = {file.resolve() for file in array_store.sources()}
+    for module in (light_points, schema, model):
+        assert Path(str(module.__file__)).resolve() in known
 
 
 @pytest.mark.parametrize("damage", ["bit", "cut off", "empty", "folder"])
