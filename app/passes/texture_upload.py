@@ -87,10 +87,11 @@ def mip_chain(pixels: NDArray[Any], srgb: bool, *, by_opacity: bool = False) -> 
     """
     levels = [np.ascontiguousarray(pixels)]
     full = 255.0 if pixels.dtype == np.uint8 else 1.0
-    by_opacity = by_opacity and bool(pixels[..., 3].any())
+    height, width = pixels.shape[0] // 2 * 2, pixels.shape[1] // 2 * 2  # of what smaller levels are made of
+    by_opacity = by_opacity and bool(pixels[:height, :width, 3].any())
     if min(pixels.shape[:2]) > 1:
         # Strip by strip: as floats, all of a large map would be too much for caches.
-        rows = range(0, pixels.shape[0] // 2 * 2, _STRIP)
+        rows = range(0, height, _STRIP)
         strips = (_linear(pixels[row : row + _STRIP], srgb) for row in rows)
         values = [np.concatenate([_halved(_weighed(strip) if by_opacity else strip) for strip in strips])]
         while min(values[-1].shape[:2]) > 1:
@@ -110,7 +111,8 @@ def _unweighed(levels: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
 
     The second half of a pull-push (Gortler et al. 1996, "The Lumigraph"), whose first half made the levels.
     """
-    smaller = levels[-1].sum(axis=(0, 1), keepdims=True)
+    # Halving leaves out odd rows and columns: the smallest levels may have lost all that is there.
+    smaller = next(level for level in reversed(levels) if level[..., 3].any()).sum(axis=(0, 1), keepdims=True)
     smaller /= smaller[..., 3:]
     result = []
     for level in reversed(levels):

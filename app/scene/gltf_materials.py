@@ -19,8 +19,10 @@ _OWN = ("subsurface", "mean_free_path", "second_roughness", "second_weight")
 _ALPHA_MODES: dict[str | None, _AlphaMode] = {"MASK": "mask", "BLEND": "blend"}
 
 
-def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
-    """Return material `index` of the file.
+def gltf_material(gltf: Gltf, index: int, images: Any) -> tuple[Material, dict[str, Any]]:
+    """Return material `index` of the file, and fields that a face of this material has as the file gives them.
+
+    These are `own_numbers` and, of the archived kind, the colours as they are below what reflects: skin is no metal.
 
     Args:
         gltf: the file.
@@ -28,8 +30,7 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
         images: trimesh's PBRMaterial of the same index, whose attributes hold the decoded images.
 
     The index of refraction and transmission come from KHR_materials_ior and KHR_materials_transmission; what
-    `own_numbers` finds is applied as well. Metallic maps are averaged to one
-    number, emission maps to one colour.
+    `own_numbers` finds is applied as well. Metallic maps are averaged to one number, emission maps to one colour.
 
     Raises:
         InputError: a texture cannot be read, or a value is out of range.
@@ -57,13 +58,16 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
     albedo_map = None if base is None else reader.texture(base, "baseColorTexture", srgb=True)
     normal_map = None if normal is None else reader.texture(normal, "normalTexture")
     albedo = triple(np.minimum(factor[:3], 1.0))  # exporters round 1 up
+    own = own_numbers(gltf, index)
+    of_face = own
     if SPECULAR in pbr:
+        of_face = {**own, "albedo": albedo, "albedo_map": albedo_map}
         reflected = None if surface is None else reader.texture(surface, "metallicRoughnessTexture", srgb=True)
         specular = triple(np.clip(np.array(pbr[SPECULAR], np.float64).reshape(3), 0.0, 1.0))
         albedo, albedo_map, metallic = without_specular(albedo, albedo_map, specular, reflected)
     mode: _AlphaMode = _ALPHA_MODES.get(source.get("alphaMode"), "opaque")
     try:
-        return Material(
+        material = Material(
             name=name,
             albedo=albedo,
             albedo_map=albedo_map,
@@ -78,10 +82,11 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> Material:
             opacity=min(float(factor[3]), 1.0),
             alpha_mode=mode,
             alpha_cutoff=min(float(source.get("alphaCutoff", 0.5)), 1.0),
-            **own_numbers(gltf, index),
+            **own,
         )
     except InputError as error:
         raise InputError(f"{gltf.path}: {error.message}") from None
+    return material, of_face
 
 
 def own_numbers(gltf: Gltf, index: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from app.errors import InputError
 from app.scene.checks import F64, Vec3, triple
 from app.scene.gltf import SUFFIXES as GLTF_SUFFIXES
 from app.scene.gltf import Gltf, Placed, TextureLayout, read_gltf, simplified
-from app.scene.gltf_materials import gltf_material, own_numbers
+from app.scene.gltf_materials import gltf_material
 from app.scene.model import DEFAULT_ALBEDO, Material
 from app.scene.obj_materials import load_obj_materials
 from app.scene.text_files import MaterialNames, decode, with_absolute_indices
@@ -45,7 +45,7 @@ class LoadedPart:
         normals, uvs: (N,3) and (N,2); None where the file has none.
         transform: (4,4).
         material: its own.
-        own: fields of the material that the file sets in words of ours (`gltf_materials.own_numbers`).
+        of_face: fields that the material has as the file gives them, should the part be face (`gltf_material`).
         uv_matrix: (3,3), from UVs to where textures lie on the mesh; None where that is the same.
     """
 
@@ -56,7 +56,7 @@ class LoadedPart:
     uvs: NDArray[Any] | None
     transform: F64
     material: Material
-    own: Mapping[str, Any] = field(default_factory=dict)
+    of_face: Mapping[str, Any] = field(default_factory=dict)
     uv_matrix: F64 | None = None
 
 
@@ -131,22 +131,20 @@ def _load_gltf(gltf: Gltf) -> list[LoadedPart]:
             process=False,
         )
     order = {node: number for number, node in enumerate(placed)}
-    materials: dict[int, Material] = {}
+    materials: dict[int, tuple[Material, dict[str, Any]]] = {}
 
-    def material(part: Placed, geometry: Any) -> Material:
+    def material(part: Placed, geometry: Any) -> tuple[Material, dict[str, Any]]:
         color = _vertex_color(geometry, linear=True)
         if part.material is None:
-            return Material(albedo=color or DEFAULT_ALBEDO)
+            return Material(albedo=color or DEFAULT_ALBEDO), {}
         if part.material not in materials:
             materials[part.material] = gltf_material(gltf, part.material, geometry.visual.material)
-        found = materials[part.material]
+        found, of_face = materials[part.material]
         if color is None or found.albedo_map is not None:
-            return found
-        r, g, b = (a * c for a, c in zip(found.albedo, color, strict=True))
-        return replace(found, albedo=(r, g, b))
-
-    def own(part: Placed) -> Mapping[str, Any]:
-        return {} if part.material is None else own_numbers(gltf, part.material)
+            return found, of_face
+        if "albedo" in of_face:
+            of_face = {**of_face, "albedo": triple(np.multiply(of_face["albedo"], color))}
+        return replace(found, albedo=triple(np.multiply(found.albedo, color))), of_face
 
     def uv_matrix(part: Placed) -> F64 | None:
         source = {} if part.material is None else gltf.header["materials"][part.material]
@@ -156,7 +154,7 @@ def _load_gltf(gltf: Gltf) -> list[LoadedPart]:
     parts = []
     for node, geometry, transform in sorted(_geometries(scene), key=lambda found: order[found[0]]):
         part = placed[node]
-        loaded = _loaded(part.name, geometry, transform, material(part, geometry), own(part))
+        loaded = _loaded(part.name, geometry, transform, *material(part, geometry))
         parts.append(replace(loaded, uv_matrix=uv_matrix(part)))
     return parts
 
@@ -198,7 +196,7 @@ def _geometries(scene: Any) -> Iterator[tuple[str, Any, F64]]:
 
 
 def _loaded(
-    name: str, geometry: Any, transform: F64, material: Material, own: Mapping[str, Any] | None = None
+    name: str, geometry: Any, transform: F64, material: Material, of_face: Mapping[str, Any] | None = None
 ) -> LoadedPart:
     # The attribute `vertex_normals` computes what is missing; only the cache tells whether the file had any.
     normals = geometry.vertex_normals if "vertex_normals" in geometry._cache else None
@@ -210,7 +208,7 @@ def _loaded(
         getattr(geometry.visual, "uv", None),
         transform,
         material,
-        own or {},
+        of_face or {},
     )
 
 

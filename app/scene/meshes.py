@@ -65,7 +65,7 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
                 warnings.warn(
                     f"{path}: part {part.name!r} is face: it is drawn opaque and does not glow.", stacklevel=2
                 )
-            material = _as_skin(material, part.own)
+            material = _as_skin(material, part.of_face)
         try:
             parts.append(Part(part.name, mesh, material, is_face, part.transform))
         except InputError as error:
@@ -155,9 +155,9 @@ def _laid_out(
     return moved
 
 
-def _as_skin(material: Material, own: Mapping[str, Any]) -> Material:
+def _as_skin(material: Material, given: Mapping[str, Any]) -> Material:
     """Return the material with scattering below the surface, unless the file says how much in words of ours."""
-    return replace(material, **{"subsurface": 1.0, "mean_free_path": SKIN_MEAN_FREE_PATH, "metallic": 0.0, **own})
+    return replace(material, **{"subsurface": 1.0, "mean_free_path": SKIN_MEAN_FREE_PATH, "metallic": 0.0, **given})
 
 
 def _check_layout(face: list[Part], path: Path) -> None:

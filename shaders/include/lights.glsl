@@ -121,6 +121,8 @@ void cut_at_horizon(float middle, float sine, out float cosine, out float above)
     float at = clamp(-rim * z / max(high, 1e-6), -1.0, 1.0), beside = high * sqrt(1.0 - at * at), angle = acos(at);
     above = max((acos(-z) - rim * angle) / (PI * max(1.0 - rim, 1e-6)), 1e-4);
     cosine = (middle * angle - rim * beside / sine + atan(beside * sine, rim) / (sine * sine)) / (PI * above);
+    // Of a thin rest drivers' acos knows too little, but no more than the highest point's cosine, as `irradiance` counts it.
+    if (z < 0.0) cosine = max(min(cosine, (middle * rim + sine * high) * 2.0 / (1.0 + rim)), 0.0);
 }
 
 // Returns false where nothing is, or where it does not shine.

@@ -59,6 +59,16 @@ def test_what_is_not_there_colours_nothing(size: tuple[int, int]) -> None:
         np.testing.assert_array_equal(level[..., 3], of_all[..., 3])
 
 
+@pytest.mark.parametrize(("size", "first"), [(6, 4), (3, 2), (48, 36)])
+def test_what_halving_leaves_out_is_no_hole(size: int, first: int) -> None:
+    """Where all that is there lies in odd rows at the end of some level, smaller ones still have its colour."""
+    pixels = np.full((size, size, 4), (90, 90, 90, 0), np.uint8)
+    pixels[first:] = 90, 90, 90, 255
+    with np.errstate(all="raise"):
+        for level in mip_chain(pixels, srgb=True, by_opacity=True):
+            assert np.abs(level[..., :3] - 90.0).max() <= 1.0
+
+
 def test_colours_are_weighed_by_opacity() -> None:
     pixels = np.array([[[1.0, 0.0, 0.0, 0.75], [0.0, 1.0, 0.0, 0.25]], [[0.0, 0.0, 1.0, 0.0]] * 2], np.float32)
     np.testing.assert_allclose(mip_chain(pixels, srgb=False, by_opacity=True)[1], [[[0.75, 0.25, 0.0, 0.25]]])

@@ -124,11 +124,25 @@ def test_metals_of_the_archived_kind_are_metals(tmp_path: Path) -> None:
         old.pop("specularFactor", None)
 
 
+def test_skin_of_the_archived_kind_keeps_its_colours(tmp_path: Path) -> None:
+    """As it is drawn without what makes metals of what reflects much: by default all, with a map what it has."""
+    glb = Glb()
+    old = {"diffuseFactor": [0.5, 0.4, 0.3, 1.0], "glossinessFactor": 0.75}
+    glb.header["materials"] = [{"name": "skin", "extensions": {"KHR_materials_pbrSpecularGlossiness": old}}]
+    found = load_mesh(glb.write(tmp_path / "plain.glb"))[0].material
+    assert found.metallic == 0.0 and found.albedo == pytest.approx((0.5, 0.4, 0.3)) and found.albedo_map is None
+    old["diffuseTexture"] = old["specularGlossinessTexture"] = {"index": 0}
+    glb.images = [png([[(200, 150, 100, 255), (100, 150, 200, 255)]])]
+    found = load_mesh(glb.write(tmp_path / "maps.glb"))[0].material
+    assert found.metallic == 0.0 and found.albedo == pytest.approx((0.5, 0.4, 0.3))
+    assert found.albedo_map is not None and found.albedo_map.srgb
+    assert found.albedo_map.pixels[..., :3].tolist() == [[[200, 150, 100], [100, 150, 200]]]
+
+
 def test_materials_of_the_archived_kind_arrive(tmp_path: Path) -> None:
     """KHR_materials_pbrSpecularGlossiness, unless the file has glTF's own kind beside it."""
     glb = Glb()
     old = {"diffuseFactor": [0.1, 0.2, 0.3, 1.0], "glossinessFactor": 0.75, "diffuseTexture": {"index": 0}}
-    old["specularFactor"] = [0.04, 0.04, 0.04]
     glb.header["materials"] = [{"name": "skin", "extensions": {"KHR_materials_pbrSpecularGlossiness": old}}]
     glb.header["extensionsRequired"] = ["KHR_materials_pbrSpecularGlossiness"]
     found = load_mesh(glb.write(tmp_path / "a.glb"))[0].material
