@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.commands.doubtful_data import check_gathering
 from app.commands.markdown_page import check_page, picture_of
 from app.commands.memory import enough_memory
 from app.commands.options import debug_option, device_option
@@ -70,6 +71,7 @@ def ablation(data: Path, screen: Path | None, out: Path, steps: int, seeds: int,
     from app.training.dataset import Dataset
 
     options, frames = Options(steps=steps, seeds=seeds), Dataset(data)
+    check_gathering(frames)
     blurs = _blurs(screen, options)
     scores = compare([frames], variants(), options, counter)
     costs = _costs(device)
@@ -98,6 +100,7 @@ def _blurs(path: Path | None, options: "Options") -> "Screen | str":
     from app.training.screen_space import ScreenBlurred
 
     complete = Dataset(path)
+    check_gathering(complete)
     with counter(max(len(complete.people), 1), "blocks blurred") as show:
         blurred = ScreenBlurred(path, Avatars(), show)
     scores = compare([complete, blurred], PLACES, options, counter)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from app.commands.doubtful_data import check_gathering
 from app.commands.markdown_page import check_page, picture_of
 from app.commands.memory import enough_memory
 from app.commands.options import Weights, debug_option, device_option
@@ -63,6 +64,7 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     from app.weight_sets import DEFAULT_WEIGHTS
 
     networks, frames = WeightSet.load(weights or DEFAULT_WEIGHTS), Dataset(data)
+    check_gathering(frames)
     check_scale(networks, frames)
     images = list(face_images(frames))
     motion: list[Orbit] = []

@@ -1,4 +1,4 @@
-"""Warnings of `bungyo train` and `evaluate`: data of another version, and heads that the networks do not know."""
+"""Warnings of commands that learn or judge: data of another version, and heads that the networks do not know."""
 
 import json
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.errors import InputError
 from app.main import main
 from app.scene.uv_layout import UvLayout, canonical_layout
 from app.training import train as train_module
@@ -59,6 +60,27 @@ def test_data_of_another_version(said: Callable[..., dict[str, list[str]]], data
             (line,) = lines
             assert line.startswith(f"{data} was gathered by {name} of what makes") and "drawn now" in line
         assert json.loads((data.parent / "scores.json").read_text())["data"]["gathering"] == version
+
+
+@pytest.mark.parametrize("command", ["seams", "ablation"])
+def test_comparisons_on_data_of_another_version(
+    command: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def enough(*_: Any, **__: Any) -> None:
+        raise InputError("This is enough.")
+
+    monkeypatch.setattr("app.training.cures.compare", enough)
+    monkeypatch.setattr("app.training.ablation.compare", enough)
+    arguments = [command, "--data", str(data), "--out", str(tmp_path / "page.md")]
+    for version in (GATHERING_VERSION, GATHERING_VERSION - 1):
+        header, *shards = (data / MANIFEST).read_text().splitlines()
+        manifest = json.loads(header)
+        manifest["spec"]["scene"] |= {GATHERING: version}
+        (data / MANIFEST).write_text("\n".join([json.dumps(manifest), *shards, ""]))
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert "This is enough." in said
+        assert ("was gathered by version" in said) == (version != GATHERING_VERSION)
 
 
 def test_heads_that_the_networks_do_not_know(said: Callable[..., dict[str, list[str]]], data: Path) -> None:
