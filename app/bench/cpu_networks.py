@@ -58,9 +58,8 @@ class CpuNetworks(ABC):
 
     def milliseconds(self, way: str) -> float:
         """Compute all pixels in one of the ways; return ms per 2^18 pixels. All threads are asleep afterwards."""
-        self.run(
-            way
-        )  # brings its data back into the caches, and its threads to life; the fused pass draws twice as well
+        # Brings its data back into the caches, and its threads to life; the fused pass draws twice as well.
+        self.run(way)
         return timed(lambda: self.run(way), len(self.features) * self.rows)
 
 
