@@ -240,9 +240,8 @@ def _store(layer: Layer, way: Way) -> list[str]:
 
 def _mix(layer: Layer) -> list[str]:
     """Lines that weigh the light features with the outputs, as `app.network.layers.mix`, and write the pixel."""
-    lines, light = _load(
-        "push.features", CHANNELS, "half", "f"
-    )  # once more; a compiler joins them with a first layer's
+    # Loaded once more; a compiler joins them with a first layer's.
+    lines, light = _load("push.features", CHANNELS, "half", "f")
     outputs = [f"y{c // 4}.{'xyzw'[c % 4]}" for c in range(layer.outputs)]
     for index, name in enumerate(MIXED):
         weights = ", ".join(outputs[COLORS * index : COLORS * (index + 1)])

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from app.gpu import Device, Image
 from app.passes.array_store import Arrays, ArrayStore, derived
 from app.scene.model import Texture
-from app.scene.texture_files import srgb_to_linear
+from app.scene.texture_files import PLAIN_BYTES, SRGB_BYTES
 from app.scene.tonemap import srgb_encode
 
 _STRIP = 32  # rows, even
-_PLAIN = np.arange(256, dtype=np.float32) / 255.0  # there are but 256 bytes
-_SRGB = srgb_to_linear(np.arange(256) / 255.0).astype(np.float32)
+_PLAIN, _SRGB = PLAIN_BYTES.astype(np.float32), SRGB_BYTES.astype(np.float32)
 
 
 def upload_texture(
@@ -155,9 +154,8 @@ def _linear(pixels: NDArray[Any], srgb: bool) -> NDArray[np.float32]:
     """The image in float, 0..1 for bytes, decoded if it is sRGB."""
     if pixels.dtype != np.uint8:
         return pixels.astype(np.float32)
-    value: NDArray[np.float32] = (_SRGB if srgb else _PLAIN).take(
-        pixels, mode="clip"
-    )  # asks of no byte if it is in range
+    table = _SRGB if srgb else _PLAIN
+    value: NDArray[np.float32] = table.take(pixels, mode="clip")  # asks of no byte whether it is in range
     if srgb:
         value[..., 3:] = _PLAIN[pixels[..., 3:]]
     return value

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from app.scene.checks import F64, Vec3
+from app.scene.checks import F64, Vec3, triple
 from app.scene.model import Texture
-from app.scene.texture_files import srgb_to_linear
+from app.scene.texture_files import SRGB_BYTES
 from app.scene.tonemap import srgb_encode
 
 _DIELECTRIC = 0.04  # what all that is no metal reflects, in the kind with metals
@@ -29,7 +29,7 @@ def without_specular(
     """
     if specular_map is None and (diffuse_map is None or max(specular) <= _DIELECTRIC):
         albedo, metallic = _converted(np.array(diffuse), np.array(specular))
-        return (float(albedo[0]), float(albedo[1]), float(albedo[2])), diffuse_map, float(metallic[0])
+        return triple(albedo), diffuse_map, float(metallic[0])
     size = (diffuse_map or specular_map or Texture(np.zeros((1, 1, 3), np.uint8))).size
     strips, shares = [], []
     for colours, reflected in zip(
@@ -50,9 +50,8 @@ def _strips(factor: Vec3, texture: Texture | None, size: tuple[int, int]) -> Ite
     pixels = np.full((1, 1, 3), 255, np.uint8) if texture is None else texture.pixels[..., :3]
     if pixels.shape[:2] != (height, width):
         pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
-    table = srgb_to_linear(np.arange(256) / 255.0)
     for row in range(0, height, _ROWS):
-        yield table[pixels[row : row + _ROWS]] * factor
+        yield SRGB_BYTES[pixels[row : row + _ROWS]] * factor
 
 
 def _converted(diffuse: F64, specular: F64) -> tuple[F64, F64]:

@@ -44,15 +44,18 @@ def linear_mean(texture: Texture) -> NDArray[np.float64]:
     channels = texture.pixels.reshape(-1, texture.pixels.shape[2]).T
     if texture.pixels.dtype != np.uint8:
         return np.array([channel.mean(dtype=np.float64) for channel in channels])
-    plain = np.arange(256) / 255.0  # there are but 256 bytes
     shares = [np.bincount(channel, minlength=256) / len(channel) for channel in channels]
-    colors = srgb_to_linear(plain) if texture.srgb else plain
-    return np.array([share @ (colors if index < 3 else plain) for index, share in enumerate(shares)])
+    colors = SRGB_BYTES if texture.srgb else PLAIN_BYTES
+    return np.array([share @ (colors if index < 3 else PLAIN_BYTES) for index, share in enumerate(shares)])
 
 
 def srgb_to_linear(value: NDArray[np.float64]) -> NDArray[np.float64]:
     """Decode sRGB values 0..1 (IEC 61966-2-1)."""
     return np.where(value <= 0.04045, value / 12.92, ((np.maximum(value, 0.0) + 0.055) / 1.055) ** 2.4)
+
+
+PLAIN_BYTES = np.arange(256) / 255.0  # what bytes stand for: there are but so many
+SRGB_BYTES = srgb_to_linear(PLAIN_BYTES)
 
 
 def _pixels(image: Any) -> NDArray[np.uint8]:
