@@ -3,6 +3,7 @@
 from app.gpu import Device
 from app.passes.background import Background
 from app.passes.composite import Composite, CompositeInputs
+from app.passes.face_radiance import FaceRadiance
 from app.passes.gbuffer import GBuffer, GBufferKind
 from app.passes.light_cache import LightCache
 from app.passes.owner import Owner
@@ -12,8 +13,6 @@ from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
 from app.passes.weight_store import ResidentWeights
-
-FACE_RADIANCE = "rgba16f"
 
 
 class FramePasses(Owner):
@@ -31,7 +30,7 @@ class FramePasses(Owner):
     Attributes:
         gbuffer, tile_hash, tile_network, background, composite, reprojection: the passes.
         reference: the reference's, None without ray tracing.
-        face_radiance: FACE_RADIANCE image, what the tile networks draw.
+        face_radiance: what the tile networks draw.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class FramePasses(Owner):
             self.gbuffer = own(GBuffer(device, scene, cache, width, height, gbuffer_kind))
             features, surface, places = self.gbuffer.features, self.gbuffer.surface, self.gbuffer.places
             self.tile_hash = own(TileHash(device, places, width, height, hash_scale=weights.weights.hash_scale))
-            self.face_radiance = own(device.image(width, height, FACE_RADIANCE, name="face radiance"))
+            self.face_radiance = own(FaceRadiance(device, width, height))
             self.tile_network = own(
                 TileNetwork(device, weights, self.tile_hash, features, surface, self.face_radiance, width, height)
             )
@@ -64,7 +63,7 @@ class FramePasses(Owner):
                 self.reference = own(ProgressiveReference(device, scene, width, height, interleaved=interleaved))
                 sums = self.reference.reference.radiance
             inputs = CompositeInputs(
-                features, surface, self.tile_hash.hashes, sums, self.face_radiance, self.background.radiance
+                features, surface, self.tile_hash.hashes, sums, self.face_radiance.buffer, self.background.radiance
             )
             self.composite = own(Composite(device, scene, inputs, width, height))
             self.reprojection = own(Reprojection(device, scene, self.composite, self.background.depth))

@@ -1,7 +1,7 @@
 """What frames are drawn with, of which up to FRAMES_IN_FLIGHT are under way: what these need is kept until then."""
 
 from app.frame_commands import FRAMES_IN_FLIGHT, FrameCommands
-from app.frame_passes import FACE_RADIANCE, FramePasses
+from app.frame_passes import FramePasses
 from app.gpu import CommandBuffer, Device
 from app.network.weights import WeightSet
 from app.passes.gbuffer import GBufferKind
@@ -44,9 +44,7 @@ class FrameResources(Owner):
         self._compiled = {weights.layers}
         self._ran: list[CommandBuffer] = []  # by the last frame
         with self.building():
-            self._store = self.own(
-                WeightStore(device, weights, lambda some: network_pipeline(device, some, FACE_RADIANCE))
-            )
+            self._store = self.own(WeightStore(device, weights, lambda some: network_pipeline(device, some)))
             self._of_size = self.own(Owner())
             self._retired = self.own(Owner())  # what frames under way may need
             self._of_binding = self.own(Owner())
@@ -95,7 +93,7 @@ class FrameResources(Owner):
         """
         ready = self._store.prepare(weights)
         if self._device.info.kind == "cpu" and weights.layers not in self._compiled:
-            warm_up(self._device, weights, FACE_RADIANCE)
+            warm_up(self._device, weights)
         self._compiled.add(weights.layers)
         return ready
 

@@ -9,12 +9,12 @@
 #include "features.glsl"
 #include "own_thread.glsl"
 #include "push.glsl"
+#include "radiance.glsl"
 
 layout(local_size_x = THREADS) in;
 
 layout(set = 0, binding = 0, scalar) readonly buffer TileList { uvec2 tiles[]; }; // (tile, hash)
 layout(set = 0, binding = 1, scalar) readonly buffer SlotTable { uint slots[]; }; // hash -> slot
-layout(set = 0, binding = 2, IMAGE_FORMAT) uniform writeonly image2D radiance;
 layout(buffer_reference, scalar) writeonly buffer Target { uvec4 vectors[]; };
 layout(push_constant, scalar) uniform Push { LayerPush push; };
 
@@ -24,12 +24,10 @@ layout(push_constant, scalar) uniform Push { LayerPush push; };
 #define BLOCK_BARRIER()
 #endif
 
-void write_radiance(uint tile, uint pixel, vec3 color)
+void write_color(uint tile, uint pixel, vec3 color)
 {
     vec2 at_surface = uintBitsToFloat(load_pair(push.surface, surface_index(tile, pixel))); // depth, light_scale
-    uvec2 xy = position_of(tile, pixel, tiles_across(push.size.x));
-    bool face = is_face(at_surface.x) && all(lessThan(xy, push.size));
-    if (face) imageStore(radiance, ivec2(xy), vec4(clamp(at_surface.y * color, 0.0, HALF_MAX), 1.0));
+    write_radiance(push.radiance, tile, pixel, push.size, at_surface, color);
 }
 
 #define PARAMETER(i) uintBitsToFloat(load_vector(push.parameters, i))

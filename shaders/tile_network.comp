@@ -13,12 +13,12 @@
 #include "features.glsl"
 #include "own_thread.glsl"
 #include "push.glsl"
+#include "radiance.glsl"
 
 layout(local_size_x = THREADS) in;
 
 layout(set = 0, binding = 0, scalar) readonly buffer TileList { uvec2 tiles[]; }; // (tile, hash)
 layout(set = 0, binding = 1, scalar) readonly buffer SlotTable { uint slots[]; }; // hash -> slot
-layout(set = 0, binding = 2, IMAGE_FORMAT) uniform writeonly image2D radiance;
 layout(push_constant, scalar) uniform Push { TileNetworkPush push; };
 
 #define PARAMETER(i) uintBitsToFloat(load_vector(push.parameters, i))
@@ -47,8 +47,6 @@ void main()
     for (uint k = 0u; k < OWN_PIXELS; k++, pixel += THREADS) {
         // depth, light_scale
         vec2 at_surface = uintBitsToFloat(load_pair(push.surface, surface_index(tile, pixel)));
-        uvec2 xy = position_of(tile, pixel, tiles_across(push.size.x));
-        bool face = is_face(at_surface.x) && all(lessThan(xy, push.size));
-        if (face) imageStore(radiance, ivec2(xy), vec4(clamp(at_surface.y * colors[k], 0.0, HALF_MAX), 1.0));
+        write_radiance(push.radiance, tile, pixel, push.size, at_surface, colors[k]);
     }
 }

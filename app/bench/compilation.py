@@ -29,7 +29,7 @@ class Compilation:
         with tempfile.TemporaryDirectory() as empty, _environment(dict.fromkeys(_CACHES, empty)):
             for _ in range(2):
                 start = time.perf_counter()
-                warm_up(self._device, weights, "rgba16f")
+                warm_up(self._device, weights)
                 took.append(time.perf_counter() - start)
         return took[0] - took[1]
 

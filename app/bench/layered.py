@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from app.gpu import Binding, Buffer, ComputePipeline, Device, DeviceInfo, Image, Struct
+from app.gpu import Binding, Buffer, ComputePipeline, Device, DeviceInfo, Struct
 from app.gpu.commands import CommandBuffer
 from app.network.layers import COLORS, MIXED
 from app.network.parameters import Layer, parameter_vectors, plan
@@ -21,6 +21,7 @@ from app.network.schema import CHANNELS, TILE_PIXELS, channels, glsl
 from app.network.shader import ADDRESSED_WEIGHTS, Variant, blocks, by_address, staging
 from app.network.weights import WeightSet
 from app.passes import tile_variant
+from app.passes.face_radiance import FaceRadiance, Precision
 from app.passes.network_pipeline import defines
 from app.passes.tile_hash import TileHash
 
@@ -37,6 +38,7 @@ _PUSH = Struct(
         ("parameters", "uvec2"),
         ("source", "uvec2"),  # activations of the layer before
         ("target", "uvec2"),
+        ("radiance", "uvec2"),
     ],
 )
 _PER_VECTOR = {"half": 8, "float": 4}  # activations in a uvec4
@@ -85,7 +87,7 @@ class LayeredNetwork:
         weights: the networks; of layers no wider than the fused pass allows.
         tile_hash: lists the tiles to draw; recorded before this pass, with a barrier between.
         features, surface: the G-buffer's tile-major buffers (layouts: app/network/schema.py).
-        radiance: the image drawn to.
+        radiance: drawn to.
         width, height: its pixels.
         way: one of `ways`.
     """
@@ -97,7 +99,7 @@ class LayeredNetwork:
         tile_hash: TileHash,
         features: Buffer,
         surface: Buffer,
-        radiance: Image,
+        radiance: FaceRadiance,
         width: int,
         height: int,
         *,
@@ -117,9 +119,10 @@ class LayeredNetwork:
             self._steps = []
             for layer in plan(weights.layers):
                 text = generate(weights.layers, layer, way)
-                pipeline = keep(_pipeline(device, text, radiance.format.name))
-                bound = keep(pipeline.bind(dict(enumerate((tile_hash.tiles, table, radiance)))))
-                buffers = (features, surface, parameters, between[layer.index % 2], between[1 - layer.index % 2])
+                pipeline = keep(_pipeline(device, text, radiance.precision))
+                bound = keep(pipeline.bind(dict(enumerate((tile_hash.tiles, table)))))
+                source, target = between[layer.index % 2], between[1 - layer.index % 2]
+                buffers = (features, surface, parameters, source, target, radiance.buffer)
                 addresses = [buffer.address_words for buffer in buffers]
                 self._steps.append((pipeline, bound, np.array(([width, height], *addresses), _PUSH.dtype)))
         except BaseException:
@@ -158,12 +161,12 @@ def _vectors(width: int, activations: Activations) -> int:
     return -(-width // _PER_VECTOR[activations])
 
 
-def _pipeline(device: Device, text: str, image_format: str) -> ComputePipeline:
+def _pipeline(device: Device, text: str, precision: Precision) -> ComputePipeline:
     return device.compute_pipeline(
         "bench_layer.comp",
-        [Binding(0, "storage"), Binding(1, "storage"), Binding(2, "image")],
+        [Binding(0, "storage"), Binding(1, "storage")],
         push=_PUSH,
-        defines=defines(image_format, device.info.kind),
+        defines=defines(precision, device.info.kind),
         includes={"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "layer.glsl": text},
         full_subgroups=True,
     )
@@ -247,4 +250,4 @@ def _mix(layer: Layer) -> list[str]:
         weights = ", ".join(outputs[COLORS * index : COLORS * (index + 1)])
         declared, sign = ("", "+=") if index else ("vec3 ", "=")
         lines.append(f"    {declared}color {sign} vec3({weights}) * vec3({', '.join(light[channels(name)])});")
-    return [*lines, "    write_radiance(tile, pixel, max(color, vec3(0.0)));"]
+    return [*lines, "    write_color(tile, pixel, max(color, vec3(0.0)));"]

@@ -13,6 +13,7 @@ from app.network.shader import Variant
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
 from app.open_renderer import open_device
+from app.passes.face_radiance import FaceRadiance
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
 from app.scene_options import SceneOptions
@@ -24,7 +25,7 @@ _SHOWN = 0.2  # of u and v by a tile
 
 
 class Picture:
-    """A G-buffer in which every pixel shows the face, and each tile another place of it; and an image to draw to.
+    """A G-buffer in which every pixel shows the face, and each tile another place of it; and where to draw to.
 
     Args:
         device: an open device.
@@ -45,7 +46,7 @@ class Picture:
         self.features = keep(device.buffer(features, name="features"))
         self.surface = keep(device.buffer(surface, name="surface"))
         self.places = keep(device.buffer(schema.place_buffer(features, surface), name="places"))
-        self.radiance = keep(device.image(SIZE, SIZE, "rgba16f", name="radiance"))
+        self.radiance = keep(FaceRadiance(device, SIZE, SIZE))
 
 
 def random_weights(layers: tuple[int, ...], count: int = NETWORKS) -> WeightSet:

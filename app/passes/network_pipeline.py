@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import BungyoError
-from app.gpu import Binding, BindingSet, Buffer, ComputePipeline, Device, Image, Struct
+from app.gpu import Binding, BindingSet, Buffer, ComputePipeline, Device, Struct
 from app.network import shader
 from app.network.schema import TILE_PIXELS, glsl
 from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes import tile_variant
+from app.passes.face_radiance import FaceRadiance, Precision
 from app.passes.tile_check import HALF_TOLERANCE, CheckPicture
 
 _PUSH = Struct(
@@ -23,6 +24,7 @@ _PUSH = Struct(
         ("features", "uvec2"),  # addresses
         ("surface", "uvec2"),
         ("parameters", "uvec2"),
+        ("radiance", "uvec2"),
         ("first", "uint"),  # tile of the list that the dispatch begins with
     ],
 )
@@ -30,7 +32,7 @@ _PUSH = Struct(
 
 @dataclass(frozen=True)
 class NetworkPipeline:
-    """Draws with networks of some widths to images of some format.
+    """Draws with networks of some widths in some precision.
 
     Attributes:
         compute: the pipeline.
@@ -40,16 +42,19 @@ class NetworkPipeline:
     compute: ComputePipeline
     variant: Variant
 
-    def bind(self, tiles: Buffer, table: Buffer, radiance: Image) -> BindingSet:
-        """What it reads of every tile (`TileHash.tiles`), of every hash, and where it draws to."""
-        return self.compute.bind({0: tiles, 1: table, 2: radiance})
+    def bind(self, tiles: Buffer, table: Buffer) -> BindingSet:
+        """What it reads of every tile (`TileHash.tiles`) and of every hash."""
+        return self.compute.bind({0: tiles, 1: table})
 
-    def push(self, size: tuple[int, int], features: Buffer, surface: Buffer, parameters: Buffer) -> NDArray[np.void]:
-        """What it reads of every pixel and of the networks, by address: these must stay open while commands run.
+    def push(
+        self, size: tuple[int, int], features: Buffer, surface: Buffer, parameters: Buffer, radiance: FaceRadiance
+    ) -> NDArray[np.void]:
+        """What it reads of every pixel and of the networks, and where it draws to, by address: these must stay open
+        while commands run.
 
         For a dispatch that begins with the list's first tile; of others `first` is to be set.
         """
-        addresses = [buffer.address_words for buffer in (features, surface, parameters)]
+        addresses = [buffer.address_words for buffer in (features, surface, parameters, radiance.buffer)]
         pushed: NDArray[np.void] = np.array((list(size), *addresses, 0), _PUSH.dtype)
         return pushed
 
@@ -59,14 +64,14 @@ class NetworkPipeline:
 
 
 def network_pipeline(
-    device: Device, weights: WeightSet, image_format: str, variant: Variant | None = None
+    device: Device, weights: WeightSet, precision: Precision = "half", variant: Variant | None = None
 ) -> NetworkPipeline:
-    """The pipeline for networks of these widths, to images of this format. May be called in any thread.
+    """The pipeline for networks of these widths, whose picture has this precision. May be called in any thread.
 
     Args:
         device: an open device.
         weights: the first networks of these widths that it is to draw.
-        image_format: the image's.
+        precision: the picture's.
         variant: how the shader is written; None asks `tile_variant`. One that rounds to halves and differs from the
             networks' twin by more than HALF_TOLERANCE is dropped for one in floats, with a warning.
 
@@ -83,19 +88,23 @@ def network_pipeline(
             f"The tile network needs {needed} bytes of shared memory, "
             f"but {device.info.name} has {device.info.max_shared_memory}."
         )
-    if variant.rounds and not (difference := _difference(device, weights, image_format, variant)) <= HALF_TOLERANCE:
+    if variant.rounds and not (difference := _difference(device, weights, precision, variant)) <= HALF_TOLERANCE:
         warnings.warn(
             f"The tile network in {'matrices' if variant.matrix else 'halves'} is off by {difference:.2g} on "
             f"{device.info.name} ({HALF_TOLERANCE:.2g} is allowed): it is drawn in floats.",
             stacklevel=2,
         )
         variant = tile_variant.default(device.info)
-    return compile_network(device, weights.layers, image_format, variant)
+    return compile_network(device, weights.layers, precision, variant)
 
 
-def defines(image_format: str, kind: str, pixels: int = 1) -> dict[str, str | int]:
-    """Macros of tile_network.comp: for images of this format, devices of this kind (`DeviceInfo`), pixels a thread."""
-    return {"THREADS": f"{TILE_PIXELS // pixels}u", "IMAGE_FORMAT": image_format, "SPLIT_BLOCKS": int(kind == "cpu")}
+def defines(precision: Precision, kind: str, pixels: int = 1) -> dict[str, str | int]:
+    """Macros of tile_network.comp: of the picture's precision, the device's kind (`DeviceInfo`), a thread's pixels."""
+    return {
+        "THREADS": f"{TILE_PIXELS // pixels}u",
+        "RADIANCE_FLOATS": int(precision == "float"),
+        "SPLIT_BLOCKS": int(kind == "cpu"),
+    }
 
 
 def includes(layers: Sequence[int], variant: Variant) -> dict[str, str]:
@@ -103,34 +112,32 @@ def includes(layers: Sequence[int], variant: Variant) -> dict[str, str]:
     return {"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "network.glsl": shader.generate(layers, variant)}
 
 
-def compile_network(device: Device, layers: Sequence[int], image_format: str, variant: Variant) -> NetworkPipeline:
+def compile_network(device: Device, layers: Sequence[int], precision: Precision, variant: Variant) -> NetworkPipeline:
     """The pipeline as this variant has it, whatever it then draws."""
     compute = device.compute_pipeline(
         "tile_network.comp",
-        [Binding(0, "storage"), Binding(1, "storage"), Binding(2, "image")],
+        [Binding(0, "storage"), Binding(1, "storage")],
         push=_PUSH,
-        defines=defines(image_format, device.info.kind, variant.pixels),
+        defines=defines(precision, device.info.kind, variant.pixels),
         includes=includes(layers, variant),
         full_subgroups=True,
     )
     return NetworkPipeline(compute, variant)
 
 
-def _difference(device: Device, weights: WeightSet, image_format: str, variant: Variant) -> float:
+def _difference(device: Device, weights: WeightSet, precision: Precision, variant: Variant) -> float:
     """How far it is off on a picture of random tiles, drawn on a device of its own: the queue belongs to who draws."""
     with (
         Device.open(device.info, raytracing=False, validation=False) as other,
-        CheckPicture(other, weights, image_format) as picture,
+        CheckPicture(other, weights, precision) as picture,
         other.buffer(weights.table) as table,
         other.buffer(weights.gpu_parameters()) as parameters,
     ):
-        pipeline = compile_network(other, weights.layers, image_format, variant)
-        bound = pipeline.bind(picture.tiles, table, picture.radiance)
+        pipeline = compile_network(other, weights.layers, precision, variant)
+        bound = pipeline.bind(picture.tiles, table)
         with other.commands(reusable=False) as commands:
-            commands.clear(picture.radiance)
-            commands.barrier()
             commands.bind(pipeline.compute, bound)
-            commands.push(pipeline.push(picture.size, picture.features, picture.surface, parameters))
+            commands.push(pipeline.push(picture.size, picture.features, picture.surface, parameters, picture.radiance))
             commands.dispatch(picture.tile_count)
             commands.barrier()
         other.submit(commands)

@@ -6,6 +6,7 @@ from app.gpu import Device
 from app.network import schema, twin
 from app.network.tile_hash import tile_list
 from app.network.weights import WeightSet
+from app.passes.face_radiance import FaceRadiance, Precision
 from app.passes.owner import Owner
 
 HALF_TOLERANCE = 2.0**-4
@@ -22,7 +23,7 @@ class CheckPicture(Owner):
         size: (width, height) in pixels. tile_count: all tiles show face.
     """
 
-    def __init__(self, device: Device, weights: WeightSet, image_format: str) -> None:
+    def __init__(self, device: Device, weights: WeightSet, precision: Precision) -> None:
         super().__init__()
         self._weights = weights
         edge = _TILES * schema.TILE
@@ -39,7 +40,8 @@ class CheckPicture(Owner):
             self.features = self.own(device.buffer(self._packed, name="check: features"))
             self.surface = self.own(device.buffer(self._surface, name="check: surface"))
             self.tiles = self.own(device.buffer(listed, name="check: tiles"))
-            self.radiance = self.own(device.image(edge, edge, image_format, name="check: radiance"))
+            self.radiance = self.own(FaceRadiance(device, edge, edge, precision, name="check: radiance"))
+            self.radiance.write(0.0)
 
     def difference(self) -> float:
         """The largest error of what was drawn, relative to the pixel's largest channel (at least 1); NaN if any is."""

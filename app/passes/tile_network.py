@@ -1,8 +1,9 @@
 """Tile network: draws all listed tiles in one dispatch, each with the network its hash picks."""
 
-from app.gpu import BindingSet, Buffer, CommandBuffer, Device, Image
+from app.gpu import BindingSet, Buffer, CommandBuffer, Device
 from app.network.shader import Variant
 from app.network.weights import WeightSet
+from app.passes.face_radiance import FaceRadiance
 from app.passes.network_pipeline import network_pipeline
 from app.passes.owner import Owner
 from app.passes.tile_hash import TileHash
@@ -10,15 +11,15 @@ from app.passes.weight_store import ResidentWeights, WeightStore
 
 
 class TileNetwork(Owner):
-    """Writes radiance (linear Rec.709) and alpha 1 to an image's face pixels; others keep what they held.
+    """Writes radiance (linear Rec.709) and 1 to the pixels that show face; others keep what they held.
 
     Args:
         device: an open device.
         weights: the networks; those of a store stay the store's.
         tile_hash: lists the tiles to draw; recorded before this pass, with a barrier between.
-        features, surface: the G-buffer's tile-major buffers (layouts: app/network/schema.py); they are reached by
-            address and must stay open as long as commands of this pass run.
-        radiance: the image drawn to, rgba16f (or rgba32f, where half precision will not do).
+        features, surface: the G-buffer's tile-major buffers (layouts: app/network/schema.py).
+        radiance: drawn to. It, features and surface are reached by address and must stay open as long as commands of
+            this pass run.
         width, height: its pixels.
         variant: how the shader is written, for weights that are not in a store; see `network_pipeline`.
 
@@ -34,7 +35,7 @@ class TileNetwork(Owner):
         tile_hash: TileHash,
         features: Buffer,
         surface: Buffer,
-        radiance: Image,
+        radiance: FaceRadiance,
         width: int,
         height: int,
         *,
@@ -47,8 +48,9 @@ class TileNetwork(Owner):
         with self.building():
             if isinstance(weights, WeightSet):
                 self._check_scale(weights)
-                form = radiance.format.name
-                store = WeightStore(device, weights, lambda some: network_pipeline(device, some, form, variant))
+                store = WeightStore(
+                    device, weights, lambda some: network_pipeline(device, some, radiance.precision, variant)
+                )
                 weights = self.own(store).current
             self.use(weights)
 
@@ -61,8 +63,8 @@ class TileNetwork(Owner):
         """Draw with these from now on. Returns what commands recorded before need; the caller closes it."""
         self._check_scale(weights.weights)
         before, self._pipeline = self._bound, weights.pipeline
-        self._bound = self.own(self._pipeline.bind(self._tile_hash.tiles, weights.table, self._radiance))
-        self._push = self._pipeline.push(self._size, *self._inputs, weights.parameters)
+        self._bound = self.own(self._pipeline.bind(self._tile_hash.tiles, weights.table))
+        self._push = self._pipeline.push(self._size, *self._inputs, weights.parameters, self._radiance)
         return None if before is None else self.let_go(before)
 
     def _check_scale(self, weights: WeightSet) -> None:

@@ -5,11 +5,12 @@ import numpy as np
 from app.gpu import Device
 from app.network.schema import TILE, TILE_PIXELS, VECTORS
 from app.network.weights import WeightSet
+from app.passes.face_radiance import FaceRadiance, Precision
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
 
 
-def warm_up(device: Device, weights: WeightSet, image_format: str) -> None:
+def warm_up(device: Device, weights: WeightSet, precision: Precision = "half") -> None:
     """Let the driver compile the tile network for these widths, so that the first frame with them need not wait for it.
 
     CPU drivers compile in the queue, at the first dispatch, and keep the result on disk. So a device of its own, whose
@@ -21,7 +22,7 @@ def warm_up(device: Device, weights: WeightSet, image_format: str) -> None:
         other.buffer(np.zeros(VECTORS * TILE_PIXELS * 4, np.uint32)) as features,
         other.buffer(np.ones((TILE_PIXELS, 2), np.float32)) as surface,
         other.buffer(np.zeros(TILE_PIXELS, np.uint32)) as places,
-        other.image(TILE, TILE, image_format) as radiance,
+        FaceRadiance(other, TILE, TILE, precision) as radiance,
     ):
         hashing = TileHash(other, places, TILE, TILE, hash_scale=one.hash_scale)
         network = TileNetwork(other, one, hashing, features, surface, radiance, TILE, TILE)

@@ -14,6 +14,7 @@ from app.network import schema, twin
 from app.network.matrix_shader import Matrix
 from app.network.shader import Variant
 from app.network.weights import WeightSet
+from app.passes.face_radiance import FaceRadiance
 from app.passes.tile_check import HALF_TOLERANCE
 from app.passes.tile_hash import TileHash
 from app.passes.tile_variant import OVERRIDE
@@ -104,17 +105,17 @@ def _drawn(gpu: Device, keep: Callable[[Any], Any], layers: tuple[int, ...], way
     assert 0 < wanted[..., 3].sum() < wanted[..., 3].size and wanted[..., :3].max() > 1
 
     places = keep(gpu.buffer(schema.place_buffer(features, surface)))
-    image = keep(gpu.image(width, height, "rgba32f"))
+    radiance = keep(FaceRadiance(gpu, width, height, "float"))
+    radiance.write(0.0)
     hashing = keep(TileHash(gpu, places, width, height))
     buffers = keep(gpu.buffer(features)), keep(gpu.buffer(surface))
-    network = LayeredNetwork(gpu, weights, hashing, *buffers, image, width, height, way=way)
+    network = LayeredNetwork(gpu, weights, hashing, *buffers, radiance, width, height, way=way)
     keep(network)
     with gpu.commands() as commands:
-        commands.clear(image)
         hashing.record(commands)
         commands.barrier()
         network.record(commands)
         commands.barrier()
     keep(commands)
     gpu.submit(commands)
-    return image.read(), wanted
+    return radiance.read(), wanted

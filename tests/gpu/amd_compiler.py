@@ -272,7 +272,7 @@ def _here() -> list[dict[str, Any]]:
                 Renderer(gpu, shown, weights, SIZE, gbuffer=kind).close()
         shaders, listener.shaders = listener.shaders, []
         for variant in candidates(gpu.info, weights.layers):
-            network_pipeline.compile_network(gpu, weights.layers, "rgba16f", variant).close()
+            network_pipeline.compile_network(gpu, weights.layers, "half", variant).close()
             listener.shaders[-1]["stage"] = variant.name
     unique = {json.dumps(shader): shader for shader in (*shaders, *listener.shaders)}
     return list(unique.values())

@@ -20,6 +20,7 @@ from app.network.matrix_shader import Matrix
 from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes import network_pipeline, tile_variant
+from app.passes.face_radiance import FaceRadiance
 from app.passes.tile_hash import TileHash
 from app.renderer import Renderer
 from app.scene.default import default_scene
@@ -159,11 +160,11 @@ def test_every_shader_needs_what_is_switched_on(gpu: Device, device_without_ray_
         keep = kept.enter_context
         keep(Renderer(gpu, scene, weights, (64, 64)))
         keep(Renderer(gpu, with_veil(scene), weights, (64, 64)))
-        radiance = keep(gpu.image(edge, edge, "rgba16f"))
+        radiance, image = keep(FaceRadiance(gpu, edge, edge)), keep(gpu.image(edge, edge, "rgba16f"))
         kernels = random_kernels(widths(32, 2))
         picture = np.zeros((edge, edge, schema.CHANNELS), np.float32)
         for shape in SHAPES:
-            network = ConvolutionNetwork(gpu, kernels, picture, radiance, shape=shape, staged=shape.paced)
+            network = ConvolutionNetwork(gpu, kernels, picture, image, shape=shape, staged=shape.paced)
             kept.callback(network.close)
         places = keep(gpu.buffer(4 * schema.TILE_PIXELS))
         hashing = TileHash(gpu, places, edge, edge)
@@ -194,7 +195,7 @@ def test_a_variant_needs_what_it_is_chosen_by(half: bool, matrix: Matrix | None)
     variant = Variant(half=half, matrix=matrix)
     code = ShaderCompiler().compile(
         "tile_network.comp",
-        defines=network_pipeline.defines("rgba16f", "discrete"),
+        defines=network_pipeline.defines("half", "discrete"),
         includes=network_pipeline.includes((32, 32, 15), variant),
     )
     wanted = needs(code, "comp")

@@ -43,7 +43,7 @@ def test_the_text_is_a_valid_shader(name: str, layers: tuple[int, ...], tmp_path
     variant = Variant.parse(name)
     text = includes(layers, variant)
     compiler = ShaderCompiler(cache=tmp_path / "cache")
-    code = compiler.compile("tile_network.comp", includes=text, defines=defines("rgba16f", "discrete", variant.pixels))
+    code = compiler.compile("tile_network.comp", includes=text, defines=defines("half", "discrete", variant.pixels))
     (tmp_path / "network.spv").write_bytes(code)
     _validate(tmp_path / "network.spv")
 

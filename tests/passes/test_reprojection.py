@@ -13,6 +13,7 @@ from app.gpu import Device
 from app.network.schema import HALF_MAX, surface_buffer, tile_grid
 from app.network.weights import WeightSet
 from app.passes.composite import Composite, CompositeInputs, composite_state
+from app.passes.face_radiance import FaceRadiance
 from app.passes.reprojection import CLIP_AT_REST, CLIP_FAST, EDGE_PIXELS, FAST, HISTORY_SAMPLES, History, Reprojection
 from app.passes.scene_buffers import SceneBuffers
 from app.renderer import Renderer
@@ -89,13 +90,13 @@ def passes(
         nothing = keep(gpu.buffer(tiles * 16, name="nothing"))
         metres = np.where(frame.face, 1.0, np.inf).astype(np.float32)
         surface = keep(gpu.buffer(surface_buffer(metres, np.ones_like(metres)), name="surface"))
-        face = keep(gpu.image(width, height, "rgba16f"))
+        face = keep(FaceRadiance(gpu, width, height))
         background = keep(gpu.image(width, height, "rgba16f"))
         depth = keep(gpu.image(width, height, "d32"))
-        inputs = CompositeInputs(nothing, surface, nothing, None, face, background)
+        inputs = CompositeInputs(nothing, surface, nothing, None, face.buffer, background)
         composite = keep(Composite(gpu, scene, inputs, width, height))
         reprojection = keep(Reprojection(gpu, scene, composite, depth))
-        face.upload(frame.face_radiance)
+        face.write(frame.face_radiance)
         background.upload(frame.background)
         depth.upload(frame.depth)
         composite.resolved.upload(frame.resolved)

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.gpu import CommandBuffer, Device, Image
+from app.gpu import CommandBuffer, Device
 from app.network import schema, twin
 from app.network.parameters import parameter_vectors
 from app.network.shader import BLOCKS, DIRECT, Variant
 from app.network.tile_hash import tile_hash, tile_list
 from app.network.weights import WeightSet
+from app.passes.face_radiance import FaceRadiance, Precision
 from app.passes.network_pipeline import network_pipeline
 from app.passes.tile_hash import MOST_GROUPS, TileHash
 from app.passes.tile_network import TileNetwork
@@ -22,7 +23,7 @@ from app.passes.weight_store import WeightStore
 from tests.conftest import REACHES, Reach
 
 FLOATS = Variant()
-UNTOUCHED = (9.0, 9.0, 9.0, 9.0)  # what the radiance image holds where nothing is drawn
+UNTOUCHED = (9.0, 9.0, 9.0, 9.0)  # what pixels hold where nothing is drawn
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Rig:
         weights: WeightSet,
         shown: Picture,
         kept: ExitStack,
-        image: str,
+        precision: Precision,
         variant: Variant,
         most_groups: int,
     ) -> None:
@@ -86,7 +87,7 @@ class Rig:
         self.features = kept.enter_context(gpu.buffer(shown.features))
         self.surface = kept.enter_context(gpu.buffer(shown.surface))
         self.places = kept.enter_context(gpu.buffer(shown.places))
-        self.radiance: Image = kept.enter_context(gpu.image(width, height, image))
+        self.radiance = kept.enter_context(FaceRadiance(gpu, width, height, precision))
         self.hashing = TileHash(gpu, self.places, width, height, hash_scale=weights.hash_scale, most_groups=most_groups)
         kept.callback(self.hashing.close)
         self.network = TileNetwork(
@@ -99,8 +100,6 @@ class Rig:
     def record(self, frames: int) -> CommandBuffer:
         """Commands that draw so many frames one after the other."""
         with self.gpu.commands() as commands:
-            commands.clear(self.radiance, UNTOUCHED)
-            commands.barrier()
             for _ in range(frames):
                 self.hashing.record(commands)
                 commands.barrier()
@@ -114,6 +113,7 @@ class Rig:
             self.features.write(shown.features)
             self.surface.write(shown.surface)
             self.places.write(shown.places)
+        self.radiance.write(UNTOUCHED)
         self.gpu.submit(self.commands)
         return self.radiance.read().astype(np.float32)
 
@@ -123,16 +123,17 @@ def rig(
     gpu: Device,
     weights: WeightSet,
     shown: Picture,
-    image: str = "rgba32f",
+    precision: Precision = "float",
     variant: Variant = FLOATS,
     most_groups: int = MOST_GROUPS,
 ) -> Iterator[Rig]:
     """Both passes, closed afterwards without a leak."""
-    with gpu.image(1, 1, image) as first:  # the device keeps the staging buffer that reading needs
+    with FaceRadiance(gpu, 1, 1) as first:  # the device keeps the staging buffer that reading needs
+        first.write(0.0)
         first.read()
     before = gpu.live_objects
     with ExitStack() as kept:
-        yield Rig(gpu, weights, shown, kept, image, variant, most_groups)
+        yield Rig(gpu, weights, shown, kept, precision, variant, most_groups)
     assert gpu.live_objects == before
 
 
@@ -280,6 +281,7 @@ def test_frames_in_one_submission(gpu: Device) -> None:
     shown = picture(60, 40, seed=1)
     with rig(gpu, weights, shown) as passes:
         commands = passes.record(3)
+        passes.radiance.write(UNTOUCHED)
         gpu.submit(commands)
         assert_drawn(passes.radiance.read(), weights, shown)
         assert len(read_tiles(passes.hashing)) == 12
@@ -346,7 +348,7 @@ def test_more_networks_than_can_be_bound(gpu: Device) -> None:
 
 
 def store(gpu: Device, weights: WeightSet) -> WeightStore:
-    return WeightStore(gpu, weights, lambda some: network_pipeline(gpu, some, "rgba32f"))
+    return WeightStore(gpu, weights, lambda some: network_pipeline(gpu, some, "float"))
 
 
 @pytest.mark.parametrize("reach", REACHES)
@@ -356,10 +358,12 @@ def test_other_weights_take_the_place(gpu: Device, reach: Reach, reach_memory: C
     shown = scattered_tiles(64, 48)
     sets = [many_networks(slots, seed) for slots, seed in ((30, 1), (30, 2), (7, 3), (2000, 4), (30, 5))]
     sets.insert(3, WeightSet.untrained((32, 8, 15), slots=9))
-    with gpu.image(64, 48, "rgba32f") as radiance, ExitStack() as kept:
+    with FaceRadiance(gpu, 64, 48, "float") as radiance, ExitStack() as kept:
         features, surface, places = (
             kept.enter_context(gpu.buffer(data)) for data in (shown.features, shown.surface, shown.places)
         )
+        radiance.write(UNTOUCHED)
+        radiance.read()
         before = gpu.live_objects
         networks = store(gpu, sets[0])
         hashing = TileHash(gpu, places, 64, 48)
@@ -377,12 +381,11 @@ def test_other_weights_take_the_place(gpu: Device, reach: Reach, reach_memory: C
                     assert gpu.objects_made["VkDeviceMemory"] == made
                 assert not grown or gpu.objects_made["VkDeviceMemory"] > made
             with gpu.commands(reusable=False) as commands:
-                commands.clear(radiance, UNTOUCHED)
-                commands.barrier()
                 hashing.record(commands)
                 commands.barrier()
                 network.record(commands)
                 commands.barrier()
+            radiance.write(UNTOUCHED)
             gpu.submit(commands)
             commands.close()
             assert_drawn(radiance.read().astype(np.float32), weights, shown)
@@ -410,7 +413,7 @@ def test_hash_scale_must_be_the_weights(gpu: Device) -> None:
         gpu.buffer(shown.features) as features,
         gpu.buffer(shown.surface) as surface,
         gpu.buffer(shown.places) as places,
-        gpu.image(16, 16, "rgba16f") as radiance,
+        FaceRadiance(gpu, 16, 16) as radiance,
     ):
         hashing = TileHash(gpu, places, 16, 16, hash_scale=4)
         with pytest.raises(ValueError, match="hash scale 8"):

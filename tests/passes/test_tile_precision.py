@@ -1,4 +1,4 @@
-"""The tile network in halves, in matrices of halves, and into an image of halves, against its twin."""
+"""The tile network in halves, in matrices of halves, and into a picture of halves, against its twin."""
 
 import re
 
@@ -84,10 +84,10 @@ def test_matrices_that_overflow_are_dropped(gpu: Device) -> None:
         assert_drawn(passes.draw(), weights, shown)
 
 
-def test_half_image_holds_the_radiance_to_half_precision(gpu: Device) -> None:
+def test_half_picture_holds_the_radiance_to_half_precision(gpu: Device) -> None:
     weights = WeightSet.untrained(slots=3)
     shown = picture(48, 32)
-    with rig(gpu, weights, shown, "rgba16f") as passes:
+    with rig(gpu, weights, shown, "half") as passes:
         drawn = passes.draw()
     # A driver may round to half towards zero: one unit in the last of 11 places.
     np.testing.assert_allclose(drawn, expected(weights, shown), rtol=2**-10, atol=1e-6)
@@ -97,6 +97,6 @@ def test_radiance_is_limited_to_a_half(gpu: Device) -> None:
     weights = WeightSet.untrained((32, 8, 15))
     shown = picture(20, 20, face=1.0)
     shown = Picture(shown.words, shown.depth, np.full((20, 20), 1e8, np.float32))
-    with rig(gpu, weights, shown, "rgba16f") as passes:
+    with rig(gpu, weights, shown, "half") as passes:
         drawn = passes.draw()
     assert np.isfinite(drawn).all() and drawn.max() == schema.HALF_MAX
