@@ -4,9 +4,10 @@ from app.frame_commands import FRAMES_IN_FLIGHT, FrameCommands
 from app.frame_passes import FramePasses
 from app.gpu import CommandBuffer, Device
 from app.network.weights import WeightSet
+from app.passes import tile_variant
 from app.passes.gbuffer import GBufferKind
 from app.passes.light_cache import LightCache
-from app.passes.network_pipeline import network_pipeline
+from app.passes.network_pipeline import NetworkPipeline, network_pipeline
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.warm_up import warm_up
@@ -44,11 +45,17 @@ class FrameResources(Owner):
         self._compiled = {weights.layers}
         self._ran: list[CommandBuffer] = []  # by the last frame
         with self.building():
-            self._store = self.own(WeightStore(device, weights, lambda some: network_pipeline(device, some)))
+            self._store = self.own(WeightStore(device, weights, self._network_pipeline))
             self._of_size = self.own(Owner())
             self._retired = self.own(Owner())  # what frames under way may need
             self._of_binding = self.own(Owner())
             self.resize(size)
+
+    def _network_pipeline(self, weights: WeightSet) -> NetworkPipeline:
+        """For the store: of the first networks while nothing else goes on, of others beside the drawing (`prepare`)."""
+        alone = self._compiled == {weights.layers}
+        variant = tile_variant.chosen(self._device.info, weights.layers, alone=alone)
+        return network_pipeline(self._device, weights, variant=variant)
 
     @property
     def weights(self) -> WeightSet:

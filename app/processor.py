@@ -12,12 +12,22 @@ _CPUINFO = Path("/proc/cpuinfo")
 @cache
 def processor_name() -> str:
     """The processor's name, as Linux tells it, or at least its kind."""
+    return _entry("model name") or platform.processor() or platform.machine()
+
+
+def has_avx512() -> bool:
+    """Whether Linux says that it has vectors of 512 bits."""
+    return "avx512f" in _entry("flags").split()
+
+
+def _entry(name: str) -> str:
+    """What Linux says of the first core under this name, or ""."""
     try:
         text = _CPUINFO.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        text = ""
-    found = re.search(r"^model name\s*:\s*(\S.*)$", text, re.MULTILINE)
-    return found[1].strip() if found else platform.processor() or platform.machine()
+        return ""
+    found = re.search(rf"^{name}\s*:\s*(\S.*)$", text, re.MULTILINE)
+    return found[1].strip() if found else ""
 
 
 def core_count() -> int:

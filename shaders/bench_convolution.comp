@@ -6,7 +6,9 @@
 // every two inputs. All weights have constant places in straight-line code: see app/network/shader.py for what else a CPU
 // driver makes of them, and why a GPU has activations in shared memory (STAGED) and reads weights by address.
 
+#include "own_thread.glsl"
 #include "push.glsl"
+#include "radiance.glsl"
 
 #define EDGE 16u
 #define PAIRS (INPUTS / 2u)
@@ -21,7 +23,6 @@ layout(buffer_reference, scalar) writeonly buffer Target { uint words[]; };
 struct Record { vec4 vectors[VECTORS]; }; // weights of a workgroup's channels
 layout(buffer_reference, scalar) readonly buffer Parameters { Record records[]; };
 layout(buffer_reference, scalar) buffer Partial { float sums[]; };
-layout(set = 0, binding = 0, IMAGE_FORMAT) uniform writeonly image2D picture; // of the last layer
 layout(push_constant, scalar) uniform Push { ConvolutionPush push; };
 
 #if STAGED
@@ -46,12 +47,12 @@ void main()
     uint begin = push.chunk * PAIRS * plane + corner.y * pitch + corner.x;
     uint record = gl_WorkGroupID.z * push.chunks + push.chunk;
 #if STAGED
-    for (uint i = gl_LocalInvocationIndex; i < PAIRS * SIDE * SIDE; i += THREADS) {
+    for (uint i = OWN_THREAD; i < PAIRS * SIDE * SIDE; i += THREADS) {
         uint place = i % (SIDE * SIDE);
         staged[i] = source.words[begin + i / (SIDE * SIDE) * plane + place / SIDE * pitch + place % SIDE];
     }
 #else
-    for (uint i = gl_LocalInvocationIndex; i < VECTORS; i += THREADS) weights[i] = parameters.records[record].vectors[i];
+    for (uint i = OWN_THREAD; i < VECTORS; i += THREADS) weights[i] = parameters.records[record].vectors[i];
 #endif
     barrier();
     uint first = begin + at.y * pitch + at.x; // of the 3x3 pixels around the thread's first
@@ -95,7 +96,8 @@ void main()
                 partial.sums[index + 3u * pixels] = sum[r][c].w;
             } else {
 #if LAST
-                imageStore(picture, ivec2(corner + at + uvec2(0u, r)), vec4(sum[r][c].xyz, 1.0));
+                uvec2 xy = corner + at + uvec2(0u, r);
+                store_radiance(push.radiance, tile_of(xy, tiles_across(push.size.x)), pixel_of(xy), sum[r][c].xyz);
 #else
                 vec4 value = max(sum[r][c], 0.0);
                 uint to = (gl_WorkGroupID.z * 2u * COLUMNS + 2u * c) * plane + (corner.y + at.y + r + 1u) * pitch;

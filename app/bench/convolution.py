@@ -22,16 +22,18 @@ Winograd tile of 2x2; Lavin & Gray 2015) at the price of more memory traffic.
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from app.gpu import Binding, Device, Image, Struct
+from app.gpu import ComputePipeline, Device, DeviceInfo, Struct
 from app.gpu.commands import CommandBuffer
+from app.gpu.vector_width import compile_wide, offers_wide
 from app.network.layers import COLORS
-from app.network.schema import CHANNELS, to_half
+from app.network.schema import CHANNELS, glsl, to_half
+from app.passes.face_radiance import FaceRadiance
 
 INPUTS = 32  # channels a dispatch adds up: a text that compiles in a second
 EDGE = 16  # pixels along a workgroup's edge
@@ -48,6 +50,7 @@ _PUSH = Struct(
         ("target", "uvec2"),  # those of this layer
         ("parameters", "uvec2"),
         ("partial", "uvec2"),  # sums over the chunks so far
+        ("radiance", "uvec2"),  # of the last layer
     ],
 )
 
@@ -62,17 +65,25 @@ class Shape:
         paced: whether the threads of a workgroup wait for each other after every two inputs. Then they read the same
             weights and neighbouring activations at the same time, and a CPU driver's compiler, which moves nothing
             across a barrier, has fewer values to keep at once.
+        wide: whether a CPU driver compiles for wide vectors, as it may the tile network.
     """
 
     rows: int
     columns: int
     paced: bool
+    wide: bool = False
 
     def __str__(self) -> str:
-        return f"{self.rows} pixels x {4 * self.columns} channels a thread{', paced' if self.paced else ''}"
+        ways = f"{', paced' if self.paced else ''}{', wide vectors' if self.wide else ''}"
+        return f"{self.rows} pixels x {4 * self.columns} channels a thread{ways}"
 
 
 SHAPES = tuple(Shape(*tile, paced) for tile in ((2, 1), (2, 2), (4, 2)) for paced in (False, True))
+
+
+def shapes(device: DeviceInfo) -> tuple[Shape, ...]:
+    """What is worth trying on a device."""
+    return (*SHAPES, *(replace(shape, wide=True) for shape in SHAPES if offers_wide(device)))
 
 
 @dataclass(frozen=True)
@@ -145,7 +156,7 @@ class ConvolutionNetwork:
         device: an open device.
         kernels: the layers; hidden widths in multiples of `chunk`.
         picture: (H, W, 32) float32, H and W multiples of EDGE.
-        radiance: the image drawn to, of that size.
+        radiance: drawn to, of that size.
         shape: what a thread adds up.
         staged: whether activations are staged in shared memory, and weights are not; by default as the device's kind
             wants it.
@@ -160,7 +171,7 @@ class ConvolutionNetwork:
         device: Device,
         kernels: Sequence[Kernel],
         picture: F32,
-        radiance: Image,
+        radiance: FaceRadiance,
         *,
         shape: Shape,
         staged: bool | None = None,
@@ -180,7 +191,7 @@ class ConvolutionNetwork:
             "ROWS": f"{shape.rows}u",
             "PACED": int(shape.paced),
             "INPUTS": f"{chunk}u",
-            "IMAGE_FORMAT": radiance.format.name,
+            "RADIANCE_FLOATS": int(radiance.precision == "float"),
             "STAGED": int(device.info.kind != "cpu" if staged is None else staged),
         }
         try:
@@ -191,18 +202,10 @@ class ConvolutionNetwork:
             self._between = between
             source = keep(device.buffer(planes(picture), name="input"))
             hidden, last = (
-                keep(
-                    device.compute_pipeline(
-                        "bench_convolution.comp",
-                        [Binding(0, "image")],
-                        push=_PUSH,
-                        defines={**defines, "LAST": final, "COLUMNS": f"{columns}u"},
-                        includes={"push.glsl": _PUSH.glsl},
-                    )
-                )
+                keep(_pipeline(device, {**defines, "LAST": final, "COLUMNS": f"{columns}u"}, wide=shape.wide))
                 for final, columns in ((0, shape.columns), (1, 1))
             )
-            bound = {pipeline: keep(pipeline.bind({0: radiance})) for pipeline in (hidden, last)}
+            bound = {pipeline: keep(pipeline.bind({})) for pipeline in (hidden, last)}
             self._steps = []
             for index, kernel in enumerate(kernels):
                 final = index == len(kernels) - 1
@@ -211,7 +214,7 @@ class ConvolutionNetwork:
                 )
                 target = between[index % 2]
                 weights = keep(device.buffer(parameters, name="kernels"))
-                addresses = [buffer.address_words for buffer in (source, target, weights, partial)]
+                addresses = [buffer.address_words for buffer in (source, target, weights, partial, radiance.buffer)]
                 self._steps.append((pipeline, bound[pipeline], *parameters.shape[:2], addresses))
                 source = target
         except BaseException:
@@ -241,3 +244,15 @@ class ConvolutionNetwork:
     def close(self) -> None:
         """Release everything on the GPU."""
         self._kept.close()
+
+
+def _pipeline(device: Device, defines: dict[str, str | int], *, wide: bool) -> ComputePipeline:
+    def make() -> ComputePipeline:
+        includes = {"features.glsl": glsl(), "push.glsl": _PUSH.glsl}
+        # Rows of a workgroup are shorter than the subgroups of some GPUs, which then cannot be full.
+        full = device.info.kind == "cpu"
+        return device.compute_pipeline(
+            "bench_convolution.comp", [], push=_PUSH, defines=defines, includes=includes, full_subgroups=full
+        )
+
+    return compile_wide(device, make) if wide else make()

@@ -15,6 +15,7 @@ import numpy as np
 
 from app.gpu import Binding, Buffer, ComputePipeline, Device, DeviceInfo, Struct
 from app.gpu.commands import CommandBuffer
+from app.gpu.vector_width import compile_wide
 from app.network.layers import COLORS, MIXED
 from app.network.parameters import Layer, parameter_vectors, plan
 from app.network.schema import CHANNELS, TILE_PIXELS, channels, glsl
@@ -119,7 +120,7 @@ class LayeredNetwork:
             self._steps = []
             for layer in plan(weights.layers):
                 text = generate(weights.layers, layer, way)
-                pipeline = keep(_pipeline(device, text, radiance.precision))
+                pipeline = keep(_pipeline(device, text, radiance.precision, wide=way.variant.wide))
                 bound = keep(pipeline.bind(dict(enumerate((tile_hash.tiles, table)))))
                 source, target = between[layer.index % 2], between[1 - layer.index % 2]
                 buffers = (features, surface, parameters, source, target, radiance.buffer)
@@ -161,15 +162,18 @@ def _vectors(width: int, activations: Activations) -> int:
     return -(-width // _PER_VECTOR[activations])
 
 
-def _pipeline(device: Device, text: str, precision: Precision) -> ComputePipeline:
-    return device.compute_pipeline(
-        "bench_layer.comp",
-        [Binding(0, "storage"), Binding(1, "storage")],
-        push=_PUSH,
-        defines=defines(precision, device.info.kind),
-        includes={"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "layer.glsl": text},
-        full_subgroups=True,
-    )
+def _pipeline(device: Device, text: str, precision: Precision, *, wide: bool) -> ComputePipeline:
+    def make() -> ComputePipeline:
+        return device.compute_pipeline(
+            "bench_layer.comp",
+            [Binding(0, "storage"), Binding(1, "storage")],
+            push=_PUSH,
+            defines=defines(precision, device.info.kind),
+            includes={"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "layer.glsl": text},
+            full_subgroups=True,
+        )
+
+    return compile_wide(device, make) if wide else make()
 
 
 def generate(layers: Sequence[int], layer: Layer, way: Way) -> str:

@@ -6,10 +6,11 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from app.bench.convolution import SHAPES, TIMER, ConvolutionNetwork, Shape, random_kernels, widths
+from app.bench.convolution import TIMER, ConvolutionNetwork, Shape, random_kernels, shapes, widths
 from app.gpu import CommandBuffer, Device
 from app.network.schema import CHANNELS
 from app.open_renderer import open_device
+from app.passes.face_radiance import FaceRadiance
 from app.scene_options import SceneOptions
 
 SIZE = 256  # pixels along an edge of the picture: the widest network takes seconds for more
@@ -20,18 +21,18 @@ def quickest(device: Device) -> Shape:
     """The shape that draws with 32 channels the soonest: all draw in turn, and the least of a few times counts."""
     with ExitStack() as kept:
         picture, kernels = _picture(_TRIAL_SIZE), random_kernels(widths(CHANNELS, _TRIAL_LAYERS))
-        radiance = kept.enter_context(device.image(_TRIAL_SIZE, _TRIAL_SIZE, "rgba16f", name="radiance"))
+        radiance = kept.enter_context(FaceRadiance(device, _TRIAL_SIZE, _TRIAL_SIZE))
         commands = {}
-        for shape in SHAPES:
+        for shape in shapes(device.info):
             network = ConvolutionNetwork(device, kernels, picture, radiance, shape=shape)
             kept.callback(network.close)
             commands[shape] = _recorded(device, network, kept)
-        least = dict.fromkeys(SHAPES, float("inf"))
+        least = dict.fromkeys(commands, float("inf"))
         for _ in range(_TRIAL_ROUNDS):
             for shape, drawing in commands.items():
                 device.submit(drawing)
                 least[shape] = min(least[shape], drawing.timings()[TIMER])
-    return min(SHAPES, key=least.__getitem__)
+    return min(least, key=least.__getitem__)
 
 
 def _picture(size: int) -> npt.NDArray[np.float32]:
@@ -67,7 +68,7 @@ class Convolutions:
         try:
             device = self._device = self._kept.enter_context(open_device(options, raytracing=False))
             picture, self._shape = _picture(SIZE), quickest(device)
-            radiance = self._kept.enter_context(device.image(SIZE, SIZE, "rgba16f", name="radiance"))
+            radiance = self._kept.enter_context(FaceRadiance(device, SIZE, SIZE))
             for count in channels:
                 kernels = random_kernels(widths(count, layers))
                 network = ConvolutionNetwork(device, kernels, picture, radiance, shape=self._shape)

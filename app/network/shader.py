@@ -54,12 +54,15 @@ class Variant:
             and a thread has so many pixels, for all of which a weight is read once: 1 or 2.
         matrix: layers are products of cooperative matrices of these sizes, if any; weights and activations are then
             halves in any case, and there are no blocks.
+        wide: the same text as without, which a CPU's driver compiles for vectors of 512 bits (app/gpu/vector_width.py);
+            in floats and blocks only.
     """
 
     block: int = 16
     half: bool = False
     matrix: Matrix | None = None
     direct: int = 0
+    wide: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.block <= MAX_WIDTH or self.block % 4:
@@ -68,6 +71,8 @@ class Variant:
             raise ValueError(f"{self.direct} pixels a thread, but only {' or '.join(map(str, DIRECT))} are possible")
         if self.direct and self.rounds:
             raise ValueError("weights by address are floats")
+        if self.wide and (self.direct or self.rounds):
+            raise ValueError("wide vectors are for floats in blocks")
 
     @property
     def pixels(self) -> int:
@@ -76,22 +81,22 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """As `parse` reads it: arithmetic and block, pixels, or sizes: "float-16", "direct-1", "matrix-8x8x8"."""
+        """As `parse` reads it: arithmetic and block, pixels, or sizes: "float-16", "direct-1", "matrix-8x8x8" ..."""
         if self.direct:
             return f"direct-{self.direct}"
         if self.matrix:
             return f"{'half-' if self.half else ''}matrix-{self.matrix}"
-        return f"{'half' if self.half else 'float'}-{self.block}"
+        return f"{'wide-' if self.wide else ''}{'half' if self.half else 'float'}-{self.block}"
 
     @classmethod
     def parse(cls, name: str) -> "Variant":
         """The variant of this name; InputError, a clause without its subject, if there is none."""
-        blocks = re.fullmatch(r"(float|half)-([0-9]{1,3})", name, re.ASCII)
+        blocks = re.fullmatch(r"(wide-)?(float|half)-([0-9]{1,3})", name, re.ASCII)
         direct = re.fullmatch(r"direct-([0-9]{1,3})", name, re.ASCII)
         matrices = re.fullmatch(r"(half-)?matrix-([0-9]{1,3})x([0-9]{1,3})x([0-9]{1,3})", name, re.ASCII)
         try:
             if blocks:
-                return cls(int(blocks[2]), blocks[1] == "half")
+                return cls(int(blocks[3]), blocks[2] == "half", wide=bool(blocks[1]))
             if direct and int(direct[1]):
                 return cls(direct=int(direct[1]))
             if matrices:
@@ -100,8 +105,8 @@ class Variant:
         except ValueError as error:
             raise InputError(f"is {name!r}: {error}") from None
         raise InputError(
-            f"is {name!r}, but must be float or half and a block's outputs, like float-16, or like direct-1, "
-            "or like matrix-16x16x16"
+            f"is {name!r}, but must be float or half and a block's outputs, like float-16, or like wide-float-16, "
+            "direct-1 or matrix-16x16x16"
         )
 
     @property

@@ -2,20 +2,21 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import BungyoError
 from app.gpu import Binding, BindingSet, Buffer, ComputePipeline, Device, Struct
+from app.gpu.vector_width import WidthRefused, compile_wide
 from app.network import shader
 from app.network.schema import TILE_PIXELS, glsl
 from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes import tile_variant
 from app.passes.face_radiance import FaceRadiance, Precision
-from app.passes.tile_check import HALF_TOLERANCE, CheckPicture
+from app.passes.tile_check import FLOAT_TOLERANCE, HALF_TOLERANCE, CheckPicture
 
 _PUSH = Struct(
     "TileNetworkPush",
@@ -66,14 +67,16 @@ class NetworkPipeline:
 def network_pipeline(
     device: Device, weights: WeightSet, precision: Precision = "half", variant: Variant | None = None
 ) -> NetworkPipeline:
-    """The pipeline for networks of these widths, whose picture has this precision. May be called in any thread.
+    """The pipeline for networks of these widths, whose picture has this precision.
+
+    May be called in any thread, if not for wide vectors (`compile_wide`).
 
     Args:
         device: an open device.
         weights: the first networks of these widths that it is to draw.
         precision: the picture's.
-        variant: how the shader is written; None asks `tile_variant`. One that rounds to halves and differs from the
-            networks' twin by more than HALF_TOLERANCE is dropped for one in floats, with a warning.
+        variant: how the shader is written; None asks `tile_variant`. One that rounds to halves or takes wide vectors,
+            and differs from the networks' twin by more than is allowed, is dropped for a plain one, with a warning.
 
     Raises:
         BungyoError: the layers are too wide, or the device lacks the shared memory for a tile's weights.
@@ -88,13 +91,13 @@ def network_pipeline(
             f"The tile network needs {needed} bytes of shared memory, "
             f"but {device.info.name} has {device.info.max_shared_memory}."
         )
-    if variant.rounds and not (difference := _difference(device, weights, precision, variant)) <= HALF_TOLERANCE:
+    if (variant.rounds or variant.wide) and (fault := _fault(device, weights, precision, variant)):
+        kind = "matrices" if variant.matrix else "halves" if variant.half else "wide vectors"
+        instead = "floats" if variant.rounds else "usual ones"
         warnings.warn(
-            f"The tile network in {'matrices' if variant.matrix else 'halves'} is off by {difference:.2g} on "
-            f"{device.info.name} ({HALF_TOLERANCE:.2g} is allowed): it is drawn in floats.",
-            stacklevel=2,
+            f"The tile network in {kind} {fault} on {device.info.name}: it is drawn in {instead}.", stacklevel=2
         )
-        variant = tile_variant.default(device.info)
+        variant = replace(tile_variant.default(device.info), wide=False)
     return compile_network(device, weights.layers, precision, variant)
 
 
@@ -114,15 +117,28 @@ def includes(layers: Sequence[int], variant: Variant) -> dict[str, str]:
 
 def compile_network(device: Device, layers: Sequence[int], precision: Precision, variant: Variant) -> NetworkPipeline:
     """The pipeline as this variant has it, whatever it then draws."""
-    compute = device.compute_pipeline(
-        "tile_network.comp",
-        [Binding(0, "storage"), Binding(1, "storage")],
-        push=_PUSH,
-        defines=defines(precision, device.info.kind, variant.pixels),
-        includes=includes(layers, variant),
-        full_subgroups=True,
-    )
-    return NetworkPipeline(compute, variant)
+
+    def make() -> ComputePipeline:
+        return device.compute_pipeline(
+            "tile_network.comp",
+            [Binding(0, "storage"), Binding(1, "storage")],
+            push=_PUSH,
+            defines=defines(precision, device.info.kind, variant.pixels),
+            includes=includes(layers, variant),
+            full_subgroups=True,
+        )
+
+    return NetworkPipeline(compile_wide(device, make) if variant.wide else make(), variant)
+
+
+def _fault(device: Device, weights: WeightSet, precision: Precision, variant: Variant) -> str:
+    """Says in a clause what is wrong with this variant's picture, or returns "" if nothing is."""
+    allowed = HALF_TOLERANCE if variant.rounds else FLOAT_TOLERANCE
+    try:
+        difference = _difference(device, weights, precision, variant)
+    except WidthRefused as refused:
+        return f"{refused.message}"
+    return "" if difference <= allowed else f"is off by {difference:.2g} ({allowed:.2g} is allowed)"
 
 
 def _difference(device: Device, weights: WeightSet, precision: Precision, variant: Variant) -> float:

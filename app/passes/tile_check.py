@@ -11,6 +11,8 @@ from app.passes.owner import Owner
 
 HALF_TOLERANCE = 2.0**-4
 """Of a pixel's largest channel, or of 1 where that is less: random layers of 64 channels are off by up to 0.04."""
+FLOAT_TOLERANCE = 2.0**-9
+"""The same of floats, whose picture is rounded to halves."""
 
 _TILES = 4  # along an edge
 

@@ -10,11 +10,13 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from app.errors import InputError
 from app.gpu import DeviceInfo
 from app.gpu.cache_files import cache_folder, store_atomically
+from app.gpu.vector_width import WIDE, offers_wide
 from app.network.matrix_shader import Matrix
 from app.network.shader import BLOCKS, DIRECT, Variant, generate, shared_bytes
 from app.processor import processor_name
@@ -23,8 +25,8 @@ OVERRIDE = "BUNGYO_TILE_VARIANT"  # environment variable, e.g. float-16
 _FOR_MATRICES = ("cooperativeMatrix", "vulkanMemoryModel", "shaderFloat16", "computeFullSubgroups")
 
 
-def chosen(device: DeviceInfo, layers: Sequence[int]) -> Variant:
-    """The variant for networks of these widths.
+def chosen(device: DeviceInfo, layers: Sequence[int], *, alone: bool = True) -> Variant:
+    """The variant for networks of these widths; unless `alone`, none that only compiles while nothing else does.
 
     Warns (`warnings.warn`) about a damaged file of the tuner, which is ignored.
 
@@ -38,8 +40,9 @@ def chosen(device: DeviceInfo, layers: Sequence[int]) -> Variant:
             raise InputError(f"{OVERRIDE} {error.message}.") from None
         if fault := lacks(device, variant):
             raise InputError(f"{OVERRIDE} is {name!r}, but {device.name} {fault}.")
-        return variant
-    return tuned(device, layers) or default(device)
+    else:
+        variant = tuned(device, layers) or default(device)
+    return variant if alone else replace(variant, wide=False)
 
 
 def lacks(device: DeviceInfo, variant: Variant) -> str:
@@ -52,6 +55,8 @@ def lacks(device: DeviceInfo, variant: Variant) -> str:
             return "has no cooperative matrices for it"
         names = " and ".join(one.name for one in offered)
         return "" if variant in offered else f"has cooperative matrices for {names} only"
+    if variant.wide and not offers_wide(device):
+        return f"has no vectors of {WIDE} bits besides its usual ones"
     if variant.direct and device.kind == "cpu":
         return "is a CPU, for which weights by address take minutes to compile"
     return "does not calculate with halves" if variant.half and "shaderFloat16" not in device.features else ""
@@ -82,10 +87,11 @@ def candidates(device: DeviceInfo, layers: Sequence[int]) -> list[Variant]:
     """
     halves = (False,) if device.kind == "cpu" else (False, True)
     blocks = [Variant(block, half) for half in halves for block in BLOCKS]
+    wide = [Variant(block, wide=True) for block in BLOCKS]
     direct = [Variant(direct=pixels) for pixels in DIRECT]
     room = device.max_shared_memory
     return [
-        *(one for one in [*blocks, *direct] if not lacks(device, one)),
+        *(one for one in [*blocks, *wide, *direct] if not lacks(device, one)),
         *(one for one in matrices(device) if shared_bytes(layers, one) <= room),
     ]
 
@@ -95,7 +101,7 @@ def default(device: DeviceInfo) -> Variant:
 
     docs/tile-network.md has the figures of both.
     """
-    return Variant(12) if device.kind == "cpu" else Variant(direct=1)
+    return Variant(12, wide=offers_wide(device)) if device.kind == "cpu" else Variant(direct=1)
 
 
 def remember(device: DeviceInfo, layers: Sequence[int], milliseconds: Mapping[Variant, float]) -> Path:
@@ -129,5 +135,6 @@ def _file(device: DeviceInfo, layers: Sequence[int]) -> Path:
     """Where the choice for these widths is kept. The shader's text is part of the name: a new one is tuned anew."""
     calculates = processor_name() if device.kind == "cpu" else ""
     texts = [generate(layers, variant) for variant in (Variant(), Variant(direct=1), *matrices(device))]
-    identity = "\n".join((device.name, device.driver, calculates, *texts))
+    choices = "wide" if offers_wide(device) else ""
+    identity = "\n".join((device.name, device.driver, calculates, choices, *texts))
     return cache_folder() / "tile_variants" / hashlib.sha256(identity.encode()).hexdigest()[:32]

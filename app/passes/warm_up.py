@@ -5,6 +5,7 @@ import numpy as np
 from app.gpu import Device
 from app.network.schema import TILE, TILE_PIXELS, VECTORS
 from app.network.weights import WeightSet
+from app.passes import tile_variant
 from app.passes.face_radiance import FaceRadiance, Precision
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
@@ -25,7 +26,9 @@ def warm_up(device: Device, weights: WeightSet, precision: Precision = "half") -
         FaceRadiance(other, TILE, TILE, precision) as radiance,
     ):
         hashing = TileHash(other, places, TILE, TILE, hash_scale=one.hash_scale)
-        network = TileNetwork(other, one, hashing, features, surface, radiance, TILE, TILE)
+        # Beside the drawing, which may compile something at any time.
+        variant = tile_variant.chosen(other.info, one.layers, alone=False)
+        network = TileNetwork(other, one, hashing, features, surface, radiance, TILE, TILE, variant=variant)
         hashing.tiles.write(np.zeros(2, np.uint32))
         hashing.dispatch.write(np.array([1, 1, 1, 1], np.uint32))
         with other.commands(reusable=False) as commands:

@@ -12,16 +12,20 @@
 layout(buffer_reference, scalar, buffer_reference_align = 16) writeonly buffer RadianceVectors { vec4 at[]; };
 #endif
 
-// `at_surface`: depth, light_scale. Nothing is written where there is no face, nor beyond the picture.
-void write_radiance(uvec2 address, uint tile, uint pixel, uvec2 size, vec2 at_surface, vec3 color)
+void store_radiance(uvec2 address, uint tile, uint pixel, vec3 radiance)
 {
-    uvec2 xy = position_of(tile, pixel, tiles_across(size.x));
-    if (!is_face(at_surface.x) || any(greaterThanEqual(xy, size))) return;
-    vec3 radiance = clamp(at_surface.y * color, 0.0, HALF_MAX);
 #if RADIANCE_FLOATS
     RadianceVectors(address).at[surface_index(tile, pixel)] = vec4(radiance, 1.0);
 #else
     store_pair(address, surface_index(tile, pixel), uvec2(packHalf2x16(radiance.rg), packHalf2x16(vec2(radiance.b, 1.0))));
 #endif
+}
+
+// `at_surface`: depth, light_scale. Nothing is written where there is no face, nor beyond the picture.
+void write_radiance(uvec2 address, uint tile, uint pixel, uvec2 size, vec2 at_surface, vec3 color)
+{
+    uvec2 xy = position_of(tile, pixel, tiles_across(size.x));
+    if (!is_face(at_surface.x) || any(greaterThanEqual(xy, size))) return;
+    store_radiance(address, tile, pixel, clamp(at_surface.y * color, 0.0, HALF_MAX));
 }
 #endif

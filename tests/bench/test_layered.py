@@ -17,7 +17,7 @@ from app.network.weights import WeightSet
 from app.passes.face_radiance import FaceRadiance
 from app.passes.tile_check import HALF_TOLERANCE
 from app.passes.tile_hash import TileHash
-from app.passes.tile_variant import OVERRIDE
+from app.passes.tile_variant import OVERRIDE, default
 from app.scene_options import SceneOptions
 
 SIZE = (40, 20)  # pixels: tiles that the edge of the picture cuts
@@ -64,11 +64,12 @@ def test_ways_are_in_the_fused_pass_s_arithmetic(gpu: Device) -> None:
     by_address = [Way(Variant(direct=1), stored) for stored in ACTIVATIONS]
     assert ways(cpu, Variant(24)) == ways(other, Variant(24)) == floats
     assert ways(other, Variant(direct=1)) == ways(other, Variant(direct=2)) == by_address
+    assert ways(cpu, Variant(24, wide=True)) == [Way(Variant(24, wide=True), stored) for stored in ACTIVATIONS]
     assert ways(other, Variant(24, half=True)) == [Way(Variant(24, half=True), "half")]
     for half in (False, True):
         matrices = Variant(half=half, matrix=Matrix(16, 16, 16))
         assert ways(other, matrices) == [Way(Variant(half=True), "half"), *by_address]
-        assert ways(cpu, matrices) == [Way(Variant(12), stored) for stored in ACTIVATIONS]
+        assert ways(cpu, matrices) == [Way(default(cpu), stored) for stored in ACTIVATIONS]
 
 
 def test_networks_take_the_way_of_the_variant_that_draws(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,8 @@ from app.scene.default import default_scene
 from tests.passes.veil import with_veil
 
 ROOT = Path(__file__).parents[2]
-READ_BY_ADDRESS = ("tile_network.comp", "bench_layer.comp")  # in 64 bits at once where a CPU has those
+# They read or write 64 bits at once where a CPU has those.
+BY_ADDRESS = ("tile_network.comp", "bench_layer.comp", "bench_convolution.comp")
 
 # Capabilities of the shaders here (SPIR-V specification, "Capability"), and the feature each needs (Vulkan
 # specification, "SPIR-V Environment"); "" where Vulkan 1.3 has it in any case.
@@ -160,11 +161,11 @@ def test_every_shader_needs_what_is_switched_on(gpu: Device, device_without_ray_
         keep = kept.enter_context
         keep(Renderer(gpu, scene, weights, (64, 64)))
         keep(Renderer(gpu, with_veil(scene), weights, (64, 64)))
-        radiance, image = keep(FaceRadiance(gpu, edge, edge)), keep(gpu.image(edge, edge, "rgba16f"))
+        radiance = keep(FaceRadiance(gpu, edge, edge))
         kernels = random_kernels(widths(32, 2))
         picture = np.zeros((edge, edge, schema.CHANNELS), np.float32)
         for shape in SHAPES:
-            network = ConvolutionNetwork(gpu, kernels, picture, image, shape=shape, staged=shape.paced)
+            network = ConvolutionNetwork(gpu, kernels, picture, radiance, shape=shape, staged=shape.paced)
             kept.callback(network.close)
         places = keep(gpu.buffer(4 * schema.TILE_PIXELS))
         hashing = TileHash(gpu, places, edge, edge)
@@ -183,7 +184,7 @@ def test_every_shader_needs_what_is_switched_on(gpu: Device, device_without_ray_
         for name, code in compiled:
             wanted = needs(code, name.rsplit(".", 1)[1])
             assert not wanted.faults, (name, wanted.faults)
-            asked = {"shaderInt64"} & gpu.info.features if name in READ_BY_ADDRESS else set()
+            asked = {"shaderInt64"} & gpu.info.features if name in BY_ADDRESS else set()
             if device.ray_queries and name == "background.comp":
                 asked.add("rayQuery")
             assert wanted.features <= promised(device.raytracing) | asked, name

@@ -1,11 +1,13 @@
 """The tile network in halves, in matrices of halves, and into a picture of halves, against its twin."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app.gpu import Device
+from app.gpu.vector_width import offers_wide
 from app.network import schema
 from app.network.shader import Variant, shared_bytes
 from app.network.weights import WeightSet
@@ -80,8 +82,49 @@ def test_matrices_that_overflow_are_dropped(gpu: Device) -> None:
         pytest.warns(UserWarning, match="in matrices is off by .* it is drawn in floats"),
         rig(gpu, weights, shown, variant=variants[0]) as passes,
     ):
-        assert passes.network.variant == default(gpu.info)
+        assert passes.network.variant == replace(default(gpu.info), wide=False)
         assert_drawn(passes.draw(), weights, shown)
+
+
+@pytest.mark.parametrize("layers", [(32, 15), (32, 7, 18, 15), (32, 32, 28, 15)])
+def test_wide_vectors_draw_the_same_bits(gpu: Device, layers: tuple[int, ...]) -> None:
+    if not offers_wide(gpu.info):
+        pytest.skip("the device has no wide vectors besides its usual ones")
+    weights = WeightSet.untrained(layers, seed=1, slots=5)
+    shown = picture(37, 21, seed=1)  # tiles that the picture cuts
+    drawn = []
+    for variant in (Variant(12), Variant(12, wide=True), Variant(8, wide=True), Variant(12)):
+        with rig(gpu, weights, shown, variant=variant) as passes:
+            assert passes.network.variant == variant
+            drawn.append(passes.draw())
+    assert_drawn(drawn[0], weights, shown)
+    for other in drawn[1:]:
+        np.testing.assert_array_equal(other, drawn[0])
+
+
+def test_wide_vectors_that_the_driver_refuses_are_dropped(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not offers_wide(gpu.info):
+        pytest.skip("the device has no wide vectors besides its usual ones")
+    monkeypatch.setattr("app.gpu.vector_width._VARIABLE", "BUNGYO_NO_DRIVER_READS_THIS")
+    weights, shown = WeightSet.untrained((32, 8, 15), slots=3), picture(37, 21, seed=1)
+    with (
+        pytest.warns(UserWarning, match="in wide vectors is compiled for 256 bits .* it is drawn in usual ones"),
+        rig(gpu, weights, shown, variant=Variant(8, wide=True)) as passes,
+    ):
+        assert passes.network.variant == Variant(12)
+        assert_drawn(passes.draw(), weights, shown)
+
+
+def test_wide_vectors_that_draw_something_else_are_dropped(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not offers_wide(gpu.info):
+        pytest.skip("the device has no wide vectors besides its usual ones")
+    weights, shown = WeightSet.untrained((32, 8, 15), slots=3), picture(37, 21, seed=1)
+    monkeypatch.setattr("app.passes.network_pipeline.FLOAT_TOLERANCE", 0.0)  # the check's picture is one of halves
+    with (
+        pytest.warns(UserWarning, match=r"in wide vectors is off by .* \(0 is allowed\) .* it is drawn in usual ones"),
+        rig(gpu, weights, shown, "half", Variant(8, wide=True)) as passes,
+    ):
+        assert passes.network.variant == Variant(12)
 
 
 def test_half_picture_holds_the_radiance_to_half_precision(gpu: Device) -> None:

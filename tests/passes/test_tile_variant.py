@@ -97,6 +97,34 @@ def test_halves_in_blocks_are_not_timed_on_a_cpu(multiplier: DeviceInfo) -> None
     assert candidates(without, LAYERS) == floats
 
 
+def test_wide_vectors_are_a_cpu_s_first_choice_where_it_has_them(
+    info: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide, mesa = Variant(12, wide=True), replace(info, kind="cpu", driver="llvmpipe Mesa 25.0.7", subgroup_size=8)
+    for here in (True, False):
+        monkeypatch.setattr("app.gpu.vector_width.has_avx512", lambda here=here: here)
+        assert chosen(mesa, LAYERS) == default(mesa) == replace(wide, wide=here)
+        assert (wide in candidates(mesa, LAYERS)) is here and Variant(12) in candidates(mesa, LAYERS)
+        assert chosen(mesa, LAYERS, alone=False) == Variant(12)
+        monkeypatch.setenv(OVERRIDE, "wide-float-24")
+        if here:
+            assert chosen(mesa, LAYERS) == Variant(24, wide=True)
+            assert chosen(mesa, LAYERS, alone=False) == Variant(24)
+        else:
+            with pytest.raises(InputError, match=r"'wide-float-24', but .* has no vectors of 512 bits besides its"):
+                chosen(mesa, LAYERS)
+        monkeypatch.delenv(OVERRIDE)
+
+
+def test_what_was_tuned_without_wide_vectors_is_tuned_anew(info: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    mesa = replace(info, kind="cpu", driver="llvmpipe Mesa 25.0.7", subgroup_size=8)
+    monkeypatch.setattr("app.gpu.vector_width.has_avx512", lambda: False)
+    remember(mesa, LAYERS, {Variant(24): 1.0})
+    assert chosen(mesa, LAYERS) == Variant(24)
+    monkeypatch.setattr("app.gpu.vector_width.has_avx512", lambda: True)
+    assert chosen(mesa, LAYERS) == Variant(12, wide=True)
+
+
 def test_weights_by_address_are_for_gpus(info: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
     by_address = {Variant(direct=1), Variant(direct=2)}
     gpu, cpu = replace(info, kind="discrete"), replace(info, kind="cpu")
@@ -137,7 +165,7 @@ def test_matrices_remembered_are_not_for_a_device_without(multiplier: DeviceInfo
     "name",
     [
         *("direct-0", "direct-3", "direct-", "16", "float-7", "float-0", "float-68", "double-16", "float-"),
-        *("float-16 ", "float--8"),
+        *("float-16 ", "float--8", "wide-half-16", "wide-direct-1", "wide-16", "float-16-wide"),
         *("matrix", "matrix-8", "matrix-8x8", "matrix-8x8x7", "matrix-7x8x8", "matrix-8x4x8", "float-matrix-8x8x8"),
         *("matrix-0x8x8", "matrix-8x8x8x8", "matrix-1024x8x8", "matrix-8x8x-8"),
     ],
