@@ -155,6 +155,15 @@ def list_devices() -> list[DeviceInfo]:
         return [candidate.info for candidate in candidates(instance)]
 
 
+def best_devices() -> list[DeviceInfo]:
+    """The devices on which work that traces rays is spread: the best ones, which are alike; none where none traces.
+
+    Warns (`warnings.warn`) as `choose` does. BungyoError where there is no loader or driver.
+    """
+    with Instance(Ledger()) as instance:
+        return [candidate.info for candidate in _best(candidates(instance), raytracing=True)]
+
+
 def candidates(instance: Instance, presents: Presents | None = None) -> list[Candidate]:
     """All physical devices of an instance, in the order of their `DeviceInfo.index`.
 
@@ -186,6 +195,17 @@ def _reasons(found: Sequence[Candidate], lacks: Callable[[Candidate], Sequence[s
     return "; ".join(f"{one.info.name} lacks {', '.join(lacking)}" for one in found if (lacking := lacks(one)))
 
 
+def _best(found: Sequence[Candidate], raytracing: bool | None) -> list[Candidate]:
+    """Those that are taken where none is named; warns if they are CPUs because what the GPUs lack is needed."""
+    usable = [one for one in found if not one.lacks(raytracing)]
+    rank = min((one.info.rank for one in usable), default=None)
+    best = [one for one in usable if one.info.rank == rank]
+    gpus = [one for one in found if one.info.kind != "cpu"]
+    if best and best[0].info.kind == "cpu" and (reasons := _reasons(gpus, lambda one: one.lacks(raytracing))):
+        warnings.warn(f"The CPU does all the work ({best[0].info.name}): {reasons}.", stacklevel=3)
+    return best
+
+
 def choose(found: Sequence[Candidate], select: Selection, *, raytracing: bool | None) -> Candidate:
     """The device to open.
 
@@ -215,11 +235,7 @@ def choose(found: Sequence[Candidate], select: Selection, *, raytracing: bool | 
                 hint = _raytracing_hint(found, found)
                 raise InputError(f"This needs ray tracing, which no GPU here offers: {reasons}.", hint)
             raise BungyoError(f"No GPU here can run the renderer: {reasons}.", _hint(found, found))
-        best = min(usable, key=lambda one: one.info.rank)
-        gpus = [one for one in found if one.info.kind != "cpu"]
-        if best.info.kind == "cpu" and (reasons := _reasons(gpus, lambda one: one.lacks(raytracing))):
-            warnings.warn(f"The CPU does all the work ({best.info.name}): {reasons}.", stacklevel=2)
-        return best
+        return _best(found, raytracing)[0]
     chosen = _selected(found, usable, select)
     if chosen is None:
         wanted = select.name if isinstance(select, DeviceInfo) else select
