@@ -13,6 +13,7 @@ from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
 from app.open_renderer import open_device
 from app.passes.owner import Owner
+from app.passes.tile_check import all_face
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
 from app.scene_options import SceneOptions
@@ -20,11 +21,10 @@ from app.scene_options import SceneOptions
 SIZE = 512  # pixels along an edge of the picture
 NETWORKS = 225  # different ones, random per tile
 RESIDENT = (1, 2000)  # the same with so many, to see what it costs to have more of them
-_SHOWN = 0.2  # of u and v by a tile
 
 
 class Picture(Owner):
-    """A G-buffer in which every pixel shows the face, and each tile another place of it; and an image to draw to.
+    """The G-buffer of a picture that is all face (`tile_check.all_face`), SIZE along an edge; and an image to draw to.
 
     Args:
         device: an open device.
@@ -32,15 +32,7 @@ class Picture(Owner):
 
     def __init__(self, device: Device) -> None:
         super().__init__()
-        generator = np.random.default_rng(0)
-        channels = generator.normal(0.0, 1.0, (SIZE, SIZE, schema.CHANNELS)).astype(np.float32)
-        step = np.arange(SIZE)
-        corner = generator.uniform(0.0, 1.0 - _SHOWN, (2, SIZE // schema.TILE, SIZE // schema.TILE))
-        inside = step % schema.TILE / schema.TILE * _SHOWN
-        u, v = corner.repeat(schema.TILE, axis=1).repeat(schema.TILE, axis=2)
-        channels[..., 0], channels[..., 1] = u + inside, v + inside[:, None]
-        features = schema.feature_buffer(schema.pack(channels))
-        surface = schema.surface_buffer(np.ones((SIZE, SIZE)), np.ones((SIZE, SIZE)))
+        features, surface = all_face(SIZE // schema.TILE)
         with self.building():
             self.features = self.own(device.buffer(features, name="features"))
             self.surface = self.own(device.buffer(surface, name="surface"))
