@@ -91,7 +91,7 @@ class Growth(Owner):
             elif kind == "coverage":
                 renderer.scene = scene.with_camera(scene.camera.zoom(value))
             elif kind == "lights":
-                renderer.scene = replace(scene, lights=replace(scene.lights, lights=_lights(scene, int(value))))
+                renderer.scene = replace(scene, rig=replace(scene.rig, lights=_lights(scene, int(value))))
             renderer.render()
             controls = Controls(renderer, MODES)
             frames = [_frame(renderer, controls, key) for key in FRAMES]

@@ -59,9 +59,9 @@ def load(
         description["environment"] = _environment(scene.environment)
         if is_constant(scene.environment):
             sky = scene.environment.pixels[0, 0].astype(np.float64) * scene.environment.intensity
-        elif any(isinstance(light, AreaLight) for light in scene.lights.lights):
+        elif any(isinstance(light, AreaLight) for light in scene.rig.lights):
             raise ValueError("an area light hides what is behind it in Mitsuba")
-    for index, light in enumerate(scene.lights.lights):
+    for index, light in enumerate(scene.rig.lights):
         description[f"light{index}"] = _light(light, center, np.asarray(sky))
     for part in scene.parts:
         description[part.name] = _mesh(part, center)

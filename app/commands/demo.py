@@ -200,7 +200,7 @@ def _show_face(
     with ExitStack() as stack:
         lights = LightSwitch(
             renderer,
-            set_ups(options, renderer.scene.lights, face.own_lights),
+            set_ups(options, renderer.scene.rig, face.own_lights),
             options.environment,
             options.exposure,
             read=face.light,
@@ -292,7 +292,7 @@ def _next_face(shown: _Face, dropped: Path | None, lights: "LightSwitch", size: 
     options = replace(face.options, environment=None)
     if face.own_lights is not None and not face.light_came_along:  # which may have been changed in the mesh's file
         scene = load_scene(replace(options, lights=None), size)
-        face = replace(face, own_lights=scene.lights if scene.lights.file is None else None)
+        face = replace(face, own_lights=scene.rig if scene.rig.file is None else None)
     else:
         scene = load_scene(options, size, lit_as=shown.scene if chosen else None)
     scene, read = (lights.on(scene), lights.read) if chosen else lights.around(scene)

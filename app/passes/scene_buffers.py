@@ -159,7 +159,7 @@ class SceneBuffers(Owner):
         Raises:
             BungyoError: the GPU cannot take them. Then nothing has changed.
         """
-        rig, sky = scene.lights, scene.environment
+        rig, sky = scene.rig, scene.environment
         pixels = None if sky is None else sky.pixels
         other_map = self.light_count < 0 or pixels is not self._pixels
         made = Owner()

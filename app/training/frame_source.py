@@ -168,7 +168,7 @@ class GpuFrameSource(Owner):
             return
         assert self._buffers is not None and self._cache is not None
         self._lights, self._environment = lights, environment
-        if self._buffers.set_lights(replace(self._scene, lights=LightRig(lights), environment=environment)):
+        if self._buffers.set_lights(replace(self._scene, rig=LightRig(lights), environment=environment)):
             self._bind(self._buffers)
         self._cache.restart()
 
