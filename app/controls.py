@@ -138,16 +138,16 @@ class Controls:
 
     def _change_key_light(self, change: Callable[[Light], Light]) -> None:
         """The key light is the set-up's first."""
-        rig = self._drawn.scene.lights
+        rig = self._drawn.scene.rig
         if rig.lights:
             rig = replace(rig, lights=(change(rig.lights[0]), *rig.lights[1:]))
-            self._drawn.scene = replace(self._drawn.scene, lights=rig)
+            self._drawn.scene = replace(self._drawn.scene, rig=rig)
 
     def _expose(self, key: str) -> None:
         scene = self._drawn.scene
-        rig = brighter(scene.lights, EXPOSURE_STEP if key == "." else -EXPOSURE_STEP)
-        if rig != scene.lights:
-            self._drawn.scene = replace(scene, lights=rig)
+        rig = brighter(scene.rig, EXPOSURE_STEP if key == "." else -EXPOSURE_STEP)
+        if rig != scene.rig:
+            self._drawn.scene = replace(scene, rig=rig)
 
     def _turn_environment(self) -> None:
         environment = self._drawn.scene.environment

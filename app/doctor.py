@@ -61,6 +61,7 @@ class Report:
 def examine() -> Report:
     """Look at this machine. Never raises for something that is missing."""
     devices, gpu = _devices()
+    layers, weights = _weights()
     checks = [
         Check("Python", f"{platform.python_version()}"),
         _loader(),
@@ -70,8 +71,8 @@ def examine() -> Report:
         _cache(),
         _display(),
         *_assets(),
-        _weights(),
-        _tuning(devices),
+        weights,
+        _tuning(devices, layers),
         _validation(),
         _tools(),
         _torch(),
@@ -186,29 +187,29 @@ def _assets() -> list[Check]:
     return [_project_file("Default face", head, "assets"), _project_file("Default lights", lights, "assets")]
 
 
-def _weights() -> Check:
+def _weights() -> tuple[tuple[int, ...] | None, Check]:
+    """The widths of the networks, None where they cannot be read."""
     from app.network.weights import WeightSet
+
+    layers = None
 
     def weights() -> str:
+        nonlocal layers
         loaded = WeightSet.load(DEFAULT_WEIGHTS)
-        widths = "-".join(map(str, loaded.layers))
-        return f"{DEFAULT_WEIGHTS} ({len(loaded.slots)} networks {widths})"
+        layers = loaded.layers
+        return f"{DEFAULT_WEIGHTS} ({len(loaded.slots)} networks {'-'.join(map(str, layers))})"
 
-    return _project_file("Trained networks", weights, "weights")
+    check = _project_file("Trained networks", weights, "weights")
+    return layers, check
 
 
-def _tuning(devices: Sequence[DeviceInfo]) -> Check | None:
+def _tuning(devices: Sequence[DeviceInfo], layers: tuple[int, ...] | None) -> Check | None:
     """Whether the tuner has run on the GPU that is taken; on a CPU the default is known to be quick."""
-    from app.network.weights import WeightSet
     from app.passes.tile_variant import default, tuned
 
     gpu = min((device for device in devices if device.usable), key=lambda device: device.rank, default=None)
-    if gpu is None or gpu.kind == "cpu":
+    if gpu is None or gpu.kind == "cpu" or layers is None:
         return None
-    try:
-        layers = WeightSet.load(DEFAULT_WEIGHTS).layers
-    except (InputError, OSError):
-        return None  # said by the check before
     if variant := tuned(gpu, layers):
         return Check("Tuned networks", f"{variant.name} is the quickest on {gpu.name}", needed=False)
     found = f"not timed on {gpu.name}: drawn as {default(gpu).name}, which may not be the quickest there"

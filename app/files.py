@@ -1,6 +1,7 @@
 """Files that are never there half-written, and folders that are checked before any work is done for them."""
 
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,13 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"Cannot write to {folder}: the folder does not exist.", f"Make it:  mkdir -p {folder}")
     if not folder.is_dir():
         raise InputError(f"Cannot write to {folder}: it is not a folder.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"Cannot write to {folder}: you may not write there.")
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # of some, as /proc, the permissions say what is not so
+            pass
+    except PermissionError as error:
+        raise InputError(f"Cannot write to {folder}: you may not write there.") from error
+    except OSError as error:
+        raise InputError(f"Cannot write to {folder}: no file can be made there ({error.strerror}).") from error
 
 
 @contextmanager

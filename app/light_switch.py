@@ -99,7 +99,7 @@ class LightSwitch:
         self._drawn, self._files, self.environment, self.came_along = drawn, list(files), environment, came_along
         self._exposure = exposure
         if read is None:
-            read = AsRead(drawn.scene.lights, drawn.scene.environment, 0, (0, 0))
+            read = AsRead(drawn.scene.rig, drawn.scene.environment, 0, (0, 0))
             read = replace(read, map_written=read.times[1], tried=read.times)
         self.read = read
         # What None stands for.
@@ -160,8 +160,8 @@ class LightSwitch:
             environment = read.environment
             if environment is not None and scene.environment is not None and self._is_turned:
                 environment = replace(environment, rotation=scene.environment.rotation)
-            lights = replace(scene.lights, environment=read.rig.environment)
-            self._drawn.scene = replace(scene, lights=lights, environment=environment)
+            rig = replace(scene.rig, environment=read.rig.environment)
+            self._drawn.scene = replace(scene, rig=rig, environment=environment)
         except BungyoError as error:
             _say_it_stays(error)
         else:
@@ -195,10 +195,10 @@ class LightSwitch:
         along. They stay as far from it and as large as they are: a face's metres are real ones, too.
         """
         now = self._drawn.scene
-        lights = now.lights
+        rig = now.rig
         if self._lamps_are_changed and (way := _way(now, face)) is not None:
-            lights = replace(lights, lights=tuple(_moved(light, way) for light in lights.lights))
-        return replace(face, lights=lights, environment=now.environment)
+            rig = replace(rig, lights=tuple(_moved(light, way) for light in rig.lights))
+        return replace(face, rig=rig, environment=now.environment)
 
     def around(self, face: Scene) -> tuple[Scene, AsRead | None]:
         """Return another face, in its own light but for the map that is shown in the place of all set-ups' own.
@@ -208,8 +208,8 @@ class LightSwitch:
         """
         if self.environment is None:
             return face, None
-        read = self._with_map_in_memory(self._with_shown_map(face.lights), _written(face.lights.file))
-        return replace(face, lights=read.rig, environment=read.environment), read
+        read = self._with_map_in_memory(self._with_shown_map(face.rig), _written(face.rig.file))
+        return replace(face, rig=read.rig, environment=read.environment), read
 
     @property
     def _is_turned(self) -> bool:
@@ -220,13 +220,13 @@ class LightSwitch:
 
     @property
     def _lamps_are_changed(self) -> bool:
-        now, read = self._drawn.scene.lights.lights, self.read.rig.lights
+        now, read = self._drawn.scene.rig.lights, self.read.rig.lights
         return len(now) != len(read) or not all(map(_same, now, read))
 
     @property
     def _is_changed(self) -> bool:
         """Whether a person has changed the light and has not brought it back to where it was."""
-        stops = self._drawn.scene.lights.exposure - self.read.rig.exposure
+        stops = self._drawn.scene.rig.exposure - self.read.rig.exposure
         return self._is_turned or self._lamps_are_changed or abs(stops) > _ROUNDING
 
     def update(self) -> None:
@@ -245,7 +245,7 @@ class LightSwitch:
             shown = environment is not None and environment == self.environment
             rig = self._with_shown_map(rig) if shown else with_environment(rig, environment)
             read = self._with_map(rig, set_up_written)
-            self._drawn.scene = replace(self._drawn.scene, lights=read.rig, environment=read.environment)
+            self._drawn.scene = replace(self._drawn.scene, rig=read.rig, environment=read.environment)
         except BungyoError as error:
             _say_it_stays(error)
             return False

@@ -144,11 +144,11 @@ class Renderer(Owner):
         old = self._scene
         if scene.parts is not old.parts:
             raise InputError("A renderer keeps its meshes; make a new one for others.")
-        if scene.lights != old.lights or scene.environment is not old.environment:
+        if scene.rig != old.rig or scene.environment is not old.environment:
             self._resources.finish()
             self._light.change(scene, self._bind_light)
-            exposed = replace(old.lights, exposure=scene.lights.exposure)  # samples are kept without exposure
-            if scene.camera != old.camera or scene.environment is not old.environment or scene.lights != exposed:
+            exposed = replace(old.rig, exposure=scene.rig.exposure)  # samples are kept without exposure
+            if scene.camera != old.camera or scene.environment is not old.environment or scene.rig != exposed:
                 self.restart()
         elif scene.camera != old.camera:
             self.restart()

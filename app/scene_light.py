@@ -70,7 +70,7 @@ class SceneLight(Owner):
                 self._look_for_file(old)
                 raise
             self._look_for_file(scene)
-        elif scene.environment is not old.environment or scene.lights.lights != old.lights.lights:
+        elif scene.environment is not old.environment or scene.rig.lights != old.rig.lights:
             moved = _moved(old, scene)
             self.cache.restart(moved)
             if moved is None:
@@ -115,4 +115,4 @@ class SceneLight(Owner):
 
 def _moved(old: Scene, new: Scene) -> list[int] | None:
     """Indices of lights whose shadows may have changed; None where the environment or all brightnesses have, too."""
-    return None if old.environment is not new.environment else moved_lights(old.lights.lights, new.lights.lights)
+    return None if old.environment is not new.environment else moved_lights(old.rig.lights, new.rig.lights)

@@ -87,7 +87,7 @@ def _light_file(scene: Scene, new: Path) -> Path:
 
 
 def _as_it_is(scene: Scene) -> LightRig:
-    rig, sky = scene.lights, scene.environment
+    rig, sky = scene.rig, scene.environment
     if rig.environment is None or sky is None:
         return rig
     return replace(rig, environment=replace(rig.environment, rotation=sky.rotation))

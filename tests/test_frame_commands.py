@@ -72,7 +72,7 @@ def test_all_end_with_a_barrier(
     with Renderer(device, face, weights, SIZE, cache_size=64, cache_samples=2) as renderer:
         timed = pictures(renderer, weights)
         assert {"reprojection", "composite"} <= set(renderer.timings())
-        renderer.scene = replace(face, lights=LightRig())
+        renderer.scene = replace(face, rig=LightRig())
         renderer.resize(32, 32)
         recording, submit, submitted = Recording(), device.submit, set[CommandBuffer]()
 

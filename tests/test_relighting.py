@@ -52,7 +52,7 @@ def test_light_that_is_refused_changes_nothing(
     before, scene = picture(renderer), renderer.scene
     if "lights" in changed:
         lamps = tuple(PointLight((0.3, 0.01 * i, 0.5), (1.0, 1.0, 1.0), 0.1) for i in range(changed["lights"]))
-        changed = {"lights": replace(scene.lights, lights=lamps)}
+        changed = {"rig": replace(scene.rig, lights=lamps)}
     with monkeypatch.context() as limited:
         # Of CPUs it is known that they bind any buffer.
         limited.setattr(gpu, "info", replace(gpu.info, kind="discrete", limits=replace(gpu.info.limits, **limits)))

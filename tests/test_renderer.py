@@ -59,10 +59,10 @@ def settled(renderer: Renderer, samples: int = 1) -> NDArray[np.uint8]:
 
 def test_modes_show_what_they_say(renderer: Renderer, face: Scene) -> None:
     neural = settled(renderer, 2)
-    assert np.abs(neural[..., :3] / 255.0 - tonemap(renderer.read_radiance(), face.lights.exposure)).max() < 0.01
+    assert np.abs(neural[..., :3] / 255.0 - tonemap(renderer.read_radiance(), face.rig.exposure)).max() < 0.01
     renderer.mode = "reference"
     reference = settled(renderer, 2)
-    expected = tonemap(renderer.read_radiance(), face.lights.exposure)
+    expected = tonemap(renderer.read_radiance(), face.rig.exposure)
     assert np.abs(reference[..., :3] / 255.0 - expected).max() < 0.01
     renderer.mode, renderer.split = "split", 0.5
     split = settled(renderer)
@@ -81,7 +81,7 @@ def test_the_picture_is_the_same_on_a_discrete_gpu(
     gpu: Device, face: Scene, weights: WeightSet, reach_memory: Callable[[Reach], None]
 ) -> None:
     """Whose memory only copies reach."""
-    other = replace(face, lights=LightRig((DirectionalLight((0.3, -0.4, -1.0), irradiance=3.0),)))
+    other = replace(face, rig=LightRig((DirectionalLight((0.3, -0.4, -1.0), irradiance=3.0),)))
     pictures: list[list[NDArray[np.uint8]]] = []
     ways: tuple[Reach, ...] = ("discrete", "unified")
     for reach in ways:
@@ -265,7 +265,7 @@ def test_a_scene_of_other_meshes_is_refused(renderer: Renderer, face: Scene) -> 
 def test_same_seed_gives_the_same_picture(gpu: Device, renderer: Renderer, face: Scene, weights: WeightSet) -> None:
     """As a renderer that has drawn other things before."""
     settled(renderer)
-    renderer.scene = replace(face, lights=LightRig(), environment=None)
+    renderer.scene = replace(face, rig=LightRig(), environment=None)
     settled(renderer)
     renderer.scene = face
     with make(gpu, face, weights) as other:
@@ -285,11 +285,11 @@ def test_a_moved_camera_starts_over_and_comes_back_the_same(renderer: Renderer, 
 
 def test_lights_change_the_picture_and_darkness_is_dark(renderer: Renderer, face: Scene) -> None:
     first = settled(renderer)
-    renderer.scene = replace(face, lights=LightRig(), environment=None)
+    renderer.scene = replace(face, rig=LightRig(), environment=None)
     assert not renderer.lights_settled
     assert settled(renderer)[..., :3].max() == 0
     side = LightRig((DirectionalLight((-1.0, 0.0, 0.0), irradiance=3.0),))
-    renderer.scene = replace(face, lights=side, environment=None)
+    renderer.scene = replace(face, rig=side, environment=None)
     lit = settled(renderer)[..., :3].astype(float).sum(axis=(0, 2))
     assert lit[SIZE[0] // 2 :].sum() > 1.5 * lit[: SIZE[0] // 2].sum()
     renderer.scene = face
@@ -298,7 +298,7 @@ def test_lights_change_the_picture_and_darkness_is_dark(renderer: Renderer, face
 
 def test_the_reference_starts_over_in_other_light(renderer: Renderer, face: Scene) -> None:
     side = LightRig((DirectionalLight((-1.0, 0.0, 0.0), irradiance=3.0),))
-    lit_from_aside = replace(face, lights=side, environment=None)
+    lit_from_aside = replace(face, rig=side, environment=None)
 
     def two_more() -> NDArray[np.float32]:
         for _ in range(2):
@@ -321,7 +321,7 @@ def test_light_is_gathered_anew_of_what_moves_alone(
 ) -> None:
     lamp, other = (PointLight((x, 0.1, 0.5), intensity=0.1) for x in (-0.3, 0.3))
     elsewhere = replace(lamp, position=(-0.3, 0.2, 0.5))
-    renderer.scene = replace(face, lights=LightRig((lamp, other)))
+    renderer.scene = replace(face, rig=LightRig((lamp, other)))
     restart, moved = LightCache.restart, []
 
     def noted(cache: LightCache, lights: Any = None) -> None:
@@ -330,15 +330,15 @@ def test_light_is_gathered_anew_of_what_moves_alone(
 
     monkeypatch.setattr(LightCache, "restart", noted)
     for one in (elsewhere, replace(elsewhere, intensity=0.05)):  # in another place, then as bright as half
-        renderer.scene = replace(face, lights=LightRig((one, other)))
+        renderer.scene = replace(face, rig=LightRig((one, other)))
     assert moved == [[0], []]
 
 
 def test_another_exposure_keeps_all_samples(renderer: Renderer, face: Scene) -> None:
     settled(renderer, 3)
     radiance = renderer.read_radiance()
-    brighter = replace(face.lights, exposure=face.lights.exposure + 1.0)
-    renderer.scene = replace(face, lights=brighter)
+    brighter = replace(face.rig, exposure=face.rig.exposure + 1.0)
+    renderer.scene = replace(face, rig=brighter)
     assert renderer.samples == 3 and renderer.lights_settled
     renderer.render()
     assert renderer.samples == 4
@@ -348,8 +348,8 @@ def test_another_exposure_keeps_all_samples(renderer: Renderer, face: Scene) -> 
 
 def test_doubling_the_lights_doubles_the_neural_picture(renderer: Renderer, face: Scene) -> None:
     sun = DirectionalLight((0.3, -0.4, -1.0), irradiance=1.0)
-    one = replace(face, lights=LightRig((sun,)), environment=None)
-    two = replace(face, lights=LightRig((replace(sun, irradiance=2.0),)), environment=None)
+    one = replace(face, rig=LightRig((sun,)), environment=None)
+    two = replace(face, rig=LightRig((replace(sun, irradiance=2.0),)), environment=None)
     renderer.scene = one
     settled(renderer)
     dim, mask = renderer.read_radiance(), renderer.read_aov("face") > 0.0
@@ -382,7 +382,7 @@ def test_a_rasterised_face_looks_as_a_traced_one(gpu: Device, face: Scene, weigh
         with Renderer(gpu, scene, weights, SIZE, cache_size=64, cache_samples=4, gbuffer=kind) as renderer:
             pictures[kind] = [settled(renderer, 3)]
             assert ("face triangles" in renderer.timings()) == (kind == "raster")
-            renderer.scene = replace(scene, lights=sun, environment=None)
+            renderer.scene = replace(scene, rig=sun, environment=None)
             renderer.resize(60, 50)
             pictures[kind].append(settled(renderer))
     for traced, raster in zip(pictures["trace"], pictures["raster"], strict=True):
@@ -418,7 +418,7 @@ def test_frames_make_nothing(gpu: Device, face: Scene, weights: WeightSet) -> No
             renderer.render()
         assert gpu.objects_made == before
         # Another number of lights is another scene: buffers of their size, and commands that name them.
-        renderer.scene = replace(face, lights=LightRig())
+        renderer.scene = replace(face, rig=LightRig())
         renderer.render()
         assert gpu.objects_made["VkDeviceMemory"] > before["VkDeviceMemory"]
         assert gpu.objects_made["VkPipeline"] == before["VkPipeline"]

@@ -46,7 +46,7 @@ def neural_and_reference(renderer: Renderer) -> tuple[F32, F32]:
     pictures = []
     for mode in ("neural", "reference"):
         renderer.mode = mode
-        pictures.append(tonemap(renderer.read_radiance(), renderer.scene.lights.exposure))
+        pictures.append(tonemap(renderer.read_radiance(), renderer.scene.rig.exposure))
     return pictures[0], pictures[1]
 
 
@@ -78,7 +78,7 @@ def displayed(mode: str, layer: F32, scene: Scene) -> F32:
     if mode == "uv":
         return np.pad(layer, ((0, 0), (0, 0), (0, 1)))
     if FEATURE_OF[mode].light:
-        return tonemap(layer, scene.lights.exposure)
+        return tonemap(layer, scene.rig.exposure)
     return 0.5 + 0.5 * layer if FEATURE_OF[mode].low < 0.0 else srgb_encode(layer)
 
 

@@ -78,7 +78,7 @@ def test_it_moves_and_says_what_it_cannot(device_without_rays: Device, weights: 
             with pytest.raises(InputError, match=r"^The reference needs ray tracing, which .* has not\.$"):
                 renderer.mode = mode
         assert renderer.mode == "neural"
-        renderer.scene = replace(renderer.scene, lights=LightRig(), environment=None)
+        renderer.scene = replace(renderer.scene, rig=LightRig(), environment=None)
         assert draw(renderer)[0][..., :3].max() == 0
         renderer.resize(32, 33)
         assert draw(renderer)[0].shape == (33, 32, 4)

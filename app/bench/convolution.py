@@ -21,7 +21,6 @@ Winograd tile of 2x2; Lavin & Gray 2015) at the price of more memory traffic.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -34,6 +33,7 @@ from app.gpu.vector_width import compile_wide, offers_wide
 from app.network.layers import COLORS
 from app.network.schema import CHANNELS, glsl, to_half
 from app.passes.face_radiance import FaceRadiance
+from app.passes.owner import Owner
 
 INPUTS = 32  # channels a dispatch adds up: a text that compiles in a second
 EDGE = 16  # pixels along a workgroup's edge
@@ -149,7 +149,7 @@ def arrange(kernel: Kernel, columns: int, chunk: int = INPUTS) -> F32:
     return np.concatenate([bias, ordered], axis=-1).reshape(blocks, chunks, -1, 4)
 
 
-class ConvolutionNetwork:
+class ConvolutionNetwork(Owner):
     """A network of 3x3 convolutions from 32 channels to a colour, over one picture. Writes radiance and alpha 1.
 
     Args:
@@ -183,10 +183,10 @@ class ConvolutionNetwork:
             raise ValueError(
                 f"{width} x {height} pixels or {inputs} inputs do not fit tiles of {EDGE}, chunks of {chunk}"
             )
+        super().__init__()
         self._groups = width // EDGE, height // EDGE
         self._size = [width, height]
-        self._kept = ExitStack()
-        keep = self._kept.enter_context
+        keep = self.own
         defines: dict[str, str | int] = {
             "ROWS": f"{shape.rows}u",
             "PACED": int(shape.paced),
@@ -194,7 +194,7 @@ class ConvolutionNetwork:
             "RADIANCE_FLOATS": int(radiance.precision == "float"),
             "STAGED": int(device.info.kind != "cpu" if staged is None else staged),
         }
-        try:
+        with self.building():
             widest = max(inputs)
             size = (height + 2) * (width + 2) * widest * 2
             between = [keep(device.buffer(size, name="activations")) for _ in range(2)]
@@ -217,9 +217,6 @@ class ConvolutionNetwork:
                 addresses = [buffer.address_words for buffer in (source, target, weights, partial, radiance.buffer)]
                 self._steps.append((pipeline, bound[pipeline], *parameters.shape[:2], addresses))
                 source = target
-        except BaseException:
-            self._kept.close()
-            raise
 
     def clear(self, command: CommandBuffer) -> None:
         """Record what must be done once before all else, followed by a barrier: the borders of zeros."""
@@ -240,10 +237,6 @@ class ConvolutionNetwork:
                         command.barrier()
                     command.push(np.array((self._size, chunk, chunks, *addresses), _PUSH.dtype))
                     command.dispatch(across, down, blocks)
-
-    def close(self) -> None:
-        """Release everything on the GPU."""
-        self._kept.close()
 
 
 def _pipeline(device: Device, defines: dict[str, str | int], *, wide: bool) -> ComputePipeline:

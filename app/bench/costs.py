@@ -5,15 +5,15 @@ is of a chain in which a step needs the last one's result, or of all threads rea
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from app.gpu import Buffer, CommandBuffer, Device, Struct
 from app.open_renderer import open_device
+from app.passes.owner import Owner
 from app.scene_options import SceneOptions
 
 CHAIN = 200  # empty dispatches, a barrier after each
@@ -87,7 +87,7 @@ class _Recorded:
     results: Buffer = field(repr=False)
 
 
-class Costs:
+class Costs(Owner):
     """All steps on one device, warmed up. A context manager.
 
     Args:
@@ -95,10 +95,9 @@ class Costs:
     """
 
     def __init__(self, device: Device) -> None:
-        self._device = device
-        self._kept = ExitStack()
-        try:
-            keep = self._kept.enter_context
+        super().__init__()
+        self._device, keep = device, self.own
+        with self.building():
             sources = {
                 "links": keep(device.buffer(links(SHARED_WORDS, 1), name="links")),
                 "chain": keep(device.buffer(links(MEMORY_BYTES // 4, STRIDE), name="chain")),
@@ -108,9 +107,6 @@ class Costs:
             self._copy = self._copying(sources["chain"])
             for commands in (self._empty, self._copy, *(one.commands for one in self._recorded.values())):
                 device.submit(commands)  # drivers compile at the first dispatch
-        except BaseException:
-            self._kept.close()
-            raise
 
     def measure(self) -> dict[str, float]:
         """Measure everything once: ns a step or GB/s (10^9 bytes), by figure."""
@@ -133,7 +129,7 @@ class Costs:
         return commands.timings()[_TIMER]
 
     def _record(self, step: Step, source: Buffer) -> _Recorded:
-        device, keep = self._device, self._kept.enter_context
+        device, keep = self._device, self.own
         threads = step.threads or device.info.subgroup_size
         results = keep(device.buffer(4 * step.groups * threads, name="results"))
         return _Recorded(self._dispatches(step, source, results, threads, 1), step, threads, results)
@@ -143,7 +139,7 @@ class Costs:
         return self._dispatches(Step("EMPTY", 1, 1), source, source, 1, CHAIN)
 
     def _dispatches(self, step: Step, source: Buffer, results: Buffer, threads: int, times: int) -> CommandBuffer:
-        device, keep = self._device, self._kept.enter_context
+        device, keep = self._device, self.own
         pipeline = keep(
             device.compute_pipeline(
                 "bench_costs.comp",
@@ -173,24 +169,13 @@ class Costs:
 
     def _copying(self, source: Buffer) -> CommandBuffer:
         half = MEMORY_BYTES // 2
-        target = self._kept.enter_context(self._device.buffer(half, name="copy"))
+        target = self.own(self._device.buffer(half, name="copy"))
         return self._timed(lambda commands: commands.copy(source, target, half))
 
     def _timed(self, record: Callable[[CommandBuffer], None]) -> CommandBuffer:
         with self._device.commands() as commands, commands.timer(_TIMER):
             record(commands)
-        self._kept.callback(commands.close)
-        return commands
-
-    def close(self) -> None:
-        """Release everything on the GPU."""
-        self._kept.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        return self.own(commands)
 
 
 @contextmanager

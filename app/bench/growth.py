@@ -8,9 +8,8 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from app.bench.worker import Worker
 from app.controls import Controls
 from app.modes import MODES
 from app.open_renderer import open_device
+from app.passes.owner import Owner
 from app.renderer import Renderer
 from app.scene.default import default_scene
 from app.scene.lights import AreaLight, Light
@@ -62,7 +62,7 @@ class Point:
     frames: list[dict[str, float]]
 
 
-class Growth:
+class Growth(Owner):
     """Renderers of the default view and of the same with more triangles, made when they are first asked for.
 
     Args:
@@ -71,18 +71,15 @@ class Growth:
     """
 
     def __init__(self, options: SceneOptions, edge: int = EDGE) -> None:
-        self._kept = ExitStack()
+        super().__init__()
         self._edge = edge
         self._renderers: dict[int, Renderer] = {}
-        try:
+        with self.building():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # random networks take as long; the report says what rays are missing
-                self._device = self._kept.enter_context(open_device(options, raytracing=None))
+                self._device = self.enter(open_device(options, raytracing=None))
                 self._weights = load_weights(options.weights)
             self._scene = default_scene()
-        except BaseException:
-            self._kept.close()
-            raise
 
     def measure(self, kind: str, value: float) -> Point:
         """Draw FRAMES at one of the POINTS, after one that is not counted."""
@@ -94,7 +91,7 @@ class Growth:
             elif kind == "coverage":
                 renderer.scene = scene.with_camera(scene.camera.zoom(value))
             elif kind == "lights":
-                renderer.scene = replace(scene, lights=replace(scene.lights, lights=_lights(scene, int(value))))
+                renderer.scene = replace(scene, rig=replace(scene.rig, lights=_lights(scene, int(value))))
             renderer.render()
             controls = Controls(renderer, MODES)
             frames = [_frame(renderer, controls, key) for key in FRAMES]
@@ -113,14 +110,8 @@ class Growth:
             scene = divided(self._scene, divisions)
             size = (self._edge, self._edge)
             renderer = Renderer(self._device, scene, self._weights, size, cache_samples=1)
-            self._renderers[divisions] = self._kept.enter_context(renderer)
+            self._renderers[divisions] = self.own(renderer)
         return self._renderers[divisions]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._kept.close()
 
 
 def measure_growth(

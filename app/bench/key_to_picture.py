@@ -157,7 +157,7 @@ def key_view(options: SceneOptions, size: tuple[int, int]) -> Iterator[KeyView |
             sets = (options.weights or DEFAULT_WEIGHTS,)
             switch = WeightSwitch(renderer, sets, load_weights, window.wake)
             stack.callback(switch.close)
-            lights = LightSwitch(renderer, [renderer.scene.lights.file])
+            lights = LightSwitch(renderer, [renderer.scene.rig.file])
             watch = _Watch(device)
             viewer = stack.enter_context(Viewer(window, device, renderer, Path("out"), switch, lights, watch.look))
             yield KeyView(window, renderer, viewer, watch, typist)

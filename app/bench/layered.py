@@ -7,7 +7,6 @@ Two things it does not have: cooperative matrices, and two pixels a thread.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -24,6 +23,7 @@ from app.network.weights import WeightSet
 from app.passes import tile_variant
 from app.passes.face_radiance import FaceRadiance, Precision
 from app.passes.network_pipeline import defines
+from app.passes.owner import Owner
 from app.passes.tile_hash import TileHash
 
 Activations: TypeAlias = Literal["half", "float"]
@@ -80,7 +80,7 @@ def ways(device: DeviceInfo, fused: Variant) -> list[Way]:
     return [Way(one, stored) for one in variants for stored in ACTIVATIONS if stored == "half" or not one.half]
 
 
-class LayeredNetwork:
+class LayeredNetwork(Owner):
     """Writes what `TileNetwork` writes, with one dispatch a layer.
 
     Args:
@@ -108,10 +108,10 @@ class LayeredNetwork:
     ) -> None:
         if len(tile_hash.dispatches) > 1:
             raise ValueError(f"{tile_hash.tile_count} tiles are more than one dispatch draws")
-        self._kept = ExitStack()
+        super().__init__()
         self._dispatch = tile_hash.dispatch
-        keep = self._kept.enter_context
-        try:
+        keep = self.own
+        with self.building():
             table = keep(device.buffer(weights.table, name="hash to slot"))
             parameters = keep(device.buffer(weights.gpu_parameters(), name="network parameters"))
             vectors = max(_vectors(one, way.activations) for one in weights.layers)
@@ -126,9 +126,6 @@ class LayeredNetwork:
                 buffers = (features, surface, parameters, source, target, radiance.buffer)
                 addresses = [buffer.address_words for buffer in buffers]
                 self._steps.append((pipeline, bound, np.array(([width, height], *addresses), _PUSH.dtype)))
-        except BaseException:
-            self._kept.close()
-            raise
 
     def record(self, command: CommandBuffer) -> None:
         """Record all layers, with barriers between; the picture is visible after the next barrier."""
@@ -139,10 +136,6 @@ class LayeredNetwork:
                 command.bind(pipeline, bound)
                 command.push(push)
                 command.dispatch_indirect(self._dispatch)
-
-    def close(self) -> None:
-        """Release everything on the GPU."""
-        self._kept.close()
 
 
 def memory_bytes(layers: Sequence[int], activations: Activations) -> tuple[float, float]:

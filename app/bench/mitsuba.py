@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.scene.checks import F32, F64
-from app.scene.environment import Environment
+from app.scene.environment import Environment, directions_of
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.scene.medium import medium_of
 from app.scene.model import Material, Part, Scene
@@ -59,9 +59,9 @@ def load(
         description["environment"] = _environment(scene.environment)
         if is_constant(scene.environment):
             sky = scene.environment.pixels[0, 0].astype(np.float64) * scene.environment.intensity
-        elif any(isinstance(light, AreaLight) for light in scene.lights.lights):
+        elif any(isinstance(light, AreaLight) for light in scene.rig.lights):
             raise ValueError("an area light hides what is behind it in Mitsuba")
-    for index, light in enumerate(scene.lights.lights):
+    for index, light in enumerate(scene.rig.lights):
         description[f"light{index}"] = _light(light, center, np.asarray(sky))
     for part in scene.parts:
         description[part.name] = _mesh(part, center)
@@ -214,23 +214,17 @@ def _environment(environment: Environment) -> dict[str, Any]:
     if is_constant(environment):
         return {"type": "constant", "radiance": _rgb(environment.pixels[0, 0] * environment.intensity)}
     height = 16 * environment.pixels.shape[0]
-    # Mitsuba's columns are centred like ours, but start behind the viewer of -z; its first and last row are the poles.
-    phi = (np.arange(2 * height) + 0.5) * (math.pi / height)
-    theta = np.arange(height + 1) * (math.pi / height)
-    directions = np.empty((height + 1, 2 * height, 3))
-    directions[..., 0] = np.sin(theta)[:, None] * np.sin(phi)
-    directions[..., 1] = np.cos(theta)[:, None]
-    directions[..., 2] = -np.sin(theta)[:, None] * np.cos(phi)
+    # Mitsuba's columns are centred like ours, but start half a turn further; its first and last row are the poles.
+    rows, columns = np.arange(height + 1)[:, None] - 0.5, np.arange(2 * height) + height
+    directions = directions_of(rows, columns, height, 2 * height)
     pixels = interpolated(environment, directions).astype(np.float32)
     return {"type": "envmap", "bitmap": mi.Bitmap(pixels), "mis_compensation": False}
 
 
 def interpolated(environment: Environment, directions: NDArray[np.floating]) -> F64:
     """Return (...,3) radiance from world directions (...,3) as shaders look it up: bilinear, around the circle."""
-    height, width = environment.pixels.shape[:2]
-    d = np.asarray(directions, np.float64) @ environment.world_to_map().T
-    x = (np.arctan2(d[..., 0], -d[..., 2]) / (2.0 * math.pi) + 0.5) * width - 0.5
-    y = np.clip(np.arccos(np.clip(d[..., 1], -1.0, 1.0)) / math.pi * height - 0.5, 0.0, height - 1.0)
+    (u, v), (height, width) = environment.uvs(directions), environment.pixels.shape[:2]
+    x, y = u * width - 0.5, np.clip(v * height - 0.5, 0.0, height - 1.0)
     column, row = np.floor(x).astype(int), np.minimum(y.astype(int), height - 2)
     fx, fy = (x - column)[..., None], (y - row)[..., None]
     pixels = environment.pixels.astype(np.float64) * environment.intensity

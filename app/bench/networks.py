@@ -1,8 +1,7 @@
 """Tile hash and tile network alone, on a picture that is all face; and the same networks layer by layer."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,8 @@ from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
 from app.open_renderer import open_device
 from app.passes.face_radiance import FaceRadiance
+from app.passes.owner import Owner
+from app.passes.tile_check import all_face
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
 from app.scene_options import SceneOptions
@@ -21,32 +22,23 @@ from app.scene_options import SceneOptions
 SIZE = 512  # pixels along an edge of the picture
 NETWORKS = 225  # different ones, random per tile
 RESIDENT = (1, 2000)  # the same with so many, to see what it costs to have more of them
-_SHOWN = 0.2  # of u and v by a tile
 
 
-class Picture:
-    """A G-buffer in which every pixel shows the face, and each tile another place of it; and where to draw to.
+class Picture(Owner):
+    """The G-buffer of a picture that is all face (`tile_check.all_face`), SIZE along an edge; and where to draw to.
 
     Args:
         device: an open device.
-        kept: closes everything.
     """
 
-    def __init__(self, device: Device, kept: ExitStack) -> None:
-        generator = np.random.default_rng(0)
-        channels = generator.normal(0.0, 1.0, (SIZE, SIZE, schema.CHANNELS)).astype(np.float32)
-        step = np.arange(SIZE)
-        corner = generator.uniform(0.0, 1.0 - _SHOWN, (2, SIZE // schema.TILE, SIZE // schema.TILE))
-        inside = step % schema.TILE / schema.TILE * _SHOWN
-        u, v = corner.repeat(schema.TILE, axis=1).repeat(schema.TILE, axis=2)
-        channels[..., 0], channels[..., 1] = u + inside, v + inside[:, None]
-        features = schema.feature_buffer(schema.pack(channels))
-        surface = schema.surface_buffer(np.ones((SIZE, SIZE)), np.ones((SIZE, SIZE)))
-        keep = kept.enter_context
-        self.features = keep(device.buffer(features, name="features"))
-        self.surface = keep(device.buffer(surface, name="surface"))
-        self.places = keep(device.buffer(schema.place_buffer(features, surface), name="places"))
-        self.radiance = keep(FaceRadiance(device, SIZE, SIZE))
+    def __init__(self, device: Device) -> None:
+        super().__init__()
+        features, surface = all_face(SIZE // schema.TILE)
+        with self.building():
+            self.features = self.own(device.buffer(features, name="features"))
+            self.surface = self.own(device.buffer(surface, name="surface"))
+            self.places = self.own(device.buffer(schema.place_buffer(features, surface), name="places"))
+            self.radiance = self.own(FaceRadiance(device, SIZE, SIZE))
 
 
 def random_weights(layers: tuple[int, ...], count: int = NETWORKS) -> WeightSet:
@@ -56,7 +48,7 @@ def random_weights(layers: tuple[int, ...], count: int = NETWORKS) -> WeightSet:
     return WeightSet(layers, random.slots, table)
 
 
-class Networks:
+class Networks(Owner):
     """The two passes for one or more lists of widths, each with NETWORKS random networks. A context manager.
 
     For the first list there are those with RESIDENT networks as well.
@@ -75,16 +67,16 @@ class Networks:
         alone: Sequence[tuple[int, ...]] = (),
         single: tuple[int, ...] | None = None,
     ) -> None:
-        self._kept = ExitStack()
+        super().__init__()
         self._commands: dict[tuple[int, ...], CommandBuffer] = {}
         self._resident: dict[tuple[tuple[int, ...], int], CommandBuffer] = {}
         self._variants: dict[tuple[int, ...], Variant] = {}
         self._layered: dict[tuple[int, ...], dict[Way, CommandBuffer]] = {}
         self._quickest: dict[tuple[int, ...], list[Way]] = {}
-        try:
-            self._device = self._kept.enter_context(open_device(options, raytracing=False))
+        with self.building():
+            self._device = self.enter(open_device(options, raytracing=False))
             self._device.need_clock()
-            self._picture = Picture(self._device, self._kept)
+            self._picture = self.own(Picture(self._device))
             for layers in widths:
                 self._record(layers)
             for layers in alone:
@@ -92,9 +84,6 @@ class Networks:
             counted = [(widths[0], count) for count in RESIDENT]
             for layers, count in counted if single is None else [*counted, (single, 1)]:
                 self._resident[layers, count] = self._drawing(self._fused(layers, count))
-        except BaseException:
-            self._kept.close()
-            raise
 
     def milliseconds(self, layers: tuple[int, ...]) -> tuple[float, float, float]:
         """Draw with one of the lists of widths; return ms of the hash, the network, and it layer by layer.
@@ -125,21 +114,18 @@ class Networks:
     def _fused(self, layers: tuple[int, ...], count: int = NETWORKS) -> tuple[Any, ...]:
         """What a network's pass is made of, with so many random networks: the arguments of TileNetwork."""
         weights, picture = random_weights(layers, count), self._picture
-        hashing = TileHash(self._device, picture.places, SIZE, SIZE, hash_scale=weights.hash_scale)
-        self._kept.callback(hashing.close)
+        hashing = self.own(TileHash(self._device, picture.places, SIZE, SIZE, hash_scale=weights.hash_scale))
         return (self._device, weights, hashing, picture.features, picture.surface, picture.radiance, SIZE, SIZE)
 
     def _drawing(self, arguments: tuple[Any, ...]) -> CommandBuffer:
         """Commands for both passes, run already: drivers compile at the first dispatch."""
-        hashing, network = arguments[2], TileNetwork(*arguments)
-        self._kept.callback(network.close)
+        hashing, network = arguments[2], self.own(TileNetwork(*arguments))
         self._variants.setdefault(arguments[1].layers, network.variant)
-        with self._device.commands() as commands:
+        with self.own(self._device.commands()) as commands:
             hashing.record(commands)
             commands.barrier()
             network.record(commands)
             commands.barrier()
-        self._kept.callback(commands.close)
         for _ in range(2):
             self._device.submit(commands)
         return commands
@@ -148,17 +134,15 @@ class Networks:
         shared = self._fused(layers)
         self._commands[layers] = self._drawing(shared)  # and the tiles are listed for what follows
         self._layered[layers] = {
-            way: self._record_layered(LayeredNetwork(*shared, way=way))
+            way: self._record_layered(self.own(LayeredNetwork(*shared, way=way)))
             for way in ways(self._device.info, self._variants[layers])
         }
         self._quickest[layers] = []
 
     def _record_layered(self, network: LayeredNetwork) -> CommandBuffer:
-        self._kept.callback(network.close)
-        with self._device.commands() as commands:
+        with self.own(self._device.commands()) as commands:
             network.record(commands)
             commands.barrier()
-        self._kept.callback(commands.close)
         self._device.submit(commands)
         return commands
 
@@ -167,9 +151,3 @@ class Networks:
         for _ in range(2):
             self._device.submit(commands)
         return commands.timings()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._kept.close()

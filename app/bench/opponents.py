@@ -1,8 +1,5 @@
 """What the fused pass is compared with on the same driver besides itself layer by layer: 3x3 convolutions."""
 
-from contextlib import ExitStack
-from typing import Self
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +8,7 @@ from app.gpu import CommandBuffer, Device
 from app.network.schema import CHANNELS
 from app.open_renderer import open_device
 from app.passes.face_radiance import FaceRadiance
+from app.passes.owner import Owner
 from app.scene_options import SceneOptions
 
 SIZE = 256  # pixels along an edge of the picture: the widest network takes seconds for more
@@ -19,14 +17,13 @@ _TRIAL_SIZE, _TRIAL_LAYERS, _TRIAL_ROUNDS = SIZE // 2, 3, 9  # enough to tell sh
 
 def quickest(device: Device) -> Shape:
     """The shape that draws with 32 channels the soonest: all draw in turn, and the least of a few times counts."""
-    with ExitStack() as kept:
+    with Owner() as kept:
         picture, kernels = _picture(_TRIAL_SIZE), random_kernels(widths(CHANNELS, _TRIAL_LAYERS))
-        radiance = kept.enter_context(FaceRadiance(device, _TRIAL_SIZE, _TRIAL_SIZE))
+        radiance = kept.own(FaceRadiance(device, _TRIAL_SIZE, _TRIAL_SIZE))
         commands = {}
         for shape in shapes(device.info):
-            network = ConvolutionNetwork(device, kernels, picture, radiance, shape=shape)
-            kept.callback(network.close)
-            commands[shape] = _recorded(device, network, kept)
+            network = kept.own(ConvolutionNetwork(device, kernels, picture, radiance, shape=shape))
+            commands[shape] = kept.own(_recorded(device, network))
         least = dict.fromkeys(commands, float("inf"))
         for _ in range(_TRIAL_ROUNDS):
             for shape, drawing in commands.items():
@@ -39,7 +36,7 @@ def _picture(size: int) -> npt.NDArray[np.float32]:
     return np.random.default_rng(0).normal(0.0, 1.0, (size, size, CHANNELS)).astype(np.float32)
 
 
-def _recorded(device: Device, network: ConvolutionNetwork, kept: ExitStack) -> CommandBuffer:
+def _recorded(device: Device, network: ConvolutionNetwork) -> CommandBuffer:
     """The network's commands, for a picture that is ready to be drawn."""
     with device.commands(reusable=False) as once:
         network.clear(once)
@@ -49,11 +46,10 @@ def _recorded(device: Device, network: ConvolutionNetwork, kept: ExitStack) -> C
     once.close()
     with device.commands() as commands:
         network.record(commands)
-    kept.callback(commands.close)
     return commands
 
 
-class Convolutions:
+class Convolutions(Owner):
     """Networks of 3x3 convolutions over a picture of SIZE x SIZE pixels, warmed up. A context manager.
 
     Args:
@@ -63,20 +59,16 @@ class Convolutions:
     """
 
     def __init__(self, options: SceneOptions, layers: int, *channels: int) -> None:
-        self._kept = ExitStack()
+        super().__init__()
         self._commands: dict[int, CommandBuffer] = {}
-        try:
-            device = self._device = self._kept.enter_context(open_device(options, raytracing=False))
+        with self.building():
+            device = self._device = self.enter(open_device(options, raytracing=False))
             picture, self._shape = _picture(SIZE), quickest(device)
-            radiance = self._kept.enter_context(FaceRadiance(device, SIZE, SIZE))
+            radiance = self.own(FaceRadiance(device, SIZE, SIZE))
             for count in channels:
                 kernels = random_kernels(widths(count, layers))
-                network = ConvolutionNetwork(device, kernels, picture, radiance, shape=self._shape)
-                self._kept.callback(network.close)
-                self._commands[count] = _recorded(device, network, self._kept)
-        except BaseException:
-            self._kept.close()
-            raise
+                network = self.own(ConvolutionNetwork(device, kernels, picture, radiance, shape=self._shape))
+                self._commands[count] = self.own(_recorded(device, network))
 
     def shape(self) -> str:
         """What a thread adds up: the quickest of some, tried on this device."""
@@ -87,9 +79,3 @@ class Convolutions:
         for _ in range(2):
             self._device.submit(self._commands[channels])
         return self._commands[channels].timings()[TIMER] * 1e6 / SIZE**2
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._kept.close()

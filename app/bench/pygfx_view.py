@@ -92,7 +92,7 @@ def _scene(scene: Scene) -> Any:
     if scene.environment is not None:
         mean = scene.environment.mean_radiance * scene.environment.intensity
         made.add(gfx.AmbientLight(_color(mean / mean.max()), math.pi * float(mean.max())))
-    made.add(*(_light(light) for light in scene.lights.lights))
+    made.add(*(_light(light) for light in scene.rig.lights))
     made.add(*(_part(part) for part in scene.parts))
     return made
 

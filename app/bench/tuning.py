@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from app.gpu import CommandBuffer, Device
 from app.network.shader import Variant
 from app.open_renderer import open_device
 from app.passes import tile_variant
+from app.passes.owner import Owner
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
 from app.scene_options import SceneOptions
@@ -47,8 +47,7 @@ def tune(
     Raises:
         InputError: the device has no timestamps.
     """
-    with ExitStack() as kept:
-        device = kept.enter_context(open_device(options, raytracing=False))
+    with open_device(options, raytracing=False) as device, Owner() as kept:
         device.need_clock()
         recorded = _record(device, layers, kept, counted)
         times = Samples()
@@ -67,12 +66,11 @@ def tune(
 
 
 def _record(
-    device: Device, layers: tuple[int, ...], kept: ExitStack, counted: Callable[[int, str], Iterator[int]]
+    device: Device, layers: tuple[int, ...], kept: Owner, counted: Callable[[int, str], Iterator[int]]
 ) -> dict[Variant, CommandBuffer]:
     """Commands that draw the same picture with each variant, run once: drivers compile at the first dispatch."""
-    picture, weights = Picture(device, kept), random_weights(layers)
-    hashing = TileHash(device, picture.places, SIZE, SIZE, hash_scale=weights.hash_scale)
-    kept.callback(hashing.close)
+    picture, weights = kept.own(Picture(device)), random_weights(layers)
+    hashing = kept.own(TileHash(device, picture.places, SIZE, SIZE, hash_scale=weights.hash_scale))
     with device.commands(reusable=False) as listing:
         hashing.record(listing)
         listing.barrier()
@@ -93,13 +91,13 @@ def _record(
                 SIZE,
                 variant=variants[step],
             )
-        kept.callback(network.close)
+        kept.own(network)
         if network.variant in recorded:
             continue
         with device.commands() as commands:
             network.record(commands)
             commands.barrier()
-        kept.callback(commands.close)
+        kept.own(commands)
         device.submit(commands)
         recorded[network.variant] = commands
     return recorded

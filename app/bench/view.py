@@ -3,16 +3,15 @@
 import re
 import time
 import warnings
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 
 from app.bench.activity import zero_shares
 from app.controls import Controls
 from app.modes import MODES
 from app.network.weights import WeightSet
 from app.open_renderer import needs_rays, open_device, open_renderer
+from app.passes.owner import Owner
 from app.scene_options import SceneOptions
 
 _TURNS = (-0.15, 0.0, 0.15)  # of half a turn: cameras from which channels are counted
@@ -48,7 +47,7 @@ class Description:
     kind: str
 
 
-class View:
+class View(Owner):
     """A renderer of the scene that `options` name, warmed up. A context manager.
 
     The light cache rests after its first sample: a frame at rest costs the same after one as after all, and while a
@@ -60,20 +59,17 @@ class View:
     """
 
     def __init__(self, options: SceneOptions, size: tuple[int, int]) -> None:
-        self._kept = ExitStack()
-        try:
+        super().__init__()
+        with self.building():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what there is to say about scene and device, the asking process says
-                self._device = self._kept.enter_context(open_device(options, raytracing=needs_rays(options)))
-                self._renderer = self._kept.enter_context(
+                self._device = self.enter(open_device(options, raytracing=needs_rays(options)))
+                self._renderer = self.enter(
                     open_renderer(replace(options, light_samples=1), self._device, size, options.mode)
                 )
             self._controls = Controls(self._renderer, MODES)
             for _ in range(_WARM_UP):
                 self._renderer.render()
-        except BaseException:
-            self._kept.close()
-            raise
 
     def describe(self) -> Description:
         """Say what it is drawn by."""
@@ -119,12 +115,6 @@ class View:
         whole = time.perf_counter() - start
         python = whole - self._renderer.submit_seconds
         return FrameCost(whole * 1e3, python * 1e3, self._renderer.timings())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._kept.close()
 
 
 def memory(view: View) -> dict[str, float] | None:

@@ -208,11 +208,14 @@ def open_engine(name: str, opens: "OpenSource", workers: int | None, address: st
     if name == "ray":
         from app.training.ray_workers import RayWorkers
 
+        if address is None:
+            opens.check_devices()
         with RayWorkers(opens, workers, address) as engine:
             yield engine
     elif workers is not None and workers > 1:
         from app.training.workers import Workers
 
+        opens.check_devices()
         with Workers(opens, workers) as engine:
             yield engine
     else:

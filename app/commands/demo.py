@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app.scene.camera import Camera
     from app.scene.lights import LightRig
     from app.scene.model import Scene
+    from app.weight_switch import WeightSwitch
     from app.window import Window
 
 # Without a window: the pictures that tell most, and samples a pixel for each. The renderer keeps the samples of
@@ -186,7 +187,6 @@ def _show_face(
         The face as it was shown last, and the other one, to go on with; None without another one.
     """
     from app.light_switch import LightSwitch, set_ups
-    from app.scene.portrait import portrait
     from app.viewer import Viewer
     from app.weight_switch import WeightSwitch
 
@@ -200,7 +200,7 @@ def _show_face(
     with ExitStack() as stack:
         lights = LightSwitch(
             renderer,
-            set_ups(options, renderer.scene.lights, face.own_lights),
+            set_ups(options, renderer.scene.rig, face.own_lights),
             options.environment,
             options.exposure,
             read=face.light,
@@ -225,27 +225,49 @@ def _show_face(
             if viewer.dropped_face is None and not viewer.mesh_written:
                 return None, None
             _say(window, f"loading {(viewer.dropped_face or mesh.file).name}")
-            now = replace(lights.for_another_face(options), mode=renderer.mode, size=renderer.size)
-            if options.weights is not None or switch.is_chosen:  # else the next face gets those that suit it
-                now = replace(now, weights=switch.sets[0], other_weights=switch.sets[1:])
-            shown = _Face(
-                now,
-                mesh.seen,
-                renderer.scene.with_camera(portrait(renderer.scene, renderer.size[0] / renderer.size[1])),
-                # Who looks at the first view sees that of a mesh that is saved, too.
-                None if viewer.at_home else renderer.scene.camera,
-                _Networks(switch.sets[0], renderer.weights, switch.shown_time),
-                switch.pending,
-                lights.read,
-                lights.came_along,
-                lights.own,
-                renderer.split,
-                renderer.antialias_motion,
-            )
+            # Who looks at the first view sees that of a mesh that is saved, too.
+            camera = None if viewer.at_home else renderer.scene.camera
+            shown = _as_shown(options, mesh, camera, renderer, switch, lights)
             try:
                 return shown, _next_face(shown, viewer.dropped_face, lights, renderer.size)
             except InputError as error:
                 click.echo(f"bungyo: error: {error.message} The face stays as it is.", err=True)
+
+
+def _as_shown(
+    options: SceneOptions,
+    mesh: Watch,
+    camera: "Camera | None",
+    renderer: "Renderer",
+    switch: "WeightSwitch",
+    lights: "LightSwitch",
+) -> _Face:
+    """Return the face that a renderer shows as it is now, with all that keys and dropped files have changed.
+
+    Args:
+        options: it was opened with.
+        mesh: watches its file.
+        camera: see _Face.
+        renderer, switch, lights: what draws it, and what its networks and its light are chosen by.
+    """
+    from app.scene.portrait import portrait
+
+    now = replace(lights.for_another_face(options), mode=renderer.mode, size=renderer.size)
+    if options.weights is not None or switch.is_chosen:  # else the next face gets those that suit it
+        now = replace(now, weights=switch.sets[0], other_weights=switch.sets[1:])
+    return _Face(
+        now,
+        mesh.seen,
+        scene=renderer.scene.with_camera(portrait(renderer.scene, renderer.size[0] / renderer.size[1])),
+        camera=camera,
+        networks=_Networks(switch.sets[0], renderer.weights, switch.shown_time),
+        weights=switch.pending,
+        light=lights.read,
+        light_came_along=lights.came_along,
+        own_lights=lights.own,
+        split=renderer.split,
+        antialias_motion=renderer.antialias_motion,
+    )
 
 
 def _next_face(shown: _Face, dropped: Path | None, lights: "LightSwitch", size: tuple[int, int]) -> _Face:
@@ -270,7 +292,7 @@ def _next_face(shown: _Face, dropped: Path | None, lights: "LightSwitch", size: 
     options = replace(face.options, environment=None)
     if face.own_lights is not None and not face.light_came_along:  # which may have been changed in the mesh's file
         scene = load_scene(replace(options, lights=None), size)
-        face = replace(face, own_lights=scene.lights if scene.lights.file is None else None)
+        face = replace(face, own_lights=scene.rig if scene.rig.file is None else None)
     else:
         scene = load_scene(options, size, lit_as=shown.scene if chosen else None)
     scene, read = (lights.on(scene), lights.read) if chosen else lights.around(scene)

@@ -201,6 +201,7 @@ def _rest(
     missing: dict[str, str],
 ) -> "AtRest | None":
     """So many frames at rest, from all over the set; None, and the reason in `missing`, if that cannot be."""
+    from app.gpu import Device
     from app.progress import counter
     from app.scene.assets import environment_maps
     from app.scene_options import SceneOptions
@@ -209,10 +210,10 @@ def _rest(
 
     count = min(count, len(judged))
     chosen = [judged[(2 * i + 1) * len(judged) // (2 * count)] for i in range(count)]
-    source = OpenSource(device, light_samples=SceneOptions().light_samples)
+    opens, maps = OpenSource(light_samples=SceneOptions.light_samples), environment_maps()
     try:
-        with source(0, 1) as opened, counter(count, "frames at rest") as show:
-            found = judge_at_rest(networks, data, opened, chosen, environments=environment_maps(), progress=show)
+        with Device.open(device) as opened, opens.on(opened) as source, counter(count, "frames at rest") as show:
+            found = judge_at_rest(networks, data, source, chosen, environments=maps, progress=show)
     except BungyoError as error:
         missing["at rest"] = error.one_line()
         return None

@@ -207,10 +207,13 @@ def train(
         who = RayExperts(workers or 1, options.threads, address)
     frames = Dataset(data)
     check_gathering(frames)
-    if start is not None and not any_uv:
-        advice = "they are no help to begin with. Give --start any-uv, whose network looks at none."
-        check_layouts(frames, WeightSet.load(start), start, advice)
-    result = run(frames, out, options, fresh=fresh, engine=who)
+    networks = None
+    if start is not None:
+        networks = WeightSet.load(start)
+        if not any_uv:
+            advice = "they are no help to begin with. Give --start any-uv, whose network looks at none."
+            check_layouts(frames, networks, start, advice)
+    result = run(frames, out, options, start=networks, fresh=fresh, engine=who)
     if result.weights:
         click.echo(f"wrote {result.weights}: {result.experts} experts beside the generalist")
     if result.interrupted:

@@ -7,13 +7,14 @@ from typing import TypeAlias
 
 from app.environment_variables import switched_on
 from app.errors import BungyoError, InputError
-from app.gpu.binding import Handle, ffi, make, version_text, vk
+from app.gpu.binding import Handle, ffi, version_text, vk
 from app.gpu.enumeration import enumerate_all
 from app.gpu.features import Offer, query
 from app.gpu.install_commands import INSTALL_DRIVER, INSTALL_DRIVER_ON_BOOKWORM, RAY_TRACING_MESA
 from app.gpu.instance import Instance
 from app.gpu.lifetime import Ledger
 from app.gpu.matrices import MatrixProduct, matrix_products
+from app.gpu.properties import Limits, Properties
 
 WINDOW_EXTENSION = "VK_KHR_swapchain"  # of a device that draws into windows
 
@@ -36,28 +37,6 @@ _NEWER_MESA = (
 _NEWER_DRIVER = "A newer driver of the GPU may offer it."
 _SOFTWARE_DRIVER = f"The software driver, which is slow, can be installed with: {INSTALL_DRIVER}"
 _NO_WINDOW_HINT = "Pictures in files need no window: bungyo render makes them."
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Numbers of the device that layouts depend on."""
-
-    push_constants: int
-    image_edge: int  # pixels
-    sub_pixel_bits: int  # of the places that rasterisers round to
-    storage_buffer: int  # bytes that can be bound
-    texel_elements: int
-    # Descriptors that a shader may have of a kind.
-    stage_buffers: int
-    stage_images: int
-    stage_textures: int
-    sbt_handle_size: int
-    sbt_handle_alignment: int
-    sbt_base_alignment: int
-    ray_recursion: int
-    scratch_alignment: int
-    anisotropy: float
-    timestamp_bits: int
 
 
 @dataclass(frozen=True)
@@ -155,6 +134,15 @@ def list_devices() -> list[DeviceInfo]:
         return [candidate.info for candidate in candidates(instance)]
 
 
+def best_devices() -> list[DeviceInfo]:
+    """The devices on which work that traces rays is spread: the best ones, which are alike; none where none traces.
+
+    Warns (`warnings.warn`) as `choose` does. BungyoError where there is no loader or driver.
+    """
+    with Instance(Ledger()) as instance:
+        return [candidate.info for candidate in _best(candidates(instance), raytracing=True)]
+
+
 def candidates(instance: Instance, presents: Presents | None = None) -> list[Candidate]:
     """All physical devices of an instance, in the order of their `DeviceInfo.index`.
 
@@ -186,6 +174,17 @@ def _reasons(found: Sequence[Candidate], lacks: Callable[[Candidate], Sequence[s
     return "; ".join(f"{one.info.name} lacks {', '.join(lacking)}" for one in found if (lacking := lacks(one)))
 
 
+def _best(found: Sequence[Candidate], raytracing: bool | None) -> list[Candidate]:
+    """Those that are taken where none is named; warns if they are CPUs because what the GPUs lack is needed."""
+    usable = [one for one in found if not one.lacks(raytracing)]
+    rank = min((one.info.rank for one in usable), default=None)
+    best = [one for one in usable if one.info.rank == rank]
+    gpus = [one for one in found if one.info.kind != "cpu"]
+    if best and best[0].info.kind == "cpu" and (reasons := _reasons(gpus, lambda one: one.lacks(raytracing))):
+        warnings.warn(f"The CPU does all the work ({best[0].info.name}): {reasons}.", stacklevel=3)
+    return best
+
+
 def choose(found: Sequence[Candidate], select: Selection, *, raytracing: bool | None) -> Candidate:
     """The device to open.
 
@@ -215,11 +214,7 @@ def choose(found: Sequence[Candidate], select: Selection, *, raytracing: bool | 
                 hint = _raytracing_hint(found, found)
                 raise InputError(f"This needs ray tracing, which no GPU here offers: {reasons}.", hint)
             raise BungyoError(f"No GPU here can run the renderer: {reasons}.", _hint(found, found))
-        best = min(usable, key=lambda one: one.info.rank)
-        gpus = [one for one in found if one.info.kind != "cpu"]
-        if best.info.kind == "cpu" and (reasons := _reasons(gpus, lambda one: one.lacks(raytracing))):
-            warnings.warn(f"The CPU does all the work ({best.info.name}): {reasons}.", stacklevel=2)
-        return best
+        return _best(found, raytracing)[0]
     chosen = _selected(found, usable, select)
     if chosen is None:
         wanted = select.name if isinstance(select, DeviceInfo) else select
@@ -257,26 +252,18 @@ def _selected(
 
 
 def _candidate(instance: Instance, physical: Handle, presents: Presents | None) -> Candidate:
-    core = make("VkPhysicalDeviceProperties2")
-    vk.vkGetPhysicalDeviceProperties2(physical, core)
-    properties = core.properties
-    offer = query(physical, properties.apiVersion, instance.unknown)
+    properties = Properties.of(physical)
+    version = properties.core.apiVersion
+    offer = query(physical, version, instance.unknown)
     if switched_on(NO_RAY_TRACING):
         offer = replace(offer, missing_raytracing=(f"ray tracing ({NO_RAY_TRACING} is set)",))
-    modern = properties.apiVersion >= vk.VK_API_VERSION_1_3
+    modern = version >= vk.VK_API_VERSION_1_3
     raytracing = modern and not offer.missing_raytracing
-    # Property structs of extensions may be chained only where the extension exists.
-    rays = make("VkPhysicalDeviceRayTracingPipelinePropertiesKHR")
-    structures = make("VkPhysicalDeviceAccelerationStructurePropertiesKHR", pNext=rays)
-    v11 = make("VkPhysicalDeviceVulkan11Properties", pNext=structures if raytracing else None)
-    v12 = make("VkPhysicalDeviceVulkan12Properties", pNext=v11)
-    v13 = make("VkPhysicalDeviceVulkan13Properties", pNext=v12)
     if modern:
-        core = make("VkPhysicalDeviceProperties2", pNext=v13)
-        vk.vkGetPhysicalDeviceProperties2(physical, core)
-        properties = core.properties
-    families = _queue_families(physical)
+        properties = Properties.of(physical, raytracing=raytracing, modern=True)
+    core, v11, v12, v13 = properties.core, properties.v11, properties.v12, properties.v13
     missing, missing_window = [*offer.missing], []
+    families = _queue_families(physical)
     if not families:
         missing.append("a queue for graphics and compute")
     arithmetic, compute = vk.VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, vk.VK_SHADER_STAGE_COMPUTE_BIT
@@ -290,51 +277,37 @@ def _candidate(instance: Instance, physical: Handle, presents: Presents | None) 
             missing_window.append("a way to this display")
         families = shown or families
     family, timestamp_bits = families[0] if families else (-1, 0)
+    info = DeviceInfo(
+        index=-1,  # until all are known
+        uuid=bytes([*v11.deviceUUID, *v11.driverUUID]).hex(),
+        name=ffi.string(core.deviceName).decode(errors="replace"),
+        driver=f"{ffi.string(v12.driverName).decode()} {ffi.string(v12.driverInfo).decode()}".strip(),
+        kind=_kind(core.deviceType),
+        api_version=version_text(version),
+        raytracing=raytracing and not missing,
+        subgroup_size=v11.subgroupSize,
+        min_subgroup_size=v13.minSubgroupSize,
+        max_shared_memory=core.limits.maxComputeSharedMemorySize,
+        timestamp_period_ns=core.limits.timestampPeriod if timestamp_bits else 0.0,
+        memory_bytes=_memory_bytes(physical),
+        missing=[*missing, *offer.missing_raytracing],
+        missing_raytracing=[*offer.missing_raytracing],
+        features=offer.optional,
+        extensions=offer.extensions,
+        limits=properties.limits(timestamp_bits),
+        matrices=matrix_products(instance.handle, physical) if "cooperativeMatrix" in offer.optional else (),
+    )
+    return Candidate(physical, info, offer, family, tuple(missing_window))
+
+
+def _kind(device_type: int) -> str:
     kinds = {
         vk.VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: "discrete",
         vk.VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: "integrated",
         vk.VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: "virtual",
         vk.VK_PHYSICAL_DEVICE_TYPE_CPU: "cpu",
     }
-    info = DeviceInfo(
-        index=-1,  # until all are known
-        uuid=bytes([*v11.deviceUUID, *v11.driverUUID]).hex(),
-        name=ffi.string(properties.deviceName).decode(errors="replace"),
-        driver=f"{ffi.string(v12.driverName).decode()} {ffi.string(v12.driverInfo).decode()}".strip(),
-        kind=kinds.get(properties.deviceType, "other"),
-        api_version=version_text(properties.apiVersion),
-        raytracing=raytracing and not missing,
-        subgroup_size=v11.subgroupSize,
-        min_subgroup_size=v13.minSubgroupSize,
-        max_shared_memory=properties.limits.maxComputeSharedMemorySize,
-        timestamp_period_ns=properties.limits.timestampPeriod if timestamp_bits else 0.0,
-        memory_bytes=_memory_bytes(physical),
-        missing=[*missing, *offer.missing_raytracing],
-        missing_raytracing=[*offer.missing_raytracing],
-        features=offer.optional,
-        extensions=offer.extensions,
-        limits=Limits(
-            push_constants=properties.limits.maxPushConstantsSize,
-            image_edge=properties.limits.maxImageDimension2D,
-            sub_pixel_bits=properties.limits.subPixelPrecisionBits,
-            storage_buffer=properties.limits.maxStorageBufferRange,
-            texel_elements=properties.limits.maxTexelBufferElements,
-            stage_buffers=properties.limits.maxPerStageDescriptorStorageBuffers,
-            stage_images=properties.limits.maxPerStageDescriptorStorageImages,
-            stage_textures=min(
-                properties.limits.maxPerStageDescriptorSamplers, properties.limits.maxPerStageDescriptorSampledImages
-            ),
-            sbt_handle_size=rays.shaderGroupHandleSize,
-            sbt_handle_alignment=rays.shaderGroupHandleAlignment,
-            sbt_base_alignment=rays.shaderGroupBaseAlignment,
-            ray_recursion=rays.maxRayRecursionDepth,
-            scratch_alignment=structures.minAccelerationStructureScratchOffsetAlignment,
-            anisotropy=properties.limits.maxSamplerAnisotropy,
-            timestamp_bits=timestamp_bits,
-        ),
-        matrices=matrix_products(instance.handle, physical) if "cooperativeMatrix" in offer.optional else (),
-    )
-    return Candidate(physical, info, offer, family, tuple(missing_window))
+    return kinds.get(device_type, "other")
 
 
 def _queue_families(physical: Handle) -> list[tuple[int, int]]:

@@ -41,7 +41,7 @@ class BakedLights:
 
     def under(self, scene: Scene) -> "BakedLight":
         """The file of a scene of these parts; camera and exposure do not matter."""
-        path = self._store.path((self._unlit, scene.lights.lights, scene.environment))
+        path = self._store.path((self._unlit, scene.rig.lights, scene.environment))
         return BakedLight(self._cache, self._store, path)
 
 

@@ -1,7 +1,7 @@
 """Who makes things on the GPU and closes them."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Protocol, Self, TypeVar
 
 
@@ -13,6 +13,7 @@ class Closes(Protocol):
 
 
 _T = TypeVar("_T", bound=Closes)
+_Entered = TypeVar("_Entered")
 
 
 class Owner:
@@ -28,6 +29,10 @@ class Owner:
         """Take over a thing. Returns it."""
         self._owned.append(thing)
         return thing
+
+    def enter(self, manager: AbstractContextManager[_Entered]) -> _Entered:
+        """Enter a context manager, which is left in its turn when what is owned is closed. Returns what it yields."""
+        return self.own(ExitStack()).enter_context(manager)
 
     def let_go(self, thing: _T) -> _T:
         """Own a thing no longer: the caller closes it. Returns it."""

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -159,7 +159,7 @@ class SceneBuffers(Owner):
         Raises:
             BungyoError: the GPU cannot take them. Then nothing has changed.
         """
-        rig, sky = scene.lights, scene.environment
+        rig, sky = scene.rig, scene.environment
         pixels = None if sky is None else sky.pixels
         other_map = self.light_count < 0 or pixels is not self._pixels
         made = Owner()
@@ -179,12 +179,7 @@ class SceneBuffers(Owner):
         del levels[len(rig.lights) :]  # lamps are chosen with the map that they are of
         sky_level = math.pi * float(sky.mean_radiance @ LUMINANCE) * sky.intensity if sky else 0.0
         total = sum(levels) + sky_level
-        # A quarter of the choices is uniform, so that a light that is weak at the centre but strong somewhere is found.
-        sources = len(levels) + (sky is not None)
-        picks = [
-            0.75 * level / total + 0.25 / sources if total > 0.0 else 1.0 / sources
-            for level in [*levels, sky_level][:sources]
-        ]
+        picks = _chances(levels if sky is None else [*levels, sky_level], total)
         lights["pick"][: len(levels)] = picks[: len(levels)]
         # Lights arrive from all sides; about a quarter of what they could give reaches a typical normal.
         self.light_level, self.exposure = 0.25 * total, 2.0**rig.exposure
@@ -357,6 +352,14 @@ def _fill_camera(camera: Camera, width: int, height: int) -> NDArray[Any]:
     frame["size"] = width, height
     frame["tiles_x"] = tile_grid(width, height)[0]
     return frame
+
+
+def _chances(levels: Sequence[float], total: float) -> list[float]:
+    """How often each source of light is chosen, by what they bring to the face's centre, `total` together.
+
+    A quarter of the choices is uniform, so that a light that is weak there but strong somewhere is found.
+    """
+    return [0.75 * level / total + 0.25 / len(levels) if total > 0.0 else 1.0 / len(levels) for level in levels]
 
 
 def _edge(texture: Texture) -> float:

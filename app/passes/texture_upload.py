@@ -1,5 +1,6 @@
 """Textures on the GPU, with their mip levels."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from app.scene.model import Texture
 from app.scene.texture_files import PLAIN_BYTES, SRGB_BYTES
 from app.scene.tonemap import srgb_encode
 
-_STRIP = 32  # rows, even
+_STRIP = 32  # rows, even: as floats, all of a large map would be too much for caches and memory
 _PLAIN, _SRGB = PLAIN_BYTES.astype(np.float32), SRGB_BYTES.astype(np.float32)
 
 
@@ -44,7 +45,8 @@ def upload_texture(
     smaller = derived(store, ("mip levels", pixels, texture.srgb, by_opacity), smaller_levels)
     levels = [pixels, *(smaller[f"{mip}"] for mip in range(1, 1 + len(smaller)))]
     if by_opacity and smaller:
-        levels[0] = _filled(pixels, levels[1])
+        levels[0] = pixels.copy()
+        _fill(levels[0], levels[1])
     image = device.image(pixels.shape[1], pixels.shape[0], name, mips=len(levels), name=texture.name or "texture")
     with image.building():
         for mip, level in enumerate(levels):
@@ -89,48 +91,55 @@ def mip_chain(pixels: NDArray[Any], srgb: bool, *, by_opacity: bool = False) -> 
     height, width = pixels.shape[0] // 2 * 2, pixels.shape[1] // 2 * 2  # of what smaller levels are made of
     by_opacity = by_opacity and bool(pixels[:height, :width, 3].any())
     if min(pixels.shape[:2]) > 1:
-        # Strip by strip: as floats, all of a large map would be too much for caches.
-        rows = range(0, height, _STRIP)
-        strips = (_linear(pixels[row : row + _STRIP], srgb) for row in rows)
-        values = [np.concatenate([_halved(_weighed(strip) if by_opacity else strip) for strip in strips])]
+        values = [np.empty((height // 2, pixels.shape[1] // 2, pixels.shape[2]), np.float32)]
+        for rows in _strips(height):
+            strip = _linear(pixels[rows], srgb)
+            values[0][rows.start // 2 : rows.stop // 2] = _halved(_weighed(strip) if by_opacity else strip)
         while min(values[-1].shape[:2]) > 1:
             values.append(_halved(values[-1]))
-        levels += [_stored(value, srgb, full) for value in (_unweighed(values) if by_opacity else values)]
+        if by_opacity:
+            _unweigh(values)
+        levels += [_stored(value, srgb, full) for value in values]
     return levels
+
+
+def _strips(height: int) -> Iterator[slice]:
+    """The rows of an image, some at a time."""
+    return (slice(row, min(row + _STRIP, height)) for row in range(0, height, _STRIP))
 
 
 def _weighed(value: NDArray[np.float32]) -> NDArray[np.float32]:
     """Colours times their opacity, in place."""
-    value[..., :3] *= value[..., 3:]
+    for channel in range(3):  # one by one is six times as quick as all at once
+        value[..., channel] *= value[..., 3]
     return value
 
 
-def _unweighed(levels: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-    """Levels of colours times opacity as colours; where there is no opacity, those of the next smaller level.
+def _unweigh(levels: list[NDArray[np.float32]]) -> None:
+    """Make colours, in place, of colours times opacity; where there is no opacity, those of the next smaller level.
 
     The second half of a pull-push (Gortler et al. 1996, "The Lumigraph"), whose first half made the levels.
     """
     # Halving leaves out odd rows and columns: the smallest levels may have lost all that is there.
     smaller = next(level for level in reversed(levels) if level[..., 3].any()).sum(axis=(0, 1), keepdims=True)
     smaller /= smaller[..., 3:]
-    result = []
     for level in reversed(levels):
-        opacity = level[..., 3:]
-        colours = level[..., :3] / np.maximum(opacity, np.float32(1e-30))
-        smaller = _filled(np.concatenate([colours, opacity], axis=-1), smaller)
-        result.append(smaller)
-    return result[::-1]
+        for rows in _strips(len(level)):
+            opacity = np.maximum(level[rows, :, 3], np.float32(1e-30))
+            for channel in range(3):
+                level[rows, :, channel] /= opacity
+        _fill(level, smaller)
+        smaller = level
 
 
-def _filled(level: NDArray[Any], smaller: NDArray[Any]) -> NDArray[Any]:
-    """A level (h,w,4) with the colours of the next smaller one where its opacity is 0."""
+def _fill(level: NDArray[Any], smaller: NDArray[Any]) -> None:
+    """Give a level (h,w,4), in place, the colours of the next smaller one where its opacity is 0."""
     height, width = level.shape[:2]
-    around = smaller.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
-    odd = (0, height - around.shape[0]), (0, width - around.shape[1]), (0, 0)
-    around = np.pad(around, odd, mode="edge")
-    around[..., 3] = 0
-    result: NDArray[Any] = np.where(level[..., 3:] > 0, level, around)
-    return result
+    columns = np.minimum(np.arange(width) // 2, smaller.shape[1] - 1)  # of an odd one at the end, those of the last
+    for rows in _strips(height):
+        around = smaller[np.minimum(np.arange(rows.start, rows.stop) // 2, len(smaller) - 1)].take(columns, axis=1)
+        around[..., 3] = 0
+        np.copyto(level[rows], around, where=level[rows, :, 3:] == 0)
 
 
 def _halved(value: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -145,9 +154,13 @@ def _stored(value: NDArray[np.float32], srgb: bool, full: float) -> NDArray[Any]
     """Linear light as a level of the texture holds it."""
     if full != 255.0:
         return np.ascontiguousarray(value)
-    if srgb:
-        value = np.concatenate([srgb_encode(value[..., :3]), value[..., 3:]], axis=-1)
-    return (value * full + 0.5).astype(np.uint8)
+    stored = np.empty(value.shape, np.uint8)
+    for rows in _strips(len(value)):
+        strip = value[rows]
+        if srgb:
+            strip = np.concatenate([srgb_encode(strip[..., :3]), strip[..., 3:]], axis=-1)
+        stored[rows] = (strip * full + 0.5).astype(np.uint8)
+    return stored
 
 
 def _linear(pixels: NDArray[Any], srgb: bool) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
-"""A small picture on which a tile network is compared with its numpy twin before it is used."""
+"""Pictures that are all face, and a small one on which a tile network is compared with its numpy twin before use."""
 
 import numpy as np
+import numpy.typing as npt
 
 from app.gpu import Device
 from app.network import schema, twin
@@ -15,10 +16,30 @@ FLOAT_TOLERANCE = 2.0**-9
 """The same of floats, whose picture is rounded to halves."""
 
 _TILES = 4  # along an edge
+_SHOWN = 0.2  # of u and v by a tile
+
+
+def all_face(tiles: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
+    """A square picture that is all face, each of its tiles another place of it; everything else random.
+
+    Args:
+        tiles: along an edge.
+
+    Returns:
+        The G-buffer's features and surface (app/network/schema.py).
+    """
+    rng, edge = np.random.default_rng(0), tiles * schema.TILE
+    channels = rng.normal(0.0, 1.0, (edge, edge, schema.CHANNELS)).astype(np.float32)
+    inside = np.arange(edge) % schema.TILE / schema.TILE * _SHOWN
+    corner = rng.uniform(0.0, 1.0 - _SHOWN, (2, tiles, tiles))
+    u, v = corner.repeat(schema.TILE, axis=1).repeat(schema.TILE, axis=2)
+    channels[..., 0], channels[..., 1] = u + inside, v + inside[:, None]
+    surface = schema.surface_buffer(np.ones((edge, edge)), np.ones((edge, edge)))
+    return schema.feature_buffer(schema.pack(channels)), surface
 
 
 class CheckPicture(Owner):
-    """Random features in random places of the face. A context manager.
+    """`all_face`, a few tiles large. A context manager.
 
     Attributes:
         features, surface, tiles: as the tile network reads them; radiance: it draws there.
@@ -29,14 +50,8 @@ class CheckPicture(Owner):
         super().__init__()
         self._weights = weights
         edge = _TILES * schema.TILE
-        rng = np.random.default_rng(0)
-        channels = rng.normal(0.0, 1.0, (edge, edge, schema.CHANNELS)).astype(np.float32)
-        corner = rng.uniform(0.0, 0.8, (_TILES, _TILES, 2)).repeat(schema.TILE, axis=0).repeat(schema.TILE, axis=1)
-        channels[..., :2] = corner + rng.uniform(0.0, 0.2, (edge, edge, 2))
-        self._packed = schema.feature_buffer(schema.pack(channels))
-        self._surface = schema.surface_buffer(np.ones((edge, edge)), np.ones((edge, edge)))
-        places = schema.place_buffer(self._packed, self._surface)
-        listed = tile_list(places, weights.hash_scale)
+        self._packed, self._surface = all_face(_TILES)
+        listed = tile_list(schema.place_buffer(self._packed, self._surface), weights.hash_scale)
         self.size, self.tile_count = (edge, edge), len(listed)
         with self.building():
             self.features = self.own(device.buffer(self._packed, name="check: features"))

@@ -66,7 +66,7 @@ def default_scene(
         rig = LightRig(own_lights) if own_lights else load_lights(find_lights(lights or DEFAULT_LIGHTS))
         rig = brighter(with_environment(rig, environment), exposure)
         scene = Scene(parts, rig, load_environment(rig))
-    if not scene.lights.lights and scene.environment is None:
+    if not scene.rig.lights and scene.environment is None:
         warnings.warn("Nothing lights the face: there are neither lights nor an environment map.", stacklevel=2)
     return scene.with_camera(portrait(scene, aspect))
 

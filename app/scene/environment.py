@@ -118,12 +118,16 @@ class Environment:
         found: F64 = cosine @ (source.reshape(-1, 3) * weight) * self.intensity
         return found
 
-    def _texels(self, directions: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def uvs(self, directions: NDArray[np.floating]) -> tuple[F64, F64]:
+        """Return u and v (...), 0..1 from the map's top left, of world directions (...,3) of any length."""
         d = np.asarray(directions, np.float64) @ self.world_to_map().T
         d = d / np.linalg.norm(d, axis=-1, keepdims=True)
-        height, width = self.pixels.shape[:2]
-        u = np.arctan2(d[..., 0], -d[..., 2]) / (2.0 * math.pi) + 0.5
-        v = np.arccos(np.clip(d[..., 1], -1.0, 1.0)) / math.pi
+        u: F64 = np.arctan2(d[..., 0], -d[..., 2]) / (2.0 * math.pi) + 0.5
+        v: F64 = np.arccos(np.clip(d[..., 1], -1.0, 1.0)) / math.pi
+        return u, v
+
+    def _texels(self, directions: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        (u, v), (height, width) = self.uvs(directions), self.pixels.shape[:2]
         return np.minimum((v * height).astype(np.intp), height - 1), (u * width).astype(np.intp) % width
 
 
@@ -132,8 +136,13 @@ def texel_directions(height: int, width: int) -> F64:
     return directions_of(np.arange(height)[:, None], np.arange(width), height, width)
 
 
-def directions_of(rows: NDArray[np.integer], columns: NDArray[np.integer], height: int, width: int) -> F64:
-    """Return (...,3) unit directions of the centres of some of a map's texels, whose rows and columns broadcast."""
+def directions_of(
+    rows: NDArray[np.integer | np.floating], columns: NDArray[np.integer | np.floating], height: int, width: int
+) -> F64:
+    """Return (...,3) unit directions of the centres of some of a map's texels, whose rows and columns broadcast.
+
+    Fractions lie between centres.
+    """
     theta = (rows + 0.5) * (math.pi / height)
     phi = ((columns + 0.5) / width - 0.5) * (2.0 * math.pi)
     sine = np.sin(theta)

@@ -9,7 +9,7 @@ import json
 import math
 import struct
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,22 +150,9 @@ def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Pl
         KeyError, IndexError, TypeError, ValueError: the file is malformed.
     """
     path, header = gltf.path, copy.deepcopy(gltf.header)
-    for name in header.get("extensionsRequired", ()):
-        if name not in _KNOWN and not name.startswith("KHR_materials_"):
-            what = f"{_UNSUPPORTED[name]} ({name})" if name in _UNSUPPORTED else name
-            raise InputError(f"{path}: uses {what}, which is not supported.", "Save it without.")
-    for image in header.get("images", ()):
-        _check_external(image, path, "texture")
-    for buffer in header.get("buffers", ()):
-        _check_external(buffer, path, "buffer")
+    _check_needs(header, path)
     world = node_transforms(header)
-    used = {header["nodes"][i]["mesh"] for i in world if "mesh" in header["nodes"][i]}
-    triangles = 0
-    for mesh in used:
-        triangles += sum(_check_primitive(p, header, path) for p in header["meshes"][mesh]["primitives"])
-    if triangles > max_triangles:
-        raise InputError(f"{path}: has {triangles:,} triangles; at most {max_triangles:,} can be drawn.")
-
+    _check_meshes(header, world, path, max_triangles)
     geometry = Geometry(header, gltf.binary, path.parent, world)
     materials = header.setdefault("materials", [])
     layouts = [TextureLayout.of_material(material) for material in materials]
@@ -316,6 +303,18 @@ def _with_metallic_roughness(material: dict[str, Any]) -> dict[str, Any]:
     return {"pbrMetallicRoughness": plain} | material | {"extensions": rest}
 
 
+def _check_needs(header: dict[str, Any], path: Path) -> None:
+    """Refuse extensions that are not supported and files that are missing, whose names are decoded on the way."""
+    for name in header.get("extensionsRequired", ()):
+        if name not in _KNOWN and not name.startswith("KHR_materials_"):
+            what = f"{_UNSUPPORTED[name]} ({name})" if name in _UNSUPPORTED else name
+            raise InputError(f"{path}: uses {what}, which is not supported.", "Save it without.")
+    for image in header.get("images", ()):
+        _check_external(image, path, "texture")
+    for buffer in header.get("buffers", ()):
+        _check_external(buffer, path, "buffer")
+
+
 def _check_external(item: dict[str, Any], path: Path, what: str) -> None:
     """Decode a file name that is percent-encoded and refuse a missing file; trimesh does neither."""
     uri = item.get("uri")
@@ -324,6 +323,16 @@ def _check_external(item: dict[str, Any], path: Path, what: str) -> None:
     item["uri"] = unquote(uri)
     if not (path.parent / item["uri"]).is_file():
         raise InputError(f"{path}: its {what} file {path.parent / item['uri']} does not exist.")
+
+
+def _check_meshes(header: dict[str, Any], nodes: Iterable[int], path: Path, max_triangles: int) -> None:
+    """Refuse meshes that trimesh would misread, and more triangles than so many in those that these nodes show."""
+    used = {header["nodes"][i]["mesh"] for i in nodes if "mesh" in header["nodes"][i]}
+    triangles = 0
+    for mesh in used:
+        triangles += sum(_check_primitive(p, header, path) for p in header["meshes"][mesh]["primitives"])
+    if triangles > max_triangles:
+        raise InputError(f"{path}: has {triangles:,} triangles; at most {max_triangles:,} can be drawn.")
 
 
 def _check_primitive(primitive: dict[str, Any], header: dict[str, Any], path: Path) -> int:

@@ -261,7 +261,7 @@ class Scene:
     """Everything a frame shows. Change it with `dataclasses.replace` (or `with_camera`)."""
 
     parts: tuple[Part, ...]
-    lights: LightRig = field(default_factory=LightRig)
+    rig: LightRig = field(default_factory=LightRig)
     environment: Environment | None = None
     camera: Camera = field(default_factory=Camera)
 

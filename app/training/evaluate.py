@@ -265,8 +265,8 @@ class _Sums:
         """A frame's PSNR against the truth."""
         count = self._judged[index]
         mean = self._error[name][index] / count
-        spread = np.sqrt(max(self._squares[name][index] / count - mean * mean, 0.0) / count)
-        return psnr(mean, spread)
+        standard_error = np.sqrt(max(self._squares[name][index] / count - mean * mean, 0.0) / count)
+        return psnr(mean, standard_error)
 
 
 def draw_wide(weights: WeightSet, features: F32, light_scale: F32) -> F32:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.gpu import Device, list_devices
-from app.gpu.selection import KINDS
+from app.gpu import Device
+from app.gpu.selection import best_devices
 from app.network.schema import TILE, TILE_PIXELS, VECTORS, tile_grid, tile_words
 from app.network.tile_hash import tile_list
 from app.passes.gbuffer import GBuffer
@@ -168,7 +168,7 @@ class GpuFrameSource(Owner):
             return
         assert self._buffers is not None and self._cache is not None
         self._lights, self._environment = lights, environment
-        if self._buffers.set_lights(replace(self._scene, lights=LightRig(lights), environment=environment)):
+        if self._buffers.set_lights(replace(self._scene, rig=LightRig(lights), environment=environment)):
             self._bind(self._buffers)
         self._cache.restart()
 
@@ -230,7 +230,7 @@ class OpenSource:
     """Opens the device and the source of a worker; see `workers.MakeSource`.
 
     Attributes:
-        device: a device's number or a part of its name. None: the workers spread over the devices of the best kind.
+        device: a device's number or a part of its name. None: the workers spread over the best devices.
         mesh: a mesh file, for one fixed face; None for random people.
         face: the names of its parts or materials that are face.
         light_samples: of each point of the light cache.
@@ -244,8 +244,16 @@ class OpenSource:
     @contextmanager
     def __call__(self, number: int, count: int) -> Iterator[GpuFrameSource]:
         """Open worker number `number` of `count`."""
-        with Device.open(self._device(number)) as device, self.on(device) as source:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # see `check_devices`
+            opened = Device.open(self._device(number))
+        with opened as device, self.on(device) as source:
             yield source
+
+    def check_devices(self) -> None:
+        """Warn, once for all workers of this machine, if they take a CPU because of what its GPUs lack."""
+        if self.device is None:
+            best_devices()
 
     def on(self, device: Device) -> GpuFrameSource:
         """The source on a device that is open."""
@@ -262,12 +270,10 @@ class OpenSource:
         return Avatars()
 
     def _device(self, number: int) -> str | int | None:
-        usable = [info for info in list_devices() if not info.missing]
-        if self.device is not None or not usable:
-            return self.device  # if there is none, opening it says why
-        best = min(KINDS.index(info.kind) for info in usable)
-        alike = [info.index for info in usable if KINDS.index(info.kind) == best]
-        return alike[number % len(alike)]
+        if self.device is not None:
+            return self.device
+        alike = best_devices()
+        return alike[number % len(alike)].index if alike else None  # if there is none, opening it says why
 
 
 def _description(scene: Scene) -> dict[str, Any]:

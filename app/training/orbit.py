@@ -137,7 +137,7 @@ def default_orbits(device: Device, progress: Callable[[int], None] | None = None
             if source.people is not None:
                 source.show(person)
             camera = Camera().fit(source.bounds, SIZE[0] / SIZE[1])
-            lights, environment = scene.lights.lights, scene.environment
+            lights, environment = scene.rig.lights, scene.environment
             orbits.append(record_orbit(source, camera, lights, environment, progress=show))
     return orbits
 

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from app.scene.camera import FAR, NEAR, Camera
 from app.scene.checks import F32, F64, Vec3, triple
-from app.scene.environment import LUMINANCE, Environment
+from app.scene.environment import LUMINANCE, Environment, texel_directions
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.training.manifest import CAMERAS, SPLITS, split_of, view_of
 
@@ -270,11 +270,7 @@ def lobe_map(ambient: ArrayLike, lobes: Sequence[dict[str, Any]]) -> F32:
     Smooth as low-order spherical harmonics are, but never negative.
     """
     rows, columns = 32, 64
-    # `environment.texel_directions` rounds otherwise, and would change the last bits of data sets.
-    theta = (np.arange(rows) + 0.5) / rows * math.pi
-    phi = ((np.arange(columns) + 0.5) / columns - 0.5) * 2.0 * math.pi
-    sin, cos = np.sin(theta)[:, None], np.cos(theta)[:, None]
-    directions = np.stack([sin * np.sin(phi), np.broadcast_to(cos, (rows, columns)), -sin * np.cos(phi)], axis=-1)
+    directions = texel_directions(rows, columns)
     pixels = np.broadcast_to(np.asarray(ambient, np.float64), (rows, columns, 3)).copy()
     for lobe in lobes:
         weight = np.exp(lobe["sharpness"] * (directions @ np.asarray(lobe["axis"]) - 1.0))

@@ -84,6 +84,7 @@ def train(
     out: str | Path,
     options: TrainOptions | None = None,
     *,
+    start: WeightSet | None = None,
     fresh: bool = False,
     console: Console | None = None,
     engine: ExpertEngine | None = None,
@@ -94,6 +95,7 @@ def train(
         data: the data set.
         out: the folder of the weights.
         options: how to train.
+        start: the networks that `options.start` names, if they have been loaded.
         fresh: forget an interrupted run in `out`, and replace finished networks there. Otherwise training goes on with
             the run, and finished networks of the same training stay: only what is asked for beside them and lacks is
             trained.
@@ -112,7 +114,8 @@ def train(
     device = choose_device(options.device)
     options = replace(options, device=device.type)  # the same training as if it had been named
     torch.set_num_threads(options.threads)
-    start = None if options.start is None else WeightSet.load(options.start)
+    if start is None and options.start is not None:
+        start = WeightSet.load(options.start)
     if start is not None:
         for layers in options.all_layers:
             check_room(layers, start)

@@ -1,14 +1,20 @@
 """`bungyo dataset`: contradictory options are refused before anything is touched."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.errors import InputError
+from app.gpu.instance import Instance
+from app.gpu.selection import Candidate, candidates
 from app.main import main
 from app.training.avatars import Avatars
+from app.training.frame_source import OpenSource
 from app.training.frames import Plan
 from app.training.generate import Here, generate
+from app.training.workers import Workers
 from tests.training.sphere_source import SpherePeople, SphereSource
 
 
@@ -59,6 +65,31 @@ def test_a_set_for_scores_has_more_samples_and_whole_pictures(
     assert main(["dataset", "--out", str(tmp_path / "set"), *options]) == 2
     (plan,) = plans
     assert (plan.spp, plan.tile_fraction, plan.held_out) == (spp, tiles, "--held-out" in options)
+
+
+def test_a_cpu_beside_a_gpu_is_said_once_for_all_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The workers, which are processes of their own, say nothing."""
+
+    def beside_a_gpu(instance: Instance) -> list[Candidate]:
+        cpu = next(one for one in candidates(instance) if one.info.kind == "cpu")
+        plain = replace(cpu.info, index=0, name="Plain GPU", kind="discrete", missing=["rays"])
+        return [replace(cpu, info=plain), replace(cpu, info=replace(cpu.info, index=1))]
+
+    def refuse(opens: OpenSource, _: int) -> Workers:
+        with opens(0, 2):
+            raise InputError("That is all.")
+
+    monkeypatch.setattr("app.gpu.selection.candidates", beside_a_gpu)
+    monkeypatch.setattr("app.gpu.device.candidates", lambda instance, _: beside_a_gpu(instance))
+    monkeypatch.setattr("app.training.workers.Workers", refuse)
+    arguments = ["dataset", "--out", str(tmp_path / "set"), "--workers", "2"]
+    for device, times in ([], 1), (["--device", "1"], 0):
+        assert main([*arguments, *device]) == 2
+        said = capfd.readouterr().err
+        assert "That is all." in said
+        assert len(re.findall(r"warning: The CPU does all the work \(.*\): Plain GPU lacks rays\.", said)) == times
 
 
 def test_the_set_of_another_source_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from app.gpu.install_commands import apt_command
 from app.gpu.selection import NO_RAY_TRACING
 from app.main import main
 from app.network.shader import Variant
+from app.network.weights import WeightSet
 from app.passes.tile_variant import remember
 from app.weight_sets import load_weights
 
@@ -99,6 +100,18 @@ def test_the_tuner_is_for_gpus(monkeypatch: pytest.MonkeyPatch, device: DeviceIn
     plain = replace(gpu, name="Arc", raytracing=False, missing=["rays"], missing_raytracing=["rays"])
     tuning = check_of(with_devices(monkeypatch, plain, gpu), "Tuned networks")
     assert tuning.found.endswith("on Radeon")  # which is taken: it traces rays
+
+
+def test_the_networks_are_read_once(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo) -> None:
+    load, read = WeightSet.load, []
+
+    def counted(path: Path) -> WeightSet:
+        read.append(path)
+        return load(path)
+
+    monkeypatch.setattr(WeightSet, "load", counted)
+    report = with_devices(monkeypatch, replace(device, kind="discrete"))
+    assert check_of(report, "Trained networks").ok and check_of(report, "Tuned networks") and len(read) == 1
 
 
 def test_without_ray_queries(

@@ -193,7 +193,8 @@ def test_frames_at_rest(
     people = make(tmp_path / "people", noise=0.1, frames=5, people=SpherePeople())
     arguments = ["evaluate", "--data", str(people.path), "--weights", str(weights), "--no-flicker", "--json", "-"]
     source = SphereSource(0.1, people=SpherePeople())
-    monkeypatch.setattr("app.training.frame_source.OpenSource.__call__", lambda *_: nullcontext(source))
+    monkeypatch.setattr("app.gpu.Device.open", lambda name: nullcontext(name))
+    monkeypatch.setattr("app.training.frame_source.OpenSource.on", lambda *_: nullcontext(source))
     for name, value in {"places": 1, "samples": 4}.items():  # sixteen times as quick
         monkeypatch.setitem(judge_at_rest.__kwdefaults__ or {}, name, value)
     assert main([*arguments, "--at-rest", "1", "--report", str(tmp_path / "report")]) == 0
@@ -274,7 +275,7 @@ def test_what_was_measured_before_ctrl_c_is_written(
         ("app.training.orbit.default_orbits", ["--at-rest", "1"], {"flicker": said, "at rest": said}),
         ("app.training.quality.judge_pictures", ["--no-flicker"], {"whole pictures": said, "flicker": left_out}),
         (
-            "app.training.frame_source.OpenSource.__call__",
+            "app.training.frame_source.OpenSource.on",
             ["--no-flicker", "--at-rest", "1"],
             {"flicker": left_out, "at rest": said},
         ),

@@ -1,5 +1,7 @@
 """Files are whole or not there, and folders are checked before."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,18 @@ def test_failed_writing_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Root may write everywhere, so the answer of the system is replaced.
-    monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(InputError, match="you may not write there"):
-        check_folder(tmp_path)
+    def denied(dir: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
+
+    check_folder(tmp_path)
+    assert not list(tmp_path.iterdir())
+    with monkeypatch.context() as patched:  # root may write everywhere, so the answer of the system is replaced
+        patched.setattr("tempfile.TemporaryFile", denied)
+        with pytest.raises(InputError, match="you may not write there"):
+            check_folder(tmp_path)
+
+
+def test_folder_whose_permissions_promise_too_much() -> None:
+    """Root may write to /proc, but nobody makes files there."""
+    with pytest.raises(InputError, match=r"^Cannot write to /proc: (no file can be made there|you may not write)"):
+        check_folder(Path("/proc"))

@@ -106,6 +106,24 @@ def test_a_cpu_is_taken_beside_a_gpu_with_a_warning() -> None:
             assert choose([plain, cpu], None, raytracing=raytracing) is plain
 
 
+def test_work_is_spread_over_the_best_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, plain = described("cpu", "llvmpipe"), described("discrete", "Plain GPU", raytracing=False)
+    one, other, small = (
+        described(*kind) for kind in (("discrete", "One"), ("discrete", "Two"), ("integrated", "iGPU"))
+    )
+    for found, best, warned in (
+        ([one, plain, other, small, cpu], [one, other], False),
+        ([plain, cpu], [cpu], True),
+        ([cpu], [cpu], False),
+        ([plain], [], False),
+    ):
+        monkeypatch.setattr(selection, "candidates", lambda _, found=found: found)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            assert selection.best_devices() == [candidate.info for candidate in best]
+        assert [str(warning.message)[:25] for warning in said] == ["The CPU does all the work"] * warned
+
+
 def test_hints_are_those_of_the_kind_that_lacks_something() -> None:
     """What brings a newer software driver helps no GPU."""
     cpu, old = described("cpu", "llvmpipe", raytracing=False), described("cpu", "Old", core=False)

@@ -103,7 +103,7 @@ def _numbers(scene: Scene) -> NDArray[np.float64]:
     (part,), camera = scene.parts, scene.camera
     material, mesh = part.material, part.mesh
     lights = [[*light.position, *light.color, light.intensity, light.radius]
-              for light in scene.lights.lights if isinstance(light, PointLight)]  # fmt: skip
+              for light in scene.rig.lights if isinstance(light, PointLight)]  # fmt: skip
     sky = scene.environment
     groups: list[Any] = [
         *medium_of(material.albedo, material.mean_free_path, material.ior),

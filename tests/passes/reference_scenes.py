@@ -108,7 +108,7 @@ def brighter(scene: Scene, factor: float) -> Scene:
     sky = scene.environment
     return replace(
         scene,
-        lights=LightRig(tuple(more(light) for light in scene.lights.lights)),
+        rig=LightRig(tuple(more(light) for light in scene.rig.lights)),
         environment=replace(sky, intensity=sky.intensity * factor) if sky is not None else None,
     )
 

@@ -76,12 +76,12 @@ def test_it_is_the_same_light(
     assert_same(gathered, restored)
 
     # It goes on from there as the other does.
-    key = face.lights.lights[0]
+    key = face.rig.lights[0]
     assert isinstance(key, AreaLight)
     x, y, z = key.center
     moved = replace(key, center=(x + 0.3, y, z))
-    lights = replace(face.lights, lights=(moved, *face.lights.lights[1:]))
-    assert not buffers.set_lights(replace(face, lights=lights))
+    lights = replace(face.rig, lights=(moved, *face.rig.lights[1:]))
+    assert not buffers.set_lights(replace(face, rig=lights))
     buffers.set_frame(face.camera, 16, 16, jitter=(0.0, 0.0), sample_index=0)
     before = light(gathered)
     for cache in (gathered, restored):
@@ -116,7 +116,7 @@ def test_light_of_anything_else_is_not_taken(face: Scene, cached: Cached, tmp_pa
         path(size=40),
         path(samples_per_update=2),
         path(background=False),
-        path(replace(face, lights=replace(face.lights, lights=face.lights.lights[1:]))),
+        path(replace(face, rig=replace(face.rig, lights=face.rig.lights[1:]))),
         path(replace(face, environment=None)),
         path(replace(face, environment=replace(face.environment, rotation=1.0))),
         path(with_skin(material=replace(skin.material, albedo_map=Texture(pixels, texture.srgb, texture.name)))),
@@ -127,7 +127,7 @@ def test_light_of_anything_else_is_not_taken(face: Scene, cached: Cached, tmp_pa
     assert len({path(), *others}) == 1 + len(others)
     # What does not change the light that arrives.
     assert path(face.with_camera(face.camera.orbit(1.0, 0.0))) == path()
-    assert path(replace(face, lights=replace(face.lights, exposure=3.0))) == path()
+    assert path(replace(face, rig=replace(face.rig, exposure=3.0))) == path()
 
 
 def test_other_code_gathers_anew(face: Scene, cached: Cached, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,9 +178,9 @@ def test_renderers_keep_light_that_has_settled(gpu: Device, face: Scene, weights
     def files() -> int:
         return len(list(folder.iterdir())) if folder.exists() else 0
 
-    fewer = replace(face, lights=replace(face.lights, lights=face.lights.lights[:1]))
-    key, *others = face.lights.lights
-    moved = replace(face, lights=replace(face.lights, lights=(turned(key, 0.3, 0.0, np.zeros(3)), *others)))
+    fewer = replace(face, rig=replace(face.rig, lights=face.rig.lights[:1]))
+    key, *others = face.rig.lights
+    moved = replace(face, rig=replace(face.rig, lights=(turned(key, 0.3, 0.0, np.zeros(3)), *others)))
     with closing(make(keeps_light=False)) as renderer:
         renderer.settle_lights()
     assert files() == 0

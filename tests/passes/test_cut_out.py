@@ -90,7 +90,7 @@ def test_shadows_have_holes_where_a_map_is_cut(devices: Devices, weights: Weight
 def test_the_reference_sees_through_it(gpu: Device, weights: WeightSet) -> None:
     """What is behind, times the share that is not there: the veil itself is black."""
     face = wall()
-    front = Scene(face.parts, face.lights, None, Camera(position=(0.0, 0.0, 1.2), target=(0.0, 0.0, 0.0)))
+    front = Scene(face.parts, face.rig, None, Camera(position=(0.0, 0.0, 1.2), target=(0.0, 0.0, 0.0)))
     shares = {}
     for opacity in (0.0, 0.5, 1.0):
         picture = lit(gpu, with_veil(front, opacity=opacity), weights, "reference")

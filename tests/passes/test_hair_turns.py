@@ -47,7 +47,7 @@ def test_vertices_of_hair_take_turns(gpu: Device, keep: Keep) -> None:
         return np.ascontiguousarray(vertices).view(np.uint8).reshape(len(vertices), -1)[: 2 * ALONG, :2].T
 
     def move(light: DirectionalLight) -> None:
-        assert not buffers.set_lights(replace(scene, lights=LightRig((light, OTHER))))
+        assert not buffers.set_lights(replace(scene, rig=LightRig((light, OTHER))))
         cache.restart([0])
         cache.update()
 

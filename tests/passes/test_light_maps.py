@@ -94,7 +94,7 @@ LIGHTS: tuple[Light, ...] = (
 
 def test_the_same_shadows(caches: Caches) -> None:
     """A sun with sharp ones from the front, a bulb beside the face, a lamp behind it."""
-    caches.gather(replace(caches.scene, lights=LightRig(LIGHTS), environment=None))
+    caches.gather(replace(caches.scene, rig=LightRig(LIGHTS), environment=None))
     traced, maps = (caches.visibility(kind) for kind in SHADOW_KINDS)
     for ray, looked_up in zip(traced, maps, strict=True):
         assert 0.1 < ray.mean() < 0.8
@@ -131,7 +131,7 @@ def test_the_same_light(caches: Caches) -> None:
 def test_a_lamp_among_what_lies_far_away(caches: Caches) -> None:
     """The floor reaches beyond the lamp, so its view begins at the lamp: the face must not shade itself for that."""
     light = PointLight((0.5, 0.4, 2.0), intensity=1.0, radius=0.0)
-    caches.gather(replace(caches.scene, lights=LightRig((light,)), environment=None))
+    caches.gather(replace(caches.scene, rig=LightRig((light,)), environment=None))
     traced, maps = (caches.visibility(kind)[0] for kind in SHADOW_KINDS)
     assert 0.2 < traced.mean() < 0.8
     assert (np.abs(traced - maps) > 0.5).mean() < 0.01
@@ -141,7 +141,7 @@ def test_a_lamp_among_what_lies_far_away(caches: Caches) -> None:
 def test_lamps_anywhere(caches: Caches, lamp: tuple[float, float, float]) -> None:
     """Within the head, where no view shows all of it; as near to the nose; among what lies outside of the maps."""
     light = PointLight(lamp, intensity=0.1, radius=0.01)
-    caches.gather(replace(caches.scene, lights=LightRig((light,)), environment=None), ["maps"])
+    caches.gather(replace(caches.scene, rig=LightRig((light,)), environment=None), ["maps"])
     for name in CACHE_IMAGES:
         assert np.isfinite(caches.image("maps", name)).all()
     visible = caches.visibility("maps")

@@ -27,13 +27,13 @@ class Cache:
     def __init__(self, gpu: Device, kind: ShadowKind = "trace") -> None:
         scene = default_scene(lights="outdoor", aspect=1.0)
         self._gpu = gpu
-        self.scene = replace(scene, lights=replace(scene.lights, lights=(SUN, BULB)))
+        self.scene = replace(scene, rig=replace(scene.rig, lights=(SUN, BULB)))
         self.buffers = SceneBuffers(gpu, self.scene)
         self.light = LightCache(gpu, self.buffers, size=SIZE, samples=SAMPLES, kind=kind)
 
     def restart(self, bulb: PointLight, moved: tuple[int, ...] | None = None) -> None:
-        rig = replace(self.scene.lights, lights=(SUN, bulb))
-        assert not self.buffers.set_lights(replace(self.scene, lights=rig))
+        rig = replace(self.scene.rig, lights=(SUN, bulb))
+        assert not self.buffers.set_lights(replace(self.scene, rig=rig))
         self.light.restart(moved)
 
     def gather(self, parts: int = PARTS) -> None:

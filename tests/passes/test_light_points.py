@@ -68,7 +68,7 @@ def open_share(cell: float = 1e-3) -> F64:
 
 @contextmanager
 def buffers(gpu: Device, *parts: Part) -> Iterator[SceneBuffers]:
-    scene = SceneBuffers(gpu, Scene(parts, lights=LightRig((NOON,))))
+    scene = SceneBuffers(gpu, Scene(parts, rig=LightRig((NOON,))))
     try:
         yield scene
     finally:

@@ -34,15 +34,15 @@ class Cache:
     def __init__(self, gpu: Device) -> None:
         self.scene = default_scene(lights="outdoor", aspect=1.0)
         parts = tuple(part for part in self.scene.parts if not part.hair)
-        self.scene = replace(self.scene, parts=parts, lights=replace(self.scene.lights, lights=LIGHTS))
+        self.scene = replace(self.scene, parts=parts, rig=replace(self.scene.rig, lights=LIGHTS))
         self._buffers = SceneBuffers(gpu, self.scene)
         self._cache = LightCache(gpu, self._buffers, size=SIZE, samples=SAMPLES)
         fine = face_texels(self._buffers, FINE_SCALE * SIZE)["traced"] > 0
         self._fine, self._coarse = fine, fine.reshape(SIZE, FINE_SCALE, SIZE, FINE_SCALE).all(axis=(1, 3))
 
     def begin(self, lights: Sequence[Light], moved: Sequence[int] | None) -> None:
-        rig = replace(self.scene.lights, lights=tuple(lights))
-        assert not self._buffers.set_lights(replace(self.scene, lights=rig))
+        rig = replace(self.scene.rig, lights=tuple(lights))
+        assert not self._buffers.set_lights(replace(self.scene, rig=rig))
         self._cache.restart(moved)
 
     def update(self, times: int = SAMPLES) -> None:

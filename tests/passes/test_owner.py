@@ -97,6 +97,21 @@ def test_all_is_closed_last_first_whatever_fails() -> None:
     assert log == ["d", "b", "a", "c"]
 
 
+def test_what_is_entered_is_left_in_its_turn() -> None:
+    log: list[str] = []
+
+    @contextmanager
+    def entered() -> Iterator[str]:
+        yield "inside"
+        log.append("left")
+
+    with Owner() as owner:
+        owner.own(Thing(log, "a"))
+        assert owner.enter(entered()) == "inside"
+        owner.own(Thing(log, "b"))
+    assert log == ["b", "left", "a"]
+
+
 def test_building_closes_only_where_it_fails() -> None:
     log: list[str] = []
     owner = Owner()

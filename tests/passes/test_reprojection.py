@@ -311,7 +311,7 @@ def test_at_rest_the_past_is_forgotten(renderer: Renderer, face: Scene) -> None:
     orbit(renderer, face, 4)
     differences = []
     for _ in range(HISTORY_SAMPLES + 2):
-        own = tonemap(renderer.read_radiance(), face.lights.exposure)
+        own = tonemap(renderer.read_radiance(), face.rig.exposure)
         differences.append(np.abs(renderer.read()[..., :3] / 255.0 - own).max())
         renderer.render()
     assert differences[0] > 0.05
@@ -320,7 +320,7 @@ def test_at_rest_the_past_is_forgotten(renderer: Renderer, face: Scene) -> None:
 
 def test_light_that_settles_does_not_hide_the_antialiasing(renderer: Renderer, face: Scene) -> None:
     """Every sample of the light cache starts the accumulation over."""
-    renderer.scene = replace(face, lights=LightRig(face.lights.lights[:1]), environment=None)
+    renderer.scene = replace(face, rig=LightRig(face.rig.lights[:1]), environment=None)
     renderer.settle_lights()
     for _ in range(32):
         renderer.render()
@@ -340,7 +340,7 @@ def test_pictures_keep_their_past_in_light_of_other_buffers(renderer: Renderer, 
     for _ in range(2):
         renderer.render()
     sun = LightRig((DirectionalLight((0.3, -0.4, -1.0), irradiance=3.0),))
-    other = replace(face, lights=sun, environment=Environment(np.full((64, 128, 3), 0.7, np.float32)))
+    other = replace(face, rig=sun, environment=Environment(np.full((64, 128, 3), 0.7, np.float32)))
     renderer.scene = other
     renderer.settle_lights()
     for _ in range(2):
@@ -368,5 +368,5 @@ def test_layers_and_other_sizes_have_no_past(renderer: Renderer, face: Scene) ->
     renderer.resize(60, 50)
     renderer.render()
     assert "reprojection" not in renderer.timings()
-    own = tonemap(renderer.read_radiance(), face.lights.exposure)
+    own = tonemap(renderer.read_radiance(), face.rig.exposure)
     assert np.abs(renderer.read()[..., :3] / 255.0 - own).max() < 0.01

@@ -34,7 +34,7 @@ def _lit_ball(material: Material = SKIN) -> Scene:
     """Lamps of every kind, one of them without size."""
     scene = ball(material, face=True)
     lights = (*lamps(), PointLight((0.3, 0.4, 0.8), intensity=0.5))
-    return replace(scene, lights=LightRig(lights), environment=Environment.constant((0.1, 0.15, 0.2)))
+    return replace(scene, rig=LightRig(lights), environment=Environment.constant((0.1, 0.15, 0.2)))
 
 
 class TestFurnace:
@@ -85,7 +85,7 @@ class TestLight:
         # A small bright lamp is what probes are for.
         noise = {name: float(picture.variance.sum()) * samples[name] for name, picture in pictures.items()}
         assert noise["all"] < 0.5 * noise["exits"]
-        lamps_with_size = replace(scene, lights=LightRig(lamps()))
+        lamps_with_size = replace(scene, rig=LightRig(lamps()))
         found, both = (trace(gpu, lamps_with_size, SIZE, 128, sampling=name) for name in ("surfaces", "all"))
         assert abs(difference(found, both)) < 3.5
 
@@ -118,8 +118,8 @@ class TestLight:
         scene = replace(_lit_ball(), environment=None)
         whole = trace(gpu, scene, SIZE, 64)
         first, second = (
-            trace(gpu, replace(scene, lights=LightRig(some)), SIZE, 64, seed=seed)
-            for seed, some in enumerate((scene.lights.lights[:2], scene.lights.lights[2:]), start=1)
+            trace(gpu, replace(scene, rig=LightRig(some)), SIZE, 64, seed=seed)
+            for seed, some in enumerate((scene.rig.lights[:2], scene.rig.lights[2:]), start=1)
         )
         total = Picture(first.mean + second.mean, first.variance + second.variance)
         assert abs(difference(whole, total)) < 3.5
@@ -175,7 +175,7 @@ class TestClear:
         matt = Material("matt", albedo=(0.5, 0.5, 0.5), ior=1.0)
         wall = Part("wall", quad((0, 0, -0.5), (9, 0, 0), (0, 9, 0)), matt, face=True)
         lamp = LightRig((DirectionalLight((0.3, -0.2, -1.0), irradiance=2.0),))
-        behind = replace(self._slab(0.0, wall), lights=lamp)
+        behind = replace(self._slab(0.0, wall), rig=lamp)
         seen = trace(gpu, behind, SIZE, 128)
         bare = trace(gpu, replace(behind, parts=(wall,)), SIZE, 4)
         f = float(fresnel(1.0, 1.5))

@@ -1,5 +1,6 @@
 """Mip levels: every level is the mean of the one before, in linear light."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,19 @@ def test_what_halving_leaves_out_is_no_hole(size: int, first: int) -> None:
     with np.errstate(all="raise"):
         for level in mip_chain(pixels, srgb=True, by_opacity=True):
             assert np.abs(level[..., :3] - 90.0).max() <= 1.0
+
+
+def test_cut_out_maps_take_little_more_memory_than_they_have() -> None:
+    """The next level as floats is as large as the map, all below it a third of that; the rest goes by strips."""
+    pixels = RANDOM.integers(0, 256, (1024, 1024, 4)).astype(np.uint8)
+    pixels[::3, :, 3] = 0
+    tracemalloc.start()
+    try:
+        mip_chain(pixels, srgb=True, by_opacity=True)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.5 * pixels.nbytes
 
 
 def test_colours_are_weighed_by_opacity() -> None:

@@ -20,7 +20,7 @@ def test_the_supplied_head_in_the_studio() -> None:
     scene = default_scene(aspect=1.5)
     assert scene.face_parts and len(scene.face_parts) < len(scene.parts)
     assert all(part.material.subsurface == 1 for part in scene.face_parts)
-    assert any(isinstance(light, AreaLight) for light in scene.lights.lights)
+    assert any(isinstance(light, AreaLight) for light in scene.rig.lights)
     assert scene.environment is not None
     low, high = scene.bounds(face_only=True)
     clip = scene.camera.projection(1500, 1000) @ scene.camera.view()
@@ -41,9 +41,9 @@ def test_the_supplied_head_is_in_metres_and_looks_along_z() -> None:
 
 
 def test_exposure_is_added_to_the_set_ups() -> None:
-    own = default_scene(lights="rim").lights.exposure
-    assert default_scene(lights="rim", exposure=1.5).lights.exposure == own + 1.5
-    assert default_scene(lights="rim", exposure=100.0).lights.exposure == 12.0
+    own = default_scene(lights="rim").rig.exposure
+    assert default_scene(lights="rim", exposure=1.5).rig.exposure == own + 1.5
+    assert default_scene(lights="rim", exposure=100.0).rig.exposure == 12.0
 
 
 def test_mesh_lights_and_environment_can_be_replaced(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_mesh_lights_and_environment_can_be_replaced(tmp_path: Path) -> None:
     scene = default_scene(mesh, "rim", "city", ["head"])
     assert [part.name for part in scene.parts] == ["head"]
     assert scene.environment is not None and scene.environment.name.endswith("city.exr")
-    ref = scene.lights.environment
+    ref = scene.rig.environment
     assert ref is not None and ref.path.name == "city.exr"
     assert scene.environment.intensity == ref.intensity == pytest.approx(0.15)  # the set-up's own
 
@@ -80,9 +80,9 @@ def test_a_set_up_without_environment(tmp_path: Path) -> None:
 def test_lights_of_the_mesh_file_are_used_unless_others_are_asked_for(tmp_path: Path) -> None:
     mesh = Glb().with_lamp().write(tmp_path / "lit.glb")
     own = default_scene(mesh)
-    assert [type(light) for light in own.lights.lights] == [PointLight]
+    assert [type(light) for light in own.rig.lights] == [PointLight]
     assert own.environment is None
-    assert any(isinstance(light, AreaLight) for light in default_scene(mesh, "studio").lights.lights)
+    assert any(isinstance(light, AreaLight) for light in default_scene(mesh, "studio").rig.lights)
 
 
 def test_names_and_paths_of_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_a_lamp_of_the_file_is_scaled_with_it(tmp_path: Path) -> None:
     path = glb.write(tmp_path / "lit.glb")
     (written,) = load_glb_lights(path)
     with pytest.warns(UserWarning, match="read as millimetres"):
-        (light,) = default_scene(path).lights.lights
+        (light,) = default_scene(path).rig.lights
     assert isinstance(light, PointLight) and isinstance(written, PointLight)
     assert light.position == pytest.approx((0.5, 0.0, 1.0))
     assert light.intensity / 1.0**2 == pytest.approx(written.intensity / 1000.0**2)  # it shines on the face as before

@@ -9,7 +9,7 @@ import OpenEXR
 import pytest
 
 from app.errors import InputError
-from app.scene.environment import Environment, texel_directions
+from app.scene.environment import Environment, directions_of, texel_directions
 from app.scene.prefilter import prefilter_ggx, row_solid_angles, shrink
 
 
@@ -39,6 +39,13 @@ def test_directions_find_their_texels(direction: Any, u: float, v: float) -> Non
 def test_texel_directions_are_the_inverse() -> None:
     environment = Environment(random_map())
     np.testing.assert_array_equal(environment.radiance(texel_directions(32, 64)), environment.pixels)
+
+
+def test_uvs_and_directions_are_inverse_between_the_centres_too() -> None:
+    rows, columns = np.arange(33)[:, None] - 0.5, np.arange(64) + 0.25
+    u, v = Environment(random_map()).uvs(3.0 * directions_of(rows, columns, 32, 64))
+    assert np.allclose(v * 32 - 0.5, rows, atol=1e-6)
+    assert np.allclose((u * 64 - 0.5)[1:-1], columns)  # the poles have all columns
 
 
 def test_rotation_turns_the_surroundings_counter_clockwise_seen_from_above() -> None:

@@ -1,6 +1,8 @@
 """The interrupted run on disk: what keeps it from being written is one sentence."""
 
+import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,10 @@ from app.training.checkpoint import FILE_NAME, Checkpoint
 def test_a_folder_that_may_not_be_written_to_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)  # root may write anywhere
+    def denied(dir: Path) -> None:  # root may write anywhere
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", denied)
     with pytest.raises(InputError, match=r"Cannot write to .*: you may not write there"):
         Checkpoint.open(tmp_path, {}, fresh=False)
 

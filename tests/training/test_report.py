@@ -1,11 +1,13 @@
 """The page of `bungyo evaluate`: whole, readable by anybody, and never in the way of other files."""
 
 import copy
+import errno
 import os
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -122,8 +124,15 @@ def test_a_place_that_takes_no_files_is_refused_before_the_work(
     with pytest.raises(InputError, match=r"file: it is not a folder"):
         check_report(tmp_path / "file" / "deep" / "report")
     (tmp_path / "there").mkdir()
+    make_file = tempfile.TemporaryFile
     for closed, wanted in ((tmp_path / "there", "there"), (tmp_path, "there"), (tmp_path, "new/report")):
-        monkeypatch.setattr(os, "access", lambda path, mode, closed=closed: Path(path) != closed)
+
+        def denied(dir: Path, closed: Path = closed) -> IO[bytes]:
+            if dir == closed:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
+            return make_file(dir=dir)
+
+        monkeypatch.setattr(tempfile, "TemporaryFile", denied)
         with pytest.raises(InputError, match=f"Cannot write to {closed}: you may not write there"):
             check_report(tmp_path / wanted)
     monkeypatch.undo()

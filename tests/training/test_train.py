@@ -410,9 +410,11 @@ def test_the_device_is_chosen(few: Dataset, tmp_path: Path, monkeypatch: pytest.
 
 def test_the_command_passes_everything_on(tiny: Path, few: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
+    starts: list[WeightSet | None] = []
 
     def run(data: Dataset, out: Path, options: TrainOptions, **others: Any) -> Result:
         asked.extend([options, others["engine"]])
+        starts.append(others["start"])
         return Result(None, None, 0, False)
 
     monkeypatch.setattr(train_module, "train", run)
@@ -433,6 +435,7 @@ def test_the_command_passes_everything_on(tiny: Path, few: Dataset, monkeypatch:
     assert asked[4] == TrainOptions(any_uv=True, experts=ExpertOptions(steps=0), teachers=())
     CliRunner().invoke(command, [*where, "--start", "default"], standalone_mode=False)
     assert asked[6] == TrainOptions(start=str(DEFAULT_WEIGHTS)) and asked[6].first_rate == STARTED_RATE < RATE
+    assert starts[:3] == [None] * 3 and starts[3] is not None and starts[3].experts > 0
     for wrong in (["--workers", "2"], ["--engine", "ray", "--address", "auto", "--workers", "2"]):
         assert isinstance(CliRunner().invoke(command, [*where, *wrong], standalone_mode=False).exception, InputError)
 
@@ -458,6 +461,10 @@ def test_training_from_other_networks(few: Dataset, tmp_path: Path) -> None:
     features = torch.rand(200, 32).numpy()
     drawn = [forward(weights, features, np.ones(200), 0) for weights in (first, same)]
     np.testing.assert_allclose(drawn[1], drawn[0], atol=1e-4, rtol=1e-3)
+
+    gone = replace(started, start=str(tmp_path / "gone" / "first"))  # what has been loaded is not read again
+    train(few, tmp_path / "loaded", gone, start=first, console=QUIET)
+    assert WeightSet.load(tmp_path / "loaded").slots.tobytes() == same.slots.tobytes()
 
     started = replace(started, steps=whole.steps)
     with pytest.MonkeyPatch.context() as patched:

@@ -139,14 +139,14 @@ def test_zooming_in_and_out_again_leads_home() -> None:
 
 
 def test_exposure_goes_up_and_down_within_its_limits(controls: Controls, drawn: Drawn) -> None:
-    lights = drawn.scene.lights.lights
+    lights = drawn.scene.rig.lights
     for key in "..,":
         assert controls.press(key)
-    assert drawn.scene.lights.exposure == pytest.approx(EXPOSURE_STEP)
-    assert drawn.scene.lights.lights is lights
+    assert drawn.scene.rig.exposure == pytest.approx(EXPOSURE_STEP)
+    assert drawn.scene.rig.lights is lights
     for _ in range(100):
         controls.press(".")
-    assert drawn.scene.lights.exposure == MOST_EXPOSURE
+    assert drawn.scene.rig.exposure == MOST_EXPOSURE
     before = drawn.scene
     controls.press(".")
     assert drawn.scene is before
@@ -182,11 +182,11 @@ def test_a_panned_point_follows_the_mouse(controls: Controls, drawn: Drawn) -> N
 
 
 def test_key_light(controls: Controls, drawn: Drawn) -> None:
-    second = drawn.scene.lights.lights[1]
+    second = drawn.scene.rig.lights[1]
     camera = drawn.scene.camera
     controls.press("RIGHT")
     controls.press("UP")
-    light = drawn.scene.lights.lights[0]
+    light = drawn.scene.rig.lights[0]
     assert isinstance(light, PointLight)
     expected = 2.0 * np.array(
         [
@@ -198,12 +198,12 @@ def test_key_light(controls: Controls, drawn: Drawn) -> None:
     assert light.position == pytest.approx(tuple(expected))
     controls.press("LEFT")
     controls.press("DOWN")
-    assert drawn.scene.lights.lights[0].position == pytest.approx((0.0, 0.0, 2.0))  # type: ignore[union-attr]
+    assert drawn.scene.rig.lights[0].position == pytest.approx((0.0, 0.0, 2.0))  # type: ignore[union-attr]
     controls.press("+")
-    assert drawn.scene.lights.lights[0].intensity == pytest.approx(LIGHT_GAIN)  # type: ignore[union-attr]
+    assert drawn.scene.rig.lights[0].intensity == pytest.approx(LIGHT_GAIN)  # type: ignore[union-attr]
     controls.press("-")
-    assert drawn.scene.lights.lights[0].intensity == pytest.approx(1.0)  # type: ignore[union-attr]
-    assert drawn.scene.lights.lights[1] is second
+    assert drawn.scene.rig.lights[0].intensity == pytest.approx(1.0)  # type: ignore[union-attr]
+    assert drawn.scene.rig.lights[1] is second
     assert drawn.scene.camera is camera
 
 

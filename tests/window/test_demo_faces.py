@@ -27,7 +27,7 @@ from app.viewer import Viewer
 def state(viewer):
     drawn = viewer._renderer
     scene = drawn.scene
-    light, turn = scene.lights.lights[0], scene.environment and scene.environment.rotation
+    light, turn = scene.rig.lights[0], scene.environment and scene.environment.rotation
     seen = f"{scene.camera.position} {scene.bounds().round(3).tolist()}"
     return f"light {light} {turn} how {drawn.mode} {drawn.split:.2f} {drawn.antialias_motion} seen {seen} end"
 

@@ -27,7 +27,7 @@ def files(tmp_path: Path) -> Files:
 def dropped(mesh: Path, options: SceneOptions) -> LightSwitch:
     """The light set-ups of a face that was dropped where these options hold."""
     scene = default_scene(mesh, options.lights, options.environment)
-    return LightSwitch(SimpleNamespace(scene=scene), set_ups(options, scene.lights), options.environment)
+    return LightSwitch(SimpleNamespace(scene=scene), set_ups(options, scene.rig), options.environment)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ class Faces:
 
     def _show(self, scene: Scene, read: AsRead | None, came_along: bool) -> None:
         self.shows: Any = SimpleNamespace(scene=scene, mode="neural", split=0.5, antialias_motion=True)
-        files = set_ups(self._options, scene.lights)
+        files = set_ups(self._options, scene.rig)
         self.switch = LightSwitch(self.shows, files, self._options.environment, read=read, came_along=came_along)
         self.press = Controls(self.shows, MODES).press
 
@@ -108,7 +108,7 @@ class Faces:
     def light(self) -> Any:
         """The rig, and the surroundings' turn and name."""
         scene = self.shows.scene
-        return scene.lights, scene.environment and (scene.environment.rotation, scene.environment.name)
+        return scene.rig, scene.environment and (scene.environment.rotation, scene.environment.name)
 
     def drop(self, mesh: Path) -> str:
         """Returns the label."""

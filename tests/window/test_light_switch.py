@@ -58,7 +58,7 @@ def drawn(file: Path, environment: Path | None = None) -> Any:
 
 
 def irradiance(shows: Any) -> float:
-    (light,) = shows.scene.lights.lights
+    (light,) = shows.scene.rig.lights
     assert isinstance(light, DirectionalLight)
     return light.irradiance
 
@@ -86,10 +86,10 @@ def test_every_set_up_keeps_the_exposure_asked_for(files: Files) -> None:
     shows = drawn(path)
     switch = LightSwitch(shows, [path, other], exposure=1.0)
     switch.next()
-    assert shows.scene.lights.exposure == pytest.approx(1.5)
+    assert shows.scene.rig.exposure == pytest.approx(1.5)
     files.write("b.toml", "exposure = -2.0\n" + SUN.format(2))
     switch.update()
-    assert shows.scene.lights.exposure == pytest.approx(-1.0)
+    assert shows.scene.rig.exposure == pytest.approx(-1.0)
 
 
 def test_a_map_that_two_set_ups_share_is_as_bright_as_each_wants_it(files: Files) -> None:
@@ -122,7 +122,7 @@ def test_the_lights_that_came_with_the_face(files: Files) -> None:
     switch.next()
     assert irradiance(shows) == 1.0
     switch.next()
-    assert shows.scene.lights == own
+    assert shows.scene.rig == own
 
 
 def test_the_lights_that_came_with_a_face_which_is_seen_in_others(files: Files) -> None:
@@ -130,10 +130,10 @@ def test_the_lights_that_came_with_a_face_which_is_seen_in_others(files: Files) 
     path = files.write("a.toml", SUN.format(1))
     shows, own = drawn(path), LightRig((PointLight(),))
     options = SceneOptions(lights=path)
-    switch = LightSwitch(shows, set_ups(options, shows.scene.lights, own), own=own)
+    switch = LightSwitch(shows, set_ups(options, shows.scene.rig, own), own=own)
     assert switch.names == ("a", "the face's own") and switch.is_chosen(options) and switch.own is own
     switch.next()
-    assert shows.scene.lights == own and not switch.is_chosen(options)
+    assert shows.scene.rig == own and not switch.is_chosen(options)
     Controls(shows, MODES).press("+")
     assert switch.is_chosen(options)
     assert set_ups(SceneOptions(), own, own).count(None) == 1
@@ -181,7 +181,7 @@ def test_what_is_written_while_it_is_read_is_read_again(files: Files, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("app.light_switch.load_lights", interrupted)
         switch.update()
-    assert shows.scene.lights.lights == ()
+    assert shows.scene.rig.lights == ()
     switch.update()
     assert irradiance(shows) == 3.0
 
@@ -253,17 +253,17 @@ def test_a_dropped_map_leaves_the_rest_as_it_was_set_by_hand(files: Files, capsy
     switch, hand = LightSwitch(shows, [first]), Controls(shows, MODES)
     for key in ("+", "E", "E"):
         hand.press(key)
-    lamps, turn = shows.scene.lights.lights, shows.scene.environment.rotation
+    lamps, turn = shows.scene.rig.lights, shows.scene.environment.rotation
     assert turn == pytest.approx(2 * ENVIRONMENT_STEP)
     for name, brightness in (("sky.exr", 3.0), ("noon.exr", 7.0)):
         switch.use_environment(files.sky(name, brightness))
-        assert shows.scene.lights.lights == lamps and shows.scene.environment.rotation == turn
+        assert shows.scene.rig.lights == lamps and shows.scene.environment.rotation == turn
         assert radiance(shows) == pytest.approx(brightness) and switch.label == f"a + {name}"
 
     # Although the set-up's file is broken; and it is read when it is mended.
     files.write("a.toml", "light")
     switch.use_environment(files.sky("night.exr", 0.5))
-    assert shows.scene.lights.lights == lamps and not capsys.readouterr().err
+    assert shows.scene.rig.lights == lamps and not capsys.readouterr().err
     files.write("a.toml", SUN.format(4))
     switch.update()
     assert irradiance(shows) == 4.0 and radiance(shows) == pytest.approx(0.5)
@@ -303,7 +303,7 @@ def test_a_faces_own_lights_come_back_without_the_map(files: Files) -> None:
     switch.next()
     assert (
         switch.label == "the face's own"
-        and shows.scene.lights == LightRig((PointLight(),))
+        and shows.scene.rig == LightRig((PointLight(),))
         and shows.scene.environment is None
     )
 

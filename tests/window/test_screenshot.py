@@ -77,10 +77,10 @@ def test_nothing_that_is_there_is_overwritten(gpu: Device, tmp_path: Path) -> No
         renderer.render()
         path, _ = save_screenshot(renderer, SceneOptions(), DEFAULT_WEIGHTS, tmp_path)
         assert path.name == "screenshot_0002.png" and kept.read_text() == "# mine"
-        lights = renderer.scene.lights
+        lights = renderer.scene.rig
         assert lights.environment is not None
         strange = replace(lights.environment, path=tmp_path / os.fsdecode(b"f\xfcr.hdr"))
-        renderer.scene = replace(renderer.scene, lights=replace(lights, environment=strange))
+        renderer.scene = replace(renderer.scene, rig=replace(lights, environment=strange))
         with pytest.raises(BungyoError, match="its map's name is no text"):
             save_screenshot(renderer, SceneOptions(), DEFAULT_WEIGHTS, tmp_path)
 
@@ -100,7 +100,7 @@ def test_what_cannot_be_written_is_one_sentence(gpu: Device, tmp_path: Path) -> 
         renderer.render()
         with pytest.raises(BungyoError, match=r"Cannot save a screenshot in .*file: "):
             save_screenshot(renderer, SceneOptions(), DEFAULT_WEIGHTS, tmp_path / "file")
-        rig = renderer.scene.lights
-        renderer.scene = replace(renderer.scene, lights=replace(rig, file=tmp_path / "gone.toml"))
+        rig = renderer.scene.rig
+        renderer.scene = replace(renderer.scene, rig=replace(rig, file=tmp_path / "gone.toml"))
         path, command = save_screenshot(renderer, SceneOptions(), DEFAULT_WEIGHTS, tmp_path)
         assert f"--lights {path.with_suffix('.toml')}" in command, "its file is gone"
