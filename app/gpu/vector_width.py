@@ -11,6 +11,7 @@ does), which the driver writes into it as a number: its cache on disk does not t
 """
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import closing
 
@@ -24,6 +25,8 @@ from app.processor import has_avx512
 
 WIDE = 512
 """Bits."""
+_TRIED = re.compile(r"llvmpipe Mesa 2[56]\.")
+"""Drivers that it was tried with: a fault of another one may end the process."""
 _VARIABLE = "LP_NATIVE_VECTOR_WIDTH"
 _LANE = 32  # bits; a subgroup is a vector
 
@@ -34,7 +37,8 @@ class WidthRefused(BungyoError):
 
 def offers_wide(device: DeviceInfo) -> bool:
     """Whether a pipeline of this device can have vectors of WIDE bits where others have fewer."""
-    return _is_llvmpipe(device) and _bits(device) < WIDE and has_avx512()
+    tried = device.kind == "cpu" and _TRIED.match(device.driver) is not None
+    return tried and _bits(device) < WIDE and has_avx512()
 
 
 def compile_wide(device: Device, make: Callable[[], ComputePipeline]) -> ComputePipeline:
@@ -48,7 +52,7 @@ def compile_wide(device: Device, make: Callable[[], ComputePipeline]) -> Compute
     before = os.environ.get(_VARIABLE)
     try:
         _set(str(WIDE))
-        if (bits := max((_bits(one) for one in list_devices() if _is_llvmpipe(one)), default=0)) != WIDE:
+        if (bits := max((_bits(one) for one in list_devices() if one.uuid == device.info.uuid), default=0)) != WIDE:
             raise WidthRefused(f"is compiled for {bits} bits instead of {WIDE}")
         pipeline = make()
         try:
@@ -82,10 +86,6 @@ def _set(value: str | None) -> None:
         os.environ.pop(_VARIABLE, None)
     else:
         os.environ[_VARIABLE] = value
-
-
-def _is_llvmpipe(device: DeviceInfo) -> bool:
-    return device.kind == "cpu" and device.driver.startswith("llvmpipe")
 
 
 def _bits(device: DeviceInfo) -> int:

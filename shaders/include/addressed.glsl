@@ -1,14 +1,14 @@
-// By address, what is read or written at every pixel. A CPU's driver fetches one value after the other, and checks each against
+// Reads by address of what is read at every pixel. A CPU's driver fetches one value after the other, and checks each against
 // the size of a bound buffer: with LOADS_64 (`DeviceInfo.macros`) 8 bytes are one value.
 #ifndef ADDRESSED_GLSL
 #define ADDRESSED_GLSL
 
 #ifdef LOADS_64
 layout(buffer_reference, scalar, buffer_reference_align = 16) readonly buffer AddressedVectors { u64vec2 at[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 8) buffer AddressedPairs { uint64_t at[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) readonly buffer AddressedPairs { uint64_t at[]; };
 #else
 layout(buffer_reference, scalar, buffer_reference_align = 16) readonly buffer AddressedVectors { uvec4 at[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 8) buffer AddressedPairs { uvec2 at[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) readonly buffer AddressedPairs { uvec2 at[]; };
 #endif
 
 uvec4 load_vector(uvec2 address, uint index) // of an array of uvec4
@@ -27,15 +27,6 @@ uvec2 load_pair(uvec2 address, uint index) // of an array of uvec2
     return unpackUint2x32(AddressedPairs(address).at[index]);
 #else
     return AddressedPairs(address).at[index];
-#endif
-}
-
-void store_pair(uvec2 address, uint index, uvec2 pair)
-{
-#ifdef LOADS_64
-    AddressedPairs(address).at[index] = packUint2x32(pair);
-#else
-    AddressedPairs(address).at[index] = pair;
 #endif
 }
 #endif

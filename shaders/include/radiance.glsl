@@ -5,19 +5,22 @@
 #ifndef RADIANCE_GLSL
 #define RADIANCE_GLSL
 
-#include "addressed.glsl"
 #include "features.glsl"
 
 #if RADIANCE_FLOATS
-layout(buffer_reference, scalar, buffer_reference_align = 16) writeonly buffer RadianceVectors { vec4 at[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 16) writeonly buffer Radiance { vec4 at[]; };
+#else
+// Not 64 bits at once: at vectors of 512 bits llvmpipe of Mesa 26 aborts where two words become one.
+layout(buffer_reference, scalar, buffer_reference_align = 8) writeonly buffer Radiance { uvec2 at[]; };
 #endif
 
 void store_radiance(uvec2 address, uint tile, uint pixel, vec3 radiance)
 {
 #if RADIANCE_FLOATS
-    RadianceVectors(address).at[surface_index(tile, pixel)] = vec4(radiance, 1.0);
+    Radiance(address).at[surface_index(tile, pixel)] = vec4(radiance, 1.0);
 #else
-    store_pair(address, surface_index(tile, pixel), uvec2(packHalf2x16(radiance.rg), packHalf2x16(vec2(radiance.b, 1.0))));
+    uvec2 halves = uvec2(packHalf2x16(radiance.rg), packHalf2x16(vec2(radiance.b, 1.0)));
+    Radiance(address).at[surface_index(tile, pixel)] = halves;
 #endif
 }
 

@@ -27,8 +27,8 @@ from app.scene.default import default_scene
 from tests.passes.veil import with_veil
 
 ROOT = Path(__file__).parents[2]
-# They read or write 64 bits at once where a CPU has those.
-BY_ADDRESS = ("tile_network.comp", "bench_layer.comp", "bench_convolution.comp")
+# They read 64 bits at once where a CPU has those.
+BY_ADDRESS = ("tile_network.comp", "bench_layer.comp")
 
 # Capabilities of the shaders here (SPIR-V specification, "Capability"), and the feature each needs (Vulkan
 # specification, "SPIR-V Environment"); "" where Vulkan 1.3 has it in any case.
