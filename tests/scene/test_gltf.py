@@ -201,13 +201,39 @@ def test_node_transforms_are_combined(tmp_path: Path) -> None:
     np.testing.assert_allclose(part.transform @ (1, 1, 0, 1), (1, 3, 1, 1), atol=1e-7)
 
 
-def test_rotations_match_trimesh(tmp_path: Path) -> None:
+def test_a_node_is_scaled_then_turned_then_moved(tmp_path: Path) -> None:
+    glb, half = Glb(), np.sqrt(0.5)
+    glb.header["nodes"][0] |= {"translation": [1, 2, 3], "rotation": [0, half, 0, half], "scale": [2, 3, 4]}
+    (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+    np.testing.assert_allclose(part.transform @ (1, 1, 1, 1), (1 + 4, 2 + 3, 3 - 2, 1), atol=1e-7)
+
+
+@pytest.mark.parametrize("length", [1.0, 2.0])
+def test_rotations_match_trimesh(tmp_path: Path, length: float) -> None:
+    """Of quaternions that are not of unit length only the direction counts."""
     x, y, z, w = np.array([0.1, -0.5, 0.3, 0.8]) / np.sqrt(0.99)
     glb = Glb()
-    glb.header["nodes"][0]["rotation"] = [x, y, z, w]
+    glb.header["nodes"][0]["rotation"] = [length * x, length * y, length * z, length * w]
     (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
     expected = trimesh.transformations.quaternion_matrix([w, x, y, z])
     np.testing.assert_allclose(part.transform, expected, atol=1e-12)
+
+
+def test_the_scene_that_the_file_names_arrives_in_its_order(tmp_path: Path) -> None:
+    """Parts have the names of their nodes, or else of their meshes."""
+    glb = Glb()
+    header, _ = glb.parts()
+    glb.header["meshes"] = [header["meshes"][0] | {"name": "a mesh"}]
+    glb.header["nodes"] = [
+        {"mesh": 0, "name": "elsewhere"},
+        {"children": [2, 3]},
+        {"mesh": 0, "name": "left"},
+        {"mesh": 0},
+        {"mesh": 0, "name": "last"},
+    ]
+    glb.header |= {"scenes": [{"nodes": [0]}, {"nodes": [1, 4]}], "scene": 1}
+    parts = load_mesh(glb.write(tmp_path / "q.glb"))
+    assert [part.name for part in parts] == ["left", "a mesh", "last"]
 
 
 def test_a_mesh_below_a_camera_node_is_not_lost(tmp_path: Path) -> None:
