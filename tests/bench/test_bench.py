@@ -194,10 +194,10 @@ def test_an_unknown_pass_is_named() -> None:
 
 def test_spread_of_values() -> None:
     samples = Samples()
-    for value in (3.0, 1.0, 2.0):
+    for value in (9.0, 1.0, 2.0):
         samples.add("a", value)
         samples.add_all({"b": value, "c": 1.0})
-    assert samples.spreads()["a"] == {"median": 2.0, "min": 1.0, "max": 3.0}
+    assert samples.spreads()["a"] == {"median": 2.0, "min": 1.0, "max": 9.0}
     assert list(samples.spreads()) == ["a", "b", "c"]
     assert spread([1.0, 2.0])["median"] == 1.5
     with pytest.raises(ValueError):
