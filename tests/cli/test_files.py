@@ -1,7 +1,10 @@
 """Files are whole or not there, and folders are checked before."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.errors import InputError
@@ -18,8 +21,31 @@ def test_failed_writing_leaves_what_was_there(tmp_path: Path) -> None:
     assert target.read_text() == "old"
 
 
-def test_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_threads_may_write_the_same_file(tmp_path: Path) -> None:
+    """It becomes what the last one wrote, whole."""
+    target = tmp_path / "a.txt"
+
+    def other() -> None:
+        with beside(target) as temporary:
+            temporary.write_text("other")
+
+    with ThreadPoolExecutor(1) as thread, beside(target) as temporary:
+        temporary.write_text("last")
+        thread.submit(other).result()
+        assert target.read_text() == "other"
+    assert target.read_text() == "last" and list(tmp_path.iterdir()) == [target]
+
+
+def test_libraries_see_the_kind_of_file_in_its_name(tmp_path: Path) -> None:
+    with beside(tmp_path / "a.npz") as temporary:
+        np.savez(temporary, numbers=np.arange(3))  # which adds the suffix where it is missing
+    with np.load(tmp_path / "a.npz") as found:
+        assert found["numbers"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("missing", [os.W_OK, os.X_OK])
+def test_folder_that_may_not_be_written(missing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Root may write everywhere, so the answer of the system is replaced.
-    monkeypatch.setattr("os.access", lambda *_: False)
+    monkeypatch.setattr("os.access", lambda _, asked: not asked & missing)
     with pytest.raises(InputError, match="you may not write there"):
         check_folder(tmp_path)
