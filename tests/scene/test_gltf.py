@@ -262,6 +262,15 @@ def test_primitives_of_one_mesh_become_parts(tmp_path: Path) -> None:
     ]
 
 
+def test_parts_of_one_name_are_numbered(tmp_path: Path) -> None:
+    """Or else --face could not tell them apart."""
+    glb = Glb()
+    glb.header["materials"][0]["name"] = "cloth"
+    glb.header["nodes"] = [{"mesh": 0, "name": "coat"}, {"mesh": 0, "name": "coat"}, {"mesh": 0, "name": "coat"}]
+    glb.header["scenes"] = [{"nodes": [0, 1, 2]}]
+    assert [part.name for part in load_mesh(glb.write(tmp_path / "q.glb"), ["coat_2"])] == ["coat", "coat_2", "coat_3"]
+
+
 def test_a_glb_without_materials_keeps_its_uvs(tmp_path: Path) -> None:
     glb = Glb()
     glb.primitive = {}
