@@ -223,6 +223,11 @@ def test_environment_turns(controls: Controls, drawn: Drawn) -> None:
     assert environment is not None
     assert environment.rotation == pytest.approx(ENVIRONMENT_STEP)
     assert environment.pixels is pixels
+    for _ in range(23):
+        controls.press("E")
+    environment = drawn.scene.environment
+    assert environment is not None and math.cos(environment.rotation) == pytest.approx(1.0)
+    assert 0.0 <= environment.rotation < math.tau, "all around is where it was"
 
 
 @pytest.mark.parametrize(

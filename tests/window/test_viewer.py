@@ -1,5 +1,6 @@
 """When the viewer draws, when it rests, and what it does with windows that change; without GPU and screen."""
 
+import itertools
 import os
 from contextlib import closing
 from pathlib import Path
@@ -211,6 +212,37 @@ def test_the_reference_waits_for_no_light_cache(monkeypatch: pytest.MonkeyPatch)
     assert renderer.rendered == 2  # the first frame, and one in the new mode
 
 
+def test_the_reference_is_drawn_until_its_noise_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    window = FakeWindow(lambda window: window.input.press("R"), *nothing(3 * ENOUGH_SAMPLES))
+    renderer, _ = run(monkeypatch, window)
+    assert renderer.rendered > 3 * ENOUGH_SAMPLES and window.waits == 0
+
+
+def test_the_title_tells_the_time_of_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(viewer_module, "time", SimpleNamespace(perf_counter=lambda: next(ticks) / 8.0))
+    window = FakeWindow(*nothing(3))
+    run(monkeypatch, window)
+    assert " - 125.0 ms - " in window.title
+
+
+def test_what_the_hand_does_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[object, ...]] = []
+    for kind, name in ((Controls, "orbit"), (Controls, "pan"), (Controls, "zoom")):
+        monkeypatch.setattr(kind, name, lambda _, *how, name=name: done.append((name, *how)))
+    for switch, name in ((LightSwitch, "lights"), (WeightSwitch, "weights")):
+        monkeypatch.setattr(switch, "next", lambda _, name=name: done.append((name,)))
+
+    def act(window: Any) -> None:
+        window.input.orbit(1.0, 2.0)
+        window.input.pan(3.0, 4.0)
+        window.input.zoom(5.0)
+        assert window.input.press("L") and window.input.press("W") and not window.input.press("Q")
+
+    run(monkeypatch, FakeWindow(act))
+    assert done == [("orbit", 1.0, 2.0), ("pan", 3.0, 4.0), ("zoom", 5.0), ("lights",), ("weights",)]
+
+
 @pytest.mark.parametrize("key", ["T", "G", "]"])
 def test_a_change_without_new_samples_is_drawn_once(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     turns = [*nothing(ENOUGH_SAMPLES + 10), lambda window: window.input.press(key), *nothing(10)]
@@ -354,6 +386,19 @@ def test_help_and_screenshot(
         assert word in said
     assert f"saved {tmp_path / 'new' / 'screenshot_0001.png'}" in said
     assert (tmp_path / "new" / "screenshot_0001.png").exists()
+
+
+def test_a_screenshot_names_the_networks_that_are_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    named: list[Path] = []
+
+    def save(_drawn: object, _options: object, weights: Path, folder: Path) -> tuple[Path, str]:
+        named.append(weights)
+        return folder / "screenshot.png", "bungyo render"
+
+    monkeypatch.setattr(viewer_module, "save_screenshot", save)
+    monkeypatch.setattr(WeightSwitch, "sets", (Path("shown"), Path("next")))
+    run(monkeypatch, FakeWindow(lambda window: window.input.press("F12")), out=tmp_path)
+    assert named == [Path("shown")]
 
 
 def test_the_fake_has_what_the_real_renderer_has() -> None:
