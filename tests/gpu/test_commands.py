@@ -131,6 +131,32 @@ def test_timers_measure_each_submit(gpu: Device, keep: Keep) -> None:
         assert 0 <= timings["nothing"] < timings["fill"] < wall
 
 
+def test_timers_of_one_name_add_up(gpu: Device, keep: Keep) -> None:
+    buffer = keep(gpu.buffer(2**20))
+    with gpu.commands() as cmd:
+        for name in ("one", "other", "third"):
+            with cmd.timer(name):
+                cmd.fill(buffer, 1)
+                cmd.barrier()
+    gpu.submit(keep(cmd))
+    apart = cmd.timings()
+    assert cmd._timers is not None
+    cmd._timers._names[:] = ["same", "other", "same"]
+    assert cmd.timings() == {"same": pytest.approx(apart["one"] + apart["third"]), "other": apart["other"]}
+
+
+def test_stamps_that_begin_anew_measure_all_the_same(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of some GPUs have few bits: the difference counts, whichever is greater."""
+    buffer = keep(gpu.buffer(2**20))
+    with gpu.commands() as cmd, cmd.timer("fill"):
+        cmd.fill(buffer, 1)
+    gpu.submit(keep(cmd))
+    whole = round(cmd.timings()["fill"] * 1e6 / gpu.info.timestamp_period_ns)
+    limits = replace(gpu.info.limits, timestamp_bits=3)
+    monkeypatch.setattr(gpu, "info", replace(gpu.info, limits=limits))
+    assert round(cmd.timings()["fill"] * 1e6 / gpu.info.timestamp_period_ns) == whole % 8
+
+
 def test_timers_after_drawing(gpu: Device, keep: Keep) -> None:
     """A driver that puts drawing off must not put the stamps off with it."""
     buffer = keep(gpu.buffer(np.zeros(1 << 20, np.float32)))

@@ -81,6 +81,19 @@ def test_staging_path(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) 
     assert (buffer.read(np.uint8, 1000, offset=1500) == data[501:1501]).all()
 
 
+def test_the_staging_buffer_grows_with_what_is_copied() -> None:
+    with Device.open(raytracing=None, validation=True) as device:
+        before = device.live_objects
+        for height in (128, 256, 128):
+            pixels = np.arange(128 * height, dtype=np.uint32).reshape(height, 128, 1)
+            with device.image(128, height, "r32u") as image:
+                image.upload(pixels)
+                assert (image.read() == pixels).all()
+        after = device.live_objects
+        assert after["VkBuffer"] == before.get("VkBuffer", 0) + 2  # one for either way, not one for each size
+        assert not device.validation_messages
+
+
 def test_interrupted_wait(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
     """After Ctrl-C during a copy the device still works: what must be saved can be read back."""
     image = keep(gpu.image(4, 4, "r32u"))
@@ -243,6 +256,12 @@ def test_textures_and_samplers(gpu: Device, keep: Keep) -> None:
         assert np.allclose(row[4:6], ((188 / 255 + 0.055) / 1.055) ** 2.4, atol=0.003)
 
 
+def test_anisotropy_is_at_most_what_the_device_has(gpu: Device, keep: Keep) -> None:
+    """Or the validation layer says so."""
+    assert gpu.info.limits.anisotropy < 1e3
+    keep(gpu.sampler(anisotropy=1e3))
+
+
 def test_choice_of_memory_types() -> None:
     """A discrete GPU with a small mappable window, and a unified one."""
     local, visible = vk.VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, vk.VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT
@@ -253,6 +272,8 @@ def test_choice_of_memory_types() -> None:
     assert [discrete.ranked(0b11111, kind, buffer=True)[0] for kind in kinds] == [1, 2, 3]
     assert discrete.ranked(0b11101, "device", buffer=True)[0] == 4  # only the window is allowed
     assert not discrete.mappable(1) and discrete.mappable(4)
+    lazy = local | vk.VK_MEMORY_PROPERTY_LAZILY_ALLOCATED_BIT  # and others are for purposes that we have not
+    assert MemoryTypes([lazy, local], unified=False).ranked(0b11, "device", buffer=False) == [1]
     unified = MemoryTypes([local, local | shared, local | shared | cached], unified=True)
     assert [unified.ranked(0b111, kind, buffer=True)[0] for kind in kinds] == [2, 1, 2]
     assert unified.ranked(0b111, "device", buffer=False) == [0, 1, 2]  # the CPU never reaches images
