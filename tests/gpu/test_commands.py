@@ -79,6 +79,20 @@ def test_indirect_dispatch(gpu: Device, keep: Keep, groups: int) -> None:
     assert (buffer.read(np.float32) != 0).sum() == 64 * groups
 
 
+def test_copies_and_fills_go_as_far_as_there_is_room(gpu: Device, keep: Keep) -> None:
+    """Or else the validation layer says that they go too far."""
+    source, target = keep(gpu.buffer(np.arange(8, dtype=np.uint32))), keep(gpu.buffer(18))
+    with gpu.commands() as cmd:
+        cmd.fill(target, 9)
+        cmd.barrier()
+        cmd.copy(source, target, source_offset=4, target_offset=8)
+        cmd.barrier()
+        cmd.fill(source, 7, offset=12)
+    gpu.submit(keep(cmd))
+    assert target.read(np.uint32, 4).tolist() == [9, 9, 1, 2]
+    assert source.read(np.uint32).tolist() == [0, 1, 2, 7, 7, 7, 7, 7]
+
+
 def test_copies_and_fills(gpu: Device, keep: Keep) -> None:
     pixels = np.random.default_rng(5).integers(0, 255, (6, 5, 4), np.uint8)
     source, target = keep(gpu.buffer(pixels)), keep(gpu.buffer(pixels.nbytes + 8))

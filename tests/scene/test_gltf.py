@@ -139,6 +139,14 @@ def test_skin_of_the_archived_kind_keeps_its_colours(tmp_path: Path) -> None:
     assert found.albedo_map.pixels[..., :3].tolist() == [[[200, 150, 100], [100, 150, 200]]]
 
 
+def test_skin_of_the_archived_kind_has_the_colours_of_its_vertices(tmp_path: Path) -> None:
+    glb = Glb(COLOR_0=np.tile(np.array([0.5, 0.25, 1.0, 1.0], "<f4"), (4, 1)))
+    old = {"diffuseFactor": [0.5, 0.4, 0.3, 1.0]}
+    glb.header["materials"] = [{"name": "skin", "extensions": {"KHR_materials_pbrSpecularGlossiness": old}}]
+    found = load_mesh(glb.write(tmp_path / "q.glb"))[0].material
+    assert found.albedo == pytest.approx((0.25, 0.1, 0.3), abs=0.005)
+
+
 def test_materials_of_the_archived_kind_arrive(tmp_path: Path) -> None:
     """KHR_materials_pbrSpecularGlossiness, unless the file has glTF's own kind beside it."""
     glb = Glb()
