@@ -145,7 +145,7 @@ def test_the_camera_looks_where_it_is_told(tmp_path: Path, capsys: pytest.Captur
     assert found["front"] == found["same"]
     assert found["wide"] < 0.3 * found["front"] and found["aside"] == 0.0
     assert found["ear"] > 1.5 * found["front"]
-    for bad in ("1,2", "a,b,c", "nan,0,0", "1e9,0,0"):
+    for bad in ("1,2", "a,b,c", "nan,0,0", "1e9,0,0", "0,-1e9,0"):
         assert main([*QUICK, "--look-at", bad, "--out", str(tmp_path / "none.png")]) == 2
         assert "is no place" in capsys.readouterr().err
     assert main([*QUICK, "--fov", "0.5", "--out", str(tmp_path / "none.png")]) == 2
