@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import window as window_module
-from app.window import NoDisplay, Window, why_no_display
+from app.window import NoDisplay, Window, glfw_ready, why_no_display
 from tests.window.drag import drag
 from tests.window.hand import Hand
 
@@ -89,6 +89,24 @@ def test_keys_and_mouse(on_screen: str, hand: Hand) -> None:
         hand.do("mousemove_relative", "10", "10")  # no button is down
         window.wait(0.1)
         assert recorder.moves == before
+
+
+def test_a_key_that_is_held_goes_on(on_screen: str) -> None:
+    with Window((200, 100), "bungyo test") as window, glfw_ready() as glfw:
+        window.input = recorder = Recorder()
+        for action in (glfw.PRESS, glfw.REPEAT, glfw.REPEAT, glfw.RELEASE):
+            window._key(None, glfw.KEY_LEFT, 0, action, 0)
+        assert recorder.keys == ["LEFT"] * 3
+
+
+def test_what_was_covered_is_to_be_shown_again(on_screen: str, hand: Hand) -> None:
+    with Window((200, 100), "bungyo test") as window:
+        hand.window("bungyo test")
+        with Window((200, 100), "another one"):
+            hand.window("another one")
+            window.wait(0.1)
+            window.damaged = False
+        until(window, lambda: window.damaged)
 
 
 def test_files_are_dropped(on_screen: str, hand: Hand, tmp_path: Path) -> None:
