@@ -8,12 +8,13 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from app.bench import convolution, layered
+from app.bench import convolution, layered, sgemm
 from app.bench.earlier import check_same, load
 from app.bench.figures import Samples, short, spread
 from app.bench.meanings import MEANINGS
@@ -218,6 +219,13 @@ def test_memory_traffic_is_counted() -> None:
     assert layered.memory_bytes((32, 15), "half")[1] == 0
     # Halves in and out; 64 inputs take two dispatches, with sums of 64 and 3 floats in between.
     assert convolution.memory_bytes((32, 64, 64, 3)) == 2 * (32 + 64) + 2 * (64 + 64) + 2 * 64 + 8 * (64 + 3) + 8
+
+
+def test_the_ceiling_is_two_operations_for_each_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([1.0, 1.5])
+    monkeypatch.setattr(sgemm, "time", SimpleNamespace(perf_counter=lambda: next(ticks), sleep=lambda _: None))
+    monkeypatch.setattr(sgemm, "SIZE", 100)
+    assert sgemm.Sgemm().gflops() == pytest.approx(2 * 100**3 / 0.5 / 1e9)
 
 
 def test_flops_of_widths() -> None:

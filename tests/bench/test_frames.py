@@ -21,18 +21,16 @@ class Machine:
     """Answers for all workers: a traced frame of 512x512 takes 10 ms, rasterised 8 ms, 1280x720 twice as long."""
 
     def __init__(self, make: Any, options: Any = None, size: tuple[int, int] = (0, 0), **_: Any) -> None:
-        self._make, self._scale = make, 2.0 if size == (1280, 720) else 1.0
+        self._make, self._scale = make, {(1280, 720): 2.0, SIZE: 0.5}.get(size, 1.0)
         self._raster = isinstance(options, SceneOptions) and options.gbuffer == "raster"
 
     def ask(self, question: Callable[..., Any], *args: Any) -> Any:
         if question is View.still and args == ("reference",):
             return FrameCost(200.0, 1.0, {"reference": 160.0})
         if question is View.still and self._raster:
-            passes = {"face triangles": 0.5, "gbuffer": 1.5, "composite": 1.0}
-            return FrameCost(8.0 * self._scale, 2.0, passes)
+            return self._frame(8.0, {"face triangles": 0.5, "gbuffer": 1.5, "composite": 1.0})
         if question is View.still:
-            passes = {"face depth": 1.0, "gbuffer": 3.0, "composite": 1.0}
-            return FrameCost(10.0 * self._scale, 2.0, passes)
+            return self._frame(10.0, {"face depth": 1.0, "gbuffer": 3.0, "composite": 1.0})
         if question is View.moving:
             return FrameCost(40.0 * self._scale, 4.0, {"light cache": 20.0})
         if question is View.gathering:
@@ -45,6 +43,9 @@ class Machine:
             return 500.0 if args == ("reference",) else 12.0
         assert question is Painter.cost
         return SkinCost(500.0, 8.0) if self._make is mitsuba_painter else SkinCost(1000.0, 2.0)
+
+    def _frame(self, whole: float, passes: dict[str, float]) -> FrameCost:
+        return FrameCost(self._scale * whole, 2.0, {name: self._scale * took for name, took in passes.items()})
 
 
 def measured(monkeypatch: pytest.MonkeyPatch, *, rays: bool) -> tuple[dict[str, float], dict[str, float], list[str]]:
@@ -66,7 +67,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, *, rays: bool) -> tuple[dict[str, 
 
 def test_frames_with_ray_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
     found, passes, left_out = measured(monkeypatch, rays=True)
-    assert not left_out and passes == {"face depth": 1.0, "gbuffer": 3.0, "composite": 1.0}
+    assert not left_out and passes == {"face depth": 0.5, "gbuffer": 1.5, "composite": 0.5}
     assert set(found) == set(FRAME) - NO_RAYS
     assert found == {
         "fps_512_traced": 100.0,

@@ -158,6 +158,14 @@ def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     assert window_module._users == 0
 
 
+def test_wayland_has_a_library_of_its_own(on_screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for wayland, variant in (("wayland-987", "wayland"), ("", "x11")):
+        monkeypatch.setenv("WAYLAND_DISPLAY", wayland)
+        monkeypatch.delenv("PYGLFW_LIBRARY_VARIANT", raising=False)
+        why_no_display()
+        assert os.environ["PYGLFW_LIBRARY_VARIANT"] == variant
+
+
 @pytest.mark.parametrize("system", ["win32", "darwin"])
 def test_no_variable_names_the_display_elsewhere(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", system)
