@@ -154,6 +154,10 @@ def test_an_earlier_report_of_this_machine_is_compared(some_passes: dict[str, An
             {"passes_ms": {"tile_hash": {"median": "x", "min": 1, "max": 2}}},
             "damaged: its tile_hash is 'x'",
         ),
+        (
+            {"passes_ms": {"tile_hash": {"median": math.inf, "min": 1, "max": 2}}},
+            "damaged: its tile_hash is inf, which is no number",
+        ),
         ({"passes_ms": None}, "is no report of bungyo bench: it lists no passes."),
     ],
 )
