@@ -49,12 +49,15 @@ def test_in_parts_or_at_once_the_picture_is_the_same(
 
 
 def test_series_swings_around_the_head(tmp_path: Path) -> None:
-    assert main([*SMALL, "--frames", "3", "--out", str(tmp_path / "swing.png")]) == 0
+    """From the front to the right, back, and to the left."""
+    assert main([*SMALL, "--frames", "4", "--out", str(tmp_path / "swing.png")]) == 0
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["swing_0000.png", "swing_0001.png", "swing_0002.png"]
-    first, second, third = (png(tmp_path / name) for name in names)
-    assert (first != second).any()
-    assert (second != third).any()
+    assert names == ["swing_0000.png", "swing_0001.png", "swing_0002.png", "swing_0003.png"]
+    front, right, again, left = (png(tmp_path / name) for name in names)
+    np.testing.assert_array_equal(front, again)
+    assert (front != right).any() and (front != left).any() and (right != left).any()
+    assert main([*SMALL, "--yaw", "40", "--out", str(tmp_path / "right.png")]) == 0
+    assert np.abs(png(tmp_path / "right.png").astype(int) - right).mean() < 1.0
 
 
 def test_exr_holds_radiance_and_layers(tmp_path: Path) -> None:
