@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.commands.render import _as_bytes
 from app.main import main
 from app.passes import progressive_reference
 
@@ -181,6 +182,27 @@ def test_one_aov_as_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main([*QUICK, "--aov", "normal", "--out", str(path)]) == 0
     assert png(path).shape == (40, 48, 3)
     assert "of normal lie outside 0..1 and are clipped; an .exr keeps them." in capsys.readouterr().err
+
+
+def test_two_channels_are_red_and_green_and_opacity_is_dropped() -> None:
+    assert _as_bytes(np.array([[[0.2, 0.6]]]), "uv").tolist() == [[[51, 153, 0]]]
+    assert _as_bytes(np.array([[0.2, 1.0]]), "face").tolist() == [[51, 255]]
+    assert _as_bytes(np.array([[[0.2, 0.6, 0.0, 1.0]]]), "four").tolist() == [[[51, 153, 0]]]
+
+
+@pytest.mark.parametrize(("mode", "samples"), [("neural", 16), ("reference", 64)])
+def test_samples_by_default(mode: str, samples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More where there is noise."""
+    asked: list[int] = []
+
+    def once(total: int, _what: str) -> range:
+        asked.append(total)
+        return range(1)
+
+    monkeypatch.setattr("app.progress.counted", once)
+    picture = ["render", "--size", "32x28", "--light-samples", "1", "--mode", mode, "--out", str(tmp_path / "a.png")]
+    assert main(picture) == 0
+    assert asked == [samples]
 
 
 @pytest.mark.parametrize(
