@@ -14,7 +14,6 @@ from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.scene.default import default_scene
 from app.scene.tonemap import tonemap
-from app.training.at_rest import AtRest, RestFrame
 from app.training.dataset import Dataset
 from app.training.evaluate import UV_CELLS, draw_wide, evaluate, wide_generalists
 from app.training.figures import figures
@@ -204,21 +203,6 @@ def test_regions_are_where_the_face_has_them(tmp_path: Path) -> None:
         assert regions[name]["pixel_share"] > 0.6
         assert regions[name]["psnr"] == pytest.approx(40.0)
         assert regions[name]["gain_over_generalist_db"] == pytest.approx(10.0 * np.log10(4.0), rel=1e-4)
-
-
-def test_the_worst_frame_at_rest_is_named(exact: Dataset) -> None:
-    weights, frames = weight_set(0.9), [exact.frames[index] for index in sorted(exact.frames)[:3]]
-    rest = AtRest(
-        (512, 512),
-        64,
-        [
-            RestFrame(info, 1000, psnr, 0.1, ssim, 0.99, None, None)
-            for info, psnr, ssim in zip(frames, (31.0, 25.0, 34.0), (0.9, 0.8, 0.7), strict=True)
-        ],
-    )
-    found = figures(weights, exact, evaluate(weights, exact), rest=rest)["at_rest"]
-    assert (found["psnr_mean"], found["psnr_worst"], found["psnr_worst_frame"]) == (30.0, 25.0, frames[1].index)
-    assert found["ssim_mean"] == pytest.approx(0.8) and found["ssim_of_noise"] == 0.99 and found["flip_mean"] is None
 
 
 def test_wide_generalists_beside_the_file(exact: Dataset, tmp_path: Path) -> None:

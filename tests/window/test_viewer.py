@@ -226,23 +226,6 @@ def test_the_title_tells_the_time_of_a_frame(monkeypatch: pytest.MonkeyPatch) ->
     assert " - 125.0 ms - " in window.title
 
 
-def test_what_the_hand_does_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[tuple[object, ...]] = []
-    for kind, name in ((Controls, "orbit"), (Controls, "pan"), (Controls, "zoom")):
-        monkeypatch.setattr(kind, name, lambda _, *how, name=name: done.append((name, *how)))
-    for switch, name in ((LightSwitch, "lights"), (WeightSwitch, "weights")):
-        monkeypatch.setattr(switch, "next", lambda _, name=name: done.append((name,)))
-
-    def act(window: Any) -> None:
-        window.input.orbit(1.0, 2.0)
-        window.input.pan(3.0, 4.0)
-        window.input.zoom(5.0)
-        assert window.input.press("L") and window.input.press("W") and not window.input.press("Q")
-
-    run(monkeypatch, FakeWindow(act))
-    assert done == [("orbit", 1.0, 2.0), ("pan", 3.0, 4.0), ("zoom", 5.0), ("lights",), ("weights",)]
-
-
 @pytest.mark.parametrize("key", ["T", "G", "]"])
 def test_a_change_without_new_samples_is_drawn_once(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     turns = [*nothing(ENOUGH_SAMPLES + 10), lambda window: window.input.press(key), *nothing(10)]
@@ -386,19 +369,6 @@ def test_help_and_screenshot(
         assert word in said
     assert f"saved {tmp_path / 'new' / 'screenshot_0001.png'}" in said
     assert (tmp_path / "new" / "screenshot_0001.png").exists()
-
-
-def test_a_screenshot_names_the_networks_that_are_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    named: list[Path] = []
-
-    def save(_drawn: object, _options: object, weights: Path, folder: Path) -> tuple[Path, str]:
-        named.append(weights)
-        return folder / "screenshot.png", "bungyo render"
-
-    monkeypatch.setattr(viewer_module, "save_screenshot", save)
-    monkeypatch.setattr(WeightSwitch, "sets", (Path("shown"), Path("next")))
-    run(monkeypatch, FakeWindow(lambda window: window.input.press("F12")), out=tmp_path)
-    assert named == [Path("shown")]
 
 
 def test_the_fake_has_what_the_real_renderer_has() -> None:
