@@ -24,6 +24,12 @@ def test_glb_arrives_vertex_for_vertex(tmp_path: Path) -> None:
     np.testing.assert_array_equal(part.transform, np.eye(4))
 
 
+def test_what_follows_the_end_of_a_glb_is_no_part_of_it(tmp_path: Path) -> None:
+    path = Glb().write(tmp_path / "q.glb")
+    path.write_bytes(path.read_bytes() + b"padding")
+    assert len(load_mesh(path)) == 1
+
+
 def test_glb_material_values_arrive(tmp_path: Path) -> None:
     glb = Glb()
     glb.images += [png([[(9, 128, 51), (9, 64, 51)]]), png([[(128, 128, 255)]])]
