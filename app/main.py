@@ -4,7 +4,6 @@ Modules that take long to import (GPU, scene, torch) are imported inside the com
 `bungyo --help` answers at once and the demo never loads torch.
 """
 
-import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -76,10 +75,6 @@ def _run(arguments: Sequence[str] | None, session: Session) -> int:
         return _report(session, _sentence(error.format_message()), "", FAILURE)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output (head, less) has seen enough; with stderr closed Python does not complain.
-        sys.stderr.close()
-        return FAILURE
     except MemoryError:
         return _report(session, "The computer's memory is not enough for this.", "Try a smaller --size.", FAILURE)
     except ModuleNotFoundError as error:

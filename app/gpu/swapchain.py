@@ -102,7 +102,7 @@ class _Chain(Resource):
                 imageSharingMode=vk.VK_SHARING_MODE_EXCLUSIVE,
                 preTransform=capabilities.currentTransform,
                 compositeAlpha=_composite_alpha(capabilities.supportedCompositeAlpha),
-                presentMode=swapchain.present_mode,
+                presentMode=vk.VK_PRESENT_MODE_FIFO_KHR,  # with the display's refresh; always there
                 clipped=1,
                 oldSwapchain=old,
             )
@@ -141,10 +141,9 @@ class Swapchain(Resource):
         device: opened with window=True.
         window: a GLFW window made without a client API (CLIENT_API = NO_API).
         size: (width, height) of its framebuffer in pixels.
-        vsync: wait for the display's refresh; otherwise draw as fast as possible where the driver allows.
     """
 
-    def __init__(self, device: "Device", window: Any, size: tuple[int, int], *, vsync: bool = True) -> None:
+    def __init__(self, device: "Device", window: Any, size: tuple[int, int]) -> None:
         super().__init__(device.ledger, "swapchain")
         self.device = device
         self._chain: _Chain | None = None
@@ -157,7 +156,6 @@ class Swapchain(Resource):
         with self.building():
             self.surface = self._make_surface(window)
             self.format = self._choose_format()
-            self.present_mode = self._choose_mode(vsync)
             self.resize(size)
 
     @property
@@ -320,16 +318,6 @@ class Swapchain(Resource):
 
     def _takes_blits(self, format: int) -> bool:
         return bool(format_features(self.device.physical, format) & vk.VK_FORMAT_FEATURE_BLIT_DST_BIT)
-
-    def _choose_mode(self, vsync: bool) -> int:
-        get, physical = vk.vkGetPhysicalDeviceSurfacePresentModesKHR, self.device.physical
-        found = enumerate_all("VkPresentModeKHR", "ask the window for its modes", get, physical, self.surface)
-        offered = list(found)
-        if not vsync:
-            for wanted in (vk.VK_PRESENT_MODE_MAILBOX_KHR, vk.VK_PRESENT_MODE_IMMEDIATE_KHR):
-                if wanted in offered:
-                    return int(wanted)
-        return int(vk.VK_PRESENT_MODE_FIFO_KHR)  # always there
 
     def close(self) -> None:
         """Destroy images and surface, when the GPU has finished with them."""

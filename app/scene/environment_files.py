@@ -37,7 +37,7 @@ def _read_exr(path: Path) -> F32:
     except Exception:  # RuntimeError, TypeError, ValueError, ... whose texts say nothing to a user
         raise InputError(f"{path}: is damaged or not an OpenEXR file.") from None
     layers = {name.removesuffix("R") for name in channels if name == "R" or name.endswith(".R")}
-    layer = "" if "" in layers or len(layers) != 1 else layers.pop()  # the only one, whatever it is called
+    layer = layers.pop() if len(layers) == 1 else ""  # the only one, whatever it is called
     grey = set(channels) - {"A", "Z"} == {"Y"}  # beside others, Y is luminance without its colour, or of XYZ
     names = ("Y", "Y", "Y") if grey else (f"{layer}R", f"{layer}G", f"{layer}B")
     if not all(name in channels for name in names):

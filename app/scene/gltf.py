@@ -143,7 +143,7 @@ def node_transforms(header: dict[str, Any]) -> dict[int, F64]:
 def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Placed]]:
     """Return the file rewritten for trimesh, its type ("glb" or "gltf"), and what the nodes' names stand for.
 
-    One node a primitive, named uniquely; every primitive has a material, named by its index; no cameras.
+    One node a primitive, named uniquely; every primitive has a material, named by its index.
 
     Raises:
         InputError: what trimesh would misread or what is too big.
@@ -187,8 +187,6 @@ def simplified(gltf: Gltf, max_triangles: int) -> tuple[bytes, str, dict[str, Pl
             meshes.append({"primitives": [plain]})
     geometry.close()
     header |= {"nodes": nodes, "meshes": meshes, "scenes": [{"nodes": list(range(len(nodes)))}], "scene": 0}
-    for key in ("cameras", "skins", "animations"):
-        header.pop(key, None)
     text = json.dumps(header).encode()
     if path.suffix.lower() == ".gltf":
         return text, "gltf", placed

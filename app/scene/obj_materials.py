@@ -55,7 +55,7 @@ def _parse(library: Path) -> dict[str, dict[str, str]]:
     current: dict[str, str] = {}
     for line in decode(library.read_bytes()).splitlines():
         words = line.split(None, 1)
-        if len(words) < 2 or words[0].startswith("#"):
+        if len(words) < 2:
             continue
         if words[0].lower() == "newmtl":
             current = found.setdefault(" ".join(words[1].split()), {})  # trimesh collapses spaces as well

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from app.bench import convolution, layered
+from app.bench import convolution, layered, sgemm
 from app.bench.earlier import check_same, load
 from app.bench.figures import Samples, short, spread
 from app.bench.meanings import MEANINGS
@@ -153,6 +154,10 @@ def test_an_earlier_report_of_this_machine_is_compared(some_passes: dict[str, An
             {"passes_ms": {"tile_hash": {"median": "x", "min": 1, "max": 2}}},
             "damaged: its tile_hash is 'x'",
         ),
+        (
+            {"passes_ms": {"tile_hash": {"median": math.inf, "min": 1, "max": 2}}},
+            "damaged: its tile_hash is inf, which is no number",
+        ),
         ({"passes_ms": None}, "is no report of bungyo bench: it lists no passes."),
     ],
 )
@@ -194,10 +199,10 @@ def test_an_unknown_pass_is_named() -> None:
 
 def test_spread_of_values() -> None:
     samples = Samples()
-    for value in (3.0, 1.0, 2.0):
+    for value in (9.0, 1.0, 2.0):
         samples.add("a", value)
         samples.add_all({"b": value, "c": 1.0})
-    assert samples.spreads()["a"] == {"median": 2.0, "min": 1.0, "max": 3.0}
+    assert samples.spreads()["a"] == {"median": 2.0, "min": 1.0, "max": 9.0}
     assert list(samples.spreads()) == ["a", "b", "c"]
     assert spread([1.0, 2.0])["median"] == 1.5
     with pytest.raises(ValueError):
@@ -218,6 +223,13 @@ def test_memory_traffic_is_counted() -> None:
     assert layered.memory_bytes((32, 15), "half")[1] == 0
     # Halves in and out; 64 inputs take two dispatches, with sums of 64 and 3 floats in between.
     assert convolution.memory_bytes((32, 64, 64, 3)) == 2 * (32 + 64) + 2 * (64 + 64) + 2 * 64 + 8 * (64 + 3) + 8
+
+
+def test_the_ceiling_is_two_operations_for_each_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([1.0, 1.5])
+    monkeypatch.setattr(sgemm, "time", SimpleNamespace(perf_counter=lambda: next(ticks), sleep=lambda _: None))
+    monkeypatch.setattr(sgemm, "SIZE", 100)
+    assert sgemm.Sgemm().gflops() == pytest.approx(2 * 100**3 / 0.5 / 1e9)
 
 
 def test_flops_of_widths() -> None:

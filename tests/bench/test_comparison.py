@@ -5,19 +5,19 @@ from typing import Any, ClassVar
 
 import pytest
 
-from app.bench import comparison
+from app.bench import comparison, convolution
 from app.bench.comparison import CHANNELS, DEEP, PIXELS, WIDE, Comparison
 from app.bench.compilation import Compilation
 from app.bench.costs import Costs
-from app.bench.cpu_networks import Library
+from app.bench.cpu_networks import Library, library
 from app.bench.figures import Samples
-from app.bench.layered import Way
+from app.bench.layered import Way, memory_bytes
 from app.bench.meanings import COSTS, NETWORK, RATIOS
-from app.bench.ncnn_network import NcnnNetwork
+from app.bench.ncnn_network import NcnnNetwork, ncnn_network
 from app.bench.networks import Networks
 from app.bench.openvino_networks import OpenvinoNetworks
 from app.bench.opponents import Convolutions
-from app.bench.sgemm import Sgemm
+from app.bench.sgemm import Sgemm, sgemm
 from app.network.layers import flops
 from app.network.matrix_shader import Matrix
 from app.network.shader import Variant
@@ -110,6 +110,51 @@ def test_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["compile_s"] == 1 and found["compile_s_wide"] == 8
     assert compared.best_cpu() == "openvino groups_32" and not compared.left_out("a GPU")
     assert set(found) >= set(compared.traffic())
+
+
+def test_arithmetic_for_each_byte_is_that_of_the_way_and_the_widths(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared, _ = medians(monkeypatch, frozenset())
+    found = compared.traffic()
+    for widths, suffix in ((LAYERS, ""), (DEEP, "_deep")):
+        fused, between = memory_bytes(widths, "half")
+        assert found[f"fused_gflops{suffix}"] == flops(widths) / fused
+        assert found[f"layered_gflops{suffix}"] == flops(widths) / (fused + between)
+    assert found["fused_gflops_wide"] == flops(WIDE) / memory_bytes(WIDE, "half")[0]
+    network = (32, 64, 64, 64, 3)
+    assert found["conv64_gflops"] == convolution.flops(network) / convolution.memory_bytes(network)
+
+
+def test_the_best_library_is_the_one_that_was_it_most_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared, _ = medians(monkeypatch, frozenset({"torch", "openvino"}))
+    monkeypatch.setitem(TORCH_MS, "groups_16", 1.0)
+    monkeypatch.setattr(compared, "_products", 2)  # less often than before
+    compared._many_by_libraries()
+    assert compared.best_cpu() == "openvino groups_32"
+
+
+def test_quick_measures_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "Worker", Machine)
+    names: list[str] = []
+    monkeypatch.setattr(Samples, "add", lambda _, name, value: names.append(name))
+    compared = Comparison(lambda worker: worker, SceneOptions(), LAYERS, Samples(), quick=True, generalist=GENERALIST)
+    for part in compared.parts:
+        part()
+    assert len(names) == len(set(names)) > len(COSTS)
+
+
+def test_settings_that_hinder_the_cpu_are_kept_from_what_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden: dict[Any, Collection[str]] = {}
+
+    def worker(make: Any, *arguments: Any, without: Collection[str] = ()) -> Machine:
+        hidden[make] = without
+        return Machine(make, *arguments)
+
+    monkeypatch.setattr(comparison, "Worker", worker)
+    monkeypatch.setattr(comparison, "installed", ALL.__contains__)
+    Comparison(lambda worker: worker, SceneOptions(), LAYERS, Samples(), quick=True)
+    for make in (sgemm, library, ncnn_network):
+        assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"} <= set(hidden[make])
+    assert "OPENBLAS_CORETYPE" in hidden[sgemm] and "OMP_WAIT_POLICY" in hidden[library]
 
 
 @pytest.mark.parametrize(

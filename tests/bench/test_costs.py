@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from app.bench.costs import GROUPS, MEMORY_BYTES, SHARED_WORDS, STEPS, STRIDE, THREADS, Costs, links
+from app.bench.costs import CHAIN, GROUPS, MEMORY_BYTES, SHARED_WORDS, STEPS, STRIDE, THREADS, Costs, links
 from app.gpu import Device
 
 
@@ -48,6 +48,22 @@ def test_every_step_is_taken(gpu: Device, costs: Costs) -> None:
     for vector in vectors[: step.count]:
         total = (total ^ vector) + np.uint32(1)
     np.testing.assert_array_equal(results["shared_broadcast_gb_s"], total.sum(axis=1, dtype=np.uint32))
+
+
+def test_times_become_what_a_step_costs_and_what_is_read_a_second(
+    costs: Costs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If everything took 2 ms; GB are 10^9 bytes."""
+    monkeypatch.setattr(costs, "_milliseconds", lambda _: 2.0)
+    found = costs.measure()
+    assert found["dispatch_ns"] == pytest.approx(2e6 / CHAIN)
+    for name in ("multiply_add_ns", "memory_latency_ns"):
+        assert found[name] == pytest.approx(2e6 / (STEPS[name].count * STEPS[name].rounds))
+    all_of_it = MEMORY_BYTES / 2e-3 / 1e9
+    assert found["memory_read_gb_s"] == pytest.approx(all_of_it)  # each thread's share of it, once
+    assert found["memory_copy_gb_s"] == pytest.approx(all_of_it)  # half of it, read and written
+    broadcast = STEPS["shared_broadcast_gb_s"]
+    assert found["shared_broadcast_gb_s"] == pytest.approx(16 * broadcast.count * broadcast.groups * THREADS / 2e6)
 
 
 def test_links_are_one_chain() -> None:

@@ -1,12 +1,14 @@
 """Libraries compute the same networks as numpy, whichever way."""
 
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from app.bench import cpu_networks
 from app.bench.comparison import LIBRARIES
-from app.bench.cpu_networks import CHUNK, CpuNetworks
+from app.bench.cpu_networks import CHUNK, CpuNetworks, timed
 from app.bench.openvino_networks import GROUPS
 
 WAYS = [(name, way) for name, kind in LIBRARIES.items() for way in (*kind.single, *kind.many)]
@@ -33,6 +35,12 @@ def test_draws_what_numpy_draws(name: str, way: str) -> None:
             values = values @ weight.T + bias
             values = np.maximum(values, 0) if index < 2 else values
         np.testing.assert_allclose(drawn[network], values, rtol=1e-4, atol=1e-4)
+
+
+def test_times_are_those_of_512x512_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([1.0, 1.25])
+    monkeypatch.setattr(cpu_networks, "time", SimpleNamespace(perf_counter=lambda: next(ticks), sleep=lambda _: None))
+    assert timed(lambda: None, 512 * 256) == 500.0
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

@@ -41,6 +41,13 @@ def test_ratios_of_reports() -> None:
     assert ratios(old, new) == {"a": {"median": 1.5, "min": 0.5, "max": 5.0}}
 
 
+def test_what_took_no_time_has_no_ratio() -> None:
+    """As passes do that a clock is too coarse for."""
+    none = {"median": 1.0, "min": 0.0, "max": 2.0}
+    for old, new in ((none, ONE), (ONE, none)):
+        assert ratios({"passes_ms": {"a": old, "b": ONE}}, {"passes_ms": {"a": new, "b": ONE}}) == {"b": ONE}
+
+
 @pytest.mark.parametrize(
     ("change", "left_out", "sentence"),
     [

@@ -3,17 +3,25 @@
 import base64
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("matplotlib")
 
+import matplotlib.pyplot as plt
+from matplotlib.container import BarContainer, ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from app.bench import page
 from app.bench.growth import MEANINGS as GROWTH
-from app.bench.meanings import CHANNELS, MEANINGS
+from app.bench.meanings import CHANNELS, MEANINGS, RATIOS
 from app.bench.packages import PACKAGES, absence
 from app.bench.page import render
 from tests.bench.missing_figures import absent
@@ -57,6 +65,21 @@ def results(present: Collection[str], *missing: str) -> dict[str, Any]:
     }
 
 
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Figure]]:
+    """The plots of pages that are rendered from now on: roofline, opponents, passes, growth."""
+    drawn: list[Figure] = []
+
+    def keep(figure: Figure) -> str:
+        drawn.append(figure)
+        return ""
+
+    monkeypatch.setattr(page, "_embedded", keep)
+    yield drawn
+    for figure in drawn:
+        plt.close(figure)
+
+
 def grown() -> dict[str, Any]:
     spread = {"median": 2.0, "min": 1.5, "max": 3.0}
     return {kind: {"at": [1, 4], "ms": {"G-buffer": [spread, spread]}} for kind in GROWTH}
@@ -98,6 +121,7 @@ def test_all_figures_are_there() -> None:
     assert not re.search(r"(src|href)=\"(?!data:)", text)  # nothing from elsewhere
 
 
+@pytest.mark.usefixtures("figures")
 def test_variants_are_named() -> None:
     text = " ".join(render(results(PACKAGES)).split())
     assert "32-32-28-15 (as half-16), deeper ones 32-32-32-28-15 (matrix-16x16x16), wide ones" in text
@@ -112,6 +136,61 @@ def test_growth_is_plotted() -> None:
     plots = Page(render({**results(PACKAGES), "growth": grown()})).plots
     assert len(plots) == 4
     assert all(f"<!-- {meaning} -->" in plots[-1] for meaning in GROWTH.values())  # matplotlib's comment on a text
+
+
+def points(line: Line2D) -> NDArray[np.float64]:
+    """What a line goes through, (n, 2)."""
+    return np.asarray(line.get_xydata(), np.float64)
+
+
+def ends(bars: ErrorbarContainer) -> Any:
+    """Where the whiskers begin and end, (n, 2): in x for bars, in y for points."""
+    (lines,) = bars.lines[2]
+    segments = np.array(lines.get_segments())
+    return segments[:, :, 0] if bars.has_xerr else segments[:, :, 1]
+
+
+def test_the_roofline_shows_what_was_measured_below_both_ceilings(figures: list[Figure]) -> None:
+    found = results(PACKAGES)
+    render(found)
+    axis = figures[0].axes[0]
+    x, y = points(axis.lines[0]).T
+    memory, ceiling = found["memory_copy_gb_s"]["median"], found["sgemm_gflops"]["median"]
+    np.testing.assert_allclose(y, np.minimum(x * memory, ceiling))
+    assert ceiling / memory in x
+    marks = [bars for bars in axis.containers if isinstance(bars, ErrorbarContainer)]
+    assert len(marks) == len(found["flop_per_byte"])
+    for name, bars in zip((*NETWORKS, *CONVOLUTIONS), marks, strict=True):
+        assert points(bars.lines[0]).tolist() == [[found["flop_per_byte"][name], found[name]["median"]]]
+        assert ends(bars).tolist() == [[found[name]["min"], found[name]["max"]]]
+        assert (bars.lines[0].get_color() == page.OWN) == name.startswith("fused")
+
+
+def test_bars_are_medians_beside_their_names_and_whiskers_reach_the_extremes(figures: list[Figure]) -> None:
+    found = results(PACKAGES)
+    found["passes_ms"]["background"] = {"median": 7.0, "min": 6.5, "max": 9.0}
+    render(found)
+    compared = {RATIOS[name]: found[name] for name in RATIOS if "_over_" in name and name != "many_over_one"}
+    for figure, expected in ((figures[1], compared), (figures[2], found["passes_ms"])):
+        (bars,) = (bars for bars in figure.axes[0].containers if isinstance(bars, BarContainer))
+        assert bars.errorbar is not None
+        names = dict(zip(figure.axes[0].get_yticks(), figure.axes[0].get_yticklabels(), strict=True))
+        shown = {}
+        for patch, (low, high) in zip(bars.patches, ends(bars.errorbar), strict=True):
+            name = names[patch.get_y() + patch.get_height() / 2].get_text()
+            shown[name] = {"median": patch.get_width(), "min": pytest.approx(low), "max": pytest.approx(high)}
+        assert shown == expected
+
+
+def test_lines_of_growth_go_through_the_medians(figures: list[Figure]) -> None:
+    render({**results(PACKAGES), "growth": grown()})
+    axes = [axis for axis in figures[3].axes if axis.containers]
+    assert len(axes) == len(GROWTH)
+    for axis in axes:
+        (bars,) = axis.containers
+        assert isinstance(bars, ErrorbarContainer)
+        assert points(bars.lines[0]).tolist() == [[1, 2], [4, 2]]
+        np.testing.assert_allclose(ends(bars), [[1.5, 3], [1.5, 3]])
 
 
 def test_what_is_missing_is_said() -> None:

@@ -51,6 +51,31 @@ def test_the_quickest_is_kept(gpu: Device, tmp_path: Path, monkeypatch: pytest.M
     assert found.file.is_relative_to(tmp_path) and chosen(gpu.info, LAYERS) == found.best
 
 
+def test_the_least_time_counts_and_what_is_hopeless_is_timed_no_further(
+    gpu: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else runs only ever adds to times."""
+
+    class Timed:
+        """Commands that take so long, the last of these times again and again."""
+
+        def __init__(self, *milliseconds: float) -> None:
+            self.left, self.asked = list(milliseconds), 0
+
+        def timings(self) -> dict[str, float]:
+            self.asked += 1
+            return {"tile_network": self.left.pop(0) if len(self.left) > 1 else self.left[0]}
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    disturbed, even, hopeless = Timed(9.0, 1.0, 9.0), Timed(1.5), Timed(3.1)
+    recorded = {Variant(8): disturbed, Variant(16): even, Variant(32): hopeless}
+    monkeypatch.setattr(tuning, "_record", lambda *_: recorded)
+    monkeypatch.setattr(Device, "submit", lambda *_: None)
+    found = tuning.tune(SceneOptions(device=str(gpu.info.index)), LAYERS, _counted, rounds=4)
+    assert found.best == Variant(8) and found.milliseconds[Variant(8)] == {"median": 9.0, "min": 1.0, "max": 9.0}
+    assert (disturbed.asked, even.asked, hopeless.asked) == (tuning.FIRST + 4, tuning.FIRST + 4, tuning.FIRST)
+
+
 @pytest.mark.parametrize(("weights", "first"), [("default", [(32, 32, 18, 15), COMPARED]), ("any-uv", [COMPARED])])
 def test_all_widths_that_the_bench_draws_are_tuned(
     weights: str, first: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch

@@ -55,12 +55,15 @@ def test_what_is_set_is_over_what_the_seed_says(tmp_path: Path, monkeypatch: pyt
         return b""
 
     monkeypatch.setattr("app.scene.avatar.build.avatar_glb", note)
-    for settings in ([], ["--set", "person.age=70"]):
+    age = ["--set", "person.age=70"]
+    for settings in ([], age, [*age, *age], ["--expression"]):  # the same said twice is no contradiction
         assert main(["avatar", "--seed", "7", *settings, "--out", str(tmp_path / "x.glb")]) == 0
-    drawn, older = people
+    drawn, older, again, moved = people
     assert drawn["person.age"] != older["person.age"] == 70.0
     assert {name for name in drawn.values if drawn[name] != older[name]} == {"person.age"}
-    assert drawn.seed == older.seed == 7
+    assert drawn.seed == older.seed == 7 and again == older
+    names = {name for name in moved.values if drawn[name] != moved[name]}
+    assert names and {name.partition(".")[0] for name in names} == {"expression"}
 
 
 @pytest.mark.parametrize(("given", "seeds"), [(["--seed", "100"], [100, 101, 102]), ([], [0, 1, 2])])

@@ -259,6 +259,19 @@ def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert capsys.readouterr().err == "bungyo: warning: the mesh has 3 loose vertices\n"
 
 
+def test_nothing_is_said_where_nobody_reads_on() -> None:
+    """As `bungyo avatar --list | head -1` ends."""
+    read, write = os.pipe()
+    os.close(read)
+    script = "import sys; from app.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", script, "avatar", "--list"]
+    try:
+        result = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120)
+    finally:
+        os.close(write)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
 def test_real_process_says_the_same() -> None:
     result = run("demo", "--size", "0x0")
     assert result.returncode == 2

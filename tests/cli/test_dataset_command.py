@@ -1,11 +1,13 @@
 """`bungyo dataset`: contradictory options are refused before anything is touched."""
 
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from app.commands import dataset as dataset_command
 from app.errors import InputError
 from app.gpu.instance import Instance
 from app.gpu.selection import Candidate, candidates
@@ -90,6 +92,37 @@ def test_a_cpu_beside_a_gpu_is_said_once_for_all_workers(
         said = capfd.readouterr().err
         assert "That is all." in said
         assert len(re.findall(r"warning: The CPU does all the work \(.*\): Plain GPU lacks rays\.", said)) == times
+
+
+@pytest.mark.parametrize(("options", "samples"), [([], 16), (["--light-samples", "32"], 32)])
+def test_light_is_gathered_as_often_as_asked_for(
+    options: list[str], samples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[OpenSource] = []
+
+    def refuse(_name: str, opens: OpenSource, *_: object) -> None:
+        opened.append(opens)
+        raise InputError("That is all.")
+
+    monkeypatch.setattr(dataset_command, "open_engine", refuse)
+    assert main(["dataset", "--out", str(tmp_path / "set"), *options]) == 2
+    assert [one.light_samples for one in opened] == [samples]
+
+
+def test_the_summary_is_drawn_where_there_is_something_new_or_none_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[Path] = []
+    monkeypatch.setattr(dataset_command, "open_engine", lambda *_: nullcontext())
+    monkeypatch.setattr(dataset_command, "_summarize", drawn.append)
+    for added, there, said in ((3, False, "3 of them new"), (0, False, "all already"), (0, True, ""), (2, True, "")):
+        monkeypatch.setattr("app.training.generate.generate", lambda *_, added=added, **__: added)
+        if there:
+            (tmp_path / dataset_command.SUMMARY).touch()
+        before = len(drawn)
+        assert main(["dataset", "--out", str(tmp_path)]) == 0
+        assert said in capsys.readouterr().out
+        assert (len(drawn) > before) == (added > 0 or not there)
 
 
 def test_the_set_of_another_source_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

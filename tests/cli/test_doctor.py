@@ -16,6 +16,8 @@ from app.main import main
 from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes.tile_variant import remember
+from app.scene.assets import DEFAULT_LIGHTS
+from app.scene.lights import load_lights
 from app.weight_sets import load_weights
 
 
@@ -41,6 +43,8 @@ def test_this_machine_can_run_the_renderer() -> None:
     for name in ("Vulkan loader", "GPU", "Shader compiler", "Validation layers", "Test tools"):
         assert check_of(report, name).ok, check_of(report, name)
     assert report.devices
+    rig = load_lights(DEFAULT_LIGHTS)
+    assert check_of(report, "Default lights").found == f"{DEFAULT_LIGHTS} ({len(rig.lights)} lights, studio.exr)"
     assert all(check.mend for check in report.checks if not check.ok)
 
 
@@ -63,7 +67,7 @@ def test_report_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"name", "found", "ok", "needed", "mend"} == set(report["checks"][0])
 
 
-def test_old_mesa(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo) -> None:
+def test_old_mesa(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], device: DeviceInfo) -> None:
     old = replace(
         device,
         driver="llvmpipe Mesa 22.3.6 (LLVM 15.0.6)",
@@ -80,11 +84,16 @@ def test_old_mesa(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo) -> None:
     assert not mesa.ok
     assert "22.3.6: 25.0 or newer is needed" in mesa.found
     assert "-t bookworm-backports mesa-vulkan-drivers" in mesa.mend
+    assert main(["doctor"]) == 1
+    assert "The demo cannot run yet" in capsys.readouterr().out
     # With a GPU that can, an old Mesa beside it does not matter.
     good = replace(device, name="RTX", driver="NVIDIA 580.1", missing=[], raytracing=True)
     mesa = check_of(with_devices(monkeypatch, old, good), "Mesa")
     assert not mesa.ok
     assert not mesa.needed
+    new = replace(device, driver="llvmpipe Mesa 25.0.7 (LLVM 19.1.7)")
+    mesa = check_of(with_devices(monkeypatch, old, new), "Mesa")
+    assert mesa.ok and mesa.found == "22.3.6, 25.0.7"
 
 
 def test_the_tuner_is_for_gpus(monkeypatch: pytest.MonkeyPatch, device: DeviceInfo, tmp_path: Path) -> None:

@@ -66,7 +66,14 @@ def test_figures_in_a_file_and_a_report(
     assert list(found["models"]) == ["plain", "generalist", "experts", "generalist-64"]
     assert (report / "index.html").is_file()
     said = capsys.readouterr().out
-    assert "generalist-64" in said and f"wrote {out}" in said and f"{found['psnr_mean']:.2f}" in said
+    assert "generalist-64" in said and f"wrote {out}" in said
+    rows = {line.strip().split("  ")[0]: line for line in said.splitlines()}
+    figures = [f"{found[name]:.2f}" for name in ("psnr_mean", "psnr_worst", "psnr_raw_mean")]
+    assert [text for text in rows["experts"].split() if text in figures] == figures
+    assert f"{found['ssim_mean']:.3f}" in rows["experts"]
+    assert f"{found['psnr_noise_ceiling']:.2f}" in rows["targets' noise"].split()
+    gain = f"gain over generalist: {found['gain_over_generalist_db']:.2f}"
+    assert found["gain_over_generalist_db"] > 0.0 and any(row.startswith(gain) for row in rows)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "scores.json"]
 
 

@@ -2,8 +2,10 @@
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.errors import InputError
@@ -36,3 +38,25 @@ def test_folder_whose_permissions_promise_too_much() -> None:
     """Root may write to /proc, but nobody makes files there."""
     with pytest.raises(InputError, match=r"^Cannot write to /proc: (no file can be made there|you may not write)"):
         check_folder(Path("/proc"))
+
+
+def test_two_threads_may_write_the_same_file(tmp_path: Path) -> None:
+    """It becomes what the last one wrote, whole."""
+    target = tmp_path / "a.txt"
+
+    def other() -> None:
+        with beside(target) as temporary:
+            temporary.write_text("other")
+
+    with ThreadPoolExecutor(1) as thread, beside(target) as temporary:
+        temporary.write_text("last")
+        thread.submit(other).result()
+        assert target.read_text() == "other"
+    assert target.read_text() == "last" and list(tmp_path.iterdir()) == [target]
+
+
+def test_libraries_see_the_kind_of_file_in_its_name(tmp_path: Path) -> None:
+    with beside(tmp_path / "a.npz") as temporary:
+        np.savez(temporary, numbers=np.arange(3))  # which adds the suffix where it is missing
+    with np.load(tmp_path / "a.npz") as found:
+        assert found["numbers"].tolist() == [0, 1, 2]

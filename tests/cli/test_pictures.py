@@ -30,11 +30,14 @@ def test_exr_round_trip_with_layers(tmp_path: Path) -> None:
         "uv": random.random((4, 6, 2), np.float32),
         "depth": np.full((4, 6), np.inf, np.float32),
         "diffuse": random.random((4, 6, 3), np.float32),
+        "cut": random.random((4, 6, 4), np.float32),
     }
     write_exr(tmp_path / "a.exr", layers)
     with OpenEXR.File(str(tmp_path / "a.exr"), separate_channels=True) as file:
         read = {name: channel.pixels for name, channel in file.channels().items()}
-    assert set(read) == {*"RGB", "uv.U", "uv.V", "depth.Y", "diffuse.R", "diffuse.G", "diffuse.B"}
+    of_colors = {f"{name}.{letter}" for name in ("diffuse", "cut") for letter in "RGB"}
+    assert set(read) == {*"RGB", "uv.U", "uv.V", "depth.Y", *of_colors, "cut.A"}
+    np.testing.assert_array_equal(read["cut.A"], layers["cut"][..., 3])
     np.testing.assert_array_equal(read["G"], layers[""][..., 1])
     np.testing.assert_array_equal(read["uv.V"], layers["uv"][..., 1])
     np.testing.assert_array_equal(read["depth.Y"], layers["depth"])

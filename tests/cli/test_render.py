@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.commands.render import _as_bytes
 from app.main import main
 from app.passes import progressive_reference
 
@@ -49,12 +50,15 @@ def test_in_parts_or_at_once_the_picture_is_the_same(
 
 
 def test_series_swings_around_the_head(tmp_path: Path) -> None:
-    assert main([*SMALL, "--frames", "3", "--out", str(tmp_path / "swing.png")]) == 0
+    """From the front to the right, back, and to the left."""
+    assert main([*SMALL, "--frames", "4", "--out", str(tmp_path / "swing.png")]) == 0
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["swing_0000.png", "swing_0001.png", "swing_0002.png"]
-    first, second, third = (png(tmp_path / name) for name in names)
-    assert (first != second).any()
-    assert (second != third).any()
+    assert names == ["swing_0000.png", "swing_0001.png", "swing_0002.png", "swing_0003.png"]
+    front, right, again, left = (png(tmp_path / name) for name in names)
+    np.testing.assert_array_equal(front, again)
+    assert (front != right).any() and (front != left).any() and (right != left).any()
+    assert main([*SMALL, "--yaw", "40", "--out", str(tmp_path / "right.png")]) == 0
+    assert np.abs(png(tmp_path / "right.png").astype(int) - right).mean() < 1.0
 
 
 def test_exr_holds_radiance_and_layers(tmp_path: Path) -> None:
@@ -145,7 +149,7 @@ def test_the_camera_looks_where_it_is_told(tmp_path: Path, capsys: pytest.Captur
     assert found["front"] == found["same"]
     assert found["wide"] < 0.3 * found["front"] and found["aside"] == 0.0
     assert found["ear"] > 1.5 * found["front"]
-    for bad in ("1,2", "a,b,c", "nan,0,0", "1e9,0,0"):
+    for bad in ("1,2", "a,b,c", "nan,0,0", "1e9,0,0", "0,-1e9,0"):
         assert main([*QUICK, "--look-at", bad, "--out", str(tmp_path / "none.png")]) == 2
         assert "is no place" in capsys.readouterr().err
     assert main([*QUICK, "--fov", "0.5", "--out", str(tmp_path / "none.png")]) == 2
@@ -178,6 +182,27 @@ def test_one_aov_as_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main([*QUICK, "--aov", "normal", "--out", str(path)]) == 0
     assert png(path).shape == (40, 48, 3)
     assert "of normal lie outside 0..1 and are clipped; an .exr keeps them." in capsys.readouterr().err
+
+
+def test_two_channels_are_red_and_green_and_opacity_is_dropped() -> None:
+    assert _as_bytes(np.array([[[0.2, 0.6]]]), "uv").tolist() == [[[51, 153, 0]]]
+    assert _as_bytes(np.array([[0.2, 1.0]]), "face").tolist() == [[51, 255]]
+    assert _as_bytes(np.array([[[0.2, 0.6, 0.0, 1.0]]]), "four").tolist() == [[[51, 153, 0]]]
+
+
+@pytest.mark.parametrize(("mode", "samples"), [("neural", 16), ("reference", 64)])
+def test_samples_by_default(mode: str, samples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More where there is noise."""
+    asked: list[int] = []
+
+    def once(total: int, _what: str) -> range:
+        asked.append(total)
+        return range(1)
+
+    monkeypatch.setattr("app.progress.counted", once)
+    picture = ["render", "--size", "32x28", "--light-samples", "1", "--mode", mode, "--out", str(tmp_path / "a.png")]
+    assert main(picture) == 0
+    assert asked == [samples]
 
 
 @pytest.mark.parametrize(

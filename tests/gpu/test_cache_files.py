@@ -1,9 +1,13 @@
 """Files that save time: whole or not there, and damaged ones are not read."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-from app.gpu.cache_files import load_checked, store_atomically, store_checked
+import pytest
+
+from app.gpu import Device
+from app.gpu.cache_files import cache_folder, load_checked, store_atomically, store_checked
 
 
 def test_only_what_was_stored_is_loaded(tmp_path: Path) -> None:
@@ -17,6 +21,27 @@ def test_only_what_was_stored_is_loaded(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         assert load_checked(path) is None
     assert load_checked(tmp_path) is None
+
+
+def test_where_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert cache_folder() == tmp_path / "cache" / "bungyo"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert cache_folder() == tmp_path / "home" / ".cache" / "bungyo"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == tmp_path / "home" / ".cache" / "bungyo"
+
+
+def test_what_the_driver_compiled_is_kept_from_run_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And written again only where there is more of it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    Device.open(raytracing=None).close()
+    (file,) = (tmp_path / "bungyo" / "pipelines").iterdir()
+    assert load_checked(file)
+    os.utime(file, (1, 1))
+    Device.open(raytracing=None).close()
+    assert file.stat().st_mtime == 1.0
 
 
 def test_a_full_disk_costs_only_the_cache(tmp_path: Path, small_disk: Callable[[int], None]) -> None:

@@ -79,6 +79,20 @@ def test_indirect_dispatch(gpu: Device, keep: Keep, groups: int) -> None:
     assert (buffer.read(np.float32) != 0).sum() == 64 * groups
 
 
+def test_copies_and_fills_go_as_far_as_there_is_room(gpu: Device, keep: Keep) -> None:
+    """Or else the validation layer says that they go too far."""
+    source, target = keep(gpu.buffer(np.arange(8, dtype=np.uint32))), keep(gpu.buffer(18))
+    with gpu.commands() as cmd:
+        cmd.fill(target, 9)
+        cmd.barrier()
+        cmd.copy(source, target, source_offset=4, target_offset=8)
+        cmd.barrier()
+        cmd.fill(source, 7, offset=12)
+    gpu.submit(keep(cmd))
+    assert target.read(np.uint32, 4).tolist() == [9, 9, 1, 2]
+    assert source.read(np.uint32).tolist() == [0, 1, 2, 7, 7, 7, 7, 7]
+
+
 def test_copies_and_fills(gpu: Device, keep: Keep) -> None:
     pixels = np.random.default_rng(5).integers(0, 255, (6, 5, 4), np.uint8)
     source, target = keep(gpu.buffer(pixels)), keep(gpu.buffer(pixels.nbytes + 8))
@@ -129,6 +143,32 @@ def test_timers_measure_each_submit(gpu: Device, keep: Keep) -> None:
         timings = cmd.timings()
         assert list(timings) == ["nothing", "fill"]
         assert 0 <= timings["nothing"] < timings["fill"] < wall
+
+
+def test_timers_of_one_name_add_up(gpu: Device, keep: Keep) -> None:
+    buffer = keep(gpu.buffer(2**20))
+    with gpu.commands() as cmd:
+        for name in ("one", "other", "third"):
+            with cmd.timer(name):
+                cmd.fill(buffer, 1)
+                cmd.barrier()
+    gpu.submit(keep(cmd))
+    apart = cmd.timings()
+    assert cmd._timers is not None
+    cmd._timers._names[:] = ["same", "other", "same"]
+    assert cmd.timings() == {"same": pytest.approx(apart["one"] + apart["third"]), "other": apart["other"]}
+
+
+def test_stamps_that_begin_anew_measure_all_the_same(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of some GPUs have few bits: the difference counts, whichever is greater."""
+    buffer = keep(gpu.buffer(2**20))
+    with gpu.commands() as cmd, cmd.timer("fill"):
+        cmd.fill(buffer, 1)
+    gpu.submit(keep(cmd))
+    whole = round(cmd.timings()["fill"] * 1e6 / gpu.info.timestamp_period_ns)
+    limits = replace(gpu.info.limits, timestamp_bits=3)
+    monkeypatch.setattr(gpu, "info", replace(gpu.info, limits=limits))
+    assert round(cmd.timings()["fill"] * 1e6 / gpu.info.timestamp_period_ns) == whole % 8
 
 
 def test_timers_after_drawing(gpu: Device, keep: Keep) -> None:

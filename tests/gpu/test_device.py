@@ -73,12 +73,13 @@ def test_choice_of_device() -> None:
     assert choose(found[:-1], None, raytracing=False) is plain
     assert choose(found, None, raytracing=None) is discrete  # better than another of its kind
     assert choose(found[:-1], None, raytracing=None) is plain  # but any of a better kind is better
+    assert choose([described("virtual", "A share"), integrated], None, raytracing=True) is integrated
     assert choose(found, 0, raytracing=True) is choose(found, "LLVM", raytracing=True) is cpu
     assert choose(found, "1", raytracing=True) is choose(found, " igpu", raytracing=True) is integrated
     assert choose(found, "gpu", raytracing=True) is integrated  # the first that can
     with pytest.raises(InputError, match="no GPU 'radeon'; there are: 0: llvmpipe"):
         choose([cpu], "radeon", raytracing=True)
-    for select in ("7", "-1", ""):
+    for select in ("7", str(len(found)), "-1", ""):
         with pytest.raises(InputError, match=f"no GPU '{select}'"):
             choose(found, select, raytracing=True)
     with pytest.raises(InputError, match="Plain GPU lacks VK_KHR_ray_tracing_pipeline"):

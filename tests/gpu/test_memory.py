@@ -12,6 +12,7 @@ from app.errors import BungyoError, InputError
 from app.gpu import FORMATS, Binding, Device
 from app.gpu.binding import vk
 from app.gpu.memory import MemoryKind, MemoryTypes
+from app.gpu.results import NEEDS_LESS
 from app.passes.environment_maps import EnvironmentMaps
 from app.passes.texture_upload import upload_texture
 from app.scene.environment import Environment
@@ -81,6 +82,19 @@ def test_staging_path(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) 
     assert (buffer.read(np.uint8, 1000, offset=1500) == data[501:1501]).all()
 
 
+def test_the_staging_buffer_grows_with_what_is_copied() -> None:
+    with Device.open(raytracing=None, validation=True) as device:
+        before = device.live_objects
+        for height in (128, 256, 128):
+            pixels = np.arange(128 * height, dtype=np.uint32).reshape(height, 128, 1)
+            with device.image(128, height, "r32u") as image:
+                image.upload(pixels)
+                assert (image.read() == pixels).all()
+        after = device.live_objects
+        assert after["VkBuffer"] == before.get("VkBuffer", 0) + 2  # one for either way, not one for each size
+        assert not device.validation_messages
+
+
 def test_interrupted_wait(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
     """After Ctrl-C during a copy the device still works: what must be saved can be read back."""
     image = keep(gpu.image(4, 4, "r32u"))
@@ -101,6 +115,8 @@ def test_buffer_misuse_is_named(gpu: Device, keep: Keep) -> None:
         buffer.write(np.zeros(4, np.float32), offset=8)
     with pytest.raises(ValueError, match=r"'small': bytes 0\.\.32 of 16"):
         buffer.read(np.float32, 8)
+    with pytest.raises(ValueError, match=r"'small': bytes -8\.\.0 of 16"):
+        buffer.write(np.zeros(2, np.float32), offset=-8)
     with pytest.raises(ValueError, match="at least one byte"):
         gpu.buffer(0)
     buffer.close()
@@ -243,6 +259,32 @@ def test_textures_and_samplers(gpu: Device, keep: Keep) -> None:
         assert np.allclose(row[4:6], ((188 / 255 + 0.055) / 1.055) ** 2.4, atol=0.003)
 
 
+def test_textures_may_repeat_one_way_and_end_the_other(gpu: Device, keep: Keep) -> None:
+    """As panoramas do."""
+    image = keep(gpu.image(2, 2, "rgba32f"))
+    image.upload(np.repeat(np.arange(4, dtype=np.float32).reshape(2, 2, 1), 4, axis=2))
+    where = keep(gpu.buffer(np.tile(np.array([1.25, 1.25, 0], np.float32), (8, 1))))
+    target = keep(gpu.image(8, 1, "rgba32f"))
+    slots = [Binding(0, "textures", count=2), Binding(1, "image"), Binding(2, "storage")]
+    pipeline = keep(gpu.compute_pipeline("sample.comp", slots, includes={"sample.comp": SAMPLE}))
+    wraps: tuple[tuple[Literal["repeat", "clamp"], Literal["repeat", "clamp"], int], ...]
+    wraps = (("repeat", "clamp", 2), ("clamp", "repeat", 1))
+    for wrap_u, wrap_v, value in wraps:
+        sampler = keep(gpu.sampler("nearest", wrap_u, wrap_v))
+        bound = keep(pipeline.bind({0: [(image, sampler)] * 2, 1: target, 2: where}))
+        with gpu.commands() as cmd:
+            cmd.bind(pipeline, bound)
+            cmd.dispatch(1)
+        gpu.submit(keep(cmd))
+        assert (target.read()[..., 0] == value).all()
+
+
+def test_anisotropy_is_at_most_what_the_device_has(gpu: Device, keep: Keep) -> None:
+    """Or the validation layer says so."""
+    assert gpu.info.limits.anisotropy < 1e3
+    keep(gpu.sampler(anisotropy=1e3))
+
+
 def test_choice_of_memory_types() -> None:
     """A discrete GPU with a small mappable window, and a unified one."""
     local, visible = vk.VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, vk.VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT
@@ -253,6 +295,8 @@ def test_choice_of_memory_types() -> None:
     assert [discrete.ranked(0b11111, kind, buffer=True)[0] for kind in kinds] == [1, 2, 3]
     assert discrete.ranked(0b11101, "device", buffer=True)[0] == 4  # only the window is allowed
     assert not discrete.mappable(1) and discrete.mappable(4)
+    lazy = local | vk.VK_MEMORY_PROPERTY_LAZILY_ALLOCATED_BIT  # and others are for purposes that we have not
+    assert MemoryTypes([lazy, local], unified=False).ranked(0b11, "device", buffer=False) == [1]
     unified = MemoryTypes([local, local | shared, local | shared | cached], unified=True)
     assert [unified.ranked(0b111, kind, buffer=True)[0] for kind in kinds] == [2, 1, 2]
     assert unified.ranked(0b111, "device", buffer=False) == [0, 1, 2]  # the CPU never reaches images
@@ -277,8 +321,9 @@ def test_full_memory_is_passed_over(gpu: Device, keep: Keep, monkeypatch: pytest
     assert keep(gpu.buffer(np.arange(4))).read(np.int64).tolist() == [0, 1, 2, 3]
     assert asked == [7, 0]
     monkeypatch.setattr(gpu.memory_types, "ranked", lambda *_, **__: [7])
-    with pytest.raises(BungyoError, match=r"Could not allocate 0\.0 MiB for small: the GPU ran out of memory"):
+    with pytest.raises(BungyoError, match=r"Could not allocate 0\.0 MiB for small: the GPU ran out of memory") as full:
         gpu.buffer(64, name="small")
+    assert full.value.hint == NEEDS_LESS
 
 
 def test_limits_are_named(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from PIL import ImageGrab
 from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Image, Swapchain, live_objects
 from app.gpu.binding import vk
-from app.gpu.swapchain import choose_format
+from app.gpu.swapchain import _composite_alpha, choose_format, glfw_words
 from app.window import Window, glfw_ready
 
 
@@ -57,7 +57,7 @@ def test_shows_what_is_blitted_and_resizes(window: Window, on_screen: str, wait:
     with Device.open(window=True, validation=True, raytracing=False) as device, ExitStack() as stack:
         picture = stack.enter_context(device.image(4, 4, "rgba8"))
         picture.upload(pixels)
-        swapchain = stack.enter_context(Swapchain(device, window.handle, window.framebuffer_size, vsync=wait))
+        swapchain = stack.enter_context(Swapchain(device, window.handle, window.framebuffer_size))
         assert swapchain.size == (320, 200) and len(swapchain.images) >= 2
 
         def check_screen() -> None:
@@ -215,6 +215,18 @@ def test_choice_of_a_format() -> None:
     for none in ([], [(eight, hdr), (encoding, srgb)]):
         with pytest.raises(BungyoError, match="no format"):
             choose_format(none)
+
+
+def test_windows_are_opaque_where_they_can_be() -> None:
+    opaque, inherit = vk.VK_COMPOSITE_ALPHA_OPAQUE_BIT_KHR, vk.VK_COMPOSITE_ALPHA_INHERIT_BIT_KHR
+    multiplied = vk.VK_COMPOSITE_ALPHA_POST_MULTIPLIED_BIT_KHR
+    assert _composite_alpha(inherit | opaque) == opaque
+    assert _composite_alpha(inherit | multiplied) == min(inherit, multiplied)
+
+
+@pytest.mark.parametrize("said", ["(65544) b'X11: No display.'", '(65544) b"X11: No display"', "X11: No display."])
+def test_words_of_glfw_are_part_of_a_sentence(said: str) -> None:
+    assert glfw_words(Exception(said)) == "X11: No display"
 
 
 def test_needs_a_window_system(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Broken mesh files: each gives one clear sentence that names the file."""
 
 import json
+import logging
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -255,9 +256,11 @@ def test_whatever_trimesh_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_trimesh_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
     path = write_textured_ply(tmp_path / "q.ply")
     (tmp_path / "tex.png").write_bytes(b"no image")
+    caplog.set_level(logging.INFO, "trimesh")  # as an application may want it
     refuse(path, "tex.png is not a readable image")
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
+    assert logging.getLogger("trimesh").level == logging.INFO
 
 
 @pytest.mark.parametrize("name", [-1, 1.5, None, True, [0], {}])

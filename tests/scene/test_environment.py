@@ -60,6 +60,14 @@ def test_solid_angles_cover_the_sphere() -> None:
     assert row_solid_angles(31, 62).sum() * 62 == pytest.approx(4 * math.pi)
 
 
+def test_the_mean_is_that_of_all_directions() -> None:
+    """The two rows at the poles of a map have half of its texels and 29% of all directions."""
+    pixels = np.ones((4, 8, 3), np.float32)
+    pixels[[0, 3]] = (3.0, 1.0, 0.0)
+    share = 1.0 - math.cos(math.pi / 4)
+    np.testing.assert_allclose(Environment(pixels).mean_radiance, (1.0 + 2.0 * share, 1.0, 1.0 - share))
+
+
 def test_irradiance_of_a_constant_map_is_pi() -> None:
     normals = np.random.default_rng(0).normal(size=(20, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
@@ -149,6 +157,8 @@ def test_hdr_flat_and_run_length_encoded(tmp_path: Path) -> None:
     np.testing.assert_allclose(pixels[2, :, 2], np.repeat([1.5, 2.5], 4))
     path.write_bytes(hdr_bytes(2, bytes([128, 64, 0, 0]) * 8))  # exponent 0 is black
     assert Environment.load(path).pixels.max() == 0
+    path.write_bytes(hdr_bytes(2, bytes([2, 2, 0, 136]) * 8))  # a colour, as lines so short are never encoded
+    np.testing.assert_array_equal(Environment.load(path).pixels[1, 3], (2.5, 2.5, 0.5))
 
 
 def test_what_filters_leave_below_zero_is_read_as_zero(tmp_path: Path) -> None:
@@ -159,10 +169,28 @@ def test_what_filters_leave_below_zero_is_read_as_zero(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, np.maximum(pixels, 0.0))
 
 
+@pytest.mark.parametrize("name", ["sky.EXR", "sky.HDR"])
+def test_names_may_be_in_capitals(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name.endswith("EXR"):
+        write_exr(tmp_path / "sky.exr", random_map(2)).rename(path)
+    else:
+        path.write_bytes(hdr_bytes(2, bytes([128, 64, 0, 129]) * 8))
+    assert Environment.load(path).pixels.shape == (2, 4, 3)
+
+
+def test_the_picture_itself_is_read_where_there_are_layers_beside_it(tmp_path: Path) -> None:
+    pixels = random_map(8)
+    channels = {name: pixels[..., i] for i, name in enumerate("RGB")}
+    path = write_channels(tmp_path / "both.exr", channels | {f"blurred.{name}": pixels[..., 0] for name in "RGB"})
+    np.testing.assert_array_equal(Environment.load(path).pixels, pixels)
+
+
 def test_the_only_layer_is_read_whatever_it_is_called(tmp_path: Path) -> None:
     pixels = random_map(8)
     path = tmp_path / "layer.exr"
     channels = {f"env.{name}": np.ascontiguousarray(pixels[..., i]) for i, name in enumerate("RGB")}
+    channels["FAR"] = channels["env.R"]  # which is no red
     with OpenEXR.File({"type": OpenEXR.scanlineimage}, channels) as file:
         file.write(str(path))
     np.testing.assert_array_equal(Environment.load(path).pixels, pixels)
@@ -267,6 +295,7 @@ def test_how_bright_a_map_may_be_depends_on_its_intensity() -> None:
         ("a.hdr", hdr_bytes(4, b"\x02\x02\x00\x08\x88"), "is truncated or damaged"),
         ("a.hdr", hdr_bytes(4, b"abcd"), "is truncated or damaged"),
         ("a.hdr", b"#?RADIANCE\n\n+X 8 -Y 4\n", "unsupported size line"),
+        ("a.hdr", hdr_bytes(4, bytes(128)).replace(b"rgbe", b"xyze"), "stores XYZ colours; only RGB is supported"),
         ("a.hdr", b"#?RADIANCE\n\n-Y 99999999 +X 99999999\n", "impossible size"),
         ("a.png", b"", "must be an .exr or .hdr file"),
     ],

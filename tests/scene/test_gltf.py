@@ -24,6 +24,12 @@ def test_glb_arrives_vertex_for_vertex(tmp_path: Path) -> None:
     np.testing.assert_array_equal(part.transform, np.eye(4))
 
 
+def test_what_follows_the_end_of_a_glb_is_no_part_of_it(tmp_path: Path) -> None:
+    path = Glb().write(tmp_path / "q.glb")
+    path.write_bytes(path.read_bytes() + b"padding")
+    assert len(load_mesh(path)) == 1
+
+
 def test_glb_material_values_arrive(tmp_path: Path) -> None:
     glb = Glb()
     glb.images += [png([[(9, 128, 51), (9, 64, 51)]]), png([[(128, 128, 255)]])]
@@ -139,6 +145,14 @@ def test_skin_of_the_archived_kind_keeps_its_colours(tmp_path: Path) -> None:
     assert found.albedo_map.pixels[..., :3].tolist() == [[[200, 150, 100], [100, 150, 200]]]
 
 
+def test_skin_of_the_archived_kind_has_the_colours_of_its_vertices(tmp_path: Path) -> None:
+    glb = Glb(COLOR_0=np.tile(np.array([0.5, 0.25, 1.0, 1.0], "<f4"), (4, 1)))
+    old = {"diffuseFactor": [0.5, 0.4, 0.3, 1.0]}
+    glb.header["materials"] = [{"name": "skin", "extensions": {"KHR_materials_pbrSpecularGlossiness": old}}]
+    found = load_mesh(glb.write(tmp_path / "q.glb"))[0].material
+    assert found.albedo == pytest.approx((0.25, 0.1, 0.3), abs=0.005)
+
+
 def test_materials_of_the_archived_kind_arrive(tmp_path: Path) -> None:
     """KHR_materials_pbrSpecularGlossiness, unless the file has glTF's own kind beside it."""
     glb = Glb()
@@ -201,13 +215,39 @@ def test_node_transforms_are_combined(tmp_path: Path) -> None:
     np.testing.assert_allclose(part.transform @ (1, 1, 0, 1), (1, 3, 1, 1), atol=1e-7)
 
 
-def test_rotations_match_trimesh(tmp_path: Path) -> None:
+def test_a_node_is_scaled_then_turned_then_moved(tmp_path: Path) -> None:
+    glb, half = Glb(), np.sqrt(0.5)
+    glb.header["nodes"][0] |= {"translation": [1, 2, 3], "rotation": [0, half, 0, half], "scale": [2, 3, 4]}
+    (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+    np.testing.assert_allclose(part.transform @ (1, 1, 1, 1), (1 + 4, 2 + 3, 3 - 2, 1), atol=1e-7)
+
+
+@pytest.mark.parametrize("length", [1.0, 2.0])
+def test_rotations_match_trimesh(tmp_path: Path, length: float) -> None:
+    """Of quaternions that are not of unit length only the direction counts."""
     x, y, z, w = np.array([0.1, -0.5, 0.3, 0.8]) / np.sqrt(0.99)
     glb = Glb()
-    glb.header["nodes"][0]["rotation"] = [x, y, z, w]
+    glb.header["nodes"][0]["rotation"] = [length * x, length * y, length * z, length * w]
     (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
     expected = trimesh.transformations.quaternion_matrix([w, x, y, z])
     np.testing.assert_allclose(part.transform, expected, atol=1e-12)
+
+
+def test_the_scene_that_the_file_names_arrives_in_its_order(tmp_path: Path) -> None:
+    """Parts have the names of their nodes, or else of their meshes."""
+    glb = Glb()
+    header, _ = glb.parts()
+    glb.header["meshes"] = [header["meshes"][0] | {"name": "a mesh"}]
+    glb.header["nodes"] = [
+        {"mesh": 0, "name": "elsewhere"},
+        {"children": [2, 3]},
+        {"mesh": 0, "name": "left"},
+        {"mesh": 0},
+        {"mesh": 0, "name": "last"},
+    ]
+    glb.header |= {"scenes": [{"nodes": [0]}, {"nodes": [1, 4]}], "scene": 1}
+    parts = load_mesh(glb.write(tmp_path / "q.glb"))
+    assert [part.name for part in parts] == ["left", "a mesh", "last"]
 
 
 def test_a_mesh_below_a_camera_node_is_not_lost(tmp_path: Path) -> None:
@@ -234,6 +274,15 @@ def test_primitives_of_one_mesh_become_parts(tmp_path: Path) -> None:
         ("head/lips", False),
         ("head/2", False),
     ]
+
+
+def test_parts_of_one_name_are_numbered(tmp_path: Path) -> None:
+    """Or else --face could not tell them apart."""
+    glb = Glb()
+    glb.header["materials"][0]["name"] = "cloth"
+    glb.header["nodes"] = [{"mesh": 0, "name": "coat"}, {"mesh": 0, "name": "coat"}, {"mesh": 0, "name": "coat"}]
+    glb.header["scenes"] = [{"nodes": [0, 1, 2]}]
+    assert [part.name for part in load_mesh(glb.write(tmp_path / "q.glb"), ["coat_2"])] == ["coat", "coat_2", "coat_3"]
 
 
 def test_a_glb_without_materials_keeps_its_uvs(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """glTF files that we write: read back by our loader, and byte by byte against the specification."""
 
+import io
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.scene.gltf_export import encode_glb
 from app.scene.meshes import load_mesh
@@ -110,6 +113,8 @@ def test_morph_targets_are_sparse_and_exact() -> None:
     jaw, close = (document["accessors"][t["POSITION"]] for t in moving["primitives"][0]["targets"])
     assert jaw["count"] == close["count"] == count
     assert "sparse" not in close
+    assert jaw["bufferView"] == close["bufferView"]  # of zeros; who shares one has to say how long a row is
+    assert document["bufferViews"][close["bufferView"]]["byteStride"] == 12
     sparse = jaw["sparse"]
 
     def read(part: str, kind: str) -> Any:
@@ -119,6 +124,36 @@ def test_morph_targets_are_sparse_and_exact() -> None:
     np.testing.assert_array_equal(read("indices", "<u4"), [3, 4, 5, 6])
     np.testing.assert_array_equal(read("values", "<f4").reshape(-1, 3), some[3:7])
     assert jaw["max"] == pytest.approx(some.max(axis=0).tolist())
+
+
+def test_parts_that_share_a_material_share_its_images() -> None:
+    skin = _skin()
+    document, _ = _document(encode_glb([skin, replace(skin, name="ear")]))
+    assert len(document["materials"]) == 1 and len(document["images"]) == 3
+    assert [mesh["primitives"][0]["material"] for mesh in document["meshes"]] == [0, 0]
+
+
+def test_colours_are_as_fine_as_brightness() -> None:
+    document, body = _document(encode_glb([_skin()]))
+    image = next(image for image in document["images"] if image["mimeType"] == "image/jpeg")
+    view = document["bufferViews"][image["bufferView"]]
+    jpeg: Any = Image.open(io.BytesIO(body[view["byteOffset"] :][: view["byteLength"]]))
+    assert [(across, down) for _, across, down, _ in jpeg.layer] == [(1, 1)] * 3
+
+
+def test_whose_the_file_is_stands_in_it() -> None:
+    document, _ = _document(encode_glb([_cornea()], copyright_notice="CC0 1.0"))
+    assert document["asset"]["copyright"] == "CC0 1.0"
+    document, _ = _document(encode_glb([_cornea()]))
+    assert "copyright" not in document["asset"]
+
+
+def test_colours_that_are_not_bytes_are_rounded(tmp_path: Path) -> None:
+    values = np.array([[[0.0], [0.75], [1.0], [1.5]]], np.float32)
+    part = replace(_cornea(), material=Material("map", roughness_map=Texture(values)))
+    (tmp_path / "map.glb").write_bytes(encode_glb([part]))
+    found = load_mesh(tmp_path / "map.glb")[0].material.roughness_map
+    assert found is not None and found.pixels.ravel().tolist() == [0, 191, 255, 255]
 
 
 @pytest.mark.parametrize(("brightness", "factor", "strength"), [(2.0, 1.0, 2.0), (0.5, 0.5, None)])

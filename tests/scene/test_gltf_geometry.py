@@ -72,6 +72,25 @@ def test_rows_may_be_padded(tmp_path: Path) -> None:
     np.testing.assert_allclose(vertices(glb, tmp_path).positions, np.trunc(POSITIONS * 5000))
 
 
+def test_a_vertex_may_have_its_numbers_side_by_side(tmp_path: Path) -> None:
+    """As exporters pack them: one view, in whose rows each array starts elsewhere."""
+    row = np.dtype([("place", "<i2", 4), ("normal", "i1", 4), ("uv", "<u2", 2)])
+    rows = np.zeros(4, row)
+    rows["place"][:, :3], rows["normal"][:, :3] = integers(POSITIONS, "<i2"), integers(NORMALS, "i1")
+    rows["uv"] = integers(UVS, "<u2")
+    glb = Glb(_ROWS=rows.view("<f4").reshape(4, 4))
+    header = described(glb)
+    view = header["accessors"][header["meshes"][0]["primitives"][0]["attributes"].pop("_ROWS")]["bufferView"]
+    header["bufferViews"][view]["byteStride"] = row.itemsize
+    for number, (kind, offset) in enumerate(((5122, 0), (5120, 8), (5123, 12))):  # places, normals, UVs
+        what = {"bufferView": view, "byteOffset": offset, "componentType": kind, "normalized": True}
+        header["accessors"][number] |= what
+    found = vertices(glb, tmp_path)
+    np.testing.assert_allclose(found.positions, POSITIONS, atol=1e-4)
+    np.testing.assert_allclose(found.normals, NORMALS, atol=0.01)
+    np.testing.assert_allclose(found.uvs, OUR_UVS, atol=1e-4)
+
+
 @pytest.mark.parametrize("base", [True, False])
 def test_sparse_arrays_are_filled(tmp_path: Path, base: bool) -> None:
     glb = Glb(_WHERE=np.array([1, 2, 3], "<u2"), _WHAT=POSITIONS[:3] + np.float32(5), NORMAL=None)
@@ -154,6 +173,15 @@ def test_morph_targets_count_by_their_weights(tmp_path: Path) -> None:
     np.testing.assert_allclose(vertices(glb, tmp_path).positions, POSITIONS + np.array([2, 0, 0]), atol=1e-7)
 
 
+def test_morph_targets_turn_normals(tmp_path: Path) -> None:
+    turn = np.array([[0, 0.2, -0.2]] * 4, "<f4")
+    glb = Glb(_TURN=turn)
+    primitive = described(glb)["meshes"][0]["primitives"][0]
+    primitive["targets"] = [{"NORMAL": primitive["attributes"].pop("_TURN")}]
+    glb.header["meshes"][0]["weights"] = [1.0]
+    np.testing.assert_allclose(vertices(glb, tmp_path).normals, NORMALS + turn, atol=1e-6)
+
+
 def test_a_skin_moves_vertices_by_its_joints(tmp_path: Path) -> None:
     """The first two vertices hang on one joint, the third on both, the fourth on the other; the node has no say."""
     half = np.sqrt(0.5)
@@ -194,6 +222,21 @@ def test_a_skin_moves_vertices_by_its_joints(tmp_path: Path) -> None:
         vertices(glb, tmp_path)
 
 
+def test_a_vertex_may_hang_on_more_than_four_joints(tmp_path: Path) -> None:
+    """By shares of its weights' sum; what the joints stretch keeps its normals perpendicular."""
+    near, far = np.zeros((4, 4), "u1"), np.array([[1, 0, 0, 0]] * 4, "u1")
+    weights = np.array([[1, 0, 0, 0]] * 4, "<f4")
+    normals = np.array([[0.6, 0.8, 0]] * 4, "<f4")
+    glb = Glb(JOINTS_0=near, WEIGHTS_0=0.5 * weights, JOINTS_1=far, WEIGHTS_1=1.5 * weights, NORMAL=normals)
+    header = described(glb)
+    header["skins"] = [{"joints": [1, 2]}]
+    header["nodes"] = [{"mesh": 0, "skin": 0}, {"scale": [4, 1, 1]}, {"scale": [4, 1, 1], "translation": [0, 0, 4]}]
+    header["scenes"] = [{"nodes": [0, 1, 2]}]
+    found = vertices(glb, tmp_path)
+    np.testing.assert_allclose(found.positions, POSITIONS * [4, 1, 1] + [0, 0, 3], atol=1e-6)
+    np.testing.assert_allclose(found.normals, [np.array([0.15, 0.8, 0]) / np.hypot(0.15, 0.8)] * 4, atol=1e-6)
+
+
 @pytest.mark.parametrize("indexed", [True, False])
 def test_fans_become_triangles(tmp_path: Path, indexed: bool) -> None:
     glb = Glb(indices=np.arange(4, dtype="<u2") if indexed else None)
@@ -202,10 +245,11 @@ def test_fans_become_triangles(tmp_path: Path, indexed: bool) -> None:
     np.testing.assert_array_equal(part.mesh.triangles, TRIANGLES.reshape(2, 3))
 
 
-def test_textures_choose_their_coordinates(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chosen", [{"texCoord": 1}, {"extensions": {"KHR_texture_transform": {"texCoord": 1}}}])
+def test_textures_choose_their_coordinates(tmp_path: Path, chosen: dict[str, Any]) -> None:
     other = (UVS * 0.5).astype("<f4")
     glb = Glb(TEXCOORD_1=other)
-    described(glb)["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["texCoord"] = 1
+    described(glb)["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"] |= chosen
     np.testing.assert_allclose(vertices(glb, tmp_path).uvs, other * [1, -1] + [0, 1])
 
 

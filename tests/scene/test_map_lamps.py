@@ -62,6 +62,17 @@ def test_the_brightest_come_first() -> None:
     assert [round(float(lamp.toward[1]), 1) for lamp in lamps] == [1.0, 0.4]
 
 
+def test_there_are_four_at_most() -> None:
+    """Those beyond stay in the map."""
+    towards = [(math.cos(angle), 0.0, math.sin(angle)) for angle in np.arange(6) + 0.5]
+    pixels = np.max([with_lamp(place, 0.06, 4000.0 * 1.3**i) for i, place in enumerate(towards)], axis=0)
+    lamps, rest = find_lamps(pixels)
+    found = [int(np.argmax(np.array(towards) @ lamp.toward)) for lamp in lamps]
+    assert found == [5, 4, 3, 2]
+    kept = [Environment(rest).radiance(np.array(place))[0] for place in towards]
+    np.testing.assert_allclose(kept, [4000.0, 5200.0, 1.0, 1.0, 1.0, 1.0], rtol=0.1)
+
+
 def test_what_is_wide_or_weak_stays_in_the_map() -> None:
     weak = with_lamp(PLACES["wall"], 0.02, 200.0)
     share = 200.0 * math.pi * 0.02**2 / (4.0 * math.pi)

@@ -88,6 +88,32 @@ def test_obj_may_name_several_material_files(tmp_path: Path, line: str) -> None:
     assert load_mesh(tmp_path / "q.obj")[0].material.albedo_map is not None
 
 
+def test_obj_names_of_material_files_may_have_spaces(tmp_path: Path) -> None:
+    path = write_obj(tmp_path / "q.obj")
+    (tmp_path / "q.mtl").rename(tmp_path / "my own.mtl")
+    path.write_text(path.read_text().replace("mtllib q.mtl", "mtllib my own.mtl"))
+    assert load_mesh(path)[0].material.albedo_map is not None
+
+
+@pytest.mark.filterwarnings("ignore:.* it is drawn opaque and does not glow")
+def test_obj_numbers_out_of_range_are_the_nearest(tmp_path: Path) -> None:
+    for ni, ior in (("0", 1.0), ("45", 3.0)):
+        material = load_mesh(write_obj(tmp_path / "q.obj", f"Kd 1.5 0.5 1\nKe 2\nNi {ni}"))[0].material
+        assert (material.ior, material.albedo) == (ior, (1.0, 0.5, 1.0))
+        assert material.emission == (2.0, 2.0, 2.0)  # one number stands for all three
+
+
+@pytest.mark.filterwarnings("ignore:.* it is drawn opaque and does not glow")
+@pytest.mark.parametrize(("channels", "mode"), [(4, "blend"), (3, "opaque")])
+def test_obj_opacity_maps_are_the_fourth_channel_of_colours(tmp_path: Path, channels: int, mode: str) -> None:
+    path = write_obj(tmp_path / "q.obj", "map_Kd tex.png\nmap_d tex.png", name="veil")
+    pixels = np.dstack([PIXELS, np.array([[0, 255], [255, 0]], np.uint8)])[..., :channels]
+    Image.fromarray(pixels).save(tmp_path / "tex.png")
+    material = load_mesh(path)[0].material
+    assert material.alpha_mode == mode and material.albedo_map is not None
+    np.testing.assert_array_equal(material.albedo_map.pixels, pixels)
+
+
 def test_obj_numbers_may_have_words_beside_them(tmp_path: Path) -> None:
     path = write_obj(tmp_path / "q.obj", "Kd 0.5 0.25 0.125 # brown\nd -halo 0.5\nPr 0.75#rough")
     material = load_mesh(path)[0].material

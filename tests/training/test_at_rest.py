@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from app.errors import InputError
-from app.training.at_rest import RestFrame, judge_at_rest
+from app.training.at_rest import AtRest, RestFrame, judge_at_rest
 from app.training.dataset import Dataset
 from app.training.evaluate import evaluate
+from app.training.figures import figures
 from tests.training import sphere_source
 from tests.training.judged_sphere import linear_skin, make, weight_set
 from tests.training.sphere_source import SpherePeople, SphereSource
@@ -77,3 +78,18 @@ def test_the_jitter_covers_the_pixel(data: Dataset, monkeypatch: pytest.MonkeyPa
     assert sorted(map(tuple, cells[::2])) == [(x, y) for x in range(4) for y in range(4)]
     with pytest.raises(ValueError, match="two samples"):
         judge_at_rest(weight_set(1.0), data, source, list(data.frames.values())[:1], samples=1)
+
+
+def test_the_worst_frame_at_rest_is_named(data: Dataset) -> None:
+    weights, frames = weight_set(DARK), [data.frames[index] for index in sorted(data.frames)[:3]]
+    rest = AtRest(
+        (512, 512),
+        64,
+        [
+            RestFrame(info, 1000, psnr, 0.1, ssim, 0.99, None, None)
+            for info, psnr, ssim in zip(frames, (31.0, 25.0, 34.0), (0.9, 0.8, 0.7), strict=True)
+        ],
+    )
+    found = figures(weights, data, evaluate(weights, data), rest=rest)["at_rest"]
+    assert (found["psnr_mean"], found["psnr_worst"], found["psnr_worst_frame"]) == (30.0, 25.0, frames[1].index)
+    assert found["ssim_mean"] == pytest.approx(0.8) and found["ssim_of_noise"] == 0.99 and found["flip_mean"] is None

@@ -57,6 +57,16 @@ def test_a_log_tells_the_time_left_in_whole_lines(monkeypatch: pytest.MonkeyPatc
     assert said[2].startswith("A [bold] line that goes on and on that") and len(said) == 3
 
 
+def test_slow_steps_are_counted_by_the_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was done before the first call says nothing of the rate."""
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    log = progress.Log(10, "frames")
+    assert log.line(4) is None
+    clock.now = 120.0
+    assert log.line(6) == "frames: 6 of 10, 1.0/min, 0:04:00 left"
+
+
 def test_stages_close_with_what_is_kept_and_scores_begin_with_the_truth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.errors import InputError
-from app.network.layers import flops
+from app.network.layers import flops, parameter_count
 from app.network.schema import TILE, channels, unpack
 from app.network.twin import forward
 from app.network.weights import WeightSet
@@ -93,6 +93,16 @@ def test_figures_by_hand(exact: Dataset) -> None:
     assert result.uv_pixels.sum() == sum(frame.pixels for frame in result.frames)
     assert len(quality.pictures) == 1 and found["ssim_of_noise"] == 1.0
     assert found["seam_ratio"] > 1.5  # a step of 10% between neighbours
+    own, seen = found["models"]["experts"], result.truth("experts")
+    assert own["psnr_worst"] == found["psnr_worst"] == pytest.approx(seen.min(), rel=1e-4)
+    assert own["psnr_worst_frame"] == found["psnr_worst_frame"] == result.frames[int(seen.argmin())].info.index
+    assert (own["width"], own["parameters_per_network"]) == (LAYERS[1], parameter_count(LAYERS))
+    worst = {"ssim": np.min, "flip": np.max}
+    for measure in ("ssim", "flip") if HAS_FLIP else ("ssim",):
+        values = getattr(quality, measure)
+        assert found[f"{measure}_mean"] == pytest.approx(values["experts"].mean(), rel=1e-4)
+        assert found[f"{measure}_worst"] == pytest.approx(worst[measure](values["experts"]), rel=1e-4)
+        assert found[f"{measure}_of_noise"] == pytest.approx(values["noise"].mean(), rel=1e-4)
 
 
 def test_seen_through_the_noise(noisy: Dataset) -> None:
@@ -118,7 +128,10 @@ def test_seen_through_the_noise(noisy: Dataset) -> None:
 def test_networks_are_told_apart_though_noise_hides_them(noisy: Dataset) -> None:
     """One set with a better expert for some hashes: a gain, with a doubt that it exceeds."""
     weights = weight_set(0.94, 0.98, noisy.hashes)
-    found = figures(weights, noisy, evaluate(weights, noisy))
+    result = evaluate(weights, noisy)
+    found = figures(weights, noisy, result)
+    assert found["psnr_noise_ceiling"] == pytest.approx(result.scores["noise"].mean, rel=1e-4)
+    assert all(group["gain_over_generalist_db"] > 0.0 for group in found["lights"])
     assert found["gain_over_generalist_db"] > 4.0 * found["gain_over_generalist_doubt"] > 0.0
     assert found["generalist_tile_share"] == found["lent_tile_share"] == 0.0
     first, *others = noisy.hashes
@@ -126,6 +139,9 @@ def test_networks_are_told_apart_though_noise_hides_them(noisy: Dataset) -> None
     result = evaluate(lent, noisy)
     share = sum(result.tiles[tile_hash] for tile_hash in others) / sum(result.tiles.values())
     assert figures(lent, noisy, result)["lent_tile_share"] == pytest.approx(share, rel=1e-4) and 0.0 < share < 1.0
+    few = replace(weight_set(0.94, 0.98, noisy.hashes[:2]), metadata=lent.metadata)  # the generalist draws the others
+    share = result.tiles[noisy.hashes[1]] / sum(result.tiles.values())
+    assert figures(few, noisy, result)["lent_tile_share"] == pytest.approx(share, rel=1e-4)
     alone = weight_set(0.94)
     result = evaluate(alone, noisy)
     found = figures(alone, noisy, result, quality=judge_pictures(alone, noisy, result))
@@ -157,8 +173,11 @@ def test_doubts_are_those_of_people(exact: Dataset, tmp_path: Path) -> None:
 def test_only_people_who_are_judged_are_counted(exact: Dataset, tmp_path: Path) -> None:
     weights = weight_set(0.8)
     data = make(tmp_path / "all", noise=0.1, frames=4 * BLOCK, held_out=False, people=SpherePeople())
-    found = figures(weights, data, evaluate(weights, data))["data"]
-    assert found["frames"] == BLOCK and found["people"] == 1 < len(data.people)
+    result = evaluate(weights, data)
+    found = figures(weights, data, result)
+    assert found["data"]["frames"] == BLOCK and found["data"]["people"] == 1 < len(data.people)
+    worst = int(result.truth("experts").argmin())  # by its number in the set, not among those judged
+    assert found["psnr_worst_frame"] == result.frames[worst].info.index != worst
     assert figures(weights, exact, evaluate(weights, exact))["data"]["people"] is None
 
 
@@ -178,9 +197,12 @@ def test_regions_are_where_the_face_has_them(tmp_path: Path) -> None:
         u, v = (skin.mesh.uvs[far > np.quantile(far, 0.99)] * (UV_CELLS - 1e-3)).astype(int).T
         shown = np.zeros((UV_CELLS, UV_CELLS))
         np.add.at(shown, (v, u), 10)
-        there = replace(result, uv_pixels=shown, uv_error=dict.fromkeys(result.uv_error, shown))
-        share = {region["name"]: region["pixel_share"] for region in figures(weights, data, there)["regions"]}
-        assert share.get(name, 0.0) > 0.6
+        error = {model: 1e-4 * shown * (4.0 if model == "generalist" else 1.0) for model in result.uv_error}
+        there = replace(result, uv_pixels=shown, uv_error=error)
+        regions = {region["name"]: region for region in figures(weights, data, there)["regions"]}
+        assert regions[name]["pixel_share"] > 0.6
+        assert regions[name]["psnr"] == pytest.approx(40.0)
+        assert regions[name]["gain_over_generalist_db"] == pytest.approx(10.0 * np.log10(4.0), rel=1e-4)
 
 
 def test_wide_generalists_beside_the_file(exact: Dataset, tmp_path: Path) -> None:

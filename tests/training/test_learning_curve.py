@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.training.judge import Judgement
-from app.training.learning_curve import Point, last_gain, outlook, sizes, write_learning_curve
+from app.training.learning_curve import Gain, Point, last_gain, outlook, sizes, write_learning_curve
 
 PIXELS = 1000.0
 
@@ -41,6 +41,15 @@ def test_the_doubt_is_what_other_judges_would_say() -> None:
         hits.append(abs(gain.db - 1.0) < 2.0 * gain.standard_error)
     assert 0.88 < np.mean(hits) < 0.995
     assert np.isnan(last_gain([point(1, 20.0, 1), point(2, 21.0, 1)], "experts").standard_error)
+
+
+def test_what_is_told_is_two_standard_errors(tmp_path: Path) -> None:
+    assert str(Gain((50, 100), 1.0, 0.1)) == "+1.00 dB (give or take 0.20)"
+    assert str(Gain((50, 100), -0.5, float("nan"))) == "-0.50 dB"
+    points = [point(50, 30.0, scatter=0.1), point(100, 31.0, scatter=0.1)]
+    write_learning_curve(tmp_path, points)
+    found = json.loads((tmp_path / "learning_curve.json").read_text())
+    assert found["doubt_db"]["experts"] == round(2.0 * last_gain(points, "experts").standard_error, 3) > 0.01
 
 
 def test_it_is_written_and_said(tmp_path: Path) -> None:

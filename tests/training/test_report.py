@@ -50,8 +50,17 @@ def write(folder: Path, judged: Judged, weights: str = "weights/mine") -> str:
     return page.read_text()
 
 
-def test_page_is_whole(judged: Judged, tmp_path: Path) -> None:
+def test_page_is_whole(judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[str] = []
+    replace = os.replace
+
+    def noted(old: Path, new: Path) -> None:
+        moved.append(new.name)
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", noted)
     text = write(tmp_path / "deep" / "report", judged)
+    assert moved[-1] == PAGE  # when it comes, what it shows is there
     images = set(re.findall(r'src="([^"]+)"', text))
     assert images == {file.name for file in (tmp_path / "deep" / "report").glob("*.png")}
     assert {"models.png", "frames.png", "groups.png", "uv.png"} < images and len(images) == 4 + 3 * 5
@@ -139,6 +148,38 @@ def test_a_place_that_takes_no_files_is_refused_before_the_work(
     check_report(tmp_path / "new" / "report")
 
 
+def test_plots_show_the_figures(judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, Figure] = {}
+    monkeypatch.setattr(report_module, "_save", lambda figure, path: drawn.setdefault(path.name, figure))
+    found, truth = judged.figures, judged.evaluation.truth
+    report_module._plot_models(tmp_path / "models.png", found)
+    report_module._plot_frames(tmp_path / "frames.png", judged.evaluation)
+    report_module._plot_groups(tmp_path / "groups.png", found)
+    models, frames, groups = (drawn[f"{name}.png"].axes[0] for name in ("models", "frames", "groups"))
+
+    rows = list(found["models"].values())
+    assert [text.get_text() for text in models.texts] == [f"{row['psnr_mean']:.2f}" for row in rows]
+    assert [bar.get_height() for bar in _bars(drawn["models.png"]).patches] == [row["psnr_mean"] for row in rows]
+    worst = [line.get_ydata() for line in models.lines if line.get_linewidth() == 1.5 and line.get_marker() == "None"]
+    assert [tuple(np.asarray(y)) for y in worst] == [(row["psnr_worst"],) * 2 for row in rows]
+
+    order = np.argsort(truth("experts"), kind="stable")
+    lines = {line.get_label(): np.asarray(line.get_ydata()) for line in frames.lines}
+    assert set(lines) == {"generalist", "experts", "generalist-64", "the targets' own noise"}
+    for name in ("generalist", "experts", "generalist-64"):
+        np.testing.assert_array_equal(lines[name], truth(name)[order])
+    assert [text.get_text() for text in frames.get_xticklabels()] == [
+        str(judged.evaluation.frames[i].info.index) for i in order
+    ]
+
+    rows = [*found["lights"], *found["distances"]]
+    assert [bar.get_width() for bar in _bars(drawn["groups.png"]).patches] == [row["psnr_mean"] for row in rows]
+    (marks,) = (line for line in groups.lines if line.get_marker() == "|" and line.get_markersize() == 10)
+    assert list(np.asarray(marks.get_xdata())) == [row["psnr_worst"] for row in rows]
+    for figure in drawn.values():
+        plt.close(figure)
+
+
 def test_a_doubt_that_nobody_knows_is_not_drawn(
     judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,9 +203,14 @@ def test_a_doubt_that_nobody_knows_is_not_drawn(
         drawn.clear()
 
 
+def _bars(figure: Figure) -> BarContainer:
+    (bars,) = (found for found in figure.axes[0].containers if isinstance(found, BarContainer))
+    return bars
+
+
 def _caps(figure: Figure) -> np.ndarray:
     """Where the bars of doubt end, in the direction in which they lead."""
-    (bars,) = (found for found in figure.axes[0].containers if isinstance(found, BarContainer))
+    bars = _bars(figure)
     assert bars.errorbar is not None
     cap = bars.errorbar.lines[1][1]
     return np.asarray(cap.get_ydata() if bars.orientation == "vertical" else cap.get_xdata(), float)

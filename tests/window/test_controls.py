@@ -223,6 +223,10 @@ def test_environment_turns(controls: Controls, drawn: Drawn) -> None:
     assert environment is not None
     assert environment.rotation == pytest.approx(ENVIRONMENT_STEP)
     assert environment.pixels is pixels
+    for _ in range(24):  # all around
+        controls.press("E")
+    environment = drawn.scene.environment
+    assert environment is not None and environment.rotation == pytest.approx(ENVIRONMENT_STEP)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from app.file_times import Watch, written
 from app.pictures import write_exr
+from app.weight_switch import WeightSwitch
 from tests.window.test_viewer import FakeWindow, nothing, run
 
 
@@ -56,6 +57,14 @@ def test_files_that_are_dropped_together(
     assert window.viewer.dropped_face == (face and Path(face))
     err = capsys.readouterr().err
     assert err.startswith(said) and err.count("\n") == bool(said)
+
+
+def test_networks_are_dropped_as_a_file_or_their_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    used: list[Path] = []
+    monkeypatch.setattr(WeightSwitch, "use", lambda _, path: used.append(path))
+    dropped = [tmp_path, tmp_path / "experts.safetensors"]
+    run(monkeypatch, FakeWindow(lambda window: window.input.drop(dropped), *nothing(3)))
+    assert used == dropped
 
 
 def test_a_mesh_that_is_written_anew_ends_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -267,6 +267,23 @@ def test_lamps_that_were_set_by_hand_follow_a_face_elsewhere(tmp_path: Path, pla
             assert (new.edge_u, new.edge_v, new.radiance) == (old.edge_u, old.edge_v, old.radiance)
 
 
+def test_bulbs_follow_a_face_elsewhere_and_suns_need_not(tmp_path: Path, plain: Path) -> None:
+    lights = tmp_path / "lights.toml"
+    bulb, sun = '[[light]]\ntype = "point"\n', '[[light]]\ntype = "directional"\n'
+    lights.write_text(
+        f"{bulb}position = [0.0, 0.2, 1.0]\nintensity = 2.0\n{sun}direction = [0.0, 0.0, -1.0]\nirradiance = 1.0\n"
+    )
+    faces = Faces(plain, SceneOptions(lights=lights))
+    faces.press("+")
+    bulb_before, sun_before = faces.light[0].lights
+    glb = Glb()
+    glb.header["nodes"][0]["translation"] = [0.0, 1.5, 0.0]
+    faces.drop(glb.write(tmp_path / "far.glb"))
+    bulb_now, sun_now = faces.light[0].lights
+    np.testing.assert_allclose(np.subtract(bulb_now.position, bulb_before.position), (0.0, 1.5, 0.0), atol=1e-6)
+    assert bulb_now.intensity == bulb_before.intensity and sun_now == sun_before
+
+
 def test_dropped_lights_are_there_for_a_dropped_face(files: Files, plain: Path, lit: Path) -> None:
     mine, sky = files.write("mine.toml", SUN.format(1)), files.sky("sky.exr", 1.0)
     for before in (plain, lit):

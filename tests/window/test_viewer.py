@@ -1,5 +1,6 @@
 """When the viewer draws, when it rests, and what it does with windows that change; without GPU and screen."""
 
+import itertools
 import os
 from contextlib import closing
 from pathlib import Path
@@ -209,6 +210,20 @@ def test_the_reference_waits_for_no_light_cache(monkeypatch: pytest.MonkeyPatch)
 
     renderer, _ = run(monkeypatch, FakeWindow(reference, *nothing(20)))
     assert renderer.rendered == 2  # the first frame, and one in the new mode
+
+
+def test_the_reference_is_drawn_until_its_noise_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    window = FakeWindow(lambda window: window.input.press("R"), *nothing(3 * ENOUGH_SAMPLES))
+    renderer, _ = run(monkeypatch, window)
+    assert renderer.rendered > 3 * ENOUGH_SAMPLES and window.waits == 0
+
+
+def test_the_title_tells_the_time_of_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(viewer_module, "time", SimpleNamespace(perf_counter=lambda: next(ticks) / 8.0))
+    window = FakeWindow(*nothing(3))
+    run(monkeypatch, window)
+    assert " - 125.0 ms - " in window.title
 
 
 @pytest.mark.parametrize("key", ["T", "G", "]"])

@@ -212,6 +212,21 @@ def test_what_has_not_been_loaded_yet_is_told_apart() -> None:
         assert known() == "b a; c"
 
 
+def test_memory_that_ends_costs_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with switching("a", "b") as (switch, drawing, shelf, woken):
+
+        def read(path: Path) -> WeightSet:
+            raise MemoryError
+
+        shelf.load = read  # type: ignore[method-assign]
+        switch._load = shelf.load
+        switch.next()
+        load(switch, woken)
+        assert switch.label == "a (b is unusable)" and not drawing.used
+    said = "bungyo: error: The computer's memory is not enough for it. The picture stays with a.\n"
+    assert capsys.readouterr().err == said
+
+
 def test_what_joined_and_has_been_loaded_once_stays() -> None:
     """It may be what a training is writing."""
     with switching("a") as (switch, _, shelf, woken):

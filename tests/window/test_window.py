@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import window as window_module
-from app.window import NoDisplay, Window, why_no_display
+from app.window import NoDisplay, Window, glfw_ready, why_no_display
 from tests.window.drag import drag
 from tests.window.hand import Hand
 
@@ -91,6 +91,24 @@ def test_keys_and_mouse(on_screen: str, hand: Hand) -> None:
         assert recorder.moves == before
 
 
+def test_a_key_that_is_held_goes_on(on_screen: str) -> None:
+    with Window((200, 100), "bungyo test") as window, glfw_ready() as glfw:
+        window.input = recorder = Recorder()
+        for action in (glfw.PRESS, glfw.REPEAT, glfw.REPEAT, glfw.RELEASE):
+            window._key(None, glfw.KEY_LEFT, 0, action, 0)
+        assert recorder.keys == ["LEFT"] * 3
+
+
+def test_what_was_covered_is_to_be_shown_again(on_screen: str, hand: Hand) -> None:
+    with Window((200, 100), "bungyo test") as window:
+        hand.window("bungyo test")
+        with Window((200, 100), "another one"):
+            hand.window("another one")
+            window.wait(0.1)
+            window.damaged = False
+        until(window, lambda: window.damaged)
+
+
 def test_files_are_dropped(on_screen: str, hand: Hand, tmp_path: Path) -> None:
     files = [tmp_path / "a b.toml", tmp_path / "\u5206\u696d.glb", tmp_path / os.fsdecode(b"f\xfcr.glb")]
     with Window((200, 100), "bungyo test") as window, ThreadPoolExecutor(1) as beside:
@@ -138,6 +156,14 @@ def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":987")
     assert "the display :987 cannot be opened" in why_no_display()
     assert window_module._users == 0
+
+
+def test_wayland_has_a_library_of_its_own(on_screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for wayland, variant in (("wayland-987", "wayland"), ("", "x11")):
+        monkeypatch.setenv("WAYLAND_DISPLAY", wayland)
+        monkeypatch.delenv("PYGLFW_LIBRARY_VARIANT", raising=False)
+        why_no_display()
+        assert os.environ["PYGLFW_LIBRARY_VARIANT"] == variant
 
 
 @pytest.mark.parametrize("system", ["win32", "darwin"])
