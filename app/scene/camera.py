@@ -157,6 +157,13 @@ class Camera:
         offset = self._offset() * (distance / self.distance)
         return replace(self, position=triple(np.array(self.target) + offset), fov_y=fov_y)
 
+    def dollied(self, distance: float) -> "Camera":
+        """Show the target as large from another distance, metres, by another lens; none longer than `zoom`'s."""
+        half = self.distance * math.tan(self.fov_y / 2.0)  # of the image's height at the target
+        fov_y = max(2.0 * math.atan(half / distance), min(self.fov_y, LEAST_FOV_Y))
+        offset = self._offset() * (distance / self.distance)
+        return replace(self, position=triple(np.array(self.target) + offset), fov_y=fov_y)
+
     def pan(self, dx: float, dy: float) -> "Camera":
         """Shift camera and target by dx to the right and dy up; 1 is the image's height at the target."""
         right, up, _ = self._axes()
