@@ -13,7 +13,7 @@ from app.scene.checks import triple
 from app.scene.default import brighter
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.scene.model import Scene
-from app.scene.portrait import refitted, same_view, zoomed
+from app.scene.portrait import kept_outside, refitted, same_view, zoomed
 
 LIGHT_STEP = math.radians(7.5)  # a press of an arrow key
 LIGHT_MAX_PITCH = math.radians(85.0)  # straight above the head there is no left or right
@@ -88,11 +88,11 @@ class Controls:
 
     def orbit(self, dx: float, dy: float) -> None:
         """Turn the head under the mouse; dx to the right and dy down, in heights of the window."""
-        self._move(self._drawn.scene.camera.orbit(-dx * ORBIT_PER_HEIGHT, dy * ORBIT_PER_HEIGHT))
+        self._move_outside(self._drawn.scene.camera.orbit(-dx * ORBIT_PER_HEIGHT, dy * ORBIT_PER_HEIGHT))
 
     def pan(self, dx: float, dy: float) -> None:
         """Shift the picture with the mouse; dx to the right and dy down, in heights of the window."""
-        self._move(self._drawn.scene.camera.pan(-dx, dy))
+        self._move_outside(self._drawn.scene.camera.pan(-dx, dy))
 
     def zoom(self, clicks: float) -> None:
         """Come closer by the wheel's clicks; negative ones go away."""
@@ -106,6 +106,11 @@ class Controls:
         self._home = refitted(self._home, scene, aspect) if scene.parts else self._home
         if looks:
             self._move(self._home)
+
+    def _move_outside(self, camera: Camera) -> None:
+        """Move the camera, though not into the head: what it turns around may be anywhere after a pan."""
+        scene = self._drawn.scene
+        self._move(kept_outside(camera, scene.camera, scene) if scene.parts else camera)
 
     def _move(self, camera: Camera) -> None:
         if camera != self._drawn.scene.camera:

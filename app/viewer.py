@@ -31,7 +31,7 @@ _NAMED = 4  # dropped files that a message names, at most
 _MOUSE_HELP = (
     ("left drag", "turn around the head"),
     ("wheel", "come closer, go away"),
-    ("right drag, shift + left drag", "shift the picture"),
+    ("right, middle, shift + left drag", "shift the picture"),
 )
 
 
@@ -281,7 +281,7 @@ class Viewer:
         )
         rows.append(("f12", f"save the picture in {self._out}, and say how to draw it again"))
         rows += [("f1", "this help"), ("esc", "close")]
-        return "\n".join(f"  {what:<30} {does}" for what, does in rows)
+        return "\n".join(f"  {what:<32} {does}" for what, does in rows)
 
     def _save_screenshot(self) -> None:
         try:

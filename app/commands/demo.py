@@ -65,29 +65,34 @@ def demo(scene: SceneOptions, out: Path, frames: int | None) -> None:
     """
     from app.scene.assets import find_lights
     from app.scene.lights import load_lights
-    from app.window import why_no_display
+    from app.window import NoDisplay, glfw_ready
 
     # What cannot be read is told now, not when L or W is pressed.
     for name in scene.other_lights:
         load_lights(find_lights(name))
     for path in scene.other_weights:
         load_weights(path)
-    reason = why_no_display()
-    if reason:
-        click.echo(f"There is no display to open a window on ({reason}): drawing pictures into {out} instead.")
-        for first, others in ((scene.lights, scene.other_lights), (scene.weights, scene.other_weights)):
-            if others:
-                click.echo(f"They are drawn with {first}, the first that was given.")
-        _draw_pictures(scene, out)
-    else:
-        _show(scene, out, frames)
+    with ExitStack() as display:
+        try:
+            # Until the window is gone: a server of one client, as xvfb-run's, starts over when that leaves.
+            display.enter_context(glfw_ready())
+        except NoDisplay as error:
+            reason = error.message
+        else:
+            _show(scene, out, frames)
+            return
+    click.echo(f"There is no display to open a window on ({reason}): drawing pictures into {out} instead.")
+    for first, others in ((scene.lights, scene.other_lights), (scene.weights, scene.other_weights)):
+        if others:
+            click.echo(f"They are drawn with {first}, the first that was given.")
+    _draw_pictures(scene, out)
 
 
 def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
-    from app.window import Window, glfw_ready
+    """Show the face in a window; GLFW is ready: a device for windows asks it what it needs."""
+    from app.window import Window
 
     with ExitStack() as stack:
-        stack.enter_context(glfw_ready())  # a device for windows asks it what it needs
         device = stack.enter_context(open_device(options, window=True, raytracing=needs_rays(options)))
         window = stack.enter_context(Window(picture_size(options, device), "bungyo"))
         face: _Face | None = _Face(options, written(_mesh(options)))

@@ -88,7 +88,7 @@ Examples:
     type=Aov(),
     multiple=True,
     help="A layer besides the picture (repeatable, .exr), or in its place (once, .png clipped to 0..1), as seen"
-    " through the pixels' middles:"
+    " through the pixels' middles, of the face alone (also where eyes or hair are in front):"
     " face, uv, normal, albedo, depth, hash, or a light feature such as diffuse (a wrong name lists all).",
 )
 @debug_option

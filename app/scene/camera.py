@@ -22,6 +22,7 @@ DEFAULT_FOV_Y = math.radians(25.0)  # a short telephoto lens: a portrait without
 DEFAULT_YAW = math.radians(20.0)  # slightly off the front, so that both cheeks and an ear show
 DEFAULT_DISTANCE = 0.8
 MAX_PITCH = math.radians(89.0)  # `up` must never become parallel to the line of sight
+_PARALLEL = 1e-6  # sine of the angle between `up` and the line of sight, at least
 
 # OpenGL clip space -> Vulkan clip space.
 _TO_VULKAN = np.array([[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0.5, 0.5], [0, 0, 0, 1]], np.float64)
@@ -76,7 +77,7 @@ class Camera:
             raise InputError(f"camera near and far must satisfy 0 < near < far, not {self.near:g}, {self.far:g}.")
         if self.distance < 1e-9:
             raise InputError("camera position and target must differ.")
-        if np.linalg.norm(np.cross(self.up, self._offset())) < 1e-6 * self.distance:
+        if np.linalg.norm(np.cross(self.up, self._offset())) < _PARALLEL * self.distance:
             raise InputError("camera up must not be parallel to the line of sight.")
 
     @property
@@ -157,6 +158,13 @@ class Camera:
         offset = self._offset() * (distance / self.distance)
         return replace(self, position=triple(np.array(self.target) + offset), fov_y=fov_y)
 
+    def dollied(self, distance: float) -> "Camera":
+        """Show the target as large from another distance, metres, by another lens; none longer than `zoom`'s."""
+        half = self.distance * math.tan(self.fov_y / 2.0)  # of the image's height at the target
+        fov_y = max(2.0 * math.atan(half / distance), min(self.fov_y, LEAST_FOV_Y))
+        offset = self._offset() * (distance / self.distance)
+        return replace(self, position=triple(np.array(self.target) + offset), fov_y=fov_y)
+
     def pan(self, dx: float, dy: float) -> "Camera":
         """Shift camera and target by dx to the right and dy up; 1 is the image's height at the target."""
         right, up, _ = self._axes()
@@ -199,6 +207,7 @@ class Camera:
         """Return the camera at `position`, looking at `target`; without a position it is shifted, not turned.
 
         near and far are set to suit the distances of the target before, which is what there is to see, and of this one.
+        From straight above or below, upward in the picture is what it would be after a turn of this camera up to there.
         """
         if position is None and target is None:
             return self
@@ -206,7 +215,12 @@ class Camera:
         stands = triple(np.array(looked_at) + self._offset()) if position is None else position
         ways = [math.dist(stands, looked_at), max(math.dist(stands, self.target), 1e-3 * self.distance)]
         near, far = max(min(ways), 1e-9) / NEAR, max(ways) * FAR
-        return replace(self, position=stands, target=looked_at, near=near, far=far)
+        up = self.up
+        line = np.subtract(stands, looked_at)
+        if np.linalg.norm(np.cross(up, line)) < 2.0 * _PARALLEL * ways[0]:
+            level = np.subtract(np.dot(self._offset(), up) * np.array(up), self._offset())
+            up = triple(level if line @ up > 0.0 else -level)
+        return replace(self, position=stands, target=looked_at, up=up, near=near, far=far)
 
     def _offset(self) -> F64:
         return np.asarray(np.subtract(self.position, self.target), np.float64)

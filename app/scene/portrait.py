@@ -39,6 +39,25 @@ def zoomed(camera: Camera, scene: Scene, factor: float, widest: float) -> Camera
     return camera.zoom(factor, nearest=_nearest(camera, scene), widest=widest)
 
 
+def kept_outside(camera: Camera, before: Camera, scene: Scene) -> Camera:
+    """Return a camera that was turned or shifted, farther from its target if it would be in the ball around the face.
+
+    The target, which may be anywhere, looks as large as before: the lens gets longer.
+
+    Args:
+        camera: the camera as it was turned or shifted.
+        before: the camera before; one that was inside the ball may stay there.
+        scene: has a face.
+    """
+    center, radius = _ball(scene)
+    if _inside(before, center, radius) or not _inside(camera, center, radius):
+        return camera
+    back = np.subtract(camera.position, camera.target) / camera.distance
+    offset = np.subtract(camera.position, center)
+    along = float(offset @ back)
+    return camera.dollied(camera.distance - along + math.sqrt(along**2 - float(offset @ offset) + radius**2))
+
+
 def same_view(one: Camera, other: Camera) -> bool:
     """Return whether two cameras show the same, but for rounding."""
     near = 1e-6 * one.distance
@@ -49,18 +68,30 @@ def same_view(one: Camera, other: Camera) -> bool:
 def _nearest(camera: Camera, scene: Scene) -> float:
     """Return how near to its target a camera may come, metres, before it meets the ball around the face."""
     low, high = scene.face_bounds()
-    radius = _ROOM * 0.5 * float(np.linalg.norm(high - low))
+    center, radius = _ball(scene)
     way = np.subtract(camera.target, camera.position) / camera.distance
-    offset = np.subtract(camera.position, (low + high) / 2.0)
-    along, outside = float(offset @ way), float(offset @ offset) - radius**2
-    square = along**2 - outside
-    if outside < -0.001 * radius**2:  # inside: by a wide lens beside the face, unless by one's own will within its box
+    offset = np.subtract(camera.position, center)
+    along = float(offset @ way)
+    square = along**2 - (float(offset @ offset) - radius**2)
+    if _inside(camera, center, radius):  # by a wide lens beside the face, unless by one's own will within its box
         within = (np.array(camera.position) > low).all() and (np.array(camera.position) < high).all()
         return 0.0 if within else camera.distance
     if square < 0.0:
         return 0.0
     meets = max(-along - math.sqrt(square), 0.0)
     return camera.distance - meets if along < 0.0 and meets < camera.distance else 0.0
+
+
+def _ball(scene: Scene) -> tuple[F64, float]:
+    """Return centre (3,) and radius of the ball around the face that a camera stays outside of, metres."""
+    low, high = scene.face_bounds()
+    return (low + high) / 2.0, _ROOM * 0.5 * float(np.linalg.norm(high - low))
+
+
+def _inside(camera: Camera, center: F64, radius: float) -> bool:
+    """Return whether a camera is in a ball, not on it but for rounding."""
+    offset = np.subtract(camera.position, center)
+    return float(offset @ offset) < (1.0 - 1e-3) * radius**2
 
 
 def _framed(scene: Scene) -> F64:

@@ -124,6 +124,19 @@ def test_a_camera_can_be_put_where_one_wants_it() -> None:
         CAMERA.looking((0.0, 1.0, 0.0), (0.0, 1.0, 0.0))
 
 
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_straight_above_and_below_is_the_end_of_a_turn(side: float) -> None:
+    x, y, z = CAMERA.target
+    above = CAMERA.looking((x, y + side, z), None)
+    turned = CAMERA.orbit(0.0, side * math.pi)  # which stops a degree before
+    for axis, other in zip(above.basis(64, 64)[1:], turned.basis(64, 64)[1:], strict=True):
+        angle = math.degrees(math.acos(axis @ other / np.linalg.norm(axis) / np.linalg.norm(other)))
+        assert angle == pytest.approx(0.0, abs=1.01)
+    beside = CAMERA.looking((x + 1e-6, y + side, z), None)
+    assert beside.up == above.up
+    assert CAMERA.looking((x + 1e-3, y + side, z), None).up == CAMERA.up
+
+
 def test_pan_moves_the_picture_by_its_height() -> None:
     moved = CAMERA.pan(0.25, -0.1)
     x, y, _ = project(moved, CAMERA.target, 400, 200)

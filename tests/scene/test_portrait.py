@@ -7,7 +7,7 @@ import pytest
 
 from app.scene.default import default_scene
 from app.scene.model import Material, Part
-from app.scene.portrait import portrait, refitted, same_view, zoomed
+from app.scene.portrait import kept_outside, portrait, refitted, same_view, zoomed
 from app.scene.primitives import uv_sphere
 
 HEAD = default_scene()
@@ -96,3 +96,36 @@ def test_no_zoom_enters_the_head(turn: float) -> None:
         assert np.linalg.norm(outside) > 0.01
         shown, expected = (one.distance * np.tan(one.fov_y / 2) for one in (near, camera))
         assert shown == pytest.approx(expected / factor)
+
+
+@pytest.mark.parametrize("target", [(0.0, 0.0, 0.12), (0.1, -0.05, 0.0), (0.0, 0.15, 0.0), (0.5, 0.0, 0.0)])
+@pytest.mark.parametrize("turn", [(0.1, 0.0), (-0.1, 0.0), (0.03, 0.1)])
+def test_no_turn_enters_the_head(target: tuple[float, float, float], turn: tuple[float, float]) -> None:
+    """A camera that was shifted turns around what is beside the middle of the face."""
+    low, high = HEAD.bounds(face_only=True)
+    start = HEAD.camera.looking((target[0] + 0.6, target[1], target[2]), target)
+    camera = zoomed(start, HEAD, 8.0, start.fov_y)
+    height = camera.distance * np.tan(camera.fov_y / 2)
+    for _ in range(126):
+        turned = camera.orbit(*turn)
+        camera = kept_outside(turned, camera, HEAD)
+        assert (np.maximum(low - camera.position, camera.position - high) > 0.01).any()
+        assert camera.distance * np.tan(camera.fov_y / 2) == pytest.approx(height)
+        before, now = (np.subtract(one.position, target) / one.distance for one in (turned, camera))
+        assert now == pytest.approx(before, abs=1e-9), "it looks in the direction that it was turned to"
+
+
+def test_no_shift_enters_the_head() -> None:
+    low, high = HEAD.bounds(face_only=True)
+    camera = HEAD.camera.looking((0.0, 0.0, 0.4), (0.5, 0.0, 0.4))  # looks past the head
+    for _ in range(40):
+        camera = kept_outside(camera.pan(-0.1, 0.0), camera, HEAD)
+        assert (np.maximum(low - camera.position, camera.position - high) > 0.0).any()
+    assert camera.position[2] < low[2], "it has passed the head"
+
+
+def test_turns_that_stay_outside_are_as_they_were() -> None:
+    near = zoomed(HEAD.camera, HEAD, 50.0, HEAD.camera.fov_y)
+    for camera in (HEAD.camera, near):
+        turned = camera.orbit(0.5, 0.2)
+        assert kept_outside(turned, camera, HEAD) is turned

@@ -1,6 +1,7 @@
 """What keys and mouse moves do to camera, lights and mode; without a window."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -136,6 +137,19 @@ def test_zooming_in_and_out_again_leads_home() -> None:
     assert drawn.scene.camera.distance == pytest.approx(home.distance, rel=1e-6)
     assert drawn.scene.camera.fov_y == pytest.approx(home.fov_y, rel=1e-6)
     assert controls.at_home
+
+
+@pytest.mark.parametrize("move", [Controls.orbit, Controls.pan])
+def test_no_move_leads_into_the_head(
+    move: Callable[[Controls, float, float], None], controls: Controls, drawn: Drawn
+) -> None:
+    target = (0.0, 0.0, 1.5) if move is Controls.orbit else (1.0, 0.0, 2.5)
+    beside = drawn.scene.camera.looking((0.0, 0.0, 2.5), target)
+    drawn.scene = drawn.scene.with_camera(beside)
+    for _ in range(40):
+        move(controls, 0.2, 0.0)
+        assert np.abs(drawn.scene.camera.position).max() > 1.0
+    assert drawn.scene.camera.position != beside.position
 
 
 def test_exposure_goes_up_and_down_within_its_limits(controls: Controls, drawn: Drawn) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import glfw
 import numpy as np
 import pytest
 import trimesh
+from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image, ImageGrab
 
+from app.commands.demo import demo as demo_command
 from app.network.weights import WeightSet
 from app.passes.scene_layout import MAX_TEXTURES
 from app.scene.primitives import quad
@@ -344,6 +347,21 @@ def test_everything_named_is_read_at_the_start(
     with demo(display, hand, tmp_path, option, str(good), option, str(tmp_path / "none")) as running:
         assert running.ends() == 2
         assert str(tmp_path / "none") in running.said("stderr")
+
+
+def test_the_display_is_not_left_before_the_window_opens(
+    on_screen: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A server that starts over when its last client leaves, as xvfb-run's does, turns the next one away meanwhile."""
+    left: list[None] = []
+    left_when_shown: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(glfw, "terminate", lambda: left.append(None))
+        patch.setattr("app.commands.demo._show", lambda *_: left_when_shown.append(len(left)))
+        result = CliRunner().invoke(demo_command, ["--out", str(tmp_path)])
+    glfw.terminate()
+    assert result.exit_code == 0, result.output
+    assert (left_when_shown, len(left)) == ([0], 1)
 
 
 def test_without_a_display_it_draws_into_files(tmp_path: Path) -> None:

@@ -358,6 +358,7 @@ def test_help_and_screenshot(
     rows = (
         "left drag",
         "wheel",
+        "right, middle, shift + left drag",
         "left right up down",
         "f12",
         "esc",
