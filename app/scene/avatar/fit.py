@@ -1,4 +1,7 @@
-"""What blending morph targets cannot do: a clean cut at the neck and lips that meet. For the lids see `lids.py`."""
+"""What blending morph targets cannot do: a level rim of the neck and lips that meet.
+
+For the lids see `lids.py`, for where the neck ends in the end `neck.py`.
+"""
 
 import numpy as np
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from app.scene.avatar import lids
+from app.scene.avatar import lids, neck
 from app.scene.avatar.fit import close_lips, trim_neck
 from app.scene.avatar.head_shape import Eye, HeadShape
 from app.scene.avatar.lids import Ball, Frame
@@ -57,7 +57,9 @@ class _Head:
         middle = 0.5 * (balls[0][0] + balls[1][0])
         origin = np.array([middle[0], middle[1], middle[2] - EYES_AT])
         self.balls = [(center - origin, radius) for center, radius in balls]
-        self.unseated = close_lips(data.subdivision @ (cage - origin), data)
+        uncut = np.asarray(data.subdivision @ (cage - origin))
+        self.neck = neck.cut(uncut, data)
+        self.unseated = close_lips(self.neck.shape(uncut), data)
         self.frames = [
             Frame.of(self.unseated, table, center)
             for table, (center, _) in zip(lids.tables(data), self.balls, strict=True)
@@ -91,7 +93,7 @@ class _Head:
 
     def _offsets(self, expression: Mapping[str, float]) -> F64:
         """(F,3) metres that ARKit weights add to the relaxed head."""
-        return np.asarray(self.data.subdivision @ (self.data.blend(expression) * DECIMETRE))
+        return self.neck.offsets(self.data.subdivision @ (self.data.blend(expression) * DECIMETRE))
 
     def shape(self) -> HeadShape:
         """The head with the person's own expression."""

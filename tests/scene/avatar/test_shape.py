@@ -9,7 +9,7 @@ import trimesh
 from numpy.typing import NDArray
 
 from app.errors import InputError
-from app.scene.avatar import lids, shape
+from app.scene.avatar import lids, neck, shape
 from app.scene.avatar.eyes import film_radius
 from app.scene.avatar.head_shape import Eye, HeadShape
 from app.scene.avatar.parameters import PARAMETERS
@@ -106,10 +106,46 @@ def test_the_neck_is_cut_by_a_plane_and_capped() -> None:
     for seed in range(5):
         head = shape.build(sample(seed, expression=True))
         rim = head.skin.positions[DATA.neck_loop].astype(np.float64)
-        assert np.linalg.svd(rim - rim.mean(axis=0), compute_uv=False)[2] < 5e-4  # expressions pull a little
+        assert np.linalg.svd(rim - rim.mean(axis=0), compute_uv=False)[2] < 1e-5
         assert np.abs(head.neck_cap.positions[:-1] - rim).max() < 1e-7
         assert head.skin.positions[:, 1].min() >= rim[:, 1].min() - 1e-7
         assert head.neck_cap.normals[-1][1] < -0.8
+
+
+def test_the_neck_ends_above_the_shoulders() -> None:
+    for seed in range(20):
+        p = shape.build(sample(seed)).skin.positions.astype(np.float64)
+        rim = p[DATA.neck_loop]
+        front, back = rim[np.argmax(rim[:, 2])], rim[np.argmin(rim[:, 2])]
+        assert 0.015 < back[1] - front[1] < 0.04  # higher at the nape than at the throat
+        # Beside the axis, where the neck is widest, and no ear or jaw is beside it.
+        beside = (np.abs(p[:, 2] - neck.AXIS) < 0.015) & (p[:, 1] < rim[:, 1].max() + 0.01)
+        levels = np.digitize(p[beside, 1], np.arange(p[:, 1].min(), 0.0, 0.005))
+        widths = [np.abs(p[beside, 0][levels == level]).max() for level in np.unique(levels)]
+        assert np.ptp(rim[:, 0]) / 2.0 < 1.2 * min(widths)
+        steps = np.linalg.norm(np.roll(rim, -1, axis=0) - rim, axis=1)
+        assert steps.min() > 0.001 and steps.max() < 0.008  # evenly spaced
+
+
+def test_expressions_do_not_move_the_cut() -> None:
+    skins = [parts["skin"] for parts in shape.morph_targets(sample(3)).values() if "skin" in parts]
+    assert len(skins) > 40
+    assert max(np.abs(moved[DATA.neck_loop]).max() for moved in skins) < 1e-6
+
+
+@pytest.mark.parametrize("width", [-1.0, 1.0])
+@pytest.mark.parametrize("throat", [-1.0, 1.0])
+def test_extreme_necks_do_not_fold(width: float, throat: float) -> None:
+    dials = {"neck_width": width, "neck_depth": -width, "double_chin": throat, "fullness": throat}
+    for gender in (0.0, 1.0):
+        person = Person({"person.gender": gender} | {f"shape.{name}": value for name, value in dials.items()})
+        p = shape.build(person).skin.positions.astype(np.float64)
+        triangles = DATA.skin_triangles[(p[DATA.skin_triangles, 1] < -0.08).any(axis=1)]
+        a, b, c = (p[triangles[:, k]] for k in range(3))
+        normal = np.cross(b - a, c - a)
+        vertex = np.zeros_like(p)
+        np.add.at(vertex, triangles.ravel(), np.repeat(normal, 3, axis=0))
+        assert ((normal * vertex[triangles].sum(axis=1)).sum(axis=1) > 0.0).all()
 
 
 def test_gender_age_and_ancestry_show() -> None:
