@@ -36,7 +36,7 @@ def strands(person: Person, skin: Mesh) -> Strands | None:
     positions, normals = places(uv.reshape(-1, 2), skin)
     points = (positions + normals * lift.reshape(-1, 1)).reshape(*lift.shape, 3)
     width = rng.uniform(0.13, 0.21, (2 * count, 1)) * 1e-3 * np.interp(t_ring, [0.0, 0.3, 1.0], [0.8, 1.0, 0.3])
-    band = hair_color.bands(2 * count, max(0.0, 0.8 * person["hair.greying"] - 0.2), rng)
+    band = hair_color.bands(2 * count, max(0.0, 0.8 * person["hair.greying"] - 0.2), rng, single=True)
     return Strands(points, normals.reshape(points.shape), width, band, rng.normal(0.0, 0.5, 2 * count))
 
 
