@@ -1,7 +1,6 @@
 """Curls: strands of as many points as make coils round, and as few strands as keep the triangles few."""
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from app.scene.avatar.hair_roots import Ints
 from app.scene.avatar.strands import tangents
@@ -10,9 +9,8 @@ from app.scene.model import normalized
 
 FROM = 0.2  # hair.curl from which hair is made so; below, coils are thinner than 3 mm
 COMBED = 12  # points of a strand before it is wound
-_A_TURN = 7.0  # segments; with fewer, coils are polygons whose corners show
-_FEWEST, _MOST = 9, 28  # points of a strand
-_MEAN = 0.7  # of the longest strand: strands are of unequal length, and those of the sides are shorter
+_A_TURN = 9.0  # segments; with fewer, coils are polygons whose corners show
+_FEWEST, _MOST = 6, 36  # points of a strand
 _WIDEST = 0.007  # metres from an axis at most, about
 
 
@@ -21,23 +19,17 @@ def pitch(curl: float) -> float:
     return 0.030 - 0.016 * curl
 
 
-def points(long: float, curl: float) -> int:
-    """How many points strands need that are `long` metres."""
-    return int(np.clip(1 + np.ceil(_A_TURN * _MEAN * long / pitch(curl)), _FEWEST, _MOST))
+def points(length: F64, curl: float) -> Ints:
+    """How many points (S,) strands need that are `length` (S,) metres."""
+    return np.asarray(np.clip(1 + np.ceil(_A_TURN * length / pitch(curl)), _FEWEST, _MOST), np.int64)
 
 
-def resampled(lines: F64, spacing: F64, count: int) -> F64:
-    """Smooth lines (S,count,3) of equal segments through lines (S,K,3) whose segments go as `spacing` (K-1,)."""
-    knots = np.concatenate([[0.0], np.cumsum(spacing)]) / spacing.sum()
-    weights = CubicSpline(knots, np.eye(len(knots)))(np.linspace(0.0, 1.0, count))
-    return np.asarray(np.einsum("nk,skd->snd", weights, lines))
-
-
-def wound(axes: F64, lock: Ints, phase: F64, curl: float, rng: np.random.Generator) -> F64:
+def wound(axes: F64, segment: F64, lock: Ints, phase: F64, curl: float, rng: np.random.Generator) -> F64:
     """Wind strands around lines.
 
     Args:
         axes: (S,K,3) the lines, of equal segments.
+        segment: (S,) metres between the points that a strand will be left with: turns are not shorter than it can show.
         lock: (S,) which lock a strand belongs to. Those of a lock turn the same way, about as far from their axes.
         phase: (S,) radians at the root.
         curl: the person's, from FROM.
@@ -45,7 +37,7 @@ def wound(axes: F64, lock: Ints, phase: F64, curl: float, rng: np.random.Generat
     """
     segments = np.linalg.norm(np.diff(axes, axis=1), axis=2)
     arc = np.concatenate([np.zeros((len(axes), 1)), np.cumsum(segments, axis=1)], axis=1)
-    turn = np.maximum(pitch(curl), _A_TURN * segments.mean(axis=1))[:, None]
+    turn = np.maximum(pitch(curl), _A_TURN * segment)[:, None]
     grown = np.clip(arc / 0.012, 0.0, 1.0)  # hair leaves the skin straight
     # Axes bend, each its own way: coils around parallel ones would look woven.
     bend = np.sin(2.0 * np.pi * (0.45 * arc / turn + rng.random((len(axes), 1))))

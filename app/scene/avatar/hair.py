@@ -31,13 +31,13 @@ def build(person: Person, shape: HeadShape) -> tuple[Part, ...]:
     material = hair_color.material("hair", melanin, redness, rng, roughness=rough, length=long)
     parts = []
     table = roots("scalp", shape.skin)
-    found = scalp.strands(person, table, distance)
-    if found is not None:
-        meshes = [ribbons(found)]
+    if grown := scalp.strands(person, table, distance):
+        meshes = [ribbons(alike) for alike in grown]
         if long > _CAP_FROM and person["hair.density"] > 0.5:
             kept, strong = hairline.growing(person, table)
             kept &= ~hairline.on_parting(person, table)
-            lining = cap(shape.skin, table, np.where(kept, np.minimum(2.0 * strong, 1.0), 0.0))
+            bearing = np.where(kept, np.minimum(2.0 * strong, 1.0), 0.0)
+            lining = cap(shape.skin, table, bearing, hair_color.mixed(person["hair.greying"]))
             meshes += [lining] if lining is not None else []
         parts.append(Part("hair", _joined(meshes), material))
     darker = replace(material, name="hair_brows", albedo=(0.75, 0.72, 0.70))

@@ -7,11 +7,18 @@ from app.scene.checks import F64, Vec3
 from app.scene.model import Material, Texture
 from app.scene.tonemap import srgb_encode
 
-BANDS = 32
-"""Columns of the atlas: the first PIGMENTED from dark to light, the rest white hair."""
-PIGMENTED = 26
-BAND_MARGIN = 0.12  # share of a band at either side that ribbons leave out: filters mix it with the neighbour
-_BAND_TEXELS, _ROWS = 8, 256
+FIBRES = 6
+"""Hairs side by side in a band of the atlas, a texel each."""
+PIGMENTED = 16
+WHITE_FIBRES = np.array(PIGMENTED * [0] + [1, 2, 3, 4, 5] + 6 * [6] + [5, 4, 3, 2, 1])
+"""How many fibres of each band of the atlas are white; PIGMENTED bands without any go from dark to light.
+
+Neighbours differ by one fibre, round the texture's edge too: far away, where filters mix them, greys stay the same.
+"""
+BANDS = len(WHITE_FIBRES)
+BAND_MARGIN = 0.125  # share of a band at either side that ribbons leave out: filters mix it with the neighbour
+_DARK = 2  # a band without white, but not the darkest
+_BAND_TEXELS, _ROWS = FIBRES + 2, 256
 
 # Absorption per unit concentration, red to blue, after d'Eon et al. 2011, "An Energy-Conserving Hair Reflectance
 # Model". Their pheomelanin (0.187, 0.4, 1.05) gives tan ribbons: the light that red hair lets through, its most
@@ -58,17 +65,29 @@ def material(
     )
 
 
-def bands(count: int, grey: F64 | float, rng: np.random.Generator, outer: F64 | float = 0.5) -> NDArray[np.int64]:
+def bands(
+    count: int, grey: F64 | float, rng: np.random.Generator, *, outer: F64 | float = 0.5, single: bool = False
+) -> NDArray[np.int64]:
     """A band of the atlas for each of `count` strands.
 
     Args:
-        grey: (count,) or one for all: the probability of white hair.
+        grey: (count,) or one for all: the probability that a hair is white.
         outer: (count,) or one for all: 0 deep below other hair, 1 on the outside, where the sun bleaches it.
+        single: strands are single hairs, white or not; others are FIBRES hairs, of which any number may be white.
     """
     spread = np.clip(rng.normal(0.24, 0.16, count) + 0.52 * outer, 0.0, 0.999)
-    pigmented = (spread * PIGMENTED).astype(np.int64)
-    white = PIGMENTED + 1 + rng.integers(0, BANDS - PIGMENTED - 1, count)
-    return np.where(rng.random(count) < grey, white, pigmented)
+    band = (spread * PIGMENTED).astype(np.int64)
+    white = FIBRES * rng.binomial(1, grey, count) if single else rng.binomial(FIBRES, grey, count)
+    for fibres in range(1, FIBRES + 1):
+        rows = np.flatnonzero(white == fibres)
+        band[rows] = rng.choice(np.flatnonzero(fibres == WHITE_FIBRES), len(rows))
+    return band
+
+
+def mixed(grey: float) -> int:
+    """A band of the atlas of which about a share `grey` is white; a dark one where none is."""
+    white = round(FIBRES * grey)
+    return PIGMENTED - 1 + white if white else _DARK
 
 
 def _atlas(
@@ -81,13 +100,14 @@ def _atlas(
     eumelanin, pheomelanin = pigment(melanin, redness)
     columns = BANDS * _BAND_TEXELS
     band = np.arange(columns) // _BAND_TEXELS
-    place = np.clip(band / (PIGMENTED - 1), 0.0, 1.0)
-    strength = np.where(band < PIGMENTED, 1.9 - 1.35 * place, 0.0)  # strands of one head differ by about a half
+    place = np.where(band < PIGMENTED, band / (PIGMENTED - 1), rng.uniform(0.2, 0.8, BANDS)[band])
+    strength = 1.9 - 1.35 * place  # strands of one head differ by about a half
     along = np.linspace(1.0, 0.0, _ROWS)[:, None]
     worn = 1.12 - 0.3 * along**1.5  # sun and years bleach the tips
     fibre = _fibres(rng, columns)
     concentration = strength * worn * np.exp(0.25 * fibre)
     color = albedo(concentration * eumelanin + _WHITE, concentration * pheomelanin)
+    color += _white(rng)[:, None] * (albedo(_WHITE, 0.0) - color)
     sheltered = 0.62 + 0.38 * np.clip(along / root, 0.0, 1.0)  # less light gets down to the roots
     color *= (sheltered * (1.0 + 0.10 * fibre))[..., None]
     slope = 0.9 * np.gradient(fibre, axis=1)
@@ -97,6 +117,14 @@ def _atlas(
         np.round(srgb_encode(color) * 255.0).astype(np.uint8),
         np.round((normal * 0.5 + 0.5) * 255.0).astype(np.uint8),
     )
+
+
+def _white(rng: np.random.Generator) -> F64:
+    """(columns,) 1 where a fibre is white, 0 where it is not; what lies between bands is as grey as they."""
+    order = np.argsort(rng.random((BANDS, FIBRES)), axis=1)
+    white = (order < WHITE_FIBRES[:, None]).astype(np.float64)
+    share = white.mean(axis=1, keepdims=True)
+    return np.concatenate([share, white, share], axis=1).ravel()
 
 
 def _fibres(rng: np.random.Generator, columns: int) -> F64:

@@ -11,6 +11,7 @@ HAIRLINE = [(0, 64), (14, 65), (28, 69), (38, 68), (47, 58), (54, 40), (60, 22),
 """Height in mm of the hair's edge on the canonical head by the angle from the front in degrees, seen from above."""
 LONGEST = 0.36  # metres
 FURTHEST_PARTING = 38.0  # mm beside the middle
+_PARTED_FROM = -30.0  # mm on the canonical head: where the parting ends, towards the crown
 CROWN = (0.0, 86.0, -48.0)  # mm on the canonical head: where baldness of the crown starts
 _SIDES_STAY = 1.1  # added to the recession that hair at the sides and the nape survives: more than there is
 
@@ -58,8 +59,19 @@ def survives(roots: Roots) -> F64:
     return survived
 
 
+def exposed(person: Person, roots: Roots, strong: F64) -> F64:
+    """0 under hair that grows further up .. 1 at the hairline and the parting, where no such hair lies (R,).
+
+    Args:
+        strong: (R,) as `growing` returns it.
+    """
+    x, _, z = roots.rest.T
+    beside = np.exp(-(((x - part_line(person)) / 12.0) ** 2)) * (z > _PARTED_FROM) * parted(person)
+    return np.asarray(np.minimum(beside + 1.0 - strong, 1.0))
+
+
 def on_parting(person: Person, roots: Roots) -> Mask:
     """Which roots lie along the parting, where skin shows between the hair that falls to either side."""
     x, _, z = roots.rest.T
-    line: Mask = (np.abs(x - part_line(person)) < 2.0) & (z > -30.0)
+    line: Mask = (np.abs(x - part_line(person)) < 2.0) & (z > _PARTED_FROM)
     return line & (parted(person) > 0.5)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from app.scene.avatar import curls, hair_color
+from app.scene.avatar import curls, hair_budget, hair_color
 from app.scene.avatar.hair_distance import SkinDistance
-from app.scene.avatar.hair_roots import Mask, Roots
-from app.scene.avatar.hairline import growing, part_line, parted, reach
+from app.scene.avatar.hair_roots import Ints, Mask, Roots
+from app.scene.avatar.hairline import exposed, growing, part_line, parted, reach
 from app.scene.avatar.person import Person
-from app.scene.avatar.strands import Strands, tangents, triangles
+from app.scene.avatar.strands import Strands, along, smoothed, tangents, thinned
 from app.scene.checks import F64
 from app.scene.model import normalized
 
@@ -18,24 +18,8 @@ WHORL = (0.008, 0.085, -0.055)  # metres: where hair grows apart on the crown
 BROWS = 0.021  # metres: height at which a fringe is cut
 FLOOR = -0.128  # metres: longer hair is cut here, at the neck's end; there are no shoulders to lie on
 _CLEARANCE = 4e-4  # metres between skin and hair
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a kind of hair is made of: strands at density 1, points a strand, width in metres, whether it is wound."""
-
-    strands: int
-    points: int
-    width: float
-    curled: bool = False
-
-
-CROPPED, SHORT = Budget(14000, 3, 0.45e-3), Budget(9500, 4, 0.80e-3)
-LONG, WAVY = Budget(5600, 11, 1.15e-3), Budget(4500, 14, 1.20e-3)
-_CURLS, _SHORT_CURLS = 115_000, 55_000  # triangles at density 1; the second of short hair that curls loosely
-_TIGHT = 0.5  # hair.curl
-_CROPPED_TO, _SHORT_TO = 0.011, 0.045  # metres
 _FULL = 0.9  # share of the table's roots that bear hair on a head without any baldness
+_FINE, _FINE_CURLS = 24, 64  # points of a strand while it is styled
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,57 +43,70 @@ class _Plan:
     side: F64
 
 
-def budget(person: Person) -> Budget:
-    """Which kind of hair the dials ask for: waves and curls need more points, cropped hair more strands."""
-    long, curl = reach(person), person["hair.curl"]
-    if long < _CROPPED_TO:
-        return CROPPED
-    if curl >= curls.FROM:
-        points = curls.points(long, curl)
-        strands = (_SHORT_CURLS if long < _SHORT_TO and curl < _TIGHT else _CURLS) // triangles(points)
-        return Budget(strands, points, 1.0e-3 * (4000 / strands) ** 0.5, curled=True)
-    if long < _SHORT_TO:
-        return SHORT
-    return WAVY if person["hair.wave"] > 0.4 else LONG
-
-
-def strands(person: Person, roots: Roots, skin: SkinDistance) -> Strands | None:
-    """Lines of all strands over the scalp's `roots`, or None where nothing grows."""
+def strands(person: Person, roots: Roots, skin: SkinDistance) -> tuple[Strands, ...]:
+    """Lines of all strands over the scalp's `roots`, those of equally many points together; () where nothing grows."""
     kept, strong = growing(person, roots)
-    kind = budget(person)
-    # Every beginning of the table is spread evenly over the scalp.
-    wanted = kind.strands * person["hair.density"] * min(1.0, float(kept.mean()) / _FULL)
-    chosen = np.flatnonzero(kept)[: round(wanted)]
+    if not kept.any():
+        return ()
+    rng, kind = person.rng("hair.strands"), hair_budget.budget(person)
+    wanted = person["hair.density"] * min(1.0, float(kept.mean()) / _FULL)
+    roots, strong = roots[kept], strong[kept]
+    length, bare = _lengths(person, roots, strong, rng), exposed(person, roots, strong)
+    counts = hair_budget.points(person, length)
+    most = hair_budget.affordable(person, counts)
+    # Every beginning of the table is spread evenly over the scalp; where hair is exposed, it is to be closer together.
+    chosen = np.argsort(np.arange(len(roots)) / (1.0 + 2.0 * bare))[: round(most * wanted)]
     if not len(chosen):
-        return None
-    roots, strong = roots[chosen], strong[chosen]
-    rng = person.rng("hair.strands")
-    plan = _plan(person, roots, strong, rng)
-    points = _comb(person, roots, plan, skin, curls.COMBED if kind.curled else kind.points)
+        return ()
+    roots, length, counts = roots[chosen], length[chosen], counts[chosen]
+    strong, bare = strong[chosen], bare[chosen]
+    plan = _plan(person, roots, length, rng)
+    points = _comb(person, roots, plan, skin, kind.combed)
     ragged = rng.normal(0.0, 1.0, len(roots))
     points = _cut(points, np.where(plan.fringe, BROWS + 0.002 * ragged, FLOOR + 0.006 * ragged))
-    if kind.curled:
-        points = curls.resampled(points, _spacing(curls.COMBED), kind.points)
-    points = _styled(person, points, skin, rng, kind.curled)
+    points = smoothed(points, _spacing(kind.combed), _FINE_CURLS if kind.curled else _FINE)
+    points = _styled(person, points, counts, skin, rng, kind.curled)
+    broad = hair_budget.width(person, most) * (0.9 + 0.3 * person["hair.volume"])
     # Ribbons of coils are as often turned on edge as flat on the skin.
-    points[:, 1:] = skin.pushed_out(points[:, 1:], _CLEARANCE + (0.25 * kind.width if kind.curled else 0.0))
-    _, outward = skin.sample(points)
-    t = np.linspace(0.0, 1.0, kind.points)
-    taper = np.interp(t, [0.0, 0.6, 1.0], [1.0, 0.9, 0.25])
-    finest = np.interp(reach(person), [0.02, 0.10], [0.32, 0.65])  # short hair shows the fine strands of the hairline
-    width = kind.width * (0.9 + 0.3 * person["hair.volume"]) * (finest + (1.0 - finest) * strong)[:, None] * taper
+    clearance = _CLEARANCE + (0.25 * broad if kind.curled else 0.0)
+    points[:, 1:] = skin.pushed_out(points[:, 1:], clearance)
+    # The outermost strands are seen one by one; those below fill.
+    width = broad * (1.3 - 0.6 * plan.outer) * rng.uniform(0.8, 1.2, len(roots))
+    finest = np.interp(reach(person), [0.02, 0.10], [0.30, 0.45])  # of the hairline
+    width *= (finest + (1.0 - finest) * strong) * (1.0 - 0.3 * bare)
     grey = person["hair.greying"] ** np.where(roots.rest[:, 2] > 20.0, 0.7, 1.0)  # it starts at the temples
+    band = hair_color.bands(len(roots), grey, rng, outer=plan.outer)
     roll = rng.normal(0.0, 0.5 + 0.6 * person["hair.curl"], len(roots))
-    return Strands(points, outward, width, hair_color.bands(len(roots), grey, rng, plan.outer), roll)
+    spared = plan.fringe | ~_before_face(points)
+    grown = []
+    for count in np.unique(counts[spared]):
+        alike = np.flatnonzero(spared & (counts == count))
+        lines = thinned(points[alike], int(count))
+        lines[:, 1:] = skin.pushed_out(lines[:, 1:], clearance)
+        taper = np.interp(along(lines), [0.0, 0.03, 0.6, 1.0], [0.6, 1.0, 0.9, 0.25])
+        _, outward = skin.sample(lines)
+        grown.append(Strands(lines, outward, width[alike, None] * taper, band[alike], roll[alike]))
+    return tuple(grown)
 
 
-def _plan(person: Person, roots: Roots, strong: F64, rng: np.random.Generator) -> _Plan:
-    x, y, _ = roots.rest.T
+def _lengths(person: Person, roots: Roots, strong: F64, rng: np.random.Generator) -> F64:
+    """Metres (S,) that strands are long before a fringe and the neck's end cut them."""
+    low, curl = _lowness(roots), person["hair.curl"]
+    length = reach(person) * (1.0 - 0.85 * person["hair.fade"] * low)
+    uneven: F64 = rng.uniform(0.82 - 0.4 * curl, 1.08, len(roots))
+    return length * uneven * (0.35 + 0.65 * strong)
+
+
+def _lowness(roots: Roots) -> F64:
+    """(S,) 0 on top .. 1 at the sides' and the nape's lower edge."""
+    return np.asarray(np.clip((58.0 - roots.rest[:, 1]) / 60.0, 0.0, 1.0))
+
+
+def _plan(person: Person, roots: Roots, length: F64, rng: np.random.Generator) -> _Plan:
+    x = roots.rest[:, 0]
     count, up = len(roots), roots.elevation
     long, volume, curl, fringe = reach(person), person["hair.volume"], person["hair.curl"], person["hair.fringe"]
-    low = np.clip((58.0 - y) / 60.0, 0.0, 1.0)
-    length = long * (1.0 - 0.85 * person["hair.fade"] * low) * rng.uniform(0.82 - 0.4 * curl, 1.08, count)
-    length *= 0.35 + 0.65 * strong
+    low = _lowness(roots)
     front = np.clip((74.0 - up) / 12.0, 0.0, 1.0) * np.clip((58.0 - np.abs(x)) / 10.0, 0.0, 1.0)
     falls = rng.random(count) < front * min(1.0, 1.4 * fringe)
     to_brows = 0.100 * np.radians(np.maximum(up - 7.0, 5.0)) * (1.0 + 0.6 * (x / 58.0) ** 2)
@@ -191,6 +188,13 @@ def _away_from_face(p: F64, plan: _Plan) -> F64:
     return np.stack([1.6 * side * inside, np.zeros_like(x), -0.9 * inside], axis=1)
 
 
+def _before_face(points: F64) -> Mask:
+    """Which lines (S,K,3) hang before eyes, nose or mouth all the same."""
+    x, y, z = np.moveaxis(points, -1, 0)
+    before: Mask = ((np.abs(x) < 0.045) & (y < BROWS + 0.01) & (z > 0.05)).any(axis=1)
+    return before
+
+
 def _cut(points: F64, floor: F64) -> F64:
     """Shorten lines (S,K,3) to where they first come below `floor` (S,)."""
     count, rings = points.shape[:2]
@@ -207,24 +211,27 @@ def _cut(points: F64, floor: F64) -> F64:
     return shortened
 
 
-def _styled(person: Person, points: F64, skin: SkinDistance, rng: np.random.Generator, curled: bool) -> F64:
-    """Draw strands together into locks, and bend them into waves and coils."""
+def _styled(
+    person: Person, points: F64, counts: Ints, skin: SkinDistance, rng: np.random.Generator, curled: bool
+) -> F64:
+    """Draw strands (S,K,3) together into locks, and bend them into waves and coils that `counts` (S,) points show."""
     wave, curl = person["hair.wave"], person["hair.curl"]
     count, rings = len(points), points.shape[1]
     t = np.linspace(0.0, 1.0, rings)
+    middle = rings // 6
     # The first strands are spread evenly and lead a lock each.
     leaders = min(count, 420 - int(150 * wave) + int(500 * curl))
-    _, lock = cKDTree(points[:leaders, min(2, rings - 1)]).query(points[:, min(2, rings - 1)])
+    _, lock = cKDTree(points[:leaders, middle]).query(points[:, middle])
     gather = np.minimum((0.16 + 0.55 * max(wave, 0.5 * curl)) * rng.uniform(0.5, 1.5, count), 0.95)
     points = points + (points[lock] - points) * (gather[:, None] * t**1.3)[..., None]
 
     segments = np.linalg.norm(np.diff(points, axis=1), axis=2)
     arc = np.concatenate([np.zeros((count, 1)), np.cumsum(segments, axis=1)], axis=1)
-    segment = arc[:, -1] / (rings - 1)
-    along = tangents(points)
+    segment = arc[:, -1] / (counts - 1)
+    ahead = tangents(points)
     _, outward = skin.sample(points)
-    side = normalized(np.cross(along, outward), fallback=(1.0, 0.0, 0.0))
-    other = np.cross(side, along)
+    side = normalized(np.cross(ahead, outward), fallback=(1.0, 0.0, 0.0))
+    other = np.cross(side, ahead)
 
     def bend(amplitude: F64, turn: F64, roundness: float) -> F64:
         way: F64 = np.sin(turn)[..., None] * side + roundness * np.cos(turn)[..., None] * other
@@ -243,7 +250,7 @@ def _styled(person: Person, points: F64, skin: SkinDistance, rng: np.random.Gene
     result = points + bend(0.0075 * wave * (1.0 - curl) * np.clip(arc / 0.05, 0.0, 1.0), turn, 0.6)
     at_root = phase + 0.15 * own_phase
     if curled:
-        result = curls.wound(result, lock, at_root, curl, person.rng("hair.curls"))
+        result = curls.wound(result, segment, lock, at_root, curl, person.rng("hair.curls"))
     else:
         coil = 2.0 * np.pi * arc / np.maximum(curls.pitch(curl), 3.6 * segment)[:, None] + at_root[:, None]
         result += bend(0.0042 * min(1.0, 1.6 * curl) * np.clip(arc / 0.012, 0.0, 1.0), coil, 1.0)

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 
 from app.scene.avatar.hair_color import BAND_MARGIN, BANDS
+from app.scene.avatar.hair_roots import Ints
 from app.scene.checks import F64
 from app.scene.model import Mesh, normalized
 
@@ -28,7 +30,7 @@ class Strands:
     points: F64
     outward: F64
     width: F64
-    band: NDArray[np.int64]
+    band: Ints
     roll: F64
 
 
@@ -37,18 +39,54 @@ def tangents(points: F64) -> F64:
     return normalized(np.gradient(points, axis=1))
 
 
-def triangles(points: int) -> int:
-    """How many a ribbon of so many points has."""
-    return 2 * (points - 2) + 1
+def triangles(points: Ints) -> Ints:
+    """How many (S,) ribbons of so many points (S,) have."""
+    return 2 * points - 3
+
+
+def along(lines: F64) -> F64:
+    """Share (S,K) of the length of lines (S,K,3) that lies before each point: 0 at the root, 1 at the tip."""
+    arc = np.cumsum(np.linalg.norm(np.diff(lines, axis=1), axis=2), axis=1)
+    return np.concatenate([np.zeros((len(lines), 1)), arc / np.maximum(arc[:, -1:], 1e-9)], axis=1)
+
+
+def smoothed(lines: F64, spacing: F64, count: int) -> F64:
+    """Smooth lines (S,count,3) of equal segments through lines (S,K,3) whose segments go as `spacing` (K-1,)."""
+    knots = np.concatenate([[0.0], np.cumsum(spacing)]) / spacing.sum()
+    weights = CubicSpline(knots, np.eye(len(knots)))(np.linspace(0.0, 1.0, count))
+    return np.asarray(np.einsum("nk,skd->snd", weights, lines))
+
+
+def thinned(lines: F64, count: int) -> F64:
+    """Lines (S,count,3) through points of finer ones (S,K,3), close together where these bend."""
+    segments = np.diff(lines, axis=1)
+    length = np.linalg.norm(segments, axis=2)
+    turned = np.linalg.norm(np.diff(normalized(segments), axis=1), axis=2)  # radians, about
+    turn = np.zeros_like(length)
+    turn[:, 1:] += 0.5 * turned
+    turn[:, :-1] += 0.5 * turned
+    share = length / np.maximum(length.sum(axis=1, keepdims=True), 1e-9)
+    # A chord misses its arc by the curvature times the square of its length: equal misses want points as dense as
+    # the curvature's root. Some go where lines are straight, or there would be none.
+    cost = share + np.sqrt(turn * share)
+    spent = np.concatenate([np.zeros((len(lines), 1)), np.cumsum(cost, axis=1)], axis=1)
+    spent /= spent[:, -1:]
+    row = np.arange(len(lines))[:, None]
+    wanted = np.linspace(0.0, 1.0, count) + 2.0 * row
+    place = np.arange(lines.shape[1]) + 0.0 * row
+    at = np.interp(wanted.ravel(), (spent + 2.0 * row).ravel(), place.ravel()).reshape(wanted.shape)
+    low = np.minimum(at.astype(np.int64), lines.shape[1] - 2)
+    f = (at - low)[..., None]
+    return np.asarray((1.0 - f) * lines[row, low] + f * lines[row, low + 1])
 
 
 def ribbons(strands: Strands) -> Mesh:
     """Flat ribbons, two vertices at each point but the last: `triangles(K)` a strand."""
     points, outward = strands.points, strands.outward
     count, rings = points.shape[:2]
-    along = tangents(points)
-    flat_side = normalized(np.cross(along, outward), fallback=(1.0, 0.0, 0.0))
-    facing = np.cross(flat_side, along)
+    ahead = tangents(points)
+    flat_side = normalized(np.cross(ahead, outward), fallback=(1.0, 0.0, 0.0))
+    facing = np.cross(flat_side, ahead)
     c, s = np.cos(strands.roll)[:, None, None], np.sin(strands.roll)[:, None, None]
     side, facing = c * flat_side + s * facing, c * facing - s * flat_side
     bent = normalized(facing + _HEAD * outward)
@@ -61,9 +99,9 @@ def ribbons(strands: Strands) -> Mesh:
     normals = normalized(np.concatenate([normals.reshape(count, -1, 3), bent[:, -1:]], axis=1))
     low = (strands.band + BAND_MARGIN) / BANDS
     high = (strands.band + 1 - BAND_MARGIN) / BANDS
-    t = np.linspace(0.0, 1.0, rings)
+    t = along(points)
     u = np.concatenate([np.tile(np.stack([low, high], axis=1), (1, rings - 1)), 0.5 * (low + high)[:, None]], axis=1)
-    v = np.broadcast_to(np.append(np.repeat(t[:-1], 2), 1.0), u.shape)
+    v = np.concatenate([np.repeat(t[:, :-1], 2, axis=1), t[:, -1:]], axis=1)
     local = []
     for a in range(0, 2 * rings - 4, 2):
         local += [[a, a + 1, a + 3], [a, a + 3, a + 2]]
@@ -75,14 +113,14 @@ def tubes(strands: Strands) -> Mesh:
     """Three-sided tubes for single thick hairs such as lashes: 6 (K - 2) + 3 triangles a strand."""
     points = strands.points
     count, rings = points.shape[:2]
-    along = tangents(points)
-    side = normalized(np.cross(along, strands.outward), fallback=(1.0, 0.0, 0.0))
-    other = np.cross(along, side)
+    ahead = tangents(points)
+    side = normalized(np.cross(ahead, strands.outward), fallback=(1.0, 0.0, 0.0))
+    other = np.cross(ahead, side)
     angles = np.arange(3) * (2.0 * np.pi / 3.0)
     ring = np.cos(angles)[:, None] * side[:, :, None] + np.sin(angles)[:, None] * other[:, :, None]
     wall = points[:, :-1, None] + 0.5 * strands.width[:, :-1, None, None] * ring[:, :-1]
     positions = np.concatenate([wall.reshape(count, -1, 3), points[:, -1:]], axis=1)
-    normals = np.concatenate([ring[:, :-1].reshape(count, -1, 3), along[:, -1:]], axis=1)
+    normals = np.concatenate([ring[:, :-1].reshape(count, -1, 3), ahead[:, -1:]], axis=1)
     t = np.linspace(0.0, 1.0, rings)
     v = np.broadcast_to(np.append(np.repeat(t[:-1], 3), 1.0), (count, 3 * rings - 2))
     u = np.broadcast_to(((strands.band + 0.5) / BANDS)[:, None], v.shape)

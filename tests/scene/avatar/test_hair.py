@@ -14,9 +14,10 @@ from app.scene.avatar.hair_distance import SkinDistance
 from app.scene.avatar.hair_roots import Roots, places, roots
 from app.scene.avatar.head_shape import HeadShape
 from app.scene.avatar.person import Person
-from app.scene.avatar.strands import Strands, ribbons
+from app.scene.avatar.strands import Strands, ribbons, thinned
 from app.scene.meshes import load_mesh
 from app.scene.model import Mesh, Part
+from app.scene.texture_files import srgb_to_linear
 
 STYLES: dict[str, dict[str, float]] = {
     "cropped": {"hair.length": 0.1},
@@ -64,21 +65,40 @@ def built(style: str) -> tuple[Part, ...]:
     return hair.build(Person(STYLES[style], seed=4), head())
 
 
-def grown(values: Mapping[str, float]) -> Strands:
+def grown(values: Mapping[str, float]) -> tuple[Strands, ...]:
     strands = scalp.strands(Person(values, seed=4), roots("scalp", head().skin), distance())
-    assert strands is not None
+    assert strands
     return strands
 
 
-def lengths(strands: Strands) -> NDArray[np.float64]:
-    return np.asarray(np.linalg.norm(np.diff(strands.points, axis=1), axis=2).sum(axis=1))
+def at(strands: tuple[Strands, ...], share: float) -> NDArray[np.float64]:
+    """(S,3) the point of each strand that follows such a share of its points."""
+    return np.concatenate([alike.points[:, round(share * (alike.points.shape[1] - 1))] for alike in strands])
 
 
-def corners(strands: Strands) -> NDArray[np.float64]:
-    """(S,K-2) degrees by which strands turn at their points."""
-    segments = np.diff(strands.points, axis=1)
-    segments /= np.linalg.norm(segments, axis=2, keepdims=True)
-    return np.asarray(np.degrees(np.arccos(np.clip((segments[:, 1:] * segments[:, :-1]).sum(axis=2), -1.0, 1.0))))
+def points(strands: tuple[Strands, ...]) -> NDArray[np.float64]:
+    """(P,3) of all strands."""
+    return np.concatenate([alike.points.reshape(-1, 3) for alike in strands])
+
+
+def lengths(strands: tuple[Strands, ...]) -> NDArray[np.float64]:
+    return np.concatenate([np.linalg.norm(np.diff(a.points, axis=1), axis=2).sum(axis=1) for a in strands])
+
+
+def corners(strands: tuple[Strands, ...]) -> list[NDArray[np.float64]]:
+    """Of strands with K points each, (S,K-2) degrees by which they turn at them."""
+
+    def turned(alike: Strands) -> NDArray[np.float64]:
+        segments = np.diff(alike.points, axis=1)
+        segments /= np.linalg.norm(segments, axis=2, keepdims=True)
+        return np.asarray(np.degrees(np.arccos(np.clip((segments[:, 1:] * segments[:, :-1]).sum(axis=2), -1.0, 1.0))))
+
+    return [turned(alike) for alike in strands]
+
+
+def total(corners: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(S,) degrees by which strands turn in all."""
+    return np.concatenate([each.sum(axis=1) for each in corners])
 
 
 def part(parts: tuple[Part, ...], name: str) -> Part:
@@ -164,19 +184,19 @@ def test_a_seed_decides_everything() -> None:
 def test_length_lengthens_down_to_the_cut() -> None:
     means = [lengths(grown({"hair.length": x, "hair.fade": 0.0})).mean() for x in (0.1, 0.3, 0.5, 0.7)]
     assert np.all(np.diff(means) > 0.5 * np.array(means[:-1]))
-    assert grown({"hair.length": 1.0}).points[..., 1].min() > scalp.FLOOR - 0.04
+    assert points(grown({"hair.length": 1.0}))[:, 1].min() > scalp.FLOOR - 0.04
 
 
 def test_density_adds_strands() -> None:
-    counts = [len(grown({"hair.density": x}).points) for x in (0.2, 0.6, 1.0)]
+    counts = [len(lengths(grown({"hair.density": x}))) for x in (0.2, 0.6, 1.0)]
     assert counts[1] == pytest.approx(3 * counts[0], rel=0.01)
     assert counts[2] == pytest.approx(5 * counts[0], rel=0.01)
 
 
 def test_volume_lifts() -> None:
     def height(volume: float) -> float:
-        points = grown({"hair.length": 0.6, "hair.volume": volume, "hair.wave": 0.0}).points[:, 5]
-        return float(np.median(distance().sample(points)[0]))
+        middle = at(grown({"hair.length": 0.6, "hair.volume": volume, "hair.wave": 0.0}), 0.5)
+        return float(np.median(distance().sample(middle)[0]))
 
     assert height(1.0) > height(0.0) + 0.003
 
@@ -187,21 +207,40 @@ def test_curls_are_round(curl: float, length: float) -> None:
     """Strands turn, and without corners that would show."""
     turned = corners(grown({"hair.length": length, "hair.curl": curl}))
     straight = corners(grown({"hair.length": length, "hair.curl": 0.0, "hair.wave": 0.0}))
-    assert np.median(turned.sum(axis=1)) > max(90.0, 2.0 * np.median(straight.sum(axis=1)))
-    assert np.quantile(turned, 0.9) < 57.0
+    assert np.median(total(turned)) > max(90.0, 2.0 * np.median(total(straight)))
+    assert np.quantile(np.concatenate([each.ravel() for each in turned]), 0.9) < 53.0
 
 
 def test_longer_coils_have_more_points_and_no_more_triangles() -> None:
     short, long = (grown({"hair.length": length, "hair.curl": 1.0}) for length in (0.3, 0.5))
-    assert long.points.shape[1] > 1.5 * short.points.shape[1]
-    assert len(ribbons(long).triangles) == pytest.approx(len(ribbons(short).triangles), rel=0.01)
-    assert long.width.max() > 1.2 * short.width.max()  # fewer strands are to cover as much
+    assert len(points(long)) / len(lengths(long)) > 1.5 * len(points(short)) / len(lengths(short))
+    triangles = [sum(len(ribbons(alike).triangles) for alike in strands) for strands in (short, long)]
+    assert triangles[1] == pytest.approx(triangles[0], rel=0.01)
+    widest = [max(alike.width.max() for alike in strands) for strands in (short, long)]
+    assert widest[1] > 1.2 * widest[0]  # fewer strands are to cover as much
+
+
+@pytest.mark.parametrize("style", ["short", "long", "coils"])
+def test_longer_strands_of_a_head_have_more_points(style: str) -> None:
+    groups = grown(STYLES[style])
+    counts = [alike.points.shape[1] for alike in groups]
+    means = [lengths((alike,)).mean() for alike in groups]
+    assert len(groups) > 1
+    assert np.corrcoef(counts, means)[0, 1] > 0.9
+
+
+def test_thinned_lines_keep_their_ends_and_their_bends() -> None:
+    t = np.linspace(0.0, 1.0, 50)
+    hook = np.stack([np.maximum(t - 0.2, 0.0), np.minimum(t, 0.2), 0.0 * t], axis=1)[None]
+    kept = thinned(hook, 6)
+    assert np.array_equal(kept[:, [0, -1]], hook[:, [0, -1]])
+    assert np.linalg.norm(kept[0] - [0.0, 0.2, 0.0], axis=1).min() < 0.03
 
 
 def test_fade_crops_the_sides_only() -> None:
     def mean_length(fade: float, top: bool) -> float:
         strands = grown({"hair.length": 0.35, "hair.fade": fade})
-        return float(lengths(strands)[(strands.points[:, 0, 1] > 0.07) == top].mean())
+        return float(lengths(strands)[(at(strands, 0.0)[:, 1] > 0.07) == top].mean())
 
     assert mean_length(1.0, top=False) < 0.6 * mean_length(0.0, top=False)
     assert mean_length(1.0, top=True) > 0.9 * mean_length(0.0, top=True)
@@ -209,9 +248,9 @@ def test_fade_crops_the_sides_only() -> None:
 
 def test_fringe_covers_the_forehead_and_spares_the_eyes() -> None:
     def in_front(fringe: float) -> NDArray[np.float64]:
-        points = grown({"hair.length": 0.6, "hair.fringe": fringe, "hair.wave": 0.0}).points.reshape(-1, 3)
-        face = (np.abs(points[:, 0]) < 0.035) & (points[:, 2] > 0.06)
-        return np.asarray(points[face & (points[:, 1] < 0.045)])
+        hair = points(grown({"hair.length": 0.6, "hair.fringe": fringe, "hair.wave": 0.0}))
+        face = (np.abs(hair[:, 0]) < 0.035) & (hair[:, 2] > 0.06)
+        return np.asarray(hair[face & (hair[:, 1] < 0.045)])
 
     assert len(in_front(1.0)) > 20 * max(1, len(in_front(0.0)))
     assert in_front(1.0)[:, 1].min() > 0.005
@@ -219,9 +258,9 @@ def test_fringe_covers_the_forehead_and_spares_the_eyes() -> None:
 
 def test_hair_does_not_hang_into_the_face() -> None:
     for style in ("long", "wavy"):
-        points = grown(STYLES[style]).points.reshape(-1, 3)
-        eyes_to_chin = (np.abs(points[:, 0]) < 0.045) & (points[:, 2] > 0.06) & (points[:, 1] < 0.03)
-        assert np.count_nonzero(eyes_to_chin & (points[:, 1] > -0.1)) < 0.002 * len(points)
+        hair = points(grown(STYLES[style]))
+        eyes_to_chin = (np.abs(hair[:, 0]) < 0.045) & (hair[:, 2] > 0.06) & (hair[:, 1] < 0.03)
+        assert np.count_nonzero(eyes_to_chin & (hair[:, 1] > -0.1)) < 0.002 * len(hair)
 
 
 def test_recession_takes_temples_then_crown_and_leaves_the_sides() -> None:
@@ -247,6 +286,37 @@ def test_greying_and_melanin_lighten_and_darken() -> None:
 
     assert mean(melanin=0.9) < mean(melanin=0.9, greying=0.5) < mean(melanin=0.9, greying=1.0)
     assert mean(melanin=0.9) < mean(melanin=0.6) < mean(melanin=0.2)
+
+
+@pytest.mark.parametrize("grey", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_as_many_hairs_are_white_as_greying_says(grey: float) -> None:
+    rng = np.random.default_rng(1)
+    white = hair_color.WHITE_FIBRES[hair_color.bands(20_000, grey, rng)] / hair_color.FIBRES
+    assert white.mean() == pytest.approx(grey, abs=0.005)
+    mixed = np.mean((white > 0.0) & (white < 1.0))
+    assert mixed == 0.0 if grey in (0.0, 1.0) else mixed > 0.3  # hair turns white one by one
+    single = hair_color.WHITE_FIBRES[hair_color.bands(20_000, grey, rng, single=True)] / hair_color.FIBRES
+    assert single.mean() == pytest.approx(grey, abs=0.015)
+    assert set(single) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("grey", [0.0, 0.4, 1.0])
+def test_a_head_is_as_grey_as_greying_says(grey: float) -> None:
+    band = np.concatenate([alike.band for alike in grown({"hair.length": 0.3, "hair.greying": grey})])
+    white = hair_color.WHITE_FIBRES[band].mean() / hair_color.FIBRES
+    assert grey - 0.01 <= white <= grey**0.7 + 0.01  # temples are ahead
+
+
+def test_bands_of_the_atlas_are_as_white_as_they_say() -> None:
+    atlas = hair_color.material("hair", 1.0, 0.0, np.random.default_rng(1), roughness=0.4, length=0.1).albedo_map
+    assert atlas is not None
+    texels = srgb_to_linear(np.asarray(atlas.pixels[..., 1] / 255.0, np.float64))
+    bands = texels.reshape(len(texels), hair_color.BANDS, -1).mean(axis=(0, 2))  # as filters see them far away
+    dark, white = (bands[share == hair_color.WHITE_FIBRES].mean() for share in (0, hair_color.FIBRES))
+    shares = (bands - dark) / (white - dark)
+    assert np.abs(shares - hair_color.WHITE_FIBRES / hair_color.FIBRES).max() < 0.06
+    around = np.append(hair_color.WHITE_FIBRES, hair_color.WHITE_FIBRES[0])
+    assert np.abs(np.diff(around)).max() == 1  # what lies beside a band hardly changes its grey
 
 
 def test_redness_reddens() -> None:

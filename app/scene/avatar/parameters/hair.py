@@ -15,7 +15,7 @@ PARAMETERS = (
     Parameter("hair.recession", 0.0, 1.0, 0.0, "0 full hairline, 0.3 high temples, 0.6 thin crown .. 1 bald on top"),
     Parameter("hair.melanin", 0.0, 1.0, 0.6, "0 platinum blond, 0.3 blond, 0.6 brown .. 1 black"),
     Parameter("hair.redness", 0.0, 1.0, 0.1, "share of the red pigment: 0 ash .. 1 red"),
-    Parameter("hair.greying", 0.0, 1.0, 0.0, "share of white strands"),
+    Parameter("hair.greying", 0.0, 1.0, 0.0, "share of white hairs"),
     Parameter("brow.density", 0.0, 1.0, 0.6, "0 hardly any hairs .. 1 bushy"),
     Parameter("brow.thickness", 0.0, 1.0, 0.45, "0 a thin line .. 1 a broad band"),
     Parameter("brow.length", 0.0, 1.0, 0.5, "length of the single hairs: 0 trimmed .. 1 long"),
