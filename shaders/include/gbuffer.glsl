@@ -158,7 +158,7 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
         if (!see_disc(disc, s.position, s.normal, seen)) continue;
         float visible = light_visibility(disc.light, texels); // knows how much is above the horizon
         if (visible == 0.0) continue;
-        vec3 arriving = seen.irradiance * visible;
+        vec3 arriving = seen.irradiance * (visible * seen.nearer);
         irradiance += arriving * base_enter(lobe, seen.cosine) * seen.cosine;
         vec3 wi = seen.direction * tangent_space;
         arriving *= seen.spread * exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));

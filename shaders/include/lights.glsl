@@ -103,8 +103,16 @@ struct SeenDisc {
     float spread;    // by how much its solid angle is more than that irradiance tells: gloss follows the former
     float width;     // of what is above the horizon: see light_width
     float cosine;    // mean over what is above the horizon
-    float above;     // share of the disc that is
+    float above;     // share of the disc that is, as seen from there
+    float nearer;    // that over the same share of its area: 1 but for near lamps, whose parts above are nearer than those below
 };
+
+// The share of a flat disc that is above a line `z` of its radii below its middle.
+float flat_above(float z)
+{
+    z = clamp(z, -1.0, 1.0);
+    return 0.5 + z * (0.6366 - 0.1366 * z * z);
+}
 
 // The disc's `cosine` and `above` where its rim, at the sine of its angular radius, lies across the horizon and its middle has
 // this cosine. Small discs are flat (polynomials within 0.01, of a fit); larger ones are spherical caps, whose solid angle
@@ -113,7 +121,7 @@ void cut_at_horizon(float middle, float sine, out float cosine, out float above)
 {
     float z = middle / sine;
     if (sine < 0.35) {
-        above = 0.5 + z * (0.6366 - 0.1366 * z * z);
+        above = flat_above(z);
         cosine = sine * (0.4244 + z * (0.4660 + z * (0.0756 + z * 0.0340))) * (1.0 + 0.33 * sine * sine * (1.0 - z * z));
         return;
     }
@@ -125,25 +133,53 @@ void cut_at_horizon(float middle, float sine, out float cosine, out float above)
     if (z < 0.0) cosine = max(min(cosine, (middle * rim + sine * high) * 2.0 / (1.0 + rim)), 0.0);
 }
 
+// The vector irradiance of a flat disc (Lambert 1760) in closed form, right for any place before it that sees all of it: its parts
+// along `to`, which leads to the middle, and straight back to the disc's plane, `ahead` metres away. Irradiance 1 at 1 m, as Disc.
+vec2 vector_irradiance(float ahead, float d2, float r2)
+{
+    float sum = d2 + r2, apart = d2 - r2;
+    float root = max(sqrt(apart * apart + 4.0 * r2 * ahead * ahead), 1e-6 * sum);
+    return vec2(2.0 * ahead, root - apart) / (root * (sum + root));
+}
+
 // Returns false where nothing is, or where it does not shine.
 bool see_disc(Disc disc, vec3 p, vec3 normal, out SeenDisc seen)
 {
-    bool far = disc.kind == LIGHT_DIRECTIONAL;
+    bool far = disc.kind == LIGHT_DIRECTIONAL, area = disc.kind == LIGHT_AREA;
     vec3 to = far ? disc.place : disc.place - p;
-    float d2 = max(dot(to, to), 1e-12), r2 = disc.radius * disc.radius;
-    vec3 middle = to * inversesqrt(d2);
+    float d2 = max(dot(to, to), 1e-12), r2 = disc.radius * disc.radius, inverse = inversesqrt(d2);
+    vec3 middle = to * inverse;
     float cosine = dot(middle, normal), sine = disc.radius * (far ? 1.0 : inversesqrt(d2 + r2));
+    // A rectangle's solid angle by its area; the added area keeps it finite when p comes close.
+    float ahead = -dot(to, disc.direction);
+    float share = area ? ahead * inverse / (d2 + r2) : 1.0 / d2;
+    if (share <= 0.0) return false;
+    // So it is on the axis. Beside it, a near one shines from where it is nearest rather than from its middle: from three times
+    // its side on, if it is a square, this fades in until twice. Of what is further networks have learnt the rule for the axis.
+    float near = area ? smoothstep(0.0354, 0.1, r2 * inverse * inverse) : 0.0;
+    float leaning = 0.0;
+    if (near > 0.0) {
+        vec2 flow = mix(vec2(share * inverse, 0.0), vector_irradiance(ahead, d2, r2), near);
+        leaning = dot(disc.direction, normal);
+        share = sqrt(flow.x * flow.x * d2 + (2.0 * flow.x * ahead + flow.y) * flow.y);
+        cosine = (flow.x * dot(to, normal) - flow.y * leaning) / share;
+        sine = mix(sine, disc.radius * sqrt(share), near); // of a round light that brings as much
+    }
+    if (cosine <= -sine) return false;
+    if (disc.kind == LIGHT_POINT && d2 <= r2) return false; // within a bulb, which shines outwards
     seen.width = light_width(sine);
     seen.spread = 1.0 + seen.width * seen.width;
-    // A rectangle's solid angle by its area; the added area keeps it finite when p comes close.
-    float share = disc.kind == LIGHT_AREA ? -dot(middle, disc.direction) / (d2 + r2) : 1.0 / d2;
-    if (cosine <= -sine || share <= 0.0) return false;
-    if (disc.kind == LIGHT_POINT && d2 <= r2) return false; // within a bulb, which shines outwards
     seen.irradiance = disc.color * share;
     seen.cosine = cosine;
-    seen.above = 1.0;
+    seen.above = seen.nearer = 1.0;
     // What is seen of a disc that is partly below: narrower, and its middle higher.
-    if (cosine < sine) cut_at_horizon(cosine, sine, seen.cosine, seen.above);
+    if (cosine < sine) {
+        cut_at_horizon(cosine, sine, seen.cosine, seen.above);
+        if (near > 0.0) {
+            float of_area = flat_above(dot(to, normal) * inversesqrt(r2 * max(1.0 - leaning * leaning, 1e-6)));
+            seen.nearer = mix(1.0, min((seen.above + 0.02) / (of_area + 0.02), 2.0), near); // neither is known exactly near 0
+        }
+    }
     seen.width *= sqrt(max(seen.above, 0.05));
     seen.direction = normalize(middle + (seen.cosine - cosine) * normal);
     return true;
