@@ -52,7 +52,7 @@ class FrameResources(Owner):
             self.resize(size)
 
     def _network_pipeline(self, weights: WeightSet) -> NetworkPipeline:
-        """For the store: of the first networks while nothing else goes on, of others beside the drawing (`prepare`)."""
+        """For the store: the first set has nothing beside it that compiles; later ones (`prepare`) have the drawing."""
         alone = self._compiled == {weights.layers}
         variant = tile_variant.chosen(self._device.info, weights.layers, alone=alone)
         return network_pipeline(self._device, weights, variant=variant)
@@ -100,7 +100,7 @@ class FrameResources(Owner):
         """
         ready = self._store.prepare(weights)
         if self._device.info.kind == "cpu" and weights.layers not in self._compiled:
-            warm_up(self._device, weights)
+            warm_up(self._device, weights)  # beside the drawing, too
         self._compiled.add(weights.layers)
         return ready
 

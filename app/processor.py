@@ -15,6 +15,7 @@ def processor_name() -> str:
     return _entry("model name") or platform.processor() or platform.machine()
 
 
+@cache
 def has_avx512() -> bool:
     """Whether Linux says that it has vectors of 512 bits."""
     return "avx512f" in _entry("flags").split()
@@ -26,7 +27,7 @@ def _entry(name: str) -> str:
         text = _CPUINFO.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    found = re.search(rf"^{name}\s*:\s*(\S.*)$", text, re.MULTILINE)
+    found = re.search(rf"^{name}\s*:[ \t]*(\S.*)$", text, re.MULTILINE)
     return found[1].strip() if found else ""
 
 

@@ -1,10 +1,13 @@
 """What the fused pass is compared with on the same driver besides itself layer by layer: 3x3 convolutions."""
 
+from contextlib import suppress
+
 import numpy as np
 import numpy.typing as npt
 
 from app.bench.convolution import TIMER, ConvolutionNetwork, Shape, random_kernels, shapes, widths
 from app.gpu import CommandBuffer, Device
+from app.gpu.vector_width import WidthRefused
 from app.network.schema import CHANNELS
 from app.open_renderer import open_device
 from app.passes.face_radiance import FaceRadiance
@@ -22,8 +25,9 @@ def quickest(device: Device) -> Shape:
         radiance = kept.own(FaceRadiance(device, _TRIAL_SIZE, _TRIAL_SIZE))
         commands = {}
         for shape in shapes(device.info):
-            network = kept.own(ConvolutionNetwork(device, kernels, picture, radiance, shape=shape))
-            commands[shape] = kept.own(_recorded(device, network))
+            with suppress(WidthRefused):  # then those with usual vectors are left
+                network = kept.own(ConvolutionNetwork(device, kernels, picture, radiance, shape=shape))
+                commands[shape] = kept.own(_recorded(device, network))
         least = dict.fromkeys(commands, float("inf"))
         for _ in range(_TRIAL_ROUNDS):
             for shape, drawing in commands.items():

@@ -36,7 +36,7 @@ def tune(
 ) -> Tuned:
     """Time all variants for networks of these widths, in turn, and keep the quickest.
 
-    Variants in halves or matrices take part where the device calculates with them and they agree with the twin.
+    Variants in halves, matrices or wide vectors take part where the device has those and they agree with the twin.
 
     Args:
         options: device; nothing else is looked at.

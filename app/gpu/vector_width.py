@@ -3,7 +3,7 @@
 llvmpipe compiles for vectors of 256 bits, also where the processor has 512. With those everywhere its depth test fails
 and rays are slower, as 16 of them wait for the slowest; but plain arithmetic takes 3/4 of its time
 (docs/tile-network.md). The driver reads LP_NATIVE_VECTOR_WIDTH when it lists devices, and compiles with what it read
-last: one half when a pipeline is made, the other at its first dispatch. So both are done between two lists.
+last: one half when a pipeline is made, the other at its first dispatch. So it lists them before both, and after them.
 
 Accesses to images and samplers are compiled once for all shaders, for the width of the first. So a pipeline that is
 compiled otherwise must have buffers only. It must make use of its subgroup's size, too (shaders/include/own_thread.glsl
@@ -12,8 +12,8 @@ does), which the driver writes into it as a number: its cache on disk does not t
 
 import os
 import re
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 
 import numpy as np
 
@@ -21,12 +21,13 @@ from app.errors import BungyoError
 from app.gpu.device import Device
 from app.gpu.pipeline import ComputePipeline
 from app.gpu.selection import DeviceInfo, list_devices
+from app.interruption import uninterrupted
 from app.processor import has_avx512
 
 WIDE = 512
 """Bits."""
 _TRIED = re.compile(r"llvmpipe Mesa 2[56]\.")
-"""Drivers that it was tried with: a fault of another one may end the process."""
+"""Drivers with which it was tried, in some of their releases: a fault of another may end the process."""
 _VARIABLE = "LP_NATIVE_VECTOR_WIDTH"
 _LANE = 32  # bits; a subgroup is a vector
 
@@ -49,21 +50,27 @@ def compile_wide(device: Device, make: Callable[[], ComputePipeline]) -> Compute
     Raises:
         WidthRefused: the driver takes no other vectors; a clause without its subject.
     """
+    with ExitStack() as made:
+        with _wide_vectors(device):
+            pipeline = made.enter_context(make())
+            _dispatch_nothing(device, pipeline)
+        made.pop_all()
+    return pipeline
+
+
+@contextmanager
+def _wide_vectors(device: Device) -> Iterator[None]:
+    """In this block the driver compiles for vectors of WIDE bits."""
     before = os.environ.get(_VARIABLE)
     try:
         _set(str(WIDE))
         if (bits := max((_bits(one) for one in list_devices() if one.uuid == device.info.uuid), default=0)) != WIDE:
             raise WidthRefused(f"is compiled for {bits} bits instead of {WIDE}")
-        pipeline = make()
-        try:
-            _dispatch_nothing(device, pipeline)
-        except BaseException:
-            pipeline.close()
-            raise
-        return pipeline
+        yield
     finally:
-        _set(before)
-        list_devices()
+        with uninterrupted:  # or whatever is compiled later would be wide
+            _set(before)
+            list_devices()
 
 
 def _dispatch_nothing(device: Device, pipeline: ComputePipeline) -> None:

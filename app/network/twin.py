@@ -66,7 +66,7 @@ def draw(
     width: int,
     height: int,
 ) -> npt.NDArray[np.float32]:
-    """What tile hash and tile network together leave in the radiance image.
+    """What tile hash and tile network together leave of the face's radiance.
 
     Args:
         weights: the networks.

@@ -1,4 +1,4 @@
-"""The compiled tile network for some layer widths, and the check of a variant that rounds to halves."""
+"""The compiled tile network for some layer widths, and the check of variants with halves or wide vectors."""
 
 import warnings
 from collections.abc import Sequence

@@ -6,16 +6,17 @@ from app.gpu import Device
 from app.network.schema import TILE, TILE_PIXELS, VECTORS
 from app.network.weights import WeightSet
 from app.passes import tile_variant
-from app.passes.face_radiance import FaceRadiance, Precision
+from app.passes.face_radiance import FaceRadiance
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
 
 
-def warm_up(device: Device, weights: WeightSet, precision: Precision = "half") -> None:
+def warm_up(device: Device, weights: WeightSet, *, alone: bool = False) -> None:
     """Let the driver compile the tile network for these widths, so that the first frame with them need not wait for it.
 
     CPU drivers compile in the queue, at the first dispatch, and keep the result on disk. So a device of its own, whose
-    queue nobody waits for, draws one tile. May run in any thread.
+    queue nobody waits for, draws one tile. May run in any thread, unless `alone`: while nothing else in the process
+    compiles, as for a first network (`tile_variant.chosen`).
     """
     one = WeightSet(weights.layers, weights.slots[:1], np.zeros_like(weights.table), weights.hash_scale)
     with (
@@ -23,11 +24,10 @@ def warm_up(device: Device, weights: WeightSet, precision: Precision = "half") -
         other.buffer(np.zeros(VECTORS * TILE_PIXELS * 4, np.uint32)) as features,
         other.buffer(np.ones((TILE_PIXELS, 2), np.float32)) as surface,
         other.buffer(np.zeros(TILE_PIXELS, np.uint32)) as places,
-        FaceRadiance(other, TILE, TILE, precision) as radiance,
+        FaceRadiance(other, TILE, TILE) as radiance,
     ):
         hashing = TileHash(other, places, TILE, TILE, hash_scale=one.hash_scale)
-        # Beside the drawing, which may compile something at any time.
-        variant = tile_variant.chosen(other.info, one.layers, alone=False)
+        variant = tile_variant.chosen(other.info, one.layers, alone=alone)
         network = TileNetwork(other, one, hashing, features, surface, radiance, TILE, TILE, variant=variant)
         hashing.tiles.write(np.zeros(2, np.uint32))
         hashing.dispatch.write(np.array([1, 1, 1, 1], np.uint32))

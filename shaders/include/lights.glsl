@@ -155,7 +155,7 @@ bool see_disc(Disc disc, vec3 p, vec3 normal, out SeenDisc seen)
     float share = area ? ahead * inverse / (d2 + r2) : 1.0 / d2;
     if (share <= 0.0) return false;
     // So it is on the axis. Beside it, a near one shines from where it is nearest rather than from its middle: from three times
-    // its side on, if it is a square, this fades in until twice. Of what is further networks have learnt the rule for the axis.
+    // its side on, if it is a square, this fades in until 1.8 times. Of what is further networks have learnt the rule for the axis.
     float near = area ? smoothstep(0.0354, 0.1, r2 * inverse * inverse) : 0.0;
     float leaning = 0.0;
     if (near > 0.0) {

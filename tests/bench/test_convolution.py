@@ -20,6 +20,7 @@ from app.bench.convolution import (
     shapes,
     widths,
 )
+from app.bench.opponents import quickest
 from app.gpu import Device
 from app.passes.face_radiance import FaceRadiance
 
@@ -94,6 +95,15 @@ def test_every_weight_is_where_it_belongs(gpu: Device, keep: Callable[[Any], Any
         wanted = np.pad(picture[..., channel], 1)[row : row + 16, column : column + 32]
         np.testing.assert_array_equal(drawn[..., color], wanted)
         assert not np.delete(drawn, color, axis=-1).any()
+
+
+def test_shapes_that_the_driver_refuses_are_left_out(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shapes(gpu.info) == SHAPES:
+        pytest.skip("the device has no wide vectors besides its usual ones")
+    monkeypatch.setattr("app.gpu.vector_width._VARIABLE", "BUNGYO_NO_DRIVER_READS_THIS")
+    before = gpu.live_objects
+    assert quickest(gpu) in SHAPES
+    assert gpu.live_objects == before
 
 
 def test_layouts() -> None:

@@ -1,4 +1,4 @@
-"""The processor's name is what the system says, or at least its kind."""
+"""What the system says of the processor: its name, or at least its kind, and whether it has wide vectors."""
 
 import platform
 from pathlib import Path
@@ -25,5 +25,18 @@ def test_the_name_is_that_of_the_model(tmp_path: Path, monkeypatch: pytest.Monke
     assert name() == platform.machine()
     (tmp_path / "cpuinfo").write_text(CPUINFO)
     assert name() == "Some CPU @ 2.60GHz"
-    (tmp_path / "cpuinfo").write_text("Processor\t: ARMv8\nmodel name\t:\n")
+    (tmp_path / "cpuinfo").write_text("Processor\t: ARMv8\nmodel name\t:\nstepping\t: 6\n")
     assert name() == platform.machine()
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [("fpu avx2 avx512f avx512dq", True), ("fpu avx2", False), ("fpu avx512fp16", False), ("", False), (None, False)],
+)
+def test_vectors_of_512_bits_are_a_flag(
+    flags: str | None, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"model name\t: Some CPU\nflags\t\t: {flags}\nvmx flags\t: avx512f\n")
+    assert processor.has_avx512.__wrapped__() is found

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.gpu import Binding, ComputePipeline, Device, list_devices, vector_width
+from app.gpu import Binding, ComputePipeline, Device, DeviceInfo, list_devices, vector_width
 from app.gpu.vector_width import WidthRefused, compile_wide, offers_wide
 from tests.conftest import Keep
 
@@ -53,7 +53,9 @@ def test_one_pipeline_is_wide_and_others_are_not(llvmpipe: Device, keep: Keep) -
 
 
 @pytest.mark.parametrize("own", [None, "256"])
-def test_the_environment_is_left_as_it_was(llvmpipe: Device, monkeypatch: pytest.MonkeyPatch, own: str | None) -> None:
+def test_the_environment_is_left_as_it_was(
+    llvmpipe: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch, own: str | None
+) -> None:
     if own is not None:
         monkeypatch.setenv(VARIABLE, own)
     seen: list[str | None] = []
@@ -65,19 +67,34 @@ def test_the_environment_is_left_as_it_was(llvmpipe: Device, monkeypatch: pytest
     with pytest.raises(RuntimeError, match="no pipeline"):
         compile_wide(llvmpipe, fails)
     assert seen == ["512"] and os.environ.get(VARIABLE) == own
-    assert llvmpipe.info.subgroup_size == next(iter(list_devices())).subgroup_size
+    assert threads(llvmpipe, keep(plain(llvmpipe))) == llvmpipe.info.subgroup_size
 
 
-def test_nothing_is_left_of_what_fails(llvmpipe: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = llvmpipe.live_objects
+@pytest.mark.parametrize("lists", [0, 1, 2])
+def test_nothing_is_left_of_what_fails(llvmpipe: Device, monkeypatch: pytest.MonkeyPatch, lists: int) -> None:
+    """Whether devices can be listed no more at first, after the pipeline is made, or its dispatch fails."""
+    before, set_before = llvmpipe.live_objects, os.environ.get(VARIABLE)
+    left = lists
+
+    def fails_later() -> list[DeviceInfo]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise RuntimeError("no list")
+        return list_devices()
 
     def fails(device: Device, pipeline: ComputePipeline) -> None:
         raise RuntimeError("no dispatch")
 
-    monkeypatch.setattr(vector_width, "_dispatch_nothing", fails)
-    with pytest.raises(RuntimeError, match="no dispatch"):
-        compile_wide(llvmpipe, lambda: plain(llvmpipe))
-    assert llvmpipe.live_objects == before
+    monkeypatch.setattr(vector_width, "list_devices", fails_later)
+    if lists == 2:
+        monkeypatch.setattr(vector_width, "_dispatch_nothing", fails)
+    try:
+        with pytest.raises(RuntimeError, match="no list" if lists < 2 else "no dispatch"):
+            compile_wide(llvmpipe, lambda: plain(llvmpipe))
+        assert llvmpipe.live_objects == before and os.environ.get(VARIABLE) == set_before
+    finally:
+        list_devices()  # for the tests that come
 
 
 def test_a_driver_that_does_not_listen_is_found_out(llvmpipe: Device, monkeypatch: pytest.MonkeyPatch) -> None:
