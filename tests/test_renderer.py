@@ -11,18 +11,15 @@ from numpy.typing import NDArray
 
 from app.controls import Controls
 from app.errors import BungyoError, InputError
-from app.gpu import ComputePipeline, Device
-from app.gpu.vector_width import compile_wide, offers_wide
+from app.gpu import Device
 from app.modes import AOVS, MODES
 from app.network.schema import FEATURES, HALF_MAX, channels
-from app.network.shader import Variant
 from app.network.weights import WeightSet
-from app.passes import network_pipeline, scene_buffers
+from app.passes import scene_buffers
 from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import PARTS
 from app.passes.progressive_reference import INTERLEAVE
-from app.passes.tile_variant import OVERRIDE
 from app.renderer import Renderer
 from app.scene.default import default_scene
 from app.scene.lights import DirectionalLight, LightRig, PointLight
@@ -467,31 +464,6 @@ def test_other_weights_while_it_draws(gpu: Device, face: Scene) -> None:
         renderer.render()
         assert renderer.weights is sets[1]
     assert gpu.live_objects == before
-
-
-def test_beside_the_drawing_nothing_is_compiled_for_wide_vectors(
-    gpu: Device, face: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What else is compiled meanwhile would be wide as well."""
-    if not offers_wide(gpu.info):
-        pytest.skip("the device has no wide vectors besides its usual ones")
-    wide: list[Device] = []
-
-    def compile_and_tell(device: Device, make: Callable[[], ComputePipeline]) -> ComputePipeline:
-        wide.append(device)
-        return compile_wide(device, make)
-
-    monkeypatch.setenv(OVERRIDE, "wide-float-8")
-    monkeypatch.setattr(network_pipeline, "compile_wide", compile_and_tell)
-    first, others = WeightSet.untrained((32, 8, 15)), WeightSet.untrained((32, 12, 15))
-    with Renderer(gpu, face, first, (48, 40), cache_size=64, cache_samples=1) as renderer:
-        assert renderer.tile_variant == Variant(8, wide=True) and gpu in wide
-        wide.clear()
-        for weights, variant in ((others, Variant(8)), (first, Variant(8, wide=True))):
-            renderer.make_room()
-            renderer.use(renderer.prepare(weights))
-            renderer.render()
-            assert renderer.tile_variant == variant and not wide
 
 
 def test_nothing_is_left_behind(gpu: Device, face: Scene, weights: WeightSet) -> None:

@@ -26,8 +26,8 @@ from app.processor import has_avx512
 
 WIDE = 512
 """Bits."""
-_TRIED = re.compile(r"llvmpipe Mesa 2[56]\.")
-"""Drivers with which it was tried, in some of their releases: a fault of another may end the process."""
+_TRIED = re.compile(r"llvmpipe Mesa (25\.0|26\.1|26\.2)\.")
+"""Drivers with which it was tried: a fault of another may end the process."""
 _VARIABLE = "LP_NATIVE_VECTOR_WIDTH"
 _LANE = 32  # bits; a subgroup is a vector
 
