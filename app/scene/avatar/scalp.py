@@ -55,7 +55,9 @@ def strands(person: Person, roots: Roots, skin: SkinDistance) -> tuple[Strands, 
     counts = hair_budget.points(person, length)
     most = hair_budget.affordable(person, counts)
     # Every beginning of the table is spread evenly over the scalp; where hair is exposed, it is to be closer together.
-    chosen = np.argsort(np.arange(len(roots)) / (1.0 + 2.0 * bare))[: round(most * wanted)]
+    # There are ties, which a sort that is not stable orders otherwise on other processors.
+    order = np.argsort(np.arange(len(roots)) / (1.0 + 2.0 * bare), kind="stable")
+    chosen = order[: round(most * wanted)]
     if not len(chosen):
         return ()
     roots, length, counts = roots[chosen], length[chosen], counts[chosen]
