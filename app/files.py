@@ -17,7 +17,7 @@ def check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(f"Cannot write to {folder}: it is not a folder.")
     try:
-        with tempfile.TemporaryFile(dir=folder):  # of some, as /proc, the permissions say what is not so
+        with tempfile.TemporaryFile(dir=folder):  # the permissions of some, such as /proc, promise too much
             pass
     except PermissionError as error:
         raise InputError(f"Cannot write to {folder}: you may not write there.") from error

@@ -1,6 +1,6 @@
 """What blending morph targets cannot do: a level rim of the neck and lips that meet.
 
-For the lids see `lids.py`, for where the neck ends in the end `neck.py`.
+For the lids see `lids.py`, for the cut that is seen at the neck `neck.py`.
 """
 
 import numpy as np

@@ -28,8 +28,11 @@ REACH = 2.6
 """How far from the rim vertices slide, times how far the rim does. Above 2 they keep their order."""
 EVENING = 40
 """Rounds in which distances along the cut are evened out."""
-STILL, FREE = 0.001, 0.02
-"""Up to which height above the cut expressions move nothing, and from which on they move all, metres."""
+STILL, FREE = 0.001, 0.04
+"""Up to which height above the cut expressions move nothing, and from which on they move all, metres.
+
+Within less, the throat would fold below an open jaw, which comes 3 cm nearer to the cut.
+"""
 _HEIGHTS = np.arange(0.0, 0.045, 0.001)
 """Above the rim, metres: where the neck's width is measured."""
 _SIDE = 0.03
@@ -43,7 +46,7 @@ class Cut:
     Attributes:
         moved: (K,) vertices.
         weights: (K,F) which places of the uncut skin they come to lie at: rows sum to 1.
-        free: (K,) how much expressions move each: 0 at the cut .. 1.
+        free: (F,) how much expressions move each place of the cut skin, and what lies inside it: 0 at the cut .. 1.
     """
 
     moved: Ints
@@ -58,9 +61,7 @@ class Cut:
 
     def offsets(self, offsets: F64) -> F64:
         """Return displacements (F,3) of uncut skin, metres, as they are on cut skin: none at the cut."""
-        result = offsets.copy()
-        result[self.moved] = self.free[:, None] * (self.weights @ offsets)
-        return result
+        return self.free[:, None] * self.shape(offsets)
 
 
 def cut(points: F64, data: HeadData) -> Cut:
@@ -97,7 +98,8 @@ def cut(points: F64, data: HeadData) -> Cut:
     places = (rays.length(angles) * (1.0 - beyond))[:, None] * toward(angles)
     around = triangles[(rays.beyond[triangles] <= beyond.max()).any(axis=1)]
     weights = barycentric(places, rays.uvs, around, len(points))
-    return Cut(moved, weights, smoothstep(weights @ above, STILL, FREE))
+    above[moved] = weights @ above
+    return Cut(moved, weights, smoothstep(above, STILL, FREE))
 
 
 @cache

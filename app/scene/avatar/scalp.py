@@ -16,7 +16,7 @@ from app.scene.model import normalized
 
 WHORL = (0.008, 0.085, -0.055)  # metres: where hair grows apart on the crown
 BROWS = 0.021  # metres: height at which a fringe is cut
-FLOOR = -0.128  # metres: longer hair is cut here, at the neck's end; there are no shoulders to lie on
+FLOOR = -0.128  # metres: longer hair is cut about where the throat ends; there are no shoulders to lie on
 _CLEARANCE = 4e-4  # metres between skin and hair
 _FULL = 0.9  # share of the table's roots that bear hair on a head without any baldness
 _FINE, _FINE_CURLS = 24, 64  # points of a strand while it is styled
@@ -55,7 +55,9 @@ def strands(person: Person, roots: Roots, skin: SkinDistance) -> tuple[Strands, 
     counts = hair_budget.points(person, length)
     most = hair_budget.affordable(person, counts)
     # Every beginning of the table is spread evenly over the scalp; where hair is exposed, it is to be closer together.
-    chosen = np.argsort(np.arange(len(roots)) / (1.0 + 2.0 * bare))[: round(most * wanted)]
+    # There are ties, which a sort that is not stable orders otherwise on other processors.
+    order = np.argsort(np.arange(len(roots)) / (1.0 + 2.0 * bare), kind="stable")
+    chosen = order[: round(most * wanted)]
     if not len(chosen):
         return ()
     roots, length, counts = roots[chosen], length[chosen], counts[chosen]
@@ -219,7 +221,7 @@ def _styled(
     count, rings = len(points), points.shape[1]
     t = np.linspace(0.0, 1.0, rings)
     middle = rings // 6
-    # The first strands are spread evenly and lead a lock each.
+    # The first strands are spread over all of the hair, and lead a lock each.
     leaders = min(count, 420 - int(150 * wave) + int(500 * curl))
     _, lock = cKDTree(points[:leaders, middle]).query(points[:, middle])
     gather = np.minimum((0.16 + 0.55 * max(wave, 0.5 * curl)) * rng.uniform(0.5, 1.5, count), 0.95)

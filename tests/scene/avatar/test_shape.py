@@ -133,6 +133,21 @@ def test_expressions_do_not_move_the_cut() -> None:
     assert max(np.abs(moved[DATA.neck_loop]).max() for moved in skins) < 1e-6
 
 
+@pytest.mark.parametrize("seed", [0, 1, 7, 10])
+def test_the_throat_does_not_fold_below_an_open_jaw(seed: int) -> None:
+    """The cut stays where it is, and the skin above it makes room for the chin bit by bit."""
+    head = shape.build(Person({**sample(seed).values, "expression.jawOpen": 0.6}, seed))
+    below = DATA.skin_triangles[(head.neutral[DATA.skin_triangles, 1] < -0.085).all(axis=1)]  # not the lips
+
+    def normals(points: NDArray[np.float32]) -> Floats:
+        a, b, c = (points[below[:, k]].astype(np.float64) for k in range(3))
+        return np.asarray(np.cross(b - a, c - a))
+
+    assert ((normals(head.neutral) * normals(head.skin.positions)).sum(axis=1) > 0.0).all()
+    rim = head.neutral[DATA.neck_loop]
+    assert np.abs(head.skin.positions[DATA.neck_loop] - rim).max() < 1e-6
+
+
 @pytest.mark.parametrize("width", [-1.0, 1.0])
 @pytest.mark.parametrize("throat", [-1.0, 1.0])
 def test_extreme_necks_do_not_fold(width: float, throat: float) -> None:
