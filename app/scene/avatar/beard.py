@@ -51,7 +51,7 @@ def strands(person: Person, roots: Roots, skin: SkinDistance) -> Strands | None:
     width = thick * (0.6 + 0.4 * strong)[:, None] * np.interp(t, [0.0, 0.5, 1.0], [0.9, 1.0, 0.3])
     grey = min(1.0, 1.2 * person["hair.greying"])
     outward = np.broadcast_to(roots.normals[:, None], points.shape)
-    band = hair_color.bands(len(roots), grey, rng)
+    band = hair_color.bands(len(roots), grey, rng, single=long < _STUBBLE)
     return Strands(points, outward, width, band, rng.normal(0.0, 0.6, len(roots)))
 
 
