@@ -185,7 +185,7 @@ def test_frames_of_people_are_made_again_bit_by_bit(session_device: Device, tmp_
 
 def test_avatars_are_shown_and_made_again(session_device: Device, tmp_path: Path) -> None:
     """A random person of the avatar generator, bit for bit the same after somebody else was shown."""
-    avatars, plan = Avatars(), Plan(1, seed=1, size=(64, 64), tile_fraction=0.3)
+    avatars, plan, before = Avatars(), Plan(1, seed=1, size=(64, 64), tile_fraction=0.3), resident()
     with GpuFrameSource(session_device, avatars, cache_size=32) as source:
         generate(Here(source), tmp_path / "set", plan, 1)
         source.show(avatars.draw(2, 3))
@@ -199,4 +199,4 @@ def test_avatars_are_shown_and_made_again(session_device: Device, tmp_path: Path
     stored = np.concatenate([data.tiles(h) for h in data.hashes])
     records = again.records(0)[np.argsort(again.hashes, kind="stable")]
     assert len(records) and records.tobytes() == stored.tobytes()
-    assert resident() < 2000.0
+    assert resident() < before + 500.0  # whatever tests before this one left in the process
