@@ -22,6 +22,7 @@ Winograd tile of 2x2; Lavin & Gray 2015) at the price of more memory traffic.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -240,12 +241,14 @@ class ConvolutionNetwork(Owner):
 
 
 def _pipeline(device: Device, defines: dict[str, str | int], *, wide: bool) -> ComputePipeline:
-    def make() -> ComputePipeline:
-        includes = {"features.glsl": glsl(), "push.glsl": _PUSH.glsl}
+    make = partial(
+        device.compute_pipeline,
+        "bench_convolution.comp",
+        [],
+        push=_PUSH,
+        defines=defines,
+        includes={"features.glsl": glsl(), "push.glsl": _PUSH.glsl},
         # Rows of a workgroup are shorter than the subgroups of some GPUs, which then cannot be full.
-        full = device.info.kind == "cpu"
-        return device.compute_pipeline(
-            "bench_convolution.comp", [], push=_PUSH, defines=defines, includes=includes, full_subgroups=full
-        )
-
+        full_subgroups=device.info.kind == "cpu",
+    )
     return compile_wide(device, make) if wide else make()

@@ -8,6 +8,7 @@ Two things it does not have: cooperative matrices, and two pixels a thread.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -156,16 +157,15 @@ def _vectors(width: int, activations: Activations) -> int:
 
 
 def _pipeline(device: Device, text: str, precision: Precision, *, wide: bool) -> ComputePipeline:
-    def make() -> ComputePipeline:
-        return device.compute_pipeline(
-            "bench_layer.comp",
-            [Binding(0, "storage"), Binding(1, "storage")],
-            push=_PUSH,
-            defines=defines(precision, device.info.kind),
-            includes={"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "layer.glsl": text},
-            full_subgroups=True,
-        )
-
+    make = partial(
+        device.compute_pipeline,
+        "bench_layer.comp",
+        [Binding(0, "storage"), Binding(1, "storage")],
+        push=_PUSH,
+        defines=defines(precision, device.info.kind),
+        includes={"features.glsl": glsl(), "push.glsl": _PUSH.glsl, "layer.glsl": text},
+        full_subgroups=True,
+    )
     return compile_wide(device, make) if wide else make()
 
 

@@ -16,6 +16,7 @@ Buffers are tile-major, so that a tile's workgroup reads consecutive memory. Wit
     features   uvec4[(tile * 4 + k) * 256 + pixel]   k = 0..3 holds words 4k..4k+3, that is channels 8k..8k+7
     surface    vec2[tile * 256 + pixel]              (view-space depth in metres, +inf = no face; light_scale)
     places     uint[tile * 256 + pixel]              word 0 of the features (u, v), NO_FACE where there is no face
+    radiance   uvec2[tile * 256 + pixel]             what the networks draw: halves red, green, blue, 1
 
 `places` says nothing new. It is for the tile hash, which would otherwise fetch whole cache lines of the other two
 for 6 bytes a pixel: 1 KB a tile in place of 6.
@@ -260,7 +261,7 @@ uvec2 position_of(uint tile, uint pixel, uint tiles_x) {
 uint feature_index(uint tile, uint k, uint pixel) {
     return (tile * FEATURE_VECTORS + k) * TILE_PIXELS + pixel;
 }
-uint surface_index(uint tile, uint pixel) { return tile * TILE_PIXELS + pixel; } // of `surface` and of `places`
+uint surface_index(uint tile, uint pixel) { return tile * TILE_PIXELS + pixel; } // not of `features`
 """
 
 

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,17 +118,15 @@ def includes(layers: Sequence[int], variant: Variant) -> dict[str, str]:
 
 def compile_network(device: Device, layers: Sequence[int], precision: Precision, variant: Variant) -> NetworkPipeline:
     """The pipeline as this variant has it, whatever it then draws."""
-
-    def make() -> ComputePipeline:
-        return device.compute_pipeline(
-            "tile_network.comp",
-            [Binding(0, "storage"), Binding(1, "storage")],
-            push=_PUSH,
-            defines=defines(precision, device.info.kind, variant.pixels),
-            includes=includes(layers, variant),
-            full_subgroups=True,
-        )
-
+    make = partial(
+        device.compute_pipeline,
+        "tile_network.comp",
+        [Binding(0, "storage"), Binding(1, "storage")],
+        push=_PUSH,
+        defines=defines(precision, device.info.kind, variant.pixels),
+        includes=includes(layers, variant),
+        full_subgroups=True,
+    )
     return NetworkPipeline(compile_wide(device, make) if variant.wide else make(), variant)
 
 
@@ -137,7 +136,7 @@ def _fault(device: Device, weights: WeightSet, precision: Precision, variant: Va
     try:
         difference = _difference(device, weights, precision, variant)
     except WidthRefused as refused:
-        return f"{refused.message}"
+        return refused.message
     return "" if difference <= allowed else f"is off by {difference:.2g} ({allowed:.2g} is allowed)"
 
 

@@ -1,7 +1,9 @@
 // The neural picture of this frame at a pixel: face, what is in front of or beside it, and what nothing hides.
 
+#include "radiance.glsl"
+
 layout(set = 0, binding = SLOT_SURFACE, scalar) readonly buffer SurfaceBuffer { vec2 surface[]; };
-layout(set = 0, binding = SLOT_FACE_RADIANCE, scalar) readonly buffer FaceRadiance { uvec2 face_radiance[]; }; // halves, see radiance.glsl
+layout(set = 0, binding = SLOT_FACE_RADIANCE, scalar) readonly buffer FaceRadiance { uvec2 face_radiance[]; };
 layout(set = 0, binding = SLOT_BACKGROUND_RADIANCE, rgba16f) uniform readonly image2D background_radiance;
 
 // The background leaves out what the face hides.
@@ -13,8 +15,7 @@ bool face_in_front(vec2 at_surface, vec4 background)
 vec3 composed(uvec2 xy, vec2 at_surface, vec4 background)
 {
     if (face_in_front(at_surface, background)) {
-        uvec2 halves = face_radiance[surface_index(tile_of(xy, frame.tiles_x), pixel_of(xy))];
-        return vec3(unpackHalf2x16(halves.x), unpackHalf2x16(halves.y).x);
+        return unpack_radiance(face_radiance[surface_index(tile_of(xy, frame.tiles_x), pixel_of(xy))]);
     }
     if (background.a > 0.0) return background.rgb;
     return backdrop(normalize(camera_ray(vec2(xy) + 0.5 + frame.jitter)));

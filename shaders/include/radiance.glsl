@@ -14,13 +14,15 @@ layout(buffer_reference, scalar, buffer_reference_align = 16) writeonly buffer R
 layout(buffer_reference, scalar, buffer_reference_align = 8) writeonly buffer Radiance { uvec2 at[]; };
 #endif
 
+uvec2 pack_radiance(vec3 radiance) { return uvec2(packHalf2x16(radiance.rg), packHalf2x16(vec2(radiance.b, 1.0))); }
+vec3 unpack_radiance(uvec2 halves) { return vec3(unpackHalf2x16(halves.x), unpackHalf2x16(halves.y).x); }
+
 void store_radiance(uvec2 address, uint tile, uint pixel, vec3 radiance)
 {
 #if RADIANCE_FLOATS
     Radiance(address).at[surface_index(tile, pixel)] = vec4(radiance, 1.0);
 #else
-    uvec2 halves = uvec2(packHalf2x16(radiance.rg), packHalf2x16(vec2(radiance.b, 1.0)));
-    Radiance(address).at[surface_index(tile, pixel)] = halves;
+    Radiance(address).at[surface_index(tile, pixel)] = pack_radiance(radiance);
 #endif
 }
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.gpu import Binding, Device
-from app.passes.scene_layout import SCENE_INCLUDES
+from app.gpu import Device
+from tests.passes.shader_answers import answers
 
 SHADER = """
 #include "scene_structs.glsl"
@@ -27,21 +27,8 @@ MIDDLES = np.concatenate([-1.0 + np.geomspace(1e-6, 0.5, 60), np.linspace(-0.5, 
 def cut(gpu: Device, sine: float) -> NDArray[np.float32]:
     """(n, 2): cosine, and the share that is above, for MIDDLES."""
     queries = np.stack([MIDDLES * sine, np.full_like(MIDDLES, sine)], axis=-1).astype(np.float32)
-    bindings = [Binding(0, "storage"), Binding(1, "storage")]
-    includes = {**SCENE_INCLUDES, "horizon_test.comp": SHADER}
-    with (
-        gpu.compute_pipeline("horizon_test.comp", bindings, includes=includes) as pipeline,
-        gpu.buffer(queries) as asked,
-        gpu.buffer(queries.nbytes) as given,
-        pipeline.bind({0: asked, 1: given}) as bound,
-    ):
-        with gpu.commands() as command:
-            command.bind(pipeline, bound)
-            command.dispatch(-(-len(queries) // 64))
-            command.barrier()
-        gpu.submit(command)
-        command.close()
-        return given.read(np.float32, queries.shape)
+    found: NDArray[np.float32] = answers(gpu, SHADER, [queries], np.float32, queries.shape)
+    return found
 
 
 @pytest.mark.parametrize("sine", [0.02, 0.2, 0.349, 0.351, 0.5, 0.7, 0.9, 0.99, 1.0])

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.gpu import Binding, Device, Struct
+from app.gpu import Device, Struct
 from app.passes.light_records import disc_records, light_records
-from app.passes.scene_layout import SCENE_INCLUDES
 from app.scene.camera import Camera
 from app.scene.lights import AreaLight
+from tests.passes.shader_answers import answers
 from tests.passes.test_gbuffer import ALBEDO, RADIUS, SKIN, draw, hit_points
 
 F64 = NDArray[np.float64]
@@ -50,23 +50,7 @@ def seen(gpu: Device, lamp: AreaLight, position: F64, normal: F64) -> NDArray[An
     discs = disc_records(light_records([lamp], np.zeros(3))[0])
     places = np.zeros(len(position), PLACE.dtype)
     places["position"], places["normal"] = position, normal
-    includes = {**SCENE_INCLUDES, "near_test.comp": SHADER}
-    with (
-        gpu.compute_pipeline(
-            "near_test.comp", [Binding(n, "storage") for n in range(3)], includes=includes
-        ) as pipeline,
-        gpu.buffer(discs) as records,
-        gpu.buffer(places) as asked,
-        gpu.buffer(len(places) * SEEN.size) as given,
-        pipeline.bind({0: records, 1: asked, 2: given}) as bound,
-    ):
-        with gpu.commands() as command:
-            command.bind(pipeline, bound)
-            command.dispatch(-(-len(places) // 64))
-            command.barrier()
-        gpu.submit(command)
-        command.close()
-        return given.read(SEEN.dtype, places.shape)
+    return answers(gpu, SHADER, [discs, places], SEEN.dtype, places.shape)
 
 
 def integrated(lamp: AreaLight, position: F64, normal: F64) -> tuple[F64, F64]:
