@@ -11,10 +11,14 @@ from app.controls import Controls
 from app.modes import MODES
 from app.network.weights import WeightSet
 from app.open_renderer import needs_rays, open_device, open_renderer
+from app.passes.light_cache_layout import SETTLING_SAMPLES
 from app.passes.owner import Owner
 from app.scene_options import SceneOptions
 
 _TURNS = (-0.15, 0.0, 0.15)  # of half a turn: cameras from which channels are counted
+# As few samples of the light cache as leave a frame at rest as quick as all of them do: then it is known of most places
+# which lights they see, and a pixel need not look it up.
+_LIGHT_SAMPLES = 2 * SETTLING_SAMPLES
 _WARM_UP = 3  # frames; drivers compile at the first dispatch, and the first frame builds what later ones reuse
 
 
@@ -50,8 +54,7 @@ class Description:
 class View(Owner):
     """A renderer of the scene that `options` name, warmed up. A context manager.
 
-    The light cache rests after its first sample: a frame at rest costs the same after one as after all, and while a
-    light moves each frame gathers one anyway.
+    Before a frame at rest the light is gathered, which is not counted; while a light moves each frame gathers a sample.
 
     Args:
         options: what to draw; their size and number of light samples are not looked at.
@@ -65,7 +68,7 @@ class View(Owner):
                 warnings.simplefilter("ignore")  # what there is to say about scene and device, the asking process says
                 self._device = self.enter(open_device(options, raytracing=needs_rays(options)))
                 self._renderer = self.enter(
-                    open_renderer(replace(options, light_samples=1), self._device, size, options.mode)
+                    open_renderer(replace(options, light_samples=_LIGHT_SAMPLES), self._device, size, options.mode)
                 )
             self._controls = Controls(self._renderer, MODES)
             for _ in range(_WARM_UP):
@@ -83,6 +86,8 @@ class View(Owner):
     def still(self, mode: str) -> FrameCost:
         """Draw a frame at rest, in this mode."""
         self._renderer.mode = mode
+        while mode == "neural" and not self._renderer.lights_settled:
+            self._renderer.render()
         return self._frame("")
 
     def moving(self) -> FrameCost:
