@@ -109,14 +109,14 @@ void main()
         seed_random(xy.y * frame.size.x + xy.x, frame.sample_index, frame.seed + shown.x + 1u);
         polish = polish_at(s, view, wo, tangent_space, lobe);
     }
-    vec3 irradiance = gathered.irradiance, highlight = vec3(0.0);
+    vec3 irradiance = vec3(0.0), highlight = vec3(0.0);
     for (uint i = 0u; i < frame.disc_count; ++i) {
         Disc disc = load_disc(i);
         SeenDisc seen;
         float share = share_seen(gathered, disc.light);
         if (share == 0.0 || !see_disc(disc, s.position, s.normal, seen)) continue;
         vec3 arriving = seen.above * seen.irradiance;
-        irradiance += share * seen.cosine * base_enter(lobe, seen.cosine) * arriving;
+        irradiance += share * seen.cosine * base_leave(lobe, seen.cosine) * arriving;
         if (polished) {
             if (keeps_shape(disc.light, s.position, lobe)) continue;
 #if RAYS
@@ -124,8 +124,11 @@ void main()
             share = is_open(polish.origin, seen.direction, distance) ? 1.0 : 0.0;
 #endif
         }
-        highlight += share * arriving * seen.spread * specular_eval_wide(lobe, wo, seen.direction * tangent_space, seen.width);
+        vec3 wi = seen.direction * tangent_space;
+        if (wo.z > 0.0 && wi.z > 0.0)
+            highlight += share * arriving * seen.spread * specular_eval_wide(lobe, wo.z, wi.z, half_vectors(wo, wi, seen.width));
     }
+    irradiance = gathered.irradiance + base_normalization(lobe) * irradiance;
     vec3 gain = specular_gain(lobe, wo.z);
     highlight *= gain;
     vec3 color = lobe.base / PI * base_leave(lobe, wo.z) * irradiance;

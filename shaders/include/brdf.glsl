@@ -99,11 +99,11 @@ float smith_g1(float alpha, float cosine)
     return 2.0 * cosine / (cosine + sqrt(a2 + (1.0 - a2) * cosine * cosine));
 }
 
-// f * cosine of facets with normal h, of which there are `d`.
-vec3 facets_eval(Lobe lobe, vec3 wo, vec3 wi, vec3 h, float d)
+// f * cosine of facets that stand at this cosine to both directions, of which there are `d`.
+vec3 facets_eval(Lobe lobe, float wo_z, float wi_z, float cosine, float d)
 {
-    float g = smith_g1(lobe.alpha, wo.z) * smith_g1(lobe.alpha, wi.z);
-    return fresnel(lobe, dot(wo, h)) * (d * g / (4.0 * wo.z));
+    float g = smith_g1(lobe.alpha, wo_z) * smith_g1(lobe.alpha, wi_z);
+    return fresnel(lobe, cosine) * (d * g / (4.0 * wo_z));
 }
 
 // f * cosine of the specular lobe, without its gain.
@@ -111,41 +111,57 @@ vec3 specular_eval(Lobe lobe, vec3 wo, vec3 wi)
 {
     if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
     vec3 h = normalize(wo + wi);
-    return facets_eval(lobe, wo, wi, h, ggx_distribution(lobe.alpha, h));
+    return facets_eval(lobe, wo.z, wi.z, dot(wo, h), ggx_distribution(lobe.alpha, h));
 }
 
-// The mean of `ggx_distribution` over the half vectors of a round light, whose size moves them by up to `width` (`light_width`);
-// `h` belongs to its middle.
-//
-// Slopes of GGX are distributed as a^2 / (pi (a^2 + s^2)^2), which is the uniform sphere seen by stereographic projection. So
-// the share of them within a disc is that of a spherical cap, in closed form. The light's half vectors fill an ellipse of
-// slopes, longer across the plane of incidence by 1 / cos(h, wo): three discs side by side stand for it. The middle one weighs
-// as much as the ellipse has there, the outer ones are where the second moments are the ellipse's.
-float ggx_distribution_wide(float alpha, vec3 wo, vec3 wi, vec3 h, float width)
+// The half vectors of a round light, which fill an ellipse of slopes, longer across the plane of incidence by 1 / cos(h, wo):
+// three discs side by side stand for it. The middle one weighs as much as the ellipse has there, the outer ones are where the
+// second moments are the ellipse's. All that lobes of any width need to know of a light.
+struct HalfVectors {
+    float cosine;  // of the middle one to either direction
+    float width2;  // of a disc: how far the light's size moves half vectors (`light_width`), squared
+    vec3 s2, c2;   // sines and cosines of the discs' middles, squared
+    vec3 weight;   // of the discs
+};
+
+// `wi` leads to the light's middle; both directions are above the horizon.
+HalfVectors half_vectors(vec3 wo, vec3 wi, float width)
 {
-    float a2 = alpha * alpha, w2 = width * width;
-    float cosine = max(dot(wo, h), 0.05), middle = min(cosine, 0.5), outer = 0.5 - 0.5 * middle;
+    HalfVectors halves;
+    vec3 h = normalize(wo + wi);
+    halves.cosine = dot(wo, h);
+    halves.width2 = width * width;
+    float cosine = max(halves.cosine, 0.05), middle = min(cosine, 0.5), outer = 0.5 - 0.5 * middle;
+    halves.weight = vec3(outer, middle, outer);
     // How much higher the outer discs are, and how much longer their half vectors, squared.
     float aside = 0.25 * width * (wo.x * wi.y - wo.y * wi.x) / (cosine * cosine * sqrt(1.0 - middle));
-    float longer = 0.25 * w2 * (1.0 / (cosine * cosine) - 1.0) / (1.0 - middle);
+    float longer = 0.25 * halves.width2 * (1.0 / (cosine * cosine) - 1.0) / (1.0 - middle);
     vec3 rise = max(vec3(-aside, 0.0, aside), 1e-3 - h.z), stretch = vec3(longer, 0.0, longer);
-    // Their sines and cosines, squared; 1 - cos^2 would cancel for mirrors.
-    vec3 s2 = clamp((dot(h.xy, h.xy) + stretch - rise * (2.0 * h.z + rise)) / (1.0 + stretch), 0.0, 1.0 - 1e-6);
-    vec3 c2 = 1.0 - s2;
-    // With slopes s2 / c2 and radius^2 = w2 / c2, all times c2.
-    vec3 apart = s2 + a2 * c2 - w2;
-    vec3 root = max(sqrt(apart * apart + 4.0 * a2 * w2 * c2), vec3(1e-12));
-    vec3 beside = 2.0 * a2 / (root * (root + max(apart, vec3(0.0))));
-    vec3 around = 0.5 * (root - apart) / (root * c2 * max(w2, 1e-20)); // the same, where the disc holds most slopes
-    return dot(vec3(outer, middle, outer), mix(around, beside, greaterThan(apart, vec3(0.0)))) / PI;
+    // 1 - cos^2 would cancel for mirrors.
+    halves.s2 = clamp((dot(h.xy, h.xy) + stretch - rise * (2.0 * h.z + rise)) / (1.0 + stretch), 0.0, 1.0 - 1e-6);
+    halves.c2 = 1.0 - halves.s2;
+    return halves;
 }
 
-// The same, mean over a round light.
-vec3 specular_eval_wide(Lobe lobe, vec3 wo, vec3 wi, float width)
+// The mean of `ggx_distribution` over the half vectors of a round light.
+//
+// Slopes of GGX are distributed as a^2 / (pi (a^2 + s^2)^2), which is the uniform sphere seen by stereographic projection. So
+// the share of them within a disc is that of a spherical cap, in closed form.
+float ggx_distribution_wide(float alpha, HalfVectors halves)
 {
-    if (wo.z <= 0.0 || wi.z <= 0.0) return vec3(0.0);
-    vec3 h = normalize(wo + wi);
-    return facets_eval(lobe, wo, wi, h, ggx_distribution_wide(lobe.alpha, wo, wi, h, width));
+    float a2 = alpha * alpha, w2 = halves.width2;
+    // With slopes s2 / c2 and radius^2 = w2 / c2, all times c2.
+    vec3 apart = halves.s2 + a2 * halves.c2 - w2;
+    vec3 root = max(sqrt(apart * apart + 4.0 * a2 * w2 * halves.c2), vec3(1e-12));
+    vec3 beside = 2.0 * a2 / (root * (root + max(apart, vec3(0.0))));
+    vec3 around = 0.5 * (root - apart) / (root * halves.c2 * max(w2, 1e-20)); // the same, where the disc holds most slopes
+    return dot(halves.weight, mix(around, beside, greaterThan(apart, vec3(0.0)))) / PI;
+}
+
+// As `specular_eval`, mean over a round light.
+vec3 specular_eval_wide(Lobe lobe, float wo_z, float wi_z, HalfVectors halves)
+{
+    return facets_eval(lobe, wo_z, wi_z, halves.cosine, ggx_distribution_wide(lobe.alpha, halves));
 }
 
 float specular_pdf(Lobe lobe, vec3 wo, vec3 wi)
@@ -180,12 +196,18 @@ vec3 specular_weight(Lobe lobe, vec3 wo, vec3 wi)
 
 // Share of the arriving light that crosses the specular lobe into the base, and the same, normalised, on the way out:
 // base radiance = albedo / pi * enter(wi) * leave(wo) * irradiance.
-vec3 base_enter(Lobe lobe, float cosine)
-{
-    return (vec3(1.0) - specular_albedo(lobe, cosine)) / (vec3(1.0) - specular_mean_albedo(lobe));
-}
-
 vec3 base_leave(Lobe lobe, float cosine)
 {
     return vec3(1.0) - specular_albedo(lobe, cosine);
+}
+
+// The factor that makes of the latter the former.
+vec3 base_normalization(Lobe lobe)
+{
+    return 1.0 / (vec3(1.0) - specular_mean_albedo(lobe));
+}
+
+vec3 base_enter(Lobe lobe, float cosine)
+{
+    return base_leave(lobe, cosine) * base_normalization(lobe);
 }

@@ -159,12 +159,15 @@ void write_face(uint tile, uint pixel, vec3 ray, float depth, Surface s)
         float visible = light_visibility(disc.light, texels); // knows how much is above the horizon
         if (visible == 0.0) continue;
         vec3 arriving = seen.irradiance * (visible * seen.nearer);
-        irradiance += arriving * base_enter(lobe, seen.cosine) * seen.cosine;
+        irradiance += arriving * base_leave(lobe, seen.cosine) * seen.cosine;
         vec3 wi = seen.direction * tangent_space;
-        arriving *= seen.spread * exact_fresnel(s, lobe, dot(wo, normalize(wo + wi)));
-        specular += arriving * first.share * specular_eval_wide(first.lobe, wo, wi, seen.width);
-        if (s.second_weight > 0.0) specular += arriving * second.share * specular_eval_wide(second.lobe, wo, wi, seen.width);
+        if (wo.z <= 0.0 || wi.z <= 0.0) continue;
+        HalfVectors halves = half_vectors(wo, wi, seen.width);
+        arriving *= seen.spread * exact_fresnel(s, lobe, halves.cosine);
+        specular += arriving * first.share * specular_eval_wide(first.lobe, wo.z, wi.z, halves);
+        if (s.second_weight > 0.0) specular += arriving * second.share * specular_eval_wide(second.lobe, wo.z, wi.z, halves);
     }
+    irradiance *= base_normalization(lobe);
     vec3 sky = lights_and_sky.a * environment_irradiance(s.normal);
     irradiance += sky;
     // Skin that hides the environment is near, and lit about as this place is.

@@ -64,7 +64,9 @@ void main()
     Query q = queries[i];
     Lobe lobe = Lobe(push.f0, push.f90, push.alpha, push.base, push.metallic);
     answers[i].specular = specular_eval(lobe, q.wo, q.wi);
-    answers[i].wide = specular_eval_wide(lobe, q.wo, q.wi, push.width);
+    HalfVectors halves = half_vectors(q.wo, q.wi, push.width);
+    bool above = q.wo.z > 0.0 && q.wi.z > 0.0;
+    answers[i].wide = above ? specular_eval_wide(lobe, q.wo.z, q.wi.z, halves) : vec3(0.0);
     answers[i].pdf = specular_pdf(lobe, q.wo, q.wi);
     answers[i].base = base_eval(lobe, q.wo, q.wi);
     answers[i].albedo = specular_albedo(lobe, q.wo.z);
