@@ -6,7 +6,9 @@
 // neighbouring words.
 
 #include "addressed.glsl"
+#include "blocks.glsl"
 #include "features.glsl"
+#include "halves.glsl"
 #include "own_thread.glsl"
 #include "push.glsl"
 #include "radiance.glsl"
@@ -17,12 +19,6 @@ layout(set = 0, binding = 0, scalar) readonly buffer TileList { uvec2 tiles[]; }
 layout(set = 0, binding = 1, scalar) readonly buffer SlotTable { uint slots[]; }; // hash -> slot
 layout(buffer_reference, scalar) writeonly buffer Target { uvec4 vectors[]; };
 layout(push_constant, scalar) uniform Push { LayerPush push; };
-
-#if SPLIT_BLOCKS
-#define BLOCK_BARRIER() controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, 0, 0)
-#else
-#define BLOCK_BARRIER()
-#endif
 
 void write_color(uint tile, uint pixel, vec3 color)
 {

@@ -10,7 +10,9 @@
 // All threads of the workgroup take every barrier: pixels without face compute with the rest and do not write.
 
 #include "addressed.glsl"
+#include "blocks.glsl"
 #include "features.glsl"
+#include "halves.glsl"
 #include "own_thread.glsl"
 #include "push.glsl"
 #include "radiance.glsl"
@@ -22,12 +24,6 @@ layout(set = 0, binding = 1, scalar) readonly buffer SlotTable { uint slots[]; }
 layout(push_constant, scalar) uniform Push { TileNetworkPush push; };
 
 #define PARAMETER(i) uintBitsToFloat(load_vector(push.parameters, i))
-#if SPLIT_BLOCKS
-// Execution only, nothing is exchanged: see app/network/shader.py.
-#define BLOCK_BARRIER() controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, 0, 0)
-#else
-#define BLOCK_BARRIER()
-#endif
 #include "network.glsl"
 
 void main()

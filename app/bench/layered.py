@@ -7,7 +7,7 @@ Two things it does not have: cooperative matrices, and two pixels a thread.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -44,6 +44,7 @@ _PUSH = Struct(
     ],
 )
 _PER_VECTOR = {"half": 8, "float": 4}  # activations in a uvec4
+_CPU_BLOCK = 12  # in which layers by themselves are the quickest on a CPU, in wide vectors, too
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,18 @@ class Way:
 def ways(device: DeviceInfo, fused: Variant) -> list[Way]:
     """What draws layer by layer as a fused pass of this variant does; the quickest is its opponent.
 
-    That is its own arithmetic. There is none in matrices; in their place blocks of halves may try, as matrices round to
-    halves (but not on a CPU: see `tile_variant.candidates`), and so may the device's default, where these are slower.
+    That is its own arithmetic, on a CPU in another block as well. There is none in matrices; in their place blocks of
+    halves may try, as matrices round to halves (but not on a CPU: see `tile_variant.candidates`), and so may the
+    device's default, where these are slower.
     """
     if fused.matrix:
         halves = [] if device.kind == "cpu" else [Variant(half=True)]
         variants = [*halves, tile_variant.default(device)]
+    elif fused.direct:
+        variants = [Variant(direct=1)]
     else:
-        variants = [Variant(direct=1) if fused.direct else fused]
+        tried = (fused.block, _CPU_BLOCK) if device.kind == "cpu" else (fused.block,)
+        variants = [replace(fused, block=block) for block in dict.fromkeys(tried)]
     return [Way(one, stored) for one in variants for stored in ACTIVATIONS if stored == "half" or not one.half]
 
 
@@ -198,7 +203,7 @@ def generate(layers: Sequence[int], layer: Layer, way: Way) -> str:
             lines += [f"    y{c} += {value} * {weights}[{row + c}];" for c in columns]
         if not last:
             lines += [f"    y{c} = max(y{c}, {variant.vector}(0.0));" for c in columns]
-    lines += _mix(layer) if last else _store(layer, way)
+    lines += ["    BLOCK_BARRIER();", *_mix(layer)] if last else _store(layer, way)
     return "\n".join([*lines, "}", ""])
 
 
@@ -213,11 +218,10 @@ def _load(
     ]
     if activations == "float":
         return lines, [f"uintBitsToFloat({name}{i // 4}.{'xyzw'[i % 4]})" for i in range(width)]
-    vector, unpack = ("f16vec2", "unpackFloat2x16") if half else ("vec2", "unpackHalf2x16")
-    lines += [
-        f"    {vector} {name}_{word} = {unpack}({name}{word // 4}.{'xyzw'[word % 4]});"
-        for word in range(-(-width // 2))
-    ]
+    vector, unpack = ("f16vec2", "unpackFloat2x16") if half else ("vec2", "unpack_halves")
+    for word in range(-(-width // 2)):
+        halves = f"{unpack}({name}{word // 4}.{'xyzw'[word % 4]})"
+        lines.append(f"    {vector} {name}_{word} = {halves if half else f'KEPT({halves})'};")
     return lines, [f"{name}_{i // 2}.{'xy'[i % 2]}" for i in range(width)]
 
 

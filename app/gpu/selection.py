@@ -92,11 +92,12 @@ class DeviceInfo:
 
     @property
     def macros(self) -> dict[str, int]:
-        """Macros that all shaders have on this device: how it reads memory quickest."""
+        """Macros that all shaders have on this device: how it reads memory, and halves, quickest."""
         cpu = self.kind == "cpu"
         wanted = {
             "TEXEL_BUFFERS": cpu and self.limits.texel_elements >= _TEXELS_WANTED,
             "LOADS_64": cpu and "shaderInt64" in self.features,
+            "BITWISE_HALVES": cpu,
         }
         return {name: 1 for name, here in wanted.items() if here}
 

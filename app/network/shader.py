@@ -10,7 +10,8 @@ would be fetched anew for every 8; worse, its compiler loads all weights of a lo
 then spills them. A barrier after each block of outputs makes all pixels pass one block (8 to 16 KB, which
 stays in the instruction cache) before any goes on, and bounds what is loaded ahead. Nothing is exchanged
 there, so it is a barrier of execution only: one with memory semantics costs ten times more (an mfence
-each). A GPU needs none of this (macro BLOCK_BARRIER).
+each). One stands before the mixing, too, or the last block would be loaded and spilled with it. A GPU needs none of
+this (macro BLOCK_BARRIER).
 
 How large a block is best depends on the registers, which hold a running sum per output, and so does the
 arithmetic: both make a `Variant` (docs/tile-network.md has times). Where a device multiplies whole matrices, the layers
@@ -188,8 +189,9 @@ def generate(layers: Sequence[int], variant: Variant) -> str:
     ]
     for pixel in range(variant.pixels):
         for word in range(WORDS):
-            lines.append(f"    vec2 x{pixel}_{word} = unpackHalf2x16({_word(pixel, word)});")
+            lines.append(f"    vec2 x{pixel}_{word} = KEPT(unpack_halves({_word(pixel, word)}));")
     lines += code
+    lines.append("    BLOCK_BARRIER();")
     lines.append("    // Red, green and blue of each light feature have a weight of their own.")
     for pixel, weights in enumerate(outputs):
         features = _features(pixel)
@@ -220,7 +222,10 @@ def staging(most: int, vector: str = "vec4") -> list[str]:
     return [
         f"shared {vector} weights[{most}];",
         "void stage_weights(uint slot, uint first, uint count) {",
-        "    for (uint i = OWN_THREAD; i < count; i += THREADS)",
+        "    // Sixteen threads copy vectors one after the other: memory that is read in order is fetched ahead.",
+        "    uint rounds = (count + THREADS - 1u) / THREADS;",
+        "    uint i = OWN_THREAD / 16u * 16u * rounds + OWN_THREAD % 16u;",
+        "    for (uint end = i + 16u * rounds; i < min(end, count); i += 16u)",
         f"        weights[i] = {vector}(PARAMETER(slot * PARAMETER_VECTORS + first + i));",
         "    barrier();",
         "}",

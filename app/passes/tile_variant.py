@@ -101,7 +101,9 @@ def default(device: DeviceInfo) -> Variant:
 
     docs/tile-network.md has the figures of both.
     """
-    return Variant(12, wide=offers_wide(device)) if device.kind == "cpu" else Variant(direct=1)
+    if device.kind != "cpu":
+        return Variant(direct=1)
+    return Variant(16, wide=True) if offers_wide(device) else Variant(12)
 
 
 def remember(device: DeviceInfo, layers: Sequence[int], milliseconds: Mapping[Variant, float]) -> Path:

@@ -100,12 +100,12 @@ def test_halves_in_blocks_are_not_timed_on_a_cpu(multiplier: DeviceInfo) -> None
 def test_wide_vectors_are_a_cpu_s_first_choice_where_it_has_them(
     info: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wide, mesa = Variant(12, wide=True), replace(info, kind="cpu", driver="llvmpipe Mesa 25.0.7", subgroup_size=8)
+    wide, mesa = Variant(16, wide=True), replace(info, kind="cpu", driver="llvmpipe Mesa 25.0.7", subgroup_size=8)
     for here in (True, False):
         monkeypatch.setattr("app.gpu.vector_width.has_avx512", lambda here=here: here)
-        assert chosen(mesa, LAYERS) == default(mesa) == replace(wide, wide=here)
-        assert (wide in candidates(mesa, LAYERS)) is here and Variant(12) in candidates(mesa, LAYERS)
-        assert chosen(mesa, LAYERS, alone=False) == Variant(12)
+        assert chosen(mesa, LAYERS) == default(mesa) == (wide if here else Variant(12))
+        assert (wide in candidates(mesa, LAYERS)) is here and Variant(16) in candidates(mesa, LAYERS)
+        assert chosen(mesa, LAYERS, alone=False) == replace(default(mesa), wide=False)
         monkeypatch.setenv(OVERRIDE, "wide-float-24")
         if here:
             assert chosen(mesa, LAYERS) == Variant(24, wide=True)
@@ -122,7 +122,7 @@ def test_what_was_tuned_without_wide_vectors_is_tuned_anew(info: DeviceInfo, mon
     remember(mesa, LAYERS, {Variant(24): 1.0})
     assert chosen(mesa, LAYERS) == Variant(24)
     monkeypatch.setattr("app.gpu.vector_width.has_avx512", lambda: True)
-    assert chosen(mesa, LAYERS) == Variant(12, wide=True)
+    assert chosen(mesa, LAYERS) == default(mesa)
 
 
 def test_weights_by_address_are_for_gpus(info: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
