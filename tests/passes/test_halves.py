@@ -17,7 +17,6 @@ void main()
     if (i < words.length()) answers[i] = unpack_halves(words[i]);
 }
 """
-SMALLEST_NORMAL = 2.0**-14
 
 
 def test_every_finite_half_is_the_float_that_it_stands_for(gpu: Device) -> None:
@@ -25,9 +24,8 @@ def test_every_finite_half_is_the_float_that_it_stands_for(gpu: Device) -> None:
     halves = halves[np.isfinite(halves)]
     pairs = np.stack([halves, halves[::-1]], axis=1)  # each in the lower and in the upper half of a word
     drawn = answers(gpu, SHADER, [pairs.view(np.uint32)[:, 0]], np.float32, pairs.shape)
-    normal = np.abs(pairs.astype(np.float32)) >= SMALLEST_NORMAL
-    np.testing.assert_array_equal(drawn[normal], pairs.astype(np.float32)[normal])
-    # What is smaller may become 0, as devices are free to do with floats of such exponents.
-    rest, wanted = drawn[~normal], pairs.astype(np.float32)[~normal]
-    assert ((rest == wanted) | (rest == 0.0)).all()
-    assert "BITWISE_HALVES" in gpu.shaders.defines or gpu.info.kind != "cpu"
+    np.testing.assert_array_equal(drawn, pairs.astype(np.float32))
+
+
+def test_where_they_are_taken_apart_so(gpu: Device) -> None:
+    assert ("BITWISE_HALVES" in gpu.shaders.defines) == gpu.info.driver.startswith("llvmpipe")
