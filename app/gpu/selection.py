@@ -97,8 +97,7 @@ class DeviceInfo:
         wanted = {
             "TEXEL_BUFFERS": cpu and self.limits.texel_elements >= _TEXELS_WANTED,
             "LOADS_64": cpu and "shaderInt64" in self.features,
-            # SwiftShader takes floats of the least exponents, which small halves are on the way, for 0.
-            "BITWISE_HALVES": cpu and self.driver.startswith("llvmpipe"),
+            "BITWISE_HALVES": cpu,
         }
         return {name: 1 for name, here in wanted.items() if here}
 

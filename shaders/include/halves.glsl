@@ -1,4 +1,4 @@
-// The two halves of a word as floats, exactly.
+// The two halves of a word as floats, exactly; those below 2^-14 may be 0.
 //
 // A CPU's driver picks halves out of its vectors one by one to convert them. With BITWISE_HALVES (`DeviceInfo.macros`) they
 // are shifted to where a float has its sign, exponent and mantissa, and scaled by what exponents differ in.

