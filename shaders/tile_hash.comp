@@ -5,11 +5,13 @@
 // the tiles, so any number of workgroups works.
 
 #include "features.glsl"
+#include "halves.glsl"
 #include "tile_hash.glsl"
+#include "texels.glsl"
 
 layout(local_size_x = THREADS) in;
 
-layout(set = 0, binding = 0, scalar) readonly buffer PlaceBuffer { uint places[]; };
+TEXELS(0, places); // of four pixels each
 layout(set = 0, binding = 1, scalar) writeonly buffer Hashes { uint hashes[]; }; // of every tile; 0 = no face
 layout(set = 0, binding = 2, scalar) writeonly buffer TileList { uvec2 tiles[]; }; // (tile, hash), face tiles only
 layout(set = 0, binding = 3, scalar) buffer DispatchBuffer { TileDispatch dispatches[]; };
@@ -17,7 +19,7 @@ layout(push_constant, scalar) uniform Push { TileHashPush push; };
 
 uint place_bits(uint place)
 {
-    vec2 bin = floor(clamp(unpackHalf2x16(place), 0.0, 1.0) * push.scale);
+    vec2 bin = floor(clamp(unpack_halves(place), 0.0, 1.0) * push.scale);
     // As bin + 2^23 the bins stand in the lowest bits of the float. A conversion to integers would take lavapipe
     // more time than all the rest of this shader.
     uvec2 column = floatBitsToUint(bin + 8388608.0) % HASH_BINS;
@@ -30,9 +32,10 @@ void main()
     uint stride = gl_NumWorkGroups.x * gl_NumSubgroups;
     for (uint tile = gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID; tile < push.tiles; tile += stride) {
         uint bits = 0u;
-        for (uint pixel = gl_SubgroupInvocationID; pixel < TILE_PIXELS; pixel += lanes) {
-            uint place = places[surface_index(tile, pixel)];
-            if (place != NO_FACE) bits |= place_bits(place);
+        for (uint four = gl_SubgroupInvocationID; four < TILE_PIXELS / 4u; four += lanes) {
+            uvec4 there = floatBitsToUint(texel(places, surface_index(tile, 0u) / 4u + four));
+            for (uint k = 0u; k < 4u; ++k)
+                if (there[k] != NO_FACE) bits |= place_bits(there[k]);
         }
         uint hash = subgroupOr(bits);
         if (subgroupElect()) {

@@ -63,7 +63,7 @@ class TileHash(Owner):
             self._pipeline = self.own(
                 device.compute_pipeline(
                     "tile_hash.comp",
-                    [Binding(slot, "storage") for slot in range(4)],
+                    [Binding(0, "texels"), *(Binding(slot, "storage") for slot in range(1, 4))],
                     push=TILE_HASH_PUSH,
                     defines={"THREADS": _THREADS},
                     includes=includes,
