@@ -98,7 +98,7 @@ def network_pipeline(
         warnings.warn(
             f"The tile network in {kind} {fault} on {device.info.name}: it is drawn in {instead}.", stacklevel=2
         )
-        variant = replace(tile_variant.default(device.info), wide=False)
+        variant = replace(tile_variant.default(device.info, weights.layers), wide=False)
     return compile_network(device, weights.layers, precision, variant)
 
 

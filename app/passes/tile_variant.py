@@ -22,6 +22,7 @@ from app.network.shader import BLOCKS, DIRECT, Variant, generate, shared_bytes
 from app.processor import processor_name
 
 OVERRIDE = "BUNGYO_TILE_VARIANT"  # environment variable, e.g. float-16
+_NARROW = 32  # outputs of layers for which blocks of 16 of them are the quickest in wide vectors; of wider ones 12
 _FOR_MATRICES = ("cooperativeMatrix", "vulkanMemoryModel", "shaderFloat16", "computeFullSubgroups")
 
 
@@ -41,7 +42,7 @@ def chosen(device: DeviceInfo, layers: Sequence[int], *, alone: bool = True) -> 
         if fault := lacks(device, variant):
             raise InputError(f"{OVERRIDE} is {name!r}, but {device.name} {fault}.")
     else:
-        variant = tuned(device, layers) or default(device)
+        variant = tuned(device, layers) or default(device, layers)
     return variant if alone else replace(variant, wide=False)
 
 
@@ -96,14 +97,17 @@ def candidates(device: DeviceInfo, layers: Sequence[int]) -> list[Variant]:
     ]
 
 
-def default(device: DeviceInfo) -> Variant:
-    """A good guess: on a CPU what was the quickest on two of them, else what a GPU's compiler makes most of.
+def default(device: DeviceInfo, layers: Sequence[int] = ()) -> Variant:
+    """A good guess for networks of these widths: on a CPU what was the quickest on two of them, else what a GPU's
+    compiler makes most of.
 
     docs/tile-network.md has the figures of both.
     """
     if device.kind != "cpu":
         return Variant(direct=1)
-    return Variant(16, wide=True) if offers_wide(device) else Variant(12)
+    if not offers_wide(device):
+        return Variant(12)
+    return Variant(12 if max(layers[1:], default=0) > _NARROW else 16, wide=True)
 
 
 def remember(device: DeviceInfo, layers: Sequence[int], milliseconds: Mapping[Variant, float]) -> Path:

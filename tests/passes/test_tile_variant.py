@@ -106,6 +106,7 @@ def test_wide_vectors_are_a_cpu_s_first_choice_where_it_has_them(
         assert chosen(mesa, LAYERS) == default(mesa) == (wide if here else Variant(12))
         assert (wide in candidates(mesa, LAYERS)) is here and Variant(16) in candidates(mesa, LAYERS)
         assert chosen(mesa, LAYERS, alone=False) == replace(default(mesa), wide=False)
+        assert chosen(mesa, (32, 16, 64, 15)) == Variant(12, wide=here)  # of wider layers
         monkeypatch.setenv(OVERRIDE, "wide-float-24")
         if here:
             assert chosen(mesa, LAYERS) == Variant(24, wide=True)
