@@ -24,10 +24,10 @@ from app.renderer import Renderer
 from app.scene.default import default_scene
 from app.scene.lights import DirectionalLight, LightRig, PointLight
 from app.scene.model import Material, Part, Scene
-from app.scene.primitives import quad
 from app.scene.tonemap import tonemap
 from tests import golden
 from tests.conftest import SIZE, Reach, watched
+from tests.primitives import quad
 
 
 def make(gpu: Device, scene: Scene, weights: WeightSet, mode: str = "neural") -> Renderer:

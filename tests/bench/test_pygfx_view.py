@@ -11,7 +11,7 @@ from app.gpu import Device
 from app.scene.camera import Camera
 from app.scene.lights import AreaLight, LightRig, PointLight
 from app.scene.model import Material, Part, Scene, Texture
-from app.scene.primitives import quad, uv_sphere
+from tests.primitives import quad, uv_sphere
 
 pytest.importorskip("pygfx")
 

@@ -14,7 +14,7 @@ from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
 from app.scene.model import Material, Mesh, Part, Scene
-from app.scene.primitives import quad, uv_sphere
+from tests.primitives import quad, uv_sphere
 
 F32 = NDArray[np.float32]
 SKY = (0.4, 0.5, 0.7)

@@ -14,8 +14,8 @@ from app.scene.lights import Light, LightRig, PointLight
 from app.scene.meshes import load_mesh
 from app.scene.model import Material, Mesh, Part, Scene
 from app.scene.prefilter import shrink
-from app.scene.primitives import box, uv_sphere
 from tests.passes.reference_scenes import SKY, flat
+from tests.primitives import box, uv_sphere
 
 SHAPES = ("sphere", "slab", "head")
 ALBEDOS = {"dark": (0.25, 0.14, 0.08), "brown": (0.55, 0.36, 0.25), "pale": (0.85, 0.68, 0.56)}

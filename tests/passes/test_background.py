@@ -22,8 +22,8 @@ from app.scene.closed import hides_back_sides
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, LightRig
 from app.scene.model import Material, Mesh, Part, Scene, Texture
-from app.scene.primitives import box, quad, uv_sphere
 from tests.conftest import Keep, keeping
+from tests.primitives import box, quad, uv_sphere
 
 F32 = NDArray[np.float32]
 SIZE = 64

@@ -14,8 +14,8 @@ from app.renderer import Renderer
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Part, Scene, Texture
-from app.scene.primitives import quad
 from tests.passes.veil import with_veil
+from tests.primitives import quad
 
 SIZE = (48, 48)
 # Texels of which those at the top right are there; the first row is the top.

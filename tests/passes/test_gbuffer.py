@@ -25,10 +25,10 @@ from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
 from app.scene.map_lamps import find_lamps
 from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Mesh, Part, Scene, Texture
-from app.scene.primitives import quad, uv_sphere
 from app.training.metrics import LUMINANCE
 from tests.conftest import watched
 from tests.passes.face_frame import Frame, draw_frame
+from tests.primitives import quad, uv_sphere
 
 RADIUS = 0.1
 ALBEDO = (0.6, 0.4, 0.3)

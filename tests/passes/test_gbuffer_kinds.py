@@ -17,7 +17,7 @@ from app.scene.camera import Camera
 from app.scene.default import default_scene
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Part, Scene
-from app.scene.primitives import quad, uv_sphere
+from tests.primitives import quad, uv_sphere
 
 EDGE = 1e-4  # metres: two kinds that differ more in depth see different sides of an edge
 HALF = 2.0**-10  # relative distance of neighbouring halves, at most

@@ -18,10 +18,10 @@ from app.scene.environment import Environment, texel_directions
 from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
 from app.scene.model import Material, Part, Scene
 from app.scene.prefilter import row_solid_angles
-from app.scene.primitives import uv_sphere
 from app.training.frame_source import GpuFrameSource
 from app.training.frames import TileSelection
 from tests.passes.test_gbuffer import draw
+from tests.primitives import uv_sphere
 
 GRID = np.linspace(0.0, 1.0, DIELECTRIC_TABLE_SIZE)
 BLACK = Material("skin", albedo=(0.0, 0.0, 0.0), ior=1.4, subsurface=1.0, mean_free_path=(1e-5, 1e-5, 1e-5))

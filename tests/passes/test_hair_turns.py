@@ -12,8 +12,8 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Mesh, Part, Scene
-from app.scene.primitives import quad
 from tests.conftest import Keep
+from tests.primitives import quad
 
 ALONG = 4 * HAIR_TURNS  # vertices of the strand along either edge
 SKIN = Part("skin", quad((0, 0, 0), (0.002, 0, 0), (0, 0.002, 0)), Material("skin"), face=True)

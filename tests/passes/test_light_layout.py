@@ -14,8 +14,8 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Mesh, Part, Scene
-from app.scene.primitives import quad
 from tests.passes.face_frame import draw_frame
+from tests.primitives import quad
 
 ACROSS, EDGE = 128, 0.2  # pixels, metres
 SUN = DirectionalLight((0.0, 0.0, -1.0), irradiance=1.0, angular_radius=0.0)

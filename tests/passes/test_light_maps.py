@@ -18,9 +18,9 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.default import default_scene
 from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
 from app.scene.model import Material, Part, Scene
-from app.scene.primitives import quad
 from tests.conftest import watched
 from tests.passes.looks import read_looks, read_shares, shadow_texels
+from tests.primitives import quad
 
 SIZE, SAMPLES = 96, 16
 

@@ -24,8 +24,8 @@ from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Part, Scene, Texture
-from app.scene.primitives import quad, uv_sphere
 from tests.conftest import Keep
+from tests.primitives import quad, uv_sphere
 
 PIXELS = np.full((4, 4, 3), 200, np.uint8)
 SKIN = Material("skin", (0.6, 0.4, 0.3), subsurface=1.0, albedo_map=Texture(PIXELS))

@@ -18,9 +18,9 @@ from app.scene.lights import LightRig
 from app.scene.map_lamps import find_lamps
 from app.scene.model import Material, Part, Scene
 from app.scene.prefilter import row_solid_angles
-from app.scene.primitives import quad
 from tests.conftest import Keep
 from tests.passes.reference_scenes import ball, brighter, difference, lamps, still_life, trace
+from tests.primitives import quad
 
 WHITE = (1.0, 1.0, 1.0)
 

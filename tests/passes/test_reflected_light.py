@@ -12,8 +12,8 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight, Light, LightRig, PointLight
 from app.scene.model import Material, Part, Scene
-from app.scene.primitives import quad
 from tests.conftest import Keep
+from tests.primitives import quad
 
 SIZE = 8
 HALF, DISTANCE = 0.3, 0.06  # metres: of the card's edge, and from the skin

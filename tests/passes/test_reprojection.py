@@ -21,9 +21,9 @@ from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Part, Scene
-from app.scene.primitives import quad
 from app.scene.tonemap import tonemap
 from tests.conftest import SIZE, keeping
+from tests.primitives import quad
 
 F64 = NDArray[np.float64]
 GREY = 0.25  # of the backdrop

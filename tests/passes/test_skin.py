@@ -15,8 +15,8 @@ from app.scene.environment import Environment
 from app.scene.lights import DirectionalLight, LightRig, PointLight
 from app.scene.medium import fresnel, medium_of
 from app.scene.model import Material, Part, Scene
-from app.scene.primitives import quad, uv_sphere
 from tests.passes.reference_scenes import Picture, ball, brighter, difference, lamps, trace
+from tests.primitives import quad, uv_sphere
 
 WHITE = (1.0, 1.0, 1.0)
 IOR = 1.4

@@ -13,9 +13,9 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.lights import AreaLight, LightRig
 from app.scene.model import Material, Part, Scene
-from app.scene.primitives import quad
 from tests.conftest import Keep
 from tests.passes.looks import read_shares
+from tests.primitives import quad
 
 SIZE, WINDOW = 64, 4  # texels
 SKIN = Part("skin", quad((0, 0, 0), (0.032, 0, 0), (0, 0.032, 0)), Material("skin"), face=True)

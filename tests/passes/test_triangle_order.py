@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.passes.triangle_order import triangle_order
-from app.scene.primitives import uv_sphere
+from tests.primitives import uv_sphere
 
 
 def _surface_area_cost(corners: NDArray[np.float32]) -> float:

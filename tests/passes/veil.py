@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.scene.model import Material, Part, Scene
-from app.scene.primitives import quad
+from tests.primitives import quad
 
 
 def with_veil(scene: Scene, **material: Any) -> Scene:

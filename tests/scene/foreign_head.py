@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.scene.checks import F64
-from app.scene.primitives import uv_sphere
+from tests.primitives import uv_sphere
 
 RADII = np.array([0.078, 0.12, 0.098])  # metres
 ROWS, COLUMNS = 72, 96

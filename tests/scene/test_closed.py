@@ -6,7 +6,7 @@ import pytest
 from app.scene.closed import OPENING, hides_back_sides, is_closed
 from app.scene.default import default_scene
 from app.scene.model import Mesh
-from app.scene.primitives import box, quad, uv_sphere
+from tests.primitives import box, quad, uv_sphere
 
 BALL = uv_sphere(0.02, 12, 24)
 

@@ -11,7 +11,7 @@ from app.scene.assets import DEFAULT_HEAD
 from app.scene.even_layout import even_uvs
 from app.scene.meshes import load_mesh
 from app.scene.model import Mesh
-from app.scene.primitives import uv_sphere
+from tests.primitives import uv_sphere
 
 F64 = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ import pytest
 from app.errors import InputError
 from app.scene.meshes import load_mesh
 from app.scene.model import Part
-from app.scene.primitives import uv_sphere
 from app.scene.uv_checks import layers, overlap_share
+from tests.primitives import uv_sphere
 from tests.scene.glb_writer import POSITIONS, UVS, Glb
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from app.scene.gltf_export import encode_glb
 from app.scene.meshes import load_mesh
 from app.scene.model import Material, Part, Texture
-from app.scene.primitives import uv_sphere
+from tests.primitives import uv_sphere
 
 
 def _skin() -> Part:

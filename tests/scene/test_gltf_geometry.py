@@ -11,7 +11,7 @@ import pytest
 from app.errors import InputError
 from app.scene.meshes import load_mesh
 from app.scene.model import Mesh
-from app.scene.primitives import uv_sphere
+from tests.primitives import uv_sphere
 from tests.scene.glb_writer import NORMALS, POSITIONS, TRIANGLES, UVS, Glb
 
 OUR_UVS = UVS * [1, -1] + [0, 1]

@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import InputError
 from app.scene.model import Material, Mesh, Part, Scene, Texture, smooth_normals
-from app.scene.primitives import box, quad, uv_sphere
+from tests.primitives import box, quad, uv_sphere
 
 TRIANGLE = [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)]
 

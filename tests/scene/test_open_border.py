@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from app.scene.assets import DEFAULT_HEAD
 from app.scene.meshes import load_mesh
 from app.scene.open_border import distance_to_border, open_border
-from app.scene.primitives import uv_sphere
+from tests.primitives import uv_sphere
 
 SQUARE = np.array([(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 1.0, 0.0)])
 

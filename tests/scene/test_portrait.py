@@ -8,7 +8,7 @@ import pytest
 from app.scene.default import default_scene
 from app.scene.model import Material, Part
 from app.scene.portrait import kept_outside, portrait, refitted, same_view, zoomed
-from app.scene.primitives import uv_sphere
+from tests.primitives import uv_sphere
 
 HEAD = default_scene()
 

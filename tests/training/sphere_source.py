@@ -17,9 +17,9 @@ from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light
 from app.scene.model import Material, Part
-from app.scene.primitives import uv_sphere
 from app.training.frames import TileSelection
 from app.training.manifest import GATHERING, GATHERING_VERSION, PersonInfo, TileBatch
+from tests.primitives import uv_sphere
 
 F32 = npt.NDArray[np.float32]
 RADIUS = 0.12

@@ -16,7 +16,6 @@ from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.scene.model import Material, Part, Scene
-from app.scene.primitives import uv_sphere
 from app.training.at_rest import judge_at_rest
 from app.training.avatars import Avatars
 from app.training.dataset import Dataset
@@ -27,6 +26,7 @@ from app.training.manifest import BLOCK, GATHERING, GATHERING_VERSION, TileBatch
 from app.training.metrics import plain_shading
 from app.training.situations import lobe_map
 from app.weight_sets import DEFAULT_WEIGHTS
+from tests.primitives import uv_sphere
 from tests.training.sphere_source import SpherePeople
 
 SIZE = (72, 56)  # no multiple of a tile

@@ -19,8 +19,8 @@ from PIL import Image, ImageGrab
 from app.commands.demo import demo as demo_command
 from app.network.weights import WeightSet
 from app.passes.scene_layout import MAX_TEXTURES
-from app.scene.primitives import quad
 from app.viewer import ENOUGH_SAMPLES
+from tests.primitives import quad
 from tests.scene.foreign_head import write_foreign_head
 from tests.scene.glb_writer import Glb
 from tests.window.drag import drag

@@ -10,10 +10,10 @@ from app.renderer import Renderer
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight, LightRig
 from app.scene.model import Material, Part, Scene
-from app.scene.primitives import uv_sphere
 from app.viewer import Viewer
 from app.weight_switch import WeightSwitch
 from app.window import Window, glfw_ready
+from tests.primitives import uv_sphere
 
 HEAD = Part("head", uv_sphere(0.1, 12, 16), Material("skin", (0.6, 0.4, 0.3), subsurface=1.0), face=True)
 SUN = LightRig((DirectionalLight((0.3, -0.4, -1.0), irradiance=3.0),))

@@ -14,7 +14,7 @@ from app.scene.avatar.person import Person
 from app.scene.avatar.teeth import MM, Arch, carried
 from app.scene.checks import F64
 from app.scene.model import Mesh, Part
-from app.scene.primitives import uv_sphere
+from tests.primitives import uv_sphere
 
 
 def an_eye(side: float = 1.0, gaze: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Eye:

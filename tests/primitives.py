@@ -1,12 +1,10 @@
-"""Simple meshes with exact normals and texture coordinates, for tests and comparisons."""
+"""Simple meshes with exact normals and texture coordinates."""
 
 import math
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from app.errors import InputError
-from app.scene.checks import number
 from app.scene.model import Mesh
 
 
@@ -20,9 +18,6 @@ def uv_sphere(radius: float = 1.0, rings: int = 32, segments: int = 64) -> Mesh:
         rings: rows of faces from pole to pole, >= 2.
         segments: faces around, >= 3.
     """
-    radius = number(radius, "sphere radius", 1e-9)
-    if rings < 2 or segments < 3:
-        raise InputError(f"a sphere needs >= 2 rings and >= 3 segments, not {rings} and {segments}.")
     v, u = np.meshgrid(np.linspace(0, 1, rings + 1), np.linspace(0, 1, segments + 1), indexing="ij")
     longitude, latitude = (u - 0.5) * (2.0 * math.pi), (v - 0.5) * math.pi
     normals = np.stack(
@@ -48,8 +43,6 @@ def quad(
     c, u, v = (np.asarray(x, np.float64) for x in (center, edge_u, edge_v))
     normal = np.cross(u, v)
     length = float(np.linalg.norm(normal))
-    if length < 1e-18:
-        raise InputError("a quad's edges must span an area.")
     positions = np.stack([c - u - v, c + u - v, c + u + v, c - u + v])
     uvs = [(0, 0), (1, 0), (1, 1), (0, 1)]
     return Mesh.of(positions, [(0, 1, 2), (0, 2, 3)], np.tile(normal / length, (4, 1)), uvs)
@@ -58,8 +51,6 @@ def quad(
 def box(low: ArrayLike = (-0.5, -0.5, -0.5), high: ArrayLike = (0.5, 0.5, 0.5)) -> Mesh:
     """Return an axis-aligned box with flat normals; each side has a cell of a 3 x 2 grid of texture space."""
     a, b = np.asarray(low, np.float64), np.asarray(high, np.float64)
-    if not (b > a).all():
-        raise InputError("a box's high corner must lie above its low one.")
     center, half = (a + b) / 2.0, (b - a) / 2.0
     sides = []
     for axis in range(3):
