@@ -9,10 +9,11 @@ from typing import Protocol
 import click
 import numpy as np
 
+from app.arrays import F64
 from app.errors import BungyoError
 from app.file_times import written
 from app.scene.assets import find_lights, light_set_ups
-from app.scene.checks import F64, triple
+from app.scene.checks import triple
 from app.scene.default import brighter, load_environment, with_environment
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, EnvironmentRef, Light, LightRig, PointLight, load_lights

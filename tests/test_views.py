@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device
 from app.modes import VIEW_MODES
 from app.network.schema import FEATURES
@@ -17,7 +17,6 @@ from app.scene.model import Scene
 from app.scene.tonemap import srgb_encode, tonemap
 from tests.conftest import SIZE, watched
 
-F32 = NDArray[np.float32]
 FEATURE_OF = {feature.name: feature for feature in FEATURES}
 
 

@@ -7,9 +7,8 @@ at hand, yet cost as much as the others. A channel here is an output of a hidden
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F32
 from app.network.weights import WeightSet
-
-F32 = npt.NDArray[np.float32]
 
 
 def zero_shares(

@@ -28,6 +28,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F32
 from app.gpu import ComputePipeline, Device, DeviceInfo, Struct
 from app.gpu.commands import CommandBuffer
 from app.gpu.vector_width import compile_wide, offers_wide
@@ -40,7 +41,6 @@ INPUTS = 32  # channels a dispatch adds up: a text that compiles in a second
 EDGE = 16  # pixels along a workgroup's edge
 TIMER = "convolution"
 
-F32 = npt.NDArray[np.float32]
 _PUSH = Struct(
     "ConvolutionPush",
     [

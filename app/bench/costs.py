@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import U32
 from app.gpu import Buffer, CommandBuffer, Device, Struct
 from app.open_renderer import open_device
 from app.passes.owner import Owner
@@ -22,7 +22,6 @@ STRIDE = 64  # words from link to link of the chain through memory: more than a 
 THREADS = 256  # of a workgroup, as many as a tile has pixels
 GROUPS = 256  # workgroups where as much as possible is to be read
 
-U32 = npt.NDArray[np.uint32]
 _TIMER = "costs"
 _PUSH = Struct("CostPush", [("rounds", "uint"), ("source", "uvec2"), ("results", "uvec2")])
 _KINDS = (

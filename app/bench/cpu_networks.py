@@ -11,12 +11,10 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import F32
 from app.bench.sgemm import QUIET_SECONDS, THREADS
 from app.network.weights import WeightSet
-
-F32 = npt.NDArray[np.float32]
 
 # It makes the libraries' threads sleep between layers, which training wants, and costs more than a layer takes.
 HINDRANCES = ("OMP_WAIT_POLICY", *THREADS)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.scene.checks import F32, F64
+from app.arrays import F32, F64
 from app.scene.environment import Environment, directions_of
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.scene.medium import medium_of

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import F32
 from app.bench.cpu_networks import timed
 from app.network.weights import WeightSet
 from app.open_renderer import open_device
@@ -24,8 +24,6 @@ from app.scene_options import SceneOptions
 
 VULKAN, CPU = "vulkan", "cpu"
 _HALVES = ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage")
-
-F32 = npt.NDArray[np.float32]
 
 
 class NcnnNetwork:

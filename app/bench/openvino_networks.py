@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import F32
 from app.bench.cpu_networks import CHUNK, CpuNetworks
 
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 GROUPS = {"groups_32": 32, "groups_8": 8}  # networks at a time, by a batched product whose weights are inputs
 _EXACT = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}  # it may take bfloat16 otherwise
-
-F32 = npt.NDArray[np.float32]
 
 
 class OpenvinoNetworks(CpuNetworks):

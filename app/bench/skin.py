@@ -9,11 +9,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from app.arrays import F32
 from app.bench import mitsuba
 from app.open_renderer import open_device
 from app.scene.assets import DEFAULT_HEAD, find_environment
 from app.scene.camera import Camera
-from app.scene.checks import F32
 from app.scene.environment import Environment
 from app.scene.lights import LightRig, PointLight
 from app.scene.meshes import load_mesh

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates
 
+from app.arrays import F64
 from app.passes.texture_upload import mip_chain
 from app.scene.model import Texture, normalized
-
-F64 = NDArray[np.float64]
 
 
 def bent_normals(

@@ -5,10 +5,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.passes.ggx_albedo import MIN_ROUGHNESS
 from app.scene.medium import MEDIUM_TABLE_SIZE, MIN_BOUNDARY_IOR, fresnel, medium_table
-
-F64 = NDArray[np.float64]
 
 DIELECTRIC_TABLE_SIZE = 32
 DIELECTRIC_FLOATS = MEDIUM_TABLE_SIZE + 2 * DIELECTRIC_TABLE_SIZE**2

@@ -12,8 +12,9 @@ import numpy as np
 import pyrr
 from numpy.typing import ArrayLike
 
+from app.arrays import F64
 from app.errors import InputError
-from app.scene.checks import F64, Vec3, number, triple, unit3, vec3
+from app.scene.checks import Vec3, number, triple, unit3, vec3
 
 LEAST_FOV_Y = math.radians(1.0)  # of a lens that zooms
 # Of the distance: from 1 cm on for a portrait; a d32 depth buffer then resolves some micrometres.

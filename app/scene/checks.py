@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from app.errors import InputError
 
 Vec3: TypeAlias = tuple[float, float, float]
-F32: TypeAlias = NDArray[np.float32]
-F64: TypeAlias = NDArray[np.float64]
 
 BRIGHTEST = 1e12
 """Irradiance, intensity, radiance, and factors on them, at most: products with areas stay within single precision."""

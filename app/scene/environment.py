@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F32, F64
 from app.errors import InputError
-from app.scene.checks import BRIGHTEST, F32, F64, number
+from app.scene.checks import BRIGHTEST, number
 from app.scene.environment_files import read_environment
 from app.scene.prefilter import prefilter_ggx, row_solid_angles, shrink
 

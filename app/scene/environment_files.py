@@ -11,9 +11,9 @@ import numpy as np
 import OpenEXR
 from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.errors import InputError
 from app.scene.assets import ENVIRONMENT_SUFFIXES
-from app.scene.checks import F32
 
 MAX_PIXELS = 1 << 27  # 16384 x 8192: more is surely a mistake
 

@@ -16,7 +16,7 @@ from scipy import sparse
 from scipy.ndimage import map_coordinates
 from scipy.sparse.linalg import splu
 
-from app.scene.checks import F64
+from app.arrays import F64
 from app.scene.model import Mesh
 from app.scene.uv_raster import gutter_sources, rasterize_uv
 

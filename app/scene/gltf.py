@@ -17,8 +17,8 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from app.arrays import F64
 from app.errors import InputError
-from app.scene.checks import F64
 from app.scene.gltf_geometry import FAN, STRIP, TRIANGLES, Geometry
 from app.scene.lights import DirectionalLight, Light, PointLight
 

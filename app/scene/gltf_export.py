@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.scene.checks import F32
+from app.arrays import F32
 from app.scene.gltf import pack_glb
 from app.scene.model import DEFAULT_IOR, Material, Part, Texture
 

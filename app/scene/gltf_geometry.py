@@ -16,7 +16,7 @@ import DracoPy
 import numpy as np
 from numpy.typing import NDArray
 
-from app.scene.checks import F64
+from app.arrays import F64
 
 DRACO = "KHR_draco_mesh_compression"
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}

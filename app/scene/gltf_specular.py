@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from app.scene.checks import F64, Vec3, triple
+from app.arrays import F64
+from app.scene.checks import Vec3, triple
 from app.scene.model import Texture
 from app.scene.texture_files import SRGB_BYTES
 from app.scene.tonemap import srgb_encode

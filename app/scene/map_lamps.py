@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from app.scene.checks import F32, F64
+from app.arrays import F32, F64
 from app.scene.environment import LUMINANCE, Environment, directions_of
 from app.scene.lights import DirectionalLight
 from app.scene.prefilter import row_solid_angles

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from app.scene.checks import F64
+from app.arrays import F64
 
 MEDIUM_TABLE_SIZE = 64
 MIN_BOUNDARY_IOR = 1.01  # a boundary that bends nothing has no density of directions; this one hardly bends

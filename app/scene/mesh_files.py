@@ -19,8 +19,9 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.errors import InputError
-from app.scene.checks import F64, Vec3, triple
+from app.scene.checks import Vec3, triple
 from app.scene.gltf import SUFFIXES as GLTF_SUFFIXES
 from app.scene.gltf import Gltf, Placed, TextureLayout, read_gltf, simplified
 from app.scene.gltf_materials import gltf_material

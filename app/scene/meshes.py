@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.errors import InputError
-from app.scene.checks import F64
 from app.scene.mesh_files import LoadedPart, read_parts
 from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Mesh, Part, normalized, smooth_normals
 from app.scene.uv_checks import (

@@ -12,9 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from app.arrays import F32, F64
 from app.errors import InputError
 from app.scene.camera import Camera
-from app.scene.checks import F32, F64, Vec3, color3, number
+from app.scene.checks import Vec3, color3, number
 from app.scene.environment import Environment
 from app.scene.lights import LightRig
 

@@ -7,7 +7,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-F64 = NDArray[np.float64]
+from app.arrays import F64
 
 _DIGITS = 6  # of metres: vertices within a micrometre are one, so that texture seams are not ends
 _STEPS = 32  # places per reach at which edges are looked for: an edge missed for another is hardly nearer

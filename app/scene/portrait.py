@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.camera import DEFAULT_FOV_Y, Camera
-from app.scene.checks import F64
 from app.scene.model import Scene
 
 _ROOM = 1.2  # of the radius of the ball around the face: from there on a camera does not come nearer

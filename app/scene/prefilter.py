@@ -12,7 +12,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from app.scene.checks import F32, F64
+from app.arrays import F32, F64
 
 # Rows of the result for roughness up to the key. A lobe of GGX alpha is about 2.5 alpha radians wide at half
 # height: at roughness 0.2 that is 4 texels of 128 rows.

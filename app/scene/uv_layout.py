@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.assets import DEFAULT_HEAD
-from app.scene.checks import F64
 from app.scene.meshes import load_mesh
 from app.scene.model import Part, Scene
 from app.scene.uv_raster import rasterize_uv

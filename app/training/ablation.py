@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from app.arrays import F32, F64
 from app.errors import BungyoError, InputError
 from app.network.layers import MIXED
 from app.network.schema import CHANNELS, FEATURES, LIGHT_CHANNELS, channels, unpack
@@ -34,8 +35,6 @@ from app.training.tint import tinted
 from app.training.train_options import RATE, TrainOptions
 from app.training.variation import displaced
 
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 Records: TypeAlias = npt.NDArray[np.void]
 Stage: TypeAlias = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]  # app.progress.counter
 

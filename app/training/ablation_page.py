@@ -9,6 +9,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from app.arrays import F64
+
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
@@ -16,7 +18,6 @@ from app.passes.light_cache_layout import BLUR_TAPS
 from app.training.ablation import (
     BLURRED,
     EVERYTHING,
-    F64,
     FACE,
     LIGHT_CACHE,
     MUCH,

@@ -17,10 +17,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from app.arrays import F32
 from app.errors import InputError
 from app.network.weights import WeightSet
 from app.training.dataset import Dataset
-from app.training.face_image import F32, FaceImage, draw
+from app.training.face_image import FaceImage, draw
 from app.training.frames import FrameSource, described_by, make_again
 from app.training.manifest import FrameInfo, Seeds, block_of
 from app.training.metrics import psnr, truth_error

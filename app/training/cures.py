@@ -21,9 +21,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F32
 from app.network.schema import TILE, to_tiles
 from app.network.weights import WeightSet
-from app.training.face_image import F32, FaceImage, Shift, spread
+from app.training.face_image import FaceImage, Shift, spread
 from app.training.metrics import TruthError, mean_and_standard_error
 from app.training.orbit import Flicker, Motion, Orbit, flicker_of
 from app.training.seams import Borders, GridShift, Rows, SeamRatio, seams_of, shown_change

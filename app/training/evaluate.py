@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F32, F64, Bools
 from app.errors import InputError
 from app.network.layers import mix
 from app.network.schema import HALF_MAX, TILE, channels, to_half, unpack
@@ -34,10 +35,6 @@ from app.training.metrics import (
     tiled,
 )
 from app.training.seams import check_scale
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 UV_CELLS = 64  # of maps over the UV square, along u and v
 CHUNK = 256  # tiles judged at once

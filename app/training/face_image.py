@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F32, Bools
 from app.errors import InputError
 from app.network.schema import CHANNELS, TILE, channels, from_tiles, tile_grid, to_tiles, unpack
 from app.network.tile_hash import HASH_SCALE, hash_pixels
@@ -20,8 +21,6 @@ from app.training.dataset import Dataset
 from app.training.manifest import TileBatch
 
 Number = TypeVar("Number", bound=np.generic)
-F32 = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
 Shift = tuple[int, int]  # pixels by which the tile grid moves to the left and upwards, 0..TILE-1
 
 # Neighbouring pixels lie on one surface if the step in uv is no longer than this many of the picture's median steps,

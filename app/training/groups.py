@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import F64
 from app.scene.environment import LUMINANCE
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.training.evaluate import FrameScore
 from app.training.manifest import FrameInfo
 from app.training.records import lights_of
-
-F64 = npt.NDArray[np.float64]
 
 HEIGHTS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.01)  # bounds of the face's height on screen
 

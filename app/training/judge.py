@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from app.arrays import F64
 from app.network.twin import forward
 from app.network.weights import WeightSet
 from app.training.loss import display_slope
 from app.training.metrics import CLEAN_NOISE, psnr
 from app.training.pixels import Pixels
 
-F64 = npt.NDArray[np.float64]
 Draw: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 

@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.files import beside
 from app.training.judge import Judgement
 from app.training.metrics import psnr
-
-F64 = npt.NDArray[np.float64]
 
 HALVINGS = 3  # of the people: an eighth is the least
 MODELS = ("generalist", "experts")

@@ -14,13 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F32, F64, Bools
 from app.network.schema import TILE, TILE_PIXELS, channels
 from app.scene import environment
 from app.scene.tonemap import tonemap
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 KEY_LUMINANCE = 0.25  # the mean luminance a face is exposed to: skin by plain shading, sRGB about 0.5
 LIT_LUMINANCE = 0.05  # the mean luminance of a face for every W/m2 of light before it, roughly: albedo / (2 pi)

@@ -31,6 +31,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F32
 from app.gpu import Device
 from app.network.schema import unpack
 from app.network.weights import WeightSet
@@ -40,7 +41,7 @@ from app.scene.environment import Environment
 from app.scene.lights import Light
 from app.scene.tonemap import tonemap
 from app.training.avatars import Avatars
-from app.training.face_image import F32, FaceImage, draw
+from app.training.face_image import FaceImage, draw
 from app.training.frame_source import GpuFrameSource
 from app.training.frames import FrameSource, TileSelection
 from app.training.metrics import auto_exposure, plain_shading

@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import matplotlib
 import numpy as np
-import numpy.typing as npt
+
+from app.arrays import F64
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from app.network.schema import HASH_BINS
 from app.training.evaluate import Evaluation
-
-F64: TypeAlias = npt.NDArray[np.float64]
 
 FEW = 6  # curves that are told apart by name
 COARSER = 4  # cells along one that is drawn: smaller ones show the targets' noise

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.metrics import structural_similarity
 
+from app.arrays import F32, F64, U8
 from app.network.schema import unpack
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
@@ -24,9 +25,6 @@ from app.training.evaluate import Evaluation, draw_wide
 from app.training.face_image import FaceImage, draw, face_images
 from app.training.seams import Borders, SeamRatio, seams_of
 
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
 Number = TypeVar("Number", bound=np.generic)
 
 MARGIN = 24  # black pixels around the face: more than the filters of SSIM and FLIP reach

@@ -13,7 +13,7 @@ tile in the picture, one that stays nearer to the generalist than it should cost
 import numpy as np
 import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
+from app.arrays import F64
 
 NOTHING_KNOWN = 1e12  # variance of slopes, which matter between 0 and 1
 TINIEST = 1e-6  # variance: no measurement is taken for more certain than this

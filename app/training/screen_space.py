@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 
+from app.arrays import F32
 from app.errors import InputError
 from app.network.schema import SIGMA_NARROW, SIGMA_WIDE, channels, pack, tile_grid, to_half, to_tiles, unpack
 from app.scene.camera import CameraBasis
@@ -23,8 +24,6 @@ from app.training.face_image import FaceImage
 from app.training.manifest import TILE_DTYPE, block_of
 from app.training.people import People
 from app.training.records import camera_of
-
-F32 = npt.NDArray[np.float32]
 
 BLURRED = {"diffuse_narrow": SIGMA_NARROW, "diffuse_wide": SIGMA_WIDE}  # features, and their widths in mean free paths
 TAPS = 8  # to either side of the pixel, along either axis

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 
+from app.arrays import F32
 from app.network.layers import OUTPUTS, flops, parameter_count
 from app.network.schema import TILE
 from app.network.weights import WeightSet
@@ -16,7 +17,7 @@ from app.scene.tonemap import tonemap
 from app.sheet import arrange
 from app.training.cures import AS_IS, CURES, GENERALIST, MOVE, Cure, Effect, Painter
 from app.training.dataset import Dataset
-from app.training.face_image import F32, FaceImage
+from app.training.face_image import FaceImage
 from app.training.manifest import block_of
 from app.training.orbit import FRAMES, ORBITS, SIZE, SPP, STEP
 from app.training.recipe import recipe

@@ -38,12 +38,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_dilation, uniform_filter
 
+from app.arrays import F32, Bools
 from app.errors import InputError
 from app.network.schema import TILE
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
 from app.training.dataset import Dataset
-from app.training.face_image import F32, Bools, FaceImage, pairs, spread
+from app.training.face_image import FaceImage, pairs, spread
 from app.training.metrics import noise_error
 
 QUIET = 0.05  # the noise's deviation around a pixel, of the display's range; more is a noisy place

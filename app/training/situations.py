@@ -23,8 +23,9 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import ArrayLike
 
+from app.arrays import F32, F64
 from app.scene.camera import FAR, NEAR, Camera
-from app.scene.checks import F32, F64, Vec3, triple
+from app.scene.checks import Vec3, triple
 from app.scene.environment import LUMINANCE, Environment, texel_directions
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 from app.training.manifest import CAMERAS, SPLITS, split_of, view_of

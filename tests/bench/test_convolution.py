@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from app.arrays import F32
 from app.bench.convolution import (
     SHAPES,
     ConvolutionNetwork,
@@ -24,7 +24,6 @@ from app.bench.opponents import quickest
 from app.gpu import Device
 from app.passes.face_radiance import FaceRadiance
 
-F32 = npt.NDArray[np.float32]
 SHAPE = Shape(4, 2, paced=False)
 
 

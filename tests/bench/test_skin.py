@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from app.arrays import F32
 from app.bench import skin
 from app.bench.skin import Painter
-from app.scene.checks import F32
 
 
 class Clock:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
-F64 = NDArray[np.float64]
+from app.arrays import F64
+
 LEVEL = 0.001  # how often a picture that is right fails by chance: one in a hundred runs of ten pictures
 PARTS = 4  # along an edge of the picture
 SURE = 1e-4  # noise below this share of the value counts as none

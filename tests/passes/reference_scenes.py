@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
@@ -16,7 +17,6 @@ from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, Point
 from app.scene.model import Material, Mesh, Part, Scene
 from tests.primitives import quad, uv_sphere
 
-F32 = NDArray[np.float32]
 SKY = (0.4, 0.5, 0.7)
 LAMP = AreaLight.facing((0.3, 1.6, 0.8), (0.0, 0.0, 0.0), 0.8, 0.5, (1.0, 0.9, 0.8), 12.0)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device
 from app.network.schema import HALF_MAX
 from app.passes.background import Background
@@ -25,7 +26,6 @@ from app.scene.model import Material, Mesh, Part, Scene, Texture
 from tests.conftest import Keep, keeping
 from tests.primitives import box, quad, uv_sphere
 
-F32 = NDArray[np.float32]
 SIZE = 64
 GREY = Environment(np.full((8, 16, 3), 0.25, np.float32))
 FRONT = Camera(position=(0.0, 0.0, 1.0), target=(0.0, 0.0, 0.0), fov_y=2.0 * math.atan(0.1))  # sees x, y in -0.1..0.1

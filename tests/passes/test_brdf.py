@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.gpu import Binding, Device, Struct
 from app.passes.ggx_albedo import ggx_albedo_texels
 from app.passes.scene_layout import SCENE_INCLUDES
-
-F64 = NDArray[np.float64]
 
 QUERY = Struct("Query", [("wo", "vec3"), ("wi", "vec3"), ("xi", "vec2")])
 ANSWER = Struct(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.gpu import Binding, Device, Struct
 from app.passes.light_maps import (
     LIGHT_VIEW,
@@ -14,7 +15,6 @@ from app.passes.light_maps import (
     light_view_declarations,
 )
 
-F64 = NDArray[np.float64]
 COUNT = 4096
 PLACE = Struct("Place", [("position", "vec3"), ("normal", "vec3"), ("depth", "float")])
 FOUND = Struct(

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.stats import norm
 
+from app.arrays import F64
 from app.gpu import Device
 from app.network.schema import SIGMA_NARROW, SIGMA_WIDE
 from app.passes.light_cache import LightCache
@@ -24,7 +24,6 @@ from app.scene.model import Material, Mesh, Part, Scene
 from tests.passes.face_frame import draw_frame
 from tests.passes.looks import read_shares
 
-F64 = NDArray[np.float64]
 SIZE, SAMPLES = 32, 33  # the first sample leaves out fine texels
 FINE = FINE_SCALE * SIZE
 EDGE = 1e-3 * FINE  # of the skin: fine texels of a millimetre

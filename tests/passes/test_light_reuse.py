@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import CACHE_IMAGES, FINE_SCALE, GATHERED_LIGHT
@@ -18,7 +18,6 @@ from tests.conftest import watched
 from tests.passes.looks import read_shares, shadow_texels
 
 SIZE, SAMPLES = 48, 16
-F32 = NDArray[np.float32]
 
 SUN = DirectionalLight((0.5, -0.7, -0.6), irradiance=2.0, angular_radius=0.0)  # looked for once a fine texel
 BULB = PointLight((-0.35, 0.1, 0.25), intensity=0.3, radius=0.03)

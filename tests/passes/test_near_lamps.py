@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.gpu import Device, Struct
 from app.passes.light_records import disc_records, light_records
 from app.scene.camera import Camera
 from app.scene.lights import AreaLight
 from tests.passes.shader_answers import answers
 from tests.passes.test_gbuffer import ALBEDO, RADIUS, SKIN, draw, hit_points
-
-F64 = NDArray[np.float64]
 
 PLACE = Struct("Place", [("position", "vec3"), ("normal", "vec3")])
 SEEN = Struct("Seen", [("direct", "float"), ("by_area", "float"), ("solid_angle", "float")])

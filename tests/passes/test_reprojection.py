@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.gpu import Device
 from app.network.schema import HALF_MAX, surface_buffer, tile_grid
 from app.network.weights import WeightSet
@@ -25,7 +26,6 @@ from app.scene.tonemap import tonemap
 from tests.conftest import SIZE, keeping
 from tests.primitives import quad
 
-F64 = NDArray[np.float64]
 GREY = 0.25  # of the backdrop
 GREY_SKY = Environment(np.full((8, 16, 3), GREY, np.float32))
 CAMERA = Camera((0.1, 0.05, 0.8), (0.0, 0.0, 0.0))

@@ -12,7 +12,7 @@ import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.scene.checks import F64
+from app.arrays import F64
 from tests.primitives import uv_sphere
 
 RADII = np.array([0.078, 0.12, 0.098])  # metres

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.scene import even_layout
 from app.scene.assets import DEFAULT_HEAD
 from app.scene.even_layout import even_uvs
 from app.scene.meshes import load_mesh
 from app.scene.model import Mesh
 from tests.primitives import uv_sphere
-
-F64 = NDArray[np.float64]
 
 
 def sheet(u_of_x: F64, rows: int = 3) -> Mesh:

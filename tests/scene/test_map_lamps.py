@@ -4,15 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.scene.assets import environment_maps
 from app.scene.environment import Environment, texel_directions
 from app.scene.map_lamps import LEAST_SHARE, WIDEST, find_lamps
 from app.scene.prefilter import row_solid_angles
 
 HEIGHT = 128
-F32 = NDArray[np.float32]
 
 
 def with_lamp(toward: tuple[float, float, float], radius: float, radiance: float, height: int = HEIGHT) -> F32:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.scene.assets import DEFAULT_HEAD
-from app.scene.checks import F64
 from app.scene.meshes import load_mesh
 from app.scene.model import Mesh, Part
 from app.scene.uv_layout import GRID, UvLayout, canonical_layout

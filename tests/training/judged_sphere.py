@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from app.arrays import F32
 from app.network.layers import COLORS, MIXED, OUTPUTS, parameter_count
 from app.network.schema import CHANNELS, channels
 from app.network.tile_hash import HASHES
@@ -16,7 +17,6 @@ from app.training.dataset import Dataset
 from app.training.frames import Plan
 from app.training.generate import Here, generate
 from app.training.manifest import MANIFEST
-from app.training.metrics import F32
 from tests.training import sphere_source
 from tests.training.sphere_source import SpherePeople, SphereSource
 

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import F32
 from app.network.layers import COLORS, MIXED, OUTPUTS
 from app.network.schema import CHANNELS, HASH_BINS, TILE, channels, pack
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
 from app.training.face_image import FaceImage
 
-F32 = npt.NDArray[np.float32]
 SIZE = HASH_BINS * TILE  # pixels along a flat face: every tile shows one bin along u and one along v
 TONE = 0.3  # radiance of a flat face
 GRAIN, RIPPLE = 0.004, 0.003  # radiance by which a grainy one deviates

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F32
 from app.network.schema import CHANNELS, channels, pack, tile_grid, to_tiles, unpack
 from app.network.tile_hash import hash_pixels
 from app.scene.camera import Camera
@@ -21,7 +22,6 @@ from app.training.frames import TileSelection
 from app.training.manifest import GATHERING, GATHERING_VERSION, PersonInfo, TileBatch
 from tests.primitives import uv_sphere
 
-F32 = npt.NDArray[np.float32]
 RADIUS = 0.12
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.arrays import F32
 from app.errors import InputError
 from app.network.layers import flops, parameter_count
 from app.network.schema import TILE, channels, unpack
@@ -19,7 +20,7 @@ from app.training.evaluate import UV_CELLS, draw_wide, evaluate, wide_generalist
 from app.training.figures import figures
 from app.training.groups import distance_groups, light_groups
 from app.training.manifest import BLOCK
-from app.training.metrics import F32, TruthError, plain_shading, psnr, squared_error
+from app.training.metrics import TruthError, plain_shading, psnr, squared_error
 from app.training.quality import HAS_FLIP, flip, judge_pictures, ssim, with_noise
 from tests.training.judged_sphere import LAYERS, linear_skin, make, moved_set, network, weight_set
 from tests.training.sphere_source import RADIUS, SpherePeople

@@ -4,9 +4,9 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from app.arrays import F32
 from app.network.schema import unpack
 from app.network.tile_hash import HASHES
 from app.scene.camera import Camera
@@ -26,7 +26,6 @@ from app.training.orbit import (
 from tests.training.made_faces import SIZE, checkered, flat_face
 from tests.training.sphere_source import SphereSource, skin
 
-F32 = npt.NDArray[np.float32]
 LIGHT = DirectionalLight((0.3, -0.5, -1.0), irradiance=3.0)
 STEP = math.radians(1.0)
 WEIGHTS = checkered(0.0)

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.avatar import hair_color
 from app.scene.avatar.hair_distance import SkinDistance
 from app.scene.avatar.hair_roots import Mask, Roots, piecewise
 from app.scene.avatar.person import Person
 from app.scene.avatar.strands import Strands, tangents
-from app.scene.checks import F64
 from app.scene.model import normalized
 
 TOP = [(0, -46), (16, -48), (26, -56), (36, -58), (46, -52), (58, -36), (66, -16), (72, 0), (82, 2), (90, -16),

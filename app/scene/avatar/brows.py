@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.avatar import hair_color
 from app.scene.avatar.hair_roots import places
 from app.scene.avatar.person import Person
 from app.scene.avatar.strands import Strands
-from app.scene.checks import F64
 from app.scene.model import Mesh
 
 LINE = [(0.5191, 0.5182), (0.5236, 0.5236), (0.5409, 0.5369), (0.5592, 0.5501), (0.5784, 0.5618), (0.6006, 0.5682),

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.avatar.hair_roots import Ints
 from app.scene.avatar.strands import tangents
-from app.scene.checks import F64
 from app.scene.model import normalized
 
 FROM = 0.2  # hair.curl from which hair is made so; below, coils are thinner than 3 mm

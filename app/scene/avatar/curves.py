@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from app.scene.checks import F64
+from app.arrays import F64
 
 
 def smoothstep(x: ArrayLike, low: float, high: float) -> F64:

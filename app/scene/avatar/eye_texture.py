@@ -13,10 +13,10 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from app.arrays import F32
 from app.scene.avatar.person import Person
 from app.scene.tonemap import srgb_encode
 
-F32 = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 SIZE = 512

@@ -11,11 +11,11 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from app.arrays import F64
 from app.scene.avatar.curves import smoothstep
 from app.scene.avatar.eye_texture import CORNEA_END, CORNEA_IOR, LIMBUS, LIMBUS_ANGLE, LIMBUS_V, SCLERA_END, Look, paint
 from app.scene.avatar.head_shape import Eye
 from app.scene.avatar.person import Person
-from app.scene.checks import F64
 from app.scene.model import Material, Mesh, Part, Texture, normalized
 
 TEAR_IOR = 1.336

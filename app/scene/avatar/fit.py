@@ -5,9 +5,9 @@ For the lids see `lids.py`, for the cut that is seen at the neck `neck.py`.
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.avatar.curves import smoothstep
 from app.scene.avatar.targets import HeadData
-from app.scene.checks import F64
 
 NECK_EDGE = 0.003
 """The least height of the faces along the neck's cut, metres."""

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.avatar import curls
 from app.scene.avatar.hair_roots import Ints
 from app.scene.avatar.hairline import reach
 from app.scene.avatar.person import Person
 from app.scene.avatar.strands import triangles
-from app.scene.checks import F64
 
 _CROPPED_TO, _SHORT_TO = 0.011, 0.045  # metres
 _TIGHT = 0.5  # hair.curl

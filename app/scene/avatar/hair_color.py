@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from app.scene.checks import F64, Vec3
+from app.arrays import F64
+from app.scene.checks import Vec3
 from app.scene.model import Material, Texture
 from app.scene.tonemap import srgb_encode
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from app.scene.checks import F64
+from app.arrays import F64
 from app.scene.model import Mesh, normalized
 
 CELL = 0.009  # metres; on a skull of 75 mm radius straight lines between cells are 0.14 mm off

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from app.arrays import F64
 from app.scene.assets import ASSETS
-from app.scene.checks import F64
 from app.scene.model import Mesh, normalized
 
 TABLE = ASSETS / "avatar" / "hair" / "roots.npz"

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.avatar.hair_roots import Mask, Roots, piecewise
 from app.scene.avatar.person import Person
-from app.scene.checks import F64
 
 HAIRLINE = [(0, 64), (14, 65), (28, 69), (38, 68), (47, 58), (54, 40), (60, 22), (65, -2), (70, -17), (84, -20),
             (92, -20), (98, -22), (104, -32), (114, -48), (130, -62), (150, -72), (180, -77)]  # fmt: skip

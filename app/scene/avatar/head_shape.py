@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.scene.checks import F32, F64
+from app.arrays import F32, F64
 from app.scene.model import Mesh
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.avatar.head_shape import Eye
 from app.scene.avatar.person import Person
 from app.scene.avatar.strands import Strands
-from app.scene.checks import F64
 from app.scene.model import normalized
 
 _RINGS = 5

@@ -9,10 +9,10 @@ from functools import cache
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.avatar.curves import smoothstep
 from app.scene.avatar.eyes import film_radius
 from app.scene.avatar.targets import FAR, HeadData, Ints
-from app.scene.checks import F64
 
 CLEARANCE = 0.0003
 """Between a lid's inner side and the eyeball, metres: a real tear film is thinner, but meshes are facetted."""

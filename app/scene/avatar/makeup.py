@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from app.arrays import F32, F64
 from app.scene.avatar.skin_maps import Patch, SkinMaps, doubled
-from app.scene.checks import F32, F64
 
 # Linear Rec.709 colours at evenly spaced hues 0..1.
 _LIPSTICK = np.array(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from app.arrays import F64
 from app.scene.avatar.targets import Ints
-from app.scene.checks import F64
 
 TURN = 2.0 * np.pi
 _WAYS = np.linspace(0.0, 0.18, 121)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F32, F64
 from app.scene.avatar import pigment
 from app.scene.avatar.person import Person
 from app.scene.avatar.skin_maps import FINE, MASK, POSITIONS, SkinMaps, doubled
-from app.scene.checks import F32, F64
 
 _FRECKLES, _MOLES, _AGE_SPOTS, _PIMPLES = 2600, 24, 34, 45  # expected numbers at 1
 _WIDEST = 40  # texels to either side that a mark can reach

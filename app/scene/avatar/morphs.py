@@ -8,11 +8,11 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from app.arrays import F32, F64
 from app.scene.avatar import shape
 from app.scene.avatar.head_shape import HeadShape
 from app.scene.avatar.person import Person
 from app.scene.avatar.teeth import carried
-from app.scene.checks import F32, F64
 from app.scene.model import Mesh, Part
 
 _STRANDS = ("hair", "brows", "lashes", "beard")

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.avatar.curves import smoothstep
 from app.scene.avatar.head_shape import HeadShape
 from app.scene.avatar.person import Person
 from app.scene.avatar.teeth import COLUMNS, LENGTHENED, MM, Arch, Row, crowns, gums
-from app.scene.checks import F64
 from app.scene.model import Material, Mesh, Part, Texture
 from app.scene.tonemap import srgb_encode
 

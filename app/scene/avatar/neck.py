@@ -11,10 +11,10 @@ from functools import cache
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from app.arrays import F64
 from app.scene.avatar.curves import smoothstep
 from app.scene.avatar.map_rays import TURN, Rays, barycentric, outermost, toward
 from app.scene.avatar.targets import HeadData, Ints
-from app.scene.checks import F64
 
 AXIS = -0.025
 """Depth z of the middle of the neck, metres."""

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from app.scene.checks import F32, F64
+from app.arrays import F32, F64
 
 WAVELENGTHS = np.arange(400.0, 701.0, 10.0)  # nm
 _D65 = np.array([

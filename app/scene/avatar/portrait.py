@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.assets import find_environment
 from app.scene.avatar.person import Person
 from app.scene.camera import FAR, NEAR, Camera
-from app.scene.checks import F64, Vec3, triple
+from app.scene.checks import Vec3, triple
 from app.scene.environment import LUMINANCE
 from app.scene.lights import AreaLight, EnvironmentRef, LightRig
 

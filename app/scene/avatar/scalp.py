@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from app.arrays import F64
 from app.scene.avatar import curls, hair_budget, hair_color
 from app.scene.avatar.hair_distance import SkinDistance
 from app.scene.avatar.hair_roots import Ints, Mask, Roots
 from app.scene.avatar.hairline import exposed, growing, part_line, parted, reach
 from app.scene.avatar.person import Person
 from app.scene.avatar.strands import Strands, along, smoothed, tangents, thinned
-from app.scene.checks import F64
 from app.scene.model import normalized
 
 WHORL = (0.008, 0.085, -0.055)  # metres: where hair grows apart on the crown

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from app.arrays import F64
 from app.scene.avatar.hair_color import BAND_MARGIN, BANDS
 from app.scene.avatar.hair_roots import Roots
-from app.scene.checks import F64
 from app.scene.model import Mesh
 
 _LIFT = 3e-4  # metres above the skin; strands start below and are kept above

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from app.arrays import F32, F64
 from app.scene.avatar import lids, neck
 from app.scene.avatar.fit import close_lips, trim_neck
 from app.scene.avatar.head_shape import Eye, HeadShape
@@ -17,7 +18,6 @@ from app.scene.avatar.parameters.expression import ARKIT
 from app.scene.avatar.parameters.shape import ASYMMETRY, DIALS
 from app.scene.avatar.person import Person
 from app.scene.avatar.targets import Ints, load
-from app.scene.checks import F32, F64
 from app.scene.model import Mesh
 
 DECIMETRE = 0.1

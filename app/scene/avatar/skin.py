@@ -10,13 +10,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.errors import InputError
 from app.scene.avatar import hair_color, makeup, marks, pigment, wrinkles
 from app.scene.avatar.parameters import BY_NAME
 from app.scene.avatar.person import Person
 from app.scene.avatar.skin_maps import FINE, SkinMaps, doubled, halved, load
 from app.scene.avatar.wrinkles import expression
-from app.scene.checks import F32, Vec3
+from app.scene.checks import Vec3
 from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Texture
 from app.scene.tonemap import srgb_encode
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from app.arrays import F32
 from app.errors import InputError
 from app.scene.assets import ASSETS
-from app.scene.checks import F32
 
 MASK, FINE, POSITIONS = 512, 1024, 256
 """Width of the maps: regions and noise, relief and strokes, resting positions."""

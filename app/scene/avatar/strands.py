@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from app.arrays import F64
 from app.scene.avatar.hair_color import BAND_MARGIN, BANDS
 from app.scene.avatar.hair_roots import Ints
-from app.scene.checks import F64
 from app.scene.model import Mesh, normalized
 
 _EDGE = 0.6  # tangent of the angle by which normals at a ribbon's edges turn outward: it shades like a round lock

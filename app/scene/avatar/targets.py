@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from app.arrays import F32, F64
 from app.errors import InputError
 from app.scene.assets import ASSETS
-from app.scene.checks import F32, F64
 
 HEAD_DATA = ASSETS / "avatar" / "head.npz"
 FAR = 255

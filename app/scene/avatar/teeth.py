@@ -11,7 +11,7 @@ import numpy as np
 from numpy.polynomial import polynomial
 from numpy.typing import ArrayLike
 
-from app.scene.checks import F64
+from app.arrays import F64
 from app.scene.model import Mesh
 
 MM = 1e-3

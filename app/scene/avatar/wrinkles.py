@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.scene.avatar.skin_maps import SkinMaps
-from app.scene.checks import F32
 
 # Kind of line: age at which it appears, age at which it has its full depth, and that depth.
 _AGES = {

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.scene.avatar import eye_texture, eyes, mouth
 from app.scene.avatar.eye_texture import LIMBUS_V, Look, paint
 from app.scene.avatar.head_shape import Eye, HeadShape
 from app.scene.avatar.person import Person
 from app.scene.avatar.teeth import MM, Arch, carried
-from app.scene.checks import F64
 from app.scene.model import Mesh, Part
 from tests.primitives import uv_sphere
 

@@ -7,11 +7,11 @@ import pytest
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from app.arrays import F32
 from app.scene.avatar import build, shape
 from app.scene.avatar.head_shape import HeadShape
 from app.scene.avatar.morphs import morph_targets
 from app.scene.avatar.person import Person
-from app.scene.checks import F32
 from app.scene.model import Part
 
 Avatar = tuple[HeadShape, dict[str, Part], Mapping[str, Mapping[str, F32]]]
