@@ -51,6 +51,9 @@ class Views:
             size: enter(Worker(View, traced if rays else rasterised, size))
             for size in dict.fromkeys((SMALL, LARGE, self._listed))
         }
+        self._lit: dict[tuple[int, int], Worker[View]] = {
+            size: enter(Worker(View, traced if rays else rasterised, size, 1)) for size in FPS
+        }
         self.rasterised: Worker[View] = enter(Worker(View, rasterised, SMALL)) if rays else self.by_size[SMALL]
         self.parts: list[Part] = [self._at_rest, self._moving]
         if rays:
@@ -102,10 +105,11 @@ class Views:
 
     def _moving(self) -> None:
         for size, name in FPS.items():
-            cost = self.by_size[size].ask(View.moving)
+            view = self._lit[size]
+            cost = view.ask(View.moving)
             self._figures.add(f"fps_{name}_light_moving", 1e3 / cost.whole)
             self._figures.add("light_cache_ms_moving", cost.passes["light cache"])
-            self._figures.add("light_cache_ms", self.by_size[size].ask(View.gathering).passes["light cache"])
+            self._figures.add("light_cache_ms", view.ask(View.gathering).passes["light cache"])
             self._figures.add("python_ms_light_moving", cost.python)
 
     def _either_gbuffer(self) -> None:

@@ -119,20 +119,22 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
     layers, trained = shipped(options)
     passes = Samples()
     gathering, tracing = "light cache" in names, "reference" in names
-    with Worker(View, options, size) as view:
+    with ExitStack() as stack:
+        view = stack.enter_context(Worker(View, options, size))
+        lit = stack.enter_context(Worker(View, options, size, 1)) if gathering else view
 
-        def note(frames: int, question: Callable[..., FrameCost], *arguments: str) -> None:
+        def note(view: Worker[View], frames: int, question: Callable[..., FrameCost], *arguments: str) -> None:
             for _ in range(frames):
                 cost = view.ask(question, *arguments)
                 passes.add_all({name: cost.passes[name] for name in names if name in cost.passes})
 
         parts: list[Part] = []
         if len(set(names)) > gathering + tracing:
-            parts.append(lambda: note(FRAMES, View.still, "neural"))
+            parts.append(lambda: note(view, FRAMES, View.still, "neural"))
         if gathering:
-            parts.append(lambda: note(1, View.gathering))
+            parts.append(lambda: note(lit, 1, View.gathering))
         if tracing:
-            parts.append(lambda: note(1, View.still, "reference"))
+            parts.append(lambda: note(view, 1, View.still, "reference"))
         description, done = _run(partial(view.ask, View.describe), parts, rounds, counted)
         variant = view.ask(View.variant)
     return {

@@ -16,9 +16,9 @@ from app.passes.owner import Owner
 from app.scene_options import SceneOptions
 
 _TURNS = (-0.15, 0.0, 0.15)  # of half a turn: cameras from which channels are counted
-# As few samples of the light cache as leave a frame at rest as quick as all of them do: then it is known of most places
-# which lights they see, and a pixel need not look it up.
-_LIGHT_SAMPLES = 2 * SETTLING_SAMPLES
+AT_REST = SETTLING_SAMPLES + 1
+"""As few samples of the light cache as leave a frame at rest as quick as all of them do: then it is known of most
+places which lights they see, and a pixel need not look it up."""
 _WARM_UP = 3  # frames; drivers compile at the first dispatch, and the first frame builds what later ones reuse
 
 
@@ -54,24 +54,27 @@ class Description:
 class View(Owner):
     """A renderer of the scene that `options` name, warmed up. A context manager.
 
-    Before a frame at rest the light is gathered, which is not counted; while a light moves each frame gathers a sample.
-
     Args:
         options: what to draw; their size and number of light samples are not looked at.
         size: (width, height) in pixels.
+        light_samples: that the light cache has when it rests. One will do for what moves lights or gathers them anew:
+            then a frame gathers one anyway.
     """
 
-    def __init__(self, options: SceneOptions, size: tuple[int, int]) -> None:
+    def __init__(self, options: SceneOptions, size: tuple[int, int], light_samples: int = AT_REST) -> None:
         super().__init__()
         with self.building():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what there is to say about scene and device, the asking process says
                 self._device = self.enter(open_device(options, raytracing=needs_rays(options)))
                 self._renderer = self.enter(
-                    open_renderer(replace(options, light_samples=_LIGHT_SAMPLES), self._device, size, options.mode)
+                    open_renderer(replace(options, light_samples=light_samples), self._device, size, options.mode)
                 )
             self._controls = Controls(self._renderer, MODES)
+            self._renderer.mode = "neural"
             for _ in range(_WARM_UP):
+                self._renderer.render()
+            while not self._renderer.lights_settled:
                 self._renderer.render()
 
     def describe(self) -> Description:
@@ -84,10 +87,8 @@ class View(Owner):
         return self._renderer.tile_variant.name
 
     def still(self, mode: str) -> FrameCost:
-        """Draw a frame at rest, in this mode."""
+        """Draw a frame at rest, in this mode; it is at rest once all samples are there."""
         self._renderer.mode = mode
-        while mode == "neural" and not self._renderer.lights_settled:
-            self._renderer.render()
         return self._frame("")
 
     def moving(self) -> FrameCost:
