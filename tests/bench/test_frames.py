@@ -10,7 +10,7 @@ from app.bench.figures import Samples
 from app.bench.frames import Keys, OtherRenderers, Views
 from app.bench.meanings import FRAME
 from app.bench.skin import Painter, SkinCost, mitsuba_painter
-from app.bench.view import FrameCost, View
+from app.bench.view import AT_REST, FrameCost, View
 from app.scene_options import SceneOptions
 from tests.bench.missing_figures import NO_RAYS
 
@@ -18,13 +18,26 @@ SIZE = (640, 360)  # of the view whose passes are listed
 
 
 class Machine:
-    """Answers for all workers: a traced frame of 512x512 takes 10 ms, rasterised 8 ms, 1280x720 twice as long."""
+    """Answers for all workers: a traced frame of 512x512 takes 10 ms, rasterised 8 ms, 1280x720 twice as long.
 
-    def __init__(self, make: Any, options: Any = None, size: tuple[int, int] = (0, 0), **_: Any) -> None:
+    Views are asked for frames at rest or for light that moves, by how many samples of light they rest at.
+    """
+
+    def __init__(
+        self,
+        make: Any,
+        options: Any = None,
+        size: tuple[int, int] = (0, 0),
+        light_samples: int = AT_REST,
+        **_: Any,
+    ) -> None:
+        self._rests = light_samples == AT_REST
         self._make, self._scale = make, {(1280, 720): 2.0, SIZE: 0.5}.get(size, 1.0)
         self._raster = isinstance(options, SceneOptions) and options.gbuffer == "raster"
 
     def ask(self, question: Callable[..., Any], *args: Any) -> Any:
+        if question in (View.still, View.moving, View.gathering):
+            assert self._rests == (question is View.still)
         if question is View.still and args == ("reference",):
             return FrameCost(200.0, 1.0, {"reference": 160.0})
         if question is View.still and self._raster:
