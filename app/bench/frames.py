@@ -47,13 +47,11 @@ class Views:
         self._figures, self._passes, self._rays, self._frames = figures, passes, rays, frames
         self._listed = options.size or SMALL
         traced, rasterised = (replace(options, gbuffer=kind) for kind in ("trace", "raster"))
+        usual = traced if rays else rasterised
         self.by_size: dict[tuple[int, int], Worker[View]] = {
-            size: enter(Worker(View, traced if rays else rasterised, size))
-            for size in dict.fromkeys((SMALL, LARGE, self._listed))
+            size: enter(Worker(View, usual, size)) for size in dict.fromkeys((SMALL, LARGE, self._listed))
         }
-        self._lit: dict[tuple[int, int], Worker[View]] = {
-            size: enter(Worker(View, traced if rays else rasterised, size, 1)) for size in FPS
-        }
+        self._lit: dict[tuple[int, int], Worker[View]] = {size: enter(Worker(View, usual, size, 1)) for size in FPS}
         self.rasterised: Worker[View] = enter(Worker(View, rasterised, SMALL)) if rays else self.by_size[SMALL]
         self.parts: list[Part] = [self._at_rest, self._moving]
         if rays:

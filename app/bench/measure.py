@@ -12,7 +12,7 @@ from app.bench.comparison import Comparison
 from app.bench.figures import Samples
 from app.bench.frames import FRAMES, SMALL, Keys, OtherRenderers, Part, Views
 from app.bench.packages import PACKAGES, absence, installed, version
-from app.bench.view import Description, FrameCost, View
+from app.bench.view import AT_REST, Description, FrameCost, View
 from app.bench.worker import Worker
 from app.errors import InputError
 from app.gpu import DeviceInfo
@@ -119,9 +119,10 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
     layers, trained = shipped(options)
     passes = Samples()
     gathering, tracing = "light cache" in names, "reference" in names
+    at_rest = len(set(names)) > gathering + tracing
     with ExitStack() as stack:
-        view = stack.enter_context(Worker(View, options, size))
-        lit = stack.enter_context(Worker(View, options, size, 1)) if gathering else view
+        view = stack.enter_context(Worker(View, options, size, AT_REST if at_rest else 1))
+        lit = stack.enter_context(Worker(View, options, size, 1)) if gathering and at_rest else view
 
         def note(view: Worker[View], frames: int, question: Callable[..., FrameCost], *arguments: str) -> None:
             for _ in range(frames):
@@ -129,7 +130,7 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
                 passes.add_all({name: cost.passes[name] for name in names if name in cost.passes})
 
         parts: list[Part] = []
-        if len(set(names)) > gathering + tracing:
+        if at_rest:
             parts.append(lambda: note(view, FRAMES, View.still, "neural"))
         if gathering:
             parts.append(lambda: note(lit, 1, View.gathering))

@@ -201,7 +201,7 @@ vec3 base_leave(Lobe lobe, float cosine)
     return vec3(1.0) - specular_albedo(lobe, cosine);
 }
 
-// The factor that makes of the latter the former.
+// What `base_leave` is multiplied with to be `base_enter`; the same for all directions.
 vec3 base_normalization(Lobe lobe)
 {
     return 1.0 / (vec3(1.0) - specular_mean_albedo(lobe));
