@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import F32, U8
 from app.errors import InputError
 from app.files import beside, check_folder
 
@@ -25,7 +25,7 @@ def check_output(path: Path) -> None:
     check_folder(path.parent)
 
 
-def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+def write_png(path: Path, pixels: U8) -> None:
     """Write (H,W), (H,W,3) or (H,W,4) uint8 sRGB pixels, row 0 at the top; opacity is dropped."""
     from PIL import Image
 
@@ -33,7 +33,7 @@ def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
         Image.fromarray(np.ascontiguousarray(pixels[..., :3] if pixels.ndim == 3 else pixels)).save(temporary, "PNG")
 
 
-def write_exr(path: Path, layers: Mapping[str, NDArray[np.float32]]) -> None:
+def write_exr(path: Path, layers: Mapping[str, F32]) -> None:
     """Write float32 layers of equal size into one EXR file.
 
     Args:
@@ -43,7 +43,7 @@ def write_exr(path: Path, layers: Mapping[str, NDArray[np.float32]]) -> None:
     """
     import OpenEXR
 
-    channels: dict[str, NDArray[np.float32]] = {}
+    channels: dict[str, F32] = {}
     for name, layer in layers.items():
         planes = np.asarray(layer, np.float32)
         planes = planes[..., None] if planes.ndim == 2 else planes

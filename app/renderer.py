@@ -13,9 +13,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F32, U8
 from app.errors import InputError
 from app.frame_resources import FrameResources
 from app.gpu import CommandBuffer, Device, Image
@@ -323,19 +323,19 @@ class Renderer(Owner):
 
     # Reading back
 
-    def read(self) -> NDArray[np.uint8]:
+    def read(self) -> U8:
         """The display image, (H, W, 4)."""
-        pixels: NDArray[np.uint8] = self.image.read()
+        pixels: U8 = self.image.read()
         return pixels
 
-    def read_radiance(self) -> NDArray[np.float32]:
+    def read_radiance(self) -> F32:
         """Linear radiance of the picture, (H, W, 3): the reference's in reference mode, else the neural one."""
         self._resources.finish()
         if self._mode == "reference" and self._resources.passes.reference is not None:
             return self._resources.passes.reference.reference.read()
         return self._resources.passes.composite.read_radiance()
 
-    def read_aov(self, name: str) -> NDArray[np.float32]:
+    def read_aov(self, name: str) -> F32:
         """One of AOVS of the last neural frame, (H, W) or (H, W, channels); 0 where there is no face.
 
         Light features come in their own units (not divided by the pixel's light scale), depth in metres.

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import U8
 from app.errors import BungyoError, InputError
 from app.files import beside
 from app.pictures import first_free, write_png
@@ -32,7 +32,7 @@ class Drawn(Protocol):
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
 
-    def read(self) -> NDArray[np.uint8]:
+    def read(self) -> U8:
         """The display image, (H, W, 4)."""
 
 

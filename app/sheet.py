@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from app.arrays import U8
 from app.gpu import Device
 from app.network.weights import WeightSet
 from app.pictures import check_output, write_png
@@ -25,7 +25,7 @@ CAPTION, GAP = 22, 6  # pixels: a caption's height, the least between two of the
 PAPER, INK = (24, 24, 26), (200, 200, 200)
 
 
-def draw_portrait(gpu: Device, person: Person, size: tuple[int, int], samples: int) -> NDArray[np.uint8]:
+def draw_portrait(gpu: Device, person: Person, size: tuple[int, int], samples: int) -> U8:
     """Path-trace a person, seen and lit as the groups `camera` and `light` say; (H,W,3) sRGB.
 
     Args:
@@ -73,7 +73,7 @@ def caption(person: Person) -> str:
     return f"{person.seed}: {sex}, {person['person.age']:.0f}, {names}"
 
 
-def arrange(portraits: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> NDArray[np.uint8]:
+def arrange(portraits: Sequence[U8], captions: Sequence[str]) -> U8:
     """Lay (H,W,3) portraits of one size out in rows, each over its caption, as far apart as captions need."""
     columns = min(COLUMNS, len(portraits))
     rows = math.ceil(len(portraits) / columns)

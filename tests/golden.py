@@ -10,9 +10,9 @@ written to tests/failed/, with the golden one and an amplified difference beside
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from app.arrays import U8
 from app.environment_variables import switched_on
 
 TOLERANCE = 3
@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent / "golden"
 FAILED = Path(__file__).parent / "failed"
 
 
-def compare(name: str, picture: NDArray[np.uint8]) -> None:
+def compare(name: str, picture: U8) -> None:
     """Fails unless (H, W, 3 or 4) `picture` is the golden image `name` within the tolerance."""
     picture = picture[..., :3]
     path = FOLDER / f"{name}.png"

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import U8
 from app.gpu import CommandBuffer, Device, binding, commands, drawing, recorder
 from app.gpu.binding import Handle
 from app.network.weights import WeightSet
@@ -41,7 +41,7 @@ class Recording:
         return self._ends[command.handle] == ("vkCmdPipelineBarrier2", device.full_barrier)
 
 
-def pictures(renderer: Renderer, weights: WeightSet) -> list[NDArray[np.uint8]]:
+def pictures(renderer: Renderer, weights: WeightSet) -> list[U8]:
     """Some in settled light and of several modes, without and with antialiasing in motion."""
     drawn = []
     while not renderer.lights_settled:

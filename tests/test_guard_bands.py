@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import U8
 from app.controls import Controls
 from app.gpu import Binding, Device, Struct
 from app.modes import MODES, NEEDS_REFERENCE
@@ -48,7 +48,7 @@ def test_frames_neither_write_nor_show_what_is_not_theirs(
     """What lies behind buffers, and what was in memory before. By rays, or rasterised and with depth maps of lights."""
     device: Device = request.getfixturevalue("gpu" if rays else "device_without_rays")
 
-    def session() -> list[NDArray[np.uint8]]:
+    def session() -> list[U8]:
         with Renderer(device, face, weights, SIZE, cache_size=64, cache_samples=2) as renderer:
             return _session(renderer, [mode for mode in MODES if rays or mode not in NEEDS_REFERENCE])
 
@@ -60,9 +60,9 @@ def test_frames_neither_write_nor_show_what_is_not_theirs(
         np.testing.assert_array_equal(same, picture)
 
 
-def _session(renderer: Renderer, modes: list[str]) -> list[NDArray[np.uint8]]:
+def _session(renderer: Renderer, modes: list[str]) -> list[U8]:
     controls = Controls(renderer, MODES)
-    pictures: list[NDArray[np.uint8]] = []
+    pictures: list[U8] = []
 
     def draw() -> None:
         renderer.render()

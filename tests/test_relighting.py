@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import U8
 from app.errors import InputError
 from app.gpu import Device
 from app.network.weights import WeightSet
@@ -25,7 +25,7 @@ def renderer(gpu: Device, face: Scene, weights: WeightSet) -> Iterator[Renderer]
         yield made
 
 
-def picture(renderer: Renderer) -> NDArray[np.uint8]:
+def picture(renderer: Renderer) -> U8:
     renderer.restart()
     renderer.settle_lights()
     renderer.render()

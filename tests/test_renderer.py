@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F32, U8
 from app.controls import Controls
 from app.errors import BungyoError, InputError
 from app.gpu import Device
@@ -50,7 +50,7 @@ def renderer(gpu: Device, kept_renderer: Renderer, face: Scene) -> Renderer:
     return kept_renderer
 
 
-def settled(renderer: Renderer, samples: int = 1) -> NDArray[np.uint8]:
+def settled(renderer: Renderer, samples: int = 1) -> U8:
     renderer.settle_lights()
     for _ in range(samples):
         renderer.render()
@@ -82,7 +82,7 @@ def test_the_picture_is_the_same_on_a_discrete_gpu(
 ) -> None:
     """Whose memory only copies reach."""
     other = replace(face, rig=LightRig((DirectionalLight((0.3, -0.4, -1.0), irradiance=3.0),)))
-    pictures: list[list[NDArray[np.uint8]]] = []
+    pictures: list[list[U8]] = []
     ways: tuple[Reach, ...] = ("discrete", "unified")
     for reach in ways:
         reach_memory(reach)
@@ -300,7 +300,7 @@ def test_the_reference_starts_over_in_other_light(renderer: Renderer, face: Scen
     side = LightRig((DirectionalLight((-1.0, 0.0, 0.0), irradiance=3.0),))
     lit_from_aside = replace(face, rig=side, environment=None)
 
-    def two_more() -> NDArray[np.float32]:
+    def two_more() -> F32:
         for _ in range(2):
             renderer.render()
         return renderer.read_radiance()
@@ -377,7 +377,7 @@ def test_a_rasterised_face_looks_as_a_traced_one(gpu: Device, face: Scene, weigh
     card = Part("card", quad((0.0, -0.05, 0.2), (0.3, 0.0, 0.0), (0.0, 0.02, 0.0)), Material("card", (0.1, 0.4, 0.1)))
     scene = replace(face, parts=(*face.parts, card))
     sun = LightRig((DirectionalLight((0.3, -0.4, -1.0), irradiance=3.0),))
-    pictures: dict[GBufferKind, list[NDArray[np.uint8]]] = {}
+    pictures: dict[GBufferKind, list[U8]] = {}
     for kind in GBUFFER_KINDS:
         with Renderer(gpu, scene, weights, SIZE, cache_size=64, cache_samples=4, gbuffer=kind) as renderer:
             pictures[kind] = [settled(renderer, 3)]

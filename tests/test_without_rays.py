@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F32, U8
 from app.controls import Controls
 from app.errors import InputError
 from app.gpu import Device
@@ -33,7 +33,7 @@ LEAST = {
 }
 
 
-def draw(renderer: Renderer) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
+def draw(renderer: Renderer) -> tuple[U8, dict[str, F32]]:
     """A settled picture and layers."""
     renderer.settle_lights()
     for _ in range(4):

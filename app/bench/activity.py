@@ -5,15 +5,12 @@ at hand, yet cost as much as the others. A channel here is an output of a hidden
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from app.arrays import F32
+from app.arrays import F32, U32, Bools
 from app.network.weights import WeightSet
 
 
-def zero_shares(
-    weights: WeightSet, features: F32, face: npt.NDArray[np.bool_], hashes: npt.NDArray[np.uint32]
-) -> dict[str, float]:
+def zero_shares(weights: WeightSet, features: F32, face: Bools, hashes: U32) -> dict[str, float]:
     """Shares (0..1) of hidden channels that are zero.
 
     Args:

@@ -26,9 +26,8 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-from app.arrays import F32
+from app.arrays import F32, U32
 from app.gpu import ComputePipeline, Device, DeviceInfo, Struct
 from app.gpu.commands import CommandBuffer
 from app.gpu.vector_width import compile_wide, offers_wide
@@ -125,10 +124,10 @@ def random_kernels(network: Sequence[int], seed: int = 0) -> list[Kernel]:
     return kernels
 
 
-def planes(image: F32) -> npt.NDArray[np.uint32]:
+def planes(image: F32) -> U32:
     """Lay an image (H, W, C), C even, out as a shader's source: (C / 2, H + 2, W + 2) words of two halves."""
     half = to_half(np.pad(image, ((1, 1), (1, 1), (0, 0))))
-    words: npt.NDArray[np.uint32] = np.ascontiguousarray(half).view("<u4")
+    words: U32 = np.ascontiguousarray(half).view("<u4")
     return np.ascontiguousarray(words.transpose(2, 0, 1))
 
 

@@ -3,8 +3,8 @@
 from contextlib import suppress
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import F32
 from app.bench.convolution import TIMER, ConvolutionNetwork, Shape, random_kernels, shapes, widths
 from app.gpu import CommandBuffer, Device
 from app.gpu.vector_width import WidthRefused
@@ -36,7 +36,7 @@ def quickest(device: Device) -> Shape:
     return min(least, key=least.__getitem__)
 
 
-def _picture(size: int) -> npt.NDArray[np.float32]:
+def _picture(size: int) -> F32:
     return np.random.default_rng(0).normal(0.0, 1.0, (size, size, CHANNELS)).astype(np.float32)
 
 

@@ -7,9 +7,7 @@ memory anew for every layer costs as much as the arithmetic.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
+from app.arrays import F32
 from app.bench.cpu_networks import CHUNK, CpuNetworks
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ class TorchNetworks(CpuNetworks):
         self._outputs = torch.empty((networks, self.rows, layers[-1]))
         self._between = [torch.empty(networks * self.rows * width) for width in layers[1:-1]]
 
-    def run(self, way: str) -> npt.NDArray[np.float32]:
+    def run(self, way: str) -> F32:
         """See `CpuNetworks.run`."""
         networks = len(self._inputs)
         if way == "batch":
@@ -50,10 +48,10 @@ class TorchNetworks(CpuNetworks):
             for first in range(0, networks, step):
                 chosen = slice(first, first + step)
                 self._draw(chosen, self._inputs[chosen], self._outputs[chosen])
-        result: npt.NDArray[np.float32] = self._outputs.numpy()
+        result: F32 = self._outputs.numpy()
         return result
 
-    def _draw_anew(self) -> npt.NDArray[np.float32]:
+    def _draw_anew(self) -> F32:
         """The first network on all pixels, every result in memory of its own."""
         import torch.nn.functional as functions
 
@@ -61,7 +59,7 @@ class TorchNetworks(CpuNetworks):
         for index, (weight, bias) in enumerate(self._first):
             values = functions.linear(values, weight, bias)
             values = values if index == len(self._first) - 1 else functions.relu(values)
-        result: npt.NDArray[np.float32] = values.view(self._outputs.shape).numpy()
+        result: F32 = values.view(self._outputs.shape).numpy()
         return result
 
     def _draw(self, chosen: slice, values: "torch.Tensor", outputs: "torch.Tensor") -> None:

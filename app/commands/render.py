@@ -13,9 +13,9 @@ from app.open_renderer import needs_rays, open_device, open_renderer, picture_si
 from app.scene_options import SceneOptions
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
+    from app.arrays import U8
     from app.renderer import Renderer
 
 DEFAULT_SAMPLES, DEFAULT_NOISY_SAMPLES = 16, 64
@@ -174,7 +174,7 @@ def _read_aovs(renderer: "Renderer", names: tuple[str, ...]) -> dict[str, Any]:
     return {name: renderer.read_aov(name) for name in names}
 
 
-def _as_bytes(values: "NDArray[Any]", name: str) -> "NDArray[np.uint8]":
+def _as_bytes(values: "NDArray[Any]", name: str) -> "U8":
     """Return (H,W) or (H,W,1..4) values as (H,W) or (H,W,3), 0..1 as 0..255; two channels get a third."""
     import numpy as np
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
+
+from app.arrays import F32
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def parameter_vectors(layers: Sequence[int]) -> int:
     return last.offset + last.vectors
 
 
-def arrange(layers: Sequence[int], slots: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def arrange(layers: Sequence[int], slots: F32) -> F32:
     """Parameters in the shader's order.
 
     Args:

@@ -29,6 +29,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F16, F32, U32, Bools
+
 SCHEMA_VERSION = 2
 HASH_BINS = 8  # bins of the tile hash along u and along v; two bytes make the 16-bit hash
 TILE = 16  # pixels along a tile's edge
@@ -105,7 +107,7 @@ for _feature in FEATURES:
     _start = sum(f.channels for f in FEATURES[: len(_SLICES)])
     _SLICES[_feature.name] = slice(_start, _start + _feature.channels)
 
-LIGHT_CHANNELS: npt.NDArray[np.bool_] = np.array([f.light for f in FEATURES for _ in range(f.channels)])
+LIGHT_CHANNELS: Bools = np.array([f.light for f in FEATURES for _ in range(f.channels)])
 """(32,) bool: the channels that are stored divided by light_scale."""
 LIGHT_CHANNELS.setflags(write=False)
 
@@ -115,7 +117,7 @@ def channels(name: str) -> slice:
     return _SLICES[name]
 
 
-def join(features: Mapping[str, npt.ArrayLike] | npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def join(features: Mapping[str, npt.ArrayLike] | npt.NDArray[Any]) -> F32:
     """Lays features out as plain channels.
 
     Args:
@@ -151,20 +153,20 @@ def join(features: Mapping[str, npt.ArrayLike] | npt.NDArray[Any]) -> npt.NDArra
     return np.concatenate([np.broadcast_to(c, (*shape, c.shape[-1])) for c in columns], axis=-1)
 
 
-def split(values: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
+def split(values: F32) -> dict[str, F32]:
     """The features by name as views into `values` (..., 32); one-channel features lose their last axis."""
     return {
         f.name: values[..., _SLICES[f.name]] if f.channels > 1 else values[..., _SLICES[f.name].start] for f in FEATURES
     }
 
 
-def to_half(values: npt.ArrayLike) -> npt.NDArray[np.float16]:
+def to_half(values: npt.ArrayLike) -> F16:
     """Rounds float32 to half exactly as the shaders do: nearest even, clamped to ±65504, NaN becomes 0."""
     array = np.asarray(values, np.float32)
     return np.clip(np.where(np.isnan(array), np.float32(0), array), -HALF_MAX, HALF_MAX).astype(np.float16)
 
 
-def pack(features: Mapping[str, npt.ArrayLike] | npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+def pack(features: Mapping[str, npt.ArrayLike] | npt.NDArray[Any]) -> U32:
     """Packs features (anything `join` takes) into words, bit for bit as GLSL `pack_features`.
 
     Returns:
@@ -174,7 +176,7 @@ def pack(features: Mapping[str, npt.ArrayLike] | npt.NDArray[Any]) -> npt.NDArra
     return half.view("<u4")
 
 
-def unpack(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.float32]:
+def unpack(words: U32) -> F32:
     """The channels (..., 32) float32 of packed words (..., 16)."""
     if words.shape[-1:] != (WORDS,):
         raise ValueError(f"expected {WORDS} words in the last axis, got shape {words.shape}")
@@ -204,23 +206,23 @@ def from_tiles(tiles: npt.NDArray[Any], width: int, height: int) -> npt.NDArray[
     return np.ascontiguousarray(grid.reshape(tiles_y * TILE, tiles_x * TILE, *rest)[:height, :width])
 
 
-def feature_buffer(image: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def feature_buffer(image: U32) -> U32:
     """Lays packed pixels (H, W, 16) out as the `features` buffer: (tiles * 4 * 256, 4) uint32."""
     tiles = to_tiles(image).reshape(-1, TILE_PIXELS, VECTORS, 4)
     return np.ascontiguousarray(tiles.swapaxes(1, 2)).reshape(-1, 4)
 
 
-def tile_words(tiles: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def tile_words(tiles: U32) -> U32:
     """The packed pixels (n, 256, 16) of tiles (n, 4, 256, 4) of a `features` buffer."""
     return np.ascontiguousarray(tiles.swapaxes(1, 2)).reshape(-1, TILE_PIXELS, WORDS)
 
 
-def feature_image(buffer: npt.NDArray[np.uint32], width: int, height: int) -> npt.NDArray[np.uint32]:
+def feature_image(buffer: U32, width: int, height: int) -> U32:
     """The inverse of `feature_buffer`: packed pixels (height, width, 16) uint32."""
     return from_tiles(tile_words(buffer.reshape(-1, VECTORS, TILE_PIXELS, 4)), width, height)
 
 
-def surface_buffer(depth: npt.ArrayLike, light_scale: npt.ArrayLike) -> npt.NDArray[np.float32]:
+def surface_buffer(depth: npt.ArrayLike, light_scale: npt.ArrayLike) -> F32:
     """Lays depth (H, W; +inf = no face) and light_scale (H, W) out as the `surface` buffer.
 
     Returns:
@@ -231,7 +233,7 @@ def surface_buffer(depth: npt.ArrayLike, light_scale: npt.ArrayLike) -> npt.NDAr
     return np.stack([depths, scales], axis=-1).reshape(-1, 2)
 
 
-def place_buffer(features: npt.NDArray[np.uint32], surface: npt.NDArray[np.float32]) -> npt.NDArray[np.uint32]:
+def place_buffer(features: U32, surface: F32) -> U32:
     """The `places` buffer that belongs to a `features` and a `surface` buffer of any shape: (tiles * 256,) uint32."""
     words = features.reshape(-1, VECTORS, TILE_PIXELS, 4)[:, 0, :, 0].reshape(-1)
     return np.where(np.isfinite(surface.reshape(-1, 2)[:, 0]), words, np.uint32(NO_FACE))

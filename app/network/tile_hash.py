@@ -13,13 +13,14 @@ each byte of its hash, so 0 means "no face".
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import U32, Bools
 from app.network.schema import HASH_BINS, NO_FACE, TILE_PIXELS, to_half
 
 HASH_SCALE = 8
 HASHES = 1 << (2 * HASH_BINS)
 
 
-def hash_bits(uv: npt.ArrayLike, scale: float = HASH_SCALE) -> npt.NDArray[np.uint32]:
+def hash_bits(uv: npt.ArrayLike, scale: float = HASH_SCALE) -> U32:
     """The two bits each pixel sets in its tile's hash.
 
     Args:
@@ -34,7 +35,7 @@ def hash_bits(uv: npt.ArrayLike, scale: float = HASH_SCALE) -> npt.NDArray[np.ui
     return (np.uint32(1) << bins[..., 0]) | (np.uint32(1) << (bins[..., 1] + np.uint32(HASH_BINS)))
 
 
-def hash_pixels(uv: npt.ArrayLike, face: npt.NDArray[np.bool_], scale: float = HASH_SCALE) -> npt.NDArray[np.uint32]:
+def hash_pixels(uv: npt.ArrayLike, face: Bools, scale: float = HASH_SCALE) -> U32:
     """The hash of groups of pixels.
 
     Args:
@@ -48,7 +49,7 @@ def hash_pixels(uv: npt.ArrayLike, face: npt.NDArray[np.bool_], scale: float = H
     return np.asarray(np.bitwise_or.reduce(bits, axis=-1), np.uint32)
 
 
-def tile_hash(places: npt.NDArray[np.uint32], scale: float = HASH_SCALE) -> npt.NDArray[np.uint32]:
+def tile_hash(places: U32, scale: float = HASH_SCALE) -> U32:
     """The hash of every tile.
 
     Args:
@@ -64,7 +65,7 @@ def tile_hash(places: npt.NDArray[np.uint32], scale: float = HASH_SCALE) -> npt.
     return hash_pixels(uv, face, scale)
 
 
-def tile_list(places: npt.NDArray[np.uint32], scale: float = HASH_SCALE) -> npt.NDArray[np.uint32]:
+def tile_list(places: U32, scale: float = HASH_SCALE) -> U32:
     """The tiles that show the face as (n, 2) uint32: (tile index, hash), ascending. Arguments as `tile_hash`."""
     hashes = tile_hash(places, scale)
     index = np.flatnonzero(hashes)

@@ -8,6 +8,7 @@ fuses multiply and add rounds differently in the last place, hence the shader is
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F32, U32
 from app.network.layers import COLORS, mix
 from app.network.schema import HALF_MAX, feature_image, from_tiles, place_buffer, tile_grid, to_half, unpack
 from app.network.tile_hash import tile_hash
@@ -61,11 +62,11 @@ def _network(weights: WeightSet, slot: int, values: npt.NDArray[np.floating]) ->
 
 def draw(
     weights: WeightSet,
-    features: npt.NDArray[np.uint32],
-    surface: npt.NDArray[np.float32],
+    features: U32,
+    surface: F32,
     width: int,
     height: int,
-) -> npt.NDArray[np.float32]:
+) -> F32:
     """What tile hash and tile network together leave of the face's radiance.
 
     Args:

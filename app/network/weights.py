@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from app.arrays import F32, U32
 from app.errors import InputError
 from app.files import atomic_write
 from app.network.layers import LAYERS, check_layers, parameter_count
@@ -56,8 +56,8 @@ class WeightSet:
     """
 
     layers: tuple[int, ...]
-    slots: npt.NDArray[np.float32]
-    table: npt.NDArray[np.uint32]
+    slots: F32
+    table: U32
     hash_scale: int = HASH_SCALE
     activation: str = "relu"
     schema_version: int = SCHEMA_VERSION
@@ -97,7 +97,7 @@ class WeightSet:
         return ""
 
     @property
-    def hashes(self) -> npt.NDArray[np.uint32]:
+    def hashes(self) -> U32:
         """The tile hashes that an expert draws, ascending; some may share one."""
         return np.flatnonzero(self.table).astype(np.uint32)
 
@@ -106,11 +106,11 @@ class WeightSet:
         """How many networks there are besides the generalist."""
         return len(self.slots) - 1
 
-    def gpu_parameters(self) -> npt.NDArray[np.float32]:
+    def gpu_parameters(self) -> F32:
         """The parameters in the order the shader reads them: (slots, floats) float32, see `arrange`."""
         return arrange(self.layers, self.slots)
 
-    def matrices(self, slot: int) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    def matrices(self, slot: int) -> list[tuple[F32, F32]]:
         """The layers of one network as views: (weight (out, in), bias (out,))."""
         row, start, result = self.slots[slot], 0, []
         for inputs, outputs in pairwise(self.layers):

@@ -1,8 +1,8 @@
 """What the G-buffer and the tile hash left, as images: the AOVs (arbitrary output variables)."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import F32, U32
 from app.network.schema import FEATURES, TILE_PIXELS, VECTORS, channels, feature_image, from_tiles, unpack
 from app.passes.gbuffer import GBuffer
 from app.passes.tile_hash import TileHash
@@ -10,7 +10,7 @@ from app.passes.tile_hash import TileHash
 _LIGHT_FEATURES = tuple(feature.name for feature in FEATURES if feature.light)
 
 
-def read_aov(name: str, gbuffer: GBuffer, hashing: TileHash, width: int, height: int) -> NDArray[np.float32]:
+def read_aov(name: str, gbuffer: GBuffer, hashing: TileHash, width: int, height: int) -> F32:
     """One AOV of the last frame, (H, W) or (H, W, channels); 0 where there is no face. The GPU must be idle.
 
     Args:
@@ -18,9 +18,9 @@ def read_aov(name: str, gbuffer: GBuffer, hashing: TileHash, width: int, height:
             pixel's light scale), depth in metres.
     """
     tiles = gbuffer.tiles_x * gbuffer.tiles_y
-    surface: NDArray[np.float32] = gbuffer.surface.read(np.float32, (tiles, TILE_PIXELS, 2))
-    words: NDArray[np.uint32] = gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4))
-    depth_and_scale: NDArray[np.float32] = from_tiles(surface, width, height)
+    surface: F32 = gbuffer.surface.read(np.float32, (tiles, TILE_PIXELS, 2))
+    words: U32 = gbuffer.features.read(np.uint32, (tiles * VECTORS * TILE_PIXELS, 4))
+    depth_and_scale: F32 = from_tiles(surface, width, height)
     face = np.isfinite(depth_and_scale[..., :1])
     if name == "face":
         value = face.astype(np.float32)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F32, F64
 from app.gpu import Buffer, CommandBuffer, Device, Image, Struct
 from app.modes import FIXED_VIEWS, NEEDS_REFERENCE, PICTURE_MODES
 from app.network.schema import FEATURES, channels, glsl, tile_grid
@@ -118,9 +119,9 @@ class Composite(Owner):
             self._pipeline.use(command)
             command.dispatch(*tile_grid(self.width, self.height))
 
-    def read_radiance(self) -> NDArray[np.float32]:
+    def read_radiance(self) -> F32:
         """The accumulated neural picture as (H, W, 3) linear radiance."""
-        sums: NDArray[np.float32] = self.accumulated.read(np.float32, (self.height, self.width, 4))
+        sums: F32 = self.accumulated.read(np.float32, (self.height, self.width, 4))
         return (sums[..., :3] / np.maximum(sums[..., 3:], 1.0)).astype(np.float32)
 
 
@@ -133,7 +134,7 @@ def composite_state(
     depth_range: tuple[float, float],
     keeps_history: bool = False,
     history_samples: float = 0.0,
-    view_projection_before: NDArray[np.float64] | None = None,
+    view_projection_before: F64 | None = None,
 ) -> NDArray[Any]:
     """What a submission shows, as a record of COMPOSITE_STATE.
 

@@ -3,9 +3,8 @@
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.arrays import F64
+from app.arrays import F32, F64
 from app.passes.ggx_albedo import MIN_ROUGHNESS
 from app.scene.medium import MEDIUM_TABLE_SIZE, MIN_BOUNDARY_IOR, fresnel, medium_table
 
@@ -15,7 +14,7 @@ _CELLS = 12, 32  # of the integration grid: along half a turn, which the other h
 
 
 @lru_cache(maxsize=32)
-def dielectric_table(ior: float) -> NDArray[np.float32]:
+def dielectric_table(ior: float) -> F32:
     """Tables for a rough dielectric boundary of an index of refraction, 1..3.
 
     Returns:

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
 
+from app.arrays import F32
 from app.gpu import Buffer, Device, Image
 from app.passes.owner import Owner
 from app.passes.scene_layout import ENVIRONMENT_LEVELS, ENVIRONMENT_TEXEL
@@ -58,7 +58,7 @@ class EnvironmentMaps(Owner):
     def _upload_alias(self, device: Device, environment: Environment) -> Buffer:
         return self.own(device.buffer(_alias_texels(environment), name="environment alias table"))
 
-    def _upload(self, device: Device, level: NDArray[np.float32]) -> Image:
+    def _upload(self, device: Device, level: F32) -> Image:
         rgba = np.ones((*level.shape[:2], 4), np.float32)
         rgba[..., :3] = level
         image = self.own(device.image(level.shape[1], level.shape[0], device.float_texture, name="environment"))

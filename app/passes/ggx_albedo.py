@@ -3,14 +3,15 @@
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
+
+from app.arrays import F32, F64
 
 TABLE_SIZE = 32
 MIN_ROUGHNESS = 0.02  # of surfaces: what is smoother is drawn so
 
 
 @cache
-def ggx_albedo_table() -> NDArray[np.float32]:
+def ggx_albedo_table() -> F32:
     """Directional and mean albedo of a GGX lobe with separable Smith masking.
 
     The albedo for Fresnel reflectance f0 (f90 at grazing) is f0 * x + f90 * y, the split of Karis 2013,
@@ -33,15 +34,13 @@ def ggx_albedo_table() -> NDArray[np.float32]:
     return result
 
 
-def ggx_albedo_texels() -> NDArray[np.float32]:
+def ggx_albedo_texels() -> F32:
     """The table as shaders read it: every entry, and after it the next one, (TABLE_SIZE**2 + TABLE_SIZE, 4)."""
     table = ggx_albedo_table()
     return np.hstack([table, np.roll(table, -1, axis=0)])
 
 
-def _reflected(
-    alpha: NDArray[np.float64], cosine: NDArray[np.float64], xi: NDArray[np.float64], eta: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _reflected(alpha: F64, cosine: F64, xi: F64, eta: F64) -> F64:
     """Mean of (G1 (1-s), G1 s) with s = Schlick's (1-cos)^5, over visible normals: (roughness, cosine, 2)."""
     wo = np.stack([np.sqrt(1.0 - cosine**2), np.zeros_like(cosine), cosine])
     stretched = np.stack([wo[0] * alpha, np.zeros_like(wo[0] * alpha), wo[2] + 0.0 * alpha])

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import U8
 from app.gpu import Buffer, CommandBuffer, Device
 from app.passes.array_store import Arrays
 from app.passes.light_cache_blurs import LightCacheBlurs
@@ -169,13 +170,13 @@ class LightCache(Owner):
             "state": self.state,
         }
 
-    def read_gathered(self) -> dict[str, NDArray[np.uint8]]:
+    def read_gathered(self) -> dict[str, U8]:
         """What all samples have come to, for `restore`. The cache must have converged, and the GPU be idle."""
         if not self.converged:
             raise ValueError("not all of the light has been gathered")
         return {name: buffer.read() for name, buffer in self._sums.items()}
 
-    def restore(self, gathered: Mapping[str, NDArray[np.uint8]]) -> None:
+    def restore(self, gathered: Mapping[str, U8]) -> None:
         """Converge by what a cache of the same `description`, scene, device and code has read. The GPU must be idle.
 
         Raises:

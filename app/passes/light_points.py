@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from app.arrays import F32, F64, I64, Bools
 from app.gpu import Struct
 from app.network.schema import SIGMA_WIDE
 from app.passes.bent_normals import bent_normals
@@ -101,7 +102,7 @@ def face_texels(scene: SceneBuffers, size: int) -> NDArray[Any]:
     return texels.ravel()
 
 
-def _spread_starts(order: NDArray[np.integer]) -> NDArray[np.float32]:
+def _spread_starts(order: NDArray[np.integer]) -> F32:
     """Starts (..., 2) for points in an order in which neighbours follow each other.
 
     They are an additive recurrence, so those of any neighbours are spread evenly, and a blur over these has less noise
@@ -111,7 +112,7 @@ def _spread_starts(order: NDArray[np.integer]) -> NDArray[np.float32]:
     return (order[..., None] * np.sqrt([2.0, 3.0]) % 1.0).astype(np.float32)
 
 
-def hilbert_order(size: int) -> NDArray[np.int64]:
+def hilbert_order(size: int) -> I64:
     """The order (size, size) of texels along Hilbert's curve, begun anew in every square of _CURVE texels."""
     row, column = np.indices((size, size)) % _CURVE
     order = np.zeros((size, size), np.int64)
@@ -138,7 +139,7 @@ def _lengths(vectors: NDArray[Any]) -> NDArray[Any]:
     return lengths
 
 
-def _to_border(scene: SceneBuffers, texels: NDArray[Any]) -> NDArray[np.float32]:
+def _to_border(scene: SceneBuffers, texels: NDArray[Any]) -> F32:
     """Metres from texels (S, S) to where the skin ends, as far as it matters; below 0 in the gutter, beyond it.
 
     So a bilinear look-up falls to 0 at the end itself, which no texel's middle need be near.
@@ -157,7 +158,7 @@ def _to_border(scene: SceneBuffers, texels: NDArray[Any]) -> NDArray[np.float32]
     return nearest - np.where(covered[behind], np.maximum(distance[behind] - nearest, 0.0), 0.0).astype(np.float32)
 
 
-def _end_of_skin(scene: SceneBuffers) -> NDArray[np.float64]:
+def _end_of_skin(scene: SceneBuffers) -> F64:
     """Edges (K, 2, 3) where the skin of all face parts together ends: parts may be sewn to each other."""
     faces = [mesh for part, mesh in zip(scene.parts, scene.meshes, strict=True) if part.face]
     first = np.cumsum([0] + [len(mesh.positions) for mesh in faces])
@@ -165,7 +166,7 @@ def _end_of_skin(scene: SceneBuffers) -> NDArray[np.float64]:
     return open_border(np.concatenate([mesh.positions for mesh in faces]), np.concatenate(triangles))
 
 
-def _near(texels: NDArray[Any], hairs: list[NDArray[Any]]) -> NDArray[np.bool_]:
+def _near(texels: NDArray[Any], hairs: list[NDArray[Any]]) -> Bools:
     """Which texels lie within HAIR_REACH of hairs."""
     near = np.zeros(texels.shape, bool)
     if hairs:

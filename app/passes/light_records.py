@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.passes.scene_layout import DISC, LIGHT, LIGHT_KINDS, MOST_DISCS
 from app.scene.environment import LUMINANCE
 from app.scene.lights import AreaLight, DirectionalLight, Light, PointLight
 
 
-def light_records(lights: Sequence[Light], center: NDArray[np.float64]) -> tuple[NDArray[Any], list[float]]:
+def light_records(lights: Sequence[Light], center: F64) -> tuple[NDArray[Any], list[float]]:
     """(n,) records of LIGHT, without `pick`, and each light's unshadowed irradiance at `center` (luminance)."""
     records = LIGHT.zeros(len(lights))
     return records, [_fill(record, light, center) for record, light in zip(records, lights, strict=True)]
@@ -23,7 +24,7 @@ def disc_records(lights: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([_discs(light, number) for number, light in enumerate(lights)] or [DISC.zeros(0)])
 
 
-def _fill(record: Any, light: Light, center: NDArray[np.float64]) -> float:
+def _fill(record: Any, light: Light, center: F64) -> float:
     record["kind"] = LIGHT_KINDS[type(light)]
     color = np.array(light.color)
     if isinstance(light, DirectionalLight):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import Records
 from app.errors import BungyoError
 from app.gpu import Binding, BindingSet, Buffer, ComputePipeline, Device, Struct
 from app.gpu.vector_width import WidthRefused, compile_wide
@@ -50,14 +50,14 @@ class NetworkPipeline:
 
     def push(
         self, size: tuple[int, int], features: Buffer, surface: Buffer, parameters: Buffer, radiance: FaceRadiance
-    ) -> NDArray[np.void]:
+    ) -> Records:
         """What it reads of every pixel and of the networks, and where it draws to, by address: these must stay open
         while commands run.
 
         For a dispatch that begins with the list's first tile; of others `first` is to be set.
         """
         addresses = [buffer.address_words for buffer in (features, surface, parameters, radiance.buffer)]
-        pushed: NDArray[np.void] = np.array((list(size), *addresses, 0), _PUSH.dtype)
+        pushed: Records = np.array((list(size), *addresses, 0), _PUSH.dtype)
         return pushed
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F32, F64, I64
 from app.gpu import Buffer, CommandBuffer, Device, Struct
 from app.network.schema import TILE, tile_grid
 from app.passes.owner import Owner
@@ -180,16 +181,16 @@ class Reference(Owner):
         """Forget all samples at once. The GPU is idle afterwards."""
         self.device.submit(self.clear)
 
-    def read(self) -> NDArray[np.float32]:
+    def read(self) -> F32:
         """Mean radiance (height, width, 3); 0 where there are no samples."""
         sums = self._read(self.radiance)
         return (sums[..., :3] / np.maximum(sums[..., 3:], 1.0)).astype(np.float32)
 
-    def read_samples(self) -> NDArray[np.int64]:
+    def read_samples(self) -> I64:
         """How many samples each pixel has, (height, width)."""
         return self._read(self.radiance)[..., 3].astype(np.int64)
 
-    def read_variance(self) -> NDArray[np.float32]:
+    def read_variance(self) -> F32:
         """Estimated variance of the mean, (height, width, 3); infinite where there are fewer than 2 samples."""
         sums, squares = self._read(self.radiance), self._read(self.squares)[..., :3]
         count = sums[..., 3:]
@@ -197,8 +198,8 @@ class Reference(Owner):
         spread = np.maximum(squares / np.maximum(count, 1.0) - mean * mean, 0.0)
         return np.where(count > 1.0, spread / np.maximum(count - 1.0, 1.0), np.inf).astype(np.float32)
 
-    def _read(self, buffer: Buffer) -> NDArray[np.float64]:
-        values: NDArray[np.float32] = buffer.read(np.float32, (self.height, self.width, 4))
+    def _read(self, buffer: Buffer) -> F64:
+        values: F32 = buffer.read(np.float32, (self.height, self.width, 4))
         return values.astype(np.float64)
 
 

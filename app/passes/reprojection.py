@@ -2,9 +2,7 @@
 
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
+from app.arrays import F64
 from app.gpu import CommandBuffer, Device, Image
 from app.network.schema import glsl, tile_grid
 from app.passes.composite import COMPOSITE_INCLUDES, Composite
@@ -90,7 +88,7 @@ class History:
     def __init__(self) -> None:
         self.reprojects, self.samples, self.position = False, 0, 0
         self.camera: Camera | None = None
-        self.view: NDArray[np.float64] | None = None
+        self.view: F64 | None = None
         self._counts = False  # since the accumulation started over
 
     @property
@@ -107,7 +105,7 @@ class History:
         self.samples = max(0, HISTORY_SAMPLES - sample) if keeps and self._counts else 0
         self.position = self.position + 1 if sample > 0 or self._counts else 0
 
-    def end(self, keeps: bool, camera: Camera, view: NDArray[np.float64]) -> None:
+    def end(self, keeps: bool, camera: Camera, view: F64) -> None:
         """The frame is drawn with this view."""
         self.camera, self.view = (camera, view) if keeps else (None, None)
 

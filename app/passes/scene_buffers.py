@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F32, F64
 from app.errors import InputError
 from app.gpu import Binding, CommandBuffer, Device, Image
 from app.gpu.bindings import BindingKind, Bound
@@ -74,9 +75,9 @@ class SceneBuffers(Owner):
         self._cores = core_count() if device.info.kind == "cpu" else 1
         self._view: tuple[Camera, int, int] | None = None  # of the last frame record
         self._record: NDArray[Any] = np.zeros((), FRAME.dtype)
-        self.clip_from_world: NDArray[np.float64] = np.eye(4)
+        self.clip_from_world: F64 = np.eye(4)
         self._maps: EnvironmentMaps
-        self._pixels: NDArray[np.float32] | None = None  # of the map
+        self._pixels: F32 | None = None  # of the map
         self.light_count = -1  # with the lamps of the map, which come last
         self._disc_count = 0
         self.light_level = 0.0
@@ -105,7 +106,7 @@ class SceneBuffers(Owner):
         """Digest of meshes and materials."""
         return digest_of(self.parts)
 
-    def _lay_out(self) -> list[NDArray[np.float32]]:
+    def _lay_out(self) -> list[F32]:
         """Where every part's vertices lie in the light cache; of parts that are not face, nowhere: (0, 2)."""
         faces = {f"{index}": self.meshes[index] for index, part in enumerate(self.parts) if part.face}
 
@@ -306,10 +307,10 @@ class SceneBuffers(Owner):
         record["albedo_map"] = self._texture(m.albedo_map, cut_out)
         record["normal_map"], record["roughness_map"] = self._bump_and_roughness(m.normal_map, m.roughness_map)
 
-    def _ggx_table(self) -> NDArray[np.float32]:
+    def _ggx_table(self) -> F32:
         return derived(self._store, ("ggx",), lambda: {"": ggx_albedo_texels()})[""]
 
-    def _dielectric_table(self, ior: float) -> NDArray[np.float32]:
+    def _dielectric_table(self, ior: float) -> F32:
         return derived(self._store, ("dielectric", ior), lambda: {"": dielectric_table(ior)})[""]
 
     def _dielectric(self, ior: float) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device, Image
 from app.passes.array_store import Arrays, ArrayStore, derived
 from app.scene.model import Texture
@@ -108,14 +109,14 @@ def _strips(height: int) -> Iterator[slice]:
     return (slice(row, min(row + _STRIP, height)) for row in range(0, height, _STRIP))
 
 
-def _weighed(value: NDArray[np.float32]) -> NDArray[np.float32]:
+def _weighed(value: F32) -> F32:
     """Colours times their opacity, in place."""
     for channel in range(3):  # one by one is six times as quick as all at once
         value[..., channel] *= value[..., 3]
     return value
 
 
-def _unweigh(levels: list[NDArray[np.float32]]) -> None:
+def _unweigh(levels: list[F32]) -> None:
     """Make colours, in place, of colours times opacity; where there is no opacity, those of the next smaller level.
 
     The second half of a pull-push (Gortler et al. 1996, "The Lumigraph"), whose first half made the levels.
@@ -142,15 +143,15 @@ def _fill(level: NDArray[Any], smaller: NDArray[Any]) -> None:
         np.copyto(level[rows], around, where=level[rows, :, 3:] == 0)
 
 
-def _halved(value: NDArray[np.float32]) -> NDArray[np.float32]:
+def _halved(value: F32) -> F32:
     """Means of two by two pixels; an odd row or column at the end is left out."""
     v = value[: value.shape[0] // 2 * 2, : value.shape[1] // 2 * 2]
     pairs = v[0::2] + v[1::2]
-    means: NDArray[np.float32] = (pairs[:, 0::2] + pairs[:, 1::2]) * np.float32(0.25)
+    means: F32 = (pairs[:, 0::2] + pairs[:, 1::2]) * np.float32(0.25)
     return means
 
 
-def _stored(value: NDArray[np.float32], srgb: bool, full: float) -> NDArray[Any]:
+def _stored(value: F32, srgb: bool, full: float) -> NDArray[Any]:
     """Linear light as a level of the texture holds it."""
     if full != 255.0:
         return np.ascontiguousarray(value)
@@ -163,12 +164,12 @@ def _stored(value: NDArray[np.float32], srgb: bool, full: float) -> NDArray[Any]
     return stored
 
 
-def _linear(pixels: NDArray[Any], srgb: bool) -> NDArray[np.float32]:
+def _linear(pixels: NDArray[Any], srgb: bool) -> F32:
     """The image in float, 0..1 for bytes, decoded if it is sRGB."""
     if pixels.dtype != np.uint8:
         return pixels.astype(np.float32)
     table = _SRGB if srgb else _PLAIN
-    value: NDArray[np.float32] = table.take(pixels, mode="clip")  # asks of no byte whether it is in range
+    value: F32 = table.take(pixels, mode="clip")  # asks of no byte whether it is in range
     if srgb:
         value[..., 3:] = _PLAIN[pixels[..., 3:]]
     return value

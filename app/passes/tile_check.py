@@ -1,8 +1,8 @@
 """Pictures that are all face, and a small one on which a tile network is compared with its numpy twin before use."""
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import F32, U32
 from app.gpu import Device
 from app.network import schema, twin
 from app.network.tile_hash import tile_list
@@ -19,7 +19,7 @@ _TILES = 4  # along an edge
 _SHOWN = 0.2  # of u and v by a tile
 
 
-def all_face(tiles: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
+def all_face(tiles: int) -> tuple[U32, F32]:
     """A square picture that is all face, each of its tiles another place of it; everything else random.
 
     Args:

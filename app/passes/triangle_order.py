@@ -8,6 +8,8 @@ modelling program 3 times. Here triangles are sorted so that this tree is a good
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import Indices
+
 # Directions to split along: splits of equal halves leave no other freedom, so more of them than three pay.
 _DIRECTIONS = np.array(
     [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1)]
@@ -15,7 +17,7 @@ _DIRECTIONS = np.array(
 _MAX_TRIANGLES_FOR_ALL = 200_000  # bigger meshes try the axes only: the sort takes seconds
 
 
-def triangle_order(corners: NDArray[np.floating]) -> NDArray[np.intp]:
+def triangle_order(corners: NDArray[np.floating]) -> Indices:
     """A permutation of triangles for which halving the list over and over keeps close ones together.
 
     Args:

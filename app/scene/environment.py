@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import F32, F64
+from app.arrays import F32, F64, Indices
 from app.errors import InputError
 from app.scene.checks import BRIGHTEST, number
 from app.scene.environment_files import read_environment
@@ -127,7 +127,7 @@ class Environment:
         v: F64 = np.arccos(np.clip(d[..., 1], -1.0, 1.0)) / math.pi
         return u, v
 
-    def _texels(self, directions: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _texels(self, directions: NDArray[np.floating]) -> tuple[Indices, Indices]:
         (u, v), (height, width) = self.uvs(directions), self.pixels.shape[:2]
         return np.minimum((v * height).astype(np.intp), height - 1), (u * width).astype(np.intp) % width
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import OpenEXR
-from numpy.typing import NDArray
 
-from app.arrays import F32
+from app.arrays import F32, U8
 from app.errors import InputError
 from app.scene.assets import ENVIRONMENT_SUFFIXES
 
@@ -102,7 +101,7 @@ def _read_hdr(path: Path) -> F32:
     return ((rgbe[..., :3] + 0.5) * scale[..., None]).astype(np.float32)
 
 
-def _decode_rgbe(body: bytes, height: int, width: int) -> NDArray[np.uint8]:
+def _decode_rgbe(body: bytes, height: int, width: int) -> U8:
     """Return (H,W,4) bytes; raises IndexError or ValueError when the data do not fit."""
     flat = body[: height * width * 4]
     if not 8 <= width < 32768 or body[:2] != b"\x02\x02":

@@ -11,12 +11,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.ndimage import map_coordinates
 from scipy.sparse.linalg import splu
 
-from app.arrays import F64
+from app.arrays import F32, F64
 from app.scene.model import Mesh
 from app.scene.uv_raster import gutter_sources, rasterize_uv
 
@@ -30,7 +29,7 @@ _BESIDE = 0.05  # weight of the square's places that show nothing, so that islan
 _STEPS, _ENOUGH, _MEMORY = 200, 1e-5, 12  # of the minimiser (L-BFGS): at most, relative gain of the last, remembered
 
 
-def even_uvs(meshes: Sequence[Mesh]) -> list[NDArray[np.float32]]:
+def even_uvs(meshes: Sequence[Mesh]) -> list[F32]:
     """Where the vertices of face meshes that share a UV square lie in the light cache's.
 
     Args:
@@ -47,7 +46,7 @@ def even_uvs(meshes: Sequence[Mesh]) -> list[NDArray[np.float32]]:
     return own if gain < WORTHWHILE else [_warped(warp, uvs) for uvs in own]
 
 
-def _warped(warp: F64, uvs: NDArray[np.float32]) -> NDArray[np.float32]:
+def _warped(warp: F64, uvs: F32) -> F32:
     place = np.clip(uvs.astype(np.float64), 0.0, 1.0).T[::-1] * CELLS
     moved = np.stack([map_coordinates(warp[..., axis], place, order=1) for axis in (0, 1)], axis=-1)
     # What leaves the square, which _check_layout of app/scene/meshes.py warns about, still does.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.arrays import F32
+from app.arrays import F32, U32
 from app.scene.gltf import pack_glb
 from app.scene.model import DEFAULT_IOR, Material, Part, Texture
 
@@ -120,7 +120,7 @@ class _Writer:
         entry = {"bufferView": view, "componentType": _FLOAT, "count": len(values), "type": kind}
         return self._add(entry, values if kind == "VEC3" else None)
 
-    def indices(self, triangles: NDArray[np.uint32]) -> int:
+    def indices(self, triangles: U32) -> int:
         view = self.view(np.ascontiguousarray(triangles, "<u4").tobytes(), _INDICES)
         return self._add({"bufferView": view, "componentType": _UINT, "count": triangles.size, "type": "SCALAR"}, None)
 

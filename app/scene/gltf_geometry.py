@@ -16,7 +16,7 @@ import DracoPy
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import F64
+from app.arrays import F64, U32
 
 DRACO = "KHR_draco_mesh_compression"
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -141,7 +141,7 @@ class Geometry:
 
     def _decompressed(
         self, compressed: dict[str, Any], attributes: dict[str, int]
-    ) -> tuple[dict[str, F64], NDArray[np.uint32] | None]:
+    ) -> tuple[dict[str, F64], U32 | None]:
         view = self._header["bufferViews"][compressed["bufferView"]]
         start = view.get("byteOffset", 0)
         decoded = DracoPy.decode(self._buffer(view["buffer"])[start : start + view["byteLength"]])
@@ -154,7 +154,7 @@ class Geometry:
         triangles = getattr(decoded, "faces", None)
         return arrays, None if triangles is None else np.asarray(triangles, np.uint32).reshape(-1, 1)
 
-    def _fan(self, primitive: dict[str, Any]) -> NDArray[np.uint32]:
+    def _fan(self, primitive: dict[str, Any]) -> U32:
         """Return the corners of a fan's triangles, which trimesh would leave out, as (corners, 1)."""
         if "indices" in primitive:
             corners = self.read(primitive["indices"])[:, 0].astype(np.uint32)

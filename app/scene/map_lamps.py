@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from app.arrays import F32, F64
+from app.arrays import F32, F64, Bools
 from app.scene.environment import LUMINANCE, Environment, directions_of
 from app.scene.lights import DirectionalLight
 from app.scene.prefilter import row_solid_angles
@@ -79,7 +79,7 @@ def find_lamps(pixels: F32) -> tuple[list[MapLamp], F32]:
     return [lamp for _, _, lamp in found], rest
 
 
-def _spots(bright: NDArray[np.bool_]) -> NDArray[np.int32]:
+def _spots(bright: Bools) -> NDArray[np.int32]:
     """The number of the connected spot that a texel (H,W) belongs to; the first column touches the last."""
     dark = np.flatnonzero(~bright.any(axis=0))
     first = int(dark[0]) if len(dark) else 0  # where the map is cut open without cutting a spot

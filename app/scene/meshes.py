@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import F64
+from app.arrays import F32, F64
 from app.errors import InputError
 from app.scene.mesh_files import LoadedPart, read_parts
 from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Mesh, Part, normalized, smooth_normals
@@ -136,9 +136,7 @@ def _mesh(part: LoadedPart, is_face: bool, path: Path) -> Mesh | None:
     return Mesh.of(positions, triangles, normals, uvs)
 
 
-def _laid_out(
-    uvs: NDArray[np.float32], triangles: NDArray[Any], matrix: F64 | None, is_face: bool, where: str
-) -> NDArray[np.float32]:
+def _laid_out(uvs: F32, triangles: NDArray[Any], matrix: F64 | None, is_face: bool, where: str) -> F32:
     """Return the texture coordinates at which a part's textures are looked up; a face's stay in 0..1 if they were."""
     moved = uvs if matrix is None else (uvs @ matrix[:2, :2].T + matrix[:2, 2]).astype(np.float32)
     if not is_face:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from app.arrays import F32, F64
+from app.arrays import F32, F64, U8, U32
 from app.errors import InputError
 from app.scene.camera import Camera
 from app.scene.checks import Vec3, color3, number
@@ -44,7 +44,7 @@ class Texture:
         InputError: wrong shape or type, or values that are not finite.
     """
 
-    pixels: NDArray[np.uint8] | F32
+    pixels: U8 | F32
     srgb: bool = False
     name: str = ""
 
@@ -147,7 +147,7 @@ class Mesh:
     positions: F32
     normals: F32
     uvs: F32
-    triangles: NDArray[np.uint32]
+    triangles: U32
 
     def __post_init__(self) -> None:
         """Convert to contiguous arrays of the right type and check them."""

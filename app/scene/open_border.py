@@ -7,7 +7,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from app.arrays import F64
+from app.arrays import F64, I64
 
 _DIGITS = 6  # of metres: vertices within a micrometre are one, so that texture seams are not ends
 _STEPS = 32  # places per reach at which edges are looked for: an edge missed for another is hardly nearer
@@ -41,7 +41,7 @@ def open_border(positions: ArrayLike, triangles: ArrayLike) -> F64:
     return outer
 
 
-def welded(positions: ArrayLike, triangles: ArrayLike) -> tuple[F64, NDArray[np.int64]]:
+def welded(positions: ArrayLike, triangles: ArrayLike) -> tuple[F64, I64]:
     """The places (P, 3) where vertices are, and the triangles (T, 3) between these that have three corners."""
     p = np.asarray(positions, np.float64)
     t = np.asarray(triangles, np.int64).reshape(-1, 3)
@@ -52,7 +52,7 @@ def welded(positions: ArrayLike, triangles: ArrayLike) -> tuple[F64, NDArray[np.
     return p[first], t[(t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])]
 
 
-def connected(edges: NDArray[np.int64], vertices: int) -> NDArray[np.int32]:
+def connected(edges: I64, vertices: int) -> NDArray[np.int32]:
     """Number of the piece that each vertex belongs to."""
     graph = coo_array((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=(vertices, vertices))
     labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]

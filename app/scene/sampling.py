@@ -1,10 +1,11 @@
 """Tables for drawing from discrete distributions."""
 
 import numpy as np
-from numpy.typing import NDArray
+
+from app.arrays import F32, F64, U32
 
 
-def alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+def alias_table(weights: F64) -> tuple[F32, U32]:
     """Alias table of a discrete distribution: one uniform index and one comparison draw from it.
 
     Draw an index i uniformly and a number x in [0, 1): the result is i if x < keep[i], else alias[i].

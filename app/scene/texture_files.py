@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from app.arrays import F64, U8
 from app.errors import InputError
 from app.scene.model import Texture
 
@@ -39,7 +39,7 @@ def to_texture(image: Any, owner: Path, name: str, srgb: bool, channel: int | No
     return Texture(pixels, srgb and pixels.dtype == np.uint8, name)
 
 
-def linear_mean(texture: Texture) -> NDArray[np.float64]:
+def linear_mean(texture: Texture) -> F64:
     """Return (C,) the mean value of a texture, sRGB decoded; of a 4th channel the plain mean."""
     channels = texture.pixels.reshape(-1, texture.pixels.shape[2]).T
     if texture.pixels.dtype != np.uint8:
@@ -49,7 +49,7 @@ def linear_mean(texture: Texture) -> NDArray[np.float64]:
     return np.array([share @ (colors if index < 3 else PLAIN_BYTES) for index, share in enumerate(shares)])
 
 
-def srgb_to_linear(value: NDArray[np.float64]) -> NDArray[np.float64]:
+def srgb_to_linear(value: F64) -> F64:
     """Decode sRGB values 0..1 (IEC 61966-2-1)."""
     return np.where(value <= 0.04045, value / 12.92, ((np.maximum(value, 0.0) + 0.055) / 1.055) ** 2.4)
 
@@ -58,7 +58,7 @@ PLAIN_BYTES = np.arange(256) / 255.0  # what bytes stand for: there are but so m
 SRGB_BYTES = srgb_to_linear(PLAIN_BYTES)
 
 
-def _pixels(image: Any) -> NDArray[np.uint8]:
+def _pixels(image: Any) -> U8:
     if image.mode in (
         "I;16",
         "I;16B",

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+
+from app.arrays import F32, F64, I64, U32, Indices
 
 GRID = 256  # texels along an edge of the raster in which overlaps are counted
 OVERLAP_LIMIT = 0.05
@@ -12,19 +13,19 @@ COVER_LIMIT = 0.1  # of the square: below, tiles have too few different hashes, 
 _CHUNK = 1 << 18  # candidate texels at a time: bounds the memory
 
 
-def outside_unit_square(uvs: NDArray[np.float32]) -> bool:
+def outside_unit_square(uvs: F32) -> bool:
     """Return whether any of the (N,2) texture coordinates leaves 0..1 by more than rounding."""
     return bool(uvs.min() < -1e-4 or uvs.max() > 1.0 + 1e-4)
 
 
-def whole_tile(uvs: NDArray[np.float32], triangles: NDArray[np.uint32]) -> NDArray[np.float32]:
+def whole_tile(uvs: F32, triangles: U32) -> F32:
     """Return the (2,) whole numbers by which a layout lies beside 0..1 as one piece (UDIM tiles); zeros if not so."""
     used = uvs[triangles].reshape(-1, 2)
-    tile: NDArray[np.float32] = np.floor(used.min(axis=0) + 1e-4)
+    tile: F32 = np.floor(used.min(axis=0) + 1e-4)
     return np.zeros(2, np.float32) if outside_unit_square(used - tile) else tile
 
 
-def layers(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32]]]) -> float:
+def layers(layouts: Sequence[tuple[F32, U32]]) -> float:
     """Return how many triangles lie over a place of the square 0..1, on average: without overlaps the share covered.
 
     Args:
@@ -42,7 +43,7 @@ def layers(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32]]]) ->
     return total
 
 
-def overlap_share(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32]]]) -> float:
+def overlap_share(layouts: Sequence[tuple[F32, U32]]) -> float:
     """Return the share of covered texels of a GRID x GRID raster that lie in two or more triangles.
 
     Args:
@@ -72,12 +73,12 @@ def overlap_share(layouts: Sequence[tuple[NDArray[np.float32], NDArray[np.uint32
 
 
 def _add_hits(
-    hits: NDArray[np.int64],
-    corners: NDArray[np.float64],
-    low: NDArray[np.int64],
-    size: NDArray[np.int64],
-    count: NDArray[np.int64],
-    chosen: NDArray[np.intp],
+    hits: I64,
+    corners: F64,
+    low: I64,
+    size: I64,
+    count: I64,
+    chosen: Indices,
 ) -> None:
     """Count the texel centres inside the chosen triangles, among all those in their bounding boxes."""
     owner = np.repeat(chosen, count[chosen])

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from app.arrays import F32, U32, Bools, Indices
+
 GUTTER_TEXELS = 3  # so that bilinear look-ups at the border of an island never see an empty texel
 
 
@@ -19,15 +21,15 @@ class UvRaster:
     """
 
     triangle: NDArray[np.int32]
-    barycentric: NDArray[np.float32]
+    barycentric: F32
 
     @property
-    def covered(self) -> NDArray[np.bool_]:
+    def covered(self) -> Bools:
         """(S, S): texels with a triangle."""
         return self.triangle >= 0
 
 
-def rasterize_uv(uvs: NDArray[np.float32], triangles: NDArray[np.uint32], size: int) -> UvRaster:
+def rasterize_uv(uvs: F32, triangles: U32, size: int) -> UvRaster:
     """Rasterises triangles in UV space at the centres of size x size texels.
 
     UVs outside 0..1 are left out. Where triangles overlap, the last one wins.
@@ -61,7 +63,7 @@ def rasterize_uv(uvs: NDArray[np.float32], triangles: NDArray[np.uint32], size: 
     return UvRaster(triangle, barycentric)
 
 
-def gutter_sources(covered: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+def gutter_sources(covered: Bools) -> tuple[Indices, Indices, Bools]:
     """For every texel the nearest covered one.
 
     Returns:

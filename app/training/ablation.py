@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from app.arrays import F32, F64
+from app.arrays import F32, F64, I64, Bools, Records
 from app.errors import BungyoError, InputError
 from app.network.layers import MIXED
 from app.network.schema import CHANNELS, FEATURES, LIGHT_CHANNELS, channels, unpack
@@ -35,7 +34,6 @@ from app.training.tint import tinted
 from app.training.train_options import RATE, TrainOptions
 from app.training.variation import displaced
 
-Records: TypeAlias = npt.NDArray[np.void]
 Stage: TypeAlias = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]  # app.progress.counter
 
 TRAIN_PIXELS = 8_000_000  # at most
@@ -113,7 +111,7 @@ class Scores:
     variants: tuple[Variant, ...]
     errors: F64
     pixels: F64
-    person: npt.NDArray[np.int64]
+    person: I64
 
     @property
     def db(self) -> F64:
@@ -335,10 +333,10 @@ def _judge(
     return scores
 
 
-def _light_comes_through(features: F32) -> npt.NDArray[np.bool_]:
+def _light_comes_through(features: F32) -> Bools:
     """Of pixels (n, C) those to which much light comes through thin parts, as against what falls on them."""
     through, outside = (features[:, channels(name)] @ LUMINANCE for name in ("transmission", "diffuse_wide"))
-    much: npt.NDArray[np.bool_] = through > MUCH * outside
+    much: Bools = through > MUCH * outside
     return much
 
 

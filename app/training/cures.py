@@ -19,9 +19,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from app.arrays import F32
+from app.arrays import F32, U32, Indices
 from app.network.schema import TILE, to_tiles
 from app.network.weights import WeightSet
 from app.training.face_image import FaceImage, Shift, spread
@@ -259,9 +258,7 @@ def blend(weights: WeightSet, image: FaceImage, band: int, shift: Shift = (0, 0)
     return picture, Cost(int(used.sum()) / (int(image.face.sum()) or 1), loaded / (np.count_nonzero(tiles) or 1))
 
 
-def _near(
-    tiles: npt.NDArray[np.uint32], shape: tuple[int, ...], band: int, shift: Shift
-) -> tuple[npt.NDArray[np.uint32], F32]:
+def _near(tiles: U32, shape: tuple[int, ...], band: int, shift: Shift) -> tuple[U32, F32]:
     """The hashes of the four tiles near each pixel, its own first, and their shares: both (4, H, W).
 
     Shares of tiles without a face are 0, the others' sum is 1 if the pixel's own tile has a face.
@@ -275,7 +272,7 @@ def _near(
     return hashes, (shares / np.where(total > 0.0, total, 1.0)).astype(np.float32)
 
 
-def _along(size: int, shift: int, band: int) -> list[tuple[npt.NDArray[np.intp], F32]]:
+def _along(size: int, shift: int, band: int) -> list[tuple[Indices, F32]]:
     """Along one axis: places (size,) of own and of next tile in a grid with one more tile around it, and shares."""
     place = np.arange(size) + shift
     own, inside = place // TILE + 1, place % TILE + 0.5

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import F64, Records
 from app.errors import InputError
 from app.training.manifest import (
     CAMERAS,
@@ -106,12 +106,12 @@ class Dataset:
         return any(self.tiles(tile_hash, split)["mask"].any() for tile_hash in self.hashes)
 
     @property
-    def head_center(self) -> npt.NDArray[np.float64]:
+    def head_center(self) -> F64:
         """(3,) about where the heads are, metres: a mesh file's need not be at the world's origin.
 
         It is the mean of the points that cameras look at, each at random up to 15% of its head's height off the middle.
         """
-        center: npt.NDArray[np.float64] = np.mean([frame.camera["target"] for frame in self.frames.values()], axis=0)
+        center: F64 = np.mean([frame.camera["target"] for frame in self.frames.values()], axis=0)
         return center
 
     def cluster_of(self, frame: int) -> int:
@@ -125,7 +125,7 @@ class Dataset:
         """How many tiles the set has for a hash, over all splits."""
         return sum(shard.tiles.get(folder_name(tile_hash), 0) for shard in self._shards)
 
-    def tiles(self, tile_hash: int, split: str | None = None) -> npt.NDArray[np.void]:
+    def tiles(self, tile_hash: int, split: str | None = None) -> Records:
         """Read the tiles of one hash.
 
         Args:
@@ -150,7 +150,7 @@ class Dataset:
         shards = [shard for shard in self._shards if any(frame.split == split for frame in shard.frames)]
         return sum(sum(shard.tiles.values()) for shard in shards)
 
-    def some_tiles(self, count: int, split: str | None = None) -> npt.NDArray[np.void]:
+    def some_tiles(self, count: int, split: str | None = None) -> Records:
         """Read about `count` random tiles of all hashes, the same ones every time, without reading the others.
 
         Args:
@@ -175,11 +175,11 @@ class Dataset:
         sample = np.concatenate(parts) if parts else np.zeros(0, TILE_DTYPE)
         return sample if split is None else self._of_split(sample, split)
 
-    def _of_split(self, tiles: npt.NDArray[np.void], split: str) -> npt.NDArray[np.void]:
-        chosen: npt.NDArray[np.void] = tiles[self._split[tiles["frame"]] == SPLITS.index(split)]
+    def _of_split(self, tiles: Records, split: str) -> Records:
+        chosen: Records = tiles[self._split[tiles["frame"]] == SPLITS.index(split)]
         return chosen
 
-    def _files(self, name: str) -> Iterator[npt.NDArray[np.void]]:
+    def _files(self, name: str) -> Iterator[Records]:
         for shard in self._shards:
             if name in shard.tiles:
                 path = self._checked(shard, name)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import Records
 from app.errors import BungyoError, InputError
 from app.training.differences import differences
 from app.training.manifest import (
@@ -165,7 +165,7 @@ class DatasetWriter:
 
     def _sorted_by_hash(
         self, frames: Sequence[tuple[FrameInfo, TileBatch]]
-    ) -> tuple[list[FrameInfo], dict[str, list[npt.NDArray[np.void]]]]:
+    ) -> tuple[list[FrameInfo], dict[str, list[Records]]]:
         """The frames with their dropped pixels counted, and the tiles' records by the name of their hash's folder."""
         indexes = [info.index for info, _ in frames]
         if indexes != sorted(set(indexes)) or len(set(map(block_of, indexes))) > 1:
@@ -173,7 +173,7 @@ class DatasetWriter:
         if again := self.done.intersection(indexes):
             raise ValueError(f"frame {min(again)} is already in the data set")
         infos: list[FrameInfo] = []
-        pending: dict[str, list[npt.NDArray[np.void]]] = {}
+        pending: dict[str, list[Records]] = {}
         for info, tiles in frames:
             if len(tiles) and int(tiles.hashes.max()) > 0xFFFF:
                 raise ValueError("a hash has more than 16 bits")

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from app.arrays import F32, F64, Bools
+from app.arrays import F32, F64, Bools, Records
 from app.errors import InputError
 from app.network.layers import mix
 from app.network.schema import HALF_MAX, TILE, channels, to_half, unpack
@@ -168,7 +167,7 @@ def evaluate(
     return result
 
 
-def _chunks(tiles: npt.NDArray[np.void]) -> Iterator[npt.NDArray[np.void]]:
+def _chunks(tiles: Records) -> Iterator[Records]:
     """Tiles that show face, a few at a time."""
     tiles = tiles[tiles["mask"].any(axis=1)]
     for start in range(0, len(tiles), CHUNK):
@@ -189,9 +188,7 @@ class _Sums:
         self._uv_pixels, self._drawn = np.zeros(UV_CELLS**2), 0
         self.tiles: dict[int, int] = {}
 
-    def add(
-        self, weights: WeightSet, tile_hash: int, tiles: npt.NDArray[np.void], wide: Mapping[str, WeightSet]
-    ) -> None:
+    def add(self, weights: WeightSet, tile_hash: int, tiles: Records, wide: Mapping[str, WeightSet]) -> None:
         """Draw and judge tiles of one hash."""
         mask: Bools = tiles["mask"].astype(bool)
         features, scale = unpack(tiles["features"])[mask], tiles["light_scale"][mask]

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from app.arrays import F32
 from app.training.judge import Judge
 from app.training.loss import quietness, weighted_error
 from app.training.model import Experts, Generalist, Teacher
@@ -198,7 +198,7 @@ class Finished(NamedTuple):
         gains: by hash how many dB they are above it on noisy validation pixels, to first order, before averaging.
     """
 
-    rows: dict[int, npt.NDArray[np.float32]]
+    rows: dict[int, F32]
     reaches: dict[int, float]
     gains: dict[int, float]
 
@@ -279,7 +279,7 @@ def neighbors(tile_hash: int, hashes: list[int], count: int) -> list[int]:
     return sorted((h for h in hashes if h != tile_hash), key=lambda h: (-likeness(h, tile_hash), h))[:count]
 
 
-def blended(rows: dict[int, npt.NDArray[np.float32]], options: ExpertOptions) -> dict[int, npt.NDArray[np.float32]]:
+def blended(rows: dict[int, F32], options: ExpertOptions) -> dict[int, F32]:
     """Average every network with those of the hashes most like its own, as far as they have half of the bins in common.
 
     Networks that were fine-tuned from one start can be averaged, and the mean errs less than any of them (Wortsman et

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from app.arrays import F32, Bools
+from app.arrays import F32, U32, Bools, Records
 from app.errors import InputError
 from app.network.schema import CHANNELS, TILE, channels, from_tiles, tile_grid, to_tiles, unpack
 from app.network.tile_hash import HASH_SCALE, hash_pixels
@@ -44,18 +44,18 @@ class FaceImage:
             counts pixels that are not known here as well, such as those behind hair. None: computed from what is known.
     """
 
-    features: npt.NDArray[np.uint32]
+    features: U32
     light_scale: F32
     face: Bools
     target: F32
     variance: F32
     exposure_ev: float
     cluster: int = 0
-    hashes: npt.NDArray[np.uint32] | None = None
+    hashes: U32 | None = None
 
     @staticmethod
     def from_records(
-        tiles: npt.NDArray[np.void],
+        tiles: Records,
         size: tuple[int, int],
         exposure_ev: float,
         cluster: int = 0,
@@ -97,7 +97,7 @@ class FaceImage:
         halves = np.ascontiguousarray(self.features, "<u4").view("<f2").reshape(*self.face.shape, CHANNELS)
         return halves[..., channels(name)].astype(np.float32)
 
-    def tile_hashes(self, scale: float, shift: Shift = (0, 0)) -> npt.NDArray[np.uint32]:
+    def tile_hashes(self, scale: float, shift: Shift = (0, 0)) -> U32:
         """The hash of every tile (tiles_y, tiles_x) of the shifted grid; 0 where there is no face.
 
         Those of the grid as it lies are the renderer's own, if they are known. Those of a shifted one lack the face
@@ -111,11 +111,11 @@ class FaceImage:
         across, down = tile_grid(face.shape[1], face.shape[0])
         return hash_pixels(to_tiles(uv), to_tiles(face), scale).reshape(down, across)
 
-    def pixel_hashes(self, scale: float, shift: Shift = (0, 0)) -> npt.NDArray[np.uint32]:
+    def pixel_hashes(self, scale: float, shift: Shift = (0, 0)) -> U32:
         """The hash of every pixel's tile (H, W)."""
         return spread(self.tile_hashes(scale, shift), self.face.shape, shift)
 
-    def radiance(self, weights: WeightSet, hashes: npt.NDArray[np.uint32], where: Bools | None = None) -> F32:
+    def radiance(self, weights: WeightSet, hashes: U32, where: Bools | None = None) -> F32:
         """What networks draw, (H, W, 3) float32 radiance, black outside of `where`.
 
         Args:

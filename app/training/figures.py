@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import I64
 from app.network.layers import flops, parameter_count
 from app.network.weights import WeightSet
 from app.training.at_rest import AtRest
@@ -23,7 +23,7 @@ from app.training.metrics import mean_and_standard_error, psnr
 from app.training.orbit import Flicker
 from app.training.quality import HAS_FLIP, Quality
 
-Clusters = npt.NDArray[np.int64]  # by frame, see `Dataset.cluster_of`
+Clusters = I64  # by frame, see `Dataset.cluster_of`
 
 # Places of the face by masks of the avatars' skin (assets/avatar/skin/regions).
 REGIONS = {

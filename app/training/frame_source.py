@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import F32, F64, I64, Bools
 from app.gpu import Device
 from app.gpu.selection import best_devices
 from app.network.schema import TILE, TILE_PIXELS, VECTORS, tile_grid, tile_words
@@ -70,7 +70,7 @@ class GpuFrameSource(Owner):
         return self._people
 
     @property
-    def bounds(self) -> npt.NDArray[np.float64]:
+    def bounds(self) -> F64:
         """(2,3) corners of the face in world space, metres."""
         return self._scene.bounds(face_only=True)
 
@@ -189,8 +189,8 @@ class GpuFrameSource(Owner):
         self._size, self._passes = (width, height), [self._gbuffer, self._reference]
 
     def _trace(
-        self, camera: Camera, tiles: npt.NDArray[np.int64], jitter: tuple[float, float], spp: int, seed: int
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        self, camera: Camera, tiles: I64, jitter: tuple[float, float], spp: int, seed: int
+    ) -> tuple[F32, F32, Bools]:
         """Mean radiance (n, 256, 3) of the tiles, the variance of that mean, and which pixels show face (n, 256).
 
         Beyond the image radiance and variance are not finite.

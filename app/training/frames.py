@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F64, Indices
 from app.errors import InputError
 from app.network.schema import TILE, unpack
 from app.scene.camera import Camera
@@ -51,7 +52,7 @@ class TileSelection:
     fraction: float
     seed: int
 
-    def choose(self, tiles: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
+    def choose(self, tiles: npt.NDArray[np.integer]) -> Indices:
         """Ascending positions in `tiles` (n,), the indices of the frame's face tiles, to be path traced.
 
         A tile's fate depends on its index and the seed only, not on the order in which the GPU listed it.
@@ -76,7 +77,7 @@ class FrameSource(Protocol):
         ...
 
     @property
-    def bounds(self) -> npt.NDArray[np.float64]:
+    def bounds(self) -> F64:
         """(2,3) corners of the head shown, in world space, metres."""
         ...
 

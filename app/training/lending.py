@@ -9,8 +9,8 @@ that the generalist is better.
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from app.arrays import U32
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
 from app.training.experts import ALIKE
@@ -46,7 +46,7 @@ def lend(weights: WeightSet, validation: Pixels, seed: int = 0) -> WeightSet:
     return replace(weights, table=table, metadata={**weights.metadata, "lent": lent})
 
 
-def most_alike(owners: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def most_alike(owners: U32) -> U32:
     """By hash (HASHES,) which of the owners shares most bins with it; 0 where they are not ALIKE."""
     every = np.arange(HASHES, dtype=np.uint32)
     best, found = np.full(HASHES, ALIKE), np.zeros(HASHES, np.uint32)

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from app.arrays import F32, U32, Bools, Records
 from app.errors import InputError
 from app.network.schema import FEATURES, HASH_BINS, SCHEMA_VERSION, TILE, WORDS
 from app.network.schema import TILE_PIXELS as PIXELS
@@ -92,18 +93,18 @@ class TileBatch:
         tile_xy: (n, 2) u16.
     """
 
-    features: npt.NDArray[np.uint32]
-    light_scale: npt.NDArray[np.float32]
-    mask: npt.NDArray[np.bool_]
-    hashes: npt.NDArray[np.uint32]
-    target: npt.NDArray[np.float32]
-    variance: npt.NDArray[np.float32]
+    features: U32
+    light_scale: F32
+    mask: Bools
+    hashes: U32
+    target: F32
+    variance: F32
     tile_xy: npt.NDArray[np.uint16]
 
     def __len__(self) -> int:
         return len(self.hashes)
 
-    def records(self, frame: int) -> npt.NDArray[np.void]:
+    def records(self, frame: int) -> Records:
         """Build the (n,) records of `TILE_DTYPE`; pixels without a possible target and light scale leave the mask.
 
         Raises:
@@ -229,7 +230,7 @@ class Shard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     person: PersonInfo | None = None
 
 
-def fault_of(tiles: npt.NDArray[np.void]) -> str:
+def fault_of(tiles: Records) -> str:
     """What no writer puts into (n,) records of `TILE_DTYPE`, n > 0, as a noun; "" if they hold nothing of the kind."""
     # Whatever is NaN makes the least and the greatest NaN, and every comparison with it false.
     for name, low, high in (("light_scale", 0.0, IMPOSSIBLE), ("target", -IMPOSSIBLE, IMPOSSIBLE)):

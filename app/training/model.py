@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from app.arrays import F32
 from app.errors import InputError
 from app.network.layers import COLORS, MIXED, mix
 from app.network.schema import channels
@@ -123,7 +123,7 @@ class Generalist(nn.Module):
         net.widths = (self.widths[0], *(layer.out_features for layer in net.linear))
         return net
 
-    def export(self) -> npt.NDArray[np.float32]:
+    def export(self) -> F32:
         """The network with its scales folded in, as one row of `WeightSet.slots`."""
         rows = fold([tensor.detach()[None] for tensor in self.parameters_list()], self.scales)
         return rows.reshape(-1)
@@ -172,7 +172,7 @@ class Experts(nn.Module):
             for tensor, value in zip(self.tensors, tensors, strict=True):
                 tensor.copy_(value)
 
-    def export(self, tensors: list[Tensor] | None = None) -> npt.NDArray[np.float32]:
+    def export(self, tensors: list[Tensor] | None = None) -> F32:
         """The networks (or a snapshot of them) with their scales folded in, as rows of `WeightSet.slots`."""
         return fold(tensors if tensors is not None else self.snapshot(), self.scales)
 
@@ -193,7 +193,7 @@ class Teacher(nn.Module):
         return torch.stack([net(features) for net in self.nets]).mean(dim=0)
 
 
-def fold(tensors: list[Tensor], scales: Scales) -> npt.NDArray[np.float32]:
+def fold(tensors: list[Tensor], scales: Scales) -> F32:
     """Fold the scales into the first layer and lay every network out as a row of `WeightSet.slots`.
 
     Args:

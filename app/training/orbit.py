@@ -29,9 +29,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from app.arrays import F32
+from app.arrays import F32, F64, Bools, Indices
 from app.gpu import Device
 from app.network.schema import unpack
 from app.network.weights import WeightSet
@@ -92,8 +91,8 @@ class Track(NamedTuple):
         weights: (n, 4) of these, their sum is 1.
     """
 
-    found: npt.NDArray[np.bool_]
-    taps: npt.NDArray[np.intp]
+    found: Bools
+    taps: Indices
     weights: F32
 
 
@@ -321,7 +320,7 @@ def track(first: FaceImage, second: FaceImage) -> Track:
     return Track(found, taps[inside], weights[inside].astype(np.float32))
 
 
-def _nearest(here: F32, there: F32, face: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _nearest(here: F32, there: F32, face: Bools) -> tuple[Indices, Indices]:
     """The face pixel (y, x; each (H, W)) of the second frame, near the same place, whose uv is nearest."""
     height, width = face.shape
     far = 1e3  # uv that no pixel is near to
@@ -339,7 +338,7 @@ def _nearest(here: F32, there: F32, face: npt.NDArray[np.bool_]) -> tuple[npt.ND
     return best_y, best_x
 
 
-def _gradient(uv: F32, image: FaceImage) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def _gradient(uv: F32, image: FaceImage) -> tuple[F64, Bools]:
     """d uv / d (x, y) as (H, W, 2, 2) by central differences, and where the surface goes on to all four sides."""
     gradient = np.zeros((*uv.shape, 2))
     smooth = np.zeros(image.face.shape, bool)

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from app.arrays import F32, I64, Bools, Indices, Records
 from app.errors import InputError
 from app.network.schema import CHANNELS, TILE_PIXELS
 from app.training.dataset import Dataset
@@ -312,7 +313,7 @@ def _face_share(data: Dataset, split: str) -> float:
     return min(1.0, float(shown.mean() + 2.0 * shown.std() / math.sqrt(len(shown)))) if len(shown) else 1.0
 
 
-def _noise_around(tiles: npt.NDArray[np.void]) -> npt.NDArray[np.float32]:
+def _noise_around(tiles: Records) -> F32:
     """Mean variance (n, TILE_PIXELS, 3) of the pixels around those of tiles."""
     found = np.empty(tiles["variance"].shape, np.float32)
     for start in range(0, len(tiles), CHUNK):
@@ -322,9 +323,7 @@ def _noise_around(tiles: npt.NDArray[np.void]) -> npt.NDArray[np.float32]:
     return found
 
 
-def _side_by_side(
-    tiles: npt.NDArray[np.void], view: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.void], npt.NDArray[np.intp]]:
+def _side_by_side(tiles: Records, view: I64) -> tuple[Records, Indices]:
     """Tiles sorted so that lightings of one tile of one view are neighbours, and the first of those for each (n,)."""
     keys = np.stack([view[tiles["frame"]], tiles["tile_xy"][:, 1], tiles["tile_xy"][:, 0]])
     order = np.lexsort((tiles["frame"], *keys[::-1]))
@@ -334,13 +333,13 @@ def _side_by_side(
     return tiles, np.maximum.accumulate(np.where(new, np.arange(len(tiles)), 0))
 
 
-def _limit(mask: npt.NDArray[np.bool_], room: int) -> npt.NDArray[np.bool_]:
+def _limit(mask: Bools, room: int) -> Bools:
     """The mask with whole tiles taken away at the end, until no more than `room` pixels are left."""
-    fits: npt.NDArray[np.bool_] = np.cumsum(mask.sum(axis=1)) <= room
+    fits: Bools = np.cumsum(mask.sum(axis=1)) <= room
     return mask & fits[:, None]
 
 
-def _rings(mask: npt.NDArray[np.bool_], first: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+def _rings(mask: Bools, first: Indices) -> I64:
     """For every pixel in the mask (n, 256) the place, among these, of the same pixel of the group's next tile."""
     counts = mask.sum(axis=1)
     starts = np.cumsum(counts) - counts
@@ -351,5 +350,5 @@ def _rings(mask: npt.NDArray[np.bool_], first: npt.NDArray[np.intp]) -> npt.NDAr
     # A tile that `_limit` emptied has no pixels to follow to.
     following = np.where(counts[following] == counts, following, np.arange(len(mask)))
     shift = starts[following] - starts
-    result: npt.NDArray[np.int64] = np.arange(counts.sum()) + np.repeat(shift, counts)
+    result: I64 = np.arange(counts.sum()) + np.repeat(shift, counts)
     return result

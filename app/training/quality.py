@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.metrics import structural_similarity
 
-from app.arrays import F32, F64, U8
+from app.arrays import F32, F64, U8, Bools
 from app.network.schema import unpack
 from app.network.weights import WeightSet
 from app.scene.tonemap import tonemap
@@ -116,7 +116,7 @@ def judge_pictures(
     return Quality(arrays[0], arrays[1], seams_of(borders, clusters), pictures)
 
 
-def ssim(first: F32, second: F32, face: npt.NDArray[np.bool_]) -> float:
+def ssim(first: F32, second: F32, face: Bools) -> float:
     """Structural similarity of display values (H, W, 3) (Wang et al. 2004: Gaussian window), mean over face pixels."""
     _, similarity = structural_similarity(
         first,
@@ -131,7 +131,7 @@ def ssim(first: F32, second: F32, face: npt.NDArray[np.bool_]) -> float:
     return float(similarity[face].mean())
 
 
-def flip(reference: F32, test: F32, face: npt.NDArray[np.bool_]) -> float:
+def flip(reference: F32, test: F32, face: Bools) -> float:
     """FLIP of display values (H, W, 3) (Andersson et al. 2020), mean over face pixels; 0 for equal pictures.
 
     Seen as its authors propose: 67 pixels a degree, a 4K screen 0.7 m wide at a distance of 0.7 m.

@@ -11,9 +11,8 @@ tile in the picture, one that stays nearer to the generalist than it should cost
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from app.arrays import F64
+from app.arrays import F64, Bools
 
 NOTHING_KNOWN = 1e12  # variance of slopes, which matter between 0 and 1
 TINIEST = 1e-6  # variance: no measurement is taken for more certain than this
@@ -35,7 +34,7 @@ def choose_reaches(toward: F64, length: F64) -> F64:
     return reaches
 
 
-def surely_too_far(toward: F64, length: F64) -> npt.NDArray[np.bool_]:
+def surely_too_far(toward: F64, length: F64) -> Bools:
     """Which experts (experts,) are worse than the generalist by more than two standard errors.
 
     At a slope below a half, the whole way leads farther from the truth than none of it.

@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 
-from app.arrays import F32
+from app.arrays import F16, F32, Records
 from app.errors import InputError
 from app.network.schema import SIGMA_NARROW, SIGMA_WIDE, channels, pack, tile_grid, to_half, to_tiles, unpack
 from app.scene.camera import CameraBasis
@@ -107,7 +106,7 @@ class ScreenBlurred(Dataset):
                 f"The data set {path} has no complete frames of random people, which a blur on the screen needs.",
                 "Make one with `bungyo dataset --tiles 1`, without --mesh.",
             )
-        self._blurred: dict[tuple[int, int, int], npt.NDArray[np.float16]] = {}
+        self._blurred: dict[tuple[int, int, int], F16] = {}
         self.pixel_metres: dict[int, float] = {}
         for done, shard in enumerate(self._shards, start=1):
             parts = [np.fromfile(self._checked(shard, name), TILE_DTYPE) for name in shard.tiles]
@@ -118,7 +117,7 @@ class ScreenBlurred(Dataset):
             if progress:
                 progress(done)
 
-    def tiles(self, tile_hash: int, split: str | None = None) -> npt.NDArray[np.void]:
+    def tiles(self, tile_hash: int, split: str | None = None) -> Records:
         """See `Dataset.tiles`."""
         tiles = super().tiles(tile_hash, split)
         features = unpack(tiles["features"])
@@ -128,7 +127,7 @@ class ScreenBlurred(Dataset):
         tiles["features"] = pack(features)
         return tiles
 
-    def _blur(self, index: int, tiles: npt.NDArray[np.void], head: "_Head") -> None:
+    def _blur(self, index: int, tiles: Records, head: "_Head") -> None:
         image = FaceImage.from_records(tiles, self.spec.size, self.frames[index].exposure_ev)
         basis = camera_of(self.frames[index].camera).basis(*self.spec.size)
         scale = pixel_scale(basis, *self.spec.size)
@@ -175,5 +174,5 @@ class _Head:
         return np.stack(axes, axis=-1).astype(np.float32)
 
 
-def _key(tile: npt.NDArray[np.void]) -> tuple[int, int, int]:
+def _key(tile: Records) -> tuple[int, int, int]:
     return int(tile["frame"]), int(tile["tile_xy"][0]), int(tile["tile_xy"][1])

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 
-from app.arrays import F32
+from app.arrays import F32, U8
 from app.network.layers import OUTPUTS, flops, parameter_count
 from app.network.schema import TILE
 from app.network.weights import WeightSet
@@ -227,7 +226,7 @@ def _figure(ratio: float, standard_error: float) -> str:
     return f"**{told}**" if ratio <= FIGURE else told
 
 
-def crops(weights: WeightSet, images: Sequence[FaceImage]) -> npt.NDArray[np.uint8]:
+def crops(weights: WeightSet, images: Sequence[FaceImage]) -> U8:
     """A picture of the place where a border shows most: the reference and cures, below what they add to the generalist.
 
     Returns:
@@ -261,6 +260,6 @@ def _window(center: int, size: int) -> slice:
     return slice(start, start + CROP)
 
 
-def _enlarged(values: F32) -> npt.NDArray[np.uint8]:
+def _enlarged(values: F32) -> U8:
     pixels = (np.clip(values, 0.0, 1.0) * LEVELS + 0.5).astype(np.uint8)
     return pixels.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)

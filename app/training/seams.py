@@ -38,7 +38,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_dilation, uniform_filter
 
-from app.arrays import F32, Bools
+from app.arrays import F32, F64, Bools, Indices
 from app.errors import InputError
 from app.network.schema import TILE
 from app.network.weights import WeightSet
@@ -53,7 +53,7 @@ LINE = TILE // 2  # pixels that a line needs
 BOOTSTRAPS = 1000
 LEVELS = 255.0  # steps of an 8-bit display
 
-Rows = npt.NDArray[np.float64]  # sums of one frame each, to be added up in any selection
+Rows = F64  # sums of one frame each, to be added up in any selection
 
 
 @dataclass(frozen=True)  # its fields are keys of `bungyo evaluate --json`
@@ -139,7 +139,7 @@ class Borders:
         tiles = np.arange(hashes.size).reshape(hashes.shape)
         slot, tile = (spread(values, image.face.shape) for values in (weights.table[hashes], tiles))
         quiet = known & _quiet(self._noise.max(axis=-1), known)
-        places: npt.NDArray[np.intp] = np.indices(image.face.shape)
+        places: Indices = np.indices(image.face.shape)
         self._pairs = []
         for axis in (0, 1):
             p, q = pairs(axis)
@@ -195,7 +195,7 @@ class _Pairs:
         counts: pairs, quiet pairs, and lines that are long enough.
     """
 
-    def __init__(self, chosen: Bools, quiet: Bools, lines: npt.NDArray[np.intp]) -> None:
+    def __init__(self, chosen: Bools, quiet: Bools, lines: Indices) -> None:
         self.chosen, self._quiet = chosen, chosen & quiet
         _, self._line, self._lengths = np.unique(lines[chosen], return_inverse=True, return_counts=True)
         self._long = self._lengths >= LINE

@@ -7,7 +7,8 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-import numpy.typing as npt
+
+from app.arrays import F64
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -167,7 +168,7 @@ def _nobody(axis: Axes) -> None:
     axis.text(0.5, 0.5, "one fixed face", transform=axis.transAxes, ha="center", va="center", color="#777777")
 
 
-def _sphere(axis: Axes, title: str, angles: Mapping[str, npt.NDArray[np.float64]]) -> None:
+def _sphere(axis: Axes, title: str, angles: Mapping[str, F64]) -> None:
     """Scatter directions (n, 2), degrees (yaw, pitch), over the whole sphere; the face looks at (0, 0)."""
     largest = max(map(len, angles.values()))
     size = float(np.clip(6000.0 / max(largest, 1), 2.0, 26.0))
@@ -185,14 +186,14 @@ def _sphere(axis: Axes, title: str, angles: Mapping[str, npt.NDArray[np.float64]
     )
 
 
-def _camera_angles(frames: list[FrameInfo], split: str) -> npt.NDArray[np.float64]:
+def _camera_angles(frames: list[FrameInfo], split: str) -> F64:
     """(n, 2) of every camera of a split, once."""
     places = {tuple(f.camera["position"] + f.camera["target"]) for f in frames if f.split == split}
     ends = np.array(sorted(places), np.float64).reshape(-1, 6)
     return _angles(ends[:, :3] - ends[:, 3:])
 
 
-def _light_angles(data: Dataset, split: str) -> npt.NDArray[np.float64]:
+def _light_angles(data: Dataset, split: str) -> F64:
     """(n, 2) of every lamp of a split, once, seen from the head."""
     center = data.head_center
     shown = [frame for frame in data.frames.values() if frame.split == split]
@@ -200,9 +201,9 @@ def _light_angles(data: Dataset, split: str) -> npt.NDArray[np.float64]:
     return _angles(np.array(sorted(found), np.float64).reshape(-1, 3))
 
 
-def _angles(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _angles(vectors: F64) -> F64:
     x, y, z = vectors.T
-    found: npt.NDArray[np.float64] = np.degrees(np.stack([np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))], axis=-1))
+    found: F64 = np.degrees(np.stack([np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))], axis=-1))
     return found
 
 

@@ -11,13 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import trimesh
-from numpy.typing import NDArray
 from PIL import Image
 
+from app.arrays import F64, I64
 from assets.head.hair import RINGS
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "head"
 GLB = FOLDER / "head.glb"
@@ -30,7 +27,7 @@ def head() -> dict[str, Any]:
     return dict(scene.geometry.items())
 
 
-def mesh(head: dict[str, Any], name: str) -> tuple[Floats, Ints, Floats, Floats]:
+def mesh(head: dict[str, Any], name: str) -> tuple[F64, I64, F64, F64]:
     """Positions, triangles, normals and UVs (v upward: trimesh flips glTF's axis)."""
     part = head[name]
     return (
@@ -41,13 +38,13 @@ def mesh(head: dict[str, Any], name: str) -> tuple[Floats, Ints, Floats, Floats]
     )
 
 
-def face_normals(positions: Floats, triangles: Ints) -> Floats:
+def face_normals(positions: F64, triangles: I64) -> F64:
     a, b, c = (positions[triangles[:, k]] for k in range(3))
     n = np.cross(b - a, c - a)
     return np.asarray(n / np.maximum(np.linalg.norm(n, axis=1, keepdims=True), 1e-15))
 
 
-def spread(corners: Floats, step: float) -> tuple[Floats, Ints]:
+def spread(corners: F64, step: float) -> tuple[F64, I64]:
     """Barycentric samples (K, 3) and owners (K,) so that no gap within a triangle (T, 3, 2) exceeds `step`."""
     longest = max(np.linalg.norm(corners[:, k] - corners[:, k - 1], axis=1).max() for k in range(3))
     n = int(np.ceil(longest / step)) + 1
@@ -57,7 +54,7 @@ def spread(corners: Floats, step: float) -> tuple[Floats, Ints]:
     return np.tile(weights, (len(corners), 1)), np.repeat(np.arange(len(corners)), len(weights))
 
 
-def raster(points: Floats, size: int) -> tuple[Ints, Ints, Floats]:
+def raster(points: F64, size: int) -> tuple[I64, I64, F64]:
     """Cover pixel centres with triangles (T, 3, 2) in pixels; returns pixel, triangle and weights per hit."""
     low = np.floor(points.min(axis=1) - 0.5).astype(np.int64).clip(0, size - 1)
     high = np.ceil(points.max(axis=1) - 0.5).astype(np.int64).clip(0, size - 1)
@@ -70,7 +67,7 @@ def raster(points: Floats, size: int) -> tuple[Ints, Ints, Floats]:
     a, b, c = (points[owner, k] for k in range(3))
     q = np.stack([x, y], axis=1) + 0.5
 
-    def cross(u: Floats, v: Floats) -> Floats:
+    def cross(u: F64, v: F64) -> F64:
         return np.asarray(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
 
     area = cross(b - a, c - a)
@@ -204,7 +201,7 @@ def test_eyes_stay_under_the_lids(head: dict[str, Any]) -> None:
         center = np.asarray(head[f"eye_{side}"].bounds).mean(axis=0)
         size, scale = 200, 200 / 0.05
 
-        def front(p: Floats, t: Ints, middle: Floats, n: int, k: float) -> Floats:
+        def front(p: F64, t: I64, middle: F64, n: int, k: float) -> F64:
             flat = (p[:, :2] - middle[:2]) * k + n / 2
             near = np.abs(p[t].mean(axis=1)[:, :2] - middle[:2]).max(axis=1) < 0.03
             t = t[near & (face_normals(p, t)[:, 2] > 0)]

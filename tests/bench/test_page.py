@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+
+from app.arrays import F64
 
 pytest.importorskip("matplotlib")
 
@@ -138,7 +139,7 @@ def test_growth_is_plotted() -> None:
     assert all(f"<!-- {meaning} -->" in plots[-1] for meaning in GROWTH.values())  # matplotlib's comment on a text
 
 
-def points(line: Line2D) -> NDArray[np.float64]:
+def points(line: Line2D) -> F64:
     """What a line goes through, (n, 2)."""
     return np.asarray(line.get_xydata(), np.float64)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
-from numpy.typing import NDArray
 from PIL import Image
 
+from app.arrays import F64
 from app.errors import InputError
 from app.layout_check import check_layout, choose_weights, commands_to_train
 from app.main import cli, main
@@ -157,11 +157,11 @@ def test_a_mask_without_the_back_of_the_head_is_drawn(tmp_path: Path, capsys: py
     assert picture(str(tmp_path / "mask")).mean() > 30.0
 
 
-def picture(name: str) -> NDArray[np.float64]:
+def picture(name: str) -> F64:
     """(2, 2, 3) mean colours, 0..255, of the middle of a picture of 48x48 pixels, which is all skin."""
     with Image.open(f"{name}.png") as image:
         middle = np.asarray(image)[16:32, 16:32].astype(float)
-    result: NDArray[np.float64] = middle.reshape(2, 8, 2, 8, 3).mean(axis=(1, 3))
+    result: F64 = middle.reshape(2, 8, 2, 8, 3).mean(axis=(1, 3))
     return result
 
 

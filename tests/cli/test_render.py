@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
+from app.arrays import U8
 from app.commands.render import _as_bytes
 from app.main import main
 from app.passes import progressive_reference
@@ -18,7 +18,7 @@ QUICK = ("render", "--size", "48x40", "--light-samples", "2", "--spp", "2")
 SMALL = (*QUICK, "--mode", "reference")
 
 
-def png(path: Path) -> NDArray[np.uint8]:
+def png(path: Path) -> U8:
     """The pixels of a picture file."""
     with Image.open(path) as image:
         return np.asarray(image)

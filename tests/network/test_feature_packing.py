@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from app.arrays import F32, U32
 from app.gpu import Binding, Device
 from app.network import schema
 
@@ -36,7 +37,7 @@ void main() {
 """
 
 
-def run(gpu: Device, shader: str, values: npt.NDArray[np.generic], bytes_out: int) -> npt.NDArray[np.uint32]:
+def run(gpu: Device, shader: str, values: npt.NDArray[np.generic], bytes_out: int) -> U32:
     """One dispatch over all pixels; returns what it wrote as uint32."""
     with (
         gpu.buffer(np.ascontiguousarray(values).view(np.uint32)) as source,
@@ -56,7 +57,7 @@ def run(gpu: Device, shader: str, values: npt.NDArray[np.generic], bytes_out: in
         return target.read(np.uint32, (bytes_out // 4,))
 
 
-def hard_values() -> npt.NDArray[np.float32]:
+def hard_values() -> F32:
     """Floats where rounding to half goes wrong first: ties, denormal halves, the largest, infinities, NaN."""
     halves = np.arange(0, 0x7C00, 97, dtype=np.uint16).view(np.float16).astype(np.float32)
     middle = (halves[:-1] + np.nextafter(halves[:-1].astype(np.float16), np.float16(65504)).astype(np.float32)) / 2

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
-from app.arrays import F64
+from app.arrays import F64, Bools
 
 LEVEL = 0.001  # how often a picture that is right fails by chance: one in a hundred runs of ten pictures
 PARTS = 4  # along an edge of the picture
@@ -72,7 +72,7 @@ class Agreement:
         )
 
 
-def compare(ours: Runs, theirs: Runs, mask: NDArray[np.bool_]) -> Agreement:
+def compare(ours: Runs, theirs: Runs, mask: Bools) -> Agreement:
     """Compare pictures where `mask` (H,W) is set."""
     degrees = min(ours.count, theirs.count) - 1
     chosen = np.broadcast_to(mask[..., None], ours.mean.shape)

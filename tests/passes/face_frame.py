@@ -3,8 +3,8 @@
 from contextlib import closing
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device
 from app.network.schema import (
     TILE_PIXELS,
@@ -35,9 +35,9 @@ class Frame:
         self.face = np.isfinite(self.depth)
         self.features = split(unpack(self.words))
 
-    def light(self, name: str) -> NDArray[np.float32]:
+    def light(self, name: str) -> F32:
         """A light feature in its own unit, of the face's pixels."""
-        value: NDArray[np.float32] = self.features[name][self.face] * self.scale[self.face][:, None]
+        value: F32 = self.features[name][self.face] * self.scale[self.face][:, None]
         return value
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import F64, Bools
 from app.bench import mitsuba
 from app.gpu import Device
 from app.passes.reference import Reference
@@ -81,15 +81,15 @@ class Tracer:
             self._reference.close()
 
 
-def comparable(scene: Scene, size: tuple[int, int]) -> NDArray[np.bool_]:
+def comparable(scene: Scene, size: tuple[int, int]) -> Bools:
     """Where pictures can be compared (H,W): not at edges before a map, which the reference shows out of focus."""
     if scene.environment is None or mitsuba.is_constant(scene.environment):
         return np.ones(size[::-1], bool)
-    whole: NDArray[np.bool_] = mitsuba.coverage(scene, size) == 1.0
+    whole: Bools = mitsuba.coverage(scene, size) == 1.0
     return whole
 
 
-def kept(name: str) -> tuple[Runs, NDArray[np.bool_]]:
+def kept(name: str) -> tuple[Runs, Bools]:
     """Mitsuba's kept picture of a case, and where it is comparable; ValueError if it shows another scene."""
     with np.load(KEPT_FILE) as file:
         if not np.allclose(file[f"{name} numbers"], _numbers(scene_of(case(name))), rtol=1e-4, atol=1e-6):
@@ -98,7 +98,7 @@ def kept(name: str) -> tuple[Runs, NDArray[np.bool_]]:
         return Runs(mean, file[f"{name} sigma"].astype(np.float64) ** 2, KEPT_RUNS), file[f"{name} mask"]
 
 
-def _numbers(scene: Scene) -> NDArray[np.float64]:
+def _numbers(scene: Scene) -> F64:
     """What decides the picture, as far as it is likely to change."""
     (part,), camera = scene.parts, scene.camera
     material, mesh = part.material, part.mesh

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.arrays import F32
+from app.arrays import F32, F64
 from app.gpu import Device
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
@@ -81,7 +80,7 @@ def still_life(*lights: Light, sky: bool = True) -> Scene:
     floor = Material("floor", albedo=(0.5, 0.5, 0.5), ior=1.0)
     sphere = flat(uv_sphere(0.3, 24, 36))
 
-    def at(x: float) -> NDArray[np.float64]:
+    def at(x: float) -> F64:
         matrix = np.eye(4)
         matrix[:3, 3] = x, 0.3, 0.0
         return matrix

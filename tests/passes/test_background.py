@@ -8,9 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from app.arrays import F32
+from app.arrays import F32, F64
 from app.gpu import Device
 from app.network.schema import HALF_MAX
 from app.passes.background import Background
@@ -500,7 +499,7 @@ class TestAlpha:
         assert shares.std() < 0.5 * at_random
 
 
-def _moved(x: float, y: float, z: float) -> NDArray[np.float64]:
+def _moved(x: float, y: float, z: float) -> F64:
     matrix = np.eye(4)
     matrix[:3, 3] = x, y, z
     return matrix

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import U8
 from app.controls import turned
 from app.gpu import Device
 from app.network.weights import WeightSet
@@ -170,7 +171,7 @@ def test_renderers_keep_light_that_has_settled(gpu: Device, face: Scene, weights
     def make(keeps_light: bool = True) -> Renderer:
         return Renderer(gpu, face, weights, SIZE, cache_size=32, cache_samples=2, keeps_light=keeps_light)
 
-    def picture(renderer: Renderer) -> NDArray[np.uint8]:
+    def picture(renderer: Renderer) -> U8:
         while renderer.samples < 3:  # which begin anew with the last of the light
             renderer.render()
         return renderer.read()

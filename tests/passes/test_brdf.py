@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from app.arrays import F64
+from app.arrays import F64, Indices
 from app.gpu import Binding, Device, Struct
 from app.passes.ggx_albedo import ggx_albedo_texels
 from app.passes.scene_layout import SCENE_INCLUDES
@@ -177,10 +176,10 @@ def test_samples_follow_their_density(surface: Surface, roughness: float) -> Non
         wi, solid = _hemisphere(wo, roughness**2)
         mass = surface(roughness, wo, wi, np.zeros(2))["pdf"].astype(np.float64) * solid
 
-        def bin_of(d: F64) -> NDArray[np.intp]:
+        def bin_of(d: F64) -> Indices:
             ring = np.clip((d[..., 2] * bins).astype(int), 0, bins - 1)
             sector = ((np.arctan2(d[..., 1], d[..., 0]) / (2.0 * math.pi) + 0.5) * bins).astype(int) % bins
-            index: NDArray[np.intp] = np.where(d[..., 2] > 0.0, ring * bins + sector, bins * bins)
+            index: Indices = np.where(d[..., 2] > 0.0, ring * bins + sector, bins * bins)
             return index
 
         expected = np.bincount(bin_of(wi).ravel(), mass.ravel(), bins * bins + 1)[:-1]

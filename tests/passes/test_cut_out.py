@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device
 from app.network.weights import WeightSet
 from app.renderer import Renderer
@@ -39,7 +39,7 @@ def wall() -> Scene:
     return Scene((part,), SUN, None, camera)
 
 
-def lit(device: Device, scene: Scene, weights: WeightSet, mode: str) -> NDArray[np.float32]:
+def lit(device: Device, scene: Scene, weights: WeightSet, mode: str) -> F32:
     """Light on the wall, as the features or the reference have it: (H, W)."""
     with Renderer(device, scene, weights, SIZE, cache_size=64, cache_samples=32) as renderer:
         if mode == "reference":
@@ -52,7 +52,7 @@ def lit(device: Device, scene: Scene, weights: WeightSet, mode: str) -> NDArray[
         return renderer.read_aov("diffuse")[..., 1]
 
 
-def middle(picture: NDArray[np.float32], right: int = 0, up: int = 0) -> float:
+def middle(picture: F32, right: int = 0, up: int = 0) -> float:
     """The mean around the middle of the picture, or of what lies left (-1) or right (1) of it, below or above."""
     x, y = SIZE[0] // 2 + 8 * right, SIZE[1] // 2 - 8 * up
     return float(picture[y - 2 : y + 2, x - 2 : x + 2].mean())

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import I64
 from app.gpu import Binding, Device, Struct
 from app.passes.dealt_rows import row_deal
 
@@ -20,7 +20,7 @@ void main() {{ tiles[gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x] =
 """
 
 
-def dealt(rows: int, cores: int) -> NDArray[np.int64]:
+def dealt(rows: int, cores: int) -> I64:
     """The row of tiles of each of the workgroups' rows."""
     stride, modulus = row_deal(rows, cores)
     over = modulus - rows

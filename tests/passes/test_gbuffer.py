@@ -6,8 +6,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from app.arrays import F64
 from app.gpu import Device
 from app.network.schema import (
     FEATURES,
@@ -44,7 +45,7 @@ def draw(
     environment: Environment | None = None,
     *,
     camera: Camera | None = None,
-    transform: NDArray[np.float64] | None = None,
+    transform: F64 | None = None,
     others: tuple[Part, ...] = (),
     samples: int = 16,
     jitter: tuple[float, float] = (0.0, 0.0),
@@ -75,7 +76,7 @@ def draw(
     return frame
 
 
-def entering(cosine: ArrayLike, roughness: float, f0: float = 0.028, f90: float = 1.0) -> NDArray[np.float64]:
+def entering(cosine: ArrayLike, roughness: float, f0: float = 0.028, f90: float = 1.0) -> F64:
     """The share of light from this angle that gets below the reflecting boundary, relative to the mean one."""
     table = ggx_albedo_table()
     grid = np.linspace(0.0, 1.0, TABLE_SIZE)
@@ -84,7 +85,7 @@ def entering(cosine: ArrayLike, roughness: float, f0: float = 0.028, f90: float 
     mean = np.interp(roughness, grid, table[TABLE_SIZE**2 :] @ [f0, f90])
     at = roughness * (TABLE_SIZE - 1)
     lower, share = int(at), at - int(at)
-    result: NDArray[np.float64] = (1.0 - (1.0 - share) * rows[lower] - share * rows[lower + 1]) / (1.0 - mean)
+    result: F64 = (1.0 - (1.0 - share) * rows[lower] - share * rows[lower + 1]) / (1.0 - mean)
     return result
 
 
@@ -92,7 +93,7 @@ both_kinds = pytest.mark.parametrize("kind", SHADOW_KINDS)
 SUN = DirectionalLight((0.0, 0.0, -1.0), irradiance=2.0, angular_radius=0.0)
 
 
-def hit_points(camera: Camera, jitter: tuple[float, float] = (0.0, 0.0)) -> tuple[NDArray[np.float64], ...]:
+def hit_points(camera: Camera, jitter: tuple[float, float] = (0.0, 0.0)) -> tuple[F64, ...]:
     """Where the camera's rays meet the sphere: (H,W,3) points (NaN for a miss) and (H,W) depths."""
     width, height = SIZE
     basis = camera.basis(width, height)
@@ -106,7 +107,7 @@ def hit_points(camera: Camera, jitter: tuple[float, float] = (0.0, 0.0)) -> tupl
     return basis.origin + t[..., None] * ray, t
 
 
-def sphere_uv(normal: NDArray[np.float64]) -> NDArray[np.float64]:
+def sphere_uv(normal: F64) -> F64:
     """Of the sphere's points, by their unit normals (n,3); u = 0.5 faces +z."""
     u = np.arctan2(normal[:, 0], normal[:, 2]) / (2.0 * np.pi) + 0.5
     return np.stack([u, 1.0 - np.arccos(np.clip(normal[:, 1], -1.0, 1.0)) / np.pi], axis=-1)

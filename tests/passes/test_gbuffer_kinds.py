@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F64, Bools
 from app.gpu import Device
 from app.network.schema import NO_FACE, TILE, TILE_PIXELS, VECTORS, channels, feature_image, from_tiles, unpack
 from app.passes.gbuffer import GBUFFER_KINDS, GBuffer, GBufferKind
@@ -94,9 +94,9 @@ class Frame:
         self.face_surface = np.isfinite(surface[..., 0])
 
     @property
-    def from_within(self) -> NDArray[np.bool_]:
+    def from_within(self) -> Bools:
         """Skin seen from its inner side, which has no features."""
-        result: NDArray[np.bool_] = self.face & (self.scale == 0.0)
+        result: Bools = self.face & (self.scale == 0.0)
         return result
 
 
@@ -239,7 +239,7 @@ def test_a_sheet_seen_from_its_edge_stays_where_it_is(stage: Stage, tilt: float)
     assert shown > 0
 
 
-def _moved(x: float) -> NDArray[np.float64]:
+def _moved(x: float) -> F64:
     matrix = np.eye(4)
     matrix[0, 3] = x
     return matrix

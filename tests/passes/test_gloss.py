@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
+from app.arrays import F32, F64, I64
 from app.gpu import Device
 from app.network.schema import channels, unpack
 from app.passes.dielectric_table import DIELECTRIC_TABLE_SIZE, dielectric_table
@@ -27,14 +27,14 @@ GRID = np.linspace(0.0, 1.0, DIELECTRIC_TABLE_SIZE)
 BLACK = Material("skin", albedo=(0.0, 0.0, 0.0), ior=1.4, subsurface=1.0, mean_free_path=(1e-5, 1e-5, 1e-5))
 
 
-def scattered(ior: float) -> NDArray[np.float32]:
+def scattered(ior: float) -> F32:
     """[roughness, cosine]: the share of light from outside that single microfacets scatter."""
     return dielectric_table(ior)[-2 * GRID.size**2 : -(GRID.size**2)].reshape(GRID.size, GRID.size)
 
 
 def ball(
     gpu: Device, material: Material, environment: Environment | None, lamps: tuple[Light, ...] = ()
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[I64, F64, F64, F64]:
     """Of a ball's pixels (n,): where (n, 2), the view's cosine, the G-buffer's gloss, and the path-traced radiance."""
     sphere = Part("ball", uv_sphere(0.1, 96, 128), material, face=True)
     camera = Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), fov_y=math.radians(12.0))
@@ -52,7 +52,7 @@ def ball(
     return at[face], cosine, gloss, tiles.target[face][:, 1].astype(np.float64)
 
 
-def cells(at: NDArray[np.int64], *values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def cells(at: I64, *values: F64) -> tuple[F64, ...]:
     """Means of pixels over cells across the picture, as single pixels are noisy."""
     cell = np.unique((at[:, 1] // 6) * 100 + at[:, 0] // 6, return_inverse=True)[1]
     count = np.bincount(cell)

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import U8, U32
 from app.gpu import Device
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import HAIR_SAMPLES, HAIR_TURNS, VERTEX_LIGHT
@@ -41,9 +41,9 @@ def test_vertices_of_hair_take_turns(gpu: Device, keep: Keep) -> None:
     cache = keep(LightCache(gpu, buffers, size=16, samples=2 * HAIR_SAMPLES))
     buffers.set_frame(scene.camera, 16, 16, jitter=(0.0, 0.0), sample_index=0)
 
-    def shares() -> NDArray[np.uint8]:
+    def shares() -> U8:
         """Which share of both lights is seen, in 255ths: (2, vertices of hair)."""
-        vertices: NDArray[np.uint32] = cache.vertex_lights.read(VERTEX_LIGHT.dtype)["shares"]
+        vertices: U32 = cache.vertex_lights.read(VERTEX_LIGHT.dtype)["shares"]
         return np.ascontiguousarray(vertices).view(np.uint8).reshape(len(vertices), -1)[: 2 * ALONG, :2].T
 
     def move(light: DirectionalLight) -> None:

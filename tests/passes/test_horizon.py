@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device
 from tests.passes.shader_answers import answers
 
@@ -24,10 +24,10 @@ void main()
 MIDDLES = np.concatenate([-1.0 + np.geomspace(1e-6, 0.5, 60), np.linspace(-0.5, 1.0, 61)[1:-1]])  # over the sine
 
 
-def cut(gpu: Device, sine: float) -> NDArray[np.float32]:
+def cut(gpu: Device, sine: float) -> F32:
     """(n, 2): cosine, and the share that is above, for MIDDLES."""
     queries = np.stack([MIDDLES * sine, np.full_like(MIDDLES, sine)], axis=-1).astype(np.float32)
-    found: NDArray[np.float32] = answers(gpu, SHADER, [queries], np.float32, queries.shape)
+    found: F32 = answers(gpu, SHADER, [queries], np.float32, queries.shape)
     return found
 
 

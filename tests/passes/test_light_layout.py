@@ -5,8 +5,8 @@ from contextlib import ExitStack, closing
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device
 from app.passes import scene_buffers
 from app.passes.light_cache import SHADOW_KINDS, LightCache, ShadowKind
@@ -36,7 +36,7 @@ def sheet(squeeze: float) -> Part:
     return Part("skin", Mesh.of(positions, triangles, uvs=uvs), skin, face=True)
 
 
-def lit(gpu: Device, skin: Part, kind: ShadowKind) -> NDArray[np.float32]:
+def lit(gpu: Device, skin: Part, kind: ShadowKind) -> F32:
     """Light in the middle row of pixels that look at the sheet, below a shade: sharp, and spread by 0.2 mm."""
     shade = Part(
         "shade", quad((-0.5, -0.5, 0.02), (0.5 + SHADOW, 0.0, 0.0), (0.0, 1.0, 0.0)), Material(albedo=(0.0, 0.0, 0.0))

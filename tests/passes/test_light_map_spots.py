@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from app.arrays import F64
+from app.arrays import F64, Records
 from app.gpu import Binding, Device, Struct
 from app.passes.light_maps import (
     LIGHT_VIEW,
@@ -46,7 +45,7 @@ void main()
 """
 
 
-def some_views(rng: np.random.Generator, *, perspective: bool) -> NDArray[np.void]:
+def some_views(rng: np.random.Generator, *, perspective: bool) -> Records:
     """Views of a head at the origin, from lamps half a metre to two away, or from directions."""
     views = np.zeros(COUNT, LIGHT_VIEW.dtype)
     towards = rng.normal(size=(COUNT, 3))
@@ -62,7 +61,7 @@ def some_views(rng: np.random.Generator, *, perspective: bool) -> NDArray[np.voi
     return views
 
 
-def twin(views: NDArray[np.void], places: NDArray[np.void]) -> dict[str, F64]:
+def twin(views: Records, places: Records) -> dict[str, F64]:
     """The same in double precision, by the ray through the texel's middle and the place's plane."""
     part = {name: views[name].astype(np.float64) for name in ("origin", "forward", "right", "up", "near", "far")}
     position, normal = (places[name].astype(np.float64) for name in ("position", "normal"))
@@ -149,7 +148,7 @@ def _dot(a: F64, b: F64) -> F64:
     return product
 
 
-def _with_depth(places: NDArray[np.void], depth: F64) -> NDArray[np.void]:
+def _with_depth(places: Records, depth: F64) -> Records:
     changed = places.copy()
     changed["depth"] = depth
     return changed

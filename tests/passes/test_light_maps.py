@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device
 from app.passes import light_cache_layout
 from app.passes.light_cache import SHADOW_KINDS, LightCache, ShadowKind
@@ -51,18 +51,18 @@ class Caches:
                 self._buffers.set_frame(scene.camera, 64, 64, jitter=(0.0, 0.0), sample_index=0)
                 cache.update()
 
-    def visibility(self, kind: ShadowKind) -> NDArray[np.float32]:
+    def visibility(self, kind: ShadowKind) -> F32:
         """Share of each light (L, n) that is seen from shadow texels on the face."""
         shares = read_shares(self._kinds[kind], max(1, self._buffers.light_count))
         return shares[:, shadow_texels(self.fine["traced"] > 0)]
 
-    def image(self, kind: ShadowKind, name: str) -> NDArray[np.float32]:
+    def image(self, kind: ShadowKind, name: str) -> F32:
         """A cache image's texels that are on the face, (n, 4)."""
         image = self._kinds[kind].images[CACHE_IMAGES.index(name)][0]
         texels = image.read().astype(np.float32)
         traced = self.fine["traced"].reshape(FINE_SCALE * SIZE, -1) > 0
         step = traced.shape[0] // texels.shape[0]
-        chosen: NDArray[np.float32] = texels[traced.reshape(len(texels), step, len(texels), step).all(axis=(1, 3))]
+        chosen: F32 = texels[traced.reshape(len(texels), step, len(texels), step).all(axis=(1, 3))]
         return chosen
 
     def close(self) -> None:

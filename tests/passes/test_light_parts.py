@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import F16
 from app.gpu import Device
 from app.passes.light_cache import SHADOW_KINDS, LightCache, ShadowKind
 from app.passes.light_cache_layout import GATHERED_LIGHT, PARTS
@@ -46,7 +47,7 @@ class Cache:
         while not self.light.converged:
             self.gather(parts)
 
-    def images(self) -> list[NDArray[np.float16]]:
+    def images(self) -> list[F16]:
         return [image.read() for image, _ in self.light.images]
 
     def found(self) -> list[NDArray[np.generic]]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device
 from app.passes.progressive_reference import INTERLEAVE, ProgressiveReference
 from app.passes.reference import Reference
@@ -26,13 +26,13 @@ class Frames:
         with gpu.commands() as self._end:
             self._end.barrier()
 
-    def draw(self, count: int = 1) -> NDArray[np.float32]:
+    def draw(self, count: int = 1) -> F32:
         """Sums of radiance and numbers of samples after some frames more, (H, W, 4)."""
         for _ in range(count):
             index, commands = self.progress.next()
             self.buffers.set_frame(self._scene.camera, *SIZE, jitter=(0.0, 0.0), sample_index=index)
             self._gpu.submit(*commands, self._end)
-        radiance: NDArray[np.float32] = self.progress.reference.radiance.read(np.float32, (SIZE[1], SIZE[0], 4))
+        radiance: F32 = self.progress.reference.radiance.read(np.float32, (SIZE[1], SIZE[0], 4))
         return radiance
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ def frames(gpu: Device) -> Iterator[Frames]:
 
 def test_frames_of_some_pixels_add_up_to_samples_of_all(gpu: Device, frames: Frames) -> None:
     y, x = np.mgrid[: SIZE[1], : SIZE[0]]
-    seen: NDArray[np.float32] = np.zeros((SIZE[1], SIZE[0]), np.float32)
+    seen: F32 = np.zeros((SIZE[1], SIZE[0]), np.float32)
     for frame in range(BLOCK):
         before, seen = seen, frames.draw()[..., 3]
         added = seen - before

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from app.arrays import F32
 from app.gpu import Device
 from app.passes import environment_maps
 from app.passes.reference import Reference
@@ -25,7 +25,7 @@ from tests.primitives import quad
 WHITE = (1.0, 1.0, 1.0)
 
 
-def _bilinear_irradiance(grey: NDArray[np.float32], finer: int = 16) -> float:
+def _bilinear_irradiance(grey: F32, finer: int = 16) -> float:
     """What a floor gets of a map (H,2H) that is looked up as shaders do."""
     height, width = grey.shape
     v, u = ((np.arange(finer * count) + 0.5) / finer - 0.5 for count in (height, width))

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from app.arrays import F64
+from app.arrays import F16, F32, F64, Bools
 from app.gpu import Device
 from app.network.schema import HALF_MAX, surface_buffer, tile_grid
 from app.network.weights import WeightSet
@@ -40,11 +39,11 @@ RGB = np.array([[1.0, 1.0, -1.0], [1.0, 0.0, 1.0], [1.0, -1.0, -1.0]])
 class Frame:
     """What the passes before leave, (H, W) or (H, W, channels), and the picture before."""
 
-    face: NDArray[np.bool_]
-    face_radiance: NDArray[np.float16]
-    background: NDArray[np.float16]
-    depth: NDArray[np.float32]
-    resolved: NDArray[np.float16]
+    face: Bools
+    face_radiance: F16
+    background: F16
+    depth: F32
+    resolved: F16
     jitter: tuple[float, float]
 
     @property
@@ -117,14 +116,14 @@ def passes(
         yield composite, reprojection
 
 
-def moved(gpu: Device, frame: Frame, before: Camera) -> NDArray[np.float16]:
+def moved(gpu: Device, frame: Frame, before: Camera) -> F16:
     """History by the shader, (H, W, 4)."""
     with passes(gpu, frame, before) as (composite, reprojection):
         with gpu.commands() as command:
             reprojection.record(command)
         gpu.submit(command)
         command.close()
-        result: NDArray[np.float16] = composite.history.read()
+        result: F16 = composite.history.read()
         return result
 
 

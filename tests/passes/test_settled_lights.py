@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import Bools
 from app.gpu import Device
 from app.network.schema import TILE_PIXELS, VECTORS
 from app.passes.gbuffer import GBuffer
@@ -67,7 +67,7 @@ class Gathered:
             images = zip(CACHE_IMAGES, cache.images, strict=True)
             self.images = {name: image.read().astype(np.float32) for name, (image, _) in images}
 
-    def bits(self, field: str) -> NDArray[np.bool_]:
+    def bits(self, field: str) -> Bools:
         """(lights, FINE, FINE): the bits of "seen" or "hidden"."""
         return np.stack([self.settled[field] >> light & 1 for light in range(len(LIGHTS.lights))]) > 0
 
@@ -81,7 +81,7 @@ def gathered(session_device: Device) -> Gathered:
 def test_a_light_is_settled_where_every_ray_from_around_agrees(gathered: Gathered) -> None:
     """Bit by bit what numpy finds in what was written down; beside the face no ray agrees with any."""
 
-    def all_around(of_shadows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def all_around(of_shadows: Bools) -> Bools:
         within = of_shadows.reshape(-1, FINE, SHADOW_SCALE, FINE, SHADOW_SCALE).all(axis=(2, 4)) & gathered.traced
         around = [np.roll(within, (y, x), axis=(1, 2))[:, 1:-1, 1:-1] for y in (-1, 0, 1) for x in (-1, 0, 1)]
         return np.asarray(np.all(around, axis=0))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.gpu import Device
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import FINE_SCALE, SHADOW_SCALE
@@ -50,7 +50,7 @@ def test_neighbours_together_know_more_than_by_chance(gpu: Device, keep: Keep, t
     buffers = keep(SceneBuffers(gpu, scene))
     buffers.set_frame(scene.camera, 16, 16, jitter=(0.0, 0.0), sample_index=0)
 
-    def shares(samples: int) -> NDArray[np.float32]:
+    def shares(samples: int) -> F32:
         """The share of the lamp that is seen from every texel."""
         cache = keep(LightCache(gpu, buffers, size=SIZE, samples=samples, samples_per_update=8, background=False))
         while not cache.converged:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.passes.texture_upload import mip_chain
 from app.scene.texture_files import srgb_to_linear
 from app.scene.tonemap import srgb_encode
@@ -14,7 +15,7 @@ from app.scene.tonemap import srgb_encode
 RANDOM = np.random.default_rng(1)
 
 
-def halved(value: NDArray[np.float64]) -> NDArray[np.float64]:
+def halved(value: F64) -> F64:
     height, width, channels = value.shape
     blocks = value[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2, channels)
     return np.asarray(blocks.mean(axis=(1, 3)))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from app.arrays import F32, U32, Bools
 from app.gpu import CommandBuffer, Device
 from app.network import schema, twin
 from app.network.parameters import parameter_vectors
@@ -30,28 +31,28 @@ UNTOUCHED = (9.0, 9.0, 9.0, 9.0)  # what pixels hold where nothing is drawn
 class Picture:
     """A G-buffer made up for a test: packed features (H, W, 16), depth and light_scale (H, W)."""
 
-    words: npt.NDArray[np.uint32]
-    depth: npt.NDArray[np.float32]
-    light_scale: npt.NDArray[np.float32]
+    words: U32
+    depth: F32
+    light_scale: F32
 
     @property
     def size(self) -> tuple[int, int]:
         return self.depth.shape[1], self.depth.shape[0]
 
     @property
-    def features(self) -> npt.NDArray[np.uint32]:
+    def features(self) -> U32:
         return schema.feature_buffer(self.words)
 
     @property
-    def places(self) -> npt.NDArray[np.uint32]:
+    def places(self) -> U32:
         return schema.place_buffer(self.features, self.surface)
 
     @property
-    def surface(self) -> npt.NDArray[np.float32]:
+    def surface(self) -> F32:
         return schema.surface_buffer(self.depth, self.light_scale)
 
 
-def picture(width: int, height: int, face: npt.NDArray[np.bool_] | float = 0.6, seed: int = 0) -> Picture:
+def picture(width: int, height: int, face: Bools | float = 0.6, seed: int = 0) -> Picture:
     """Random features with a smooth uv; `face` is a mask or the share of the pixels that show it."""
     rng = np.random.default_rng(seed)
     channels = rng.normal(0, 1, (height, width, 32)).astype(np.float32)
@@ -63,10 +64,10 @@ def picture(width: int, height: int, face: npt.NDArray[np.bool_] | float = 0.6, 
     return Picture(schema.pack(channels), depth, rng.uniform(0.2, 3, (height, width)).astype(np.float32))
 
 
-def read_tiles(hashing: TileHash) -> npt.NDArray[np.uint32]:
+def read_tiles(hashing: TileHash) -> U32:
     """The list that the last completed frame left: (n, 2) of (tile, hash), ascending by tile."""
     count = int(hashing.dispatch.read(np.uint32, (4,))[3])
-    listed: npt.NDArray[np.uint32] = hashing.tiles.read(np.uint32, (hashing.tile_count, 2))[:count]
+    listed: U32 = hashing.tiles.read(np.uint32, (hashing.tile_count, 2))[:count]
     return listed[np.argsort(listed[:, 0])]
 
 
@@ -108,7 +109,7 @@ class Rig:
                 commands.barrier()
         return commands
 
-    def draw(self, shown: Picture | None = None) -> npt.NDArray[np.float32]:
+    def draw(self, shown: Picture | None = None) -> F32:
         """Draws (a new picture, if given) and returns the image (H, W, 4)."""
         if shown is not None:
             self.features.write(shown.features)
@@ -138,7 +139,7 @@ def rig(
     assert gpu.live_objects == before
 
 
-def expected(weights: WeightSet, shown: Picture) -> npt.NDArray[np.float32]:
+def expected(weights: WeightSet, shown: Picture) -> F32:
     """The image as the twins draw it."""
     image = twin.draw(weights, shown.features, shown.surface, *shown.size)
     image[image[..., 3] == 0] = UNTOUCHED

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F32
 from app.passes.triangle_order import triangle_order
 from tests.primitives import uv_sphere
 
 
-def _surface_area_cost(corners: NDArray[np.float32]) -> float:
+def _surface_area_cost(corners: F32) -> float:
     """Sum of the boxes' areas over the tree of halved runs: what a random line has to look at."""
     if len(corners) == 1:
         return 0.0

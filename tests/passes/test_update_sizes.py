@@ -3,8 +3,8 @@
 from contextlib import closing
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.gpu import Device
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import CACHE_IMAGES, VERTEX_LIGHT
@@ -13,9 +13,7 @@ from app.passes.scene_buffers import SceneBuffers
 SAMPLES = 12
 
 
-def means_of(
-    gpu: Device, buffers: SceneBuffers, per_update: int, updates: int, seed: int
-) -> dict[str, NDArray[np.float64]]:
+def means_of(gpu: Device, buffers: SceneBuffers, per_update: int, updates: int, seed: int) -> dict[str, F64]:
     """Mean light through skin, and from surroundings at vertices of hair and of everything else, linear RGB."""
     with closing(LightCache(gpu, buffers, size=40, samples=SAMPLES, samples_per_update=per_update, seed=seed)) as cache:
         for _ in range(updates):
@@ -33,7 +31,7 @@ def means_of(
     return found
 
 
-def means(gpu: Device, buffers: SceneBuffers, per_update: int, updates: int) -> dict[str, NDArray[np.float64]]:
+def means(gpu: Device, buffers: SceneBuffers, per_update: int, updates: int) -> dict[str, F64]:
     """Of two seeds: little light comes through the skin, and through few texels."""
     one, other = (means_of(gpu, buffers, per_update, updates, seed) for seed in (0, 1))
     return {name: 0.5 * (one[name] + other[name]) for name in one}

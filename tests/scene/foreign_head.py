@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
-from numpy.typing import NDArray
 from PIL import Image
 
-from app.arrays import F64
+from app.arrays import F64, U32
 from tests.primitives import uv_sphere
 
 RADII = np.array([0.078, 0.12, 0.098])  # metres
@@ -28,7 +27,7 @@ _BUMPS = (
 )  # fmt: skip
 
 
-def foreign_head() -> tuple[F64, NDArray[np.uint32], F64]:
+def foreign_head() -> tuple[F64, U32, F64]:
     """Return positions (N,3) in metres, triangles (M,3) and texture coordinates (N,2)."""
     sphere = uv_sphere(1.0, ROWS, COLUMNS)
     direction, uvs = sphere.normals.astype(np.float64), sphere.uvs.astype(np.float64)
@@ -105,7 +104,7 @@ def _eyeballs(scale: float) -> list[trimesh.Trimesh]:
     return balls
 
 
-def _write_obj(path: Path, positions: F64, triangles: NDArray[np.uint32], uvs: F64, eyes: float | None) -> None:
+def _write_obj(path: Path, positions: F64, triangles: U32, uvs: F64, eyes: float | None) -> None:
     foreign_texture().save(path.with_suffix(".png"))
     path.with_suffix(".mtl").write_text(f"newmtl body\nKd 1 1 1\nmap_Kd {path.stem}.png\nnewmtl white\nKd .8 .8 .8\n")
     lines = [f"mtllib {path.stem}.mtl", "o head", "usemtl body"]
@@ -120,7 +119,7 @@ def _write_obj(path: Path, positions: F64, triangles: NDArray[np.uint32], uvs: F
     path.write_text("\n".join(lines) + "\n")
 
 
-def _write_ply(path: Path, positions: F64, triangles: NDArray[np.uint32], uvs: F64) -> None:
+def _write_ply(path: Path, positions: F64, triangles: U32, uvs: F64) -> None:
     foreign_texture().save(path.with_suffix(".png"))
     head = ["ply", "format ascii 1.0", f"comment TextureFile {path.stem}.png", f"element vertex {len(positions)}"]
     head += [f"property float {name}" for name in ("x", "y", "z", "s", "t")]

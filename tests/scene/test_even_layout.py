@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from app.arrays import F64
+from app.arrays import F32, F64, Bools
 from app.scene import even_layout
 from app.scene.assets import DEFAULT_HEAD
 from app.scene.even_layout import even_uvs
@@ -28,7 +27,7 @@ def sheet(u_of_x: F64, rows: int = 3) -> Mesh:
     return Mesh.of(positions, triangles, uvs=uvs)
 
 
-def stretches(mesh: Mesh, uvs: NDArray[np.float32]) -> tuple[F64, F64]:
+def stretches(mesh: Mesh, uvs: F32) -> tuple[F64, F64]:
     """Of every triangle: the area in space, and how many metres a length of 1 of the square is at most."""
     (e1, e2), (d1, d2) = (
         (of[:, 1] - of[:, 0], of[:, 2] - of[:, 0])
@@ -38,7 +37,7 @@ def stretches(mesh: Mesh, uvs: NDArray[np.float32]) -> tuple[F64, F64]:
     return 0.5 * np.linalg.norm(np.cross(e1, e2), axis=1), np.linalg.norm(jacobian, ord=2, axis=(1, 2))
 
 
-def turns(mesh: Mesh, uvs: NDArray[np.float32]) -> NDArray[np.bool_]:
+def turns(mesh: Mesh, uvs: F32) -> Bools:
     """Which triangles run anticlockwise in the square."""
     a, b, c = np.moveaxis(uvs[mesh.triangles].astype(float), 1, 0)
     (x1, y1), (x2, y2) = (b - a).T, (c - a).T

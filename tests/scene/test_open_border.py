@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.scene.assets import DEFAULT_HEAD
 from app.scene.meshes import load_mesh
 from app.scene.open_border import distance_to_border, open_border
@@ -12,7 +12,7 @@ from tests.primitives import uv_sphere
 SQUARE = np.array([(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 1.0, 0.0)])
 
 
-def as_set(border: NDArray[np.float64]) -> set[frozenset[tuple[float, ...]]]:
+def as_set(border: F64) -> set[frozenset[tuple[float, ...]]]:
     return {frozenset(tuple(map(float, end)) for end in edge) for edge in border}
 
 

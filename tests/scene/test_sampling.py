@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.scene.sampling import alias_table
 
 RANDOM = np.random.default_rng(3)
@@ -20,7 +20,7 @@ RANDOM = np.random.default_rng(3)
     ],
     ids=["one", "even", "zeros", "far apart", "random"],
 )
-def test_probabilities_are_the_weights(weights: NDArray[np.float64]) -> None:
+def test_probabilities_are_the_weights(weights: F64) -> None:
     keep, alias = alias_table(weights)
     assert keep.dtype == np.float32 and alias.dtype == np.uint32
     assert (keep >= 0).all() and (keep <= 1).all()

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from app.arrays import F64
+from app.arrays import F32, F64, Bools
 from app.scene.assets import DEFAULT_HEAD
 from app.scene.meshes import load_mesh
 from app.scene.model import Mesh, Part
@@ -41,12 +40,12 @@ def with_vertices(part: Part, matrix: F64) -> Part:
     return replace(part, mesh=part.mesh.with_transform(matrix))
 
 
-def with_uvs(part: Part, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Part:
+def with_uvs(part: Part, change: Callable[[F32], F32]) -> Part:
     """The part with other texture coordinates."""
     return replace(part, mesh=replace(part.mesh, uvs=change(part.mesh.uvs)))
 
 
-def cut(part: Part, kept: NDArray[np.bool_]) -> Part:
+def cut(part: Part, kept: Bools) -> Part:
     """The part with some of its triangles."""
     mesh = part.mesh
     return replace(part, mesh=Mesh.of(mesh.positions, mesh.triangles[kept], mesh.normals, mesh.uvs))
@@ -80,9 +79,7 @@ def test_a_foreign_head_has_another_layout_and_the_same_in_every_format(tmp_path
     ],
     ids=["mirrored", "upside down", "turned by 180", "turned by 90", "transposed", "smaller", "shifted"],
 )
-def test_other_layouts_of_the_same_head_are_told_apart(
-    head: Part, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-) -> None:
+def test_other_layouts_of_the_same_head_are_told_apart(head: Part, change: Callable[[F32], F32]) -> None:
     layout = UvLayout.of([with_uvs(head, change)])
     assert not layout.matches(canonical_layout())
     assert not layout.matches_turned(canonical_layout())

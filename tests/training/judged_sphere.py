@@ -5,10 +5,9 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from app.arrays import F32
+from app.arrays import F32, F64
 from app.network.layers import COLORS, MIXED, OUTPUTS, parameter_count
 from app.network.schema import CHANNELS, channels
 from app.network.tile_hash import HASHES
@@ -67,7 +66,7 @@ def make(
     return Dataset(path)
 
 
-def moved_set(path: Path, to: Path, shift: npt.NDArray[np.float64]) -> Path:
+def moved_set(path: Path, to: Path, shift: F64) -> Path:
     """Copy a data set to `to` with its head, cameras and lamps elsewhere, which changes no pixel."""
     shutil.copytree(path, to)
     lines = [json.loads(line) for line in (to / MANIFEST).read_text().splitlines()]

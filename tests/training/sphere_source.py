@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from app.arrays import F32
+from app.arrays import F32, F64, Bools
 from app.network.schema import CHANNELS, channels, pack, tile_grid, to_tiles, unpack
 from app.network.tile_hash import hash_pixels
 from app.scene.camera import Camera
@@ -64,7 +63,7 @@ class SphereSource:
         self.calls = 0
 
     @property
-    def bounds(self) -> npt.NDArray[np.float64]:
+    def bounds(self) -> F64:
         return np.array([[-self.radius] * 3, [self.radius] * 3])
 
     @property
@@ -164,7 +163,7 @@ def _gbuffer(
     environment: Environment | None,
     size: tuple[int, int],
     jitter: tuple[float, float],
-) -> tuple[F32, npt.NDArray[np.bool_], F32]:
+) -> tuple[F32, Bools, F32]:
     """Features (H, W, 32), face (H, W) and light_scale (H, W) of the sphere at the origin."""
     width, height = size
     basis = camera.basis(width, height)
@@ -208,9 +207,7 @@ def _gbuffer(
     return image, face, np.where(face, scale, 0.0).astype(np.float32)
 
 
-def _as_directions(
-    lights: Sequence[Light], environment: Environment | None
-) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+def _as_directions(lights: Sequence[Light], environment: Environment | None) -> list[tuple[F64, F64]]:
     """Every light as a direction towards it and an irradiance (3,)."""
     found = []
     for light in lights:

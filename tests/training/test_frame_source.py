@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from app.arrays import F32
 from app.gpu import Device
 from app.network.schema import LIGHT_CHANNELS, unpack
 from app.network.weights import WeightSet
@@ -60,7 +60,7 @@ def render(
     )
 
 
-def light_in(tiles: TileBatch) -> npt.NDArray[np.float32]:
+def light_in(tiles: TileBatch) -> F32:
     """The light features in their own units, of the face's pixels."""
     values = unpack(tiles.features)[..., LIGHT_CHANNELS] * tiles.light_scale[..., None]
     return np.asarray(values[tiles.mask], np.float32)

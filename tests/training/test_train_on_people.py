@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from torch import Tensor
 
+from app.arrays import F32
 from app.network.weights import WeightSet
 from app.training import experts as experts_module
 from app.training.dataset import Dataset
@@ -49,7 +49,7 @@ def one_face(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return make(tmp_path_factory.mktemp("one face") / "set", None)
 
 
-def generalist(data: Dataset, out: Path, options: TrainOptions) -> npt.NDArray[np.float32]:
+def generalist(data: Dataset, out: Path, options: TrainOptions) -> F32:
     """Train it; its parameters."""
     train(data, out, options, console=QUIET)
     return np.array(WeightSet.load(out).slots[0])

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import trimesh
 from click.testing import CliRunner
-from numpy.typing import NDArray
 from PIL import Image, ImageGrab
 
+from app.arrays import U8
 from app.commands.demo import demo as demo_command
 from app.network.weights import WeightSet
 from app.passes.scene_layout import MAX_TEXTURES
@@ -61,7 +61,7 @@ class Demo:
         """Type keys."""
         self.hand.do("key", *keys)
 
-    def shot(self) -> NDArray[np.uint8]:
+    def shot(self) -> U8:
         """Save a screenshot with F12 and read it."""
         self._shots += 1
         path = self.out / f"screenshot_{self._shots:04d}.png"
@@ -102,7 +102,7 @@ def demo(display: str, hand: Hand, out: Path, *options: str, command: Sequence[s
         process.wait()
 
 
-def differ(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
+def differ(a: U8, b: U8) -> bool:
     """Whether a person would see that these are different pictures."""
     return a.shape != b.shape or float((np.abs(a.astype(int) - b).max(axis=-1) > 16).mean()) > 0.01
 

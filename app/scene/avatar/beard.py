@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from app.arrays import F64
+from app.arrays import F64, Bools
 from app.scene.avatar import hair_color
 from app.scene.avatar.hair_distance import SkinDistance
-from app.scene.avatar.hair_roots import Mask, Roots, piecewise
+from app.scene.avatar.hair_roots import Roots, piecewise
 from app.scene.avatar.person import Person
 from app.scene.avatar.strands import Strands, tangents
 from app.scene.model import normalized
@@ -55,13 +55,13 @@ def strands(person: Person, roots: Roots, skin: SkinDistance) -> Strands | None:
     return Strands(points, outward, width, band, rng.normal(0.0, 0.6, len(roots)))
 
 
-def _above_lip(roots: Roots) -> Mask:
+def _above_lip(roots: Roots) -> Bools:
     x, y, z = roots.rest.T
-    moustache: Mask = (y > MOUTH - 2.0) & (np.abs(x) < MOUTH_CORNER + 6.0) & (z > 70.0)
+    moustache: Bools = (y > MOUTH - 2.0) & (np.abs(x) < MOUTH_CORNER + 6.0) & (z > 70.0)
     return moustache
 
 
-def _growing(person: Person, roots: Roots, rng: np.random.Generator) -> tuple[Mask, F64]:
+def _growing(person: Person, roots: Roots, rng: np.random.Generator) -> tuple[Bools, F64]:
     """Which roots (R,) bear hair, and how strong it is there, 0..1."""
     x, y, z = roots.rest.T
     rough = 2.5 * np.sin(0.27 * x + 1.0) * np.sin(0.21 * y) + 1.5 * np.sin(0.7 * y + 0.5 * x)
@@ -81,7 +81,7 @@ def _growing(person: Person, roots: Roots, rng: np.random.Generator) -> tuple[Ma
     return rng.random(len(roots)) < chance, np.clip(inside * (1.0 - bare), 0.15, 1.0)
 
 
-def _comb(roots: Roots, length: F64, lip: Mask, skin: SkinDistance, rings: int, rng: np.random.Generator) -> F64:
+def _comb(roots: Roots, length: F64, lip: Bools, skin: SkinDistance, rings: int, rng: np.random.Generator) -> F64:
     """Let hairs grow down and a little forward, those of the lip to the side: (S,rings,3)."""
     x = roots.rest[:, 0] / 30.0
     flow = np.stack([np.where(lip, 1.3 * x, 0.15 * x), np.full_like(x, -1.0), np.where(lip, 0.0, 0.12)], axis=1)

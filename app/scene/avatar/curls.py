@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from app.arrays import F64
-from app.scene.avatar.hair_roots import Ints
+from app.arrays import F64, I64
 from app.scene.avatar.strands import tangents
 from app.scene.model import normalized
 
@@ -19,12 +18,12 @@ def pitch(curl: float) -> float:
     return 0.030 - 0.016 * curl
 
 
-def points(length: F64, curl: float) -> Ints:
+def points(length: F64, curl: float) -> I64:
     """How many points (S,) strands need that are `length` (S,) metres."""
     return np.asarray(np.clip(1 + np.ceil(_A_TURN * length / pitch(curl)), _FEWEST, _MOST), np.int64)
 
 
-def wound(axes: F64, segment: F64, lock: Ints, phase: F64, curl: float, rng: np.random.Generator) -> F64:
+def wound(axes: F64, segment: F64, lock: I64, phase: F64, curl: float, rng: np.random.Generator) -> F64:
     """Wind strands around lines.
 
     Args:

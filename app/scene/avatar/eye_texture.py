@@ -10,14 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFilter
 
-from app.arrays import F32
+from app.arrays import F32, U8
 from app.scene.avatar.person import Person
 from app.scene.tonemap import srgb_encode
-
-Bytes = NDArray[np.uint8]
 
 SIZE = 512
 """Texels along the texture's edge."""
@@ -87,7 +85,7 @@ class Look:
         )
 
 
-def paint(look: Look, rng: np.random.Generator) -> Bytes:
+def paint(look: Look, rng: np.random.Generator) -> U8:
     """Paint one eyeball: (SIZE, SIZE, 3) sRGB, row 0 at v = 1."""
     white = _sclera(look, rng)
     colored = _iris(look, rng)

@@ -9,9 +9,9 @@ the cornea is a little flatter than in life: a steeper one would reach through t
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from app.arrays import F64
+from app.arrays import F64, I64
 from app.scene.avatar.curves import smoothstep
 from app.scene.avatar.eye_texture import CORNEA_END, CORNEA_IOR, LIMBUS, LIMBUS_ANGLE, LIMBUS_V, SCLERA_END, Look, paint
 from app.scene.avatar.head_shape import Eye
@@ -167,7 +167,7 @@ def _turned(across: F64, along: F64, v: F64, normal: F64 | None = None) -> Mesh:
     return Mesh.of(around(across, along), triangles, normals, uvs.reshape(-1, 2))
 
 
-def _grid(rows: int, columns: int) -> NDArray[np.int64]:
+def _grid(rows: int, columns: int) -> I64:
     """Triangles of a sheet of vertices; the first ones are those with an edge in row 0."""
     corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
     right, below = corner + 1, corner + columns

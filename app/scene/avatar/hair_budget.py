@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.arrays import F64
+from app.arrays import F64, I64
 from app.scene.avatar import curls
-from app.scene.avatar.hair_roots import Ints
 from app.scene.avatar.hairline import reach
 from app.scene.avatar.person import Person
 from app.scene.avatar.strands import triangles
@@ -51,7 +50,7 @@ def budget(person: Person) -> Budget:
     return WAVY if person["hair.wave"] > 0.4 else LONG
 
 
-def points(person: Person, length: F64) -> Ints:
+def points(person: Person, length: F64) -> I64:
     """How many points (S,) strands of these lengths (S,) in metres need: waves and curls more than straight hair."""
     kind = budget(person)
     if kind is CROPPED:
@@ -62,7 +61,7 @@ def points(person: Person, length: F64) -> Ints:
     return np.asarray(np.clip(np.ceil(3.5 + length / spacing), _FEWEST, _MOST), np.int64)
 
 
-def affordable(person: Person, counts: Ints) -> int:
+def affordable(person: Person, counts: I64) -> int:
     """How many strands, of so many points as some (S,) have, the budget at density 1 has triangles for."""
     return round(budget(person).triangles / float(triangles(counts).mean()))
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import F64
+from app.arrays import F64, I64, U8
 from app.scene.checks import Vec3
 from app.scene.model import Material, Texture
 from app.scene.tonemap import srgb_encode
@@ -68,7 +68,7 @@ def material(
 
 def bands(
     count: int, grey: F64 | float, rng: np.random.Generator, *, outer: F64 | float = 0.5, single: bool = False
-) -> NDArray[np.int64]:
+) -> I64:
     """A band of the atlas for each of `count` strands.
 
     Args:
@@ -91,9 +91,7 @@ def mixed(grey: float) -> int:
     return PIGMENTED - 1 + white if white else _DARK
 
 
-def _atlas(
-    melanin: float, redness: float, rng: np.random.Generator, root: float
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _atlas(melanin: float, redness: float, rng: np.random.Generator, root: float) -> tuple[U8, U8]:
     """Colour and normal map (256,256,3); u runs across the bands, v from the root (bottom) to the tip.
 
     `root` is the share of the length that lies in the shelter of other hair.

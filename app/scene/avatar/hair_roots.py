@@ -9,18 +9,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from app.arrays import F64
+from app.arrays import F64, I64, Bools
 from app.scene.assets import ASSETS
 from app.scene.model import Mesh, normalized
 
 TABLE = ASSETS / "avatar" / "hair" / "roots.npz"
 _NEAR = 12  # triangles around a place that are tried: enough on the face, where the map is not squeezed
-
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +33,13 @@ class Roots:
     positions: F64
     normals: F64
     rest: F64
-    triangles: Ints
+    triangles: I64
 
     def __len__(self) -> int:
         """How many."""
         return len(self.positions)
 
-    def __getitem__(self, which: Mask | Ints) -> "Roots":
+    def __getitem__(self, which: Bools | I64) -> "Roots":
         """Some of them."""
         return Roots(self.positions[which], self.normals[which], self.rest[which], self.triangles[which])
 
@@ -77,14 +73,14 @@ def places(uvs: F64, skin: Mesh) -> tuple[F64, F64]:
     return _at(skin, *_locate(np.asarray(uvs, np.float64), skin))
 
 
-def _at(skin: Mesh, triangles: Ints, weights: F64) -> tuple[F64, F64]:
+def _at(skin: Mesh, triangles: I64, weights: F64) -> tuple[F64, F64]:
     corners = skin.triangles[triangles]
     positions: F64 = np.einsum("kc,kcd->kd", weights, skin.positions[corners])
     return positions, normalized(np.einsum("kc,kcd->kd", weights, skin.normals[corners]))
 
 
 @lru_cache(maxsize=2)
-def _table(name: str) -> tuple[Ints, F64, F64]:
+def _table(name: str) -> tuple[I64, F64, F64]:
     """Triangles (R,), barycentric weights (R,3) and positions on the canonical head (R,3) in millimetres."""
     with np.load(TABLE) as table:
         weights = table[f"{name}_weights"] / 65535.0
@@ -92,7 +88,7 @@ def _table(name: str) -> tuple[Ints, F64, F64]:
         return table[f"{name}_triangle"].astype(np.int64), weights, table[f"{name}_rest"] / 10.0
 
 
-def _locate(uvs: F64, skin: Mesh) -> tuple[Ints, F64]:
+def _locate(uvs: F64, skin: Mesh) -> tuple[I64, F64]:
     """Triangle (K,) and barycentric weights (K,3) of the skin at places (K,2) of the map."""
     corners = skin.uvs[skin.triangles].astype(np.float64)
     _, near = cKDTree(corners.mean(axis=1)).query(uvs, k=min(_NEAR, len(corners)))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from app.arrays import F64
-from app.scene.avatar.hair_roots import Mask, Roots, piecewise
+from app.arrays import F64, Bools
+from app.scene.avatar.hair_roots import Roots, piecewise
 from app.scene.avatar.person import Person
 
 HAIRLINE = [(0, 64), (14, 65), (28, 69), (38, 68), (47, 58), (54, 40), (60, 22), (65, -2), (70, -17), (84, -20),
@@ -33,7 +33,7 @@ def parted(person: Person) -> float:
     return long_enough * (1.0 - abs(person["hair.swept"])) * (1.0 - person["hair.curl"])
 
 
-def growing(person: Person, roots: Roots) -> tuple[Mask, F64]:
+def growing(person: Person, roots: Roots) -> tuple[Bools, F64]:
     """Which roots (R,) bear hair, and how strong it is there: 0..1, weak at the hairline and around bald places."""
     rng = person.rng("hair.roots")
     x, y, z = roots.rest.T
@@ -70,8 +70,8 @@ def exposed(person: Person, roots: Roots, strong: F64) -> F64:
     return np.asarray(np.minimum(beside + 1.0 - strong, 1.0))
 
 
-def on_parting(person: Person, roots: Roots) -> Mask:
+def on_parting(person: Person, roots: Roots) -> Bools:
     """Which roots lie along the parting, where skin shows between the hair that falls to either side."""
     x, _, z = roots.rest.T
-    line: Mask = (np.abs(x - part_line(person)) < 2.0) & (z > _PARTED_FROM)
+    line: Bools = (np.abs(x - part_line(person)) < 2.0) & (z > _PARTED_FROM)
     return line & (parted(person) > 0.5)

@@ -6,9 +6,8 @@ They are round in millimetres on the resting head; the person's seed places them
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.arrays import F32, F64
+from app.arrays import F32, F64, I64
 from app.scene.avatar import pigment
 from app.scene.avatar.person import Person
 from app.scene.avatar.skin_maps import FINE, MASK, POSITIONS, SkinMaps, doubled
@@ -57,7 +56,7 @@ class Spots:
     def _stamp(
         self,
         image: F32,
-        which: NDArray[np.int64],
+        which: I64,
         half: int,
         metric: tuple[F64, F64, F64],
         edge: float,

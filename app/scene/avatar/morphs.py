@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from app.arrays import F32, F64
+from app.arrays import F32, F64, I64
 from app.scene.avatar import shape
 from app.scene.avatar.head_shape import HeadShape
 from app.scene.avatar.person import Person
@@ -41,7 +40,7 @@ def morph_targets(person: Person, head: HeadShape, parts: Sequence[Part]) -> dic
     return targets
 
 
-def _anchors(head: HeadShape, parts: Sequence[Part]) -> Iterator[tuple[str, NDArray[np.int64]]]:
+def _anchors(head: HeadShape, parts: Sequence[Part]) -> Iterator[tuple[str, I64]]:
     """For every part that rides on the skin, (N,) the skin's vertex that each of its vertices moves with."""
     tree = cKDTree(head.skin.positions)
     for part in parts:
@@ -57,7 +56,7 @@ def _anchors(head: HeadShape, parts: Sequence[Part]) -> Iterator[tuple[str, NDAr
         yield part.name, np.asarray(nearest, np.int64)
 
 
-def _pieces(mesh: Mesh) -> NDArray[np.int64]:
+def _pieces(mesh: Mesh) -> I64:
     """(N,) number of the connected piece that each vertex belongs to."""
     t, count = mesh.triangles.astype(np.int64), len(mesh.positions)
     edges = coo_matrix((np.ones(2 * len(t), np.int8), (t[:, [0, 1]].ravel(), t[:, [1, 2]].ravel())), (count, count))

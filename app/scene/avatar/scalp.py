@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from app.arrays import F64
+from app.arrays import F64, I64, Bools
 from app.scene.avatar import curls, hair_budget, hair_color
 from app.scene.avatar.hair_distance import SkinDistance
-from app.scene.avatar.hair_roots import Ints, Mask, Roots
+from app.scene.avatar.hair_roots import Roots
 from app.scene.avatar.hairline import exposed, growing, part_line, parted, reach
 from app.scene.avatar.person import Person
 from app.scene.avatar.strands import Strands, along, smoothed, tangents, thinned
@@ -39,7 +39,7 @@ class _Plan:
     lift: F64
     layer: F64
     outer: F64
-    fringe: Mask
+    fringe: Bools
     side: F64
 
 
@@ -190,10 +190,10 @@ def _away_from_face(p: F64, plan: _Plan) -> F64:
     return np.stack([1.6 * side * inside, np.zeros_like(x), -0.9 * inside], axis=1)
 
 
-def _before_face(points: F64) -> Mask:
+def _before_face(points: F64) -> Bools:
     """Which lines (S,K,3) hang before eyes, nose or mouth all the same."""
     x, y, z = np.moveaxis(points, -1, 0)
-    before: Mask = ((np.abs(x) < 0.045) & (y < BROWS + 0.01) & (z > 0.05)).any(axis=1)
+    before: Bools = ((np.abs(x) < 0.045) & (y < BROWS + 0.01) & (z > 0.05)).any(axis=1)
     return before
 
 
@@ -214,7 +214,7 @@ def _cut(points: F64, floor: F64) -> F64:
 
 
 def _styled(
-    person: Person, points: F64, counts: Ints, skin: SkinDistance, rng: np.random.Generator, curled: bool
+    person: Person, points: F64, counts: I64, skin: SkinDistance, rng: np.random.Generator, curled: bool
 ) -> F64:
     """Draw strands (S,K,3) together into locks, and bend them into waves and coils that `counts` (S,) points show."""
     wave, curl = person["hair.wave"], person["hair.curl"]

@@ -8,9 +8,8 @@ J. Jimenez et al., "A Practical Appearance Model for Dynamic Facial Color" (2010
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.arrays import F32
+from app.arrays import F32, U8
 from app.errors import InputError
 from app.scene.avatar import hair_color, makeup, marks, pigment, wrinkles
 from app.scene.avatar.parameters import BY_NAME
@@ -229,7 +228,7 @@ def _roughness(person: Person, maps: SkinMaps, height: F32) -> F32:
     return fine
 
 
-def _srgb(planes: tuple[F32, F32, F32]) -> NDArray[np.uint8]:
+def _srgb(planes: tuple[F32, F32, F32]) -> U8:
     """Encode linear planes (S,S) as sRGB (S,S,3); never fully black or white, so that light neither dies nor stays."""
     image = np.empty((*planes[0].shape, 3), np.uint8)
     for channel, plane in enumerate(planes):
@@ -239,7 +238,7 @@ def _srgb(planes: tuple[F32, F32, F32]) -> NDArray[np.uint8]:
     return image
 
 
-def _codes() -> NDArray[np.uint8]:
+def _codes() -> U8:
     linear = (np.arange(_CODES) + 0.5) / _CODES
     return (255.0 * srgb_encode(linear) + 0.5).astype(np.uint8)
 

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from app.arrays import F64
+from app.arrays import F64, I64
 from app.scene.avatar.hair_color import BAND_MARGIN, BANDS
-from app.scene.avatar.hair_roots import Ints
 from app.scene.model import Mesh, normalized
 
 _EDGE = 0.6  # tangent of the angle by which normals at a ribbon's edges turn outward: it shades like a round lock
@@ -30,7 +28,7 @@ class Strands:
     points: F64
     outward: F64
     width: F64
-    band: Ints
+    band: I64
     roll: F64
 
 
@@ -39,7 +37,7 @@ def tangents(points: F64) -> F64:
     return normalized(np.gradient(points, axis=1))
 
 
-def triangles(points: Ints) -> Ints:
+def triangles(points: I64) -> I64:
     """How many (S,) ribbons of so many points (S,) have."""
     return 2 * points - 3
 
@@ -134,7 +132,7 @@ def tubes(strands: Strands) -> Mesh:
     return _mesh(positions, normals, np.stack([u, v], axis=-1), np.array(local))
 
 
-def _mesh(positions: F64, normals: F64, uvs: F64, local: NDArray[np.int64]) -> Mesh:
+def _mesh(positions: F64, normals: F64, uvs: F64, local: I64) -> Mesh:
     """One mesh of S strands with the same P vertices and triangles each."""
     count, per = positions.shape[:2]
     triangles = local[None] + per * np.arange(count)[:, None, None]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from app.arrays import F32, F64
+from app.arrays import F32, F64, I64
 from app.errors import InputError
 from app.scene.assets import ASSETS
 
@@ -24,7 +24,7 @@ HEAD_DATA = ASSETS / "avatar" / "head.npz"
 FAR = 255
 """Stands for "further than anyone asks" in the tables of ring distances."""
 
-Ints: TypeAlias = NDArray[np.int64]
+Ints: TypeAlias = I64
 
 
 @dataclass(frozen=True, eq=False)

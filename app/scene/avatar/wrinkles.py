@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.arrays import F32
+from app.arrays import F32, U8
 from app.scene.avatar.skin_maps import SkinMaps
 
 # Kind of line: age at which it appears, age at which it has its full depth, and that depth.
@@ -110,7 +109,7 @@ def slopes(height: F32, maps: SkinMaps) -> tuple[F32, F32]:
     return du, dv
 
 
-def normal_map(du: F32, dv: F32) -> NDArray[np.uint8]:
+def normal_map(du: F32, dv: F32) -> U8:
     """Slopes (S,S) as a tangent-space normal map (S,S,3)."""
     z = du * du
     z += dv * dv

@@ -5,9 +5,9 @@ from functools import cache
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from app.arrays import F64, Bools
 from app.scene.assets import DEFAULT_HEAD
 from app.scene.avatar import hair, hair_color, hairline, scalp, shape
 from app.scene.avatar.hair_distance import SkinDistance
@@ -71,24 +71,24 @@ def grown(values: Mapping[str, float]) -> tuple[Strands, ...]:
     return strands
 
 
-def at(strands: tuple[Strands, ...], share: float) -> NDArray[np.float64]:
+def at(strands: tuple[Strands, ...], share: float) -> F64:
     """(S,3) the point of each strand that follows such a share of its points."""
     return np.concatenate([alike.points[:, round(share * (alike.points.shape[1] - 1))] for alike in strands])
 
 
-def points(strands: tuple[Strands, ...]) -> NDArray[np.float64]:
+def points(strands: tuple[Strands, ...]) -> F64:
     """(P,3) of all strands."""
     return np.concatenate([alike.points.reshape(-1, 3) for alike in strands])
 
 
-def lengths(strands: tuple[Strands, ...]) -> NDArray[np.float64]:
+def lengths(strands: tuple[Strands, ...]) -> F64:
     return np.concatenate([np.linalg.norm(np.diff(a.points, axis=1), axis=2).sum(axis=1) for a in strands])
 
 
-def corners(strands: tuple[Strands, ...]) -> list[NDArray[np.float64]]:
+def corners(strands: tuple[Strands, ...]) -> list[F64]:
     """Of strands with K points each, (S,K-2) degrees by which they turn at them."""
 
-    def turned(alike: Strands) -> NDArray[np.float64]:
+    def turned(alike: Strands) -> F64:
         segments = np.diff(alike.points, axis=1)
         segments /= np.linalg.norm(segments, axis=2, keepdims=True)
         return np.asarray(np.degrees(np.arccos(np.clip((segments[:, 1:] * segments[:, :-1]).sum(axis=2), -1.0, 1.0))))
@@ -96,7 +96,7 @@ def corners(strands: tuple[Strands, ...]) -> list[NDArray[np.float64]]:
     return [turned(alike) for alike in strands]
 
 
-def total(corners: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def total(corners: list[F64]) -> F64:
     """(S,) degrees by which strands turn in all."""
     return np.concatenate([each.sum(axis=1) for each in corners])
 
@@ -105,7 +105,7 @@ def part(parts: tuple[Part, ...], name: str) -> Part:
     return next(part for part in parts if part.name == name)
 
 
-def colors(of: Part) -> NDArray[np.float64]:
+def colors(of: Part) -> F64:
     """Mean encoded colour (3,) that the vertices of a part pick from its atlas."""
     assert of.material.albedo_map is not None
     pixels = of.material.albedo_map.pixels
@@ -247,7 +247,7 @@ def test_fade_crops_the_sides_only() -> None:
 
 
 def test_fringe_covers_the_forehead_and_spares_the_eyes() -> None:
-    def in_front(fringe: float) -> NDArray[np.float64]:
+    def in_front(fringe: float) -> F64:
         hair = points(grown({"hair.length": 0.6, "hair.fringe": fringe, "hair.wave": 0.0}))
         face = (np.abs(hair[:, 0]) < 0.035) & (hair[:, 2] > 0.06)
         return np.asarray(hair[face & (hair[:, 1] < 0.045)])
@@ -270,7 +270,7 @@ def test_recession_takes_temples_then_crown_and_leaves_the_sides() -> None:
     crown = np.linalg.norm(table.rest - hairline.CROWN, axis=1) < 20
     sides = (np.abs(x) > 62) & (y < 30) & (y > -10) & (z < 20)
 
-    def share(recession: float, where: NDArray[np.bool_]) -> float:
+    def share(recession: float, where: Bools) -> float:
         return float(hairline.growing(Person({"hair.recession": recession}), table)[0][where].mean())
 
     assert [round(share(r, crown)) for r in (0.0, 0.3, 0.7)] == [1, 1, 0]

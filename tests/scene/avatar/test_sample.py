@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.errors import InputError
 from app.scene.avatar.parameters.shape import DIALS
 from app.scene.avatar.person import Person
@@ -24,7 +24,7 @@ def people() -> list[Person]:
     return [sample(seed, expression=True) for seed in range(COUNT)]
 
 
-def column(people: list[Person], name: str) -> NDArray[np.float64]:
+def column(people: list[Person], name: str) -> F64:
     return np.array([person[name] for person in people])
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
-from numpy.typing import NDArray
 
+from app.arrays import F32, F64, I64
 from app.errors import InputError
 from app.scene.avatar import lids, neck, shape
 from app.scene.avatar.eyes import film_radius
@@ -18,7 +18,6 @@ from app.scene.avatar.person import Person
 from app.scene.avatar.sample import sample
 from app.scene.avatar.targets import load
 
-Floats = NDArray[np.float64]
 GLB = Path(__file__).resolve().parents[3] / "assets" / "head" / "head.glb"
 DATA = load()
 SKIN = len(DATA.skin_uvs)
@@ -29,7 +28,7 @@ def both(name: str, value: float) -> dict[str, float]:
     return {f"expression.{name}{side}": value for side in ("Left", "Right")}
 
 
-def base_millimetres() -> Floats:
+def base_millimetres() -> F64:
     """The base mesh's skin with the eyes at height 0, by which places on the face are named."""
     fine = np.asarray(DATA.subdivision @ DATA.base)[:SKIN] * 100.0
     return np.asarray(fine - [0.0, DATA.base[DATA.eyeballs].mean(axis=(0, 1))[1] * 100.0, 0.0])
@@ -139,7 +138,7 @@ def test_the_throat_does_not_fold_below_an_open_jaw(seed: int) -> None:
     head = shape.build(Person({**sample(seed).values, "expression.jawOpen": 0.6}, seed))
     below = DATA.skin_triangles[(head.neutral[DATA.skin_triangles, 1] < -0.085).all(axis=1)]  # not the lips
 
-    def normals(points: NDArray[np.float32]) -> Floats:
+    def normals(points: F32) -> F64:
         a, b, c = (points[below[:, k]].astype(np.float64) for k in range(3))
         return np.asarray(np.cross(b - a, c - a))
 
@@ -277,7 +276,7 @@ def lip_gap(head: HeadShape) -> float:
     return float(max(gaps))
 
 
-def _lips() -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:
+def _lips() -> tuple[tuple[I64, I64], ...]:
     return (DATA.to_upper, DATA.to_lower), (DATA.to_lower, DATA.to_upper)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from app.errors import InputError
 from app.scene.assets import ASSETS
 from app.scene.avatar import pigment, skin, wrinkles
@@ -31,12 +32,12 @@ def _pixels(texture: Texture | None) -> NDArray[Any]:
     return texture.pixels
 
 
-def linear(material: Material) -> NDArray[np.float64]:
+def linear(material: Material) -> F64:
     coded = _pixels(material.albedo_map) / 255.0
     return np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
 
 
-def mean_over(image: NDArray[np.float64], region: str) -> NDArray[np.float64]:
+def mean_over(image: F64, region: str) -> F64:
     maps = load().regions
     weight = doubled(maps[region] * (1 - maps["inside"]) * (1 - maps["scalp"])).astype(np.float64) ** 2
     return np.asarray((image * weight[..., None]).sum(axis=(0, 1)) / weight.sum())
