@@ -1,5 +1,6 @@
 """When files were written, for who shows them anew as they change."""
 
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 
@@ -11,21 +12,28 @@ def written(file: Path) -> int:
         return 0
 
 
+def all_written(files: Iterable[Path]) -> dict[Path, int]:
+    """Return when each of some files was written."""
+    return {file: written(file) for file in files}
+
+
 class Watch:
-    """Tells when a file has been written.
+    """Tells when a file, or one that it names, has been written.
 
     Args:
         file: need not be there.
-        seen: when it had been written (`written`), asked before it was read: what is still being written is read again.
+        seen: when it and those that it names had been written, asked before they were read: what is still being written
+            is read again.
+        files_of: returns a file and those that it names. Asked anew whenever one of them has been written.
     """
 
-    def __init__(self, file: Path, seen: int) -> None:
+    def __init__(self, file: Path, seen: Mapping[Path, int], files_of: Callable[[Path], Iterable[Path]]) -> None:
         self.file, self.seen = file, seen
+        self._files_of = files_of
 
     def look(self) -> bool:
-        """Whether it has been written since it was seen last; then it is seen now."""
-        now = written(self.file)
-        if now in (0, self.seen):
+        """Whether one of them has been written since it was seen last; then all are seen now."""
+        if all(written(file) in (0, seen) for file, seen in self.seen.items()):
             return False
-        self.seen = now
+        self.seen = all_written(self._files_of(self.file))
         return True

@@ -1,5 +1,6 @@
 """`bungyo demo`: the face in a window, or in files where there is no screen."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +11,7 @@ import click
 
 from app.commands.options import debug_option, scene_options
 from app.errors import BungyoError, InputError
-from app.file_times import Watch, written
+from app.file_times import Watch, all_written
 from app.layout_check import check_layout, choose_weights
 from app.open_renderer import load_scene, needs_rays, open_device, open_renderer, picture_size
 from app.scene_options import SceneOptions
@@ -95,7 +96,7 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
     with ExitStack() as stack:
         device = stack.enter_context(open_device(options, window=True, raytracing=needs_rays(options)))
         window = stack.enter_context(Window(picture_size(options, device), "bungyo"))
-        face: _Face | None = _Face(options, written(_mesh(options)))
+        face: _Face | None = _Face(options, _mesh_written(_mesh(options)))
         before: _Face | None = None  # to come back to if a dropped one cannot be drawn
         with suppress(_ClosedWhileLoading):
             while face is not None:
@@ -120,7 +121,7 @@ class _Face:
 
     Args:
         options: what it is and what draws it.
-        written: when its mesh had been, as it was read.
+        written: when the files of its mesh had been, as they were read.
         scene: the same, if it has been loaded, from where it is seen first.
         camera: from where it is seen now, if from elsewhere.
         networks: what draws it, if that has been loaded: their file may be gone by now.
@@ -130,7 +131,7 @@ class _Face:
     """
 
     options: SceneOptions
-    written: int
+    written: Mapping[Path, int]
     scene: "Scene | None" = None
     camera: "Camera | None" = None
     networks: "_Networks | None" = None
@@ -163,6 +164,13 @@ def _mesh(options: SceneOptions) -> Path:
     return options.mesh or DEFAULT_HEAD
 
 
+def _mesh_written(mesh: Path) -> dict[Path, int]:
+    """Return when a mesh file and those that it names were written."""
+    from app.scene.mesh_files import files_of
+
+    return all_written(files_of(mesh))
+
+
 def _networks_of(options: SceneOptions, scene: "Scene") -> Path:
     """Return the weights that draw a face at first."""
     return choose_weights(options, scene) or DEFAULT_WEIGHTS
@@ -186,12 +194,13 @@ def _say(window: "Window", what: str) -> None:
 def _show_face(
     face: _Face, renderer: "Renderer", window: "Window", out: Path, frames: int | None
 ) -> tuple[_Face | None, _Face | None]:
-    """Show a face until the window is closed, another one has been dropped onto it, or its file has been written anew.
+    """Show a face until the window is closed, another one is dropped onto it, or one of its files is written anew.
 
     Returns:
         The face as it was shown last, and the other one, to go on with; None without another one.
     """
     from app.light_switch import LightSwitch, set_ups
+    from app.scene.mesh_files import files_of
     from app.viewer import Viewer
     from app.weight_switch import WeightSwitch
 
@@ -219,7 +228,7 @@ def _show_face(
         stack.callback(switch.close)
         for path in face.weights:
             switch.use(path)
-        mesh = Watch(_mesh(options), face.written)
+        mesh = Watch(_mesh(options), face.written, files_of)
         viewer = stack.enter_context(
             Viewer(window, renderer.device, renderer, out, switch, lights, options=options, mesh=mesh)
         )
@@ -291,7 +300,7 @@ def _next_face(shown: _Face, dropped: Path | None, lights: "LightSwitch", size: 
     if dropped is not None:
         options = replace(shown.options, mesh=dropped, face=())
         face = replace(
-            face, options=options, written=written(dropped), camera=None, light_came_along=chosen, own_lights=None
+            face, options=options, written=_mesh_written(dropped), camera=None, light_came_along=chosen, own_lights=None
         )
     # Without the map that is shown in the place of others: it is in memory, and its file may be gone.
     options = replace(face.options, environment=None)

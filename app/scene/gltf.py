@@ -122,6 +122,12 @@ def read_gltf(path: Path) -> Gltf:
     return Gltf(path, _parse_header(chunks[_JSON], path), chunks.get(_BIN, b""))
 
 
+def external_files(gltf: Gltf) -> list[Path]:
+    """Return the files that a glTF file's images and buffers are in, whether they are there or not."""
+    items = [*gltf.header.get("images", ()), *gltf.header.get("buffers", ())]
+    return [gltf.path.parent / name for item in items if (name := _external(item)) is not None]
+
+
 def node_transforms(header: dict[str, Any]) -> dict[int, F64]:
     """Return {node index: (4,4) node -> world} for the nodes of the default scene, in the file's order.
 
@@ -315,12 +321,18 @@ def _check_needs(header: dict[str, Any], path: Path) -> None:
 
 def _check_external(item: dict[str, Any], path: Path, what: str) -> None:
     """Decode a file name that is percent-encoded and refuse a missing file; trimesh does neither."""
-    uri = item.get("uri")
-    if uri is None or uri.startswith("data:"):
+    name = _external(item)
+    if name is None:
         return
-    item["uri"] = unquote(uri)
-    if not (path.parent / item["uri"]).is_file():
-        raise InputError(f"{path}: its {what} file {path.parent / item['uri']} does not exist.")
+    item["uri"] = name
+    if not (path.parent / name).is_file():
+        raise InputError(f"{path}: its {what} file {path.parent / name} does not exist.")
+
+
+def _external(item: Mapping[str, Any]) -> str | None:
+    """Return the name of the file that an image or a buffer is in; None if it is in the file itself."""
+    uri = item.get("uri")
+    return None if uri is None or uri.startswith("data:") else unquote(uri)
 
 
 def _check_meshes(header: dict[str, Any], nodes: Iterable[int], path: Path, max_triangles: int) -> None:

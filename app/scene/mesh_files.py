@@ -23,10 +23,10 @@ from app.arrays import F64
 from app.errors import InputError
 from app.scene.checks import Vec3, triple
 from app.scene.gltf import SUFFIXES as GLTF_SUFFIXES
-from app.scene.gltf import Gltf, Placed, TextureLayout, read_gltf, simplified
+from app.scene.gltf import Gltf, Placed, TextureLayout, external_files, read_gltf, simplified
 from app.scene.gltf_materials import gltf_material
 from app.scene.model import DEFAULT_ALBEDO, Material
-from app.scene.obj_materials import load_obj_materials
+from app.scene.obj_materials import load_obj_materials, obj_material_files
 from app.scene.text_files import MaterialNames, decode, with_absolute_indices
 from app.scene.texture_files import open_texture, srgb_to_linear
 
@@ -94,6 +94,28 @@ def read_parts(path: Path) -> list[LoadedPart]:
         raise InputError(f"{path}: has {total:,} triangles; at most {MAX_TRIANGLES:,} can be drawn.")
     _make_names_unique(loaded)
     return loaded
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Return a mesh file and the files that it is made of: materials, images, buffers. They may be missing.
+
+    Of a file that cannot be read it is that file alone.
+    """
+    try:
+        named = _named_files(path)
+    except Exception:  # malformed files raise anything; `read_parts` says what is wrong
+        named = []
+    return tuple(dict.fromkeys([path, *named]))
+
+
+def _named_files(path: Path) -> list[Path]:
+    suffix = path.suffix.lower()
+    if suffix in GLTF_SUFFIXES:
+        return external_files(read_gltf(path))
+    if suffix == ".obj":
+        return obj_material_files(path)
+    texture = _ply_texture(path) if suffix == ".ply" else None
+    return [] if texture is None else [texture]
 
 
 def _check_file(path: Path) -> None:

@@ -38,6 +38,16 @@ def load_obj_materials(path: Path) -> dict[str, Material]:
     return materials
 
 
+def obj_material_files(path: Path) -> list[Path]:
+    """Return the material files that the OBJ file `path` refers to, and the images these name; all may be missing."""
+    libraries = _libraries(path)
+    there = [library for library in libraries if library.is_file()]
+    materials = [(library, values) for library in there for values in _parse(library).values()]
+    return libraries + [
+        _find_map(values[key], library) for library, values in materials for key in _MAPS if key in values
+    ]
+
+
 def _libraries(path: Path) -> list[Path]:
     """Return the files of all mtllib lines, which name one with spaces in its name or several without."""
     lines = [line.split(None, 1) for line in decode(path.read_bytes()).splitlines() if line.startswith("mtllib")]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.scene.mesh_files import files_of
 from app.scene.meshes import load_mesh
 from app.scene.model import Part
 from tests.scene.glb_writer import NORMALS, PIXELS, POSITIONS, Glb, png
@@ -216,3 +217,26 @@ def test_unusable_normals_are_replaced(tmp_path: Path) -> None:
 def test_triangles_without_area_are_dropped(tmp_path: Path) -> None:
     (part,) = load_mesh(Glb(indices=np.array([0, 1, 2, 0, 0, 1, 0, 2, 3], "<u2")).write(tmp_path / "q.glb"))
     np.testing.assert_array_equal(part.mesh.triangles, [(0, 1, 2), (0, 2, 3)])
+
+
+def test_files_that_a_mesh_is_made_of(tmp_path: Path) -> None:
+    """Whether they are there or not; what cannot be read names none."""
+    at = tmp_path.joinpath
+    obj = write_obj(at("q.obj"), "map_Kd -bm 0.5 tex.png\nnorm bumps.png\nmap_Pr tex.png")
+    assert files_of(obj) == (obj, at("q.mtl"), at("tex.png"), at("bumps.png"))
+    at("q.mtl").unlink()
+    assert files_of(obj) == (obj, at("q.mtl"))
+    ply = write_textured_ply(at("q.ply"))
+    assert files_of(ply) == (ply, at("tex.png"))
+    glb = Glb()
+    glb.header["images"] = [{"uri": "my%20skin.png"}, {"uri": "data:image/png;base64,"}, {"bufferView": 0}]
+    file = glb.write(at("q.glb"))
+    assert files_of(file) == (file, at("my skin.png"))
+    gltf = at("q.gltf")
+    gltf.write_text('{"buffers": [{"uri": "q.bin"}], "images": [{"uri": "tex.png"}]}')
+    assert files_of(gltf) == (gltf, at("tex.png"), at("q.bin"))
+    for text in ('{"buffers": [5]}', "[]", "{"):
+        gltf.write_text(text)
+        assert files_of(gltf) == (gltf,)
+    assert files_of(at("none.obj")) == (at("none.obj"),)
+    assert files_of(at("plain.stl")) == (at("plain.stl"),)

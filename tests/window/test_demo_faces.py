@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from app.network.weights import WeightSet
 from app.passes.scene_layout import MAX_TEXTURES
@@ -28,7 +29,9 @@ def state(viewer):
     drawn = viewer._renderer
     scene = drawn.scene
     light, turn = scene.rig.lights[0], scene.environment and scene.environment.rotation
-    seen = f"{scene.camera.position} {scene.bounds().round(3).tolist()}"
+    albedo = next(part.material.albedo_map for part in scene.parts if part.face)
+    blue = albedo is not None and albedo.pixels[..., 2].mean() > albedo.pixels[..., 0].mean()
+    seen = f"{scene.camera.position} {scene.bounds().round(3).tolist()} {'blue' if blue else 'skin'}"
     return f"light {light} {turn} how {drawn.mode} {drawn.split:.2f} {drawn.antialias_motion} seen {seen} end"
 
 Viewer.help = state
@@ -110,6 +113,30 @@ def test_a_mesh_that_is_saved_while_it_is_shown(display: str, hand: Hand, tmp_pa
         running.press("Escape")
         assert running.ends() == 0
         assert running.said("stderr").count("bungyo: error: ") == 1
+
+
+def test_an_image_that_is_saved_while_its_mesh_is_shown(display: str, hand: Hand, tmp_path: Path) -> None:
+    """Also where half of it is there at first."""
+    mesh = write_foreign_head(tmp_path / "mine.obj")
+    image = mesh.with_suffix(".png")
+    Image.new("RGB", (4, 4), (20, 40, 200)).save(tmp_path / "blue.png")
+    whole = (tmp_path / "blue.png").read_bytes()
+    with demo(display, hand, tmp_path, "--size", "64x48", "--mesh", str(mesh), command=COMMAND) as running:
+        running.find()
+        running.shows("any-uv")
+        before = state(running)
+        assert before[2].endswith("skin end")
+        image.write_bytes(whole[:45])
+        wait_for(lambda: "The face stays as it is." in running.said("stderr"), "what is wrong with half of it")
+        assert state(running) == before
+        image.write_bytes(whole)
+        wait_for(lambda: state(running)[2] != before[2], "blue skin")
+        running.shows("any-uv")
+        assert state(running) == (*before[:2], before[2].replace("skin", "blue"))
+        red, _, blue = running.shot().reshape(48, 64, -1)[20:28, 28:36, :3].mean(axis=(0, 1))
+        assert blue > red
+        running.press("Escape")
+        assert running.ends() == 0
 
 
 def test_the_first_view_of_a_mesh_that_is_saved_fits_the_window(display: str, hand: Hand, tmp_path: Path) -> None:

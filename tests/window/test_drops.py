@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.file_times import Watch, written
+from app.file_times import Watch, all_written
 from app.pictures import write_exr
 from app.weight_switch import WeightSwitch
 from tests.window.test_viewer import FakeWindow, nothing, run
@@ -68,10 +68,11 @@ def test_networks_are_dropped_as_a_file_or_their_folder(monkeypatch: pytest.Monk
 
 
 def test_a_mesh_that_is_written_anew_ends_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Not while it is gone; and of a mesh that is dropped at the same time, that one is next."""
-    file = tmp_path / "head.obj"
+    """Or one of its images. Not while it is gone; and of a mesh that is dropped at the same time, that one is next."""
+    file, image = tmp_path / "head.obj", tmp_path / "skin.png"
+    named = [file]
 
-    def write(time: int) -> Callable[[Any], None]:
+    def write(time: int, file: Path = file) -> Callable[[Any], None]:
         def event(_: Any) -> None:
             file.touch()
             os.utime(file, (time, time))
@@ -79,12 +80,14 @@ def test_a_mesh_that_is_written_anew_ends_the_run(monkeypatch: pytest.MonkeyPatc
         return event
 
     write(1)(None)
-    mesh = Watch(file, written(file))
+    mesh = Watch(file, all_written(named), lambda _: named)
     window: Any = FakeWindow(*nothing(3), lambda _: file.unlink(), *nothing(3))
     run(monkeypatch, window, mesh=mesh)
     assert window.closing and not window.viewer.mesh_written
-    for time in (2, 3):
-        window = FakeWindow(*nothing(3), write(time), *nothing(3))
+    # An image that the mesh names from its second version on comes later than that.
+    for event, name_image in ((write(2), True), (write(1, image), False), (write(3), False), (write(2, image), False)):
+        named += [image] if name_image else []
+        window = FakeWindow(*nothing(3), event, *nothing(3))
         run(monkeypatch, window, mesh=mesh)
         assert not window.closing and window.viewer.mesh_written and window.viewer.dropped_face is None
 
