@@ -102,7 +102,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
     Of a file that cannot be read it is that file alone.
     """
     try:
-        named = _named_files(path)
+        named = _named_files(path) if path.is_file() else []  # not a pipe, which would have to be waited for
     except Exception:  # malformed files raise anything; `read_parts` says what is wrong
         named = []
     return tuple(dict.fromkeys([path, *named]))

@@ -1,5 +1,6 @@
 """Loading meshes: what arrives, whatever the format, and of OBJ and PLY files."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -238,5 +239,7 @@ def test_files_that_a_mesh_is_made_of(tmp_path: Path) -> None:
     for text in ('{"buffers": [5]}', "[]", "{"):
         gltf.write_text(text)
         assert files_of(gltf) == (gltf,)
-    assert files_of(at("none.obj")) == (at("none.obj"),)
+    os.mkfifo(at("pipe.glb"))
+    for name in ("none.obj", "pipe.glb", "pipe.glb/in_no_folder.obj"):
+        assert files_of(at(name)) == (at(name),)
     assert files_of(at("plain.stl")) == (at("plain.stl"),)
