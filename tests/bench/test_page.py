@@ -181,6 +181,8 @@ def test_bars_are_medians_beside_their_names_and_whiskers_reach_the_extremes(fig
             name = names[patch.get_y() + patch.get_height() / 2].get_text()
             shown[name] = {"median": patch.get_width(), "min": pytest.approx(low), "max": pytest.approx(high)}
         assert shown == expected
+    (own,) = (line for line in figures[1].axes[0].lines if line.get_color() == page.OWN)
+    assert points(own)[:, 0].tolist() == [1, 1]
 
 
 def test_lines_of_growth_go_through_the_medians(figures: list[Figure]) -> None:
