@@ -149,6 +149,7 @@ def test_an_earlier_report_of_this_machine_is_compared(some_passes: dict[str, An
         ({"device": "GeForce 3"}, "the device was GeForce 3 there and is "),
         ({"driver": "Mesa 1.0"}, "the driver was Mesa 1.0 there and is "),
         ({"cpu": "Z80"}, "the CPU was Z80 there and is "),
+        ({"cpu_cores": 1000}, "the number of CPU cores was 1000 there and is "),
         ({"size": [81, 60]}, "the view's size was 81-60 there and is 80-60 here."),
         ({"layers": [32, 8, 15]}, "the networks' shape was 32-8-15 there and is "),
         ({"cpu": None}, "does not name the CPU: it was written by an older bungyo bench."),

@@ -59,6 +59,13 @@ def test_what_took_no_time_has_no_ratio() -> None:
             names("pygfx", "mitsuba"),
             "the version of Mitsuba (1.0 there, 1.2 here), the version of pygfx (1.1 there, 1.2 here)",
         ),
+        ({"ncnn": "1.0"}, names("ncnn"), "the version of ncnn (1.0 there, 1.2 here)"),
+        (
+            {"fused_layers": [32, 15], "fused_layers_wide": [32, 15]},
+            {*NETWORK, *RATIOS},
+            "the widths of the networks compared (32-15 there, 32-32-28-15 here), "
+            "the widths of the networks compared (32-15 there, 32-64-64-64-64-15 here)",
+        ),
         (
             {"fused_layers_deep": [32, 15], "fused_variant_deep": "float-8"},
             {*NETWORK, *RATIOS},
