@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from app.arrays import F32
+from app.bench import convolution, opponents
 from app.bench.convolution import (
     SHAPES,
     ConvolutionNetwork,
@@ -20,9 +22,10 @@ from app.bench.convolution import (
     shapes,
     widths,
 )
-from app.bench.opponents import quickest
+from app.bench.opponents import Convolutions, quickest
 from app.gpu import Device
 from app.passes.face_radiance import FaceRadiance
+from app.scene_options import SceneOptions
 
 SHAPE = Shape(4, 2, paced=False)
 
@@ -103,6 +106,39 @@ def test_shapes_that_the_driver_refuses_are_left_out(gpu: Device, monkeypatch: p
     before = gpu.live_objects
     assert quickest(gpu) in SHAPES
     assert gpu.live_objects == before
+
+
+def test_the_least_time_picks_the_shape_and_becomes_ns_a_pixel(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a network takes 65.536 ms a channel, which is 1000 ns for each of 256x256 pixels."""
+
+    class Timed(SimpleNamespace):
+        """A network and its commands; in the quickest shape it is disturbed, all but once."""
+
+        def __init__(self, _device: Device, kernels: Sequence[Kernel], *_: Any, shape: Shape) -> None:
+            super().__init__(channels=len(kernels[0].bias), factors=[1.0])
+            if shape == SHAPES[2]:
+                self.factors = [9.0, 9.0, 0.9, 9.0]
+
+        def timings(self) -> dict[str, float]:
+            factor = self.factors.pop(0) if len(self.factors) > 1 else self.factors[0]
+            return {convolution.TIMER: 65.536 * self.channels * factor}
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(opponents, "ConvolutionNetwork", Timed)
+    monkeypatch.setattr(opponents, "_recorded", lambda _, network: network)
+    monkeypatch.setattr(Device, "submit", lambda *_: None)
+    assert quickest(gpu) == SHAPES[2]
+    submitted: list[Timed] = []
+    monkeypatch.setattr(Device, "submit", lambda _, commands: submitted.append(commands))
+    monkeypatch.setattr(opponents, "quickest", lambda _: SHAPES[1])
+    with Convolutions(SceneOptions(device=str(gpu.info.index)), 4, 32, 64) as measured:
+        assert measured.shape() == str(SHAPES[1])
+        for channels in (32, 64):
+            assert measured.nanoseconds(channels) == pytest.approx(1000 * channels)
+            assert [commands.channels for commands in submitted[-2:]] == [channels] * 2  # once uncounted
+        assert len(submitted) == 4
 
 
 def test_layouts() -> None:

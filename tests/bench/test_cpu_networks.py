@@ -1,11 +1,13 @@
 """Libraries compute the same networks as numpy, whichever way."""
 
+from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from app.arrays import F32
 from app.bench import cpu_networks
 from app.bench.comparison import LIBRARIES
 from app.bench.cpu_networks import CHUNK, CpuNetworks, timed
@@ -41,6 +43,23 @@ def test_times_are_those_of_512x512_pixels(monkeypatch: pytest.MonkeyPatch) -> N
     ticks = iter([1.0, 1.25])
     monkeypatch.setattr(cpu_networks, "time", SimpleNamespace(perf_counter=lambda: next(ticks), sleep=lambda _: None))
     assert timed(lambda: None, 512 * 256) == 500.0
+
+
+def test_what_is_timed_has_been_done_once_uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+
+    class Recording(CpuNetworks):
+        def run(self, way: str) -> F32:
+            done.append(way)
+            return self.features
+
+    def timed(draw: Callable[[], object], pixels: int) -> float:
+        assert done == ["chunks"]
+        draw()
+        return float(pixels)
+
+    monkeypatch.setattr(cpu_networks, "timed", timed)
+    assert Recording((32, 15), 3, 1000).milliseconds("chunks") == 999 and done == ["chunks"] * 2
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

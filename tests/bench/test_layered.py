@@ -17,6 +17,7 @@ from app.network.weights import WeightSet
 from app.passes.face_radiance import FaceRadiance
 from app.passes.tile_check import HALF_TOLERANCE
 from app.passes.tile_hash import TileHash
+from app.passes.tile_network import TileNetwork
 from app.passes.tile_variant import OVERRIDE, default
 from app.scene_options import SceneOptions
 
@@ -86,6 +87,43 @@ def test_networks_take_the_way_of_the_variant_that_draws(gpu: Device, monkeypatc
             assert all(took > 0 for took in measured.milliseconds(layers))
             assert measured.variant(layers) == variant
             assert measured.quickest_way(layers) in ways(gpu.info, variant)
+
+
+def test_times_of_networks_are_told_apart_and_the_quickest_way_counts(
+    gpu: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "SIZE", 64)
+    monkeypatch.setenv(OVERRIDE, Variant(24).name)
+    layers = (32, 8, 15)
+    with networks.Networks(SceneOptions(device=str(gpu.info.index)), [layers]) as measured:
+        way = ways(gpu.info, Variant(24))
+        for quickest in (way[1], way[0], way[1]):
+            quick = measured._layered[layers][quickest]
+
+            def timed(commands: Any, quick: Any = quick) -> dict[str, float]:
+                return {"tile_hash": 1.0, "tile_network": 2.0, "layered": 3.0 if commands is quick else 4.0}
+
+            monkeypatch.setattr(measured, "_timed", timed)
+            assert measured.milliseconds(layers) == (1.0, 2.0, 3.0)
+        assert measured.quickest_way(layers) == way[1]
+
+
+def test_as_many_networks_are_drawn_as_is_said(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def count(device: Device, weights: WeightSet, *others: Any, **how: Any) -> TileNetwork:
+        drawn.append((weights.layers, len(np.unique(weights.slots, axis=0)), len(np.unique(weights.table))))
+        return TileNetwork(device, weights, *others, **how)
+
+    monkeypatch.setattr(networks, "SIZE", 64)
+    monkeypatch.setattr(networks, "TileNetwork", count)
+    layers, alone, single = (32, 8, 15), (32, 4, 15), (32, 12, 15)
+    with networks.Networks(SceneOptions(device=str(gpu.info.index)), [layers], [alone], single):
+        assert sorted(drawn) == [
+            (alone, 225, 225),
+            *((layers, count, count) for count in (1, 225, 2000)),
+            (single, 1, 1),
+        ]
 
 
 def test_what_there_is_not_layer_by_layer_is_refused() -> None:
