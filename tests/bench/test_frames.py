@@ -1,6 +1,7 @@
 """Figures of whole frames are of the frames that they name, and their ratios are the right way up."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from app.bench import frames, key_to_picture, pygfx_view
 from app.bench.figures import Samples
 from app.bench.frames import Keys, OtherRenderers, Views
-from app.bench.meanings import FRAME
+from app.bench.meanings import CHANNELS, FRAME
 from app.bench.skin import Painter, SkinCost, mitsuba_painter
-from app.bench.view import AT_REST, FrameCost, View
+from app.bench.view import AT_REST, FrameCost, View, memory
+from app.network.weights import WeightSet
 from app.scene_options import SceneOptions
 from tests.bench.missing_figures import NO_RAYS
 
@@ -114,3 +116,23 @@ def test_frames_without_ray_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert left_out == ["Nothing is traced: a GPU has no ray tracing."] and "face triangles" in passes
     assert (found["fps_512_raster"], found["fps_720_raster"], found["gbuffer_ms_512_raster"]) == (125.0, 62.5, 2.0)
     assert not {name for name in found if "traced" in name or "reference" in name or "mitsuba" in name}
+
+
+def test_channels_are_those_of_the_networks_that_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wide generalist's are its own, not the experts', which it does not have."""
+    shares = {name: 0.1 * index for index, name in enumerate(CHANNELS) if "wide" not in name}
+    monkeypatch.setattr(frames, "Worker", Machine)
+    monkeypatch.setattr(Machine, "ask", lambda *_: [shares])
+    figures = Samples()
+    views = Views(lambda worker: worker, SceneOptions(), figures, Samples(), rays=True, frames=1)
+    views.count_channels(WeightSet.untrained((32, 8, 15)))
+    views.count_wide_channels(WeightSet.untrained((32, 48, 15)))
+    wide = {f"{kind}_channels_wide_generalist": shares[f"{kind}_channels_generalist"] for kind in ("zero", "idle")}
+    assert {name: one["median"] for name, one in figures.spreads().items()} == shares | wide
+
+
+def test_memory_is_in_millions_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system counts units of 1024 bytes."""
+    monkeypatch.setattr(Path, "read_text", lambda _: "Name:\tpython\nVmHWM:\t  500000 kB\nVmRSS:\t  250000 kB\n")
+    view: Any = None
+    assert memory(view) == {"resident": 256.0, "peak": 512.0}

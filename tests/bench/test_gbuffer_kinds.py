@@ -1,14 +1,17 @@
 """The bench's comparison of the traced and the rasterised G-buffer, with made-up times."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 import pytest
 
 from app.bench import frames, key_to_picture, measure
+from app.bench.figures import Samples
 from app.bench.packages import PACKAGES, absence
 from app.bench.pygfx_view import frame
 from app.bench.view import Description, FrameCost, View, memory
+from app.network.weights import WeightSet
 from app.scene_options import SceneOptions
 
 TRACED = FrameCost(100.0, 1.0, {"face depth": 4.0, "gbuffer": 46.0, "composite": 5.0})
@@ -43,7 +46,9 @@ class Machine(Generic[Part]):
             return ""
         if question is key_to_picture.milliseconds:
             return {"tiles": 90.0, "neural": 110.0, "reference": 2000.0}[args[0]]
-        assert question in (View.activity, memory)
+        if question is memory:
+            return {"resident": 200.0, "peak": 300.0}
+        assert question is View.activity
         return []
 
     def __enter__(self) -> Self:
@@ -71,13 +76,20 @@ class NoComparison:
         pass
 
 
-def test_kinds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "Worker", Machine)
     monkeypatch.setattr(measure, "Comparison", NoComparison)
     for module in (frames, measure):
         monkeypatch.setattr(module, "installed", lambda name: name == "pygfx")
-    options = SceneOptions()
-    report = measure.measure_all(options, 2, lambda count, _: iter(range(count)))
+
+
+def measured(**how: Any) -> dict[str, Any]:
+    return measure.measure_all(SceneOptions(), 2, lambda count, _: iter(range(count)), **how)
+
+
+def test_kinds_are_told_apart() -> None:
+    report = measured()
     found = {
         name: figure["median"] for name, figure in report.items() if isinstance(figure, dict) and "median" in figure
     }
@@ -91,3 +103,36 @@ def test_kinds_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report["left_out"] == [*missing, "a GPU draws no networks."]
     assert report["variant"] == "float-12"
     assert set(report["passes_ms"]) == set(TRACED.passes)
+    assert (report["resident_mb_720"], report["peak_mb_720"], report["rounds"]) == (200.0, 300.0, 2)
+
+
+@pytest.mark.parametrize(("quick", "frames_of_a_round"), [(True, 1), (False, frames.FRAMES)])
+def test_frames_of_a_round(quick: bool, frames_of_a_round: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    monkeypatch.setattr(Samples, "add", lambda _, name, __: names.append(name))
+    measured(quick=quick)
+    for name in ("fps_512_traced", "fps_512_raster", "python_ms", "pygfx_fps_512", "composite"):
+        assert names.count(name) == 2 * frames_of_a_round
+    assert names.count("reference_ms_512") == 2 and names.count("key_to_reference_ms") == 1
+
+
+@pytest.mark.parametrize("width", [64, 80])
+def test_a_wide_generalist_is_drawn_unless_it_is_too_wide(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    class Comparison(NoComparison):
+        def __init__(self, *_: Any, generalist: tuple[int, ...] | None, **__: Any) -> None:
+            drawn.append(generalist)
+
+    monkeypatch.setattr(measure, "Comparison", Comparison)
+    layers = (32, width, 15)
+    wide = WeightSet.untrained(layers).save(tmp_path / "generalist.safetensors")
+    report = measured(wide=wide)
+    assert report["wide_generalist_layers"] == list(layers)
+    said = [sentence for sentence in report["left_out"] if str(wide) in sentence]
+    if width == 64:
+        assert drawn == [layers] and not said
+    else:
+        assert drawn == [None] and said[0].startswith(f"The time of {wide} is not measured: the tile network ")
