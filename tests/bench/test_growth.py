@@ -1,12 +1,15 @@
 """Growth: what should change at a point does, and nothing else is left changed."""
 
 from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
 import pytest
 
-from app.bench.growth import FRAMES, Growth, divided, with_networks
+from app.bench import growth as module
+from app.bench.growth import FRAMES, POINTS, Growth, Point, divided, measure_growth, with_networks
 from app.scene.default import default_scene
+from app.scene.lights import AreaLight
 from app.scene_options import SceneOptions
 from tests.conftest import coarsely_lit
 
@@ -48,3 +51,48 @@ def test_networks_come_from_what_was_measured() -> None:
     spreads = {f"tile_network_ms_{name}": {"median": value} for name, value in (("1", 3), ("full", 4), ("2000", 5))}
     grown = with_networks(spreads)["networks"]
     assert grown["at"] == [1, 225, 2000] and [one["median"] for one in grown["ms"]["tile network"]] == [3, 4, 5]
+
+
+def test_lights_are_as_bright_together_whatever_their_number() -> None:
+    scene = default_scene()
+    for count in (1, 2, 8):
+        lights = module._lights(scene, count)
+        assert len({light.center for light in lights if isinstance(light, AreaLight)}) == count
+        power = sum(light.radiance * light.area for light in lights if isinstance(light, AreaLight))
+        assert power == pytest.approx(30.0 * 0.5 * 0.5)
+
+
+@pytest.mark.parametrize(("quick", "sweeps"), [(True, 1), (False, 2)])
+def test_all_frames_of_a_point_are_under_its_number(quick: bool, sweeps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = (*module._PASSES, "whole frame")
+
+    class Machine:
+        """A point's frames take as many ms as it counts, the last one more, and one more for each sweep before."""
+
+        def __init__(self, *_: Any) -> None:
+            self._asked: list[float] = []
+
+        def ask(self, _question: object, kind: str, value: float) -> Point:
+            at = 100.0 * list(POINTS).index(kind) + value
+            took = at + self._asked.count(at)
+            self._asked.append(at)
+            return Point(
+                at, [dict.fromkeys(passes, took), {"light cache": 2 * took}, dict.fromkeys(passes, took + 1.0)]
+            )
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(module, "Worker", Machine)
+    found = measure_growth(OPTIONS, lambda steps, _: iter(range(steps)), quick=quick)
+    assert list(found) == list(POINTS)
+    for index, (kind, values) in enumerate(POINTS.items()):
+        at = [100.0 * index + value for value in values]
+        assert found[kind]["at"] == at and list(found[kind]["ms"]) == ["light cache", *passes]
+        for name, spreads in found[kind]["ms"].items():
+            first, last = ([2 * a for a in at], 2 * (sweeps - 1)) if name == "light cache" else (at, sweeps)
+            assert [one["min"] for one in spreads] == first
+            assert [one["max"] for one in spreads] == [value + last for value in first]

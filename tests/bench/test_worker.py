@@ -1,8 +1,10 @@
 """Parts of the bench in processes of their own."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +59,20 @@ def test_hindrances_stay_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         assert worker.ask(Adder.variable, "OPENBLAS_CORETYPE") is None
         assert worker.ask(Adder.variable, "BUNGYO_OTHER") == "kept"
     assert os.environ["OPENBLAS_CORETYPE"] == "Prescott"
+
+
+@contextmanager
+def lingering(late: Path) -> Iterator[Adder]:
+    try:
+        yield Adder(0)
+    finally:
+        time.sleep(20.0)
+        late.touch()
+
+
+def test_a_part_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    late = tmp_path / "late"
+    worker = Worker(lingering, late)
+    assert worker.ask(Adder.add, 1) == 1
+    worker.close(patience=0.0)
+    assert not late.exists()
