@@ -119,23 +119,23 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
     layers, trained = shipped(options)
     passes = Samples()
     gathering, tracing = "light cache" in names, "reference" in names
-    at_rest = len(set(names)) > gathering + tracing
+    at_rest = tuple(name for name in names if name not in ("light cache", "reference"))
     with ExitStack() as stack:
         view = stack.enter_context(Worker(View, options, size, AT_REST if at_rest else 1))
         lit = stack.enter_context(Worker(View, options, size, 1)) if gathering and at_rest else view
 
-        def note(view: Worker[View], frames: int, question: Callable[..., FrameCost], *arguments: str) -> None:
-            for _ in range(frames):
-                cost = view.ask(question, *arguments)
-                passes.add_all({name: cost.passes[name] for name in names if name in cost.passes})
+        def note(wanted: tuple[str, ...], view: Worker[View], question: Callable[..., FrameCost], *mode: str) -> None:
+            """Frames that gather light or trace draw other passes as well, which take another time there."""
+            cost = view.ask(question, *mode)
+            passes.add_all({name: cost.passes[name] for name in wanted if name in cost.passes})
 
         parts: list[Part] = []
         if at_rest:
-            parts.append(lambda: note(view, FRAMES, View.still, "neural"))
+            parts += [lambda: note(at_rest, view, View.still, "neural")] * FRAMES
         if gathering:
-            parts.append(lambda: note(lit, 1, View.gathering))
+            parts.append(lambda: note(("light cache",), lit, View.gathering))
         if tracing:
-            parts.append(lambda: note(view, 1, View.still, "reference"))
+            parts.append(lambda: note(("reference",), view, View.still, "reference"))
         description, done = _run(partial(view.ask, View.describe), parts, rounds, counted)
         variant = view.ask(View.variant)
     return {

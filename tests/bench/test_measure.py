@@ -1,11 +1,15 @@
 """Rounds: every part has its turn in each, and none begins that would probably end too late."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Self, TypeVar
 
 import pytest
 
 from app.bench import measure
-from app.bench.view import Description
+from app.bench.view import Description, FrameCost, View
+from app.scene_options import SceneOptions
+
+Part = TypeVar("Part")
 
 VIEW = Description("a GPU", "1.2", "discrete")
 
@@ -41,3 +45,34 @@ def test_rounds_end_where_another_would_take_too_long(asked: int, made: int, mon
     parts = [lambda: part("a", 10.0), lambda: part("b", 20.0)]
     assert measure._run(described, parts, asked, counted) == (VIEW, made)
     assert turns == made * "ab"
+
+
+def test_passes_are_of_frames_at_rest_unless_they_gather_light_or_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that do draw the other passes as well, which take longer there."""
+
+    class Machine(Generic[Part]):
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def ask(self, question: Callable[..., Any], *args: Any) -> Any:
+            if question is View.describe:
+                return VIEW
+            if question is View.variant:
+                return "float-12"
+            if question is View.gathering:
+                return FrameCost(90.0, 1.0, {"gbuffer": 9.0, "composite": 2.0, "light cache": 70.0})
+            assert question is View.still
+            if args == ("reference",):
+                return FrameCost(60.0, 1.0, {"reference": 50.0, "composite": 3.0})
+            return FrameCost(9.0, 1.0, {"face depth": 2.0, "gbuffer": 4.0, "composite": 1.0})
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(measure, "Worker", Machine)
+    wanted = {"gbuffer": 4.0, "composite": 1.0, "light cache": 70.0, "reference": 50.0}
+    report = measure.measure_passes(SceneOptions(), tuple(wanted), 2, counted)
+    assert report["passes_ms"] == {name: {"median": took, "min": took, "max": took} for name, took in wanted.items()}
