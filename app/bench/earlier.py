@@ -1,8 +1,8 @@
 """An earlier report of `bungyo bench`: figures are compared only with those of the same machine and the same work.
 
 Reports of another device, driver, CPU, size or view are refused. Where other networks were compared, or other versions
-of libraries, the figures that depend on them are left out. Other variants of the tile network are no other work: what
-they gain is worth knowing, so ratios show it, and a sentence says so.
+of libraries, or the G-buffer was filled in another way, the figures that depend on it are left out. Other variants of
+the tile network are no other work: what they gain is worth knowing, so ratios show it, and a sentence says so.
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from app.bench.meanings import FRAME, MEANINGS, NETWORK, RATIOS
+from app.bench.meanings import CHANNELS, FRAME, MEANINGS, NETWORK, RATIOS
 from app.errors import InputError
 
 _MACHINE = {"device": "the device", "driver": "the driver", "cpu": "the CPU", "cpu_cores": "the number of CPU cores"}
@@ -25,6 +25,7 @@ def _naming(*words: str) -> frozenset[str]:
 
 _Depending: TypeAlias = Mapping[str, tuple[str, frozenset[str]]]
 _OTHER_WORK: _Depending = {
+    "gbuffer": ("the way to fill the G-buffer", frozenset(("gbuffer", "light cache", *FRAME, *CHANNELS))),
     **dict.fromkeys(
         ("fused_layers", "fused_layers_deep", "fused_layers_wide"),
         ("the widths of the networks compared", frozenset((*NETWORK, *RATIOS))),

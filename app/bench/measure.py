@@ -82,7 +82,7 @@ def measure_all(
         left_out += [*others.left_out(description.device), *comparison.left_out(description.device)]
         found = comparison.describe()
     return {
-        **_head(description, weights.layers, _trained(weights), done),
+        **_head(description, weights.layers, _trained(weights), done, rays=rays),
         "variant": variant,
         "size": list(options.size or SMALL),
         "passes_ms": passes.spreads(),
@@ -99,7 +99,7 @@ def measure_all(
 def identity(options: SceneOptions) -> dict[str, Any]:
     """What a report would say of the machine and the work, before anything is measured."""
     info = _device_info(options)
-    head = _head(Description(info.name, info.driver, info.kind), *shipped(options), 0)
+    head = _head(Description(info.name, info.driver, info.kind), *shipped(options), 0, rays=info.raytracing)
     return {**head, "size": list(options.size or SMALL)}
 
 
@@ -110,7 +110,8 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
         InputError: the view has no such pass.
     """
     known: tuple[str, ...] = (*PASSES, "light cache", "reference")
-    if not _device_info(options).raytracing:
+    rays = _device_info(options).raytracing
+    if not rays:
         known = ("face triangles", *PASSES[1:], "light cache")
     for name in names:
         if name not in known:
@@ -139,7 +140,7 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
         description, done = _run(partial(view.ask, View.describe), parts, rounds, counted)
         variant = view.ask(View.variant)
     return {
-        **_head(description, layers, trained, done),
+        **_head(description, layers, trained, done, rays=rays),
         "variant": variant,
         "size": list(size),
         "passes_ms": passes.spreads(),
@@ -181,13 +182,14 @@ def _trained(weights: WeightSet) -> bool:
     return bool(weights.metadata.get("trained", True))
 
 
-def _head(description: Description, layers: Sequence[int], trained: bool, rounds: int) -> dict[str, Any]:
+def _head(description: Description, layers: Sequence[int], trained: bool, rounds: int, *, rays: bool) -> dict[str, Any]:
     return {
         "device": description.device,
         "driver": description.driver,
         "kind": description.kind,
         "cpu": processor_name(),
         "cpu_cores": core_count(),
+        "gbuffer": "trace" if rays else "raster",
         "layers": list(layers),
         "trained": trained,
         "rounds": rounds,

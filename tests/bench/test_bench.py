@@ -173,6 +173,12 @@ def test_reports_of_other_machines_are_refused(change: dict[str, Any], complaint
         check_same(load(path), identity(options), path)
 
 
+def test_reports_tell_whether_rays_are_traced(some_passes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert some_passes["gbuffer"] == identity(SceneOptions())["gbuffer"] == "trace"
+    monkeypatch.setenv("BUNGYO_NO_RAY_TRACING", "1")
+    assert identity(SceneOptions())["gbuffer"] == "raster"
+
+
 def test_refusing_ends_with_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "old.json"
     work = {"device": "GeForce 3", "driver": "?", "cpu": "?", "cpu_cores": 1, "size": [80, 60], "layers": [32, 15]}

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from app.bench.earlier import ratios, remarks
-from app.bench.meanings import MEANINGS, NETWORK, RATIOS
+from app.bench.meanings import CHANNELS, FRAME, MEANINGS, NETWORK, RATIOS
 from app.bench.packages import PACKAGES
 
 ONE = {"median": 1.0, "min": 1.0, "max": 1.0}
 WHOLE: dict[str, Any] = {
     "passes_ms": {"gbuffer": ONE, "tile_network": ONE},
     **dict.fromkeys(MEANINGS, ONE),
+    "gbuffer": "trace",
     "variant": "float-12",
     "fused_layers": [32, 32, 28, 15],
     "fused_layers_deep": [32, 32, 32, 28, 15],
@@ -51,6 +52,11 @@ def test_what_took_no_time_has_no_ratio() -> None:
 @pytest.mark.parametrize(
     ("change", "left_out", "sentence"),
     [
+        (
+            {"gbuffer": "raster"},
+            {"gbuffer", *FRAME, *CHANNELS},
+            "the way to fill the G-buffer (raster there, trace here)",
+        ),
         ({"torch": "1.1"}, names("torch", "best_cpu"), "the version of torch (1.1 there, 1.2 here)"),
         ({"openvino": None}, names("openvino", "best_cpu"), "the version of OpenVINO (none there, 1.2 here)"),
         ({"numpy": "1.26"}, names("sgemm"), "the version of numpy (1.26 there, 2.4.6 here)"),
@@ -92,16 +98,17 @@ def test_other_variants_are_compared_and_named() -> None:
         "Ratios show other variants of the tile network, too: of the view (half-16 there, float-12 here), "
         "the networks layer by layer (float-8 there, float-12 here)."
     ]
-    some = {"passes_ms": {"gbuffer": ONE}, "variant": "float-12"}  # by --pass
+    some = {"passes_ms": {"gbuffer": ONE}, "gbuffer": "trace", "variant": "float-12"}  # by --pass
     assert set(ratios(old, some)) == {"gbuffer"} and not remarks(old, some, Path("old.json"))
 
 
 def test_what_an_older_report_does_not_tell_is_said() -> None:
-    old = {key: value for key, value in WHOLE.items() if "variant" not in key and key != "numpy"}
+    old = {key: value for key, value in WHOLE.items() if "variant" not in key and key not in ("gbuffer", "numpy")}
     old |= dict.fromkeys(PACKAGES, True) | {"ncnn": False}
     new = {**WHOLE, "ncnn": None}
     assert set(ratios(old, new)) == ALL_RATIOS
     assert remarks(old, new, Path("old.json")) == [
-        "old.json does not tell the variants of the tile network, the version of numpy, the version of torch, "
-        "the version of OpenVINO, the version of Mitsuba, the version of pygfx: taken to be as they are here."
+        "old.json does not tell the variants of the tile network, the way to fill the G-buffer, "
+        "the version of numpy, the version of torch, the version of OpenVINO, the version of Mitsuba, "
+        "the version of pygfx: taken to be as they are here."
     ]
