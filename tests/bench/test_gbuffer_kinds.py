@@ -26,7 +26,8 @@ Part = TypeVar("Part")
 class Machine(Generic[Part]):
     """Answers for a view: a frame takes what its kind of G-buffer takes."""
 
-    def __init__(self, _: Any, options: SceneOptions, *__: Any, **___: Any) -> None:
+    def __init__(self, _: Any, options: SceneOptions, *size: Any, **__: Any) -> None:
+        self._large = size[:1] == (frames.LARGE,)
         self._still = RASTER if options.gbuffer == "raster" else TRACED
 
     def ask(self, question: Callable[..., Any], *args: Any) -> Any:
@@ -47,6 +48,7 @@ class Machine(Generic[Part]):
         if question is key_to_picture.milliseconds:
             return {"tiles": 90.0, "neural": 110.0, "reference": 2000.0}[args[0]]
         if question is memory:
+            assert self._large
             return {"resident": 200.0, "peak": 300.0}
         assert question is View.activity
         return []

@@ -1,6 +1,7 @@
 """Growth: what should change at a point does, and nothing else is left changed."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
@@ -96,3 +97,22 @@ def test_all_frames_of_a_point_are_under_its_number(quick: bool, sweeps: int, mo
             first, last = ([2 * a for a in at], 2 * (sweeps - 1)) if name == "light cache" else (at, sweeps)
             assert [one["min"] for one in spreads] == first
             assert [one["max"] for one in spreads] == [value + last for value in first]
+
+
+@pytest.mark.parametrize("first", ["face depth", "face triangles"])
+def test_a_frame_is_told_by_its_passes(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([1.0, 1.25] * 2)
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    took = {first: 1.0, "gbuffer": 2.0, "background": 4.0, "tile_hash": 8.0, "tile_network": 16.0, "composite": 32.0}
+    pressed: list[str] = []
+    renderer: Any = SimpleNamespace(render=lambda: None, timings=lambda: {**took, "light cache": 64.0})
+    controls: Any = SimpleNamespace(press=pressed.append)
+    assert module._frame(renderer, controls, "RIGHT") == {"light cache": 64.0} and pressed == ["RIGHT"]
+    assert module._frame(renderer, controls, "") == {
+        "G-buffer": 3.0,
+        "background": 4.0,
+        "tile hash": 8.0,
+        "tile network": 16.0,
+        "composite": 32.0,
+        "whole frame": 250.0,
+    }

@@ -9,7 +9,7 @@ import pytest
 
 from app.bench import networks
 from app.bench.layered import ACTIVATIONS, Activations, LayeredNetwork, Way, ways
-from app.gpu import Device
+from app.gpu import CommandBuffer, Device
 from app.network import schema, twin
 from app.network.matrix_shader import Matrix
 from app.network.shader import Variant
@@ -124,6 +124,23 @@ def test_as_many_networks_are_drawn_as_is_said(gpu: Device, monkeypatch: pytest.
             *((layers, count, count) for count in (1, 225, 2000)),
             (single, 1, 1),
         ]
+
+
+def test_networks_are_drawn_once_uncounted(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted: list[object] = []
+    layers = (32, 8, 15)
+    monkeypatch.setattr(networks, "SIZE", 64)
+    with networks.Networks(SceneOptions(device=str(gpu.info.index)), [layers]) as measured:
+        submit = Device.submit
+
+        def noted(device: Device, commands: CommandBuffer) -> None:
+            submitted.append(commands)
+            submit(device, commands)
+
+        monkeypatch.setattr(Device, "submit", noted)
+        assert measured.fused(layers) > 0 and measured.resident(layers, 2000) > 0
+    fused, resident = submitted[::2]
+    assert submitted == [fused, fused, resident, resident] and fused is not resident
 
 
 def test_what_there_is_not_layer_by_layer_is_refused() -> None:
