@@ -1,6 +1,6 @@
 """Figures of whole frames are of the frames that they name, and their ratios are the right way up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from app.bench import frames, key_to_picture, pygfx_view
 from app.bench.figures import Samples
 from app.bench.frames import Keys, OtherRenderers, Views
+from app.bench.key_to_picture import key_view
 from app.bench.meanings import CHANNELS, FRAME
 from app.bench.skin import Painter, SkinCost, mitsuba_painter
 from app.bench.view import AT_REST, FrameCost, View, memory
@@ -32,8 +33,9 @@ class Machine:
         options: Any = None,
         size: tuple[int, int] = (0, 0),
         light_samples: int = AT_REST,
-        **_: Any,
+        without: Collection[str] = (),
     ) -> None:
+        assert make is not key_view or "WAYLAND_DISPLAY" in without
         self._rests, self._cached = light_samples == AT_REST, False
         self._make, self._scale = make, {(1280, 720): 2.0, SIZE: 0.5}.get(size, 1.0)
         self._raster = isinstance(options, SceneOptions) and options.gbuffer == "raster"

@@ -51,7 +51,7 @@ class Machine(Generic[Part]):
             assert self._large
             return {"resident": 200.0, "peak": 300.0}
         assert question is View.activity
-        return []
+        return [dict.fromkeys(("zero_channels_generalist", "idle_channels_generalist"), 0.5)]
 
     def __enter__(self) -> Self:
         return self
@@ -138,3 +138,12 @@ def test_a_wide_generalist_is_drawn_unless_it_is_too_wide(
         assert drawn == [layers] and not said
     else:
         assert drawn == [None] and said[0].startswith(f"The time of {wide} is not measured: the tile network ")
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_channels_are_counted_of_trained_networks_alone(trained: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the shipped ones; those of a random network tell nothing."""
+    if not trained:
+        monkeypatch.setattr(measure, "load_weights", lambda _: WeightSet.untrained((32, 8, 15)))
+    report = measured()
+    assert report["trained"] == ("zero_channels_generalist" in report) == trained

@@ -8,6 +8,7 @@ import pytest
 
 from app.bench import key_to_picture
 from app.bench.key_to_picture import KeyView, absence, key_view
+from app.errors import BungyoError
 from app.scene_options import SceneOptions
 
 OPTIONS = SceneOptions()
@@ -28,6 +29,12 @@ def test_without_a_display_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) ->
         assert absence(view) == "neither DISPLAY nor WAYLAND_DISPLAY is set"
 
 
+def viewed(window: Any, viewer: Any, watch: Any, typist: Any) -> KeyView:
+    """A window of stand-ins."""
+    renderer: Any = None
+    return KeyView(window, renderer, viewer, watch, typist)
+
+
 def test_time_runs_from_the_key_until_its_picture_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures in other modes do not count, nor does one that is still on its way."""
     clock, came = SimpleNamespace(now=5.0), threading.Event()
@@ -43,13 +50,27 @@ def test_time_runs_from_the_key_until_its_picture_is_there(monkeypatch: pytest.M
             watch.look(next(modes))
 
     monkeypatch.setattr(key_to_picture, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-    device, viewer, window, typist = (
-        SimpleNamespace(wait_idle=wait_idle),
-        SimpleNamespace(run=run),
-        SimpleNamespace(closing=False, ask_to_close=lambda: None),
-        SimpleNamespace(press=lambda key: came.set() if key == "t" else None),
-    )
-    nothing: Any = None
-    watch = key_to_picture._Watch(device)  # type: ignore[arg-type]
-    view = KeyView(window, nothing, viewer, watch, typist)  # type: ignore[arg-type]
-    assert view.milliseconds("tiles") == 3500.0
+    device: Any = SimpleNamespace(wait_idle=wait_idle)
+    watch = key_to_picture._Watch(device)
+    window = SimpleNamespace(closing=False, ask_to_close=lambda: None)
+    typist = SimpleNamespace(press=lambda key: came.set() if key == "t" else None)
+    assert viewed(window, SimpleNamespace(run=run), watch, typist).milliseconds("tiles") == 3500.0
+
+
+def test_a_key_that_is_lost_is_not_awaited_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, watch = threading.Event(), SimpleNamespace(awaited=None, seen=None)
+
+    class Closing:
+        ask_to_close = staticmethod(closed.set)
+
+        @property
+        def closing(self) -> bool:
+            return closed.is_set()
+
+    def run(_frames: int) -> None:
+        assert not watch.awaited or closed.wait(20.0)
+
+    monkeypatch.setattr(key_to_picture, "_PATIENCE", 0.0)
+    view = viewed(Closing(), SimpleNamespace(run=run), watch, SimpleNamespace(press=lambda _: None))
+    with pytest.raises(BungyoError, match="the key t did not reach it"):
+        view.milliseconds("tiles")
