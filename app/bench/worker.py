@@ -77,6 +77,19 @@ class Worker(Generic[Part]):
         self.close(5.0 if error is None else 0.0)
 
 
+class _Over(Exception):
+    """Nobody asks any more."""
+
+
+@contextmanager
+def _noticing_the_end() -> Iterator[None]:
+    """Around what is done with the pipe alone: a part may raise the same errors for reasons of its own."""
+    try:
+        yield
+    except (EOFError, ConnectionError) as error:
+        raise _Over from error
+
+
 def _serve(pipe: Connection, make: Callable[..., AbstractContextManager[Any]], arguments: tuple[Any, ...]) -> None:
     """What the process does: answer until nobody asks any more."""
     asked = False
@@ -84,20 +97,24 @@ def _serve(pipe: Connection, make: Callable[..., AbstractContextManager[Any]], a
         try:
             with make(*arguments) as part:
                 while True:
-                    question, args, named = pipe.recv()
+                    with _noticing_the_end():
+                        question, args, named = pipe.recv()
                     asked = True
-                    pipe.send((True, question(part, *args, **named)))
+                    answer = question(part, *args, **named)
+                    with _noticing_the_end():
+                        pipe.send((True, answer))
                     asked = False
-        except (EOFError, ConnectionError):
+        except _Over:
             return
         except BungyoError as error:
             failure = error
         except Exception as error:
             failure = BungyoError(f"Measuring failed ({type(error).__name__}: {error}).", traceback.format_exc())
-        if not asked:  # the part could not be made: the answer to the first question
-            pipe.recv()
-        pipe.send((False, failure))
-    except (EOFError, ConnectionError):
+        with _noticing_the_end():
+            if not asked:  # the part could not be made: the answer to the first question
+                pipe.recv()
+            pipe.send((False, failure))
+    except _Over:
         return
 
 

@@ -22,6 +22,9 @@ class Adder:
         self.total += value * times
         return self.total
 
+    def read(self) -> None:
+        raise EOFError("the file is cut off")
+
     def leave(self) -> None:
         os._exit(7)
 
@@ -48,6 +51,8 @@ def test_errors_come_back_as_the_users() -> None:
     assert caught.value.hint == "Take another."
     with Worker(adder, 1) as worker, pytest.raises(BungyoError, match=r"ValueError: only upwards"):
         worker.ask(Adder.add, -1)
+    with Worker(adder, 1) as worker, pytest.raises(BungyoError, match=r"EOFError: the file is cut off"):
+        worker.ask(Adder.read)
     with Worker(adder, 1) as worker, pytest.raises(BungyoError, match="status 7"):
         worker.ask(Adder.leave)
 
