@@ -165,7 +165,7 @@ def test_extreme_necks_do_not_fold(width: float, throat: float) -> None:
 def test_gender_age_and_ancestry_show() -> None:
     women_to_men: tuple[dict[str, float], ...] = tuple({"person__gender": g} for g in (0.0, 0.5, 1.0))
     assert rises("jaw width", *women_to_men) and rises("mouth width", *women_to_men)
-    ages: tuple[dict[str, float], ...] = tuple({"person__age": a} for a in (20.0, 50.0, 80.0))
+    ages: tuple[dict[str, float], ...] = tuple({"person__age": a} for a in (16.0, 20.0, 50.0, 80.0))
     assert rises("ear length", *ages) and rises("mouth width", *ages)
     mixes: tuple[dict[str, float], ...] = tuple(
         {"person__african": a, "person__european": 1.0 - a} for a in (0.0, 0.5, 1.0)
@@ -240,11 +240,21 @@ def test_dials_at_their_ends_do_no_harm() -> None:
         assert min(clearance(head, eye) for eye in head.eyes) > 0.0, seed
 
 
-def opening(person: Person) -> float:
-    """Height of the opening of the left eye, metres."""
+def lid_heights(person: Person) -> tuple[float, float]:
+    """Heights of the middle of the left eye's lower and upper lid, metres."""
     edge = shape.build(person).eyes[0].margin
     middle = np.abs(edge[:, 0] - edge[:, 0].mean()) < 0.003
-    return float(np.ptp(edge[middle, 1]))
+    return float(edge[middle, 1].min()), float(edge[middle, 1].max())
+
+
+def opening(person: Person) -> float:
+    """Height of the opening of the left eye, metres."""
+    low, high = lid_heights(person)
+    return high - low
+
+
+def test_a_person_at_rest_looks_awake() -> None:
+    assert 0.0085 < opening(Person()) < 0.011  # of adults
 
 
 def test_blinking_closes_eyes_of_every_shape() -> None:
@@ -254,6 +264,8 @@ def test_blinking_closes_eyes_of_every_shape() -> None:
         assert heights[0] > 0.004
         assert 0.35 < heights[1] / heights[0] < 0.65
         assert heights[2] < 0.0012
+        (low, high), (shut, _) = (lid_heights(Person({**values, **both("eyeBlink", b)}, seed)) for b in (0.0, 1.0))
+        assert 0.05 < (shut - low) / (high - low) < 0.4  # the upper lid does most of it
     squint = {**both("eyeSquint", 1.0), **both("cheekSquint", 1.0), **both("eyeBlink", 0.9)}
     head = shape.build(Person(squint))
     table = lids.tables(DATA)[0]
@@ -286,7 +298,9 @@ def test_lips_are_closed_unless_the_expression_opens_them() -> None:
         assert lip_gap(shape.build(Person(values, seed))) < 0.0003
         smile = {**values, **both("mouthSmile", 0.7)}
         assert lip_gap(shape.build(Person(smile, seed))) < 0.0006
-        assert lip_gap(shape.build(Person({**values, "expression.jawOpen": 1.0}, seed))) > 0.015
+        opened = {**values, "expression.jawOpen": 1.0}
+        assert lip_gap(shape.build(Person(opened, seed))) > 0.015
+        assert lip_gap(shape.build(Person({**opened, "expression.mouthClose": 1.0}, seed))) < 0.0006
 
 
 def test_expressions_move_their_own_region() -> None:
@@ -316,11 +330,11 @@ def test_expressions_move_their_own_region() -> None:
 
 
 def test_gaze_comes_from_shapes_and_parameters() -> None:
-    head = shape.build(Person({"eyes.yaw": 10.0, "eyes.pitch": 5.0}))
-    for eye in head.eyes:
-        assert np.allclose(
-            eye.gaze, [np.sin(np.radians(10)) * np.cos(np.radians(5)), np.sin(np.radians(5)), eye.gaze[2]]
-        )
+    for yaw, pitch in ((10.0, 5.0), (-12.0, -8.0)):
+        sideways, upward = np.radians((yaw, pitch))
+        for eye in shape.build(Person({"eyes.yaw": yaw, "eyes.pitch": pitch})).eyes:
+            assert np.allclose(eye.gaze, [np.sin(sideways) * np.cos(upward), np.sin(upward), eye.gaze[2]])
+            assert eye.gaze[2] > 0.9
     cross = shape.build(Person({"expression.eyeLookInLeft": 1.0, "expression.eyeLookInRight": 1.0}))
     assert cross.eyes[0].gaze[0] < -0.4 and cross.eyes[1].gaze[0] > 0.4
     down, ahead = (shape.build(Person(v)).eyes[0].margin[:, 1].max() for v in (both("eyeLookDown", 1.0), {}))
