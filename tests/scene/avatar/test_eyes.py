@@ -14,6 +14,7 @@ from app.scene.avatar.head_shape import Eye, HeadShape
 from app.scene.avatar.person import Person
 from app.scene.avatar.teeth import MM, Arch, carried
 from app.scene.model import Mesh, Part
+from app.scene.texture_files import srgb_to_linear
 from tests.primitives import uv_sphere
 
 
@@ -79,6 +80,7 @@ class TestGeometry:
             assert mesh.uvs.min() >= 0.0 and mesh.uvs.max() <= 1.0, part.name
             assert np.allclose(np.linalg.norm(mesh.normals, axis=1), 1.0, atol=1e-5), part.name
             assert facing(mesh).min() > 0.2, part.name
+            assert part.material.transmission == part.name.startswith(("cornea", "tear")), part.name
 
     def test_normals_point_out_of_the_ball(self) -> None:
         for mesh in (eyes.white_mesh(), eyes.cornea_mesh(), eyes.iris_mesh()):
@@ -128,6 +130,17 @@ class TestGeometry:
         dry, wet = (volume(mesh) for mesh in meshes)
         assert 0.0 < 5.0 * dry < wet
 
+    @pytest.mark.parametrize("side", [1.0, -1.0])
+    def test_the_caruncle_lies_in_the_inner_corner(self, side: float) -> None:
+        eye = an_eye(side)
+        knob = named(eyes.build(Person(), eye, "left"))["caruncle_left"].positions.mean(axis=0)
+        assert side * (knob[0] - eye.center[0]) < -8e-3
+
+    def test_the_lids_end_the_white_nearer_on_the_side_it_looks_to(self) -> None:
+        angles = eyes.lid_angles(an_eye(1.0, (0.4, 0.0, 0.9)))
+        inner, outer = angles[[eyes.SIDES // 4, 3 * eyes.SIDES // 4]]
+        assert inner > outer + 0.5
+
 
 class TestTexture:
     def test_the_same_person_has_the_same_eyes(self) -> None:
@@ -147,6 +160,29 @@ class TestTexture:
         colors = np.array([_iris(_painted({"eyes.melanin": m})) for m in (0.0, 0.3, 0.6, 1.0)])
         assert (np.diff(colors.sum(axis=1)) < 0.0).all()
         assert colors[0, 2] > colors[0, 0] + 10.0 and colors[2, 0] > colors[2, 2] + 10.0
+
+    def test_hue_runs_from_cool_to_warm(self) -> None:
+        cool, even, warm = (_iris(_painted({"eyes.melanin": 0.3, "eyes.hue": hue})) for hue in (-1.0, 0.0, 1.0))
+        assert cool[2] / cool[0] > 1.1 * even[2] / even[0] > 1.2 * warm[2] / warm[0]
+
+    def test_the_cornea_is_allowed_for(self) -> None:
+        """It keeps half of the light: what lies below it is painted lighter than the same white beside it."""
+        light = srgb_to_linear(_painted({"eyes.redness": 0.0})[::-1] / 255.0).mean(axis=(1, 2))
+        share = (eye_texture.CORNEA_END - eye_texture.LIMBUS_ANGLE) / (
+            eye_texture.SCLERA_END - eye_texture.LIMBUS_ANGLE
+        )
+        edge = round(eye_texture.SIZE * (LIMBUS_V + (1.0 - LIMBUS_V) * share))
+        assert light[edge - 2] > 1.1 * light[edge + 2]
+
+    def test_veins_come_from_the_corners(self) -> None:
+        white = _painted({"eyes.redness": 1.0})[::-1][round(0.5 * eye_texture.SIZE) :].astype(np.float64)
+        paleness = np.roll(white[..., 1] / white[..., 0], eye_texture.SIZE // 8, axis=1).mean(axis=0).reshape(4, -1)
+        up, one, down, other = paleness.mean(axis=1)  # quarters around these
+        assert one + other < 0.99 * (up + down)
+
+    def test_age_rings_the_iris(self) -> None:
+        young, old = (_rim(_painted({"person.age": age, "eyes.limbal_ring": 0.0})) for age in (30.0, 90.0))
+        assert old > 1.1 * young
 
     def test_the_pupil_grows(self) -> None:
         shares = []
@@ -188,6 +224,24 @@ class TestMouth:
             assert (teeth.bounds()[1, [0, 2]] < band[1, [0, 2]] + 4e-3).all()
             # Gums on the side of the jaw, tips on the other one.
             assert up * (gums.positions[:, 1].mean() - teeth.positions[:, 1].mean()) > 3e-3
+
+    def test_teeth_are_brownish_at_the_gum_and_blue_at_the_tip(self) -> None:
+        colors = mouth.tooth_colors(Person())
+        for name, mesh in named(mouth.build(Person(), a_mouth())).items():
+            if name.startswith("teeth"):
+                up, v = 1.0 if name == "teeth_upper" else -1.0, mesh.uvs[:, 1]
+                gum, tip = v < 0.05, v > 0.95
+                assert up * (mesh.positions[gum, 1].mean() - mesh.positions[tip, 1].mean()) > 5e-3
+                row = len(colors) - 1 - (v * len(colors)).astype(int)
+                column = (mesh.uvs[:, 0] * colors.shape[1]).astype(int)
+                at_gum, at_tip = (colors[row[where], column[where]].mean(axis=0) for where in (gum, tip))
+                assert at_tip[2] / at_tip[0] > 1.1 * at_gum[2] / at_gum[0]
+
+    def test_wear_makes_teeth_uneven(self) -> None:
+        even, worn = (named(mouth.build(Person({"mouth.wear": w}), a_mouth())) for w in (0.0, 1.0))
+        for name in ("teeth_upper", "teeth_lower"):
+            moved = np.linalg.norm(worn[name].positions - even[name].positions, axis=1)
+            assert 0.3e-3 < moved.max() < 3e-3
 
     def test_gums_and_teeth_look_outwards(self) -> None:
         for name, mesh in named(mouth.build(Person(), a_mouth())).items():
