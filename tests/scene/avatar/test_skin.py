@@ -11,7 +11,7 @@ from app.arrays import F64
 from app.errors import InputError
 from app.scene.assets import ASSETS
 from app.scene.avatar import pigment, skin, wrinkles
-from app.scene.avatar.marks import Spots, sprinkle
+from app.scene.avatar.marks import Marks, Spots, sprinkle
 from app.scene.avatar.parameters import BY_NAME
 from app.scene.avatar.person import Person
 from app.scene.avatar.skin_maps import FINE, doubled, halved, load
@@ -113,13 +113,51 @@ def test_blood_takes_most_green_and_the_table_agrees_with_the_model() -> None:
 def test_blushing_reddens_the_cheeks_and_leaves_lips_and_lids() -> None:
     calm, flushed = linear(_material()), linear(_material(("skin.blush", 1.0)))
 
-    def gain(region: str) -> float:
-        before, after = (mean_over(image, region) for image in (calm, flushed))
+    def gain(region: str, image: F64 = flushed) -> float:
+        before, after = mean_over(calm, region), mean_over(image, region)
         return float(after[0] / after[1] / (before[0] / before[1])) - 1.0
 
     assert gain("cheek") > 0.15
+    assert gain("cheek", linear(_material(*GRIN.items()))) > 0.02  # so does a smile
     assert abs(gain("lips")) < 0.02
     assert gain("forehead") < 0.4 * gain("cheek") and gain("sallow") < 0.4 * gain("cheek")
+
+
+@pytest.mark.parametrize(
+    ("dial", "where", "elsewhere", "order"),
+    [
+        ("haemoglobin", "cheek", None, (1, 2, 0)),
+        ("carotene", "cheek", None, (2, 1, 0)),
+        ("pheomelanin", "cheek", None, (2, 0, 1)),
+        ("tan", "sun", "neck", (2, 1, 0)),
+        ("dark_circles", "under_eye", "cheek", (2, 1, 0)),
+        ("lip_color", "lips", "cheek", (1, 2, 0)),
+    ],
+)
+def test_pigments_tint_what_they_name(
+    dial: str, where: str, elsewhere: str | None, order: tuple[int, int, int]
+) -> None:
+    """From one end of the dial to the other channels keep less light in this order."""
+    parameter = BY_NAME[f"skin.{dial}"]
+    low, high = (linear(_material((parameter.name, end))) for end in (parameter.low, parameter.high))
+    kept = mean_over(high, where) / mean_over(low, where)
+    assert tuple(np.argsort(kept)) == order and kept.min() < 0.96 * kept.max(), kept
+    if elsewhere:
+        assert np.all(mean_over(high, elsewhere) / mean_over(low, elsewhere) > 1.1 * kept)
+
+
+def test_oil_makes_the_t_zone_shine() -> None:
+    dry, oily = (_material(("skin.oiliness", oil)) for oil in (0.0, 1.0))
+    assert oily.second_weight > 2.0 * dry.second_weight
+
+    def gain(region: str) -> float:
+        rough = [mean_over(np.asarray(_pixels(m.roughness_map), np.float64), region)[0] for m in (dry, oily)]
+        return float(rough[0] / rough[1])
+
+    assert gain("t_zone") > 1.25 * gain("neck") > 1.2
+    shine = np.asarray(_pixels(dry.roughness_map), np.float64)
+    moist, bare = (mean_over(shine, region)[0] for region in ("lips", "cheek"))
+    assert moist < 0.8 * bare
 
 
 def test_a_smile_folds_its_own_side() -> None:
@@ -132,6 +170,41 @@ def test_a_smile_folds_its_own_side() -> None:
     assert left.columns.start >= FINE // 2 >= right.columns.stop  # the person's left is at u > 0.5
     heights = [wrinkles.relief(Person(v).values, maps)[left.rows, left.columns] for v in ({}, GRIN)]
     assert heights[1].std() > 1.3 * heights[0].std()
+
+
+@pytest.mark.parametrize(
+    ("expression", "line"),
+    [
+        ("browInnerUp", "forehead"),
+        ("browDownLeft", "glabella"),
+        ("cheekSquintRight", "crow_right"),
+        ("eyeSquintLeft", "under_eye_left"),
+        ("noseSneerRight", "bunny_right"),
+        ("mouthDimpleLeft", "smile_left"),
+        ("mouthFrownRight", "marionette_right"),
+        ("mouthPucker", "lip"),
+        ("mouthShrugLower", "chin"),
+    ],
+)
+def test_expressions_fold_their_own_lines_most(expression: str, line: str) -> None:
+    calm, moved = (
+        wrinkles.strengths(Person(v).values, load().strokes) for v in ({}, {f"expression.{expression}": 1.0})
+    )
+    deeper = {name: moved[name] - calm[name] for name in moved}
+    assert max(deeper, key=lambda name: deeper[name]) == line and deeper[line] > 0.2
+
+
+def test_lips_gather_and_stretch() -> None:
+    lips = doubled(load().regions["lips"]) > 0.6
+    pucker = {"expression.mouthPucker": 1.0}
+    still, gathered, stretched = (wrinkles.relief(Person(v).values, load())[lips].std() for v in ({}, pucker, GRIN))
+    assert gathered > 1.5 * still > 2.5 * stretched
+
+
+def test_pores_and_lines_are_dark_at_their_bottom() -> None:
+    height = wrinkles.relief(Person({"skin.pores": 1.0}).values, load())
+    light, cheek = linear(_material(("skin.pores", 1.0)))[..., 1], doubled(load().regions["cheek"]) > 0.6
+    assert np.corrcoef(height[cheek], light[cheek])[0, 1] > 0.2
 
 
 def test_age_engraves_and_the_dial_can_undo_it() -> None:
@@ -158,8 +231,9 @@ def test_relief_turns_into_normals_of_the_right_slope() -> None:
     assert float(np.median(du[flat])) == pytest.approx(0.2, abs=0.02)
     du, dv = wrinkles.slopes(0.2 * y, maps)  # rises upward, +v; the forehead leans back
     assert 0.15 < float(np.median(dv[flat])) < 0.21
-    pixel = wrinkles.normal_map(np.full((1, 1), 0.75, np.float32), np.zeros((1, 1), np.float32))[0, 0]
-    np.testing.assert_allclose(pixel / 127.5 - 1.0, (-0.6, 0.0, 0.8), atol=0.01)
+    steep, level = np.full((1, 1), 0.75, np.float32), np.zeros((1, 1), np.float32)
+    for slopes, normal in (((steep, level), (-0.6, 0.0, 0.8)), ((level, steep), (0.0, -0.6, 0.8))):
+        np.testing.assert_allclose(wrinkles.normal_map(*slopes)[0, 0] / 127.5 - 1.0, normal, atol=0.01)
 
 
 @pytest.mark.parametrize("place", [(380, 512), (610, 340), (610, 690), (860, 500), (420, 220), (700, 860)])
@@ -186,6 +260,24 @@ def test_freckles_sit_on_nose_and_cheeks() -> None:
     assert mean_over(cover, "sun")[0] > 3 * mean_over(cover, "chin")[0] > 0
     none = sprinkle(Person({"skin.moles": 0.0}), load())
     assert none.melanin is None and none.blood is None
+
+
+def test_pimples_are_red_bumps_moles_dark_ones_and_age_spots_flat() -> None:
+    def alone(mark: str) -> Marks:
+        return sprinkle(Person({"skin.moles": 0.0, f"skin.{mark}": 1.0}), load())
+
+    acne, moles, spots = alone("acne"), alone("moles"), alone("age_spots")
+    assert acne.melanin is None and acne.blood is not None and acne.blood.max() > 0.5
+    assert moles.blood is None and moles.melanin is not None and moles.melanin.max() > 1.0
+    assert spots.melanin is not None and spots.melanin.max() > 0.25 and spots.height is None and spots.blood is None
+    for height in (acne.height, moles.height):
+        assert height is not None and height.min() == 0.0 and 0.05 < height.max() < 0.6  # mm
+
+
+def test_pores_deepen() -> None:
+    nose = doubled(load().regions["nose"]) > 0.6
+    shallow, deep = (wrinkles.relief(Person({"skin.pores": x}).values, load())[nose].std() for x in (0.0, 1.0))
+    assert deep > 1.8 * shallow
 
 
 def test_no_seam() -> None:
