@@ -48,6 +48,22 @@ def test_more_lipstick_is_more_opaque(bare: tuple[NDArray[Any], ...]) -> None:
     assert bare[0][middle][:, 1].mean() > green[0] > green[1] > green[2]
 
 
+def test_hues_run_as_they_are_said_to() -> None:
+    """From nude to plum, from taupe to blue, from rose to bronze."""
+
+    def mean(part: str, hue: float) -> NDArray[Any]:
+        mask = load().regions["lips"] - load().regions["inside"] if part == "lipstick" else load().make_up[part]
+        image = _made_up(**{part: 1.0, f"{part}_hue": hue})[0]
+        return np.asarray(image[doubled(mask) > 0.9].mean(axis=0, dtype=np.float64))
+
+    (nude, plum), (taupe, blue), (rose, bronze) = (
+        [mean(part, hue) for hue in (0.0, 1.0)] for part in ("lipstick", "shadow", "blush")
+    )
+    assert plum.sum() < 0.7 * nude.sum()
+    assert taupe[0] > taupe[2] and blue[2] > blue[0]
+    assert bronze.sum() < rose.sum() and bronze[2] / bronze[1] < rose[2] / rose[1]
+
+
 @pytest.mark.parametrize(
     ("part", "masks"),
     [("blush", ("blush",)), ("shadow", ("shadow", "crease"))],
@@ -77,6 +93,14 @@ def test_foundation_evens_out_and_hides_freckles() -> None:
         for f in (0.0, 0.5, 1.0)
     ]
     assert spread[0] > spread[1] > spread[2] and spread[2] < 0.6 * spread[0]
+
+
+def test_foundation_takes_the_shine() -> None:
+    place = doubled(load().regions["t_zone"]) > 0.6
+    oily, powdered = (
+        _maps(skin.material(Person({"skin.oiliness": 1.0, "makeup.foundation": f})))[1][place] for f in (0.0, 1.0)
+    )
+    assert powdered.mean() > 1.05 * oily.mean()
 
 
 def test_samples_are_mostly_women_s_and_never_too_much() -> None:
