@@ -29,7 +29,9 @@ def avatar() -> Avatar:
 def test_eyeballs_turn_about_their_own_centres(number: int, side: str, avatar: Avatar) -> None:
     head, parts, targets = avatar
     center, other = head.eyes[number].center, "right" if side == "Left" else "left"
-    for gaze in ("Up", "Down", "In", "Out"):
+    inward = -np.sign(center[0])
+    ways = {"Up": (0.0, 1.0, 0.0), "Down": (0.0, -1.0, 0.0), "In": (inward, 0.0, 0.0), "Out": (-inward, 0.0, 0.0)}
+    for gaze, ahead in ways.items():
         moved = targets[f"eyeLook{gaze}{side}"]
         for ball in ("eye", "cornea"):
             before = parts[f"{ball}_{side.lower()}"].mesh.positions.astype(np.float64)
@@ -38,6 +40,8 @@ def test_eyeballs_turn_about_their_own_centres(number: int, side: str, avatar: A
             radius, after = (np.linalg.norm(place - center, axis=1) for place in (before, before + way))
             np.testing.assert_allclose(after, radius, atol=1e-6)
             assert f"{ball}_{other}" not in moved
+            pupil = (before - center) @ head.eyes[number].gaze > 0.9 * radius
+            assert pupil.sum() > 10 and (way[pupil] @ ahead).min() > 1e-3
 
 
 def test_strands_move_as_a_whole(avatar: Avatar) -> None:
@@ -53,3 +57,14 @@ def test_strands_move_as_a_whole(avatar: Avatar) -> None:
         np.minimum.at(least, strand, way)
         np.maximum.at(most, strand, way)
         np.testing.assert_array_equal(least, most)
+
+
+def test_what_touches_the_skin_or_stands_in_the_jaw_goes_along(avatar: Avatar) -> None:
+    _, _, targets = avatar
+    opened = targets["jawOpen"]
+    for name in ("teeth", "gums"):
+        assert opened[f"{name}_lower"][:, 1].mean() < -0.01 and f"{name}_upper" not in opened
+    for side, other in (("Left", "right"), ("Right", "left")):
+        blink = targets[f"eyeBlink{side}"]
+        assert blink[f"tear_{side.lower()}"][:, 1].min() < -0.003
+        assert np.abs(blink[f"tear_{other}"]).max() < 1e-4
