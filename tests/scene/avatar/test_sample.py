@@ -92,6 +92,57 @@ def test_expressions_are_moderate_and_do_not_contradict_themselves(people: list[
     assert len(smiles) > 0.15 * COUNT and 0.05 < lopsided < 0.5
 
 
+@pytest.mark.parametrize(
+    ("name", "sign"),
+    [
+        ("eyes.pupil", -1),
+        ("eyes.yellowness", 1),
+        ("eyes.redness", 1),
+        ("mouth.wear", 1),
+        ("skin.dark_circles", 1),
+        ("skin.age_spots", 1),
+        ("skin.pores", 1),
+        ("skin.oiliness", -1),
+        ("skin.acne", -1),
+        ("hair.greying", 1),
+        ("hair.recession", 1),
+        ("hair.density", -1),
+    ],
+)
+def test_age_shows(name: str, sign: int, people: list[Person]) -> None:
+    assert sign * np.corrcoef(column(people, "person.age"), column(people, name))[0, 1] > 0.25
+
+
+def test_men_and_women_differ(people: list[Person]) -> None:
+    gender, age = column(people, "person.gender"), column(people, "person.age")
+    men, women = gender > 0.7, gender < 0.3
+    for name, more, fewer in (
+        ("brow.density", men, women),
+        ("brow.thickness", men, women),
+        ("brow.arch", women, men),
+        ("lash.length", women, men),
+        ("lash.density", women, men),
+    ):
+        assert column(people, name)[more].mean() > column(people, name)[fewer].mean() + 0.08, name
+    undyed = column(people, "hair.greying") > 0.0
+    assert undyed[men & (age > 60.0)].mean() > 0.9 > 0.8 > undyed[women & (age > 60.0)].mean()
+
+
+def test_red_hair_s_skin_is_freckled(people: list[Person]) -> None:
+    reddish, freckles = column(people, "skin.pheomelanin") > 0.4, column(people, "skin.freckles")
+    assert reddish.sum() > 2 and freckles[reddish].min() > 0.15 > 2.0 * freckles[~reddish].mean()
+
+
+def test_both_eyes_look_to_one_side_and_dimples_come_with_smiles(people: list[Person]) -> None:
+    faces = [person.group("expression") for person in people]
+    aside = [face for face in faces if max(face["eyeLookOutLeft"], face["eyeLookOutRight"]) > 0.0]
+    assert len(aside) > 0.05 * COUNT
+    for face in faces:
+        for side, other in (("Left", "Right"), ("Right", "Left")):
+            assert (face[f"eyeLookOut{side}"] > 0.0) == (face[f"eyeLookIn{other}"] > 0.0)
+            assert face[f"mouthDimple{side}"] == 0.0 or face[f"mouthSmile{side}"] > 0.0
+
+
 def test_the_other_groups_follow_who_it_is(people: list[Person]) -> None:
     shares = np.array([person.ancestry for person in people])
     african, european = shares[:, 0] > 0.8, shares[:, 2] > 0.8
