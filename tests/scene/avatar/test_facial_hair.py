@@ -35,7 +35,10 @@ def test_beard_regions() -> None:
     assert moustache[:, 1].min() > -68.0 and np.abs(moustache[:, 0]).max() < 36.0
     goatee = bearing(moustache=0.0, cheeks=0.0).rest
     assert goatee[:, 1].max() < -58.0 and np.abs(goatee[:, 0]).max() < 45.0
-    assert len(bearing()) > len(bearing(cheeks=0.5)) > len(bearing(cheeks=0.0))
+    whole = bearing()
+    assert len(whole) > len(bearing(cheeks=0.5)) > len(bearing(cheeks=0.0))
+    beside_the_nose = (whole.azimuth > 20.0) & (whole.azimuth < 50.0)
+    assert -60.0 < whole.rest[beside_the_nose, 1].max() < -45.0  # mm
 
 
 def test_beards_hang_as_far_as_they_are_long_and_turn_grey() -> None:
@@ -67,6 +70,7 @@ def test_brows_follow_their_dials_on_both_sides() -> None:
 
     root, way = hairs()
     assert (root[:, 0] > 0.0).mean() == 0.5  # as many on the left
+    assert root[:, 1].min() > 0.007 and root[:, 1].max() < 0.026  # metres above the eyes
     assert (np.sign(root[:, 0]) * way[:, 0] > 0.0).mean() > 0.95  # they grow outward
 
     def peak(**values: float) -> F64:
