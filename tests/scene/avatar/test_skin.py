@@ -1,6 +1,7 @@
 """A person's skin: its colours, what lies on it, and its relief."""
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from app.arrays import F64
 from app.errors import InputError
 from app.scene.assets import ASSETS
-from app.scene.avatar import pigment, skin, wrinkles
+from app.scene.avatar import pigment, skin, skin_maps, wrinkles
 from app.scene.avatar.marks import Marks, Spots, sprinkle
 from app.scene.avatar.parameters import BY_NAME
 from app.scene.avatar.person import Person
@@ -316,6 +317,12 @@ def test_samples_are_plausible_and_repeatable() -> None:
     assert all(v["skin.beard_shadow"] == 0 for v in fair)
     old = many(EUROPEAN | {"person.age": 80.0})
     assert np.mean([v["skin.age_spots"] for v in old]) > 0.2 > max(v["skin.age_spots"] for v in fair)
+
+
+def test_missing_maps_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(skin_maps, "ASSETS", tmp_path)
+    with pytest.raises(InputError, match="the maps of the avatar's skin are missing"):
+        load.__wrapped__()
 
 
 def test_the_maps_stay_small() -> None:
