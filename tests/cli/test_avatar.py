@@ -33,6 +33,7 @@ def test_a_seed_is_a_person(tmp_path: Path) -> None:
     assert one != other
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.glb", "b.glb", "c.glb"]
     header = _header(tmp_path / "a.glb")
+    assert header["asset"]["copyright"] == "CC0 1.0"
     made = header["asset"]["extras"]["bungyo avatar"]
     assert made["seed"] == 7
     # What the file says of itself makes it again.
