@@ -19,6 +19,7 @@ import trimesh
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
+from app.arrays import F32, F64, I64, Bools
 from app.scene.avatar.targets import FAR, HEAD_DATA, HeadData
 from assets.head import source
 from assets.head.build import RestingHead, skin_faces
@@ -27,10 +28,6 @@ from assets.head.neck import neck_rim, recut_neck, rim_plane, trim_neck
 from assets.head.shape import compact, triangulate
 from assets.head.source import HEAD, MOUTH, SOCKETS
 from assets.head.subdivide import Topology, rim_loops
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 GLB = Path(__file__).resolve().parents[1] / "head" / "head.glb"
 FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "ears", "chin", "cheek", "neck", "asym")
@@ -45,7 +42,7 @@ class Cage:
     """MakeHuman's head before subdivision: which quads are drawn, and as what."""
 
     base: source.BaseMesh
-    kept: Ints  # (M, 4) quads: skin, mouth cavity, sockets
+    kept: I64  # (M, 4) quads: skin, mouth cavity, sockets
     skin: Bools  # (M,) of those
     head: Bools  # (M,) MakeHuman's island of the head: the outside
     cavity: Bools  # (M,) the mouth's inside, drawn as skin next to the lips
@@ -106,7 +103,7 @@ def main() -> None:
     hidden = np.setdiff1d(cage.kept[cage.cavity & ~cage.skin], cage.kept[cage.skin])
     names, starts, moved, offsets, scales = read_targets(data, used, hidden, n)
 
-    def table(distance: Ints, reach: int) -> Ints:
+    def table(distance: I64, reach: int) -> I64:
         column = np.full(count, FAR)
         column[: len(order)] = np.where(distance > reach, FAR, distance)[order]
         return column
@@ -157,8 +154,8 @@ def main() -> None:
 
 
 def default_skin(
-    cage: Cage, data: Path, topology: Topology, neck: Ints, lip_rim: Ints, lid_rims: list[Ints]
-) -> tuple[Ints, NDArray[np.float32], list[Ints]]:
+    cage: Cage, data: Path, topology: Topology, neck: I64, lip_rim: I64, lid_rims: list[I64]
+) -> tuple[I64, F32, list[I64]]:
     """Repeat head.glb's shape; returns its triangles on refined vertices, its UVs, and the lid rims, left first.
 
     Raises SystemExit if head.glb is of another make.
@@ -183,15 +180,13 @@ def default_skin(
     return triangles, np.asarray(skin.visual.uv, np.float32), lids
 
 
-def compact_indices(triangles: Ints) -> tuple[Ints, Ints]:
+def compact_indices(triangles: I64) -> tuple[I64, I64]:
     """Renumber triangles to the vertices they use; returns them and the old numbers."""
     used, inverse = np.unique(triangles, return_inverse=True)
     return inverse.reshape(triangles.shape), used
 
 
-def read_targets(
-    data: Path, used: Ints, hidden: Ints, n: int
-) -> tuple[NDArray[np.str_], Ints, Ints, Ints, NDArray[np.float32]]:
+def read_targets(data: Path, used: I64, hidden: I64, n: int) -> tuple[NDArray[np.str_], I64, I64, I64, F32]:
     """Read all targets for the `used` vertices; see HeadData for what is returned.
 
     Shapes of the eyes leave the `hidden` vertices, the inside of the mouth, where they are: MakeHuman's stray there.
@@ -220,7 +215,7 @@ def read_targets(
     return np.array(names), np.array(starts), np.concatenate(moved), np.concatenate(offsets), np.array(scales)
 
 
-def lip_halves(positions: Floats, rim: Ints) -> tuple[Ints, Ints]:
+def lip_halves(positions: F64, rim: I64) -> tuple[I64, I64]:
     """Split the lips' rim into its upper and lower half; the very corners belong to neither."""
     p = positions[rim]
     low, high = p[np.argmin(p[:, 0])], p[np.argmax(p[:, 0])]
@@ -229,14 +224,14 @@ def lip_halves(positions: Floats, rim: Ints) -> tuple[Ints, Ints]:
     return rim[(p[:, 1] > chord) & ~corner], rim[(p[:, 1] <= chord) & ~corner]
 
 
-def margin_loop(positions: Floats, quads: Ints, rim: Ints) -> Ints:
+def margin_loop(positions: F64, quads: I64, rim: I64) -> I64:
     """Vertices of the lids' front edge, two rings of faces outside `rim`, in order around the eye."""
     edge = np.flatnonzero(rings(quads, rim, 3, len(positions)) == 2)
     arm = positions[edge] - positions[edge].mean(axis=0)
     return edge[np.argsort(np.arctan2(arm[:, 1], arm[:, 0]))]
 
 
-def neck_neighbours(quads: Ints, rim: Ints, coarse: Ints) -> Ints:
+def neck_neighbours(quads: I64, rim: I64, coarse: I64) -> I64:
     """Coarse vertices inside the cut that share a face with each rim vertex: (R, K), -1 where there are fewer."""
     near = []
     for vertex in rim:

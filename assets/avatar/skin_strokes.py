@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from app.arrays import F64
 from assets.head.regions import Landmarks
 
-Floats = NDArray[np.float64]
 Singles = NDArray[Any]
 
 STEP = 0.25
@@ -32,7 +32,7 @@ class Stroke:
     A `fold` overhangs from the outer side: there it has a broad shoulder, and none towards the middle of the face.
     """
 
-    path: Floats
+    path: F64
     width: float
     depth: float
     fold: bool = False
@@ -91,17 +91,17 @@ def relief(strokes: list[Stroke], p: Singles, front: Singles) -> Singles:
     return height.astype(np.float32)
 
 
-def _line(x: Floats, y: Floats) -> list[tuple[float, float]]:
+def _line(x: F64, y: F64) -> list[tuple[float, float]]:
     return [*zip(x.tolist(), y.tolist(), strict=True)]
 
 
-def _resampled(path: Floats) -> Floats:
+def _resampled(path: F64) -> F64:
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
     at = np.linspace(0, length[-1], max(3, round(length[-1] / STEP)))
     return np.stack([np.interp(at, length, path[:, k]) for k in range(2)], axis=1)
 
 
-def _curve(points: list[tuple[float, float]], rng: np.random.Generator, waver: float) -> Floats:
+def _curve(points: list[tuple[float, float]], rng: np.random.Generator, waver: float) -> F64:
     """A smooth line through `points`, shaken by `waver` mm at a wavelength of some 6 mm."""
     from scipy.interpolate import PchipInterpolator
 

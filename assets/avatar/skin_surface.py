@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import grey_closing
 
+from app.arrays import F64, I64
 from app.scene.assets import DEFAULT_HEAD
 from app.scene.meshes import load_mesh
 from assets.head import source
@@ -24,7 +25,6 @@ from assets.head.shape import hollow, normals, triangulate
 from assets.head.source import BODY, HEAD, MOUTH, SOCKETS
 from assets.head.subdivide import Topology, rim_loops
 
-Floats = NDArray[np.float64]
 Singles = NDArray[Any]  # float32, mostly: numpy's types lose track where precisions meet
 
 
@@ -32,9 +32,9 @@ Singles = NDArray[Any]  # float32, mostly: numpy's types lose track where precis
 class Surface:
     """Per-vertex table of the symmetric resting skin, millimetres; x to the person's left, y up, eyes at y = 0."""
 
-    table: Floats  # (N, 11) position, normal, MakeHuman's UV, depth below the surroundings, on the head's island
-    uvs: Floats
-    triangles: NDArray[np.int64]
+    table: F64  # (N, 11) position, normal, MakeHuman's UV, depth below the surroundings, on the head's island
+    uvs: F64
+    triangles: I64
     marks: Landmarks
     data: Path
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from app.arrays import F32, F64, I64
 
 CHUNK = 2000
 """Triangles rasterised at once: bounds the memory that their bounding boxes take."""
@@ -21,23 +18,23 @@ class Atlas:
     """The covered texels of a `size` x `size` image (row 0 = v 1): `texels` flat indices, `triangle`, `weights`."""
 
     size: int
-    triangles: Ints
-    texels: Ints  # (K,) row * size + column
-    triangle: Ints  # (K,)
-    weights: Singles  # (K, 3) barycentric
+    triangles: I64
+    texels: I64  # (K,) row * size + column
+    triangle: I64  # (K,)
+    weights: F32  # (K, 3) barycentric
 
-    def sample(self, values: Floats) -> Singles:
+    def sample(self, values: F64) -> F32:
         """Interpolate per-vertex `values` (N, C) at the covered texels; returns (K, C)."""
         corners = values.astype(np.float32)[self.triangles[self.triangle]]
         return np.asarray(np.einsum("kc,kcd->kd", self.weights, corners))
 
-    def image(self, values: Singles) -> Singles:
+    def image(self, values: F32) -> F32:
         """Spread texel values (K, C) into an image (size, size, C); the gutter repeats the nearest texel."""
         flat = np.zeros((self.size * self.size, values.shape[1]), np.float32)
         flat[self.texels] = values
         return flat[self._nearest()].reshape(self.size, self.size, -1)
 
-    def _nearest(self) -> Ints:
+    def _nearest(self) -> I64:
         empty = np.ones(self.size * self.size, bool)
         empty[self.texels] = False
         rows, columns = distance_transform_edt(
@@ -46,7 +43,7 @@ class Atlas:
         return np.asarray(rows.astype(np.int64) * self.size + columns).ravel()
 
 
-def rasterise(uvs: Floats, triangles: Ints, size: int) -> Atlas:
+def rasterise(uvs: F64, triangles: I64, size: int) -> Atlas:
     """Find the triangle under every texel's centre; `uvs` (N, 2) with v upward, no overlaps expected."""
     texels, owners, weights = [], [], []
     points = np.stack([uvs[:, 0] * size, (1 - uvs[:, 1]) * size], axis=1)
@@ -74,5 +71,5 @@ def rasterise(uvs: Floats, triangles: Ints, size: int) -> Atlas:
     return Atlas(size, triangles, texel, owner[first], weight[first].astype(np.float32))
 
 
-def _cross(a: Floats, b: Floats) -> Floats:
+def _cross(a: F64, b: F64) -> F64:
     return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from app.arrays import F32, F64, I64, Bools
 from assets.head import eyes, hair, skin, source, uv
 from assets.head.bake import rasterise
 from assets.head.fit import close_lips, rings, seat_lids
@@ -27,17 +27,13 @@ from assets.head.shape import compact, hollow, normals, smoothstep, triangulate
 from assets.head.source import BODY, HEAD, MOUTH, SOCKETS
 from assets.head.subdivide import Topology, rim_loops
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-
 HERE = Path(__file__).resolve().parent
 TEXTURE = 2048
 NECK_RINGS = 3
 """Rings of faces below MakeHuman's island of the head that belong to the neck."""
 
 
-def grow(quads: Ints, start: Bools, allowed: Bools, rings: int, n: int) -> Bools:
+def grow(quads: I64, start: Bools, allowed: Bools, rings: int, n: int) -> Bools:
     """Add `rings` rings of `allowed` faces that touch the selection."""
     chosen = start.copy()
     for _ in range(rings):
@@ -60,10 +56,10 @@ def skin_faces(base: source.BaseMesh) -> Bools:
 class RestingHead:
     """The symmetric shape in metres, with the eyes' midpoint at (0, 0, 0.07)."""
 
-    positions: Floats  # (N, 3)
-    eye: Floats  # (3,) the left eyeball's centre
+    positions: F64  # (N, 3)
+    eye: F64  # (3,) the left eyeball's centre
     radius: float  # of the eyeballs
-    origin: Floats  # (3,) where (0, 0, 0) lies in MakeHuman's own frame
+    origin: F64  # (3,) where (0, 0, 0) lies in MakeHuman's own frame
 
     @staticmethod
     def of(base: source.BaseMesh, data: Path) -> RestingHead:
@@ -76,12 +72,12 @@ class RestingHead:
         origin = np.array([0.0, eye[1], eye[2] - 0.07])
         return RestingHead(symmetric * 0.1 - origin, eye - origin, radius, origin)
 
-    def likeness(self, base: source.BaseMesh, data: Path) -> Floats:
+    def likeness(self, base: source.BaseMesh, data: Path) -> F64:
         """The positions (N, 3) of the finished head, which is not symmetric, in the same frame."""
         return source.blend(base, data, SYMMETRIC | ASYMMETRY) * 0.1 - self.origin
 
 
-def importance(p: Floats) -> Floats:
+def importance(p: F64) -> F64:
     """Wanted length scale of the UV map at positions (N, 3) in metres: 1 on the face, less elsewhere."""
     d = p - [0.0, -0.02, 0.01 - 0.03]
     angle = np.degrees(np.arccos(np.clip(d[:, 2] / np.linalg.norm(d, axis=1), -1, 1)))
@@ -207,7 +203,7 @@ def main() -> None:
     print(f"{time.perf_counter() - clock:5.1f} s  {options.out.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
 
 
-def landmarks(base: source.BaseMesh, rest: Floats, eye: Floats, radius: float) -> Landmarks:
+def landmarks(base: source.BaseMesh, rest: F64, eye: F64, radius: float) -> Landmarks:
     """Measure the anchors on the symmetric shape `rest` (metres); returns millimetres."""
     head = base.groups["body"][base.islands == HEAD]
     mm = rest * 1000
@@ -230,14 +226,14 @@ def landmarks(base: source.BaseMesh, rest: Floats, eye: Floats, radius: float) -
     )
 
 
-def lid_margin(positions: Floats, quads: Ints, rim: Ints) -> Floats:
+def lid_margin(positions: F64, quads: I64, rim: I64) -> F64:
     """The front edge of a lid, two rings of faces outside its `rim`, ordered around the eye."""
     edge = positions[rings(quads, rim, 3, len(positions)) == 2]
     arm = edge - edge.mean(axis=0)
     return np.asarray(edge[np.argsort(np.arctan2(arm[:, 1], arm[:, 0]))])
 
 
-def read_mask(data: Path, name: str, at: NDArray[np.float32], blur: float) -> NDArray[np.float32]:
+def read_mask(data: Path, name: str, at: F32, blur: float) -> F32:
     """Sample one of MakeHuman's masks bilinearly at its own UVs (K, 2); returns (K,) in 0..1."""
     from scipy.ndimage import gaussian_filter, map_coordinates
 
@@ -248,14 +244,14 @@ def read_mask(data: Path, name: str, at: NDArray[np.float32], blur: float) -> ND
     return np.asarray(map_coordinates(pixels, where, order=1, mode="nearest"), np.float32)
 
 
-def plain_part(name: str, material: str, positions: Floats, normal: Floats, triangles: Ints) -> Part:
+def plain_part(name: str, material: str, positions: F64, normal: F64, triangles: I64) -> Part:
     """A part without texture: UVs are a flat projection, of use to nobody but complete."""
     table, tri, _ = compact(np.concatenate([positions, normal], axis=1), triangles)
     low, high = table[:, :2].min(axis=0), table[:, :2].max(axis=0)
     return Part(name, material, table[:, :3], table[:, 3:], (table[:, :2] - low) / (high - low), tri)
 
 
-def neck_cap(positions: Floats, triangles: Ints) -> Part:
+def neck_cap(positions: F64, triangles: I64) -> Part:
     """Close the neck with a flat fan that looks down."""
     loop = neck_rim(positions, triangles)
     ring = positions[loop]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import F64, U8
 from assets.head.glb import Part
 from assets.head.noise import fractal
 from assets.head.shape import normals, smoothstep
-
-Floats = NDArray[np.float64]
-Bytes8 = NDArray[np.uint8]
 
 IRIS = 0.385
 """Polar angle of the limbus, radians: an iris of 11 mm on MakeHuman's large ball of 14.7 mm radius."""
@@ -20,12 +17,12 @@ CROWDING = 0.6
 """Exponent of the polar angle in the texture's radius: the iris gets most of the texels."""
 
 
-def surface_radius(theta: Floats, radius: float) -> Floats:
+def surface_radius(theta: F64, radius: float) -> F64:
     """Distance of the surface from the ball's centre at polar angle `theta` from the gaze."""
     return np.asarray(radius * (1 + BULGE * smoothstep(theta, IRIS * 1.25, 0.0) ** 0.8))
 
 
-def eyeball(name: str, center: Floats, radius: float, gaze: Floats, rings: int = 40, sides: int = 48) -> Part:
+def eyeball(name: str, center: F64, radius: float, gaze: F64, rings: int = 40, sides: int = 48) -> Part:
     """Build an eyeball looking along `gaze`, with azimuthal UVs around (0.5, 0.5)."""
     steps = np.linspace(0, 1, rings + 1)[1:] ** 1.35 * np.pi
     turn = np.arange(sides) / sides * 2 * np.pi
@@ -54,7 +51,7 @@ def eyeball(name: str, center: Floats, radius: float, gaze: Floats, rings: int =
     return Part(name, "eyes", center + world, normals(world, triangles), uvs, triangles)
 
 
-def caruncle(name: str, corner: Floats, center: Floats) -> Part:
+def caruncle(name: str, corner: F64, center: F64) -> Part:
     """The pink knob in the inner corner of the eye, which hides the gap between ball and lids."""
     turn, tilt = np.meshgrid(np.arange(16) / 16 * 2 * np.pi, np.linspace(0.15, np.pi - 0.15, 9))
     unit = np.stack([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)], -1).reshape(-1, 3)
@@ -69,7 +66,7 @@ def caruncle(name: str, corner: Floats, center: Floats) -> Part:
     return Part(name, "caruncle", points, normals(points, triangles), unit[:, :2] * 0.5 + 0.5, triangles)
 
 
-def paint(size: int) -> Bytes8:
+def paint(size: int) -> U8:
     """Paint sclera, veins, iris, limbal ring and pupil; (size, size, 3) sRGB."""
     axis = (np.arange(size) + 0.5) / size - 0.5
     x, y = np.meshgrid(axis, -axis)
@@ -79,7 +76,7 @@ def paint(size: int) -> Bytes8:
     p = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=-1)
     flat = p.reshape(-1, 3).astype(np.float32)
 
-    def cloud(cell: float, seed: int, octaves: int) -> Floats:
+    def cloud(cell: float, seed: int, octaves: int) -> F64:
         return fractal(flat, cell, seed, octaves).reshape(size, size).astype(np.float64)
 
     # Sclera: off-white, pinker and yellower away from the iris, with branching veins that fade towards it.
@@ -97,7 +94,7 @@ def paint(size: int) -> Bytes8:
     # Iris: hazel fibres from a lighter collar to a dark rim.
     q = np.stack([np.cos(phi), np.sin(phi), 0.22 * r], axis=-1).reshape(-1, 3).astype(np.float32)
 
-    def fibres(cell: float, seed: int) -> Floats:
+    def fibres(cell: float, seed: int) -> F64:
         return fractal(q, cell, seed, 3).reshape(size, size).astype(np.float64)
 
     strand = 0.6 * fibres(0.06, 11) + 0.5 * fibres(0.022, 12)

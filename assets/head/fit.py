@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import F64, I64
 from assets.head.eyes import surface_radius
 from assets.head.shape import smoothstep
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 LID_GAP = 0.00022
 """Clearance between a lid and its eyeball, metres: a real tear film is thinner, but meshes are facetted."""
@@ -17,7 +14,7 @@ OVERLAP = 0.00012
 """How far closed lips press into each other, metres."""
 
 
-def rings(quads: Ints, seeds: Ints, count: int, n: int) -> Ints:
+def rings(quads: I64, seeds: I64, count: int, n: int) -> I64:
     """Graph distance (N,) from `seeds` across faces, up to `count`; beyond it `count + 1`."""
     distance = np.full(n, count + 1)
     distance[seeds] = 0
@@ -28,7 +25,7 @@ def rings(quads: Ints, seeds: Ints, count: int, n: int) -> Ints:
     return distance
 
 
-def close_lips(positions: Floats, quads: Ints, rim: Ints) -> Floats:
+def close_lips(positions: F64, quads: I64, rim: I64) -> F64:
     """Move both lips (metres) until they touch; `rim` is the loop between the lips and the mouth's inside."""
     p = positions.copy()
     low, high = rim[np.argmin(p[rim, 0])], rim[np.argmax(p[rim, 0])]
@@ -54,7 +51,7 @@ def close_lips(positions: Floats, quads: Ints, rim: Ints) -> Floats:
     return p
 
 
-def seat_lids(positions: Floats, quads: Ints, rim: Ints, outside: Ints, center: Floats, radius: float) -> Floats:
+def seat_lids(positions: F64, quads: I64, rim: I64, outside: I64, center: F64, radius: float) -> F64:
     """Lay the lids (metres) on the eyeball: inner surfaces touch it, outer ones are pushed clear.
 
     `rim` is the loop where the lid turns inward; `outside` lists the vertices of the visible skin.

@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bytes8 = NDArray[np.uint8]
+from app.arrays import F64, I64, U8
 
 
 @dataclass(frozen=True)
@@ -24,9 +22,9 @@ class Material:
     name: str
     color: tuple[float, float, float] = (1.0, 1.0, 1.0)
     roughness: float = 1.0
-    color_map: Bytes8 | None = None  # sRGB
-    roughness_map: Bytes8 | None = None  # linear, roughness in G
-    normal_map: Bytes8 | None = None  # tangent space
+    color_map: U8 | None = None  # sRGB
+    roughness_map: U8 | None = None  # linear, roughness in G
+    normal_map: U8 | None = None  # tangent space
     jpeg: bool = False  # photograph-like maps: JPEG at high quality instead of PNG
 
 
@@ -36,10 +34,10 @@ class Part:
 
     name: str
     material: str
-    positions: Floats
-    normals: Floats
-    uvs: Floats
-    triangles: Ints
+    positions: F64
+    normals: F64
+    uvs: F64
+    triangles: I64
 
 
 @dataclass
@@ -71,7 +69,7 @@ class _Writer:
         self.document["accessors"].append(entry)
         return len(self.document["accessors"]) - 1
 
-    def texture(self, pixels: Bytes8, jpeg: bool, name: str) -> int:
+    def texture(self, pixels: U8, jpeg: bool, name: str) -> int:
         stream = io.BytesIO()
         image = Image.fromarray(pixels)
         if jpeg:

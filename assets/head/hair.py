@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import F64
 from assets.head.glb import Part
 from assets.head.regions import BROW
 from assets.head.shape import normals
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 MATERIAL = "hair"
 COLOR = (0.075, 0.046, 0.031)
@@ -20,7 +17,7 @@ RINGS = 4
 """Rings of three vertices before a strand's tip."""
 
 
-def strands(name: str, curves: Floats, radii: Floats) -> Part:
+def strands(name: str, curves: F64, radii: F64) -> Part:
     """Build spikes along quadratic Bezier `curves` (S, 3, 3) metres with root `radii` (S,)."""
     t = np.arange(RINGS) / RINGS
     basis = np.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2], axis=1)
@@ -57,10 +54,10 @@ def strands(name: str, curves: Floats, radii: Floats) -> Part:
 class Ground:
     """The skin's front as a height field: position and normal above (x, y)."""
 
-    positions: Floats
-    normals: Floats
+    positions: F64
+    normals: F64
 
-    def at(self, xy: Floats, lift: Floats) -> Floats:
+    def at(self, xy: F64, lift: F64) -> F64:
         """Points (K, 3) that float `lift` (K,) metres over the skin at `xy` (K, 2)."""
         from scipy.interpolate import LinearNDInterpolator
 
@@ -99,7 +96,7 @@ def brows(ground: Ground, rng: np.random.Generator, count: int = 420) -> Part:
     return strands("brows", np.concatenate(curves), np.concatenate(radii))
 
 
-def lashes(margins: list[Floats], centers: list[Floats], rng: np.random.Generator) -> Part:
+def lashes(margins: list[F64], centers: list[F64], rng: np.random.Generator) -> Part:
     """Grow lashes from the front edges of the lids.
 
     `margins` are the closed curves (L, 3) metres along the edges, `centers` the eyeballs' centres, per eye.
@@ -129,9 +126,7 @@ def lashes(margins: list[Floats], centers: list[Floats], rng: np.random.Generato
     return strands("lashes", np.concatenate(curves), np.concatenate(radii))
 
 
-def _lid_points(
-    margin: Floats, outward: float, upper: bool, count: int, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
+def _lid_points(margin: F64, outward: float, upper: bool, count: int, rng: np.random.Generator) -> tuple[F64, F64]:
     """Spread roots over a lid from the inner (t = 0) to the outer corner (t = 1); returns points and t."""
     inner, outer = (int(f(margin[:, 0] * outward)) for f in (np.argmin, np.argmax))
     chord = np.interp(margin[:, 0] * outward, margin[[inner, outer], 0] * outward, margin[[inner, outer], 1])

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from app.arrays import F64, I64, Bools
 from assets.head.subdivide import rim_loops
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 AXIS = -0.025
 """Depth z of the upright axis within the neck, metres: seen from there, no ray meets the neck twice."""
@@ -23,23 +20,23 @@ EVENING = 40
 """Rounds in which the vertices that move are spread evenly."""
 
 
-def neck_rim(positions: Floats, triangles: Ints) -> Ints:
+def neck_rim(positions: F64, triangles: I64) -> I64:
     """The loop (R,) of the skin's `triangles` along the neck's cut: of all its rims the lowest."""
     return min(rim_loops(triangles), key=lambda rim: float(positions[rim, 1].mean()))
 
 
-def rim_plane(positions: Floats, rim: Ints) -> Floats:
+def rim_plane(positions: F64, rim: I64) -> F64:
     """The plane (a, b, c), y = a + b x + c z, that lies nearest to the rim."""
     p = positions[rim]
     return np.asarray(np.linalg.lstsq(np.c_[np.ones(len(p)), p[:, [0, 2]]], p[:, 1], rcond=None)[0])
 
 
-def _above(p: Floats, plane: Floats) -> Floats:
+def _above(p: F64, plane: F64) -> F64:
     """Heights over a plane."""
     return np.asarray(p[..., 1] - plane[0] - plane[1] * p[..., 0] - plane[2] * p[..., 2])
 
 
-def trim_neck(positions: Floats, quads: Ints, rim: Ints, plane: Floats) -> Floats:
+def trim_neck(positions: F64, quads: I64, rim: I64, plane: F64) -> F64:
     """Slide the neck's `rim` along the mesh onto `plane` (a, b, c): y = a + b x + c z.
 
     A planar rim stays planar under subdivision, so the cut is clean without clipping a triangle.
@@ -57,7 +54,7 @@ def trim_neck(positions: Floats, quads: Ints, rim: Ints, plane: Floats) -> Float
     return p
 
 
-def recut_neck(positions: Floats, triangles: Ints, rim: Ints) -> Floats:
+def recut_neck(positions: F64, triangles: I64, rim: I64) -> F64:
     """Slide the neck's vertices along the skin until their `rim` lies on an oblique plane, evenly spaced.
 
     MakeHuman's body has shoulders below the head. A level cut ends in their beginning, which faces upwards, and the rim
@@ -76,7 +73,7 @@ def recut_neck(positions: Floats, triangles: Ints, rim: Ints) -> Floats:
     """
     plane, front = rim_plane(positions, rim), float(positions[rim, 2].max())
 
-    def rise(p: Floats) -> Floats:
+    def rise(p: F64) -> F64:
         return RAISE + SLOPE * np.maximum(front - p[:, 2], 0)
 
     above = _above(positions, plane)
@@ -105,7 +102,7 @@ def recut_neck(positions: Floats, triangles: Ints, rim: Ints) -> Floats:
     return result
 
 
-def _neighbours(triangles: Ints, near: Ints, on_rim: NDArray[np.bool_]) -> csr_matrix:
+def _neighbours(triangles: I64, near: I64, on_rim: Bools) -> csr_matrix:
     """Mean over a vertex's neighbours, (N,N); a vertex of the rim has those of the rim alone."""
     place = np.full(int(triangles.max()) + 1, -1)
     place[near] = np.arange(len(near))
@@ -117,7 +114,7 @@ def _neighbours(triangles: Ints, near: Ints, on_rim: NDArray[np.bool_]) -> csr_m
     return csr_matrix((1 / count[edges[:, 0]], (edges[:, 0], edges[:, 1])), shape=(len(near), len(near)))
 
 
-def _cast(azimuth: Floats, y: Floats, corners: Floats, old: Floats) -> Floats:
+def _cast(azimuth: F64, y: F64, corners: F64, old: F64) -> F64:
     """Where level rays from the axis at heights y (N,) meet triangles (T,3,3), of several the one nearest to `old`."""
     result = old.copy()
     low, high = corners[..., 1].min(axis=1), corners[..., 1].max(axis=1)

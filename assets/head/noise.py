@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Singles = NDArray[np.float32]
-Words = NDArray[np.uint32]
+from app.arrays import F32, U32
 
 
-def _hash(x: Words, y: Words, z: Words, seed: int) -> Words:
+def _hash(x: U32, y: U32, z: U32, seed: int) -> U32:
     """Mix lattice coordinates into 32 random bits; multipliers and shifts by C. Wellons's hash prospector."""
     h = x * np.uint32(0x8DA6B343) + y * np.uint32(0xD8163841) + z * np.uint32(0xCB1AB31F)
     h = h + np.uint32((seed * 0x9E3779B9) & 0xFFFFFFFF)
@@ -21,13 +20,13 @@ def _hash(x: Words, y: Words, z: Words, seed: int) -> Words:
     return np.asarray(h)
 
 
-def _lattice(points: Singles, cell: float) -> tuple[NDArray[np.int32], Singles]:
+def _lattice(points: F32, cell: float) -> tuple[NDArray[np.int32], F32]:
     scaled = points * np.float32(1 / cell)
     floor = np.floor(scaled)
     return floor.astype(np.int32), (scaled - floor).astype(np.float32)
 
 
-def value(points: Singles, cell: float, seed: int) -> Singles:
+def value(points: F32, cell: float, seed: int) -> F32:
     """Smooth value noise (K,) in -1..1 at `points` (K, 3); `cell` is the lattice spacing in the points' unit."""
     base, t = _lattice(points, cell)
     t = t * t * t * (t * (t * 6 - 15) + 10)
@@ -42,7 +41,7 @@ def value(points: Singles, cell: float, seed: int) -> Singles:
     return result
 
 
-def fractal(points: Singles, cell: float, seed: int, octaves: int = 4, gain: float = 0.5) -> Singles:
+def fractal(points: F32, cell: float, seed: int, octaves: int = 4, gain: float = 0.5) -> F32:
     """Sum of octaves of value noise, roughly in -1..1, from `cell` downwards."""
     result = np.zeros(len(points), np.float32)
     weight, total = 1.0, 0.0
@@ -53,7 +52,7 @@ def fractal(points: Singles, cell: float, seed: int, octaves: int = 4, gain: flo
     return result * np.float32(1 / np.sqrt(total))
 
 
-def cells(points: Singles, cell: float, seed: int) -> tuple[Singles, Singles, Words]:
+def cells(points: F32, cell: float, seed: int) -> tuple[F32, F32, U32]:
     """Distances (K,) to the nearest and second nearest scattered point, in cells, and the nearest one's hash.
 
     S. Worley, "A cellular texture basis function", 1996. Points are jittered in the lattice's cells.

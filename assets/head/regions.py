@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import F64
 from assets.head.noise import fractal
 from assets.head.shape import smoothstep
 
-Floats = NDArray[np.float64]
 Singles = NDArray[Any]  # float32, mostly: numpy's types lose track where precisions meet
 
 
@@ -24,13 +24,13 @@ Singles = NDArray[Any]  # float32, mostly: numpy's types lose track where precis
 class Landmarks:
     """Anchor points (3,) in mm; those beside the middle line are the left one's."""
 
-    eye: Floats  # centre of the eyeball
+    eye: F64  # centre of the eyeball
     eye_radius: float
-    mouth: Floats  # middle of the line between the lips
-    mouth_corner: Floats
-    nose_tip: Floats
-    ear: Floats  # middle of the ear
-    lid_edge: Floats  # (L, 3) points along the left eye's lid margin
+    mouth: F64  # middle of the line between the lips
+    mouth_corner: F64
+    nose_tip: F64
+    ear: F64  # middle of the ear
+    lid_edge: F64  # (L, 3) points along the left eye's lid margin
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Regions:
     neck: Singles
 
 
-def blob(p: Singles, center: Floats, size: tuple[float, float, float]) -> Singles:
+def blob(p: Singles, center: F64, size: tuple[float, float, float]) -> Singles:
     """Gaussian around `center` with standard deviations `size` mm; mirrored in x if the centre is off the middle."""
     x = np.abs(p[:, 0]) if abs(center[0]) > 1e-6 else p[:, 0]
     d = ((x - center[0]) / size[0]) ** 2

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from app.arrays import F64, I64
 
 
-def normals(positions: Floats, triangles: Ints) -> Floats:
+def normals(positions: F64, triangles: I64) -> F64:
     """Angle-weighted unit vertex normals (N, 3); vertices without a triangle get +y."""
     result = np.zeros_like(positions)
     for k in range(3):
@@ -27,7 +26,7 @@ def normals(positions: Floats, triangles: Ints) -> Floats:
     return np.where(length > 1e-12, result / np.maximum(length, 1e-12), [0.0, 1.0, 0.0])
 
 
-def triangulate(quads: Ints, positions: Floats) -> Ints:
+def triangulate(quads: I64, positions: F64) -> I64:
     """Split quads (M, 4) along the shorter diagonal; returns (2 M, 3), triangles 2 f and 2 f + 1 from quad f."""
     p = positions[quads]
     short = np.linalg.norm(p[:, 0] - p[:, 2], axis=1) <= np.linalg.norm(p[:, 1] - p[:, 3], axis=1)
@@ -36,7 +35,7 @@ def triangulate(quads: Ints, positions: Floats) -> Ints:
     return np.stack([one, two], axis=1).reshape(-1, 3)
 
 
-def hollow(positions: Floats, normal: Floats, quads: Ints, rounds: int = 12) -> Floats:
+def hollow(positions: F64, normal: F64, quads: I64, rounds: int = 12) -> F64:
     """How far (N,) each vertex lies below its smoothed surroundings, along `normal`; negative on bumps."""
     from scipy.sparse import csr_matrix
 
@@ -51,7 +50,7 @@ def hollow(positions: Floats, normal: Floats, quads: Ints, rounds: int = 12) -> 
     return np.asarray(((smooth - positions) * normal).sum(axis=1))
 
 
-def compact(attributes: Floats, triangles: Ints) -> tuple[Floats, Ints, Ints]:
+def compact(attributes: F64, triangles: I64) -> tuple[F64, I64, I64]:
     """Drop unused vertices; returns attributes, triangles, and the old index of each kept vertex."""
     used, inverse = np.unique(triangles, return_inverse=True)
     return attributes[used], inverse.reshape(triangles.shape), used

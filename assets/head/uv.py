@@ -10,15 +10,12 @@ rest shapes that are scaled by an importance field, so that the face gets most o
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.sparse import coo_matrix, csr_matrix, eye
 from scipy.sparse.linalg import factorized, spsolve
 
+from app.arrays import F64, I64
 from assets.head.subdivide import rim_loops
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 MARGIN = 0.004
 """Width of the empty frame around the map: texture filters must not reach over the edge of the image."""
@@ -28,7 +25,7 @@ SQUARENESS = 5.0
 """Exponent of the superellipse that the rim lies on: near a square, yet strictly convex as Tutte asks for."""
 
 
-def unwrap(positions: Floats, quads: Ints, importance: Floats, mirror: Ints, steps: int = 60) -> Floats:
+def unwrap(positions: F64, quads: I64, importance: F64, mirror: I64, steps: int = 60) -> F64:
     """Map the disc `quads` (M, 4) on `positions` (N, 3), which may have holes, into the unit square.
 
     `importance` (N,) scales lengths in the map; `mirror` (N,) names each vertex's mirror image in x, and the result is
@@ -54,7 +51,7 @@ def unwrap(positions: Floats, quads: Ints, importance: Floats, mirror: Ints, ste
     return uvs[: len(positions)]
 
 
-def _rest_shapes(positions: Floats, quads: Ints, holes: list[Ints], importance: Floats) -> tuple[Floats, Ints, Floats]:
+def _rest_shapes(positions: F64, quads: I64, holes: list[I64], importance: F64) -> tuple[F64, I64, F64]:
     """Return inverse rest edges (T, 2, 2), triangles (T, 3) and energy weights (T,).
 
     A quad gives the triangle at each of its corners, which keeps the energy symmetric and every corner convex. Holes
@@ -90,13 +87,13 @@ def _rest_shapes(positions: Floats, quads: Ints, holes: list[Ints], importance: 
     return np.asarray(np.linalg.inv(shapes), np.float64), tri, np.asarray(weights / weights.sum())
 
 
-def _mirrored_holes(holes: list[Ints], mirror: Ints, first: int) -> Ints:
+def _mirrored_holes(holes: list[I64], mirror: I64, first: int) -> I64:
     sets = [frozenset(hole.tolist()) for hole in holes]
     images = [frozenset(mirror[hole].tolist()) for hole in holes]
     return np.array([first + sets.index(image) for image in images], dtype=np.int64)
 
 
-def _rim_angles(positions: Floats, rim: Ints) -> Floats:
+def _rim_angles(positions: F64, rim: I64) -> F64:
     """Spread the rim around the circle by length; its front middle lies at the bottom (-pi / 2)."""
     p = positions[rim]
     steps = np.linalg.norm(np.roll(p, -1, axis=0) - p, axis=1)
@@ -106,7 +103,7 @@ def _rim_angles(positions: Floats, rim: Ints) -> Floats:
     return np.asarray((along - along[front]) * 2 * np.pi - np.pi / 2)
 
 
-def _on_rim(angles: Floats) -> tuple[Floats, Floats]:
+def _on_rim(angles: F64) -> tuple[F64, F64]:
     """Points (R, 2) of the superellipse and their derivatives by the angle."""
     c, s = np.cos(angles), np.sin(angles)
     p = SQUARENESS
@@ -118,7 +115,7 @@ def _on_rim(angles: Floats) -> tuple[Floats, Floats]:
     return points, np.stack([d_radius * c - radius * s, d_radius * s + radius * c], axis=1)
 
 
-def _graph(triangles: Ints, n: int) -> csr_matrix:
+def _graph(triangles: I64, n: int) -> csr_matrix:
     a = triangles.ravel()
     b = np.roll(triangles, -1, axis=1).ravel()
     adjacency = coo_matrix((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(n, n)).tocsr()
@@ -128,7 +125,7 @@ def _graph(triangles: Ints, n: int) -> csr_matrix:
     return csr_matrix((degree, (index, index)), shape=(n, n)) - adjacency
 
 
-def _tutte(laplacian: csr_matrix, rim: Ints, angles: Floats) -> Floats:
+def _tutte(laplacian: csr_matrix, rim: I64, angles: F64) -> F64:
     n = laplacian.shape[0]
     inner = np.setdiff1d(np.arange(n), rim)
     result = np.zeros((n, 2))
@@ -139,12 +136,12 @@ def _tutte(laplacian: csr_matrix, rim: Ints, angles: Floats) -> Floats:
     return result
 
 
-def _jacobians(uvs: Floats, triangles: Ints, rest: Floats) -> Floats:
+def _jacobians(uvs: F64, triangles: I64, rest: F64) -> F64:
     corner = uvs[triangles]
     return np.asarray(np.stack([corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]], axis=2) @ rest)
 
 
-def _energy(uvs: Floats, triangles: Ints, rest: Floats, weights: Floats) -> float:
+def _energy(uvs: F64, triangles: I64, rest: F64, weights: F64) -> float:
     """Symmetric Dirichlet energy; infinite if any triangle is flipped."""
     jacobian = _jacobians(uvs, triangles, rest)
     det = jacobian[:, 0, 0] * jacobian[:, 1, 1] - jacobian[:, 0, 1] * jacobian[:, 1, 0]
@@ -154,15 +151,15 @@ def _energy(uvs: Floats, triangles: Ints, rest: Floats, weights: Floats) -> floa
 
 
 def _relax(
-    uvs: Floats,
-    angles: Floats,
-    rim: Ints,
-    triangles: Ints,
-    rest: Floats,
-    weights: Floats,
-    mirror: Ints,
+    uvs: F64,
+    angles: F64,
+    rim: I64,
+    triangles: I64,
+    rest: F64,
+    weights: F64,
+    mirror: I64,
     steps: int,
-) -> Floats:
+) -> F64:
     """Lower the energy by reweighted least squares over the inner vertices and the rim's angles.
 
     M. Rabinovich et al., "Scalable locally injective mappings", 2017, section 3: each step pulls every triangle's
@@ -221,7 +218,7 @@ def _relax(
     return points
 
 
-def stretch(positions: Floats, uvs: Floats, triangles: Ints) -> Floats:
+def stretch(positions: F64, uvs: F64, triangles: I64) -> F64:
     """Ratio of the singular values (T,) of each triangle's map from UV to the surface; inf where flipped."""
     a, b = (positions[triangles[:, k]] - positions[triangles[:, 0]] for k in (1, 2))
     length = np.maximum(np.linalg.norm(a, axis=1), 1e-12)

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from app.arrays import F64, I64, Bools
+from app.errors import InputError
 from app.scene.assets import ASSETS
 from app.scene.model import Mesh, normalized
 
@@ -63,7 +64,11 @@ def piecewise(x: F64, knots: Sequence[tuple[float, float]]) -> F64:
 
 
 def roots(name: str, skin: Mesh) -> Roots:
-    """The table's roots of "scalp" or "beard" on a head's skin; every beginning of the list is spread evenly."""
+    """The table's roots of "scalp" or "beard" on a head's skin; every beginning of the list is spread evenly.
+
+    Raises:
+        InputError: the table is missing.
+    """
     triangles, weights, rest = _table(name)
     return Roots(*_at(skin, triangles, weights), rest, triangles)
 
@@ -82,6 +87,8 @@ def _at(skin: Mesh, triangles: I64, weights: F64) -> tuple[F64, F64]:
 @lru_cache(maxsize=2)
 def _table(name: str) -> tuple[I64, F64, F64]:
     """Triangles (R,), barycentric weights (R,3) and positions on the canonical head (R,3) in millimetres."""
+    if not TABLE.is_file():
+        raise InputError(f"{TABLE}: where the avatars' hair grows is missing.", "python -m assets.avatar.hair.build")
     with np.load(TABLE) as table:
         weights = table[f"{name}_weights"] / 65535.0
         weights = np.concatenate([1.0 - weights.sum(axis=1, keepdims=True), weights], axis=1)

@@ -10,13 +10,11 @@ spread evenly over the skin: a smaller density takes fewer from the front of the
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.arrays import F64, I64, Bools
 from app.scene.assets import DEFAULT_HEAD
 from app.scene.avatar.hair_roots import TABLE, piecewise
 from app.scene.meshes import load_mesh
-
-Floats = NDArray[np.float64]
 
 SCALP_ROOTS, BEARD_ROOTS = 14000, 8500
 EAR = np.array(
@@ -58,7 +56,7 @@ def main() -> None:
     np.savez_compressed(TABLE, **tables)
 
 
-def _spread(positions: Floats, triangles: NDArray[np.int64], count: int = 60000) -> tuple[NDArray[np.int64], Floats]:
+def _spread(positions: F64, triangles: I64, count: int = 60000) -> tuple[I64, F64]:
     """Triangles (count,) and barycentric weights (count, 3), spread evenly over a mesh; so is every beginning of them.
 
     Triangles are strung on a curve through their centres that keeps neighbours together (Morton 1966), and points are
@@ -79,7 +77,7 @@ def _spread(positions: Floats, triangles: NDArray[np.int64], count: int = 60000)
     return triangle, np.stack([1 - a - b, a, b], axis=1)
 
 
-def _radical_inverse(index: NDArray[np.int64], base: int) -> Floats:
+def _radical_inverse(index: I64, base: int) -> F64:
     result, scale, rest = np.zeros(len(index)), 1.0 / base, index.copy()
     while rest.any():
         result += scale * (rest % base)
@@ -88,7 +86,7 @@ def _radical_inverse(index: NDArray[np.int64], base: int) -> Floats:
     return result
 
 
-def _inside(points: Floats, polygon: Floats) -> NDArray[np.bool_]:
+def _inside(points: F64, polygon: F64) -> Bools:
     """Which points (K, 2) lie in a polygon (L, 2), by the even-odd rule."""
     inside = np.zeros(len(points), bool)
     for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):

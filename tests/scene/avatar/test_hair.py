@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
 from app.arrays import F64, Bools
+from app.errors import InputError
 from app.scene.assets import DEFAULT_HEAD
-from app.scene.avatar import hair, hair_color, hairline, scalp, shape
+from app.scene.avatar import hair, hair_color, hair_roots, hairline, scalp, shape
 from app.scene.avatar.hair_distance import SkinDistance
 from app.scene.avatar.hair_roots import places, roots
 from app.scene.avatar.head_shape import HeadShape
@@ -338,6 +340,13 @@ def test_ribbons_shade_as_what_looks_away_from_the_head(style: str) -> None:
 def test_clean_shaven_and_bare() -> None:
     nothing = {"hair.density": 0.0, "brow.density": 0.0, "lash.density": 0.0, "beard.density": 0.0}
     assert hair.build(Person(nothing), head()) == ()
+
+
+def test_a_missing_table_of_roots_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hair_roots, "TABLE", tmp_path / "roots.npz")
+    hair_roots._table.cache_clear()
+    with pytest.raises(InputError, match=r"roots\.npz: where the avatars' hair grows is missing"):
+        hair.build(Person(seed=1), head())
 
 
 def test_samples_are_plausible() -> None:

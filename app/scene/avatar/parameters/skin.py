@@ -10,7 +10,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("skin.tan", 0.0, 1.0, 0.1, "melanin that the sun adds, most on nose and cheeks: 0 none .. 1 deep"),
     Parameter("skin.blotchiness", 0.0, 1.0, 0.4, "0 even colour .. 1 red and brown patches, vessels on cheeks"),
     Parameter("skin.blush", 0.0, 1.0, 0.0, "blood flow to cheeks, nose and ears: 0 calm .. 1 flushed"),
-    Parameter("skin.dark_circles", 0.0, 1.0, 0.3, "bluish shade under the eyes: 0 none .. 1 strong"),
+    Parameter("skin.dark_circles", 0.0, 1.0, 0.3, "darker shade under the eyes: 0 none .. 1 strong"),
     Parameter("skin.lip_color", -1.0, 1.0, 0.0, "natural colour of the lips: -1 pale .. 1 full"),
     Parameter("skin.freckles", 0.0, 1.0, 0.0, "0 none .. 1 nose, cheeks and forehead covered"),
     Parameter("skin.moles", 0.0, 1.0, 0.25, "0 none .. 1 some two dozen on face and neck"),
