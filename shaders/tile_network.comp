@@ -3,7 +3,7 @@
 // The tile's hash picks the network (one indexed read, no branch: the table is total). Its weights are copied into
 // shared memory once and read by all 256 pixels, or left to the GPU's caches (app/network/shader.py, `direct`).
 //
-// On chip, for the shipped widths 32-32-18-15: weights 8 KB of shared memory or cache (32 KB at most, see
+// On chip, for the shipped widths 32-32-20-15: weights 8 KB of shared memory or cache (32 KB at most, see
 // app/network/shader.py), activations at most 32 + 32 floats a thread in registers. From memory, once a pixel: 64 bytes
 // of features and 8 of surface; written: 8 bytes of radiance.
 //

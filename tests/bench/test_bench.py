@@ -63,7 +63,7 @@ def test_everything_once(tmp_path: Path) -> None:
     assert {variants.pop(f"layered_variant{kind}") for kind in ("", "_deep")} <= {Variant().name, Variant(12).name}
     assert set(variants.values()) == {Variant().name, None}
     title = " ".join(result.stdout.split())
-    assert f"tile network of the view 32-32-18-15 as {Variant().name}" in title
+    assert f"tile network of the view 32-32-20-15 as {Variant().name}" in title
     assert f"compared 32-32-28-15 as {Variant().name}, deeper 32-32-32-28-15 as {Variant().name}" in title
     missing = absent([name for name in PACKAGES if report[name]]) | WIDE_GENERALIST | KEYS | NO_RAYS
     for name in set(MEANINGS) - missing:

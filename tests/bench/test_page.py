@@ -42,7 +42,7 @@ def results(present: Collection[str], *missing: str) -> dict[str, Any]:
         "kind": "discrete",
         "cpu_cores": 4,
         "rounds": 3,
-        "layers": [32, 32, 18, 15],
+        "layers": [32, 32, 20, 15],
         "variant": "direct-1",
         "fused_layers": [32, 32, 28, 15],
         "fused_layers_deep": [32, 32, 32, 28, 15],
@@ -127,7 +127,7 @@ def test_variants_are_named() -> None:
     text = " ".join(render(results(PACKAGES)).split())
     assert "32-32-28-15 (as half-16), deeper ones 32-32-32-28-15 (matrix-16x16x16), wide ones" in text
     assert "32-64-64-64-64-15 (direct-2)" in text
-    assert "the wide generalist 32-48-48-15 (float-24)" in text and "networks 32-32-18-15 (as direct-1)" in text
+    assert "the wide generalist 32-48-48-15 (float-24)" in text and "networks 32-32-20-15 (as direct-1)" in text
     assert "drawn as half-24, deeper ones as float-8, and their activations are stored as halves." in text
     too_wide = {**results(PACKAGES), "wide_generalist_variant": None}  # it was not drawn
     assert "the wide generalist 32-48-48-15; 225 of them" in " ".join(render(too_wide).split())

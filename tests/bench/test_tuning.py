@@ -76,7 +76,7 @@ def test_the_least_time_counts_and_what_is_hopeless_is_timed_no_further(
     assert (disturbed.asked, even.asked, hopeless.asked) == (tuning.FIRST + 4, tuning.FIRST + 4, tuning.FIRST)
 
 
-@pytest.mark.parametrize(("weights", "first"), [("default", [(32, 32, 18, 15), COMPARED]), ("any-uv", [COMPARED])])
+@pytest.mark.parametrize(("weights", "first"), [("default", [(32, 32, 20, 15), COMPARED]), ("any-uv", [COMPARED])])
 def test_all_widths_that_the_bench_draws_are_tuned(
     weights: str, first: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
