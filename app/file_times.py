@@ -24,16 +24,16 @@ class Watch:
         file: need not be there.
         seen: when it and those that it names had been written, asked before they were read: what is still being written
             is read again.
-        files_of: returns a file and those that it names. Asked anew whenever one of them has been written.
+        times: returns the same of a file as it is now. Asked whenever one of them has been written.
     """
 
-    def __init__(self, file: Path, seen: Mapping[Path, int], files_of: Callable[[Path], Iterable[Path]]) -> None:
+    def __init__(self, file: Path, seen: Mapping[Path, int], times: Callable[[Path], Mapping[Path, int]]) -> None:
         self.file, self.seen = file, seen
-        self._files_of = files_of
+        self._times = times
 
     def look(self) -> bool:
         """Whether one of them has been written since it was seen last; then all are seen now."""
         if all(written(file) in (0, seen) for file, seen in self.seen.items()):
             return False
-        self.seen = all_written(self._files_of(self.file))
+        self.seen = self._times(self.file)
         return True

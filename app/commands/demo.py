@@ -200,7 +200,6 @@ def _show_face(
         The face as it was shown last, and the other one, to go on with; None without another one.
     """
     from app.light_switch import LightSwitch, set_ups
-    from app.scene.mesh_files import files_of
     from app.viewer import Viewer
     from app.weight_switch import WeightSwitch
 
@@ -228,7 +227,7 @@ def _show_face(
         stack.callback(switch.close)
         for path in face.weights:
             switch.use(path)
-        mesh = Watch(_mesh(options), face.written, files_of)
+        mesh = Watch(_mesh(options), face.written, _mesh_written)
         viewer = stack.enter_context(
             Viewer(window, renderer.device, renderer, out, switch, lights, options=options, mesh=mesh)
         )

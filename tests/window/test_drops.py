@@ -80,7 +80,7 @@ def test_a_mesh_that_is_written_anew_ends_the_run(monkeypatch: pytest.MonkeyPatc
         return event
 
     write(1)(None)
-    mesh = Watch(file, all_written(named), lambda _: named)
+    mesh = Watch(file, all_written(named), lambda _: all_written(named))
     window: Any = FakeWindow(*nothing(3), lambda _: file.unlink(), *nothing(3))
     run(monkeypatch, window, mesh=mesh)
     assert window.closing and not window.viewer.mesh_written
