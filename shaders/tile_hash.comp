@@ -13,7 +13,7 @@ layout(local_size_x = THREADS) in;
 
 TEXELS(0, places); // of four pixels each
 layout(set = 0, binding = 1, scalar) writeonly buffer Hashes { uint hashes[]; }; // of every tile; 0 = no face
-layout(set = 0, binding = 2, scalar) writeonly buffer TileList { uvec2 tiles[]; }; // (tile, hash), face tiles only
+layout(set = 0, binding = 2, scalar) writeonly buffer TileList { uvec2 tiles[]; }; // (tile, hash), face tiles only, from push.first on
 layout(set = 0, binding = 3, scalar) buffer DispatchBuffer { TileDispatch dispatches[]; };
 layout(push_constant, scalar) uniform Push { TileHashPush push; };
 
@@ -30,7 +30,7 @@ void main()
 {
     uint lanes = subgroupAdd(1u);
     uint stride = gl_NumWorkGroups.x * gl_NumSubgroups;
-    for (uint tile = gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID; tile < push.tiles; tile += stride) {
+    for (uint tile = push.first + gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID; tile < push.end; tile += stride) {
         uint bits = 0u;
         for (uint four = gl_SubgroupInvocationID; four < TILE_PIXELS / 4u; four += lanes) {
             uvec4 there = floatBitsToUint(texel(places, surface_index(tile, 0u) / 4u + four));
@@ -40,11 +40,7 @@ void main()
         uint hash = subgroupOr(bits);
         if (subgroupElect()) {
             hashes[tile] = hash;
-            if (hash != 0u) {
-                uint place = atomicAdd(dispatches[0].count, 1u);
-                tiles[place] = uvec2(tile, hash);
-                atomicAdd(dispatches[place / push.most_groups].groups_x, 1u);
-            }
+            if (hash != 0u) tiles[push.first + atomicAdd(dispatches[push.dispatch].groups_x, 1u)] = uvec2(tile, hash);
         }
     }
 }

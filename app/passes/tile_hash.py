@@ -13,10 +13,17 @@ TILE_DISPATCH = Struct(
         ("groups_x", "uint"),  # read by dispatch_indirect: one workgroup a listed tile
         ("groups_y", "uint"),
         ("groups_z", "uint"),
-        ("count", "uint"),  # of all listed tiles; in the first one only
     ],
 )
-TILE_HASH_PUSH = Struct("TileHashPush", [("tiles", "uint"), ("scale", "float"), ("most_groups", "uint")])
+TILE_HASH_PUSH = Struct(
+    "TileHashPush",
+    [
+        ("first", "uint"),  # tiles from here to before `end` are hashed, and listed from here on
+        ("end", "uint"),
+        ("dispatch", "uint"),  # which record counts them
+        ("scale", "float"),
+    ],
+)
 
 MOST_GROUPS = 65535  # workgroups in x that every Vulkan device allows
 _THREADS = 64  # a multiple of every subgroup size (4..64), so that all subgroups are full
@@ -26,9 +33,9 @@ class TileHash(Owner):
     """Hashes all tiles of an image of width x height pixels and lists those that show the face.
 
     After the pass `hashes` holds uint32 for every tile (0 = no face), `tiles` the listed tiles as uint32
-    pairs (tile, hash) in no particular order, and `dispatch` (count, 1, 1, count) for `dispatch_indirect`. Of pictures
-    with more tiles than a dispatch may have workgroups (beyond about 4000 x 4000) it holds several such records;
-    `dispatches` says at which byte each lies, and which of the listed tiles is its first.
+    pairs (tile, hash) in no particular order, and `dispatch` (how many, 1, 1) for `dispatch_indirect`. Pictures with
+    more tiles than a dispatch may have workgroups (beyond about 4000 x 4000) are hashed in parts of that many, each
+    with such a record; `dispatches` says at which byte it lies, and from which place of `tiles` on the part is listed.
 
     Args:
         device: an open device.
@@ -53,7 +60,7 @@ class TileHash(Owner):
         self.tile_count = tiles_x * tiles_y
         firsts = range(0, self.tile_count, most_groups)
         self.dispatches = tuple((index * TILE_DISPATCH.size, first) for index, first in enumerate(firsts))
-        empty = np.tile(np.array([0, 1, 1, 0], np.uint32), len(self.dispatches))
+        empty = np.tile(np.array([0, 1, 1], np.uint32), len(self.dispatches))
         includes = {"features.glsl": glsl(), "tile_hash.glsl": f"{TILE_DISPATCH.glsl}\n{TILE_HASH_PUSH.glsl}\n"}
         with self.building():
             self.hashes = self.own(device.buffer(self.tile_count * 4, name="tile hashes"))
@@ -71,21 +78,24 @@ class TileHash(Owner):
             )
             bound = (places, self.hashes, self.tiles, self.dispatch)
             self._bound = self.own(self._pipeline.bind(dict(enumerate(bound))))
-        subgroups = max(1, _THREADS // device.info.subgroup_size)
-        self._groups = min(-(-self.tile_count // subgroups), most_groups)
-        self._most_groups = most_groups
+        self._push = np.zeros(len(firsts), TILE_HASH_PUSH.dtype)
+        self._push["first"] = firsts
+        self._push["end"] = [min(first + most_groups, self.tile_count) for first in firsts]
+        self._push["dispatch"] = range(len(firsts))
+        self._subgroups = max(1, _THREADS // device.info.subgroup_size)
         self.set_scale(hash_scale)
 
     def set_scale(self, hash_scale: int) -> None:
         """Hash with so many bins from now on. Commands recorded before are stale."""
         self.hash_scale = hash_scale
-        self._push = np.array((self.tile_count, hash_scale, self._most_groups), TILE_HASH_PUSH.dtype)
+        self._push["scale"] = hash_scale
 
     def record(self, command: CommandBuffer) -> None:
-        """Record the pass, the counter's reset included; results are visible after the next barrier."""
+        """Record the pass, the counters' reset included; results are visible after the next barrier."""
         with command.timer("tile_hash"):
             command.copy(self._empty, self.dispatch)
             command.barrier()
             command.bind(self._pipeline, self._bound)
-            command.push(self._push)
-            command.dispatch(self._groups)
+            for push in self._push:
+                command.push(push)
+                command.dispatch(-(-int(push["end"] - push["first"]) // self._subgroups))
