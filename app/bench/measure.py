@@ -132,6 +132,8 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
 
         parts: list[Part] = []
         if at_rest:
+            # The first one comes after whatever the last round ended with, and is not counted.
+            parts.append(lambda: note((), view, View.still, "neural"))
             parts += [lambda: note(at_rest, view, View.still, "neural")] * FRAMES
         if gathering:
             parts.append(lambda: note(("light cache",), lit, View.gathering))
