@@ -7,7 +7,7 @@ from app.network.schema import TILE, TILE_PIXELS, VECTORS
 from app.network.weights import WeightSet
 from app.passes import tile_variant
 from app.passes.face_radiance import FaceRadiance
-from app.passes.tile_hash import TileHash
+from app.passes.tile_hash import TILE_DISPATCH, TileHash
 from app.passes.tile_network import TileNetwork
 
 
@@ -30,7 +30,7 @@ def warm_up(device: Device, weights: WeightSet, *, alone: bool = False) -> None:
         variant = tile_variant.chosen(other.info, one.layers, alone=alone)
         network = TileNetwork(other, one, hashing, features, surface, radiance, TILE, TILE, variant=variant)
         hashing.tiles.write(np.zeros(2, np.uint32))
-        hashing.dispatch.write(np.array([1, 1, 1, 1], np.uint32))
+        hashing.dispatch.write(np.ones((), TILE_DISPATCH.dtype))
         with other.commands(reusable=False) as commands:
             network.record(commands)
         other.submit(commands)
