@@ -27,7 +27,7 @@ from app.scene.gltf import Gltf, Placed, TextureLayout, external_files, read_glt
 from app.scene.gltf_materials import gltf_material
 from app.scene.model import DEFAULT_ALBEDO, Material
 from app.scene.obj_materials import load_obj_materials, obj_material_files
-from app.scene.text_files import MaterialNames, decode, with_absolute_indices
+from app.scene.text_files import MaterialNames, decode, in_plain_lines
 from app.scene.texture_files import open_texture, srgb_to_linear
 
 MAX_TRIANGLES = 5_000_000
@@ -189,7 +189,7 @@ def _load_other(path: Path) -> list[LoadedPart]:
     data = path.read_bytes()
     options: dict[str, Any] = {"file_type": suffix[1:], "resolver": MaterialNames(path.name, materials)}
     if suffix == ".obj":
-        data = with_absolute_indices(decode(data)).encode()
+        data = in_plain_lines(decode(data)).encode()
         options["split_objects"] = True
     elif suffix == ".ply":
         head, end, body = data.partition(b"end_header")

@@ -50,9 +50,9 @@ def obj_material_files(path: Path) -> list[Path]:
 
 def _libraries(path: Path) -> list[Path]:
     """Return the files of all mtllib lines, which name one with spaces in its name or several without."""
-    lines = [line.split(None, 1) for line in decode(path.read_bytes()).splitlines() if line.startswith("mtllib")]
+    lines = [line.split(None, 1) for line in decode(path.read_bytes()).splitlines() if "mtllib" in line]
     found: list[Path] = []
-    for name in (words[1].strip() for words in lines if len(words) == 2):
+    for name in (words[1].strip() for words in lines if words[0] == "mtllib" and len(words) == 2):
         several = [path.parent / word for word in name.split()]
         all_there = all(library.is_file() for library in several)
         found += several if all_there else [path.parent / name]

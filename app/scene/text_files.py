@@ -4,7 +4,17 @@ trimesh misreads of OBJ files."""
 import re
 from collections.abc import Iterable
 
-_RELATIVE = re.compile(r"^[ \t]*f[ \t].*-\d", re.MULTILINE)
+# Lines of OBJ files that trimesh does not know for what they are, or misreads.
+_ODD = re.compile(
+    r"^[ \t]+\S"  # indented
+    r"|^[a-z]+\t"  # a tab behind the first word
+    r"|^(?:v|vt|vn|f)[ ].*#"  # a comment behind numbers
+    r"|^f[ ].*-\d"  # indices counted from here backwards
+    r"|\\\r?$"  # continued in the next line
+    r"|\r[^\n]",  # ends of lines of old
+    re.MULTILINE,
+)
+_NUMBERS = ("v", "vt", "vn", "f")  # words that numbers follow; behind others # may be a part of a name
 
 
 def decode(data: bytes) -> str:
@@ -15,12 +25,13 @@ def decode(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def with_absolute_indices(obj: str) -> str:
-    """Return the text of an OBJ file with relative indices of triangles counted from its start.
+def in_plain_lines(obj: str) -> str:
+    """Return the text of an OBJ file with a statement a line, words apart by one space, and indices from the start.
 
-    -1 is the last vertex before its line. trimesh takes it for the last one of the file.
+    trimesh looks for statements at the beginning of lines, and takes -1, the last vertex before its line, for the last
+    one of the file.
     """
-    if not _RELATIVE.search(obj):
+    if not _ODD.search(obj):
         return obj
     counts = {"v": 0, "vt": 0, "vn": 0}
 
@@ -28,15 +39,16 @@ def with_absolute_indices(obj: str) -> str:
         numbers = zip(corner.split("/"), counts.values(), strict=False)
         return "/".join(str(count + 1 + int(text)) if text.startswith("-") else text for text, count in numbers)
 
-    lines = obj.replace("\\\r\n", " ").replace("\\\n", " ").splitlines()
+    lines = obj.replace("\r\n", "\n").replace("\r", "\n").replace("\\\n", " ").split("\n")
     for number, line in enumerate(lines):
-        words = line.split()
-        if not words:
-            continue
-        if words[0] in counts:
-            counts[words[0]] += 1
-        elif words[0] == "f" and "-" in line:
-            lines[number] = " ".join(["f", *map(absolute, words[1:])])
+        word, *rest = line.strip().split(None, 1) or [""]
+        if word in _NUMBERS:
+            rest = "".join(rest).partition("#")[0].split()
+        if word in counts:
+            counts[word] += 1
+        elif word == "f":
+            rest = [absolute(corner) for corner in rest]
+        lines[number] = " ".join([word, *rest])
     return "\n".join(lines) + "\n"
 
 

@@ -81,6 +81,32 @@ def test_obj_counts_back_from_where_a_line_is(tmp_path: Path, ending: str) -> No
     np.testing.assert_allclose(heights(face)[2], POSITIONS[:3, 1] + 9.0)
 
 
+def test_obj_counts_back_in_a_line_that_goes_on(tmp_path: Path) -> None:
+    path = write_obj(tmp_path / "q.obj", body="usemtl skin\nf 1/1 2/2 \\\n-2/-2\nf 1/1 3/3 4/4\nv 9 9 9\nvt 0.5 0\n")
+    assert load_mesh(path)[0].mesh.positions.max() == POSITIONS.max()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(" ", "\t").replace("\t#", " #"),
+        lambda text: "".join(f"  {line}\n" for line in text.splitlines()),
+        lambda text: "".join(f"{line} # {line}\n" if line[0] in "vf" else f"{line}\n" for line in text.splitlines()),
+        lambda text: text.replace("\n", "\r"),
+    ],
+    ids=["tabs", "indented", "comments", "carriage returns"],
+)
+def test_obj_lines_may_be_spaced_in_any_way(tmp_path: Path, change: Callable[[str], str]) -> None:
+    path = write_obj(tmp_path / "q.obj", name="skin #1")
+    (plain,) = load_mesh(path)
+    path.write_bytes(change(path.read_text()).encode())
+    (part,) = load_mesh(path)
+    assert part.material.name == "skin #1" and part.material.albedo_map is not None
+    np.testing.assert_array_equal(part.mesh.positions, plain.mesh.positions)
+    np.testing.assert_array_equal(part.mesh.uvs, plain.mesh.uvs)
+    np.testing.assert_array_equal(part.mesh.triangles, plain.mesh.triangles)
+
+
 @pytest.mark.parametrize("line", ["mtllib a.mtl q.mtl", "mtllib a.mtl\nmtllib q.mtl"])
 def test_obj_may_name_several_material_files(tmp_path: Path, line: str) -> None:
     write_obj(tmp_path / "q.obj")
