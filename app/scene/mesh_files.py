@@ -27,6 +27,7 @@ from app.scene.gltf import Gltf, Placed, TextureLayout, external_files, read_glt
 from app.scene.gltf_materials import gltf_material
 from app.scene.model import DEFAULT_ALBEDO, Material
 from app.scene.obj_materials import load_obj_materials, obj_material_files
+from app.scene.ply_polygons import with_triangles
 from app.scene.text_files import MaterialNames, decode, in_plain_lines
 from app.scene.texture_files import open_texture, srgb_to_linear
 
@@ -193,7 +194,7 @@ def _load_other(path: Path) -> list[LoadedPart]:
         options["split_objects"] = True
     elif suffix == ".ply":
         head, end, body = data.partition(b"end_header")
-        data = decode(head).encode("ascii", "replace") + end + body
+        data = with_triangles(decode(head).encode("ascii", "replace") + end + body)
     with _quiet():
         scene = trimesh.load_scene(io.BytesIO(data), process=False, **options)
     loaded = []
