@@ -247,7 +247,8 @@ def _vertex_color(geometry: Any, linear: bool) -> Vec3 | None:
         colors = visual.vertex_colors if visual.defined else None
     if colors is None or len(colors) == 0:
         return None
-    value = np.asarray(colors)[:, :3].astype(np.float64)
+    used = np.unique(geometry.faces)  # parts of one file may share their vertices
+    value = np.asarray(colors)[used, :3].astype(np.float64)
     if np.issubdtype(np.asarray(colors).dtype, np.integer):
         value /= np.iinfo(np.asarray(colors).dtype).max
     mean = np.clip((value if linear else srgb_to_linear(value)).mean(axis=0), 0.0, 1.0)

@@ -205,6 +205,14 @@ def test_vertex_colors_become_albedo(tmp_path: Path) -> None:
     assert part.material.albedo == (1.0, 1.0, 0.5)  # a texture says it all; the colours' mean would darken it
 
 
+def test_parts_that_share_vertices_have_the_colors_of_their_own(tmp_path: Path) -> None:
+    """As many exporters write primitives: one set of arrays, and indices into it."""
+    glb = Glb(COLOR_0=np.array([[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]], "<f4"), indices=np.array([0, 1, 2], "<u2"))
+    glb.header["materials"] = [{"name": "skin"}]
+    (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+    assert part.material.albedo == (1.0, 0.0, 0.0)
+
+
 def test_the_mean_of_vertex_colors_is_that_of_their_light(tmp_path: Path) -> None:
     colors = ["0 0 0", "255 255 255", "0 0 0", "255 255 255"]
     rows = [f"{uv} {color}" for uv, color in zip(("0 0", "1 0", "1 1", "0 1"), colors, strict=True)]
