@@ -20,7 +20,11 @@ def check_output(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         kind = f"{path.suffix!r} is not a known picture format" if path.suffix else "a picture's name needs a suffix"
         raise InputError(f"Cannot write {path}: {kind}.", f"Use one of {', '.join(SUFFIXES)}.")
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # a name that is too long, or a folder that nobody may look into
+        raise InputError(f"Cannot write {path}: {error.strerror}.") from error
+    if is_folder:
         raise InputError(f"Cannot write {path}: it is a folder.")
     check_folder(path.parent)
 

@@ -79,7 +79,10 @@ def _quiet() -> Iterator[None]:
 
 
 def _read_hdr(path: Path) -> F32:
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
     header, separator, rest = data.partition(b"\n\n")
     size_line, newline, body = rest.partition(b"\n")
     words = size_line.split()

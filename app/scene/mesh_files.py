@@ -120,9 +120,13 @@ def _named_files(path: Path) -> list[Path]:
 
 
 def _check_file(path: Path) -> None:
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # a name that is too long, or a folder that nobody may look into
+        raise InputError(f"{path}: no such mesh file ({error.strerror}).") from None
+    if is_folder:
         raise InputError(f"{path}: is a folder, not a mesh file.")
-    if not path.is_file():
+    if not is_file:
         raise InputError(f"{path}: no such mesh file.")
     if path.suffix.lower() not in MESH_SUFFIXES:
         known = ", ".join(suffix[1:] for suffix in MESH_SUFFIXES)

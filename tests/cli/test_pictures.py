@@ -51,6 +51,8 @@ def test_unwritable_places() -> None:
         write_exr(Path("/proc/a.exr"), {"": pixels.astype(np.float32)})
     with pytest.raises(InputError, match="it is not a folder"):
         check_output(Path(__file__) / "a.png")
+    with pytest.raises(InputError, match=r"Cannot write x+\.png: File name too long\.$"):
+        check_output(Path(f"{'x' * 300}.png"))
 
 
 def test_names(tmp_path: Path) -> None:

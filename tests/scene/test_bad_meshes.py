@@ -176,6 +176,7 @@ def test_paths(tmp_path: Path) -> None:
     refuse(tmp_path / "head.fbx", "has an unknown kind of file name; mesh files are glb, gltf, obj")
     (tmp_path / "empty.obj").touch()
     refuse(tmp_path / "empty.obj", "is empty.")
+    refuse(tmp_path / f"{'x' * 300}.glb", "no such mesh file (File name too long).")
 
 
 @pytest.mark.parametrize(

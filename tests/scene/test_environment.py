@@ -316,6 +316,9 @@ def test_missing_folder_truncated_and_colourless_files_are_refused(
     (tmp_path / "folder.exr").mkdir()
     with pytest.raises(InputError, match="is a folder"):
         Environment.load(tmp_path / "folder.exr")
+    (tmp_path / "locked.hdr").symlink_to("/proc/self/mem")  # a file that not even root may read from its beginning
+    with pytest.raises(InputError, match=r"locked\.hdr: cannot be read \(.+\)\."):
+        Environment.load(tmp_path / "locked.hdr")
     path = write_exr(tmp_path / "cut.exr", random_map(64))
     path.write_bytes(path.read_bytes()[:-3000])
     # The library's own prints stay out of sight: the sentence is all.
