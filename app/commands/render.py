@@ -110,8 +110,11 @@ def render(
     from app.modes import NEEDS_REFERENCE, SHOWS_NETWORKS
     from app.pictures import check_output, numbered
     from app.progress import counted
+    from app.scene.checks import number
     from app.scene.portrait import portrait, zoomed
 
+    for option, value in (("--yaw", yaw), ("--pitch", pitch), ("--split", split)):  # nan is in any range
+        number(value, option)
     check_output(out)
     if len(aovs) > 1 and out.suffix.lower() == ".png":
         raise InputError("A .png holds one --aov only.", "Write several into an .exr.")
