@@ -89,6 +89,13 @@ def set_key(*keys: Any, to: Any) -> Callable[[dict[str, Any]], None]:
             "has 20,000,000 triangles; at most 5,000,000 can be drawn.",
         ),
         (
+            lambda header: (
+                header["meshes"][0]["primitives"][0].update(mode=5),
+                header["accessors"][3].update(count=6_000_000),
+            ),
+            "has 5,999,998 triangles; at most 5,000,000 can be drawn.",
+        ),
+        (
             set_key("extensionsRequired", to=["EXT_meshopt_compression"]),
             "uses meshopt compression (EXT_meshopt_compression)",
         ),

@@ -1,16 +1,18 @@
 """What arrives of a GLB or glTF file."""
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
 from app.errors import InputError
 from app.scene.meshes import load_mesh
 from app.scene.model import DEFAULT_IOR, SKIN_MEAN_FREE_PATH
-from tests.scene.glb_writer import NORMALS, POSITIONS, TRIANGLES, UVS, Glb, png
+from tests.scene.glb_writer import NORMALS, PIXELS, POSITIONS, TRIANGLES, UVS, Glb, png
 from tests.scene.mesh_writers import color_at
 
 
@@ -162,6 +164,9 @@ def test_materials_of_the_archived_kind_arrive(tmp_path: Path) -> None:
     found = load_mesh(glb.write(tmp_path / "a.glb"))[0].material
     assert (found.roughness, found.metallic) == (0.25, 0.0) and found.albedo == pytest.approx((0.1, 0.2, 0.3))
     assert found.albedo_map is not None
+    del old["glossinessFactor"]  # smooth
+    assert load_mesh(glb.write(tmp_path / "smooth.glb"))[0].material.roughness == 0.0
+    old["glossinessFactor"] = 0.75
     glb.images.append(png([[(0, 0, 0, 255), (0, 0, 0, 51)]]))
     glb.header["textures"].append({"source": 1})
     old["specularGlossinessTexture"] = {"index": 1}  # its alpha is glossiness
@@ -283,6 +288,19 @@ def test_parts_of_one_name_are_numbered(tmp_path: Path) -> None:
     glb.header["nodes"] = [{"mesh": 0, "name": "coat"}, {"mesh": 0, "name": "coat"}, {"mesh": 0, "name": "coat"}]
     glb.header["scenes"] = [{"nodes": [0, 1, 2]}]
     assert [part.name for part in load_mesh(glb.write(tmp_path / "q.glb"), ["coat_2"])] == ["coat", "coat_2", "coat_3"]
+
+
+def test_what_is_drawn_may_be_required(tmp_path: Path) -> None:
+    """A file may say that nobody can do without its lights and its images, which are WebP."""
+    glb = Glb().with_lamp()
+    image = io.BytesIO()
+    Image.fromarray(PIXELS).save(image, "WEBP", lossless=True)
+    glb.images = [image.getvalue()]
+    glb.header["textures"] = [{"extensions": {"EXT_texture_webp": {"source": 0}}}]
+    glb.header["extensionsRequired"] = ["KHR_lights_punctual", "EXT_texture_webp"]
+    (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+    assert part.material.albedo_map is not None
+    np.testing.assert_array_equal(part.material.albedo_map.pixels, PIXELS)
 
 
 def test_a_glb_without_materials_keeps_its_uvs(tmp_path: Path) -> None:

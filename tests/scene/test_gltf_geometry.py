@@ -110,6 +110,21 @@ def test_sparse_arrays_are_filled(tmp_path: Path, base: bool) -> None:
     np.testing.assert_array_equal(vertices(glb, tmp_path).positions, expected)
 
 
+def test_sparse_arrays_may_begin_inside_a_view(tmp_path: Path) -> None:
+    glb = Glb(_WHERE=np.array([0, 0, 2, 3], "<u2"), _WHAT=POSITIONS + np.float32(5), NORMAL=None)
+    header = described(glb)
+    attributes = header["meshes"][0]["primitives"][0]["attributes"]
+    where, what = (header["accessors"][attributes.pop(name)]["bufferView"] for name in ("_WHERE", "_WHAT"))
+    header["accessors"][attributes["POSITION"]]["sparse"] = {
+        "count": 2,
+        "indices": {"bufferView": where, "byteOffset": 4, "componentType": 5123},
+        "values": {"bufferView": what, "byteOffset": 12},
+    }
+    expected = POSITIONS.copy()
+    expected[2:] = POSITIONS[1:3] + np.float32(5)
+    np.testing.assert_array_equal(vertices(glb, tmp_path).positions, expected)
+
+
 def compressed(mesh: Mesh, folder: Path) -> Path:
     """A GLB whose only primitive is compressed by Draco."""
     blob = DracoPy.encode(
@@ -245,7 +260,14 @@ def test_fans_become_triangles(tmp_path: Path, indexed: bool) -> None:
     np.testing.assert_array_equal(part.mesh.triangles, TRIANGLES.reshape(2, 3))
 
 
-@pytest.mark.parametrize("chosen", [{"texCoord": 1}, {"extensions": {"KHR_texture_transform": {"texCoord": 1}}}])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"texCoord": 1},
+        {"extensions": {"KHR_texture_transform": {"texCoord": 1}}},
+        {"texCoord": 0, "extensions": {"KHR_texture_transform": {"texCoord": 1}}},  # the extension's counts
+    ],
+)
 def test_textures_choose_their_coordinates(tmp_path: Path, chosen: dict[str, Any]) -> None:
     other = (UVS * 0.5).astype("<f4")
     glb = Glb(TEXCOORD_1=other)

@@ -46,7 +46,8 @@ def test_obj_maps_and_exponents(tmp_path: Path) -> None:
     m = part.material
     assert m.albedo == (1, 1, 1)  # black would hide the map
     assert m.albedo_map is not None and m.normal_map is not None and m.roughness_map is not None
-    assert m.roughness_map.pixels.shape == (2, 2, 1) and m.roughness == 1
+    assert m.roughness == 1
+    np.testing.assert_array_equal(m.roughness_map.pixels, PIXELS[..., :1])
     assert m.albedo_map.srgb and not m.normal_map.srgb and not m.roughness_map.srgb
     (tmp_path / "tex.png").rename(tmp_path / "my tex.png")
     for line in (
@@ -57,8 +58,24 @@ def test_obj_maps_and_exponents(tmp_path: Path) -> None:
     ):
         (part,) = load_mesh(write_obj(tmp_path / "p.obj", f"map_Kd {line}"))
         assert part.material.albedo_map is not None and part.material.albedo_map.name == "my tex.png"
-    shiny, dull = (load_mesh(write_obj(tmp_path / "n.obj", f"Ns {n}"))[0].material.roughness for n in (1000, 1))
-    assert 0 < shiny < 0.25 < 0.7 < dull <= 1
+    for exponent, roughness in (
+        ("30", 0.5),
+        ("0", 1.0),
+        ("-3", 1.0),
+    ):  # its square, alpha, is (2 / 32)^0.5
+        material = load_mesh(write_obj(tmp_path / "n.obj", f"Ns {exponent}"))[0].material
+        assert material.roughness == pytest.approx(roughness)
+    (part,) = load_mesh(write_obj(tmp_path / "k.obj", "Kd 0.5 0 0.25\nmap_Kd tex.png"))
+    assert part.material.albedo == (0.5, 0.0, 0.25)
+
+
+def test_obj_maps_are_where_the_file_says(tmp_path: Path) -> None:
+    """Beside the material file is where they are looked for only if they are not there."""
+    (tmp_path / "maps").mkdir()
+    Image.fromarray(PIXELS[::-1]).save(tmp_path / "maps" / "tex.png")
+    (part,) = load_mesh(write_obj(tmp_path / "q.obj", r"map_Kd maps\tex.png"))
+    assert part.material.albedo_map is not None
+    np.testing.assert_array_equal(part.material.albedo_map.pixels, PIXELS[::-1])
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
@@ -194,6 +211,7 @@ def test_vertex_colors_become_albedo(tmp_path: Path) -> None:
     columns = "float s, float t, uchar red, uchar green, uchar blue"
     path = write_ply(tmp_path / "q.ply", columns, rows)
     (ply,) = load_mesh(path)
+    assert ply.name == "q"
     np.testing.assert_allclose(ply.material.albedo, (0.127, 0, 1), atol=0.001)  # PLY colours are sRGB
     colors = np.tile(np.array([0.25, 0.5, 1.0, 1.0], "<f4"), (4, 1))
     glb = Glb(COLOR_0=colors)
