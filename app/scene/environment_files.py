@@ -65,6 +65,9 @@ def _displayed(pixels: F32, left: int, top: int, size: tuple[int, int], path: Pa
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence the OpenEXR library, which prints its errors through Python's stdout and C's stderr as well."""
+    if sys.stderr is None:  # closed, as services have it: what has its number by now is another file
+        yield
+        return
     sys.stderr.flush()
     saved = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

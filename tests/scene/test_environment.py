@@ -1,6 +1,8 @@
 """Environment maps: directions, irradiance, prefiltering, files."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +308,15 @@ def test_bad_files_are_refused(tmp_path: Path, name: str, content: bytes, messag
     with pytest.raises(InputError, match=message) as error:
         Environment.load(path)
     assert str(path) in error.value.message and "\n" not in error.value.message
+
+
+def test_files_are_read_where_nobody_hears_errors(tmp_path: Path) -> None:
+    """With stderr closed, as a service may have it."""
+    path = write_exr(tmp_path / "a.exr", random_map(4))
+    read = f"from app.scene.environment import Environment; print(Environment.load({str(path)!r}).pixels.shape)"
+    command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, read]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "(4, 8, 3)\n")
 
 
 def test_missing_folder_truncated_and_colourless_files_are_refused(
