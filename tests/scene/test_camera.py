@@ -109,6 +109,16 @@ def test_where_coming_nearer_ends_the_lens_gets_longer() -> None:
     assert inside.zoom(1.1, nearest=nearest).distance == pytest.approx(inside.distance / 1.1), "nearer already"
 
 
+def test_what_goes_away_keeps_its_size_until_the_lens_is_the_longest() -> None:
+    camera = Camera(fov_y=math.radians(20.0))
+    far = camera.dollied(4.0 * camera.distance)
+    assert far.distance == pytest.approx(4.0 * camera.distance)
+    assert far.distance * math.tan(far.fov_y / 2) == pytest.approx(camera.distance * math.tan(camera.fov_y / 2))
+    assert camera.dollied(40.0 * camera.distance).fov_y == pytest.approx(math.radians(1.0))
+    long = Camera(fov_y=math.radians(0.8))
+    assert long.dollied(2.0 * long.distance).fov_y == long.fov_y, "one that is longer already stays"
+
+
 def test_a_camera_can_be_put_where_one_wants_it() -> None:
     here = CAMERA.looking((1.0, 2.0, 3.0), (1.0, 2.0, 2.0))
     assert (here.position, here.target, here.fov_y) == ((1.0, 2.0, 3.0), (1.0, 2.0, 2.0), CAMERA.fov_y)

@@ -154,6 +154,25 @@ def test_a_face_turned_inside_out_is_turned_round(
     assert ((np.cross(b - a, c - a) * (a + b + c)).sum(axis=1) > 0.0).all()
 
 
+def test_a_patch_that_is_hardly_hollow_stays_as_it_is(tmp_path: Path) -> None:
+    """As of a cheek: which side of it is outside, its triangles say better than its bend."""
+    u, v = (plane.ravel() for plane in np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9)))
+    x, y = 0.2 * u - 0.1, 0.2 * v - 0.1
+    first = (np.arange(8)[:, None] * 9 + np.arange(8)).reshape(-1, 1)
+    triangles = np.concatenate([first + np.array(corners) for corners in ((0, 1, 10), (0, 10, 9))])
+    glb = Glb(
+        POSITION=np.stack([x, y, 0.2 * (x * x + y * y)], axis=1).astype("<f4"),
+        NORMAL=None,
+        TEXCOORD_0=np.stack([u, 1.0 - v], axis=1).astype("<f4"),
+        indices=triangles.ravel().astype("<u2"),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (part,) = load_mesh(glb.write(tmp_path / "cheek.glb"))
+    np.testing.assert_array_equal(part.mesh.triangles, triangles)
+    assert (part.mesh.normals[:, 2] > 0.9).all()
+
+
 def test_a_face_that_was_never_unwrapped_is_refused(tmp_path: Path) -> None:
     """As modelling programs make it: every triangle fills the square. The light cache would cost gigabytes."""
     count = 2000

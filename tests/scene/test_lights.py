@@ -85,7 +85,9 @@ def test_area_light_faces_its_target_with_a_level_edge() -> None:
     assert light.edge_u[1] == pytest.approx(0)
     assert np.linalg.norm(light.edge_u) == pytest.approx(0.2)
     assert np.linalg.norm(light.edge_v) == pytest.approx(0.1)
-    np.testing.assert_allclose(AreaLight.facing((0, 1, 0), (0, 0, 0), 1, 1).normal, (0, -1, 0), atol=1e-12)
+    above = AreaLight.facing((0, 1, 0), (0, 0, 0), 0.4, 0.2)
+    np.testing.assert_allclose(above.normal, (0, -1, 0), atol=1e-12)
+    np.testing.assert_allclose(np.abs(above.edge_u), (0.2, 0, 0), atol=1e-12)  # across the face, not along its nose
 
 
 POINT = '[[light]]\ntype = "point"\nposition = [0,0,0]\n'
@@ -255,6 +257,7 @@ def test_a_written_set_up_is_read_as_it_was(tmp_path: Path) -> None:
     for ref in (None, EnvironmentRef(find_environment("city"), 0.5, 0.25), EnvironmentRef(own, 6.0)):
         path = tmp_path / "new.toml"
         path.write_bytes(as_toml(LightRig(lights, ref, -1.25)))
+        assert str(ASSETS) not in path.read_text(), "what is supplied goes by its name, wherever it is installed"
         found = load_lights(path)
         assert found.exposure == -1.25
         if ref is None:

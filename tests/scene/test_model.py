@@ -109,6 +109,13 @@ def test_head_rotation_is_the_turn_alone(scale: tuple[float, float, float]) -> N
     np.testing.assert_allclose(Scene((face,)).head_rotation(), turn.T, atol=1e-12)
 
 
+def test_faces_are_drawn_whole() -> None:
+    for face, cut in ((True, False), (False, True)):
+        for mode in ("mask", "blend"):
+            assert Part("a", quad(), Material(alpha_mode=mode), face).cut_out is cut
+        assert not Part("a", quad(), Material(), face).cut_out
+
+
 def test_bounds_of_nothing_is_an_error() -> None:
     with pytest.raises(InputError, match="no parts"):
         Scene(()).bounds()
