@@ -51,8 +51,8 @@ def save_screenshot(drawn: Drawn, options: SceneOptions, weights: Path, folder: 
     Raises:
         BungyoError: the picture cannot be written.
     """
-    path = first_free(folder, "screenshot")
     try:
+        path = first_free(folder, "screenshot")
         folder.mkdir(parents=True, exist_ok=True)
         write_png(path, drawn.read())
         light = _light_file(drawn.scene, path.with_suffix(".toml"))

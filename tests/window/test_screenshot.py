@@ -98,8 +98,9 @@ def test_what_cannot_be_written_is_one_sentence(gpu: Device, tmp_path: Path) -> 
     (tmp_path / "file").touch()
     with Renderer(gpu, default_scene(), WeightSet.untrained(), SIZE, cache_size=64, cache_samples=1) as renderer:
         renderer.render()
-        with pytest.raises(BungyoError, match=r"Cannot save a screenshot in .*file: "):
-            save_screenshot(renderer, SceneOptions(), DEFAULT_WEIGHTS, tmp_path / "file")
+        for folder in ("file", "x" * 300):
+            with pytest.raises(BungyoError, match=rf"Cannot save a screenshot in .*{folder}: "):
+                save_screenshot(renderer, SceneOptions(), DEFAULT_WEIGHTS, tmp_path / folder)
         rig = renderer.scene.rig
         renderer.scene = replace(renderer.scene, rig=replace(rig, file=tmp_path / "gone.toml"))
         path, command = save_screenshot(renderer, SceneOptions(), DEFAULT_WEIGHTS, tmp_path)
