@@ -15,10 +15,11 @@ RANDOM = np.random.default_rng(3)
         np.array([2.5]),
         np.ones(7),
         np.array([0.0, 1.0, 0.0, 3.0]),
+        np.array([1.0, 3.0, 1.0, 3.0]),  # one gives exactly what another lacks
         np.array([1e-30, 1.0, 1e6]),
         RANDOM.exponential(1.0, 2048) ** 4,
     ],
-    ids=["one", "even", "zeros", "far apart", "random"],
+    ids=["one", "even", "zeros", "ties", "far apart", "random"],
 )
 def test_probabilities_are_the_weights(weights: F64) -> None:
     keep, alias = alias_table(weights)
