@@ -12,7 +12,7 @@ from app.scene.meshes import load_mesh
 from app.scene.model import Part
 from app.scene.uv_checks import layers, overlap_share
 from tests.primitives import uv_sphere
-from tests.scene.glb_writer import POSITIONS, UVS, Glb
+from tests.scene.glb_writer import POSITIONS, TRIANGLES, UVS, Glb
 
 
 def two_parts(path: Path, first: tuple[str, str], second: tuple[str, str]) -> Path:
@@ -109,6 +109,29 @@ def test_a_warning_does_not_name_dozens_of_parts(tmp_path: Path) -> None:
     glb.header["scenes"] = [{"nodes": list(range(12))}]
     with pytest.warns(UserWarning, match="face 'card0' and 'card1' and 'card2' and 'card3' and 8 more overlap on 100%"):
         load_mesh(glb.write(tmp_path / "q.glb"), ("card",))
+
+
+@pytest.mark.parametrize(("beyond", "told"), [(0.04, "overlap on 8% of their area"), (0.01, "")])
+def test_much_of_a_layout_may_not_overlap_but_little(tmp_path: Path, beyond: float, told: str) -> None:
+    """Two halves, each beyond the middle by so much."""
+    left, right = UVS * [0.5 + beyond, 1], UVS * [0.5 + beyond, 1] + [0.5 - beyond, 0]
+    glb = Glb(
+        POSITION=np.concatenate([POSITIONS, POSITIONS + np.array([0.2, 0, 0], "<f4")]),
+        NORMAL=None,
+        TEXCOORD_0=np.concatenate([left, right]).astype("<f4"),
+        indices=np.concatenate([TRIANGLES, TRIANGLES + np.uint16(4)]),
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load_mesh(glb.write(tmp_path / "q.glb"))
+    assert (told in str(caught[0].message)) if told else not caught
+
+
+@pytest.mark.parametrize("beyond", [5e-5, -5e-5])
+def test_rounding_does_not_leave_the_unit_square(tmp_path: Path, beyond: float) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_mesh(Glb(TEXCOORD_0=UVS + np.float32(beyond)).write(tmp_path / "q.glb"))
 
 
 @pytest.mark.parametrize("tile", [(2, 0), (-1, 0), (1, -3), (1 - 1e-5, -3 + 1e-5)], ids=["2", "-1", "1-3", "rounded"])

@@ -6,6 +6,7 @@ import pytest
 from app.scene.checks import Vec3
 from app.scene.gltf_specular import without_specular
 from app.scene.model import Texture
+from app.scene.tonemap import srgb_encode
 
 GOLD: Vec3 = (1.0, 0.77, 0.34)
 BLACK: Vec3 = (0.0, 0.0, 0.0)
@@ -46,3 +47,14 @@ def test_texels_are_converted_one_by_one() -> None:
     assert 0.3 < metallic < 0.7
     plain = Texture(diffuse, True)
     assert without_specular(WHITE, plain, GREY, None)[1] is plain
+
+
+def test_a_factor_of_what_is_reflected_counts_in_every_texel() -> None:
+    """Black ones become metal, bright ones hardly."""
+    diffuse = np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)
+    factor, albedo, metallic = without_specular(WHITE, Texture(diffuse, True), (0.25, 0.25, 0.25), None)
+    assert albedo is not None and factor == WHITE
+    shares = [without_specular((c, c, c), None, (0.25, 0.25, 0.25), None) for c in (0.0, 1.0)]
+    assert metallic == pytest.approx((shares[0][2] + shares[1][2]) / 2) and shares[0][2] > shares[1][2] + 0.1
+    expected = [srgb_encode(np.array(share[0])) * 255.0 for share in shares]
+    np.testing.assert_allclose(albedo.pixels[0].astype(float), expected, atol=1.0)
