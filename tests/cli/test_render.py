@@ -84,6 +84,17 @@ def test_exr_holds_radiance_and_layers(tmp_path: Path) -> None:
     assert not read["diffuse.R"][~face].any()
 
 
+def test_layers_beside_a_picture_leave_it_as_it_is(tmp_path: Path) -> None:
+    pictures = []
+    for name, layers in (("alone", []), ("beside", ["--aov", "normal"])):
+        assert main([*SMALL, *layers, "--out", str(tmp_path / f"{name}.exr")]) == 0
+        with OpenEXR.File(str(tmp_path / f"{name}.exr"), separate_channels=True) as file:
+            pictures.append(np.stack([file.channels()[channel].pixels for channel in "RGB"]))
+    alone, beside = pictures
+    assert alone.std() > 0.01
+    np.testing.assert_array_equal(beside, alone)
+
+
 def test_rasterised_or_traced(tmp_path: Path) -> None:
     pictures = {}
     for kind in ("trace", "raster"):
