@@ -23,7 +23,6 @@ import torch
 from torch import Tensor
 
 from app.arrays import F32, I64, Bools, Indices, Records
-from app.errors import InputError
 from app.network.schema import CHANNELS, TILE_PIXELS
 from app.training.dataset import Dataset
 from app.training.manifest import CAMERAS, block_of
@@ -252,7 +251,7 @@ def load_pixels(
         progress: called with the number of hashes read.
 
     Raises:
-        InputError: a tile file is damaged, or holds a half that is not finite.
+        InputError: a tile file is damaged.
     """
     bound = data.count_split(split) * TILE_PIXELS
     share = 1.0
@@ -294,8 +293,6 @@ def load_pixels(
             nearby[start:end] = (_noise_around(tiles) * np.square(gain)[..., None])[mask]
         person[start:end] = np.repeat(shown[tiles["frame"]], mask.sum(axis=1))
         sibling[start:end] = start + _rings(mask, first)
-        if not np.isfinite(features[start:end]).all():
-            raise InputError(f"The tiles of hash 0x{tile_hash:04x} in {data.path} hold features that are not finite.")
         runs[tile_hash] = (start, end)
         lighting = tiles["frame"].astype(np.int64) // CAMERAS
         known[tile_hash] = torch.from_numpy(np.stack([lighting, shown[tiles["frame"]]], axis=-1))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.errors import BungyoError, InputError
-from app.network.schema import CHANNELS, SCHEMA_VERSION, pack
+from app.network.schema import CHANNELS, SCHEMA_VERSION, TILE_PIXELS, pack
 from app.training.dataset import Dataset
 from app.training.dataset_writer import DatasetWriter
 from app.training.manifest import (
@@ -374,6 +374,25 @@ def test_a_file_with_impossible_values_is_named(tmp_path: Path, name: str, value
     tiles.tofile(file)
     with pytest.raises(InputError, match=f"{file} is damaged: it holds a {name.replace('_', ' ')} that is impossible"):
         data.tiles(data.hashes[0])
+
+
+def test_a_file_with_features_that_are_not_finite_is_named(tmp_path: Path) -> None:
+    """Beside the face a renderer may have left anything."""
+    tiles = batch(0)
+    tiles.mask[:] = True
+    tiles.mask[0, 4] = False
+    with DatasetWriter(tmp_path / "set", SPEC) as writer:
+        writer.write([(frame(0), tiles)])
+    data, shown = Dataset(tmp_path / "set"), int(tiles.hashes[0])
+    file = next((tmp_path / "set" / "hashes" / f"0x{shown:04x}").iterdir())
+    stored = np.fromfile(file, TILE_DTYPE)
+    for pixel, value in ((4, np.nan), (5, np.inf)):
+        stored["features"].view("<f2").reshape(len(stored), TILE_PIXELS, -1)[0, pixel, 12] = value
+        stored.tofile(file)
+        if pixel == 4:
+            assert len(data.tiles(shown)) == len(stored)
+    with pytest.raises(InputError, match=f"{file} is damaged: it holds a feature that is not finite"):
+        data.tiles(shown)
 
 
 def test_targets_beyond_all_light_leave_the_mask(tmp_path: Path) -> None:
