@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.commands.doubtful_data import check_gathering
-from app.commands.markdown_page import check_page, picture_of
+from app.commands.markdown_page import check_page, picture_of, write_page
 from app.commands.memory import enough_memory
 from app.commands.options import debug_option, device_option
 from app.errors import BungyoError
@@ -81,8 +81,7 @@ def ablation(data: Path, screen: Path | None, out: Path, steps: int, seeds: int,
     # Others read the page on machines of their own: paths are those of the examples.
     names = [Path("docs", out.name), *(Path("out", path.name) for path in (data, screen) if path)]
     text = ablation_page.page(frames, scores, options, costs, blurs, names, str(picture.relative_to(out.parent)))
-    with beside(out) as temporary:
-        temporary.write_text(text)
+    write_page(out, text)
     click.echo(f"{ablation_page.verdict(scores[FACE])}\nwrote {out} and {picture}")
 
 

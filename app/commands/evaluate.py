@@ -228,7 +228,7 @@ def _print(found: dict[str, Any], title: str, to_stderr: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(stderr=to_stderr)
+    console = Console(stderr=to_stderr, markup=False, emoji=False)  # names of files are no markup
     table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
     table.add_column("", no_wrap=True)
     for heading in ("flop/pixel", "mean dB", "worst", "noisy", "SSIM", "FLIP"):
@@ -261,7 +261,7 @@ def _print(found: dict[str, Any], title: str, to_stderr: bool) -> None:
     for name, line in lines.items():
         console.print(f"{name}: {line}", highlight=False, soft_wrap=True)
     for what, why in found["not_measured"].items():
-        console.print(f"Not measured, {what}: {why}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"Not measured, {what}: {why}", highlight=False, soft_wrap=True)
 
 
 def _figure(value: float | None, standard_error: float | None = None, digits: int = 2) -> str:

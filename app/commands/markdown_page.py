@@ -1,4 +1,4 @@
-"""Where a page of Markdown and its picture go, for commands that write one."""
+"""A page of Markdown and where its picture goes, for commands that write one."""
 
 from pathlib import Path
 
@@ -19,3 +19,11 @@ def picture_of(out: Path) -> Path:
     picture = out.parent / "images" / f"{out.stem}.png"
     picture.parent.mkdir(exist_ok=True)
     return picture
+
+
+def write_page(out: Path, text: str) -> None:
+    """Write a page; BungyoError if that is impossible. Of file names that are no UTF-8, question marks stand in it."""
+    from app.files import beside
+
+    with beside(out) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="replace")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from app.commands.doubtful_data import check_gathering
-from app.commands.markdown_page import check_page, picture_of
+from app.commands.markdown_page import check_page, picture_of, write_page
 from app.commands.memory import enough_memory
 from app.commands.options import Weights, debug_option, device_option
 from app.errors import InputError
@@ -50,7 +50,6 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     """
     if out:
         check_page(out)
-    from app.files import beside
     from app.gpu import Device
     from app.network.weights import WeightSet
     from app.pictures import write_png
@@ -84,8 +83,7 @@ def seams(data: Path, weights: Path | None, orbits: bool, out: Path | None, devi
     write_png(picture, seam_page.crops(networks, images))
     names = (_customary(weights or DEFAULT_WEIGHTS, "weights"), _customary(data, "out"), _customary(out, "docs"))
     text = seam_page.page(effects, networks, frames, names, str(picture.relative_to(out.parent)))
-    with beside(out) as temporary:
-        temporary.write_text(text)
+    write_page(out, text)
     click.echo(f"wrote {out} and {picture}")
 
 

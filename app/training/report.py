@@ -92,7 +92,7 @@ def write_report(
             share=lambda value: "–" if value is None else f"{value:.1%}",
             label=_label,
         )
-        (beside / PAGE).write_text(page, encoding="utf-8")
+        (beside / PAGE).write_text(page, encoding="utf-8", errors="replace")  # names of files may be no UTF-8
         folder.mkdir(exist_ok=True)
         for stale in (*folder.glob("frame_*.png"), folder / PAGE):
             stale.unlink(missing_ok=True)

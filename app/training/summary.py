@@ -78,13 +78,15 @@ def _title(figure: Figure, data: Dataset) -> None:
     tiles = sum(map(data.count, data.hashes))
     people = len({person.seed for person in data.people.values()})
     width, height = data.spec.size
+    name = data.path.resolve().name.encode(errors="replace").decode()  # it may be no UTF-8
     figure.suptitle(
-        f"{data.path.resolve().name}:  {len(data.frames):,} frames of {width}x{height}, {data.spec.spp} spp,  "
+        f"{name}:  {len(data.frames):,} frames of {width}x{height}, {data.spec.spp} spp,  "
         f"{f'{people:,} people' if people else 'one fixed face'},  {tiles:,} tiles in {len(data.hashes):,} hashes",
         x=0.01,
         ha="left",
         fontsize=13.0,
         fontweight="bold",
+        parse_math=False,
     )
 
 

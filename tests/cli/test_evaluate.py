@@ -148,6 +148,18 @@ def test_generalists_of_another_training_are_left_out_by_name(
     assert "Not measured, generalist-65: It comes from another training" in captured.err
 
 
+@pytest.mark.parametrize("name", ["a[b]c", "a[/b]", ":cat:"])
+def test_folders_of_any_name_are_told_as_they_are_called(
+    data: Dataset, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    named = tmp_path / name
+    shutil.copytree(weights, named)
+    out = tmp_path / "scores.json"
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(named), "--no-flicker", "--json", str(out)]
+    assert main(arguments) == 0
+    assert name in capsys.readouterr().out.replace("\n", "") and out.exists()
+
+
 def test_flicker_is_measured_or_why_not(
     data: Dataset, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

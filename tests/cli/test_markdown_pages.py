@@ -1,10 +1,11 @@
 """Where pages of Markdown go with their pictures, and what they say of files that lie elsewhere for others."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from app.commands.markdown_page import check_page, picture_of
+from app.commands.markdown_page import check_page, picture_of, write_page
 from app.commands.seams import _customary
 from app.errors import InputError
 
@@ -18,6 +19,14 @@ def test_the_picture_of_a_page_lies_in_a_folder_beside_it(tmp_path: Path) -> Non
         check_page(tmp_path / "seams.html")
     with pytest.raises(InputError, match="the folder does not exist"):
         check_page(tmp_path / "none" / "seams.md")
+
+
+def test_a_page_that_names_any_file_is_written(tmp_path: Path) -> None:
+    strange = os.fsdecode(b"caf\xe9")
+    for _ in range(2):
+        write_page(tmp_path / "page.md", f"± of {strange}\n")
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == "± of caf?\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["page.md"]
 
 
 def test_paths_of_one_machine_are_told_as_customary_ones() -> None:

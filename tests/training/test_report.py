@@ -90,6 +90,8 @@ def test_pictures_are_those_judged(judged: Judged, tmp_path: Path) -> None:
 def test_names_are_escaped(judged: Judged, tmp_path: Path) -> None:
     text = write(tmp_path / "report", judged, weights="<script>alert(1)</script>")
     assert "<script>" not in text and "&lt;script&gt;" in text
+    strange = os.fsdecode(b"caf\xe9")
+    assert "<h1>caf? on " in write(tmp_path / strange, judged, weights=strange)
 
 
 def test_without_whole_pictures(judged: Judged, tmp_path: Path) -> None:

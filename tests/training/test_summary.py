@@ -1,5 +1,7 @@
 """The picture of what a data set has."""
 
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -70,6 +72,14 @@ def test_a_set_without_a_tile_is_drawn(tmp_path: Path) -> None:
 
     generate(Here(Empty()), tmp_path / "set", Plan(1, size=(64, 64)), 2)
     plot_summary(Dataset(tmp_path / "set"), tmp_path / "summary.png")
+    assert (tmp_path / "summary.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["x$y_{$z", os.fsdecode(b"caf\xe9")])
+def test_a_set_of_any_name_is_drawn(tmp_path: Path, name: str) -> None:
+    generate(Here(SphereSource()), tmp_path / "set", Plan(1, size=(64, 64)), 2)
+    shutil.move(tmp_path / "set", tmp_path / name)
+    plot_summary(Dataset(tmp_path / name), tmp_path / "summary.png")
     assert (tmp_path / "summary.png").stat().st_size > 1000
 
 
