@@ -17,6 +17,7 @@ from app.scene.lights import AreaLight, DirectionalLight, PointLight
 from app.training.dataset import Dataset
 from app.training.frames import JUDGED_SPP_FACTOR, Plan, TileSelection, make_again
 from app.training.generate import Here, generate
+from app.training.groups import toward
 from app.training.manifest import BLOCK, SPLITS, block_of, split_of, split_of_number
 from app.training.records import camera_of, camera_record, light_records, lights_of
 from app.training.situations import Ranges, black_body, draw, lobe_map
@@ -174,7 +175,41 @@ def test_situations_keep_to_their_ranges() -> None:
     assert 0.2 < behind / total < 0.4 and ranges.from_behind == 0.3
 
 
+def test_situations_are_as_bright_as_they_say() -> None:
+    """The lights that face the head, and a surface that sees all of the surroundings."""
+    ranges, both = Ranges(), 0
+    for index in range(200):
+        drawn = draw(0, index, BOUNDS)
+        irradiance = sum(toward(light, np.zeros(3))[0] for light in drawn.lights)
+        if (environment := drawn.environment) is not None:
+            both += bool(drawn.lights)
+            rows = environment.pixels.mean(axis=1, dtype=np.float64) @ LUMINANCE
+            solid_angle = np.sin((np.arange(len(rows)) + 0.5) / len(rows) * math.pi)
+            irradiance += math.pi * environment.intensity * np.average(rows, weights=solid_angle)
+        assert irradiance == pytest.approx(drawn.irradiance)
+        if split_of(index) == "train":
+            assert ranges.irradiance[0] <= drawn.irradiance <= ranges.irradiance[1]
+    assert both > 5
+
+
+def test_cameras_stay_out_of_the_head_and_upright_pictures_hold_it() -> None:
+    long = BOUNDS * [1.0, 1.0, 4.0]
+    for index in range(100):
+        position = np.array(draw(0, index, long, ranges=Ranges(off_center=0.0)).camera.position)
+        assert (np.abs(position) > long[1]).any()
+        camera = draw(0, index, BOUNDS, 0.5).camera
+        assert 2 * RADIUS / (2 * camera.distance * math.tan(camera.fov_y / 2)) < 0.5 * Ranges().head_share[1] + 1e-6
+
+
+def test_most_lamps_are_warm() -> None:
+    """Colour temperatures are as evenly spread as they look: uniform in 1/T."""
+    colors = [light.color for index in range(300) for light in draw(0, index, BOUNDS).lights]
+    assert 0.65 < np.mean([red > blue for red, _, blue in colors]) < 0.85
+
+
 def test_colors_of_black_bodies() -> None:
+    for kelvin in (2222.0, 4000.0):  # where the pieces of the fit meet
+        np.testing.assert_allclose(black_body(kelvin - 1e-3), black_body(kelvin + 1e-3), atol=2e-3)
     warm, day, blue = black_body(2500.0), black_body(6504.0), black_body(12000.0)
     assert warm[0] > warm[1] > warm[2] and blue[2] > blue[1] > blue[0]
     np.testing.assert_allclose(day, 1.0, atol=0.06)  # Rec.709 white is D65, near the locus but not on it
