@@ -24,7 +24,7 @@ from app.training.experts import (
 )
 from app.training.model import Experts, Generalist, Scales, Teacher
 from app.training.pixels import Pixels
-from app.training.reach import choose_reaches
+from app.training.reach import choose_reaches, surely_too_far
 
 PEOPLE = 12
 
@@ -107,6 +107,14 @@ def test_broken_and_unseen_experts_stay_at_home() -> None:
     toward, length = evidence([0.5, 0.5, 0.5], 50, 0.1)
     toward[0, 3], length[1] = np.nan, 0.0
     assert choose_reaches(toward, length)[:2].tolist() == [0.0, 0.0]
+
+
+def test_whoever_surely_does_more_harm_than_good_goes_too_far() -> None:
+    """Up to twice the best way is better than none of it."""
+    toward, length = evidence([0.3, 0.7, 0.9, 0.3], 400, 0.3)
+    toward[3, 0] = np.nan
+    assert surely_too_far(toward, length).tolist() == [True, False, False, False]
+    assert not surely_too_far(*evidence([0.3], 4, 2.0)).any()  # these few may be wrong
 
 
 def world(pixels_a_hash: int, noise: float) -> tuple[Generalist, Pixels, Pixels]:

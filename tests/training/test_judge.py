@@ -64,6 +64,21 @@ def test_pictures_are_told_apart_where_noise_hides_both() -> None:
     assert judge.nearer(near, far) and not judge.nearer(far, near) and not judge.nearer(near, near)
 
 
+def test_no_two_pictures_are_each_nearer_than_the_other() -> None:
+    """Each is right where the other is too dark, and dark errors weigh more."""
+    judge = Judge(noisy_pixels(deviation=0.01), torch.arange(COUNT)[None], plain)
+    left = (torch.arange(COUNT) < COUNT // 2)[None, :, None].expand(-1, -1, 3)
+    one, other = (torch.where(bright, TRUTH, 0.5 * TRUTH) for bright in (left, ~left))
+    assert not (judge.nearer(one, other) and judge.nearer(other, one))
+
+
+def test_light_below_black_is_black() -> None:
+    judge = Judge(noisy_pixels(), torch.arange(COUNT)[None], plain)
+    black, below = judge.evidence(pictures(TRUTH), pictures(0.0), 4), judge.evidence(pictures(TRUTH), pictures(-1.0), 4)
+    assert all(torch.equal(one, other) for one, other in zip(black, below, strict=True))
+    assert torch.equal(judge.clean(pictures(-1.0)), judge.clean(pictures(0.0)))
+
+
 def test_the_evidence_is_the_way_to_the_truth() -> None:
     """A picture that went twice as far as the truth should have gone half the way, everybody says."""
     rows = torch.arange(COUNT).expand(2, -1)
@@ -92,6 +107,8 @@ def test_whether_a_pixel_judges_does_not_depend_on_its_own_noise() -> None:
     assert abs(float(toward.sum() / length.sum())) < 0.2  # of 1%; else it would say to go back by several times that
     pixels.around[::2] = 100.0
     assert Judge(pixels, torch.arange(COUNT)[None], plain).count.tolist() == [COUNT // 2]
+    pixels.around[1 : COUNT // 2 : 2, 2] = 100.0  # in one colour
+    assert Judge(pixels, torch.arange(COUNT)[None], plain).count.tolist() == [COUNT // 4]
 
 
 def test_sets_of_networks_are_judged_person_by_person() -> None:

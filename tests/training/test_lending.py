@@ -67,6 +67,13 @@ def test_people_refuse_what_is_wrong_for_them() -> None:
     assert lent.experts == 2 and np.array_equal(lent.slots, networks_before.slots)
 
 
+def test_what_a_hash_owns_nobody_refuses() -> None:
+    """Whether its own expert is any good has been decided before, on more pixels than these."""
+    validation = pixels(**{hex(OWNER): GENERAL, hex(UNLIKE_IT): GENERAL})
+    lent = lend(networks(OWNER), validation)
+    assert lent.table[OWNER] == 1 and lent.metadata["lent"]["refused"] == [f"0x{UNLIKE_IT:04x}"]
+
+
 def test_without_experts_nothing_is_lent() -> None:
     alone = networks()
     assert lend(alone, pixels(**{hex(ALIKE): SPECIAL})) is alone

@@ -5,11 +5,15 @@ import math
 import numpy as np
 import pytest
 
+from app.arrays import F32
 from app.network.schema import CHANNELS, channels
 from app.scene.tonemap import pbr_neutral, srgb_encode, tonemap
 from app.training.metrics import (
+    CLEAN_NOISE,
     KEY_LUMINANCE,
     FrameErrors,
+    Pooled,
+    TruthError,
     around,
     auto_exposure,
     mean_and_standard_error,
@@ -137,3 +141,46 @@ def test_plain_shading_and_its_exposure() -> None:
     dark = auto_exposure(1e-4 * shaded, irradiance=2.0)  # all lights are behind the head
     assert dark == pytest.approx(auto_exposure(np.full((1, 3), 0.1 * 0.05 * 2.0, np.float32)), abs=1e-5)
     assert auto_exposure(shaded[:0]) == 0.0 == auto_exposure(0 * shaded)
+
+
+def test_errors_of_all_pixels_together_and_how_far_they_can_be_trusted() -> None:
+    errors, pooled = np.random.default_rng(0).normal(1e-3, 5e-3, 400).astype(np.float32), Pooled()
+    assert np.isnan([pooled.db, *pooled.range]).all()
+    for some in (errors[:100], np.append(errors[100:], np.float32(np.nan))):
+        pooled.add(some)
+    mean, standard_error = errors.mean(dtype=np.float64), errors.std(dtype=np.float64) / 20.0
+    assert pooled.db == pytest.approx(psnr(mean), abs=1e-4)
+    ends = psnr(mean + 2.0 * standard_error), psnr(mean - 2.0 * standard_error)
+    assert pooled.range == pytest.approx(ends, abs=1e-4)
+
+
+def skin(*tones: float) -> F32:
+    """One tile of one colour."""
+    return np.broadcast_to(np.array(tones, np.float32), (1, 256, 3)).copy()
+
+
+def test_places_are_judged_while_noise_deviates_by_less_than_half_the_display() -> None:
+    truth, everywhere, exposure = skin(0.5, 0.3, 0.2), np.ones((1, 256), bool), np.zeros(1, np.float32)
+    luck = np.random.default_rng(0).normal(0.0, 1e-3, (200_000, 3)).astype(np.float32)
+    shown = tonemap(truth[0, 0] + luck).std(axis=0).max() / 1e-3  # of noise whose deviation is 1
+    for share, judged in ((0.97, True), (1.03, False)):
+        variance = np.full_like(truth, np.square(share * CLEAN_NOISE / shown))
+        found = TruthError(truth, truth, variance, everywhere, exposure)
+        assert found.judged.all() == judged == found.judged.any()
+    variance = np.zeros_like(truth)
+    variance[0, 100, 1] = np.inf  # nothing is known of this one, and all of those around it
+    found = TruthError(truth, truth, variance, everywhere, exposure)
+    assert np.flatnonzero(~found.judged).tolist() == [100] == np.flatnonzero(np.isnan(found(truth))).tolist()
+
+
+def test_pixels_with_a_neighbour_above_or_below_alone_are_judged_alike() -> None:
+    """Of dark skin what channels have in common counts: the toe takes the lowest one from all."""
+    truth, exposure = skin(0.15, 0.09, 0.05), np.zeros(1, np.float32)
+    picture, columns = truth * np.float32(0.9), (np.arange(256) % 2 == 0)[None]
+    whole, striped = (
+        TruthError(picture, truth, np.zeros_like(truth), face, exposure)(picture)
+        for face in (np.ones_like(columns), columns)
+    )
+    np.testing.assert_allclose(striped[columns], whole[columns], rtol=1e-5)
+    expected = np.square(tonemap(picture) - tonemap(truth)).mean()
+    np.testing.assert_allclose(whole, expected, rtol=0.25)

@@ -9,7 +9,7 @@ from app.network.schema import channels, to_half
 from app.network.tile_hash import HASHES
 from app.network.twin import forward
 from app.network.weights import WeightSet
-from app.scene.tonemap import tonemap
+from app.scene.tonemap import pbr_neutral, srgb_encode, tonemap
 from app.training.loss import HALF_NOISE, HUBER_LIMIT, LEAST_HIGHLIGHT, display_slope, quietness, weighted_error
 from app.training.model import Experts, Generalist, Scales, started
 
@@ -223,3 +223,11 @@ def test_slope_follows_the_display() -> None:
     np.testing.assert_allclose(display_slope(torch.full((1, 3), 100.0)), LEAST_HIGHLIGHT * steepness, rtol=1e-5)
     extremes = torch.tensor([[0.0, 0.0, 0.0], [-5.0, 0.1, 1.0], [1e6, 1e6, 1e6]])
     assert torch.isfinite(display_slope(extremes)).all() and (display_slope(extremes) > 0).all()
+
+
+def test_slope_is_that_of_the_srgb_curve_where_the_toe_has_darkened() -> None:
+    """Below the highlights, each channel by itself, from deep shadows on."""
+    radiance = np.linspace(0.09, 0.78, 60)[:, None] * np.array([1.0, 0.7, 0.55])
+    shown, step = pbr_neutral(radiance), 1e-6
+    steepness = (srgb_encode(shown + step) - srgb_encode(shown - step)) / (2.0 * step)
+    np.testing.assert_allclose(display_slope(torch.from_numpy(radiance)), steepness, rtol=1e-3)

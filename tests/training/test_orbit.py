@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from app.arrays import F32
-from app.network.schema import unpack
+from app.network.schema import to_tiles, unpack
 from app.network.tile_hash import HASHES
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight
 from app.training.face_image import FaceImage
+from app.training.metrics import KEY_LUMINANCE, LUMINANCE, plain_shading
 from app.training.orbit import (
     FRAMES,
     Flicker,
@@ -127,6 +128,26 @@ def test_grain_hides_points_that_pop_but_not_patches(clean: list[FaceImage]) -> 
     good, popping = flicker(still, flat), flicker(still, [one + 0.003 * (-1) ** n for n, one in enumerate(flat)])
     assert good.ratio < 0.2 and good.area_ratio == pytest.approx(1.0, abs=0.15)
     assert popping.ratio < 0.5 and popping.area_ratio > 2.0
+
+
+def test_an_orbit_is_exposed_as_its_face_is_lit(clean: list[FaceImage]) -> None:
+    """What lies beside the face has no say in it, nor any frame but the first."""
+    first = clean[0]
+    shaded = plain_shading(unpack(first.features[first.face]), first.light_scale[first.face])
+    assert (shaded @ LUMINANCE).mean() * 2.0**first.exposure_ev == pytest.approx(KEY_LUMINANCE, rel=1e-4)
+    assert {image.exposure_ev for image in clean} == {first.exposure_ev}
+
+
+def test_points_without_a_second_target_are_no_face() -> None:
+    class Spoiled(SphereSource):
+        def render(self, *arguments, **named):  # type: ignore[no-untyped-def]
+            tiles = super().render(*arguments, **named)
+            tiles.target[:, 7 + named["seed"] % 2] = np.nan  # another pixel of every tile in either half
+            return tiles
+
+    spoiled = record_orbit(Spoiled(0.0), Camera(), [LIGHT], None, size=(80, 80), spp=8, step=STEP, frames=1)[0]
+    lost = to_tiles(make(0.0)[0].image.face & ~spoiled.image.face)
+    assert lost[:, 7:9].sum() > 10 and lost.sum() == lost[:, 7:9].sum() and lost[:, 7].any() and lost[:, 8].any()
 
 
 def test_networks_that_change_with_the_tile_flicker(orbit: Orbit) -> None:

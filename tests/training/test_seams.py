@@ -21,7 +21,7 @@ from app.training.face_image import FaceImage, Shift, draw, face_images
 from app.training.frames import Plan, TileSelection
 from app.training.generate import Here, generate
 from app.training.manifest import TileBatch
-from app.training.seams import LEVELS, Borders, GridShift, SeamRatio, check_scale, seams_of, shown_change
+from app.training.seams import LEVELS, Borders, GridShift, SeamRatio, bootstrap, check_scale, seams_of, shown_change
 from tests.training.made_faces import GRAIN, RIPPLE, SIZE, TONE, checkered, flat_face, grainy_face
 from tests.training.sphere_source import SphereSource
 
@@ -73,6 +73,7 @@ def test_chance_that_all_networks_share_is_taken_away(chance: float) -> None:
     inside = [100.0, 100.0, 100.0, 1.0, 0.1, *4 * [100.0]]
     found = seams_of([np.array([across, inside])] * 2, [0, 1])
     assert (found.ratio, found.line_ratio) == pytest.approx((1.1, 1.2))
+    assert found.step == pytest.approx(LEVELS * math.sqrt(0.2 / 100.0 - 0.1 / 100.0))  # what is inside is no step
 
 
 def test_noisy_places_are_left_out() -> None:
@@ -84,6 +85,13 @@ def test_noisy_places_are_left_out() -> None:
         face.variance[:40, :40] = 4.0
     found = seams(checkered(OFFSET), faces)
     assert found.ratio == pytest.approx(seams(checkered(OFFSET), [grainy_face(9)]).ratio, rel=0.05)
+
+
+def test_standard_errors_of_few_are_as_large_as_those_of_means() -> None:
+    values = np.random.default_rng(0).normal(size=(3, 4))
+    rows = np.stack([values.ravel(), np.ones(12)], axis=-1)
+    (found,) = bootstrap(rows, np.arange(3).repeat(4).tolist(), lambda sums: sums[..., :1] / sums[..., 1:])
+    assert found == pytest.approx(values.mean(axis=1).std(ddof=1) / math.sqrt(3.0), rel=0.06)
 
 
 def test_frames_that_say_nothing_change_nothing() -> None:

@@ -55,3 +55,12 @@ def test_what_has_no_colour_stays() -> None:
     before, after = features[:, channels("light_direction")], got[:, channels("light_direction")]
     torch.testing.assert_close(after / after.norm(dim=1, keepdim=True), before / before.norm(dim=1, keepdim=True))
     assert torch.equal(features, some_batch(50)[0])  # nothing is changed in place
+
+
+def test_the_first_moment_gets_as_much_brighter_as_the_light() -> None:
+    features, scale, target = some_batch(200)
+    got, new_scale, _ = tinted((features, scale, target), torch.Generator().manual_seed(1))
+    moment = channels("light_direction")
+    brighter = (new_scale - FLOOR) / (scale - FLOOR)
+    assert brighter.max() > 1.2 and brighter.min() < 0.9
+    torch.testing.assert_close(got[:, moment] * new_scale, features[:, moment] * scale * brighter, rtol=1e-3, atol=1e-4)

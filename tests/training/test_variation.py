@@ -57,6 +57,8 @@ def test_varied_inputs_have_noise_as_each_channel_deviates_and_light_stays_light
     np.testing.assert_allclose(spread[~light], variation.SPREAD * deviation[~light], rtol=0.05)
     assert after[..., light].min() > 0.0
     np.testing.assert_allclose(after[..., light].log().std(dim=(0, 1)), variation.BRIGHTNESS, rtol=0.05)
+    together = np.corrcoef(after[..., light].log().reshape(-1, int(light.sum())).T) - np.eye(int(light.sum()))
+    assert np.abs(together).max() < 0.1  # each colour of each feature by itself
     again = varied(features, deviation, torch.Generator().manual_seed(2))
     assert torch.equal(after, again)
     assert torch.equal(features, torch.ones(2, COUNT, CHANNELS))
