@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import torch
 
 from app.errors import BungyoError, InputError
 from app.training import checkpoint
@@ -37,3 +38,31 @@ def test_a_run_of_another_version_is_not_said_to_be_damaged(tmp_path: Path, monk
         Checkpoint.open(tmp_path, {}, fresh=False)
     assert "--fresh" in str(caught.value.hint)
     Checkpoint.open(tmp_path, {}, fresh=True).close()
+
+
+def test_a_run_goes_on_with_all_that_it_had(tmp_path: Path) -> None:
+    with Checkpoint.open(tmp_path, {"options": 1}, fresh=False) as state:
+        state.generalists["main"] = {"step": 250, "best": {"weight": torch.arange(3.0)}}
+        state.groups["main"][2] = ([0x0101], [torch.ones(2)], 0.5)
+        state.learning[12] = {"people": 12}
+        state.curves["generalist"].append((250.0, 30.0))
+        state.save()
+    with Checkpoint.open(tmp_path, {"options": 1}, fresh=False) as state:
+        assert state.generalists["main"]["step"] == 250
+        assert torch.equal(state.generalists["main"]["best"]["weight"], torch.arange(3.0))
+        assert list(state.groups) == ["main"] and state.groups["main"][2][2] == 0.5
+        assert state.learning == {12: {"people": 12}} and state.curves == {"generalist": [(250.0, 30.0)]}
+        state.groups["more"][0] = ()
+        state.curves["more"].append((1.0, 2.0))  # what is new needs no beginning
+    with pytest.raises(InputError, match="other options or data: options was 1 and is now 2"):
+        Checkpoint.open(tmp_path, {"options": 2}, fresh=False)
+
+
+def test_a_training_is_forgotten_with_its_teachers_alone(tmp_path: Path) -> None:
+    names = ("2 people", "2 people: teacher 1", "12 people", "12 people: teacher 1", "main: teacher 2")
+    with Checkpoint.open(tmp_path, {}, fresh=False) as state:
+        for name in names:
+            state.generalists[name] = {"step": 1}
+            state.groups[name][0] = ()
+        state.forget("2 people")
+        assert tuple(state.generalists) == tuple(state.groups) == names[2:]
