@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.network import parameters, schema, shader, twin
-from app.network.layers import MIXED, parameter_count
+from app.network.layers import MIXED, check_layers, flops, parameter_count
 from app.network.schema import channels
 from app.network.shader import Variant
 from app.network.weights import WeightSet
@@ -39,8 +39,40 @@ def test_doubling_the_lights_doubles_the_output_exactly() -> None:
 
 def test_output_is_limited_to_what_a_half_holds() -> None:
     weights = WeightSet.untrained(seed=3)
-    result = twin.forward(weights, np.ones((1, 32)), 1e9, 0)
-    assert result.max() <= schema.HALF_MAX and result.min() >= 0
+    result = twin.forward(weights, np.random.default_rng(1).normal(size=(50, 32)), 1e9, 0)
+    assert result.max() == schema.HALF_MAX and result.min() == 0
+
+
+def test_features_are_rounded_as_the_gbuffer_stores_them() -> None:
+    weights = WeightSet.untrained(seed=3)
+    features = np.random.default_rng(1).normal(size=(50, 32))
+    features[0, 3], features[1, 4] = 1e9, np.nan
+    stored = schema.unpack(schema.pack(features))
+    assert not np.array_equal(stored, features)
+    np.testing.assert_array_equal(twin.forward(weights, features, 1.0, 0), twin.forward(weights, stored, 1.0, 0))
+
+
+def test_what_a_pixel_costs() -> None:
+    """A multiplication and an addition a weight, and as many for each weight of the light."""
+    assert flops((32, 15)) == 2 * 32 * 15 + 2 * 15
+    assert flops((32, 8, 6, 15)) == 2 * (32 * 8 + 8 * 6 + 6 * 15) + 2 * 15
+
+
+@pytest.mark.parametrize(
+    ("layers", "fault"),
+    [
+        ((32, 0, 15), "has hidden widths [0], but 1 to 64 are possible"),
+        ((32, 64, 65, 15), "has hidden widths [64, 65], but 1 to 64 are possible"),
+        ((32, 15, 14), "leads from 32 to 14 channels, but must lead from 32 to 15"),
+        ((31, 15), "leads from 31 to 15 channels, but must lead from 32 to 15"),
+        ((32,), "has 0 layers, but 1 to 5 are possible"),
+        ((32, 1, 1, 1, 1, 1, 15), "has 6 layers, but 1 to 5 are possible"),
+        ((32, 1, 64, 1, 64, 15), ""),
+        ((32, 15), ""),
+    ],
+)
+def test_widths_that_are_possible(layers: tuple[int, ...], fault: str) -> None:
+    assert check_layers(layers, 64) == fault
 
 
 def test_draw_leaves_pixels_without_face_alone() -> None:
