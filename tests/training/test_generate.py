@@ -19,8 +19,9 @@ from app.training.frames import JUDGED_SPP_FACTOR, Plan, TileSelection, make_aga
 from app.training.generate import Here, generate
 from app.training.groups import toward
 from app.training.manifest import BLOCK, SPLITS, block_of, split_of, split_of_number
+from app.training.metrics import KEY_LUMINANCE, LIT_LUMINANCE
 from app.training.records import camera_of, camera_record, light_records, lights_of
-from app.training.situations import Ranges, black_body, draw, lobe_map
+from app.training.situations import XYZ_TO_REC709, Ranges, black_body, draw, lobe_map
 from tests.training.sphere_source import RADIUS, SpherePeople, SphereSource
 from tests.training.test_dataset import contents
 
@@ -207,7 +208,28 @@ def test_most_lamps_are_warm() -> None:
     assert 0.65 < np.mean([red > blue for red, _, blue in colors]) < 0.85
 
 
+def test_faces_that_light_hardly_reaches_stay_dark(tmp_path: Path) -> None:
+    """Those are exposed as if they had a tenth of the light before them, so their noise is not all that is seen."""
+    make(tmp_path / "set", 3 * BLOCK)
+    limits, exposures = [], []
+    for index, frame in Dataset(tmp_path / "set").frames.items():
+        irradiance = draw(PLAN.seed, index, BOUNDS, 96 / 80).irradiance
+        limits.append(math.log2(KEY_LUMINANCE / (0.1 * LIT_LUMINANCE * irradiance)))
+        exposures.append(frame.exposure_ev)
+    dark = np.isclose(exposures, limits)
+    assert 0 < dark.sum() < 0.3 * len(dark) and (np.array(exposures) < np.array(limits) + 1e-6).all()
+
+
 def test_colors_of_black_bodies() -> None:
+    for kelvin, place in {  # CIE xy of the Planckian locus
+        2000.0: (0.5267, 0.4133),
+        2856.0: (0.4476, 0.4074),
+        3500.0: (0.4053, 0.3907),
+        5000.0: (0.3451, 0.3516),
+        10000.0: (0.2807, 0.2884),
+    }.items():
+        xyz = np.linalg.inv(XYZ_TO_REC709) @ black_body(kelvin)
+        np.testing.assert_allclose(xyz[:2] / xyz.sum(), place, atol=1e-3)
     for kelvin in (2222.0, 4000.0):  # where the pieces of the fit meet
         np.testing.assert_allclose(black_body(kelvin - 1e-3), black_body(kelvin + 1e-3), atol=2e-3)
     warm, day, blue = black_body(2500.0), black_body(6504.0), black_body(12000.0)
@@ -230,6 +252,7 @@ def test_a_set_for_scores_only(tmp_path: Path) -> None:
     frames = Dataset(tmp_path / "set").frames.values()
     assert all(frame.split == "held-out" and frame.spp == 3 for frame in frames)
     assert len({tuple(frame.camera["position"]) for frame in frames}) == 4
+    assert all(frame.view == frame.index for frame in frames)  # nothing is mixed with anything
     with pytest.raises(InputError, match="held_out was True and is now not given"):
         make(tmp_path / "set", 6, plan=replace(PLAN, spp=3))
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from app.network.schema import LIGHT_CHANNELS, channels
+from app.training.coverage import coverage
 from app.training.dataset import Dataset
 from app.training.frames import Plan
 from app.training.generate import Here, generate
@@ -116,6 +117,8 @@ def test_as_much_is_loaded_as_is_allowed(data: Dataset, pixels: Pixels) -> None:
     """Neither other splits nor the pixels beside a face take room from those that are wanted."""
     allowed = len(pixels) // 2
     assert 0.9 * allowed < len(load_pixels(data, "train", max_pixels=allowed)) <= allowed
+    for few in (1, 200, 1000):
+        assert len(load_pixels(data, "train", max_pixels=few)) <= few
     judge = load_pixels(data, "validation")
     assert load_pixels(data, "validation", max_pixels=int(1.1 * len(judge))).kept == 1.0
     assert {split: data.count_split(split) for split in ("train", "validation", "held-out")} == {
@@ -143,6 +146,46 @@ def test_fewer_people(tmp_path: Path) -> None:
         assert (some.tiles[tile_hash][:, 1] < 2).all()
         lightings = {int(frame) // CAMERAS for frame in data.tiles(tile_hash, "train")["frame"]}
         assert set(everybody.tiles[tile_hash][:, 0].tolist()) == lightings
+
+
+def test_coverage_is_what_the_tiles_show(tmp_path: Path) -> None:
+    generate(Here(SphereSource(noise=0.5, people=SpherePeople())), tmp_path / "set", Plan(1, 3, (96, 96)), 6 * BLOCK)
+    data = Dataset(tmp_path / "set")
+    pixels, who = load_pixels(data, "train"), people_of(data, "train")
+    least = int(np.median([pixels.count(h) for h in pixels.hashes]))
+    found = coverage(pixels, least, 2)
+    tiles = {h: data.tiles(h, "train") for h in pixels.hashes}
+    people = {h: {who[int(frame)] for frame in tiles[h]["frame"]} for h in tiles}
+    enough = [h for h in tiles if pixels.count(h) >= least and len(people[h]) >= 1]  # a quarter of four people
+    assert 0 < len(enough) < len(tiles)
+    assert (found.hashes, found.enough, found.people) == (len(tiles), len(enough), 4)
+    assert found.share == pytest.approx(sum(map(pixels.count, enough)) / len(pixels))
+    for spread, counts in (
+        (found.tiles, [len(tiles[h]) for h in enough]),
+        (found.lightings, [len({int(frame) // CAMERAS for frame in tiles[h]["frame"]}) for h in enough]),
+        (found.seen, [len(people[h]) for h in enough]),
+    ):
+        counts.sort()
+        middle, tenth = (counts[int(share * (len(counts) - 1))] for share in (0.5, 0.1))
+        assert (spread.median, spread.tenth, spread.least) == (middle, tenth, counts[0])
+
+
+def test_a_quarter_of_the_people_or_so_many_are_enough() -> None:
+    count = 50
+    arrays = (
+        np.zeros((count, 32), np.float16),
+        np.ones(count, np.float32),
+        np.zeros((count, 3), np.float32),
+        *(np.zeros((count, 3), np.float16),) * 2,
+        np.arange(count, dtype=np.int32),
+        np.arange(count, dtype=np.int32) % 5,
+    )
+    runs = {0x0101: (0, 10), 0x0202: (10, 20), 0x0404: (20, 50)}  # of one, two and five people
+    seen = ([0], [0, 1], [0, 1, 2, 3, 4])
+    tiles = {h: torch.tensor([[7, who] for who in people]) for h, people in zip(runs, seen, strict=True)}
+    pixels = Pixels.of(arrays, runs, 1.0, tiles)
+    assert pixels.with_enough(1, 8) == pixels.with_enough(10, 2) == [0x0202, 0x0404]  # of five that is two
+    assert pixels.with_enough(1, 1) == list(runs) and pixels.with_enough(11, 1) == [0x0404]
 
 
 def test_pixels_know_their_noise(tmp_path: Path) -> None:
