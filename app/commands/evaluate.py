@@ -267,4 +267,4 @@ def _print(found: dict[str, Any], title: str, to_stderr: bool) -> None:
 def _figure(value: float | None, standard_error: float | None = None, digits: int = 2) -> str:
     if value is None:
         return "-"
-    return f"{value:.{digits}f}" + (f" ± {standard_error:.{digits}f}" if standard_error is not None else "")
+    return f"{value:z.{digits}f}" + (f" ± {standard_error:.{digits}f}" if standard_error is not None else "")

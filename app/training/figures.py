@@ -236,11 +236,11 @@ def _regions(data: Dataset, evaluation: Evaluation) -> list[dict[str, Any]] | No
 
 
 def _plain(value: Any) -> Any:
-    """JSON values: floats to 5 digits, and None for what is not finite."""
+    """JSON values: floats to 5 digits, no zero below zero, and None for what is not finite."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, float):
-        return float(f"{value:.5g}") if math.isfinite(value) else None
+        return float(f"{value:z.5g}") if math.isfinite(value) else None
     return value

@@ -139,11 +139,11 @@ def _label(name: str, model: Mapping[str, Any]) -> str:
 
 
 def _number(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else f"{value:z.{digits}f}"
 
 
 def _with_error(value: float | None, standard_error: float | None) -> str:
-    return _number(value) if standard_error is None or value is None else f"{value:.2f} ± {standard_error:.2f}"
+    return _number(value) if standard_error is None or value is None else f"{value:z.2f} ± {standard_error:.2f}"
 
 
 def _colors(names: list[str]) -> dict[str, str]:

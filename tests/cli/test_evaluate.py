@@ -148,6 +148,16 @@ def test_generalists_of_another_training_are_left_out_by_name(
     assert "Not measured, generalist-65: It comes from another training" in captured.err
 
 
+def test_a_generalist_alone_gains_nothing_over_itself(
+    data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weight_set(0.9).save(tmp_path)
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(tmp_path), "--no-flicker"]
+    assert main([*arguments, "--report", str(tmp_path / "report")]) == 0
+    assert "gain over generalist: 0.00 ± 0.00 dB" in capsys.readouterr().out
+    assert "-0.0" not in (tmp_path / "report" / "index.html").read_text()
+
+
 @pytest.mark.parametrize("name", ["a[b]c", "a[/b]", ":cat:"])
 def test_folders_of_any_name_are_told_as_they_are_called(
     data: Dataset, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
