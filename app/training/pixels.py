@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from app.arrays import F32, I64, Bools, Indices, Records
-from app.network.schema import CHANNELS, TILE_PIXELS
+from app.network.schema import CHANNELS, HALF_MAX, TILE_PIXELS
 from app.training.dataset import Dataset
 from app.training.manifest import CAMERAS, block_of
 from app.training.metrics import around
@@ -290,7 +290,9 @@ def load_pixels(
         target[start:end] = (tiles["target"] * gain[..., None])[mask]
         with np.errstate(over="ignore"):  # what is too large for a half is as good as unknown
             variance[start:end] = (tiles["variance"] * np.square(gain)[..., None])[mask]
-            nearby[start:end] = (_noise_around(tiles) * np.square(gain)[..., None])[mask]
+            noise = (_noise_around(tiles) * np.square(gain)[..., None])[mask]
+        # Here unknown would count as none.
+        nearby[start:end] = np.where(np.isfinite(noise), np.minimum(noise, HALF_MAX), noise)
         person[start:end] = np.repeat(shown[tiles["frame"]], mask.sum(axis=1))
         sibling[start:end] = start + _rings(mask, first)
         runs[tile_hash] = (start, end)

@@ -11,6 +11,7 @@ from app.training.coverage import coverage
 from app.training.dataset import Dataset
 from app.training.frames import Plan
 from app.training.generate import Here, generate
+from app.training.loss import quietness
 from app.training.manifest import BLOCK, CAMERAS, LIGHTINGS
 from app.training.pixels import MIXED, Pixels, load_pixels, people_of
 from tests.training.sphere_source import SpherePeople, SphereSource, skin
@@ -72,6 +73,23 @@ def test_mixed_pixels_know_the_noise_around_them(tmp_path: Path) -> None:
         usable = torch.isfinite(noise[some]).all(dim=1)
         off = (target - truth)[some][usable].square().mean(dim=0)
         np.testing.assert_allclose(off / noise[some][usable].mean(dim=0), 1.0, atol=0.25)
+
+
+def test_the_noisiest_places_count_least(tmp_path: Path) -> None:
+    """Also where their variance is more than a half holds: it is not unknown, which would count in full."""
+
+    class Noisy(SphereSource):
+        def render(self, *args, **named):  # type: ignore[no-untyped-def]
+            tiles = super().render(*args, **named)
+            tiles.variance[...] = 1e7
+            return tiles
+
+    generate(Here(Noisy(noise=1.0)), tmp_path / "set", Plan(9, 3, (96, 96)), BLOCK)
+    pixels = load_pixels(Dataset(tmp_path / "set"), "train")
+    (_, _, target), noise = pixels.draw_noisy(torch.arange(len(pixels)), torch.Generator().manual_seed(1))
+    known = torch.isfinite(noise).all(dim=1)  # a pixel alone in its tile has nothing around
+    assert float(known.float().mean()) > 0.95
+    assert float(quietness(target[known], noise[known]).max()) < 0.02
 
 
 def test_draws_keep_shape_and_order(pixels: Pixels) -> None:
