@@ -105,7 +105,7 @@ class LightSwitch:
         self.read = read
         # What None stands for.
         self._own = own or (read.rig if environment is None else replace(read.rig, environment=None))
-        self._shown = 0
+        self._shown = self._asked = 0  # the latter by `next`, be it that it could not be used
         self._dropped: set[SetUp] = set()
 
     @property
@@ -133,11 +133,13 @@ class LightSwitch:
         return name if len(self._files) > 1 else ""
 
     def next(self) -> None:
-        """Show the set-up after this one."""
+        """Show the set-up after the one that was tried last: one that cannot be used is not in the way of others."""
         if len(self._files) == 1:
             click.echo("There is only one light set-up; more can be given with --lights.")
         else:
-            self._show((self._shown + 1) % len(self._files), self.environment)
+            others = [index for index in range(len(self._files)) if index != self._shown]
+            self._asked = next((index for index in others if index > self._asked), others[0])
+            self._show(self._asked, self.environment)
 
     def use(self, file: Path) -> None:
         """Show the set-up in a file with its own map, and go through it with the others from then on."""
@@ -250,7 +252,8 @@ class LightSwitch:
         except BungyoError as error:
             _say_it_stays(error)
             return False
-        self._shown, self.read, self.environment = index, read, environment
+        self._shown = self._asked = index
+        self.read, self.environment = read, environment
         return True
 
     def _with_map(self, rig: LightRig, set_up_written: int) -> AsRead:

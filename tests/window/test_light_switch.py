@@ -79,6 +79,29 @@ def test_one_after_the_other(files: Files) -> None:
     assert seen == [("a", 1.0, paths[0]), ("b", 2.0, paths[1]), ("c", 3.0, paths[2]), ("a", 1.0, paths[0])]
 
 
+def test_one_that_cannot_be_used_is_not_in_the_way(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = {"a": SUN.format(1), "broken": "light", "c": SUN.format(3), "gone": ""}
+    paths = [files.write(f"{name}.toml", text) for name, text in texts.items()]
+    paths[-1].unlink()
+    shows = drawn(paths[0])
+    switch = LightSwitch(shows, paths)
+    seen = []
+    for _ in range(6):
+        switch.next()
+        seen.append((switch.label, irradiance(shows)))
+    assert seen == [("a", 1.0), ("c", 3.0), ("c", 3.0), ("a", 1.0), ("a", 1.0), ("c", 3.0)]
+    said = capsys.readouterr().err
+    assert said.count("The light stays as it is.") == 3
+    assert said.count("broken.toml") == 2 and said.count("gone.toml") == 1
+    # The only other one is tried again: it may have been mended.
+    switch = LightSwitch(shows, [paths[2], paths[1]])
+    switch.next()
+    assert switch.label == "c"
+    files.write("broken.toml", SUN.format(2))
+    switch.next()
+    assert (switch.label, irradiance(shows)) == ("broken", 2.0)
+
+
 def test_every_set_up_keeps_the_exposure_asked_for(files: Files) -> None:
     """It is on top of their own, also when a file is read again."""
     path = files.write("a.toml", SUN.format(1))
