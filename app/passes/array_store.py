@@ -47,10 +47,11 @@ class ArrayStore:
         data = load_checked(path)
         if data is None:
             return None
-        try:
+        with suppress(OSError):  # on a disk that is only read it stays as old as it is
             os.utime(path)
+        try:
             return load(data)
-        except (OSError, SafetensorError):
+        except SafetensorError:
             return None
 
     def keep(self, path: Path, arrays: Arrays) -> None:

@@ -1,5 +1,6 @@
 """What takes long to work out is read the next time, and only where nothing that decides it has changed."""
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -105,6 +106,17 @@ def test_a_full_disk_costs_only_the_file(store: ArrayStore, tmp_path: Path, smal
     small_disk(64)
     assert_equal(derived(store, "a", lambda: ARRAYS), ARRAYS)
     assert not list(tmp_path.iterdir())
+
+
+def test_files_of_a_disk_that_is_only_read_are_read(store: ArrayStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store.path("a")
+    store.keep(path, ARRAYS)
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "utime", refused)  # the administrator, as whom tests may run, is refused nothing
+    assert_equal(store.load(path), ARRAYS)
 
 
 def test_the_oldest_goes_when_room_is_short(tmp_path: Path) -> None:
