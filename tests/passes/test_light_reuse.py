@@ -9,7 +9,7 @@ import pytest
 from app.arrays import F32
 from app.gpu import Device
 from app.passes.light_cache import LightCache
-from app.passes.light_cache_layout import CACHE_IMAGES, FINE_SCALE, GATHERED_LIGHT
+from app.passes.light_cache_layout import CACHE_IMAGES, CACHE_STATE, FINE_SCALE, GATHERED_LIGHT
 from app.passes.light_points import face_texels
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.default import default_scene
@@ -63,6 +63,10 @@ class Cache:
         vertices = self._cache.gathered.read(GATHERED_LIGHT.dtype)[SIZE**2 :]
         found["vertices"] = np.asarray(vertices["environment"] + vertices["lights"] / samples, np.float32)
         return found
+
+    def unit(self) -> float:
+        """What the images' light is multiplied with."""
+        return float(self._cache.state.read(CACHE_STATE.dtype)["unit"][0])
 
     def shares(self) -> F32:
         """How much of each light (L, n) is seen from shadow texels on the face."""
@@ -159,6 +163,18 @@ def test_brightness_alone_asks_no_ray(cache: Cache) -> None:
     expected = cache.fresh(dim)
     for name in ("LIGHTS", "WIDE", "vertices"):
         assert off(found, expected, name) < 0.02, name
+
+
+def test_what_surfaces_reflect_is_as_bright_as_it_was_in_another_unit(cache: Cache) -> None:
+    """Until it is gathered anew. Images are in a unit that goes with all of the light."""
+    before, unit = cache.fresh(LIGHTS), cache.unit()
+    cache.begin((replace(SUN, irradiance=50.0), BULB, LAMP), [])
+    cache.update(1)
+    assert cache.unit() >= 4.0 * unit
+    after = cache.images(1)
+    for name in ("NARROW", "TRANSMISSION"):
+        light, expected = (image[name][..., :3] * scale for image, scale in ((after, cache.unit()), (before, unit)))
+        assert light.mean() == pytest.approx(expected.mean(), rel=0.02), name
 
 
 def test_what_was_never_gathered_is_not_kept(cache: Cache) -> None:
