@@ -91,6 +91,11 @@ def test_copies_and_fills_go_as_far_as_there_is_room(gpu: Device, keep: Keep) ->
     gpu.submit(keep(cmd))
     assert target.read(np.uint32, 4).tolist() == [9, 9, 1, 2]
     assert source.read(np.uint32).tolist() == [0, 1, 2, 7, 7, 7, 7, 7]
+    large = keep(gpu.buffer(np.zeros(16, np.uint32)))
+    with gpu.commands() as cmd:
+        cmd.copy(source, large, source_offset=20, target_offset=16)
+    gpu.submit(keep(cmd))
+    assert large.read(np.uint32).tolist() == [0, 0, 0, 0, 7, 7, 7, *[0] * 9]
 
 
 def test_copies_and_fills(gpu: Device, keep: Keep) -> None:
@@ -234,6 +239,36 @@ def test_several_in_one_submit(gpu: Device, keep: Keep) -> None:
         gpu.submit(two, one)
 
 
+def test_what_is_submitted_together_is_done_together(gpu: Device, keep: Keep) -> None:
+    """Who waits for commands, asks how long they took or submits them again waits for all that came after them."""
+    large, small = keep(gpu.buffer(32 * 2**20)), keep(gpu.buffer(np.zeros(1, np.uint32), memory="readback"))
+    with gpu.commands() as slow, slow.timer("slow"):
+        for value in range(8):
+            slow.fill(large, value)
+            slow.barrier()
+    keep(slow)
+    marks = []
+    for value in range(1, 5):
+        with gpu.commands() as cmd:
+            cmd.fill(small, value)
+            cmd.barrier()
+        marks.append(keep(cmd))
+
+    def last_done() -> int:
+        return int(small.map().view(np.uint32)[0])
+
+    gpu.submit(slow, marks[0], wait=False)
+    slow.wait()
+    assert last_done() == 1
+    gpu.submit(slow, marks[1], wait=False)
+    assert slow.timings()["slow"] > 0.0 and last_done() == 2
+    gpu.submit(slow, marks[2], wait=False)
+    gpu.submit(slow, marks[3], wait=False)
+    assert last_done() >= 3
+    slow.wait()
+    assert last_done() == 4
+
+
 def test_submit_is_cheap(gpu: Device, keep: Keep) -> None:
     with gpu.commands() as cmd:
         cmd.barrier()
@@ -293,3 +328,8 @@ def test_misuse_is_named(gpu: Device, keep: Keep) -> None:
     cmd = keep(gpu.commands())
     with pytest.raises(ValueError, match="still being recorded"):
         gpu.submit(cmd)
+    with gpu.commands() as first, gpu.commands(overlapping=True) as last:
+        pass
+    keep(first), keep(last)
+    with pytest.raises(ValueError, match="overlapping commands cannot be the last of several"):
+        gpu.submit(first, last)

@@ -226,5 +226,17 @@ def test_misuse_is_named(gpu: Device, keep: Keep) -> None:
         gpu.raytracing_pipeline(
             "rays.rgen", [], [HitGroup("bad.rchit")], BINDINGS, push=PUSH, includes={"bad.rchit": "void main() { x; }"}
         )
+    vertices = keep(gpu.buffer(np.eye(3, dtype=np.float32)))
+    indices = keep(gpu.buffer(np.arange(3, dtype=np.uint32)))
+    blas = gpu.blas([Geometry(vertices, 3, 12, 0, indices, 0, 1)])
+    tlas = keep(gpu.tlas([Instance(blas, custom_index=2**24 - 1, hit_group=2**24 - 1)]))
+    for index, group in ((2**24, 0), (0, 2**24), (-1, 0)):
+        with pytest.raises(ValueError, match="have 24 bits"):
+            tlas.update([Instance(blas, custom_index=index, hit_group=group)])
+    with pytest.raises(ValueError, match="room for 1 instances, not 2"):
+        tlas.update([Instance(blas)] * 2)
+    blas.close()
+    with pytest.raises(ValueError, match="closed"):
+        tlas.update([Instance(blas)])
     with pytest.raises(ValueError, match="recursion 999"):
         gpu.raytracing_pipeline("rays.rgen", [], [], BINDINGS, push=PUSH, recursion=999)
