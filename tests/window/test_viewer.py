@@ -298,6 +298,23 @@ def test_a_lost_swapchain_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None
     assert renderer.rendered == ENOUGH_SAMPLES + 1
 
 
+def test_a_window_that_is_minimised_while_its_picture_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def minimise(window: Any) -> None:
+        def nothing_any_more() -> None:
+            window.framebuffer_size, window.swapchain.outdated = (0, 0), True
+
+        window.swapchain.acquire = nothing_any_more
+
+    def come_back(window: Any) -> None:
+        del window.swapchain.acquire
+        window.framebuffer_size, window.swapchain.lost = (64, 48), True
+
+    window = FakeWindow(None, minimise, *nothing(5), come_back, *nothing(5))
+    renderer, swapchain = run(monkeypatch, window)
+    assert renderer.size == (64, 48) and swapchain.sizes == [(64, 48)]
+    assert window.waits == 5 and swapchain.presented == 2 + 5
+
+
 def test_a_hidden_window_answers_and_is_shown_when_it_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     def hide(window: Any) -> None:
         window.swapchain.hidden = True

@@ -88,6 +88,23 @@ def test_from_set_to_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ("bungyo: error: The file broken is no weight file. The picture stays with b.\n")
 
 
+def test_who_comes_round_to_an_unusable_set_again_hears_of_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be usable by now, on a disk whose times stand still."""
+    with switching("a", "broken") as (switch, drawing, shelf, woken):
+        for _ in range(2):
+            switch.next()
+            load(switch, woken)
+            assert switch.label == "a (broken is unusable)"
+            switch.next()
+            switch.update()
+            assert switch.label == "a"
+        assert capsys.readouterr().err.count("The file broken is no weight file.") == 2
+        shelf.broken.clear()
+        switch.next()
+        load(switch, woken)
+        assert switch.label == "broken" and drawing.used == ["broken"]
+
+
 def test_only_the_last_wish_counts() -> None:
     with switching("a", "b", "c", "d") as (switch, drawing, shelf, woken):
         shelf.gate.clear()
