@@ -102,6 +102,11 @@ def test_restarting_forgets_all(frames: Frames) -> None:
     frames.progress.restart()
     assert frames.progress.samples == 0
     assert np.array_equal(frames.draw(3), first)
+    frames.progress.start_at(SIZE[0] // 2)
+    frames.draw(BLOCK)
+    frames.progress.start_at(0)  # these tiles begin later than others
+    frames.progress.restart()
+    assert np.array_equal(frames.draw(3), first)
     frames.progress.interleaved = False
     assert frames.progress.samples == 0
     assert (frames.draw()[..., 3] == 1.0).all() and frames.progress.samples == 1
