@@ -10,6 +10,7 @@ from app.gpu import Device, DeviceInfo
 from app.gpu.matrices import MatrixProduct
 from app.network.matrix_shader import Matrix
 from app.network.shader import BLOCKS, DIRECT, Variant
+from app.passes import tile_variant
 from app.passes.tile_variant import OVERRIDE, candidates, chosen, default, matrices, remember
 
 LAYERS = (32, 32, 28, 15)
@@ -43,6 +44,17 @@ def test_the_quickest_is_remembered_for_its_device_and_widths(info: DeviceInfo) 
     assert chosen(info, (32, 15)) == default(info)
     for other in (replace(info, name="another"), replace(info, driver="newer")):
         assert chosen(other, LAYERS) == default(other)
+
+
+def test_what_the_quickest_was_on_another_processor_does_not_count(
+    info: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home folder may be that of several computers, whose CPU drivers have the same name."""
+    cpu = replace(info, kind="cpu")
+    remember(cpu, LAYERS, {Variant(24): 1.0})
+    assert chosen(cpu, LAYERS) == Variant(24)
+    monkeypatch.setattr(tile_variant, "processor_name", lambda: "another")
+    assert chosen(cpu, LAYERS) == default(cpu)
 
 
 def test_halves_remembered_are_not_for_a_device_without(info: DeviceInfo) -> None:
