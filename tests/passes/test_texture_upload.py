@@ -1,6 +1,7 @@
 """Mip levels: every level is the mean of the one before, in linear light."""
 
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from app.arrays import F64
-from app.passes.texture_upload import mip_chain
+from app.gpu import Device
+from app.passes.array_store import ArrayStore
+from app.passes.texture_upload import can_share, mip_chain, upload_texture
+from app.scene.model import Texture
 from app.scene.texture_files import srgb_to_linear
 from app.scene.tonemap import srgb_encode
+from tests.conftest import Keep
 
 RANDOM = np.random.default_rng(1)
 
@@ -89,3 +94,31 @@ def test_colours_are_weighed_by_opacity() -> None:
     np.testing.assert_allclose(mip_chain(pixels, srgb=False, by_opacity=True)[1], [[[0.75, 0.25, 0.0, 0.25]]])
     unseen = pixels * np.array([1.0, 1.0, 1.0, 0.0], np.float32)
     np.testing.assert_allclose(mip_chain(unseen, srgb=False, by_opacity=True)[1], [[[0.25, 0.25, 0.5, 0.0]]])
+
+
+def test_maps_share_an_image_only_if_they_are_alike() -> None:
+    normals, roughness = (Texture(np.zeros((4, 6, channels), np.uint8)) for channels in (3, 1))
+    assert can_share(normals, roughness)
+    for other in (np.zeros((6, 4, 1), np.uint8), np.zeros((4, 6, 1), np.float32)):
+        assert not can_share(normals, Texture(other))
+    assert not can_share(Texture(np.zeros((4, 6, 4), np.uint8)), roughness)
+    colours = Texture(np.zeros((4, 6, 3), np.uint8), srgb=True)
+    assert not can_share(colours, roughness) and not can_share(normals, colours)
+
+
+def test_levels_that_are_kept_are_those_of_one_way_to_read_a_map(gpu: Device, keep: Keep, tmp_path: Path) -> None:
+    """One file may be colours here and data there, cut out here and whole there."""
+    pixels = RANDOM.integers(0, 256, (12, 8, 4)).astype(np.uint8)
+    pixels[:7, :, 3] = 0
+    before, store = pixels.copy(), ArrayStore(tmp_path, 1_000_000)
+    ways = [(srgb, cut_out) for srgb in (False, True) for cut_out in (False, True)]
+    found = set()
+    for srgb, cut_out in (*ways, *ways):
+        texture = Texture(pixels, srgb=srgb)
+        kept = keep(upload_texture(gpu, texture, store, cut_out=cut_out))
+        expected = keep(upload_texture(gpu, texture, cut_out=cut_out))
+        for mip in range(expected.mips):
+            np.testing.assert_array_equal(kept.read(mip), expected.read(mip))
+        found.add((expected.read(0).tobytes(), expected.read(1).tobytes()))
+    assert len(found) == len(ways)
+    np.testing.assert_array_equal(pixels, before)
