@@ -4,7 +4,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.errors import BungyoError, InputError
@@ -25,6 +25,18 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"Cannot write to {folder}: no file can be made there ({error.strerror}).") from error
 
 
+def check_file(path: Path) -> None:
+    """Raise InputError unless a file can be written to `path`, where there may be one already."""
+    try:
+        if path.is_dir():
+            raise InputError(f"Cannot write {path}: it is a folder.")
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(_partial(path))  # its name is longer
+    except OSError as error:  # a name that is too long, or a folder that nobody may look into
+        raise InputError(f"Cannot write {path}: {error.strerror}.") from error
+    check_folder(path.parent)
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a name in the same folder to write to; it becomes `path` at the end, and goes after an error.
@@ -32,14 +44,17 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written or renamed.
     """
-    # Of this thread alone. Libraries tell the format by the suffix.
-    writer = f"{os.getpid()}-{threading.get_native_id()}"
-    temporary = path.with_name(f".{path.stem}.{writer}.partial{path.suffix}")
+    temporary = _partial(path)
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    """The name beside `path` of what this thread has not finished. Libraries tell the format by the suffix."""
+    return path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_native_id()}.partial{path.suffix}")
 
 
 @contextmanager

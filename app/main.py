@@ -4,6 +4,7 @@ Modules that take long to import (GPU, scene, torch) are imported inside the com
 `bungyo --help` answers at once and the demo never loads torch.
 """
 
+import errno
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -82,6 +83,8 @@ def _run(arguments: Sequence[str] | None, session: Session) -> int:
         hint = "Install what bungyo needs:  .venv/bin/pip install -c constraints.txt -e ."
         return _report(session, f"The Python package {error.name} is not installed.", hint, FAILURE)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # whatever was named: nothing is there
+            return _report(session, f"{error.filename}: {error.strerror}.", "", BAD_INPUT)
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return _report(
             session,

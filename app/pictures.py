@@ -7,7 +7,7 @@ import numpy as np
 
 from app.arrays import F32, U8
 from app.errors import InputError
-from app.files import beside, check_folder
+from app.files import beside, check_file
 
 SUFFIXES = (".png", ".exr")
 
@@ -16,17 +16,11 @@ _CHANNELS = {1: ("Y",), 2: ("U", "V"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A
 
 
 def check_output(path: Path) -> None:
-    """Raise InputError unless a picture can be written to `path`: known suffix, writable folder."""
+    """Raise InputError unless a picture can be written to `path`, whose suffix must be known."""
     if path.suffix.lower() not in SUFFIXES:
         kind = f"{path.suffix!r} is not a known picture format" if path.suffix else "a picture's name needs a suffix"
         raise InputError(f"Cannot write {path}: {kind}.", f"Use one of {', '.join(SUFFIXES)}.")
-    try:
-        is_folder = path.is_dir()
-    except OSError as error:  # a name that is too long, or a folder that nobody may look into
-        raise InputError(f"Cannot write {path}: {error.strerror}.") from error
-    if is_folder:
-        raise InputError(f"Cannot write {path}: it is a folder.")
-    check_folder(path.parent)
+    check_file(path)
 
 
 def write_png(path: Path, pixels: U8) -> None:

@@ -108,12 +108,10 @@ def avatar(
         with Device.open(device) as gpu:
             write_png(out, draw_portrait(gpu, person, size or PORTRAIT, spp))
     else:
-        from app.files import beside, check_folder
+        from app.files import beside, check_file
         from app.scene.avatar.build import avatar_glb
 
-        if out.is_dir():
-            raise InputError(f"Cannot write {out}: it is a folder.")
-        check_folder(out.parent)
+        check_file(out)
         data = avatar_glb(_person(seed, values, expression))
         with beside(out) as temporary:
             temporary.write_bytes(data)

@@ -120,7 +120,7 @@ def bench(
     from app.bench.earlier import check_same, load, ratios, remarks
     from app.bench.growth import measure_growth, with_networks
     from app.bench.measure import identity, measure_all, measure_passes
-    from app.files import check_folder
+    from app.files import check_file
     from app.progress import counted
 
     if tune:
@@ -130,7 +130,7 @@ def bench(
         return
     for path in (report, page):
         if path:
-            check_folder(path.parent)
+            check_file(path)
     if (growth or wide) and passes:
         raise InputError("--growth and --wide measure more than passes, so --pass does not go with them.")
     if page:

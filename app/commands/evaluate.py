@@ -88,7 +88,7 @@ def evaluate(
     the pixels are judged, Ctrl-C leaves out what is not measured yet.
     """
     need("Judging", "skimage", "matplotlib")
-    from app.files import beside, check_folder
+    from app.files import beside, check_file
     from app.layout_check import own_layout
     from app.network.weights import WeightSet
     from app.progress import counter
@@ -102,7 +102,7 @@ def evaluate(
 
     to_output = scores is not None and str(scores) == "-"
     if scores and not to_output:
-        check_folder(scores.parent)
+        check_file(scores)
     if report:
         check_report(report)
     folder = weights or DEFAULT_WEIGHTS

@@ -7,11 +7,11 @@ from app.errors import InputError
 
 def check_page(out: Path) -> None:
     """Raise InputError unless a page can be written to `out`."""
-    from app.files import check_folder
+    from app.files import check_file
 
     if out.suffix != ".md":
         raise InputError(f"The page is Markdown, so {out} must end in .md.")
-    check_folder(out.parent)
+    check_file(out)
 
 
 def picture_of(out: Path) -> Path:

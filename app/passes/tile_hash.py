@@ -60,7 +60,8 @@ class TileHash(Owner):
         self.tile_count = tiles_x * tiles_y
         firsts = range(0, self.tile_count, most_groups)
         self.dispatches = tuple((index * TILE_DISPATCH.size, first) for index, first in enumerate(firsts))
-        empty = np.tile(np.array([0, 1, 1], np.uint32), len(self.dispatches))
+        empty = np.ones(len(firsts), TILE_DISPATCH.dtype)
+        empty["groups_x"] = 0
         includes = {"features.glsl": glsl(), "tile_hash.glsl": f"{TILE_DISPATCH.glsl}\n{TILE_HASH_PUSH.glsl}\n"}
         with self.building():
             self.hashes = self.own(device.buffer(self.tile_count * 4, name="tile hashes"))

@@ -238,11 +238,12 @@ def fault_of(tiles: Records) -> str:
             return f"a {name.replace('_', ' ')} that is impossible"
     if not tiles["variance"].min() >= 0.0:  # infinite: nothing is known
         return "a variance that is impossible"
-    halves = tiles["features"].view("<f2")
-    if np.isfinite(halves).all():  # of all pixels, as that takes a quarter of the time
+    # Halves of this exponent are infinite or NaN. np.isfinite takes seven times as long, and all readers pass here.
+    strange = tiles["features"].view("<u2") & 0x7C00 == 0x7C00
+    if not strange.any():
         return ""
-    known = halves.reshape(len(tiles), PIXELS, -1)[tiles["mask"].astype(bool)]
-    return "" if np.isfinite(known).all() else "a feature that is not finite"
+    known = tiles["mask"].astype(bool)
+    return "a feature that is not finite" if strange.reshape(*known.shape, -1)[known].any() else ""
 
 
 def header_of(spec: DatasetSpec) -> Header:

@@ -290,8 +290,8 @@ def load_pixels(
         target[start:end] = (tiles["target"] * gain[..., None])[mask]
         with np.errstate(over="ignore"):  # what is too large for a half is as good as unknown
             variance[start:end] = (tiles["variance"] * np.square(gain)[..., None])[mask]
-            noise = (_noise_around(tiles) * np.square(gain)[..., None])[mask]
-        # Here unknown would count as none.
+        noise = (_noise_around(tiles) * np.square(gain)[..., None])[mask]
+        # These pixels are to count least; where nothing is known, they count in full (`loss.quietness`).
         nearby[start:end] = np.where(np.isfinite(noise), np.minimum(noise, HALF_MAX), noise)
         person[start:end] = np.repeat(shown[tiles["frame"]], mask.sum(axis=1))
         sibling[start:end] = start + _rings(mask, first)

@@ -173,6 +173,18 @@ def test_output_is_checked_before_anything_is_loaded(
     status, said = fails(capsys, "bench", "--json", str(tmp_path / "no" / "x.json"))
     assert status == 2
     assert "the folder does not exist" in said
+    name = tmp_path / ("x" * 255)  # that of the unfinished file beside it would be too long
+    for command in (["bench", "--json"], ["bench", "--html"], ["evaluate", "--data", str(tmp_path), "--json"]):
+        status, said = fails(capsys, *command, str(name))
+        assert (status, said) == (2, f"bungyo: error: Cannot write {name}: File name too long.\n")
+
+
+@pytest.mark.parametrize("command", [["evaluate", "--data"], ["seams", "--data"], ["dataset", "--out"]])
+def test_a_name_that_is_too_long(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = str(tmp_path / ("x" * 300))
+    status, said = fails(capsys, *command, name)
+    assert status == 2
+    assert said.startswith(f"bungyo: error: {name}") and said.endswith(": File name too long.\n")
 
 
 def test_a_demo_that_fails_leaves_no_folder_behind(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.errors import InputError
-from app.files import beside, check_folder
+from app.files import beside, check_file, check_folder
 
 
 def test_failed_writing_leaves_what_was_there(tmp_path: Path) -> None:
@@ -38,6 +38,26 @@ def test_folder_whose_permissions_promise_too_much() -> None:
     """Root may write to /proc, but nobody makes files there."""
     with pytest.raises(InputError, match=r"^Cannot write to /proc: (no file can be made there|you may not write)"):
         check_folder(Path("/proc"))
+
+
+def test_a_file_that_could_not_be_written_in_the_end_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "there.json").write_text("old")
+    for name in ("new.json", "there.json", "x" * 200):
+        check_file(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.json"]
+    longest = tmp_path / ("x" * 255)  # a name that may be, but not that of the unfinished file beside it
+    longest.touch()
+    (tmp_path / "folder.json").mkdir()
+    for path, complaint in (
+        (tmp_path / "folder.json", "it is a folder."),
+        (Path("/"), "it is a folder."),
+        (longest, "File name too long."),
+        (tmp_path / ("x" * 300) / "a.json", "File name too long."),
+        (tmp_path / "no" / "a.json", "the folder does not exist."),
+        (tmp_path / "there.json" / "a.json", "it is not a folder."),
+    ):
+        with pytest.raises(InputError, match=complaint):
+            check_file(path)
 
 
 def test_two_threads_may_write_the_same_file(tmp_path: Path) -> None:
