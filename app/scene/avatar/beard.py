@@ -52,7 +52,7 @@ def strands(person: Person, roots: Roots, skin: SkinDistance) -> Strands | None:
     grey = min(1.0, 1.2 * person["hair.greying"])
     outward = np.broadcast_to(roots.normals[:, None], points.shape)
     band = hair_color.bands(len(roots), grey, rng, single=long < _STUBBLE)
-    return Strands(points, outward, width, band, rng.normal(0.0, 0.6, len(roots)))
+    return Strands(points, width, band, outward, rng.normal(0.0, 0.6, len(roots)))
 
 
 def _above_lip(roots: Roots) -> Bools:

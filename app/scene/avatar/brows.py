@@ -20,7 +20,7 @@ _RINGS = 4
 def strands(person: Person, skin: Mesh) -> Strands | None:
     """Hairs of both brows: they rise at the inner end, turn outward along the ridge and meet on its middle line."""
     dials = person.group("brow")
-    count = round(1000 * dials["density"])
+    count = round(1500 * dials["density"])
     if count == 0:
         return None
     rng = person.rng("hair.brows")
@@ -38,7 +38,7 @@ def strands(person: Person, skin: Mesh) -> Strands | None:
     points = (positions + normals * lift.reshape(-1, 1)).reshape(*lift.shape, 3)
     width = np.concatenate(widths)[:, None] * np.interp(t_ring, [0.0, 0.3, 1.0], [0.8, 1.0, 0.3])
     band = hair_color.bands(2 * count, max(0.0, 0.8 * person["hair.greying"] - 0.2), rng, single=True)
-    return Strands(points, normals.reshape(points.shape), width, band, rng.normal(0.0, 0.5, 2 * count))
+    return Strands(points, width, band, normals.reshape(points.shape), rng.normal(0.0, 0.5, 2 * count))
 
 
 def _curves(dials: dict[str, float], count: int, rng: np.random.Generator) -> tuple[F64, F64, F64]:
@@ -48,7 +48,7 @@ def _curves(dials: dict[str, float], count: int, rng: np.random.Generator) -> tu
     knots = np.linspace(0.0, 1.0, len(line))
     root = np.stack([np.interp(t, knots, line[:, k]) for k in range(2)], axis=1)
     across = np.clip(rng.normal(0.0, 0.5, count), -1.15, 1.15)
-    thick = 0.45 + 1.2 * dials["thickness"]
+    thick = 0.45 + 1.5 * dials["thickness"]
     width = thick * np.interp(t, [0.0, 0.14, 0.55, 1.0], [1.9, 3.0, 2.6, 0.6])
     arch = 2.6 * dials["arch"] * np.interp(t, [0.0, 0.35, 0.68, 1.0], [-0.5, 0.2, 1.0, 0.0])
     root += np.stack([rng.normal(0.0, 0.7, count) - 0.35 * across * width, across * width + arch], axis=1) * PER_MM

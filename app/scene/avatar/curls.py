@@ -3,8 +3,7 @@
 import numpy as np
 
 from app.arrays import F64, I64
-from app.scene.avatar.strands import tangents
-from app.scene.model import normalized
+from app.scene.avatar.strands import carried_frames
 
 FROM = 0.2  # hair.curl from which hair is made so; below, coils are thinner than 3 mm
 COMBED = 12  # points of a strand before it is wound
@@ -47,21 +46,6 @@ def wound(axes: F64, segment: F64, lock: I64, phase: F64, curl: float, rng: np.r
     radius = np.minimum(0.28 * turn * min(1.0, 1.6 * curl), _WIDEST)
     radius = radius * rng.uniform(0.6, 1.1, locks)[lock, None] * grown
     angle = way * (2.0 * np.pi * arc / turn + phase[:, None])
-    side, other = _frames(axes)
+    side, other = carried_frames(axes)
     wound: F64 = axes + radius[..., None] * (np.sin(angle)[..., None] * side + np.cos(angle)[..., None] * other)
     return wound
-
-
-def _frames(lines: F64) -> tuple[F64, F64]:
-    """Two unit directions (S,K,3) across lines, which turn about them as little as they can.
-
-    Directions across the head's outward one would jump where hair stands off the head, and kink the coils.
-    """
-    along = tangents(lines)
-    across = np.where(np.abs(along[:, 0, :1]) < 0.7, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
-    carried = []
-    for k in range(lines.shape[1]):
-        across = normalized(across - (across * along[:, k]).sum(axis=1, keepdims=True) * along[:, k])
-        carried.append(across)
-    side = np.stack(carried, axis=1)
-    return side, np.cross(side, along)

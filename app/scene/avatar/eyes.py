@@ -84,7 +84,8 @@ def white_mesh(lids: ArrayLike = 1.2) -> Mesh:
     lid = np.append(lid, lid[0])
     share = np.linspace(0, 1, _WHITE_RINGS)[:, None]
     seen = CORNEA_END + 0.01 + share * (lid - _LID_INSIDE - CORNEA_END - 0.01)
-    hidden = lid + _LID_BEHIND + np.array([0.0, 0.15, 0.45, 1.0])[:, None] * (SCLERA_END - lid - _LID_BEHIND)
+    behind = np.maximum(SCLERA_END - lid - _LID_BEHIND, 0.03)
+    hidden = lid + _LID_BEHIND + np.array([0.0, 0.15, 0.45, 1.0])[:, None] * behind
     theta = np.concatenate([np.full((1, SIDES + 1), start), seen, hidden])
     # In front of its visible edge it lies below the cornea.
     radius = np.where(theta < CORNEA_END, 1.0, film_radius(theta))
@@ -141,8 +142,9 @@ def _across_surface(theta: F64) -> F64:
 
 
 def _sclera_v(theta: F64) -> F64:
-    """Texture coordinate of polar angles beyond the limbus."""
-    return np.asarray(LIMBUS_V + (1 - LIMBUS_V) * (theta - LIMBUS_ANGLE) / (SCLERA_END - LIMBUS_ANGLE))
+    """Texture coordinate of polar angles beyond the limbus; behind SCLERA_END it runs back, since 1 borders on 0."""
+    v = LIMBUS_V + (1 - LIMBUS_V) * (theta - LIMBUS_ANGLE) / (SCLERA_END - LIMBUS_ANGLE)
+    return np.asarray(np.minimum(v, 2.0 - v))
 
 
 def _turned(across: F64, along: F64, v: F64, normal: F64 | None = None) -> Mesh:

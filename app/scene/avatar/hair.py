@@ -35,19 +35,19 @@ def build(person: Person, shape: HeadShape) -> tuple[Part, ...]:
         meshes = [ribbons(alike) for alike in grown]
         if long > _CAP_FROM and person["hair.density"] > 0.5:
             kept, strong = hairline.growing(person, table)
-            kept &= ~hairline.on_parting(person, table)
             bearing = np.where(kept, np.minimum(2.0 * strong, 1.0), 0.0)
-            lining = cap(shape.skin, table, bearing, hair_color.mixed(person["hair.greying"]))
+            gap, color = hairline.parting(person, table), hair_color.mixed(person["hair.greying"])
+            lining = cap(shape.skin, table, bearing, gap, color)
             meshes += [lining] if lining is not None else []
         parts.append(Part("hair", _joined(meshes), material))
     darker = replace(material, name="hair_brows", albedo=(0.75, 0.72, 0.70))
     if (found := brows.strands(person, shape.skin)) is not None:
         parts.append(Part("brows", ribbons(found), darker))
-    if (found := lashes.strands(person, shape.eyes)) is not None:
+    if (single := lashes.strands(person, shape.eyes)) is not None:
         tint = hair_color.albedo(*hair_color.pigment(0.5 + 0.5 * melanin, redness))
         red, green, blue = (tint * (1.0 - 0.8 * person["lash.mascara"])).tolist()
         dark = Material("hair_lashes", albedo=(red, green, blue), roughness=0.4, ior=1.55)
-        parts.append(Part("lashes", tubes(found), dark))
+        parts.append(Part("lashes", tubes(single), dark))
     if (found := beard.strands(person, roots("beard", shape.skin), distance)) is not None:
         redder, long = min(1.0, redness + 0.1), beard.reach(person)
         reddish = hair_color.material("hair_beard", melanin, redder, rng, roughness=0.45, length=long)

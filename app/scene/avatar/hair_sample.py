@@ -97,8 +97,8 @@ def _face(
     rng: np.random.Generator, age: float, man: float, womanly: bool, asian: float, african: float
 ) -> dict[str, float]:
     values = {
-        "brow.density": rng.normal(0.48 + 0.2 * man, 0.11),
-        "brow.thickness": rng.normal(0.30 + 0.22 * man, 0.12),
+        "brow.density": rng.normal(0.56 + 0.2 * man, 0.12),
+        "brow.thickness": rng.normal(0.46 + 0.2 * man, 0.13),
         "brow.length": rng.normal(0.45 + 0.15 * man + 0.006 * max(age - 50.0, 0.0) * man, 0.1),
         "brow.arch": rng.normal(0.25 - 0.35 * man, 0.3),
         "lash.length": rng.normal(0.55 - 0.2 * man, 0.13),

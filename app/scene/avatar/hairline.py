@@ -70,8 +70,13 @@ def exposed(person: Person, roots: Roots, strong: F64) -> F64:
     return np.asarray(np.minimum(beside + 1.0 - strong, 1.0))
 
 
-def on_parting(person: Person, roots: Roots) -> Bools:
-    """Which roots lie along the parting, where skin shows between the hair that falls to either side."""
+def parting(person: Person, roots: Roots) -> tuple[F64, F64]:
+    """Where skin shows between the hair that falls to either side of a parting.
+
+    Returns:
+        How far roots lie beside the parting's line (R,), mm towards the person's left.
+        How far to either side of it skin shows there (R,), mm; 0 where hair does not part.
+    """
     x, _, z = roots.rest.T
-    line: Bools = (np.abs(x - part_line(person)) < 2.0) & (z > _PARTED_FROM)
-    return line & (parted(person) > 0.5)
+    ragged = 0.9 + 0.3 * np.sin(0.3 * z + person.rng("hair.parting").uniform(0.0, 2.0 * np.pi))
+    return x - part_line(person), ragged * (z > _PARTED_FROM) * (parted(person) > 0.5)

@@ -5,14 +5,14 @@ import numpy as np
 from app.arrays import F64
 from app.scene.avatar.head_shape import Eye
 from app.scene.avatar.person import Person
-from app.scene.avatar.strands import Strands
+from app.scene.avatar.strands import Hairs
 from app.scene.model import normalized
 
 _RINGS = 5
 _UP = np.array([0.0, 1.0, 0.0])
 
 
-def strands(person: Person, eyes: tuple[Eye, Eye]) -> Strands | None:
+def strands(person: Person, eyes: tuple[Eye, Eye]) -> Hairs | None:
     """Lashes of both eyes; mascara makes them longer, thicker and closer together."""
     dials, mascara = person.group("lash"), person["lash.mascara"]
     dense = min(1.3, dials["density"] + 0.4 * mascara)
@@ -32,9 +32,7 @@ def strands(person: Person, eyes: tuple[Eye, Eye]) -> Strands | None:
     basis = np.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2], axis=1)
     points = np.einsum("rk,skd->srd", basis, np.concatenate(curves))
     width = np.concatenate(widths)[:, None] * (1.0 - 0.7 * t)
-    outward = np.broadcast_to(normalized(np.array([[0.3, 0.1, 0.95]])), points.shape)
-    count = len(points)
-    return Strands(points, outward, width, np.zeros(count, np.int64), np.zeros(count))
+    return Hairs(points, width, np.zeros(len(points), np.int64))
 
 
 def _halves(eye: Eye, beside: float) -> tuple[F64, F64]:

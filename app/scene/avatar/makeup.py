@@ -92,7 +92,7 @@ def sample(rng: np.random.Generator, base: Mapping[str, float]) -> dict[str, flo
         "lipstick": lips * effort * (0.35 + 0.5 * draws[6]),
         "lipstick_hue": (0.05 + 0.9 * draws[7] if lips_first else 0.05 + 0.35 * draws[7]),
         "lipstick_gloss": 0.15 + 0.7 * draws[8],
-        "shadow": 0.8 * eyes * effort * draws[9],
+        "shadow": 0.65 * eyes * effort * draws[9],
         "shadow_hue": 0.8 * draws[10] ** 1.5,
         "liner": eyes * effort * (draws[11] > 0.35),
         "liner_wing": 0.8 * float(draws[11] > 0.75) * eyes,

@@ -104,7 +104,10 @@ def outermost(angles: F64, start: F64, end: F64) -> F64:
 
 
 def barycentric(places: F64, uvs: F64, triangles: Ints, count: int) -> csr_matrix:
-    """Weights (K,count) of the vertices for places (K,2) that lie in triangles (T,3) of the map `uvs` (S,2)."""
+    """Weights (K,count) of the vertices for places (K,2) of the map `uvs` (S,2) with triangles (T,3).
+
+    Rows of places that lie in none of the triangles are empty.
+    """
     corners = uvs[triangles]
     low, high = corners.min(axis=1) - 1e-9, corners.max(axis=1) + 1e-9
     inside = [(low[:, k] <= places[:, k, None]) & (places[:, k, None] <= high[:, k]) for k in range(2)]
@@ -115,7 +118,7 @@ def barycentric(places: F64, uvs: F64, triangles: Ints, count: int) -> csr_matri
     shares = areas / areas.sum(axis=1, keepdims=True)
     order = np.lexsort((shares.min(axis=1), place))
     best = order[np.append(np.diff(place[order]) > 0, True)]  # the triangle that it lies in
-    rows = np.repeat(np.arange(len(places)), 3)
+    rows = np.repeat(place[best], 3)
     return csr_matrix((shares[best].ravel(), (rows, triangles[triangle[best]].ravel())), (len(places), count))
 
 

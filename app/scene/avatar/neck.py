@@ -98,6 +98,9 @@ def cut(points: F64, data: HeadData) -> Cut:
     places = (rays.length(angles) * (1.0 - beyond))[:, None] * toward(angles)
     around = triangles[(rays.beyond[triangles] <= beyond.max()).any(axis=1)]
     weights = barycentric(places, rays.uvs, around, len(points))
+    # On the oddest heads vertices slide as far up as the lips, where the map has a hole. Those before it stay.
+    found = np.diff(weights.indptr) > 0
+    moved, weights = moved[found], weights[found]
     above[moved] = weights @ above
     return Cut(moved, weights, smoothstep(above, STILL, FREE))
 

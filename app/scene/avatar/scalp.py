@@ -87,7 +87,7 @@ def strands(person: Person, roots: Roots, skin: SkinDistance) -> tuple[Strands, 
         lines[:, 1:] = skin.pushed_out(lines[:, 1:], clearance)
         taper = np.interp(along(lines), [0.0, 0.03, 0.6, 1.0], [0.6, 1.0, 0.9, 0.25])
         _, outward = skin.sample(lines)
-        grown.append(Strands(lines, outward, width[alike, None] * taper, band[alike], roll[alike]))
+        grown.append(Strands(lines, width[alike, None] * taper, band[alike], outward, roll[alike]))
     return tuple(grown)
 
 

@@ -106,7 +106,7 @@ def _pigments(person: Person, maps: SkinMaps) -> tuple[F32, F32, F32]:
     rng = person.rng("skin.mottle")
     if rng.random() < 0.5:  # the map is its own mirror image, so noise may be mirrored
         n = {name: noise[:, ::-1] for name, noise in n.items()}
-    wide, narrow = rng.uniform(0.6, 1.2, 2), rng.uniform(0.7, 1.2, 2)
+    wide, narrow = rng.uniform(0.6, 1.2, 2), rng.uniform((1.0, 0.8), (2.4, 1.7))
     even = 1.0 - 0.75 * v["makeup.foundation"]
     blotchy, old = v["skin.blotchiness"] * even, min(max((v["person.age"] - 30.0) / 50.0, 0.0), 1.2)
     dark, male = v["skin.melanin"], v["person.gender"]
@@ -135,7 +135,7 @@ def _pigments(person: Person, maps: SkinMaps) -> tuple[F32, F32, F32]:
     melanin = np.full_like(blood, pigment.log_melanin(dark) + 0.12 * v["skin.tan"])
     sides = 1.0 - r["front"]
     for name, amount in (
-        ("forehead", 0.10 * contrast), ("around_eye", (0.16 + 0.20 * v["skin.dark_circles"]) * contrast * even),
+        ("forehead", 0.10 * contrast), ("around_eye", (0.10 + 0.18 * v["skin.dark_circles"]) * contrast * even),
         ("under_eye", (0.05 + 0.25 * v["skin.dark_circles"]) * contrast * even), ("upper_lid", 0.12 * contrast),
         ("cheek", -0.10 * contrast), ("nose", -0.05), ("sallow", (0.06 + 0.06 * male) * contrast * even),
         ("mouth_corner", 0.22 * contrast * even), ("neck", 0.03 + 0.08 * contrast), ("cavity", 0.22), ("ear", -0.05),
@@ -209,7 +209,7 @@ def _roughness(person: Person, maps: SkinMaps, height: F32) -> F32:
     """Perceptual roughness (FINE,FINE): sebum makes the T-zone shine, lips are moist, the lids' edges wet."""
     v, r, n = person.values, maps.regions, maps.mottle
     oil, age = v["skin.oiliness"], v["person.age"]
-    base = 0.56 - 0.06 * oil + 0.03 * min(max((age - 40.0) / 40.0, 0.0), 1.0)
+    base = 0.62 - 0.22 * oil + 0.03 * min(max((age - 40.0) / 40.0, 0.0), 1.0)
     rough = np.full_like(r["lips"], base)
     for name, amount in (
         ("t_zone", -0.03 - 0.15 * oil), ("cheek", -0.04 * oil), ("upper_lid", -0.05), ("ear", -0.03), ("scalp", 0.10),
@@ -258,7 +258,7 @@ def sample(rng: np.random.Generator, base: Mapping[str, float]) -> dict[str, flo
     age, male = base["person.age"], base["person.gender"]
     old = min(max((age - 30.0) / 50.0, 0.0), 1.2)
     z, u = rng.normal(size=8), rng.random(10)
-    spread = 0.065 * european + 0.065 * asian + 0.075 * african + 0.08 * (1.0 - max(african, asian, european))
+    spread = 0.085 * european + 0.07 * asian + 0.08 * african + 0.08 * (1.0 - max(african, asian, european))
     melanin = 0.27 * european + 0.32 * asian + 0.80 * african + 0.015 * (male - 0.5) + spread * z[0]
     melanin = float(np.clip(melanin, 0.02, 0.98))
     fair = float(np.clip((0.42 - melanin) / 0.3, 0.0, 1.0))
@@ -282,7 +282,7 @@ def sample(rng: np.random.Generator, base: Mapping[str, float]) -> dict[str, flo
         * (0.20 + 0.45 * rng.random())
         * (1.0 - 0.35 * asian),
         "scalp": 0.75,
-        "oiliness": 0.42 - 0.20 * old + 0.13 * z[7],
+        "oiliness": 0.44 - 0.20 * old + 0.17 * z[7],
         "pores": 0.40 + 0.12 * (male - 0.5) + 0.15 * old + 0.10 * rng.normal(),
         "wrinkles": 1.0 - 0.15 * african - 0.08 * asian + 0.13 * rng.normal(),
     }

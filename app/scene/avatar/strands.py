@@ -14,21 +14,30 @@ _HEAD = 0.55  # how much the head's outward direction bends a ribbon's normal: h
 
 
 @dataclass(frozen=True, eq=False)
-class Strands:
+class Hairs:
     """Lines that hair follows.
 
     Attributes:
         points: (S,K,3) metres, root first.
-        outward: (S,K,3) unit, away from the head.
-        width: (S,K) metres; the last is not used, strands end in a point.
+        width: (S,K) metres; the last is not used, hairs end in a point.
         band: (S,) which of the atlas' BANDS colours them.
-        roll: (S,) radians by which a ribbon is turned about its line, 0 lies flat on the head.
     """
 
     points: F64
-    outward: F64
     width: F64
     band: I64
+
+
+@dataclass(frozen=True, eq=False)
+class Strands(Hairs):
+    """Lines of ribbons, each of which looks like a few hairs.
+
+    Attributes:
+        outward: (S,K,3) unit, away from the head.
+        roll: (S,) radians by which a ribbon is turned about its line, 0 lies flat on the head.
+    """
+
+    outward: F64
     roll: F64
 
 
@@ -78,6 +87,21 @@ def thinned(lines: F64, count: int) -> F64:
     return np.asarray((1.0 - f) * lines[row, low] + f * lines[row, low + 1])
 
 
+def carried_frames(lines: F64) -> tuple[F64, F64]:
+    """Two unit directions (S,K,3) across lines, which turn about them as little as they can.
+
+    Directions across the head's outward one would jump where hair stands off the head, and kink the coils.
+    """
+    along = tangents(lines)
+    across = np.where(np.abs(along[:, 0, :1]) < 0.7, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    carried = []
+    for k in range(lines.shape[1]):
+        across = normalized(across - (across * along[:, k]).sum(axis=1, keepdims=True) * along[:, k])
+        carried.append(across)
+    side = np.stack(carried, axis=1)
+    return side, np.cross(side, along)
+
+
 def ribbons(strands: Strands) -> Mesh:
     """Flat ribbons, two vertices at each point but the last: `triangles(K)` a strand."""
     points, outward = strands.points, strands.outward
@@ -107,21 +131,19 @@ def ribbons(strands: Strands) -> Mesh:
     return _mesh(positions, normals, np.stack([u, v], axis=-1), np.array(local))
 
 
-def tubes(strands: Strands) -> Mesh:
+def tubes(hairs: Hairs) -> Mesh:
     """Three-sided tubes for single thick hairs such as lashes: 6 (K - 2) + 3 triangles a strand."""
-    points = strands.points
+    points = hairs.points
     count, rings = points.shape[:2]
-    ahead = tangents(points)
-    side = normalized(np.cross(ahead, strands.outward), fallback=(1.0, 0.0, 0.0))
-    other = np.cross(ahead, side)
+    other, side = carried_frames(points)
     angles = np.arange(3) * (2.0 * np.pi / 3.0)
     ring = np.cos(angles)[:, None] * side[:, :, None] + np.sin(angles)[:, None] * other[:, :, None]
-    wall = points[:, :-1, None] + 0.5 * strands.width[:, :-1, None, None] * ring[:, :-1]
+    wall = points[:, :-1, None] + 0.5 * hairs.width[:, :-1, None, None] * ring[:, :-1]
     positions = np.concatenate([wall.reshape(count, -1, 3), points[:, -1:]], axis=1)
-    normals = np.concatenate([ring[:, :-1].reshape(count, -1, 3), ahead[:, -1:]], axis=1)
+    normals = np.concatenate([ring[:, :-1].reshape(count, -1, 3), tangents(points)[:, -1:]], axis=1)
     t = np.linspace(0.0, 1.0, rings)
     v = np.broadcast_to(np.append(np.repeat(t[:-1], 3), 1.0), (count, 3 * rings - 2))
-    u = np.broadcast_to(((strands.band + 0.5) / BANDS)[:, None], v.shape)
+    u = np.broadcast_to(((hairs.band + 0.5) / BANDS)[:, None], v.shape)
     local = []
     last = 3 * (rings - 2)
     for first in range(0, last, 3):

@@ -82,6 +82,11 @@ class TestGeometry:
             assert facing(mesh).min() > 0.2, part.name
             assert part.material.transmission == part.name.startswith(("cornea", "tear")), part.name
 
+    def test_a_white_that_is_seen_beyond_its_texture_neither_folds_nor_shows_the_pupil(self) -> None:
+        mesh = eyes.white_mesh(2.3)  # radians: large eyes that turn as far out as gaze and shapes can
+        assert mesh.uvs[:, 1].min() > LIMBUS_V and mesh.uvs[:, 1].max() <= 1.0
+        assert facing(mesh).min() > 0.2
+
     def test_normals_point_out_of_the_ball(self) -> None:
         for mesh in (eyes.white_mesh(), eyes.cornea_mesh(), eyes.iris_mesh()):
             p = mesh.positions.astype(np.float64)

@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+import pytest
 from scipy.spatial import cKDTree
 
 from app.arrays import F64
@@ -11,6 +12,7 @@ from app.scene.avatar.hair_distance import SkinDistance
 from app.scene.avatar.hair_roots import Roots, roots
 from app.scene.avatar.head_shape import Eye, HeadShape
 from app.scene.avatar.person import Person
+from app.scene.avatar.strands import tubes
 from app.scene.model import Part
 
 
@@ -83,6 +85,26 @@ def test_brows_follow_their_dials_on_both_sides() -> None:
     assert long > 1.8 * short
 
 
+def brow_height(values: dict[str, float]) -> float:
+    """Of a brow's middle, hairs included, in millimetres."""
+    found = brows.strands(Person(values, seed=4), shape.build(Person(values)).skin)
+    assert found is not None
+    x, y, _ = 1e3 * found.points[found.points[:, 0, 0] > 0.0].reshape(-1, 3).T
+    middle = x.min() + np.array([0.35, 0.45, 0.55]) * np.ptp(x)
+    return float(np.mean([np.ptp(np.quantile(y[np.abs(x - at) < 1.5], [0.025, 0.975])) for at in middle]))
+
+
+@pytest.mark.parametrize(("gender", "least", "most"), [(0.0, 6.1, 7.5), (1.0, 8.6, 10.3)])
+def test_brows_are_as_high_as_in_life(gender: float, least: float, most: float) -> None:
+    who = {"person.gender": gender, "person.age": 35.0}
+    assert 6.2 < brow_height(who) < 8.2  # with dials at their defaults
+    base = who | {"person.african": 0.0, "person.asian": 0.0, "person.european": 1.0}
+    drawn = [hair.sample(np.random.default_rng(seed), base) for seed in range(60)]
+    names = ("brow.density", "brow.thickness", "brow.length", "brow.arch")
+    usual = {name: float(np.mean([values[name] for values in drawn])) for name in names}
+    assert least < brow_height(who | usual) < most
+
+
 def test_lashes_stand_off_their_lid_and_fan_outward() -> None:
     def ways(length: float, eye: Eye) -> tuple[F64, F64]:
         found = lashes.strands(Person({"lash.length": length}, seed=4), head().eyes)
@@ -103,7 +125,21 @@ def test_lashes_look_outwards() -> None:
     mesh = part(hair.build(Person(), head()), "lashes").mesh
     a, b, c = (mesh.positions[mesh.triangles[:, k]].astype(np.float64) for k in range(3))
     facing = (np.cross(b - a, c - a) * mesh.normals[mesh.triangles].sum(axis=1)).sum(axis=1)
-    assert (facing > 0.0).mean() > 0.95
+    assert (facing > 0.0).mean() > 0.999
+
+
+@pytest.mark.parametrize("mascara", [0.0, 1.0])
+@pytest.mark.parametrize("length", [0.0, 0.5, 1.0])
+def test_lashes_do_not_twist(length: float, mascara: float) -> None:
+    """From ring to ring a vertex stays on its side of the hair."""
+    dials = {"lash.length": length, "lash.mascara": mascara, "lash.density": 1.0}
+    found = lashes.strands(Person(dials, seed=4), head().eyes)
+    assert found is not None
+    count, rings = found.points.shape[:2]
+    wall = tubes(found).positions.reshape(count, -1, 3)[:, :-1].reshape(count, rings - 1, 3, 3).astype(np.float64)
+    arms = wall - wall.mean(axis=2, keepdims=True)
+    arms /= np.linalg.norm(arms, axis=-1, keepdims=True)
+    assert (arms[:, 1:] * arms[:, :-1]).sum(axis=-1).min() > 0.85
 
 
 def test_mascara_thickens_and_blackens_lashes() -> None:

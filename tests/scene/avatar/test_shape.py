@@ -162,6 +162,18 @@ def test_extreme_necks_do_not_fold(width: float, throat: float) -> None:
         assert ((normal * vertex[triangles].sum(axis=1)).sum(axis=1) > 0.0).all()
 
 
+def test_a_neck_that_slides_up_to_the_mouth_leaves_the_lips_in_place() -> None:
+    """The map has a hole there, into which vertices of the lips would slide."""
+    dials = {"head_width": -1.0, "head_height": 1.0, "head_depth": 1.0, "chin_height": 1.0}
+    who = {"person.gender": 0.0, "person.age": 90.0, "person.asian": 1.0, "person.european": 0.0}
+    head = shape.build(Person(who | {f"shape.{name}": value for name, value in dials.items()}))
+    assert np.isfinite(head.skin.positions).all()
+    assert lip_gap(head) < 0.0003
+    a, b, c = (head.skin.positions[head.skin.triangles[:, k]].astype(np.float64) for k in range(3))
+    facing = (np.cross(b - a, c - a) * head.skin.normals[head.skin.triangles].sum(axis=1)).sum(axis=1)
+    assert (facing <= 0.0).sum() <= 4
+
+
 def test_gender_age_and_ancestry_show() -> None:
     women_to_men: tuple[dict[str, float], ...] = tuple({"person__gender": g} for g in (0.0, 0.5, 1.0))
     assert rises("jaw width", *women_to_men) and rises("mouth width", *women_to_men)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from app.arrays import F64
 from app.errors import InputError
@@ -15,6 +16,7 @@ from app.scene.avatar import pigment, skin, skin_maps, wrinkles
 from app.scene.avatar.marks import Marks, Spots, sprinkle
 from app.scene.avatar.parameters import BY_NAME
 from app.scene.avatar.person import Person
+from app.scene.avatar.sample import sample
 from app.scene.avatar.skin_maps import FINE, doubled, halved, load
 from app.scene.model import Material, Texture
 
@@ -159,6 +161,25 @@ def test_oil_makes_the_t_zone_shine() -> None:
     shine = np.asarray(_pixels(dry.roughness_map), np.float64)
     moist, bare = (mean_over(shine, region)[0] for region in ("lips", "cheek"))
     assert moist < 0.8 * bare
+
+
+def test_some_people_s_skin_shines_and_other_people_s_does_not() -> None:
+    """Roughness of the cheeks of those who have less and more oil than nine tenths of the others."""
+    oil = np.quantile([sample(seed)["skin.oiliness"] for seed in range(200)], [0.05, 0.5, 0.95]).tolist()
+    maps = [np.asarray(_pixels(_material(("skin.oiliness", x)).roughness_map), np.float64) / 255.0 for x in oil]
+    dry, usual, oily = (mean_over(shine, "cheek")[0] for shine in maps)
+    assert 0.5 < usual < 0.58 and 0.135 < dry - oily < 0.18
+
+
+def test_skin_is_mottled_and_on_some_people_more() -> None:
+    def contrast(seed: int) -> float:
+        """Standard deviation of the logarithm of the cheeks' green light in patches of some millimetres."""
+        light = np.log(linear(skin.material(Person({"skin.moles": 0.0}, seed), 512))[..., 1])
+        patches = gaussian_filter(light, 2.0) - gaussian_filter(light, 12.0)
+        return float(patches[load().regions["cheek"] > 0.6].std())
+
+    people = [contrast(seed) for seed in range(8)]
+    assert 0.043 < np.mean(people) < 0.062 and max(people) > 1.3 * min(people)
 
 
 def test_a_smile_folds_its_own_side() -> None:

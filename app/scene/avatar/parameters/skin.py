@@ -18,7 +18,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("skin.acne", 0.0, 1.0, 0.0, "0 none .. 1 dozens of red pimples"),
     Parameter("skin.beard_shadow", 0.0, 1.0, 0.0, "shaved stubble: 0 none .. 1 dark, two days old"),
     Parameter("skin.scalp", 0.0, 1.0, 0.7, "shade of the hair's roots on the scalp: 0 none .. 1 dense"),
-    Parameter("skin.oiliness", 0.0, 1.0, 0.4, "0 dry and matt .. 1 the forehead, nose and chin shine"),
+    Parameter("skin.oiliness", 0.0, 1.0, 0.4, "0 dry and matt .. 1 the face shines, forehead, nose and chin most"),
     Parameter("skin.pores", 0.0, 1.0, 0.5, "depth of the pores: 0 hardly visible .. 1 coarse"),
     Parameter("skin.wrinkles", 0.0, 2.0, 1.0, "times the depth of lines by age and expression: 0 none .. 2 twice"),
 )
