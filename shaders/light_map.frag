@@ -31,7 +31,8 @@ void main()
 #endif
 #if CUT
     uvec2 place = uvec2(gl_FragCoord.xy);
-    uint chance = pcg_hash(place.x ^ pcg_hash(place.y ^ pcg_hash(push.view ^ pcg_hash(push.part ^ frame.seed))));
+    uint layer = pcg_hash(push.part ^ floatBitsToUint(gl_FragCoord.z)); // one part may have many, as cards of hair do
+    uint chance = pcg_hash(place.x ^ pcg_hash(place.y ^ pcg_hash(push.view ^ pcg_hash(layer ^ frame.seed))));
     if (!is_there(m, texel.a, unit_float(chance))) discard;
 #endif
 #if BACKS

@@ -17,12 +17,16 @@ layout(location = 1) in vec2 uv;
 layout(location = 0) out uvec2 shown;
 
 #if CUT
+const uint EVEN_FRAMES = 8u;
+
 // How opaque a fragment must be to show, 0..1: evenly spread over a pixel's neighbours (interleaved gradient noise: Jimenez 2014)
-// and over its frames (golden ratio), so that the mean of a few of either is nearly right; each part has its own.
+// and over its frames (golden ratio), so that the mean of a few of either is nearly right. Each triangle has its own, and others
+// every few frames: a pixel is not left out by all layers of hair together, nor by the same ones for good.
 float threshold()
 {
     float spread = fract(52.9829189 * fract(dot(floor(gl_FragCoord.xy), vec2(0.06711056, 0.00583715))));
-    uint turns = frame.sample_index * 2654435769u + pcg_hash(frame.seed + push.part + 1u); // in 2^-32
+    uint own = pcg_hash(triangle ^ pcg_hash(push.part ^ pcg_hash(frame.sample_index / EVEN_FRAMES ^ frame.seed)));
+    uint turns = frame.sample_index * 2654435769u + own; // in 2^-32
     return fract(spread + unit_float(turns));
 }
 #endif

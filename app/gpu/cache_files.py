@@ -8,12 +8,18 @@ from pathlib import Path
 from app.files import atomic_write
 
 _DIGEST_BYTES = 32  # of SHA-256
+_NO_HOME = Path("/nonexistent")  # as Debian calls the home of users who have none
 
 
 def cache_folder() -> Path:
-    """~/.cache/bungyo, or below XDG_CACHE_HOME."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "bungyo"
+    """~/.cache/bungyo, or below XDG_CACHE_HOME; a folder that cannot be made where the user has no home."""
+    if base := os.environ.get("XDG_CACHE_HOME", ""):
+        return Path(base) / "bungyo"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = _NO_HOME
+    return home / ".cache" / "bungyo"
 
 
 def load_checked(path: Path) -> bytes | None:

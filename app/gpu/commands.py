@@ -13,7 +13,7 @@ from app.gpu.raytracing import RayTracingPipeline
 from app.gpu.results import check
 from app.gpu.swapchain import SwapchainImage
 from app.gpu.timers import Timers
-from app.gpu.transfer import make_fence, wait_for_fence
+from app.gpu.transfer import at_work, make_fence, wait_for_fence
 from app.interruption import uninterrupted
 
 if TYPE_CHECKING:
@@ -35,13 +35,14 @@ class CommandBuffer(DrawRecorder):
     _submitted = False  # at least once
 
     def __init__(self, device: "Device", *, reusable: bool, overlapping: bool) -> None:
+        # Before anything that may fail: `close` looks at them.
+        self._last = self  # of those that were submitted with these: its fence tells the end of all
+        self._submits: dict[tuple[CommandBuffer, ...], Handle] = {}  # by what was submitted before these
         super().__init__(device, reusable=reusable, overlapping=overlapping)
         self._overlapping = overlapping
         self._target: SwapchainImage | None = None
         with self.building():
             self._fence = make_fence(self, device)
-            self._last = self  # of those that were submitted with these: its fence tells the end of all
-            self._submits: dict[tuple[CommandBuffer, ...], Handle] = {}  # by what was submitted before these
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -182,17 +183,18 @@ class CommandBuffer(DrawRecorder):
             if one is self or not one._overlapping:
                 one.wait()
         info = self._submit_info(together)
-        with uninterrupted:
-            if self._target is not None:
-                self._wait_for_target(self._target, info)
-            # Not after the wait: whatever interrupts there, a wait for a fence that was reset would never end.
-            check(vk.vkResetFences(device.handle, 1, self._fence), "submit commands")
-            check(vk.vkQueueSubmit2(device.queue, 1, info, self._fence[0]), "submit commands")
-            self._pending = True
-            for one in together:
-                one._last, one._submitted = self, True
-        if wait:
-            self.wait()
+        with at_work(device):
+            with uninterrupted:
+                if self._target is not None:
+                    self._wait_for_target(self._target, info)
+                # Not after the wait: whatever interrupts there, a wait for a fence that was reset would never end.
+                check(vk.vkResetFences(device.handle, 1, self._fence), "submit commands")
+                check(vk.vkQueueSubmit2(device.queue, 1, info, self._fence[0]), "submit commands")
+                self._pending = True
+                for one in together:
+                    one._last, one._submitted = self, True
+            if wait:
+                self.wait()
 
     def _submit_info(self, together: "tuple[CommandBuffer, ...]") -> Handle:
         """VkSubmitInfo2; kept, as making one takes longer than submitting."""
@@ -219,7 +221,8 @@ class CommandBuffer(DrawRecorder):
         """Wait until the last submit has completed."""
         last = self._last
         if last._pending:
-            wait_for_fence(self._device.handle, last._fence, "run commands")
+            with at_work(self._device):
+                wait_for_fence(self._device.handle, last._fence, "run commands")
             last._pending = False
 
     def close(self) -> None:

@@ -18,12 +18,15 @@ class Ledger:
         counts: those made and not destroyed, by kind.
         made: all that were ever made, by kind: what stays the same over some frames was not touched by them.
         resources: the open resources.
+        wait_idle: waits for work that an exception (Ctrl-C) left running, and which may need any of them; None where
+            there is none.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.made: Counter[str] = Counter()
         self.resources: dict[int, Resource] = {}
+        self.wait_idle: Callable[[], object] | None = None
 
 
 # Objects of all devices and instances of this process: shows leaks even when a device failed to open.
@@ -77,10 +80,16 @@ class Resource:
         return self._closed
 
     def close(self) -> None:
-        """Destroy what this owns. The GPU must have finished with it. Harmless when repeated."""
+        """Destroy what this owns. The GPU must have finished with it, but for what an exception left running.
+
+        Harmless when repeated.
+        """
         with uninterrupted:
             self._closed = True
             self._ledger.resources.pop(id(self), None)
+            wait_idle, self._ledger.wait_idle = self._ledger.wait_idle, None
+            if wait_idle is not None:
+                wait_idle()
             while self._owned:
                 kind, destroy = self._owned.pop()
                 destroy()

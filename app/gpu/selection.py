@@ -27,6 +27,9 @@ Presents: TypeAlias = Callable[[Handle, int], bool]
 # Of a texel buffer, to use one at all: the vertices of a mesh are two each. Vulkan promises 65,536.
 _TEXELS_WANTED = 2**24
 
+# So long a number is no index but part of a name: GeForce RTX 4090, Arc A770.
+_DIGITS_OF_NAMES = 3
+
 # Set to anything but 0, it makes all devices ones without ray tracing, so that those can be tried on any machine.
 NO_RAY_TRACING = "BUNGYO_NO_RAY_TRACING"
 
@@ -243,7 +246,7 @@ def _selected(
     if isinstance(select, DeviceInfo):
         return next((candidate for candidate in found if candidate.info.uuid == select.uuid), None)
     text = str(select).strip()
-    if text.isdecimal():
+    if text.isdecimal() and len(text) < _DIGITS_OF_NAMES:
         index = int(text)
         return found[index] if index < len(found) else None
     if not text:

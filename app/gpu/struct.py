@@ -83,7 +83,7 @@ class Struct:
         if end < self.size:
             # Scalar layout puts the next member of an outer struct into the tail of this one; numpy cannot overlap
             # them. A named tail, of a type that the struct uses anyway, makes both agree.
-            filler = {1: "uint8_t", 2: "uint16_t", 4: "uint"}[self._smallest]
+            filler = {1: "uint8_t", 2: "uint16_t", 4: "uint", 8: "uint64_t"}[self._smallest]
             lines.append(f"    {filler} padding_[{(self.size - end) // self._smallest}];")
         self.dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": self.size})
         self.glsl = "\n".join([f"struct {name} {{", *lines, "};", ""])

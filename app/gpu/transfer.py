@@ -1,6 +1,7 @@
 """Commands that run once and are waited for, and the staging buffer for memory the CPU cannot map."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 STAGING_LIMIT = 64 * 2**20
 # A wait is cut into slices, so that Ctrl-C is answered between them.
 _WAIT_SLICE_NS = 200_000_000
+
+
+@contextmanager
+def at_work(device: "Device") -> Iterator[None]:
+    """What an exception in this block (Ctrl-C) leaves running is waited for before anything is closed."""
+    try:
+        yield
+    except BaseException:
+        device.ledger.wait_idle = lambda: vk.vkDeviceWaitIdle(device.handle)  # if that fails, nothing runs
+        raise
 
 
 def wait_for_fence(device: Handle, fence_array: Handle, action: str) -> None:
@@ -47,18 +58,19 @@ class Transfer(Resource):
     def run(self, record: Callable[[Handle], None], action: str = "copy data") -> None:
         """Record commands with `record(VkCommandBuffer)`, run them between full barriers and wait for the end."""
         device = self._device
-        self._finish(action)  # what an interrupted wait (Ctrl-C) left running
-        with uninterrupted:
-            check(vk.vkBeginCommandBuffer(self._command, self._begin), action)
-            vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
-            record(self._command)
-            vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
-            check(vk.vkEndCommandBuffer(self._command), action)
-            # Not after the wait: whatever interrupts there, a wait for a fence that was reset would never end.
-            check(vk.vkResetFences(device.handle, 1, self._fence_array), action)
-            check(vk.vkQueueSubmit2(device.queue, 1, self._submit, self._fence_array[0]), action)
-            self._pending = True
-        self._finish(action)
+        with at_work(device):
+            self._finish(action)  # what an interrupted wait (Ctrl-C) left running
+            with uninterrupted:
+                check(vk.vkBeginCommandBuffer(self._command, self._begin), action)
+                vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
+                record(self._command)
+                vk.vkCmdPipelineBarrier2(self._command, device.full_barrier)
+                check(vk.vkEndCommandBuffer(self._command), action)
+                # Not after the wait: whatever interrupts there, a wait for a fence that was reset would never end.
+                check(vk.vkResetFences(device.handle, 1, self._fence_array), action)
+                check(vk.vkQueueSubmit2(device.queue, 1, self._submit, self._fence_array[0]), action)
+                self._pending = True
+            self._finish(action)
 
     def _finish(self, action: str) -> None:
         if self._pending:

@@ -33,6 +33,17 @@ def test_where_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert cache_folder() == tmp_path / "home" / ".cache" / "bungyo"
 
 
+def test_a_user_without_a_home_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", fails)
+    folder = cache_folder()
+    assert not folder.parent.parent.exists()
+    assert load_checked(folder / "file") is None
+
+
 def test_what_the_driver_compiled_is_kept_from_run_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And written again only where there is more of it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

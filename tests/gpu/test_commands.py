@@ -1,6 +1,7 @@
 """Compute dispatches, copies, timers, and what submitting costs."""
 
 import re
+import signal
 import statistics
 import time
 from dataclasses import replace
@@ -11,7 +12,9 @@ import pytest
 
 from app.errors import BungyoError
 from app.gpu import Binding, CommandBuffer, ComputePipeline, Device, Struct
+from app.gpu.binding import vk
 from app.gpu.bindings import BindingKind
+from app.interruption import signals_as_exceptions
 from tests.conftest import Keep
 
 PUSH = Struct("Push", [("count", "uint"), ("scale", "float"), ("odd", "uint8_t")])
@@ -269,6 +272,38 @@ def test_what_is_submitted_together_is_done_together(gpu: Device, keep: Keep) ->
     assert last_done() == 4
 
 
+@pytest.mark.parametrize("when", ["submitted", "waited for", "waited for later"])
+def test_what_interrupted_commands_use_outlives_them(
+    gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Who cleans up after Ctrl-C need not close them first.
+
+    Or the validation layer says that the buffer is in use.
+    """
+    buffer = gpu.buffer(4096)
+    with gpu.commands() as cmd:
+        cmd.fill(buffer, 3)
+    keep(cmd)
+    submit = vk.vkQueueSubmit2
+
+    def submitted(*arguments: Any) -> int:
+        result = int(submit(*arguments))
+        signal.raise_signal(signal.SIGINT)
+        return result
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with signals_as_exceptions(), monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        if when == "submitted":
+            patch.setattr(vk, "vkQueueSubmit2", submitted)
+        else:
+            patch.setattr("app.gpu.commands.wait_for_fence", interrupted)
+        gpu.submit(cmd, wait=when != "waited for later")
+        cmd.wait()
+    buffer.close()
+
+
 def test_submit_is_cheap(gpu: Device, keep: Keep) -> None:
     with gpu.commands() as cmd:
         cmd.barrier()
@@ -301,6 +336,17 @@ def test_more_than_a_device_binds_is_said(
         gpu.compute_pipeline("fold.comp", [*slots, Binding(3, kind)], push=PUSH, defines={"OFFSET": 7})
 
 
+def test_more_push_constants_than_a_device_has_are_said(
+    gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fold(gpu, keep)
+    before, limits = gpu.live_objects, replace(gpu.info.limits, push_constants=8)
+    monkeypatch.setattr(gpu, "info", replace(gpu.info, limits=limits))
+    with pytest.raises(ValueError, match=r"fold\.comp: 12 bytes of push constants, 8 allowed"):
+        fold(gpu, keep)
+    assert gpu.live_objects == before
+
+
 def test_misuse_is_named(gpu: Device, keep: Keep) -> None:
     buffer, image = keep(gpu.buffer(16)), keep(gpu.image(4, 4, "rgba8"))
     pipeline = fold(gpu, keep)
@@ -313,6 +359,15 @@ def test_misuse_is_named(gpu: Device, keep: Keep) -> None:
     with pytest.raises(ValueError, match="two bindings share"):
         gpu.compute_pipeline("fold.comp", [*BINDINGS, *BINDINGS])
     bound = keep(pipeline.bind({0: buffer}))
+    others: tuple[tuple[BindingKind, Any, str], ...] = (
+        ("image", buffer, "an Image, not Buffer"),
+        ("texture", image, "an (Image, Sampler), not Image"),
+        ("tlas", image, "a Tlas, not Image"),
+    )
+    for kind, wrong, words in others if gpu.raytracing else others[:2]:
+        other = keep(gpu.compute_pipeline("fold.comp", [*BINDINGS, Binding(1, kind)], push=PUSH, defines={"OFFSET": 7}))
+        with pytest.raises(TypeError, match=re.escape(f"fold.comp: slot 1 ({kind}) takes {words}")):
+            other.bind({0: buffer, 1: wrong})
 
     def attempt(message: str, action: Any) -> None:
         with pytest.raises(ValueError, match=message), gpu.commands() as cmd:
@@ -322,9 +377,26 @@ def test_misuse_is_named(gpu: Device, keep: Keep) -> None:
         cmd.bind(pipeline, bound)
         cmd.push(b"1234")
 
+    def time_too_much(cmd: CommandBuffer) -> None:
+        for _ in range(65):
+            with cmd.timer("one of many"):
+                pass
+
+    def time_within(cmd: CommandBuffer) -> None:
+        with cmd.rendering([image]), cmd.timer("drawing"):
+            pass
+
+    def trace(cmd: CommandBuffer) -> None:
+        cmd.bind(pipeline, bound)
+        cmd.trace(1, 1)
+
+    attempt("measure around rendering", time_within)
+    attempt("fold.comp is no ray-tracing pipeline", trace)
+    attempt("bindings of fold.comp do not fit fold.comp", lambda cmd: cmd.bind(other, bound))
     attempt("no pipeline is bound", lambda cmd: cmd.dispatch(1))
     attempt("needs a binding set", lambda cmd: cmd.bind(pipeline))
     attempt("takes 12 bytes of push constants, not 4", push_wrong)
+    attempt("room for 64 timers", time_too_much)
     cmd = keep(gpu.commands())
     with pytest.raises(ValueError, match="still being recorded"):
         gpu.submit(cmd)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.gpu import (
     Binding,
     Device,
     DeviceInfo,
+    DeviceLost,
     Geometry,
     HitGroup,
     Instance,
@@ -79,7 +81,12 @@ def test_choice_of_device() -> None:
     assert choose(found, "gpu", raytracing=True) is integrated  # the first that can
     with pytest.raises(InputError, match="no GPU 'radeon'; there are: 0: llvmpipe"):
         choose([cpu], "radeon", raytracing=True)
-    for select in ("7", str(len(found)), "-1", ""):
+    numbered = described("discrete", "GPU 4090")
+    assert choose([cpu, integrated, numbered], "4090", raytracing=True) is numbered  # no list is so long
+    assert choose([cpu, integrated, numbered], "0", raytracing=True) is cpu
+    with pytest.raises(InputError, match="no GPU '9'"):
+        choose([numbered], "9", raytracing=True)
+    for select in ("7", str(len(found)), "-1", "", "1" * 5000):
         with pytest.raises(InputError, match=f"no GPU '{select}'"):
             choose(found, select, raytracing=True)
     with pytest.raises(InputError, match="Plain GPU lacks VK_KHR_ray_tracing_pipeline"):
@@ -159,26 +166,6 @@ def test_choice_of_device_for_a_window() -> None:
         choose([old, hidden], None, raytracing=True)
     with pytest.raises(BungyoError, match=r"No GPU here can run the renderer: Old GPU lacks"):
         choose([old], None, raytracing=True)
-
-
-def test_a_device_without_arithmetic_across_subgroups(monkeypatch: pytest.MonkeyPatch) -> None:
-    ask = vk.vkGetPhysicalDeviceProperties2
-
-    def asked(physical: Any, properties: Any) -> None:
-        ask(physical, properties)
-        link = properties.pNext
-        while link != ffi.NULL:
-            struct = ffi.cast("VkBaseOutStructure *", link)
-            if struct.sType == vk.VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES:
-                link = ffi.cast("VkPhysicalDeviceVulkan11Properties *", link)
-                link.subgroupSupportedOperations &= ~vk.VK_SUBGROUP_FEATURE_ARITHMETIC_BIT
-            link = struct.pNext
-
-    monkeypatch.setattr(vk, "vkGetPhysicalDeviceProperties2", asked)
-    info = list_devices()[0]
-    assert info.missing == ["arithmetic across a subgroup"] and not info.usable
-    with pytest.raises(InputError, match="lacks arithmetic across a subgroup"):
-        Device.open(0)
 
 
 def test_an_old_loader_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,6 +284,26 @@ def test_failed_start_leaves_nothing(fault: str, monkeypatch: pytest.MonkeyPatch
     assert live_objects() == before
 
 
+def test_a_lost_gpu_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be waited for any more, and all is destroyed."""
+    before = live_objects()
+    wait, wait_idle = vk.vkWaitForFences, vk.vkDeviceWaitIdle
+
+    def lost(wait: Callable[..., int]) -> Callable[..., int]:
+        return lambda *arguments: int(wait(*arguments) or vk.VK_ERROR_DEVICE_LOST)
+
+    with pytest.raises(DeviceLost, match=r"^The GPU was lost while it worked"), Device.open(raytracing=None) as device:
+        buffer = device.buffer(64)
+        for _ in range(2):
+            with device.commands() as cmd:
+                cmd.fill(buffer)
+            device.submit(cmd, wait=False)
+        monkeypatch.setattr(vk, "vkWaitForFences", lost(wait))
+        monkeypatch.setattr(vk, "vkDeviceWaitIdle", lost(wait_idle))
+        cmd.wait()
+    assert live_objects() == before
+
+
 def test_failed_pipelines_leave_nothing(gpu: Device, keep: Keep) -> None:
     before = gpu.live_objects
     broken = {"x.comp": "void main() { nonsense }", "x.rchit": "nonsense", "x.frag": "nonsense"}
@@ -312,6 +319,15 @@ def test_failed_pipelines_leave_nothing(gpu: Device, keep: Keep) -> None:
         cmd.fill(buffer)
         raise RuntimeError("while recording")
     buffer.close()
+    assert gpu.live_objects == before
+
+
+@pytest.mark.parametrize("refused", ["vkAllocateCommandBuffers", "vkBeginCommandBuffer", "vkCreateFence"])
+def test_commands_that_cannot_be_made_leave_nothing(gpu: Device, monkeypatch: pytest.MonkeyPatch, refused: str) -> None:
+    before = gpu.live_objects
+    monkeypatch.setattr(vk, refused, lambda *_: vk.VK_ERROR_OUT_OF_HOST_MEMORY)
+    with pytest.raises(BungyoError, match=r"^Could not .*: the computer ran out of memory\."):
+        gpu.commands()
     assert gpu.live_objects == before
 
 

@@ -162,5 +162,8 @@ def test_wrong_use_is_named(gpu: Device, keep: Keep) -> None:
 
     with pytest.raises(ValueError, match="same size"), gpu.commands() as cmd:
         record(cmd)
+    many = keep(gpu.image(8, 8, "rgba8", samples=4))
+    with pytest.raises(ValueError, match="same size"), gpu.commands() as cmd, cmd.rendering([many], resolve=[large]):
+        pass
     with pytest.raises(ValueError, match="attribute type 'vec9'"):
         make_pipeline(gpu, vertex_layout=[VertexBinding(4, [VertexAttribute(0, "vec9")])])

@@ -105,6 +105,16 @@ def test_interrupted_wait(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPat
     assert (image.read() == 7).all()
 
 
+def test_what_an_interrupted_copy_uses_outlives_it(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the validation layer says that it is in use."""
+    image = gpu.image(4, 4, "r32u")
+    with monkeypatch.context() as patch:
+        patch.setattr("app.gpu.transfer.wait_for_fence", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            image.upload(np.full((4, 4), 7, np.uint32))
+    image.close()
+
+
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -153,6 +163,9 @@ def test_mips(gpu: Device, keep: Keep) -> None:
     assert np.allclose(image.read(mip=2), half[:1, :2])
     with pytest.raises(ValueError, match="no mip 4"):
         image.read(mip=4)
+    for width, height in ((0, 4), (4, 0)):
+        with pytest.raises(ValueError, match=f"{width}x{height} with 1 mips"):
+            gpu.image(width, height, "r8")
     with pytest.raises(ValueError, match="5 mips"):
         gpu.image(8, 4, "r8", mips=5)
     with pytest.raises(ValueError, match="no image format 'rgb8'"):
@@ -257,6 +270,28 @@ def test_textures_and_samplers(gpu: Device, keep: Keep) -> None:
         row = target.read()[0, :, 0]
         assert np.allclose(row[:4], values, atol=0.01), (filtering, wrap, row)
         assert np.allclose(row[4:6], ((188 / 255 + 0.055) / 1.055) ** 2.4, atol=0.003)
+
+
+def test_samplers_blend_mips(gpu: Device, keep: Keep) -> None:
+    image, target = keep(gpu.image(4, 4, "rgba32f", mips=3)), keep(gpu.image(8, 1, "rgba32f"))
+    for mip, edge in enumerate((4, 2, 1)):
+        image.upload(np.full((edge, edge, 4), 10.0**mip, np.float32), mip=mip)
+    text = SAMPLE.replace("place.xy, 0.0", "place.xy, float(i) / 4.0")
+    slots = [Binding(0, "textures", count=2), Binding(1, "image"), Binding(2, "storage")]
+    pipeline = keep(gpu.compute_pipeline("sample.comp", slots, includes={"sample.comp": text}))
+    where = keep(gpu.buffer(np.zeros((8, 3), np.float32)))
+    filters: tuple[tuple[Literal["linear", "nearest"], list[float]], ...]
+    filters = (("linear", [1, 3.25, 5.5, 7.75, 10, 32.5, 55, 77.5]), ("nearest", [1, 1, 1, 10, 10, 10, 10, 100]))
+    for filtering, values in filters:
+        sampler = keep(gpu.sampler(filtering, "clamp", "clamp"))
+        bound = keep(pipeline.bind({0: [(image, sampler)] * 2, 1: target, 2: where}))
+        with gpu.commands() as cmd:
+            cmd.bind(pipeline, bound)
+            cmd.dispatch(1)
+        gpu.submit(keep(cmd))
+        row = target.read()[0, :, 0]
+        decided = np.arange(8) % 4 != 2 if filtering == "nearest" else slice(None)  # halves are rounded either way
+        assert np.allclose(row[decided], np.array(values)[decided], rtol=0.01), row
 
 
 def test_textures_may_repeat_one_way_and_end_the_other(gpu: Device, keep: Keep) -> None:

@@ -1,6 +1,7 @@
 """Rays against numpy: closest hit, any hit, misses, masks, hit groups, updates."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,26 @@ def test_blas_rebuild_follows_the_vertices(gpu: Device, keep: Keep, pipeline: Ra
         blas_of(gpu, keep, CORNERS).rebuild()
 
 
+def test_coarser_alignments(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of GPUs are: of a shader binding table's regions and records, and of memory that is built in."""
+    coarse = 2**18
+    limits = replace(gpu.info.limits, sbt_handle_alignment=128, sbt_base_alignment=coarse, scratch_alignment=coarse)
+    monkeypatch.setattr(gpu, "info", replace(gpu.info, limits=limits))
+    blas = blas_of(gpu, keep, CORNERS, updatable=True)
+    scratch, address = blas._scratch, blas._info.scratchData.deviceAddress
+    assert scratch is not None and scratch.address <= address < scratch.address + scratch.size
+    assert address % coarse == 0
+    hits = [HitGroup("seen.rchit"), HitGroup("other.rchit")]
+    pipeline = keep(gpu.raytracing_pipeline("rays.rgen", ["sky.rmiss", "dark.rmiss"], hits, BINDINGS, push=PUSH))
+    generation, *others, callable = pipeline.regions
+    assert callable.size == 0 and generation.size == generation.stride == 128
+    assert all(region.stride == 128 and region.size == 256 for region in others)
+    assert all(region.deviceAddress % coarse == 0 for region in (generation, *others))
+    image = trace(gpu, keep, pipeline, keep(gpu.tlas([Instance(blas, hit_group=1)])), miss=1)
+    inside = expected(CORNERS)[0]
+    assert (image[~inside] == -2).all() and (image[inside][:, 3] == 7777).all()
+
+
 def test_device_whose_memory_cannot_be_mapped(reach_memory: Callable[[Reach], None]) -> None:
     """As on a discrete GPU: vertices, shader binding table and results go through staging buffers."""
     reach_memory("discrete")
@@ -220,6 +241,8 @@ def test_misuse_is_named(gpu: Device, keep: Keep) -> None:
         gpu.blas([Geometry(buffer, 3, 12, 0, buffer, 24, 2)])
     with pytest.raises(ValueError, match="4 vertices do not fit"):
         gpu.blas([Geometry(buffer, 4, 12, 0, buffer, 0, 1)])
+    with pytest.raises(ValueError, match="a geometry of 0 triangles"):
+        gpu.blas([Geometry(buffer, 3, 12, 0, buffer, 0, 0)])
     with pytest.raises(ValueError, match="no geometries"):
         gpu.blas([])
     with pytest.raises(ShaderError, match=r"bad\.rchit does not compile: bad\.rchit:1:"):

@@ -33,6 +33,7 @@ def test_offsets_follow_scalar_layout() -> None:
     assert Struct("S", [("m", "mat4x3")]).dtype["m"].shape == (4, 3)
     assert "uint8_t padding_[3];" in INNER.glsl and "padding_" not in Struct("S", [("m", "vec3")]).glsl
     assert "uint padding_[1];" in Struct("S", [("address", "uint64_t"), ("count", "uint")]).glsl
+    assert "uint64_t padding_[1];" in Struct("S", [("address", "uint64_t")], multiple=16).glsl
     assert AWKWARD.glsl.startswith("struct Awkward {\n    float first;\n")
 
 

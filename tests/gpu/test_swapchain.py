@@ -194,6 +194,68 @@ def test_a_hidden_window_gives_no_image(window: Window, monkeypatch: pytest.Monk
     assert device.validation_messages == []
 
 
+def test_a_window_of_no_size_of_its_own(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Wayland, where the images decide; and one without an area, as a minimised one has none."""
+    ask = vk.vkGetPhysicalDeviceSurfaceCapabilitiesKHR
+    current, usable = [0xFFFF_FFFF, 0xFFFF_FFFF], True
+
+    def asked(physical: Any, surface: Any, capabilities: Any) -> int:
+        result = int(ask(physical, surface, capabilities))
+        capabilities.currentExtent.width, capabilities.currentExtent.height = current
+        capabilities.minImageExtent.width = capabilities.minImageExtent.height = 200
+        capabilities.maxImageExtent.width = capabilities.maxImageExtent.height = 320
+        if not usable:
+            capabilities.supportedUsageFlags &= ~vk.VK_IMAGE_USAGE_TRANSFER_DST_BIT
+        return result
+
+    monkeypatch.setattr(vk, "vkGetPhysicalDeviceSurfaceCapabilitiesKHR", asked)
+    before = live_objects()
+    with Device.open(window=True, validation=True, raytracing=False) as device, ExitStack() as stack:
+        swapchain = stack.enter_context(Swapchain(device, window.handle, (1000, 7)))
+        assert swapchain.size == (320, 200) and not swapchain.outdated
+        current[:] = 320, 0
+        assert not swapchain.resize((320, 200))
+        assert swapchain.size == (0, 0) and list(swapchain.images) == [] and swapchain.outdated
+        assert swapchain.acquire() is None
+        current[:] = 320, 200
+        assert swapchain.resize((1, 1)) and swapchain.size == (320, 200) and not swapchain.outdated
+        swapchain.close()
+        usable = False
+        with pytest.raises(BungyoError, match="cannot copy pictures into this window"):
+            Swapchain(device, window.handle, window.framebuffer_size)
+    assert device.validation_messages == []
+    assert live_objects() == before
+
+
+def test_images_are_as_many_and_of_a_format_as_the_window_allows(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, create = vk.vkGetPhysicalDeviceSurfaceCapabilitiesKHR, vk.vkCreateSwapchainKHR
+    most, wanted = (0, 3, 8), list[int]()  # 0: as many as one likes
+
+    def asked(physical: Any, surface: Any, capabilities: Any) -> int:
+        result = int(ask(physical, surface, capabilities))
+        capabilities.minImageCount, capabilities.maxImageCount = 3, most[len(wanted)]
+        return result
+
+    def created(device: Any, info: Any, *others: Any) -> int:
+        wanted.append(info.minImageCount)
+        return int(create(device, info, *others))
+
+    monkeypatch.setattr(vk, "vkGetPhysicalDeviceSurfaceCapabilitiesKHR", asked)
+    monkeypatch.setattr(vk, "vkCreateSwapchainKHR", created)
+    before = live_objects()
+    with Device.open(window=True, validation=True, raytracing=False) as device:
+        for _ in most:
+            Swapchain(device, window.handle, window.framebuffer_size).close()
+        assert wanted == [4, 3, 4]  # one more than the least, or the next image would have to be waited for
+        monkeypatch.setattr("app.gpu.swapchain.format_features", lambda *_: 0)  # nothing can be blitted to them
+        with pytest.raises(BungyoError, match="The window offers no format"):
+            Swapchain(device, window.handle, window.framebuffer_size)
+    assert device.validation_messages == []
+    assert live_objects() == before
+
+
 def test_a_window_without_a_surface_is_explained(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
     before = live_objects()
     with Device.open(window=True, raytracing=False) as device:
