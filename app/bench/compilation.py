@@ -12,8 +12,10 @@ from app.open_renderer import open_device
 from app.passes.warm_up import warm_up
 from app.scene_options import SceneOptions
 
-# Where drivers and bungyo itself keep what is compiled: Mesa and we follow the first, NVIDIA's driver the second.
-_CACHES = ("XDG_CACHE_HOME", "__GL_SHADER_DISK_CACHE_PATH")
+# Where drivers and bungyo itself keep what is compiled: Mesa and we follow the first, Mesa the second where it is set,
+# NVIDIA's driver the third.
+_CACHES = ("XDG_CACHE_HOME", "MESA_SHADER_CACHE_DIR", "__GL_SHADER_DISK_CACHE_PATH")
+_SWITCHED_ON = {"MESA_SHADER_CACHE_DISABLE": "false", "__GL_SHADER_DISK_CACHE": "1"}  # Mesa's and NVIDIA's
 
 
 class Compilation:
@@ -26,7 +28,7 @@ class Compilation:
         """Compile networks of these widths, as a first set is, and draw a tile; less the time of doing so again."""
         weights = WeightSet.untrained(layers)
         took = []
-        with tempfile.TemporaryDirectory() as empty, _environment(dict.fromkeys(_CACHES, empty)):
+        with tempfile.TemporaryDirectory() as empty, _environment({**dict.fromkeys(_CACHES, empty), **_SWITCHED_ON}):
             for _ in range(2):
                 start = time.perf_counter()
                 warm_up(self._device, weights, alone=True)

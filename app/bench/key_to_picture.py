@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from app.errors import BungyoError
+from app.errors import BungyoError, InputError
 from app.gpu import Device
 from app.light_switch import LightSwitch
 from app.open_renderer import open_device, open_renderer
@@ -145,13 +145,13 @@ def key_view(options: SceneOptions, size: tuple[int, int]) -> Iterator[KeyView |
             glfw = stack.enter_context(glfw_ready())
             window = stack.enter_context(Window(size, "bungyo bench"))
             typist = Typist(glfw.get_x11_window(window.handle))
-        except NoDisplay as error:
-            reason = error.message
-        else:
             stack.callback(typist.close)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of missing rays the report speaks
-                device = stack.enter_context(open_device(options, window=True, raytracing=None))
+                device = stack.enter_context(_shown(options))
+        except NoDisplay as error:
+            reason = error.message
+        else:
             settings = replace(options, light_samples=1)
             renderer = stack.enter_context(open_renderer(settings, device, size, "neural"))
             sets = (options.weights or DEFAULT_WEIGHTS,)
@@ -163,6 +163,20 @@ def key_view(options: SceneOptions, size: tuple[int, int]) -> Iterator[KeyView |
             yield KeyView(window, renderer, viewer, watch, typist)
             return
     yield reason
+
+
+@contextmanager
+def _shown(options: SceneOptions) -> Iterator[Device]:
+    """The device that all else is measured on, for a window; NoDisplay where it has none here, whatever others have."""
+    with open_device(options, raytracing=None) as device:
+        info = device.info
+    with ExitStack() as stack:
+        try:
+            own = replace(options, device=str(info.index))
+            device = stack.enter_context(open_device(own, window=True, raytracing=None))
+        except InputError as error:
+            raise NoDisplay(f"{info.name} shows no windows on this display") from error
+        yield device
 
 
 def absence(view: KeyView | str) -> str:

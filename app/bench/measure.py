@@ -52,6 +52,9 @@ def measure_all(
         keys; without ray tracing, those of traced frames and of the reference. "left_out" has a sentence about each,
         and about what was not done in the same arithmetic. "best_cpu" names the library and its way that did the most
         networks in the least time, if any did.
+
+    Raises:
+        InputError: the device has no timestamps.
     """
     weights = _weights(options.weights)
     generalist = WeightSet.load(wide) if wide else None
@@ -107,7 +110,7 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
     """Measure some passes only; "light cache" and "reference" may be among them.
 
     Raises:
-        InputError: the view has no such pass.
+        InputError: the view has no such pass, or the device no timestamps.
     """
     known: tuple[str, ...] = (*PASSES, "light cache", "reference")
     rays = _device_info(options).raytracing
@@ -164,7 +167,9 @@ def _run(
 
 
 def _device_info(options: SceneOptions) -> DeviceInfo:
+    """What is to be measured; InputError where that has no timestamps."""
     with open_device(options, raytracing=False) as device:
+        device.need_clock()
         return device.info
 
 

@@ -75,7 +75,6 @@ class Networks(Owner):
         self._quickest: dict[tuple[int, ...], list[Way]] = {}
         with self.building():
             self._device = self.enter(open_device(options, raytracing=False))
-            self._device.need_clock()
             self._picture = self.own(Picture(self._device))
             for layers in widths:
                 self._record(layers)

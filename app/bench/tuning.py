@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.bench.figures import Samples
 from app.bench.networks import SIZE, Picture, random_weights
+from app.errors import BungyoError
 from app.gpu import CommandBuffer, Device
 from app.network.shader import Variant
 from app.open_renderer import open_device
@@ -46,6 +47,7 @@ def tune(
 
     Raises:
         InputError: the device has no timestamps.
+        BungyoError: the choice cannot be kept.
     """
     with open_device(options, raytracing=False) as device, Owner() as kept:
         device.need_clock()
@@ -61,8 +63,13 @@ def tune(
                     times.add(variant.name, took)
                     least[variant] = min(took, least.get(variant, took))
         spreads = {Variant.parse(name): spread for name, spread in times.spreads().items()}
-        file = tile_variant.remember(device.info, layers, least)
-    return Tuned(spreads, min(least, key=least.__getitem__), file)
+        file, best = tile_variant.remember(device.info, layers, least), min(least, key=least.__getitem__)
+        if tile_variant.tuned(device.info, layers) != best:  # a cache says nothing of a disk that refuses
+            raise BungyoError(
+                f"{best.name} is the quickest, but cannot be kept in {file}.",
+                "Name a folder that can be written:  export XDG_CACHE_HOME=/some/writable/folder",
+            )
+    return Tuned(spreads, best, file)
 
 
 def _record(

@@ -115,9 +115,7 @@ def bench(
     shading. All of these come with .venv/bin/pip install -c constraints.txt -e '.[bench]'. Where there is a display, a
     window opens and is sent keys. docs/claims.md says what the figures tell.
     """
-    from rich.console import Console
-
-    from app.bench.earlier import check_same, load, ratios, remarks
+    from app.bench.earlier import check_same, load
     from app.bench.growth import measure_growth, with_networks
     from app.bench.measure import identity, measure_all, measure_passes
     from app.files import check_file
@@ -148,7 +146,27 @@ def bench(
         results = measure_all(options, rounds, counted, quick=quick, wide=wide)
         if growth:
             results["growth"] = {**measure_growth(options, counted, quick=quick), **with_networks(results)}
-    console = Console()
+    try:
+        _show(results, before, earlier)
+    finally:  # where nobody reads on, too, as in `bungyo bench --json bench.json | head`
+        if report:
+            _write(report, json.dumps(results, indent=2) + "\n")
+        if page:
+            from app.bench.page import render
+
+            _write(page, render(results))
+    for path in (report, page):
+        if path:
+            click.echo(f"wrote {path}")
+
+
+def _show(results: dict[str, Any], before: dict[str, Any] | None, earlier: Path | None) -> None:
+    """Print all figures, and their ratios to those of the report `before`, which was read from `earlier`."""
+    from rich.console import Console
+
+    from app.bench.earlier import ratios, remarks
+
+    console = Console(markup=False, emoji=False)  # names of files are no markup
     for table in _tables(results):
         console.print(table)
     for kind, grown in results.get("growth", {}).items():
@@ -164,12 +182,6 @@ def bench(
         click.echo(f"quickest library on the CPU for these networks: {results['best_cpu']}")
     for sentence in results.get("left_out", ()):
         click.echo(sentence)
-    if report:
-        _write(report, json.dumps(results, indent=2) + "\n")
-    if page:
-        from app.bench.page import render
-
-        _write(page, render(results))
 
 
 def _tune(options: SceneOptions) -> None:
@@ -243,5 +255,4 @@ def _write(path: Path, text: str) -> None:
     from app.files import beside
 
     with beside(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    click.echo(f"wrote {path}")
+        temporary.write_text(text, encoding="utf-8", errors="replace")  # names of files may be no UTF-8

@@ -241,6 +241,21 @@ def test_the_ceiling_is_two_operations_for_each_product(monkeypatch: pytest.Monk
     assert sgemm.Sgemm().gflops() == pytest.approx(2 * 100**3 / 0.5 / 1e9)
 
 
+def test_the_ceiling_is_reached_for_once_uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def clock() -> float:
+        done.append("clock")
+        return float(len(done))
+
+    monkeypatch.setattr(sgemm, "SIZE", 2)
+    measured = sgemm.Sgemm()
+    monkeypatch.setattr(sgemm, "time", SimpleNamespace(perf_counter=clock, sleep=lambda _: done.append("quiet")))
+    monkeypatch.setattr(np, "matmul", lambda *_, **__: done.append("product"))
+    measured.gflops()
+    assert done == ["product", "clock", "product", "clock", "quiet"]
+
+
 def test_flops_of_widths() -> None:
     assert flops((32, 32, 32, 15)) == 2 * (32 * 32 + 32 * 32 + 32 * 15 + 15)
 

@@ -1,6 +1,7 @@
 """Keys reach the bench's window by way of the display, and the picture that they lead to is awaited."""
 
 import threading
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from app.bench import key_to_picture
 from app.bench.key_to_picture import KeyView, absence, key_view
 from app.errors import BungyoError
+from app.gpu import device, selection
+from app.gpu.selection import Candidate, Selection
 from app.scene_options import SceneOptions
 
 OPTIONS = SceneOptions()
@@ -27,6 +30,22 @@ def test_without_a_display_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with key_view(OPTIONS, (96, 80)) as view:
         assert absence(view) == "neither DISPLAY nor WAYLAND_DISPLAY is set"
+
+
+@pytest.mark.usefixtures("on_screen")
+def test_a_gpu_that_shows_no_windows_here_is_not_replaced_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As most do not by ssh or on a display in memory, where drivers for CPUs do: that would be another's time."""
+    selected: list[Selection] = []
+
+    def choose(found: Sequence[Candidate], select: Selection, *, raytracing: bool | None) -> Candidate:
+        selected.append(select)
+        return selection.choose(found, select, raytracing=raytracing)
+
+    monkeypatch.setattr(device, "presentation", lambda _instance: lambda _physical, _family: False)
+    monkeypatch.setattr(device, "choose", choose)
+    with key_view(OPTIONS, (96, 80)) as view:
+        assert absence(view).endswith(" shows no windows on this display")
+    assert selected[0] is None and selected[-1] is not None
 
 
 def viewed(window: Any, viewer: Any, watch: Any, typist: Any) -> KeyView:

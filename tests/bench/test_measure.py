@@ -1,12 +1,16 @@
 """Rounds: every part has its turn in each, and none begins that would probably end too late."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Generic, Self, TypeVar
 
 import pytest
 
-from app.bench import measure
+from app.bench import frames, measure
 from app.bench.view import Description, FrameCost, View
+from app.errors import InputError
+from app.gpu import Device
 from app.scene_options import SceneOptions
 
 Part = TypeVar("Part")
@@ -78,3 +82,27 @@ def test_passes_are_of_frames_at_rest_unless_they_gather_light_or_trace(monkeypa
     wanted = {"gbuffer": 4.0, "composite": 1.0, "light cache": 70.0, "reference": 50.0}
     report = measure.measure_passes(SceneOptions(), tuple(wanted), 2, counted)
     assert report["passes_ms"] == {name: {"median": took, "min": took, "max": took} for name, took in wanted.items()}
+
+
+@pytest.mark.parametrize("passes", [(), ("gbuffer",)])
+def test_a_device_without_a_clock_is_named(
+    passes: tuple[str, ...], gpu: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is drawn: passes alone came as a table without a line."""
+
+    @contextmanager
+    def opened(*_: object, **__: object) -> Iterator[Device]:
+        monkeypatch.setattr(gpu, "info", replace(gpu.info, timestamp_period_ns=0.0))
+        yield gpu
+
+    def started(*_: object, **__: object) -> None:
+        raise AssertionError("a view was opened")
+
+    monkeypatch.setattr(measure, "open_device", opened)
+    for module in (measure, frames):
+        monkeypatch.setattr(module, "Worker", started)
+    with pytest.raises(InputError, match="has no clock"):
+        if passes:
+            measure.measure_passes(SceneOptions(), passes, 1, counted)
+        else:
+            measure.measure_all(SceneOptions(), 1, counted)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +13,7 @@ from app.bench import networks, tuning
 from app.bench.comparison import DEEP, WIDE
 from app.bench.tuning import Tuned
 from app.commands.bench import bench
-from app.errors import InputError
+from app.errors import BungyoError, InputError
 from app.gpu import Device
 from app.network.layers import LAYERS as COMPARED
 from app.network.shader import Variant
@@ -74,6 +75,18 @@ def test_the_least_time_counts_and_what_is_hopeless_is_timed_no_further(
     found = tuning.tune(SceneOptions(device=str(gpu.info.index)), LAYERS, _counted, rounds=4)
     assert found.best == Variant(8) and found.milliseconds[Variant(8)] == {"median": 9.0, "min": 1.0, "max": 9.0}
     assert (disturbed.asked, even.asked, hopeless.asked) == (tuning.FIRST + 4, tuning.FIRST + 4, tuning.FIRST)
+
+
+def test_a_choice_that_cannot_be_kept_is_not_said_to_be(
+    gpu: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    commands = SimpleNamespace(timings=lambda: {"tile_network": 1.0})
+    monkeypatch.setattr(tuning, "_record", lambda *_: {Variant(8): commands})
+    monkeypatch.setattr(Device, "submit", lambda *_: None)
+    with pytest.raises(BungyoError, match="float-8 is the quickest, but cannot be kept in"):
+        tuning.tune(SceneOptions(device=str(gpu.info.index)), LAYERS, _counted, rounds=1)
 
 
 @pytest.mark.parametrize(("weights", "first"), [("default", [(32, 32, 20, 15), COMPARED]), ("any-uv", [COMPARED])])

@@ -1,6 +1,7 @@
 """Parts of the bench in processes of their own."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ class Adder:
 
     def leave(self) -> None:
         os._exit(7)
+
+    def hears_interrupts(self) -> bool:
+        return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
     def variable(self, name: str) -> str | None:
         return os.environ.get(name)
@@ -64,6 +68,28 @@ def test_hindrances_stay_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         assert worker.ask(Adder.variable, "OPENBLAS_CORETYPE") is None
         assert worker.ask(Adder.variable, "BUNGYO_OTHER") == "kept"
     assert os.environ["OPENBLAS_CORETYPE"] == "Prescott"
+
+
+def test_a_terminal_s_interrupt_is_for_the_process_that_asks() -> None:
+    """Workers would each print a traceback."""
+    with Worker(adder, 1) as worker:
+        assert not worker.ask(Adder.hears_interrupts)
+
+
+def test_only_what_ends_in_order_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After Ctrl-C more than a dozen workers, at a question each, would take a minute to end."""
+    close, patience = Worker.close, []
+
+    def closed(worker: Worker[Adder], seconds: float) -> None:
+        patience.append(seconds)
+        close(worker, seconds)
+
+    monkeypatch.setattr(Worker, "close", closed)
+    with Worker(adder, 1):
+        pass
+    with pytest.raises(KeyboardInterrupt), Worker(adder, 1):
+        raise KeyboardInterrupt
+    assert patience[0] > patience[1] == 0.0
 
 
 @contextmanager
