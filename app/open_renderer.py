@@ -123,6 +123,7 @@ def open_renderer(
         weights,
         size,
         mode=mode,
+        cache_size=options.light_texels,
         cache_samples=options.light_samples,
         gbuffer=options.gbuffer,
         keeps_light=keeps_light,

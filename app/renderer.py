@@ -59,7 +59,7 @@ class Renderer(Owner):
         weights: the tile networks.
         size: width and height in pixels.
         mode: one of MODES.
-        cache_size: texels along the light cache's UV square.
+        cache_size: texels along the light cache's UV square; None: as many as the shipped networks learnt from.
         cache_samples: samples a point of the light cache gets before it rests.
         gbuffer: how pixels find what they show: see GBuffer. None: by rays where the device traces them.
         keeps_light: whether settled light comes from, and goes to, a file where it takes long to gather
@@ -84,7 +84,7 @@ class Renderer(Owner):
         size: tuple[int, int],
         mode: str = "neural",
         *,
-        cache_size: int = 256,
+        cache_size: int | None = None,
         cache_samples: int = 32,
         gbuffer: GBufferKind | None = None,
         keeps_light: bool = False,

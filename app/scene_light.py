@@ -20,7 +20,7 @@ class SceneLight(Owner):
     Args:
         device: an open device.
         scene: what is lit.
-        cache_size: texels along the light cache's UV square.
+        cache_size: texels along the light cache's UV square; see LightCache.
         cache_samples: samples a point of the light cache gets before it rests.
         keeps: whether settled light comes from, and goes to, a file where it takes long to gather.
         store: where what follows from meshes and textures is kept, if anywhere.
@@ -34,7 +34,7 @@ class SceneLight(Owner):
         self,
         device: Device,
         scene: Scene,
-        cache_size: int,
+        cache_size: int | None,
         cache_samples: int,
         *,
         keeps: bool,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 8192  # pixels along an edge of a picture
 FURTHEST_VIEW = 1e4  # metres from the origin that a camera may stand
+LEAST_TEXELS, MOST_TEXELS = 64, 1024  # along the light cache's square
 MOST_STOPS = 12.0  # brighter or darker than a light set-up says
 
 
@@ -28,6 +29,8 @@ class SceneOptions:
         mode: what the picture shows: one of app.modes.MODES.
         size: (width, height) in pixels, 1..MAX_SIZE each; None means one that suits the device.
         device: a device's number or a part of its name.
+        light_texels: along the square in which the light on the face is gathered, LEAST_TEXELS..MOST_TEXELS; None: as
+            many as the shipped networks learnt from.
         light_samples: how often light is gathered for each point of the face, before it is blurred there.
         gbuffer: how pixels find what they show: one of app.passes.gbuffer.GBUFFER_KINDS; None: by rays where the
             device traces them.
@@ -44,5 +47,6 @@ class SceneOptions:
     mode: str = "neural"
     size: tuple[int, int] | None = None
     device: str | None = None
+    light_texels: int | None = None
     light_samples: int = 32
     gbuffer: "GBufferKind | None" = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.commands.options import Size, debug_option, device_option, engine_options
+from app.commands.options import Size, debug_option, device_option, engine_options, light_texels_option
 from app.errors import InputError
 from app.open_renderer import open_device
 from app.packages import install_command
@@ -102,6 +102,7 @@ Examples:
     metavar="FILE",
     help="An environment map to choose from; repeatable.  [default: all in assets/environments]",
 )
+@light_texels_option()
 @click.option(
     "--light-samples",
     type=click.IntRange(1, 1024),
@@ -130,6 +131,7 @@ def dataset(
     mesh: Path | None,
     face: tuple[str, ...],
     environments: tuple[str, ...],
+    light_texels: int | None,
     light_samples: int | None,
     held_out: bool,
     engine: str,
@@ -161,7 +163,7 @@ def dataset(
         tiles = DEFAULT_TILES_HELD_OUT if held_out else DEFAULT_TILES
     plan = Plan(spp, seed, size, tiles, tuple(maps), held_out=held_out, people=people, uv_layout=layout)
     plan.check()
-    opens = OpenSource(device, mesh, face)
+    opens = OpenSource(device, mesh, face, light_texels)
     if light_samples is not None:
         opens = replace(opens, light_samples=light_samples)
     with open_engine(engine, opens, workers, address) as makes, counter(frames, "frames") as show:

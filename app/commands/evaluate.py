@@ -9,7 +9,7 @@ import click
 
 from app.commands.doubtful_data import check_gathering, check_layouts
 from app.commands.memory import enough_memory
-from app.commands.options import Weights, debug_option, device_option
+from app.commands.options import Weights, debug_option, device_option, light_texels_option
 from app.errors import BungyoError, InputError
 from app.interruption import INTERRUPTED
 from app.packages import need
@@ -65,6 +65,7 @@ Examples:
     help="Also judge N of the frames as a window shows them at rest: made again, 512x512 and antialiased; two to three"
     " minutes each on a CPU.",
 )
+@light_texels_option("With --at-rest. ")
 @device_option
 @debug_option
 @enough_memory()
@@ -75,6 +76,7 @@ def evaluate(
     scores: Path | None,
     no_flicker: bool,
     at_rest: int | None,
+    light_texels: int | None,
     device: str | None,
 ) -> int:
     """Score networks on the held-out frames of a data set.
@@ -87,7 +89,9 @@ def evaluate(
     SSIM, FLIP, seams and pictures need a set with all tiles of its frames (bungyo dataset --held-out --tiles 1). Once
     the pixels are judged, Ctrl-C leaves out what is not measured yet.
     """
-    need("Judging", "skimage", "matplotlib")
+    if light_texels is not None and at_rest is None:
+        raise InputError("--light-texels is of frames at rest: give --at-rest as well.")
+    need("Judging", "skimage", "matplotlib", "jinja2")
     from app.files import beside, check_file
     from app.layout_check import own_layout
     from app.network.weights import WeightSet
@@ -125,23 +129,30 @@ def evaluate(
         if not no_flicker:
             flicker = _flicker(networks, layout, device, missing)
         if at_rest is not None:
-            rest = _rest(networks, frames, [frame.info for frame in pixels.frames], at_rest, device, missing)
+            rest = _rest(
+                networks, frames, [frame.info for frame in pixels.frames], at_rest, light_texels, device, missing
+            )
     except KeyboardInterrupt:  # what is measured is worth telling
         interrupted = True
         for what, measured in (("whole pictures", quality), ("flicker", flicker), ("at rest", rest)):
             if measured is None:
                 missing.setdefault(what, "It was interrupted.")
     found = figures(networks, frames, pixels, wide=wide, quality=quality, flicker=flicker, rest=rest, missing=missing)
-    _print(found, f"{folder} on {data}", to_stderr=to_output)
-    text = json.dumps(found, indent=2) + "\n"
-    if scores is not None and to_output:
-        click.echo(text, nl=False)
-    elif scores is not None:
-        with beside(scores) as temporary:
-            temporary.write_text(text)
+    text, page = json.dumps(found, indent=2) + "\n", None
+    try:
+        _print(found, f"{folder} on {data}", to_stderr=to_output)
+        if to_output:
+            click.echo(text, nl=False)
+    finally:  # where nobody reads on, too, as in `bungyo evaluate --json scores.json | head`
+        if scores is not None and not to_output:
+            with beside(scores) as temporary:
+                temporary.write_text(text)
+        if report:  # last: whatever keeps it from being written costs no figure
+            page = write_report(report, folder, data, found, pixels, quality)
+    if not to_output and scores is not None:
         click.echo(f"wrote {scores}")
-    if report:  # last: whatever keeps it from being written costs no figure
-        click.echo(f"wrote {write_report(report, folder, data, found, pixels, quality)}", err=to_output)
+    if page:
+        click.echo(f"wrote {page}", err=to_output)
     if interrupted:
         click.echo("Stopped; this is what was measured before.", err=True)
     return INTERRUPTED if interrupted else 0
@@ -197,6 +208,7 @@ def _rest(
     data: "Dataset",
     judged: "Sequence[FrameInfo]",
     count: int,
+    light_texels: int | None,
     device: str | None,
     missing: dict[str, str],
 ) -> "AtRest | None":
@@ -210,7 +222,8 @@ def _rest(
 
     count = min(count, len(judged))
     chosen = [judged[(2 * i + 1) * len(judged) // (2 * count)] for i in range(count)]
-    opens, maps = OpenSource(light_samples=SceneOptions.light_samples), environment_maps()
+    opens = OpenSource(light_texels=light_texels, light_samples=SceneOptions.light_samples)
+    maps = environment_maps()
     try:
         with Device.open(device) as opened, opens.on(opened) as source, counter(count, "frames at rest") as show:
             found = judge_at_rest(networks, data, source, chosen, environments=maps, progress=show)

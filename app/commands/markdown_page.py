@@ -6,19 +6,26 @@ from app.errors import InputError
 
 
 def check_page(out: Path) -> None:
-    """Raise InputError unless a page can be written to `out`."""
+    """Raise InputError unless a page can be written to `out`, and its picture to where `picture_of` says."""
     from app.files import check_file
 
     if out.suffix != ".md":
         raise InputError(f"The page is Markdown, so {out} must end in .md.")
     check_file(out)
+    picture = _picture(out)
+    if picture.parent.exists():
+        check_file(picture)
 
 
 def picture_of(out: Path) -> Path:
     """Return where the page's picture goes, in a folder that is made if need be."""
-    picture = out.parent / "images" / f"{out.stem}.png"
+    picture = _picture(out)
     picture.parent.mkdir(exist_ok=True)
     return picture
+
+
+def _picture(out: Path) -> Path:
+    return out.parent / "images" / f"{out.stem}.png"
 
 
 def write_page(out: Path, text: str) -> None:

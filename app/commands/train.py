@@ -175,7 +175,7 @@ def train(
         raise InputError("--workers and --address are those of Ray: give --engine ray as well.")
     if address is not None and workers is not None:
         raise InputError("On a running cluster all of it works: leave --workers out.")
-    need("Training", "torch")
+    need("Training", "torch", "matplotlib")
     from app.network.layers import OUTPUTS
     from app.network.schema import CHANNELS
     from app.network.weights import WeightSet

@@ -22,6 +22,7 @@ from app.passes.light_cache_layout import (
     CACHE_IMAGES,
     CACHE_STATE,
     COARSE_IMAGES,
+    DEFAULT_CACHE_SIZE,
     FINE_LIGHT,
     FINE_SCALE,
     GATHERED_LIGHT,
@@ -50,7 +51,7 @@ class LightCache(Owner):
     Args:
         device: an open device; for "trace" with ray tracing.
         scene: the scene on the GPU.
-        size: texels along the UV square.
+        size: texels along the UV square; None: DEFAULT_CACHE_SIZE.
         samples: how many a point gets in all (vertices of hair HAIR_SAMPLES at most after the first update, where rays
             ask); `samples_per_update` of them each time `commands` run.
         background: whether light is gathered for everything else as well, without which `Background` draws nothing.
@@ -73,7 +74,7 @@ class LightCache(Owner):
         device: Device,
         scene: SceneBuffers,
         *,
-        size: int = 256,
+        size: int | None = None,
         samples: int = 32,
         samples_per_update: int = 1,
         seed: int = 0,
@@ -82,6 +83,7 @@ class LightCache(Owner):
     ) -> None:
         super().__init__()
         self._background = background
+        size = size or DEFAULT_CACHE_SIZE
         self.device, self.scene, self.size = device, scene, size
         self._fine_size, self._shadow_size = FINE_SCALE * size, SHADOW_SCALE * FINE_SCALE * size
         self.samples, self.samples_per_update, self._seed = samples, samples_per_update, seed

@@ -13,7 +13,9 @@ TRANSMISSION_REACH = 3.0  # mean free paths; with it, what ears let through of a
 INWARD_CONE = 0.75
 THICKNESS_MAX = 0.1  # metres; beyond this no light comes through
 THICKNESS_MIN = 0.0015  # metres; no part of a face is thinner
-BLUR_TAPS = 16  # texels a side, at most
+# Texels along the UV square where nothing else is asked for: what the shipped networks learnt from.
+DEFAULT_CACHE_SIZE = 256
+BLUR_TAPS = 16  # texels a side, at most; where there are more along the square, as far on the skin
 BLUR_REACH = 3.3  # deviations; less than 0.1% of a Gaussian lies beyond
 # Lights and the environment are looked for at texels so many times as fine: shadows have sharp edges, and skin blurs
 # them by less than a texel in blue and green. Only from the second update on: light that moves needs to be quick.
@@ -150,6 +152,7 @@ def light_cache_declarations(size: int) -> str:
     """The text of light_cache.glsl for a cache of `size` texels along the UV square."""
     fine_size = FINE_SCALE * size
     shadow_size = SHADOW_SCALE * fine_size
+    taps = BLUR_TAPS * max(size, DEFAULT_CACHE_SIZE) // DEFAULT_CACHE_SIZE
     constants = {
         **{f"CACHE_{name}": i for i, name in enumerate(CACHE_IMAGES)},
         "CACHE_IMAGES": len(CACHE_IMAGES),
@@ -164,11 +167,11 @@ def light_cache_declarations(size: int) -> str:
         "INWARD_CONE": INWARD_CONE,
         "THICKNESS_MIN": THICKNESS_MIN,
         "THICKNESS_MAX": THICKNESS_MAX,
-        "BLUR_TAPS": BLUR_TAPS,
+        "BLUR_TAPS": taps,
         "BLUR_REACH": BLUR_REACH,
         "COARSE_SHARE": COARSE_SHARE,
         "FINE_SCALE": f"{FINE_SCALE}u",
-        "FINE_BLUR_TAPS": FINE_SCALE * BLUR_TAPS,
+        "FINE_BLUR_TAPS": FINE_SCALE * taps,
         "SHADOW_SCALE": f"{SHADOW_SCALE}u",
         "SHADOWS": f"{SHADOW_SCALE**2}u",  # shadow texels of a fine one
         "SHADOW_SIZE": shadow_size,

@@ -61,11 +61,13 @@ class AtRest:
     Attributes:
         size: (width, height) in pixels.
         samples: of the reference, in every pixel.
+        light_texels: along the light cache's UV square; None of a source that has none.
         frames: in the order in which they were asked for.
     """
 
     size: tuple[int, int]
     samples: int
+    light_texels: int | None
     frames: list[RestFrame]
 
 
@@ -125,7 +127,7 @@ def judge_at_rest(
             found.append(frame)
         if progress:
             progress(done)
-    return AtRest(size, places**2 * samples, found)
+    return AtRest(size, places**2 * samples, described.get("cache_size"), found)
 
 
 class _Mean:

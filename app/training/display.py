@@ -8,7 +8,7 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from app.progress import Log
+from app.progress import Log, has_bars
 
 
 class Show(Protocol):
@@ -31,7 +31,7 @@ class Display:
         share = TextColumn("{task.percentage:3.0f}%  {task.fields[note]}")
         columns = (TextColumn("{task.description:12}"), BarColumn(), share)
         times = (TimeElapsedColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, *times, console=console, disable=not console.is_terminal)
+        self._progress = Progress(*columns, *times, console=console, disable=not has_bars(console))
 
     def print(self, line: str) -> None:
         """Say something. A terminal breaks it where it ends; in a log it stays one line."""
@@ -47,12 +47,12 @@ class Display:
             nonlocal note
             note = text
             self._progress.update(task, completed=done, note=text)
-            if not self.console.is_terminal and (line := log.line(done)):
+            if not has_bars(self.console) and (line := log.line(done)):
                 self.print(f"{line}  {text}".rstrip())
 
         yield show
         self._progress.update(task, completed=total)
-        if not self.console.is_terminal:
+        if not has_bars(self.console):
             self.print(f"{name}: done in {time.monotonic() - start:.0f} s  {note}".rstrip())
 
     def __enter__(self) -> Self:

@@ -177,6 +177,7 @@ def _at_rest(rest: AtRest, data: Dataset) -> dict[str, Any]:
     result: dict[str, Any] = {
         "size": list(rest.size),
         "samples": rest.samples,
+        "light_texels": rest.light_texels,
         "psnr_mean": mean,
         "psnr_mean_doubt": standard_error,
         "psnr_worst": float(decibels.min()),

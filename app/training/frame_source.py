@@ -17,6 +17,7 @@ from app.network.schema import TILE, TILE_PIXELS, VECTORS, tile_grid, tile_words
 from app.network.tile_hash import tile_list
 from app.passes.gbuffer import GBuffer
 from app.passes.light_cache import LightCache
+from app.passes.light_cache_layout import DEFAULT_CACHE_SIZE
 from app.passes.owner import Owner
 from app.passes.progressive_reference import samples_at_once
 from app.passes.reference import Reference
@@ -44,15 +45,16 @@ class GpuFrameSource(Owner):
         device: an open device with ray tracing; stays the caller's.
         head: a scene with one fixed head, whose lights, environment and camera are replaced from frame to frame; or
             whoever makes the heads that `show` wants.
-        cache_size: texels along the light cache's UV square.
+        cache_size: texels along the light cache's UV square; None: DEFAULT_CACHE_SIZE.
         light_samples: of each of its points.
     """
 
     def __init__(
-        self, device: Device, head: Scene | People, *, cache_size: int = 256, light_samples: int = LIGHT_SAMPLES
+        self, device: Device, head: Scene | People, *, cache_size: int | None = None, light_samples: int = LIGHT_SAMPLES
     ) -> None:
         super().__init__()
-        self.device, self._cache_size, self._light_samples = device, cache_size, light_samples
+        self.device, self._light_samples = device, light_samples
+        self._cache_size = cache_size or DEFAULT_CACHE_SIZE  # data sets say how many
         self._size = (0, 0)
         self._of_size = self.own(Owner())
         self._passes: list[GBuffer | Reference] = []  # of that size
@@ -233,12 +235,14 @@ class OpenSource:
         device: a device's number or a part of its name. None: the workers spread over the best devices.
         mesh: a mesh file, for one fixed face; None for random people.
         face: the names of its parts or materials that are face.
+        light_texels: along the light cache's UV square; see GpuFrameSource.
         light_samples: of each point of the light cache.
     """
 
     device: str | None = None
     mesh: Path | None = None
     face: tuple[str, ...] = ()
+    light_texels: int | None = None
     light_samples: int = LIGHT_SAMPLES
 
     @contextmanager
@@ -257,7 +261,7 @@ class OpenSource:
 
     def on(self, device: Device) -> GpuFrameSource:
         """The source on a device that is open."""
-        return GpuFrameSource(device, self.head(), light_samples=self.light_samples)
+        return GpuFrameSource(device, self.head(), cache_size=self.light_texels, light_samples=self.light_samples)
 
     def head(self) -> Scene | People:
         """The fixed face's scene, or whoever makes people."""

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.training.coverage import Coverage
 from app.training.dataset import Dataset
 from app.training.manifest import GATHERING
-from app.training.train_options import TrainOptions
+
+if TYPE_CHECKING:  # they import torch, which judging does without
+    from app.training.coverage import Coverage
+    from app.training.train_options import TrainOptions
 
 BESIDE: Mapping[str, Any] = {"widths": (), "learning_curve": False}  # options that leave the main networks as they are
 
@@ -19,7 +21,7 @@ def run_of(identity: Mapping[str, Any]) -> str:
 
 
 def origin(
-    data: Dataset, options: TrainOptions, covered: Coverage, pixels: int, identity: Mapping[str, Any]
+    data: Dataset, options: "TrainOptions", covered: "Coverage", pixels: int, identity: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What all weight files of a run say about their origin, as JSON values.
 

@@ -80,11 +80,20 @@ def test_the_jitter_covers_the_pixel(data: Dataset, monkeypatch: pytest.MonkeyPa
         judge_at_rest(weight_set(1.0), data, source, list(data.frames.values())[:1], samples=1)
 
 
+def test_it_says_how_finely_light_was_gathered(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, frames = SphereSource(0.0, people=SpherePeople()), list(data.frames.values())[:1]
+    assert judge_at_rest(weight_set(1.0), data, source, frames, size=(48, 48), places=1).light_texels is None
+    described = source.description
+    monkeypatch.setattr(SphereSource, "description", {**described, "cache_size": 512})
+    assert judge_at_rest(weight_set(1.0), data, source, frames, size=(48, 48), places=1).light_texels == 512
+
+
 def test_the_worst_frame_at_rest_is_named(data: Dataset) -> None:
     weights, frames = weight_set(DARK), [data.frames[index] for index in sorted(data.frames)[:3]]
     rest = AtRest(
         (512, 512),
         64,
+        256,
         [
             RestFrame(info, 1000, psnr, 0.1, ssim, 0.99, None, None)
             for info, psnr, ssim in zip(frames, (31.0, 25.0, 34.0), (0.9, 0.8, 0.7), strict=True)
@@ -92,4 +101,5 @@ def test_the_worst_frame_at_rest_is_named(data: Dataset) -> None:
     )
     found = figures(weights, data, evaluate(weights, data), rest=rest)["at_rest"]
     assert (found["psnr_mean"], found["psnr_worst"], found["psnr_worst_frame"]) == (30.0, 25.0, frames[1].index)
+    assert (found["samples"], found["light_texels"]) == (64, 256)
     assert found["ssim_mean"] == pytest.approx(0.8) and found["ssim_of_noise"] == 0.99 and found["flip_mean"] is None
