@@ -23,7 +23,11 @@ from app.gpu.selection import DeviceInfo
 from app.packages import install_command
 from app.weight_sets import DEFAULT_WEIGHTS
 
-WINDOW_PACKAGES = "libx11-6 libx11-xcb1 libxcursor1 libxext6 libxi6 libxinerama1 libxrandr2 libxrender1 libxxf86vm1"
+# As setup/system.sh has them: for X11 and for Wayland.
+WINDOW_PACKAGES = (
+    "libx11-6 libx11-xcb1 libxcursor1 libxext6 libxi6 libxinerama1 libxrandr2 libxrender1 libxxf86vm1"
+    " libwayland-client0 libwayland-cursor0 libwayland-egl1 libxkbcommon0"
+)
 
 
 @dataclass(frozen=True)

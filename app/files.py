@@ -30,6 +30,8 @@ def check_file(path: Path) -> None:
     try:
         if path.is_dir():
             raise InputError(f"Cannot write {path}: it is a folder.")
+        if path.exists() and not path.is_file():  # a device or pipe, whose place the new file would take
+            raise InputError(f"Cannot write {path}: it is no regular file.")
         with suppress(FileNotFoundError, NotADirectoryError):
             os.lstat(_partial(path))  # its name is longer
     except OSError as error:  # a name that is too long, or a folder that nobody may look into

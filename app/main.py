@@ -5,6 +5,8 @@ Modules that take long to import (GPU, scene, torch) are imported inside the com
 """
 
 import errno
+import io
+import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -52,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; sys.argv's if None.
     """
     session = Session()
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be no UTF-8: they come out as they are
     with signals_as_exceptions(), warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)
         warnings.showwarning = _shown_by(session)

@@ -19,11 +19,12 @@ def need(who: str, *modules: str) -> None:
         who: what needs them, to begin the sentence with.
         modules: all that it needs.
     """
-    if all(find_spec(module) is not None for module in modules):
+    missing = [_NAMES.get(module, module) for module in modules if find_spec(module) is None]
+    if not missing:
         return
-    several = len(modules) > 1
+    several = len(missing) > 1
+    named = f"{', '.join(missing[:-1])} and {missing[-1]}" if several else missing[0]
     raise BungyoError(
-        f"{who} needs {' and '.join(_NAMES.get(module, module) for module in modules)}, "
-        f"which {'are' if several else 'is'} not installed.",
+        f"{who} needs {named}, which {'are' if several else 'is'} not installed.",
         f"Install {'them' if several else 'it'} with:  {install_command('train')}",
     )

@@ -20,6 +20,11 @@ def check_output(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         kind = f"{path.suffix!r} is not a known picture format" if path.suffix else "a picture's name needs a suffix"
         raise InputError(f"Cannot write {path}: {kind}.", f"Use one of {', '.join(SUFFIXES)}.")
+    if path.suffix.lower() == ".exr":
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:  # OpenEXR would refuse it once the picture is drawn
+            raise InputError(f"Cannot write {path}: an .exr's name must be UTF-8.") from error
     check_file(path)
 
 

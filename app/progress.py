@@ -4,6 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LINE_SECONDS = 60.0  # between two lines of a log
 RATE_SECONDS = 600.0  # over which the rate is measured: some work takes half a minute a step
@@ -34,12 +38,13 @@ def counter(total: int, what: str) -> Iterator[Callable[[int], None]]:
             return Text(_rate(task.speed), style="progress.data.speed")
 
     console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), Remaining()
+    description = TextColumn("{task.description}", markup=False)  # names of files are none
+    columns = description, BarColumn(), MofNCompleteColumn(), Rate(), Remaining()
     with Progress(
         *columns,
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not has_bars(console),
         speed_estimate_period=RATE_SECONDS,
     ) as progress:
         task = progress.add_task(what, total=total)
@@ -47,10 +52,15 @@ def counter(total: int, what: str) -> Iterator[Callable[[int], None]]:
 
         def show(done: int) -> None:
             progress.update(task, completed=done)
-            if not console.is_terminal and (line := log.line(done)):
+            if not has_bars(console) and (line := log.line(done)):
                 click.echo(line, err=True)
 
         yield show
+
+
+def has_bars(console: "Console") -> bool:
+    """Whether lines of it can be drawn anew: it is a terminal, and not one such as editors have, with TERM=dumb."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 class Log:

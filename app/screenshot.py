@@ -66,6 +66,7 @@ def save_screenshot(drawn: Drawn, options: SceneOptions, weights: Path, folder: 
         words += ["--face", name]
     words += ["--lights", light, "--weights", weights, "--mode", drawn.mode]
     words += ["--gbuffer", options.gbuffer] if options.gbuffer else []
+    words += ["--light-texels", options.light_texels] if options.light_texels else []
     words += ["--light-samples", options.light_samples] if options.light_samples != SceneOptions.light_samples else []
     words += ["--size", "{}x{}".format(*drawn.size), *_view(drawn.scene, drawn.size)]
     words += ["--split", f"{drawn.split:.6g}"] if drawn.mode == "split" else []

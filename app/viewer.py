@@ -73,7 +73,6 @@ class Viewer:
         self._options, self._mesh = options or SceneOptions(), mesh
         self.dropped_face: Path | None = None
         self.mesh_written = False
-        self._drops: list[list[Path]] = []  # that have not been looked at yet
         self._controls = Controls(renderer, MODES)
         self._milliseconds = 0.0
         self._last_frame: float | None = None  # when it was handed over; None after a rest
@@ -236,13 +235,9 @@ class Viewer:
         """Come closer."""
         self._controls.zoom(clicks)
 
-    def drop(self, files: list[Path]) -> None:
-        """Use files once this frame is done: a light set-up, an environment map, networks or a face."""
-        self._drops.append(files)
-
     def _take_drops(self) -> None:
-        while self._drops:
-            self._take(self._drops.pop(0))
+        while self._window.drops:
+            self._take(self._window.drops.pop(0))
 
     def _take(self, files: list[Path]) -> None:
         """Use files that were dropped together. A mesh finds its materials and images itself: those are ignored."""

@@ -36,9 +36,6 @@ class Input(Protocol):
     def zoom(self, clicks: float) -> None:
         """The wheel turned; positive away from the hand."""
 
-    def drop(self, files: list[Path]) -> None:
-        """Files were dragged here and let go."""
-
 
 def why_no_display() -> str:
     """Return "" if a window can be opened here, else the reason as a clause."""
@@ -62,6 +59,12 @@ class Window:
         size: (width, height) of its contents in pixels.
         title: its first title.
 
+    Attributes:
+        input: receives what happens, if anybody does.
+        drops: files that were let go together, each time it happened, for somebody to take out: they wait while a face
+            is loaded.
+        damaged: whether what it shows has to be shown again.
+
     Raises:
         NoDisplay: there is no display.
         BungyoError: no window can be opened on it.
@@ -76,6 +79,7 @@ class Window:
                 glfw.window_hint(glfw.CLIENT_API, glfw.NO_API)
                 # Sizes are in pixels of the picture, whatever the scale of the desktop.
                 glfw.window_hint(glfw.SCALE_TO_MONITOR, glfw.FALSE)
+                glfw.window_hint(glfw.SCALE_FRAMEBUFFER, glfw.FALSE)
                 glfw.window_hint_string(glfw.X11_CLASS_NAME, "bungyo")
                 glfw.window_hint_string(glfw.WAYLAND_APP_ID, "bungyo")
                 try:
@@ -84,6 +88,7 @@ class Window:
                     raise BungyoError(f"No window can be opened: {glfw_words(error)}.", LIBRARIES_HINT) from error
                 stack.callback(glfw.destroy_window, self.handle)
                 self.input: Input | None = None
+                self.drops: list[list[Path]] = []
                 self.damaged = False
                 self._title = title
                 self._pointer = _Pointer(*glfw.get_cursor_pos(self.handle))
@@ -189,8 +194,7 @@ class Window:
             self.input.zoom(dy)
 
     def _dropped(self, _: Any, count: int, files: Any) -> None:
-        if self.input:
-            self.input.drop([Path(os.fsdecode(files[index])) for index in range(count)])
+        self.drops.append([Path(os.fsdecode(files[index])) for index in range(count)])
 
     def _refresh(self, _: Any) -> None:
         self.damaged = True

@@ -153,13 +153,10 @@ def reach_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[Reach], None]:
 
 @contextmanager
 def coarsely_lit() -> Iterator[None]:
-    """Renderers and data sets gather light at 64x64 texels where nothing else is wished: a tenth of the work."""
-    from app.training.frame_source import GpuFrameSource
-
+    """Light is gathered at 64x64 texels where nothing else is wished: a tenth of the work."""
     with pytest.MonkeyPatch.context() as patch:
-        for maker in (Renderer.__init__, GpuFrameSource.__init__):
-            assert maker.__kwdefaults__ is not None
-            patch.setitem(maker.__kwdefaults__, "cache_size", 64)
+        for user in ("app.passes.light_cache", "app.training.frame_source"):
+            patch.setattr(f"{user}.DEFAULT_CACHE_SIZE", 64)
         yield
 
 

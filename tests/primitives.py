@@ -1,6 +1,8 @@
 """Simple meshes with exact normals and texture coordinates."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -48,6 +50,17 @@ def quad(
     return Mesh.of(positions, [(0, 1, 2), (0, 2, 3)], np.tile(normal / length, (4, 1)), uvs)
 
 
+def together(meshes: Sequence[Mesh]) -> Mesh:
+    """Return one mesh of several."""
+    first = np.cumsum([0, *(len(mesh.positions) for mesh in meshes)])
+    return Mesh.of(
+        np.concatenate([mesh.positions for mesh in meshes]),
+        np.concatenate([mesh.triangles + start for mesh, start in zip(meshes, first, strict=False)]),
+        np.concatenate([mesh.normals for mesh in meshes]),
+        np.concatenate([mesh.uvs for mesh in meshes]),
+    )
+
+
 def box(low: ArrayLike = (-0.5, -0.5, -0.5), high: ArrayLike = (0.5, 0.5, 0.5)) -> Mesh:
     """Return an axis-aligned box with flat normals; each side has a cell of a 3 x 2 grid of texture space."""
     a, b = np.asarray(low, np.float64), np.asarray(high, np.float64)
@@ -61,9 +74,4 @@ def box(low: ArrayLike = (-0.5, -0.5, -0.5), high: ArrayLike = (0.5, 0.5, 0.5)) 
     margin = 0.02  # between the cells, so that filtering does not mix the sides
     cells = [np.array([i % 3, i // 3]) for i in range(6)]
     uvs = [(cell + margin + side.uvs * (1 - 2 * margin)) / (3, 2) for cell, side in zip(cells, sides, strict=True)]
-    return Mesh.of(
-        np.concatenate([side.positions for side in sides]),
-        np.concatenate([side.triangles + np.uint32(4 * i) for i, side in enumerate(sides)]),
-        np.concatenate([side.normals for side in sides]),
-        np.concatenate(uvs),
-    )
+    return together([replace(side, uvs=place.astype(np.float32)) for side, place in zip(sides, uvs, strict=True)])

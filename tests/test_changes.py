@@ -149,3 +149,25 @@ def test_networks_that_are_drawn_with_no_longer_are_let_go(gpu: Device, renderer
     renderer.make_room()
     renderer.use(renderer.prepare(weights))
     assert counts[-1] == counts[-2] == counts[-3]
+
+
+def test_networks_that_memory_is_not_enough_for_take_none(
+    gpu: Device, renderer: Renderer, weights: WeightSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often they are tried in the place of others."""
+
+    def refuse(_: WeightSet) -> None:
+        raise MemoryError
+
+    counts = []
+    for seed in range(3):
+        renderer.make_room()
+        renderer.use(renderer.prepare(WeightSet.untrained(weights.layers, seed=seed, slots=2)))
+        renderer.render()
+        renderer.make_room()
+        with monkeypatch.context() as patch, pytest.raises(MemoryError):
+            patch.setattr(WeightSet, "gpu_parameters", refuse)
+            renderer.prepare(WeightSet.untrained(weights.layers, slots=1))
+        counts.append(gpu.live_objects)
+    renderer.use(renderer.prepare(weights))
+    assert counts[-1] == counts[-2]

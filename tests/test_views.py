@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from app.arrays import F32
+from app.arrays import F32, Bools
 from app.gpu import Device
 from app.modes import VIEW_MODES
-from app.network.schema import FEATURES
+from app.network.schema import FEATURES, TILE
 from app.network.weights import WeightSet
 from app.passes.composite import DIFFERENCE_GAIN
 from app.renderer import Renderer
@@ -88,6 +88,40 @@ def test_views_are_the_layers(renderer: Renderer, mode: str) -> None:
     expected = displayed(mode, renderer.read_aov(mode), renderer.scene)
     assert np.abs(view - expected)[shown].max() < 0.01
     assert shown.mean() > 0.1
+
+
+def test_tiles_lie_over_the_picture_in_the_colours_of_their_hashes(renderer: Renderer) -> None:
+    """One colour a hash; a line at two edges of every tile that shows face; the others are half as bright."""
+    renderer.restart()
+    hashed = draw(renderer, "hash")
+    shown = hashed.any(axis=-1)  # neither beside the face nor where hair and eyes are before it
+    places = {number: where & shown for number, where in by_hash(renderer).items()}
+    colour = {number: hashed[where].mean(axis=0) for number, where in places.items() if where.any()}
+    assert all(np.ptp(hashed[places[number]], axis=0).max() == 0.0 for number in colour)
+    assert len({tuple(np.round(255.0 * rgb)) for rgb in colour.values()}) > 0.9 * len(colour) > 5
+    renderer.restart()
+    view = draw(renderer, "tiles")
+    picture = tonemap(renderer.read_radiance(), renderer.scene.rig.exposure)
+    # Which tile shows what is known of the pixels that show face.
+    tiles = np.indices(SIZE[::-1]) // TILE
+    listed = np.zeros((tiles[0].max() + 1, tiles[1].max() + 1), int)
+    for number, where in by_hash(renderer).items():
+        listed[tiles[0][where], tiles[1][where]] = number
+    number = listed[tiles[0], tiles[1]]
+    edge = (np.indices(SIZE[::-1]) % TILE == 0).any(axis=0)
+    beside, inside = number == 0, (number > 0) & ~edge
+    assert np.abs(view - 0.5 * picture)[beside].max() < 0.01 and beside.any()
+    assert np.abs(view - 0.05)[(number > 0) & edge].max() < 0.01
+    inside &= np.isin(number, list(colour))
+    laid = np.array([colour[one] for one in number[inside]])
+    assert np.abs(view[inside] - 0.45 * picture[inside] - 0.55 * laid).max() < 0.015
+    assert inside.mean() > 0.1
+
+
+def by_hash(renderer: Renderer) -> dict[int, Bools]:
+    """Which pixels (H, W) that show face are in tiles of a hash."""
+    hashes = renderer.read_aov("hash").astype(int)
+    return {number: hashes == number for number in np.unique(hashes).tolist() if number}
 
 
 @pytest.mark.parametrize("mode", ["normal", "depth"])

@@ -88,7 +88,11 @@ class WeightStore(Owner):
         """
         room, self._next = self._next, None
         if room is not None and room.fits(weights):
-            room.replace(weights)
+            try:
+                room.replace(weights)
+            except BaseException:  # memory was not enough: half of a set is of no use
+                self.let_go(room).close()
+                raise
             self._next = room
         else:
             if room is not None:

@@ -29,6 +29,10 @@ def read_environment(path: Path) -> F32:
 
 def _read_exr(path: Path) -> F32:
     try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path}: an .exr's name must be UTF-8.") from error
+    try:
         with _quiet(), OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {name: np.asarray(channel.pixels) for name, channel in file.channels().items()}
             windows = [np.asarray(file.header()[f"{kind}Window"]).tolist() for kind in ("data", "display")]

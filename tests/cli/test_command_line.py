@@ -1,6 +1,7 @@
 """What the command answers to wrong input: one clear sentence, the right exit status, no traceback."""
 
 import importlib
+import io
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+from rich.console import Console
 
 from app import main as command_line
 from app.commands.options import Weights
@@ -282,6 +284,24 @@ def test_nothing_is_said_where_nobody_reads_on() -> None:
     finally:
         os.close(write)
     assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_names_that_are_no_utf_8_are_printed_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most locales have Python refuse them on stdout."""
+
+    @click.command()
+    def naming() -> None:
+        click.echo("wrote " + os.fsdecode(b"caf\xe9"))
+        Console().print(os.fsdecode(b"\xe9"))
+
+    written = io.BytesIO()
+    with io.TextIOWrapper(written, encoding="utf-8", errors="strict") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        monkeypatch.setitem(command_line.cli.commands, "naming", naming)
+        assert command_line.main(["naming"]) == 0
+        output.flush()
+        assert written.getvalue() == b"wrote caf\xe9\n\xe9\n"
+        monkeypatch.undo()
 
 
 def test_real_process_says_the_same() -> None:

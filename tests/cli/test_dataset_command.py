@@ -94,9 +94,12 @@ def test_a_cpu_beside_a_gpu_is_said_once_for_all_workers(
         assert len(re.findall(r"warning: The CPU does all the work \(.*\): Plain GPU lacks rays\.", said)) == times
 
 
-@pytest.mark.parametrize(("options", "samples"), [([], 16), (["--light-samples", "32"], 32)])
-def test_light_is_gathered_as_often_as_asked_for(
-    options: list[str], samples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "samples", "texels"),
+    [([], 16, None), (["--light-samples", "32"], 32, None), (["--light-texels", "512"], 16, 512)],
+)
+def test_light_is_gathered_as_often_and_as_finely_as_asked_for(
+    options: list[str], samples: int, texels: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[OpenSource] = []
 
@@ -106,7 +109,7 @@ def test_light_is_gathered_as_often_as_asked_for(
 
     monkeypatch.setattr(dataset_command, "open_engine", refuse)
     assert main(["dataset", "--out", str(tmp_path / "set"), *options]) == 2
-    assert [one.light_samples for one in opened] == [samples]
+    assert [(one.light_samples, one.light_texels) for one in opened] == [(samples, texels)]
 
 
 def test_the_summary_is_drawn_where_there_is_something_new_or_none_yet(

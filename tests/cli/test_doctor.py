@@ -1,6 +1,7 @@
 """`bungyo doctor` names what is missing, the command that mends it, and ends with the right status."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,6 +191,17 @@ def test_display_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not display.ok
     assert not display.needed
     assert ":987 cannot be opened" in display.found
+
+
+def test_a_window_needs_what_the_setup_installs_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On X11 or on Wayland."""
+    script = (Path(doctor.__file__).parents[1] / "setup" / "system.sh").read_text()
+    installed = re.findall(r'^run_packages="([^"]*)"', script, re.MULTILINE)[0].split()
+    window = set(installed) - {"libvulkan1", "mesa-vulkan-drivers"}
+    assert window
+    monkeypatch.setattr("app.window.why_no_display", lambda: "GLFW cannot be loaded")
+    mend = check_of(doctor.examine(), "Display").mend
+    assert {word for word in mend.split() if word.startswith("lib")} == window
 
 
 def test_commands_of_apt_where_there_is_apt(monkeypatch: pytest.MonkeyPatch) -> None:

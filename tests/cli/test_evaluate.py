@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from app.scene.lights import DirectionalLight
 from app.scene.uv_layout import UvLayout, canonical_layout
 from app.training.at_rest import judge_at_rest
 from app.training.dataset import Dataset
+from app.training.frame_source import OpenSource
 from app.training.frames import Plan
 from app.training.generate import Here, generate
 from app.training.manifest import TILE_DTYPE
@@ -87,6 +89,22 @@ def test_a_report_that_cannot_be_written_costs_no_figures(
     arguments = ["evaluate", "--data", str(data.path), "--weights", str(weights), "--no-flicker"]
     assert main([*arguments, "--json", str(tmp_path / "x.json"), "--report", str(tmp_path / "report")]) == 1
     assert json.loads((tmp_path / "x.json").read_text()).keys() >= PROMISED
+
+
+def test_files_are_written_where_nobody_reads_on(
+    data: Dataset, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `bungyo evaluate --json scores.json | head -5`."""
+    out, report = tmp_path / "scores.json", tmp_path / "report"
+    arguments = ["evaluate", "--data", str(data.path), "--weights", str(weights), "--no-flicker"]
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as output, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", output)
+        with pytest.raises(SystemExit) as end:
+            main([*arguments, "--json", str(out), "--report", str(report)])
+        assert end.value.code == 1
+    assert json.loads(out.read_text()).keys() >= PROMISED and (report / "index.html").is_file()
 
 
 def test_a_full_disk_leaves_earlier_figures_as_they_were(
@@ -223,7 +241,13 @@ def test_frames_at_rest(
     arguments = ["evaluate", "--data", str(people.path), "--weights", str(weights), "--no-flicker", "--json", "-"]
     source = SphereSource(0.1, people=SpherePeople())
     monkeypatch.setattr("app.gpu.Device.open", lambda name: nullcontext(name))
-    monkeypatch.setattr("app.training.frame_source.OpenSource.on", lambda *_: nullcontext(source))
+    light: list[tuple[int | None, int]] = []
+
+    def on(self: OpenSource, _: object) -> nullcontext[SphereSource]:
+        light.append((self.light_texels, self.light_samples))
+        return nullcontext(source)
+
+    monkeypatch.setattr(OpenSource, "on", on)
     for name, value in {"places": 1, "samples": 4}.items():  # sixteen times as quick
         monkeypatch.setitem(judge_at_rest.__kwdefaults__ or {}, name, value)
     assert main([*arguments, "--at-rest", "1", "--report", str(tmp_path / "report")]) == 0
@@ -238,11 +262,14 @@ def test_frames_at_rest(
     assert rest["psnr_mean"] == frame["psnr"] > 20.0 and rest["ssim_mean"] > 0.5
 
     monkeypatch.setattr(SpherePeople, "description", {"spheres": (0.1, 0.2)})
-    assert main([*arguments, "--at-rest", "1"]) == 0
+    assert main([*arguments, "--at-rest", "1", "--light-texels", "512"]) == 0
+    assert light == [(None, 32), (512, 32)]
     found = json.loads(capsys.readouterr().out)
     assert found["at_rest"] is None and "people as this version makes them" in found["not_measured"]["at rest"]
     assert main(arguments) == 0
     assert json.loads(capsys.readouterr().out)["not_measured"]["at rest"] == "It was not asked for (--at-rest N)."
+    assert main([*arguments, "--light-texels", "512"]) == 2
+    assert "--light-texels is of frames at rest: give --at-rest as well." in capsys.readouterr().err
 
 
 def test_partial_tiles_are_judged_by_pixels(tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,6 +60,20 @@ def test_a_file_that_could_not_be_written_in_the_end_is_refused_at_once(tmp_path
             check_file(path)
 
 
+@pytest.mark.parametrize("kind", ["device", "pipe", "link to a device"])
+def test_what_is_no_file_is_not_replaced_by_one(kind: str, tmp_path: Path) -> None:
+    """Root would lose /dev/stdout so."""
+    path = tmp_path / "a.json"
+    if kind == "device":
+        path = Path(os.devnull)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(os.devnull)
+    with pytest.raises(InputError, match="it is no regular file"):
+        check_file(path)
+
+
 def test_two_threads_may_write_the_same_file(tmp_path: Path) -> None:
     """It becomes what the last one wrote, whole."""
     target = tmp_path / "a.txt"

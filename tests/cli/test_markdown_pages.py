@@ -21,6 +21,16 @@ def test_the_picture_of_a_page_lies_in_a_folder_beside_it(tmp_path: Path) -> Non
         check_page(tmp_path / "none" / "seams.md")
 
 
+def test_where_no_picture_can_go_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "images").write_text("no folder")
+    with pytest.raises(InputError, match=r"Cannot write to .*images: it is not a folder"):
+        check_page(tmp_path / "seams.md")
+    (tmp_path / "images").unlink()
+    (tmp_path / "images" / "seams.png").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"Cannot write .*seams\.png: it is a folder"):
+        check_page(tmp_path / "seams.md")
+
+
 def test_a_page_that_names_any_file_is_written(tmp_path: Path) -> None:
     strange = os.fsdecode(b"caf\xe9")
     for _ in range(2):

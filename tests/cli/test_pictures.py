@@ -1,5 +1,6 @@
 """Picture files hold what they should, and are never there half-written."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,16 @@ def test_unwritable_places() -> None:
         check_output(Path(__file__) / "a.png")
     with pytest.raises(InputError, match=r"Cannot write x+\.png: File name too long\.$"):
         check_output(Path(f"{'x' * 300}.png"))
+
+
+def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
+    """OpenEXR takes none; what would fail in the end is refused at once."""
+    strange = tmp_path / os.fsdecode(b"caf\xe9.png")
+    check_output(strange)
+    write_png(strange, np.zeros((2, 2, 3), np.uint8))
+    assert strange.is_file()
+    with pytest.raises(InputError, match=r"an \.exr's name must be UTF-8\.$"):
+        check_output(strange.with_suffix(".exr"))
 
 
 def test_names(tmp_path: Path) -> None:

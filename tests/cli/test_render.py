@@ -10,7 +10,7 @@ from PIL import Image
 from app.arrays import U8
 from app.commands.render import _as_bytes
 from app.main import main
-from app.passes import progressive_reference
+from app.passes import light_cache_layout, progressive_reference
 
 pytestmark = pytest.mark.usefixtures("coarse_light")
 
@@ -47,6 +47,24 @@ def test_in_parts_or_at_once_the_picture_is_the_same(
     pictures = [png(tmp_path / name) for name in ("at once.png", "in parts.png")]
     right = slice(None) if mode == "reference" else slice(18, None)  # the neural side has more samples by then
     np.testing.assert_array_equal(pictures[0][:, right], pictures[1][:, right])
+
+
+def test_light_is_gathered_as_finely_as_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    light = []
+    for name, texels in (("default", []), ("same", ["64"]), ("fine", ["256"])):  # the default is that of `coarse_light`
+        options = [word for texel in texels for word in ("--light-texels", texel)]
+        path = tmp_path / f"{name}.exr"
+        assert main([*QUICK, "--lights", "rim", *options, "--aov", "diffuse_narrow", "--out", str(path)]) == 0
+        with OpenEXR.File(str(path), separate_channels=True) as file:
+            light.append(file.channels()["diffuse_narrow.R"].pixels)
+    default, same, fine = light
+    np.testing.assert_array_equal(default, same)
+    difference = np.abs(fine - default).mean() / default.mean()
+    assert 0.005 < difference < 0.3
+    assert main([*QUICK, "--light-texels", "63", "--out", str(tmp_path / "a.png")]) == 2
+    assert "63 is not in the range 64<=x<=1024" in capsys.readouterr().err
+    assert main(["render", "--help"]) == 0
+    assert f"[default: {light_cache_layout.DEFAULT_CACHE_SIZE}]" in capsys.readouterr().out.split("--light-texels")[1]
 
 
 def test_series_swings_around_the_head(tmp_path: Path) -> None:

@@ -20,10 +20,11 @@ from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.closed import hides_back_sides
 from app.scene.environment import Environment
-from app.scene.lights import AreaLight, LightRig
+from app.scene.lights import AreaLight, LightRig, PointLight
 from app.scene.model import Material, Mesh, Part, Scene, Texture
 from tests.conftest import Keep, keeping
-from tests.primitives import box, quad, uv_sphere
+from tests.passes.reference_scenes import trace
+from tests.primitives import box, quad, together, uv_sphere
 
 SIZE = 64
 GREY = Environment(np.full((8, 16, 3), 0.25, np.float32))
@@ -109,23 +110,29 @@ class TestClear:
         behind = draw(gpu, a_scene(WALL, nothing))
         assert np.allclose(behind, bare, rtol=0.02, atol=2e-3)
 
-    def test_another_scene_is_drawn_as_by_a_pass_made_for_it(self, gpu: Device, bare: F32, keep: Keep) -> None:
-        """A pane comes before the wall, and goes again."""
+    @pytest.mark.parametrize("rays", [True, False])
+    def test_another_scene_is_drawn_as_by_a_pass_made_for_it(
+        self, gpu: Device, device_without_rays: Device, keep: Keep, rays: bool
+    ) -> None:
+        """A pane comes before the wall, a veil of which half is there comes in its place, and goes again."""
+        device = gpu if rays else device_without_rays
         pane = clear(box((-0.05, -0.05, 0.1), (0.05, 0.05, 0.11)))
-        scenes = (a_scene(WALL), a_scene(WALL, pane))
-        fresh = (bare, draw(gpu, scenes[1]))
-        buffers = [keep(SceneBuffers(gpu, scene)) for scene in scenes]
-        cache = keep(LightCache(gpu, buffers[0], size=16, samples=32, samples_per_update=32))
-        background = keep(Background(gpu, buffers[0], cache, SIZE, SIZE))
-        for index in (1, 0):
+        veil = Part("veil", quad((0, 0, 0.1), (0.3, 0, 0), (0, 0.3, 0)), Material(opacity=0.5, alpha_mode="blend"))
+        face = replace(FACE, mesh=quad((0.0, 0.0, -0.1), (0.3, 0.0, 0.0), (0.0, 0.3, 0.0)))  # maps show what is near
+        scenes = [replace(a_scene(WALL), parts=(face, WALL, *others)) for others in ((), (pane,), (veil,))]
+        fresh = [draw(device, scene) for scene in scenes]
+        buffers = [keep(SceneBuffers(device, scene)) for scene in scenes]
+        cache = keep(LightCache(device, buffers[0], size=16, samples=32, samples_per_update=32))
+        background = keep(Background(device, buffers[0], cache, SIZE, SIZE))
+        for index in (1, 2, 0, 2):
             cache.bind(buffers[index])
             background.bind(buffers[index])
-            with gpu.commands() as command:
+            with device.commands() as command:
                 background.record(command)
                 command.barrier()
             buffers[index].set_frame(FRONT, SIZE, SIZE, jitter=(0.0, 0.0), sample_index=0)
             cache.update()
-            gpu.submit(command)
+            device.submit(command)
             command.close()
             assert np.array_equal(background.radiance.read(), fresh[index])
 
@@ -182,6 +189,31 @@ class TestClear:
         off = tilt - math.asin(math.sin(tilt) / 1.5)
         shift = 0.1 * math.tan(off) / 0.2 * SIZE
         assert abs(abs(edge + 0.5 - SIZE / 2 + 0.5) - shift) < 2.0
+
+    def test_half_clear_is_half_of_what_is_opaque_and_half_of_what_is_clear(self, gpu: Device) -> None:
+        behind = replace(WALL, material=Material("lit", (0.0, 0.0, 0.0), ior=1.0, emission=(0.5, 0.3, 0.1)))
+        pane = clear(box((-0.05, -0.05, 0.1), (0.05, 0.05, 0.11)))
+        none, half, full = (
+            draw(gpu, a_scene(behind, replace(pane, material=replace(pane.material, transmission=transmission))))
+            for transmission in (0.0, 0.5, 1.0)
+        )
+        middle = np.s_[28:36, 28:36, :3]
+        assert np.abs(none - full)[middle].max() > 0.1
+        assert np.allclose(half[middle], (none[middle] + full[middle]) / 2.0, rtol=0.02)
+
+    def test_what_stands_before_it_is_not_seen_through_it(self, gpu: Device) -> None:
+        """Beside a card in front of a tilted pane, which bends the view to where the card is drawn.
+
+        A look-up at the card's edge is half of it, at most.
+        """
+        tilt = np.eye(4)
+        tilt[:3, :3] = [[0.8, 0.0, 0.6], [0.0, 1.0, 0.0], [-0.6, 0.0, 0.8]]
+        tilt[:3, 3] = 0.04, 0.0, 0.15
+        pane = clear(box((-0.05, -0.05, -0.02), (0.05, 0.05, 0.02)).with_transform(tilt), 1.8)
+        behind = replace(WALL, material=Material("lit", (0.0, 0.0, 0.0), ior=1.0, emission=(0.5, 0.5, 0.5)))
+        card = Part("card", quad((-0.05, 0.0, 0.3), (0.05, 0.0, 0.0), (0.0, 0.2, 0.0)), Material("black", (0.0,) * 3))
+        seen = draw(gpu, a_scene(behind, pane, card, environment=None))[28:36, SIZE // 2 + 2 : SIZE // 2 + 24, 1]
+        assert seen.min() > 0.4 * seen.max()
 
     def test_against_the_backdrop(self, gpu: Device) -> None:
         """Where nothing opaque is behind, the backdrop shows; the pixel counts as drawn, but has no depth."""
@@ -272,6 +304,44 @@ def test_what_is_brighter_than_halves_can_say_stays_a_number(gpu: Device) -> Non
     assert 0.5 < radiance[2] < 1.0
 
 
+@pytest.mark.parametrize("angle", [10.0, 70.0])
+@pytest.mark.parametrize("material", ["paint", "metal"])
+def test_lamps_are_as_bright_as_in_the_reference(gpu: Device, material: str, angle: float) -> None:
+    """What they bring to the base below a glossy lobe, seen from the front, and the lobe seen where it mirrors them."""
+    paint = Material("paint", (0.6, 0.4, 0.2), roughness=0.5)
+    metal = Material("metal", (0.9, 0.7, 0.5), ior=1.0, metallic=1.0, roughness=0.5)
+    sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
+    lamp = AreaLight.facing((sine, 0.0, cosine), (0.0, 0.0, 0.0), 0.3, 0.3, radiance=10.0)
+    scene = a_scene(
+        replace(WALL, material=paint if material == "paint" else metal), lights=LightRig((lamp,)), environment=None
+    )
+    if material == "metal":
+        scene = scene.with_camera(replace(FRONT, position=(-sine, 0.0, cosine)))
+    found, expected = draw(gpu, scene), trace(gpu, scene, (SIZE, SIZE), 256).mean
+    middle = np.s_[24:40, 24:40]
+    mean = expected[middle].mean(axis=(0, 1))
+    np.testing.assert_allclose(found[middle][..., :3].mean(axis=(0, 1)), mean, rtol=0.03)
+
+
+ROOM = Part("room", box((-1.0, -1.0, -0.5), (1.0, 1.0, 2.0)), Material("black", (0.0, 0.0, 0.0), ior=1.0))
+
+
+@pytest.mark.parametrize("roughness", [0.1, 0.6])
+def test_surroundings_that_walls_hide_are_not_mirrored(gpu: Device, roughness: float) -> None:
+    metal = replace(WALL, material=Material("metal", (0.9, 0.9, 0.9), ior=1.0, metallic=1.0, roughness=roughness))
+    free, hidden = (draw(gpu, a_scene(metal, *others))[8:56, 8:56, :3] for others in ((), (ROOM,)))
+    assert free.min() > 0.2 and hidden.max() < 1e-3
+
+
+def test_what_is_in_the_way_of_a_mirrored_view_is_lit_as_the_mirror_is(gpu: Device) -> None:
+    """It is taken for skin: a polished wall in a closed room mirrors that everywhere."""
+    polished = replace(WALL, material=Material("black", (0.0, 0.0, 0.0), roughness=0.05))
+    lamp = PointLight((0.6, 0.0, 0.6), intensity=1.0)  # its highlight lies beside the picture
+    seen = draw(gpu, a_scene(polished, ROOM, lights=LightRig((lamp,)), environment=None), 4)[28:36, 28:36, :3]
+    irradiance = math.cos(math.pi / 4) / (2.0 * 0.6**2)
+    np.testing.assert_allclose(seen, reflectance(1.5) * irradiance * 0.4 / math.pi, rtol=0.1)
+
+
 def test_a_jitter_of_whole_pixels_moves_the_picture(gpu: Device) -> None:
     patches = np.random.default_rng(3).integers(50, 255, (8, 8, 3)).astype(np.uint8)
     scene = a_scene(replace(WALL, material=replace(WALL.material, albedo_map=Texture(patches))))
@@ -331,6 +401,19 @@ class TestWhatIsInTheWay:
         free, behind = (self._lamp_in_polish(gpu, *others)[self.BEHIND] for others in ((), (clear(self.CARD),)))
         assert free.min() > 0.0
         assert np.allclose(behind, free, rtol=0.05)
+
+    def test_what_stands_behind_a_lamp_hides_nothing_of_it(self, gpu: Device) -> None:
+        """Of one too small for its shape to show, in polish that mirrors it; the card lies beside the picture."""
+        polished = replace(WALL, material=Material("metal", (0.9, 0.9, 0.9), ior=1.0, metallic=1.0, roughness=0.15))
+        lamp = LightRig((PointLight((0.12, 0.0, 0.5), intensity=1.0),))
+        card = Part("card", quad((0.16, 0.0, 0.75), (0.1, 0.0, 0.0), (0.0, 0.2, 0.0)), WALL.material)
+        free, before = (
+            draw(gpu, a_scene(polished, *others, lights=lamp, environment=None), frames=4)[..., 1]
+            for others in ((), (card,))
+        )
+        bright = free > 0.5 * free.max()
+        assert 4 < bright.sum() < 400
+        assert np.allclose(before[bright], free[bright], rtol=0.05)
 
     @pytest.mark.parametrize("rays", [True, False])
     def test_what_hides_one_lamp_dims_no_other(self, gpu: Device, device_without_rays: Device, rays: bool) -> None:
@@ -441,6 +524,16 @@ def test_white_metal_vanishes_in_even_surroundings(gpu: Device, roughness: float
     np.testing.assert_allclose(picture[24:40, 24:40, :3], 0.25, rtol=0.01)
 
 
+def test_facets_of_a_smooth_mirror_do_not_mirror_themselves(gpu: Device) -> None:
+    """Seen from the side, directions that the smooth normal mirrors lead below the facet."""
+    metal = Material("metal", (1.0, 1.0, 1.0), metallic=1.0, roughness=0.05)
+    picture = draw(gpu, a_scene(Part("ball", uv_sphere(0.08, 10, 14), metal)), 4)
+    rim = np.hypot(*np.mgrid[-31.5:32, -31.5:32]) > 20
+    seen = picture[rim & (picture[..., 3] == 1.0)][:, 1]
+    assert len(seen) > 400
+    np.testing.assert_allclose(seen, 0.25, rtol=0.06)
+
+
 class TestAlpha:
     """Opacity: cut, or blended by leaving out pixels, others in every frame."""
 
@@ -497,6 +590,27 @@ class TestAlpha:
         at_random = math.sqrt(0.3 * 0.7 / frames)  # what a pixel would be off by
         assert shares.mean() == pytest.approx(0.7, abs=at_random / 16.0)
         assert shares.std() < 0.5 * at_random
+
+    @pytest.mark.parametrize("in_one_part", [True, False])
+    @pytest.mark.parametrize("layers", [2, 3])
+    def test_layers_that_are_blended_let_through_the_product_of_what_each_does(
+        self, gpu: Device, layers: int, in_one_part: bool
+    ) -> None:
+        """As cards of hair do, most of which are one part: a pixel must not be left out by all of them together."""
+        frames, places = 64, [(x, y) for x in np.linspace(-0.045, 0.045, 10) for y in np.linspace(-0.045, 0.045, 10)]
+        sheets = [
+            together([quad((x, y, 0.05 + 0.002 * layer), (0.005, 0, 0), (0, 0.005, 0)) for x, y in places])
+            for layer in range(layers)
+        ]
+        pictures = []
+        for opacity in (0.0, 0.5):
+            leaf = self._leaf(opacity=opacity, alpha_mode="blend")
+            parts = [replace(leaf, mesh=mesh) for mesh in ([together(sheets)] if in_one_part else sheets)]
+            pictures.append(draw(gpu, a_scene(WALL, *parts), frames)[20:44, 20:44, 0])
+        shares, expected = pictures[1] / pictures[0].mean(), 0.5**layers
+        at_random = math.sqrt(expected * (1.0 - expected) / frames)  # what a pixel would be off by
+        assert shares.mean() == pytest.approx(expected, abs=0.02)
+        assert shares.std() < 1.3 * at_random
 
 
 def _moved(x: float, y: float, z: float) -> F64:

@@ -71,6 +71,17 @@ def test_shadows_are_as_dark_as_what_is_blended(
 
 
 @pytest.mark.parametrize(("mode", "rays"), [("neural", True), ("neural", False), ("reference", True)])
+def test_layers_of_one_part_shade_together(devices: Devices, weights: WeightSet, mode: str, rays: bool) -> None:
+    """What is left out of one is not left out of all: cards of hair would shade no more than a single one does."""
+    device, layers = devices(rays), 3
+    bare = middle(lit(device, wall(), weights, mode))
+    veiled = middle(lit(device, with_veil(wall(), layers), weights, mode))
+    expected = 0.5**layers
+    noise = 4.0 * np.sqrt(expected * (1.0 - expected) / (32 * 16))
+    assert veiled / bare == pytest.approx(expected, abs=0.01 + noise)
+
+
+@pytest.mark.parametrize(("mode", "rays"), [("neural", True), ("neural", False), ("reference", True)])
 def test_shadows_have_holes_where_a_map_is_cut(devices: Devices, weights: WeightSet, mode: str, rays: bool) -> None:
     device = devices(rays)
     bare = lit(device, wall(), weights, mode)

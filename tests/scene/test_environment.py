@@ -1,6 +1,7 @@
 """Environment maps: directions, irradiance, prefiltering, files."""
 
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -338,3 +339,9 @@ def test_missing_folder_truncated_and_colourless_files_are_refused(
     assert capfd.readouterr() == ("", "")
     with pytest.raises(InputError, match="has no R, G, B channels, only G, Z"):
         Environment.load(write_exr(tmp_path / "gz.exr", random_map(4), "GZ"))
+
+
+def test_an_exr_whose_name_the_library_cannot_take_is_told_so(tmp_path: Path) -> None:
+    path = write_exr(tmp_path / "a.exr", random_map(8)).rename(tmp_path / os.fsdecode(b"caf\xe9.exr"))
+    with pytest.raises(InputError, match=r"\.exr: an \.exr's name must be UTF-8"):
+        Environment.load(path)

@@ -21,7 +21,7 @@ def test_dropped_files_go_where_they_belong(
     names = ("sun.toml", "sky.EXR", "face.glb", "moon.toml")
 
     def drop(window: Any) -> None:
-        window.input.drop([Path(name) for name in names])
+        window.drops.append([Path(name) for name in names])
         assert capsys.readouterr().err == ""
 
     def end(window: Any) -> None:
@@ -32,6 +32,22 @@ def test_dropped_files_go_where_they_belong(
     said = capsys.readouterr().err
     assert not window.closing and window.viewer.dropped_face == Path("face.glb")
     assert "sun.toml" in said and "moon.toml" in said and said.count("The light stays as it is.") == 3
+
+
+def test_what_is_dropped_while_a_face_is_loaded_is_for_the_next_viewer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    window: Any = FakeWindow(lambda window: window.drops.append([Path("face.glb")]), *nothing(3))
+    run(monkeypatch, window)
+    window.drops.append([Path("moon.toml")])  # the viewer before is still there
+    window.viewer.close()
+    window.drops.append([Path("sun.toml")])
+    assert capsys.readouterr().err == ""
+    following: Any = FakeWindow(*nothing(3))
+    following.drops = window.drops
+    run(monkeypatch, following)
+    said = capsys.readouterr().err
+    assert following.drops == [] and said.index("moon.toml") < said.index("sun.toml")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +68,7 @@ def test_files_that_are_dropped_together(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """What a mesh's materials are in is no face, nor is it in the way of one."""
-    window: Any = FakeWindow(lambda window: window.input.drop([Path(name) for name in names]), *nothing(3))
+    window: Any = FakeWindow(lambda window: window.drops.append([Path(name) for name in names]), *nothing(3))
     run(monkeypatch, window)
     assert window.viewer.dropped_face == (face and Path(face))
     err = capsys.readouterr().err
@@ -63,7 +79,7 @@ def test_networks_are_dropped_as_a_file_or_their_folder(monkeypatch: pytest.Monk
     used: list[Path] = []
     monkeypatch.setattr(WeightSwitch, "use", lambda _, path: used.append(path))
     dropped = [tmp_path, tmp_path / "experts.safetensors"]
-    run(monkeypatch, FakeWindow(lambda window: window.input.drop(dropped), *nothing(3)))
+    run(monkeypatch, FakeWindow(lambda window: window.drops.append(dropped), *nothing(3)))
     assert used == dropped
 
 
@@ -93,7 +109,7 @@ def test_a_mesh_that_is_written_anew_ends_the_run(monkeypatch: pytest.MonkeyPatc
 
     def drop(window: Any) -> None:
         write(4)(window)
-        window.input.drop([tmp_path / "other.obj"])
+        window.drops.append([tmp_path / "other.obj"])
 
     window = FakeWindow(drop, *nothing(3))
     run(monkeypatch, window, mesh=mesh)
@@ -104,6 +120,6 @@ def test_surroundings_that_are_dropped_with_a_set_up_light_it(monkeypatch: pytes
     sky, lights = tmp_path / "sky.exr", tmp_path / "sun.toml"
     write_exr(sky, {"": np.ones((4, 8, 3), np.float32)})
     lights.write_text("")
-    window = FakeWindow(lambda window: window.input.drop([sky, lights]), *nothing(3))
+    window = FakeWindow(lambda window: window.drops.append([sky, lights]), *nothing(3))
     run(monkeypatch, window)
     assert " - sun + sky.exr - " in window.title

@@ -86,12 +86,13 @@ def test_nothing_that_is_there_is_overwritten(gpu: Device, tmp_path: Path) -> No
 
 
 def test_a_mesh_and_a_name_with_spaces_are_quoted(gpu: Device, tmp_path: Path) -> None:
-    options = SceneOptions(mesh=Path("my head.glb"), face=("the skin",), gbuffer="raster")
+    options = SceneOptions(mesh=Path("my head.glb"), face=("the skin",), gbuffer="raster", light_texels=512)
     with Renderer(gpu, default_scene(), WeightSet.untrained(), SIZE, cache_size=64, cache_samples=1) as renderer:
         renderer.render()
         _, command = save_screenshot(renderer, options, Path("my weights"), tmp_path)
     for words in ("--mesh 'my head.glb'", "--face 'the skin'", "--weights 'my weights'", "--gbuffer raster"):
         assert words in command
+    assert "--light-texels 512" in command and "--light-samples" not in command
 
 
 def test_what_cannot_be_written_is_one_sentence(gpu: Device, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class FakeWindow:
         self.handle = None
         self.framebuffer_size = (64, 48)
         self.input: Any = None
+        self.drops: list[list[Path]] = []
         self.damaged = False
         self.closing = False
         self.title = ""
@@ -357,7 +358,7 @@ def test_the_help_names_files_whose_names_are_no_utf8(
 ) -> None:
     lights = tmp_path / os.fsdecode(b"l\xfc.toml")
     lights.write_text("")
-    run(monkeypatch, FakeWindow(lambda window: window.input.drop([lights]), lambda window: window.input.press("F1")))
+    run(monkeypatch, FakeWindow(lambda window: window.drops.append([lights]), lambda window: window.input.press("F1")))
     assert "next light set-up: studio, lamp, l?\n" in capsys.readouterr().out
 
 

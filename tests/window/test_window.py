@@ -20,7 +20,6 @@ class Recorder:
     def __init__(self) -> None:
         self.keys: list[str] = []
         self.moves: list[tuple[str, float, float]] = []
-        self.files: list[Path] = []
 
     def press(self, name: str) -> bool:
         self.keys.append(name)
@@ -34,9 +33,6 @@ class Recorder:
 
     def zoom(self, clicks: float) -> None:
         self.moves.append(("zoom", clicks, 0.0))
-
-    def drop(self, files: list[Path]) -> None:
-        self.files += files
 
     def total(self, kind: str) -> tuple[float, float]:
         """Sum of all moves of a kind."""
@@ -112,11 +108,12 @@ def test_what_was_covered_is_to_be_shown_again(on_screen: str, hand: Hand) -> No
 def test_files_are_dropped(on_screen: str, hand: Hand, tmp_path: Path) -> None:
     files = [tmp_path / "a b.toml", tmp_path / "\u5206\u696d.glb", tmp_path / os.fsdecode(b"f\xfcr.glb")]
     with Window((200, 100), "bungyo test") as window, ThreadPoolExecutor(1) as beside:
-        window.input = recorder = Recorder()
-        done = beside.submit(drag, on_screen, hand.window("bungyo test"), files)
-        until(window, done.done)
-        done.result()
-        assert recorder.files == files
+        name = hand.window("bungyo test")
+        for together in (files, files[:1]):  # they wait for somebody to take them
+            done = beside.submit(drag, on_screen, name, together)
+            until(window, done.done)
+            done.result()
+        assert window.drops == [files, files[:1]]
 
 
 def test_resize_and_title(on_screen: str, hand: Hand) -> None:
@@ -128,6 +125,17 @@ def test_resize_and_title(on_screen: str, hand: Hand) -> None:
         until(window, lambda: hand.do("getwindowname", name) == "bungyo - neural")
         window.title = os.fsdecode(b"loading f\xfcr.glb")
         until(window, lambda: hand.do("getwindowname", name) == "loading f?r.glb")
+
+
+def test_sizes_do_not_grow_with_the_scale_of_the_desktop(on_screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window's on X11, its pixels' number on Wayland; this screen has no scale, so it is what GLFW is asked for."""
+    with glfw_ready() as glfw:
+        asked: dict[int, int] = {}
+        hint = glfw.window_hint
+        monkeypatch.setattr(glfw, "window_hint", lambda what, value: (asked.update({what: value}), hint(what, value)))
+        with Window((320, 240), "bungyo test") as window:
+            assert window.framebuffer_size == (320, 240)
+        assert asked[glfw.SCALE_TO_MONITOR] == asked[glfw.SCALE_FRAMEBUFFER] == glfw.FALSE
 
 
 def test_escape(on_screen: str, hand: Hand) -> None:
