@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -228,7 +229,8 @@ def _project_file(name: str, look: Callable[[], str], folder: str) -> Check:
         found = error.message
     except OSError as error:
         found = f"{error.filename}: {error.strerror}"
-    return Check(name, found, ok=False, mend=f"git -C {Path(__file__).parents[1]} checkout -- {folder}")
+    root = shlex.quote(str(Path(__file__).parents[1]))
+    return Check(name, found, ok=False, mend=f"git -C {root} checkout -- {folder}")
 
 
 def _validation() -> Check:

@@ -1,6 +1,7 @@
 """Files that are never there half-written, and folders that are checked before any work is done for them."""
 
 import os
+import shlex
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from app.errors import BungyoError, InputError
 def check_folder(folder: Path) -> None:
     """Raise InputError unless `folder` exists and files can be made in it."""
     if not folder.exists():
-        raise InputError(f"Cannot write to {folder}: the folder does not exist.", f"Make it:  mkdir -p {folder}")
+        hint = f"Make it:  mkdir -p {shlex.quote(str(folder))}"
+        raise InputError(f"Cannot write to {folder}: the folder does not exist.", hint)
     if not folder.is_dir():
         raise InputError(f"Cannot write to {folder}: it is not a folder.")
     try:

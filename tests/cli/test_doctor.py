@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,6 +175,13 @@ def test_missing_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert not report.ready
     (tmp_path / "head.glb").write_text("version https://git-lfs")
     assert "is not a GLB file" in check_of(doctor.examine(), "Default face").found
+
+
+def test_commands_name_folders_with_spaces_as_a_shell_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("app.scene.assets.DEFAULT_HEAD", tmp_path / "head.glb")
+    monkeypatch.setattr(doctor, "__file__", "/home/me/my projects/bungyo/app/doctor.py")
+    mend = check_of(doctor.examine(), "Default face").mend
+    assert shlex.split(mend) == ["git", "-C", "/home/me/my projects/bungyo", "checkout", "--", "assets"]
 
 
 def test_unwritable_cache_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:

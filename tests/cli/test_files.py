@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,6 +33,12 @@ def test_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.Monk
         patched.setattr("tempfile.TemporaryFile", denied)
         with pytest.raises(InputError, match="you may not write there"):
             check_folder(tmp_path)
+
+
+def test_the_command_that_makes_a_folder_is_one_for_a_shell(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as raised:
+        check_folder(tmp_path / "my pictures")
+    assert shlex.split(raised.value.hint)[2:] == ["mkdir", "-p", str(tmp_path / "my pictures")]
 
 
 def test_folder_whose_permissions_promise_too_much() -> None:
