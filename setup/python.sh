@@ -11,7 +11,7 @@ set -eu
 need=${1:-run}
 cd "$(dirname "$0")/.."
 venv=.venv
-# There while pip is at work: an installation that was killed leaves it behind, and with it a .venv not to be trusted.
+# There while venv or pip is at work: if they were killed, it stays behind, and with it a .venv not to be trusted.
 unfinished=$venv/unfinished
 
 say() {
@@ -30,7 +30,8 @@ state() {
 
 # is_ready KIND: the packages of that kind are installed, and the interpreter below them is still the same.
 is_ready() {
-  [ "$(cat "$venv/ready-$1" 2>/dev/null)" = "$(state)" ] && "$venv/bin/python" -c 'import app, click, numpy' 2>/dev/null
+  [ ! -e "$unfinished" ] && [ "$(cat "$venv/ready-$1" 2>/dev/null)" = "$(state)" ] &&
+    "$venv/bin/python" -c 'import app, click, numpy' 2>/dev/null
 }
 
 is_new_python() {
@@ -64,29 +65,49 @@ find_python() {
 
 make_venv() {
   python=$(find_python)
+  # An activated environment's may be the one in .venv itself, which is about to go: what that was made from stays.
+  base=$("$python" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))')
+  python=${base:-$python}
   say "making $venv with $("$python" --version)"
   rm -rf "$venv"
-  "$python" -m venv "$venv" || fail "$python cannot make a virtual environment. On Debian:  apt-get install python3-venv"
+  mkdir "$venv"
+  touch "$unfinished"
+  if ! "$python" -m venv "$venv"; then
+    rm -rf "$venv"
+    fail "$python cannot make a virtual environment. On Debian:  apt-get install python3-venv"
+  fi
 }
 
-# Both kinds may be asked for at once from two terminals: the second waits.
+asked=
+if is_asked_for; then
+  asked=$(find_python) # ends here if that cannot be had
+fi
+
+is_another_python() {
+  [ -n "$asked" ] && [ "$(identity "$asked")" != "$(identity "$venv/bin/python")" ]
+}
+
+is_done() {
+  ! is_another_python && { is_ready test || is_ready "$need"; }
+}
+
+# Asked before anything is written: who may only read the folder can use what is there.
+if is_done; then
+  exit 0
+fi
+[ -w . ] || fail "$(pwd) cannot be written, and what is needed is not installed in it: clone bungyo to where you may write."
+
+# Both kinds may be asked for at once from two terminals: the second waits, and may find everything done.
 if command -v flock >/dev/null 2>&1; then
   mkdir -p build
   exec 9>build/setup.lock
   flock 9
+  if is_done; then
+    exit 0
+  fi
 fi
 
-other_python=
-if is_asked_for; then
-  asked=$(find_python) # ends here if that cannot be had
-  [ "$(identity "$asked")" = "$(identity "$venv/bin/python")" ] || other_python=yes
-fi
-
-if [ -z "$other_python" ] && { is_ready test || is_ready "$need"; }; then
-  exit 0
-fi
-
-if [ -n "$other_python" ]; then
+if is_another_python; then
   make_venv
 elif [ -e "$unfinished" ]; then
   say "the last installation was interrupted: starting afresh"
@@ -106,10 +127,16 @@ compile=--no-compile
 [ -z "${PYTHONDONTWRITEBYTECODE:-}" ] || compile=--compile
 
 say "installing Python packages (the first time takes a minute or two)"
-rm -f "$venv/ready-run" "$venv/ready-test" "$venv/pip.log"
+# What the demo needs is still there if the packages for the tests cannot be had.
+is_ready run || rm -f "$venv/ready-run"
+rm -f "$venv/ready-test" "$venv/pip.log"
 touch "$unfinished"
-if ! "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --progress-bar off \
-  --log "$venv/pip.log" "$compile" -c constraints.txt -e "$target"; then
+trap 'exit 130' INT # some shells go on after Ctrl-C if pip ends by itself
+status=0
+"$venv/bin/python" -m pip install --disable-pip-version-check --quiet --progress-bar off \
+  --log "$venv/pip.log" "$compile" -c constraints.txt -e "$target" || status=$?
+if [ "$status" -ne 0 ]; then
+  [ "$status" -lt 128 ] || fail "pip was killed (no memory left?); run make again."
   # pip undoes what it could not finish, so what is in .venv can be built upon.
   rm -f "$unfinished"
   if grep -q -E 'NewConnectionError|NameResolutionError|name resolution|ConnectTimeout|Max retries|ReadTimeout' "$venv/pip.log"; then

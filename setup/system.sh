@@ -154,7 +154,7 @@ fi
 if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null 2>&1; then
   [ -z "$new_mesa_missing" ] || set -- "$@" "mesa-vulkan-drivers (>= $mesa_needed)"
   fail "Debian packages are missing, and there is no sudo here: $*." \
-    "As root, run:  $(cd "$here" && pwd)/system.sh $need"
+    "As root, run:  '$(cd "$here" && pwd)/system.sh' $need"
 fi
 
 say "installing Debian packages: $* ${new_mesa_missing:+mesa-vulkan-drivers (>= $mesa_needed)}"

@@ -35,12 +35,15 @@ class Machine:
         path.write_text(f'#!/bin/sh\necho "{name} $*" >> {self._log}\n{script}\n')
         path.chmod(0o755)
 
-    def runs(self, script: Path, *arguments: str, python: str | None = None) -> tuple[int, str]:
-        """Exit status and everything said; `python` is what PYTHON names, if anything."""
+    def runs(
+        self, script: Path, *arguments: str, python: str | None = None, before: Path | None = None
+    ) -> tuple[int, str]:
+        """Exit status and everything said; `python`: what PYTHON names, `before`: a folder in front of PATH."""
         asked = {} if python is None else {"PYTHON": python}
+        folders = [*filter(None, [before]), self._folder / "bin"]
         result = subprocess.run(
             ["/bin/sh", str(script), *arguments],
-            env={"PATH": str(self._folder / "bin"), "HOME": str(self._folder), **asked},
+            env={"PATH": ":".join(map(str, folders)), "HOME": str(self._folder), **asked},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -98,7 +101,7 @@ def test_without_root_and_sudo_it_says_what_to_run(debian: Machine) -> None:
     status, said = debian.runs(SYSTEM, "test")
     assert status == 1
     assert "Debian packages are missing, and there is no sudo here: xvfb mesa-vulkan-drivers (>= 25)." in said
-    assert f"As root, run:  {SYSTEM} test" in said  # which adds backports where they are needed, unlike apt by itself
+    assert f"As root, run:  '{SYSTEM}' test" in said  # which adds backports where they are needed, unlike apt by itself
     assert "apt-get" not in debian.calls
 
 
@@ -214,6 +217,55 @@ def test_an_interrupted_installation_starts_afresh(project: Path, tmp_path: Path
     assert status == 0
     assert "the last installation was interrupted" in said
     assert not (project.parents[1] / ".venv" / "half").exists()
+
+
+@pytest.mark.parametrize("killed", ["pip", "venv"])
+def test_what_was_killed_is_not_built_upon(killed: str, project: Path, tmp_path: Path) -> None:
+    """A .venv that venv did not finish has a pip that works, but no `activate`."""
+    machine = pip_machine(tmp_path / "machine", "kill -9 $$" if killed == "pip" else "exit 0")
+    if killed == "venv":
+        machine.stand_in("python3", MAKES_VENV.replace("bin/python ;;", "bin/python; kill -9 $PPID ;;"))
+    status, said = machine.runs(project, "run")
+    assert status != 0 and "could not install" not in said
+    (project.parents[1] / ".venv" / "half").touch()
+    machine.stand_in("python3", MAKES_VENV.replace("PIP", "exit 0"))
+    status, said = machine.runs(project, "run")
+    assert status == 0 and "the last installation was interrupted" in said
+    assert not (project.parents[1] / ".venv" / "half").exists()
+
+
+def test_packages_for_the_tests_that_cannot_be_had_take_none_of_the_demo_away(project: Path, tmp_path: Path) -> None:
+    """Without a network nothing could be installed again."""
+    machine = pip_machine(tmp_path / "machine", 'case "$*" in *test]) exit 1 ;; esac')
+    assert machine.runs(project, "run")[0] == 0
+    assert machine.runs(project, "test")[0] == 1
+    assert machine.runs(project, "run") == (0, "")
+    assert machine.runs(project, "test")[0] == 1
+
+
+def test_who_may_only_read_uses_what_is_installed(project: Path, tmp_path: Path) -> None:
+    """The lock's place is taken, as root, who runs tests in containers, may write everywhere."""
+    machine = pip_machine(tmp_path / "machine", "exit 0")
+    machine.has("flock")
+    assert machine.runs(project, "run")[0] == 0
+    lock = project.parents[1] / "build" / "setup.lock"
+    lock.unlink()
+    lock.mkdir()
+    assert machine.runs(project, "run") == (0, "")
+
+
+def test_an_activated_environment_is_made_anew_from_what_it_was_made_from(project: Path, tmp_path: Path) -> None:
+    """Its python3 is the first in PATH, and gone when the new one is made; the next one may be too old."""
+    machine = pip_machine(tmp_path / "machine", "exit 0")
+    machine.stand_in("python3", "exit 1")
+    machine.stand_in("python3.12", MAKES_VENV.replace("PIP", "exit 0"))
+    active = project.parents[1] / ".venv" / "bin"
+    active.mkdir(parents=True)
+    base = shutil.which("python3.12", path=tmp_path / "machine" / "bin")
+    (active / "python3").write_text(f'#!/bin/sh\ncase "$*" in *_base_executable*) echo "{base}" ;; esac\n')
+    (active / "python3").chmod(0o755)
+    status, said = machine.runs(project, "run", before=active)
+    assert (status, said.splitlines()[0]) == (0, "bungyo setup: making .venv with Python 3.12.0")
 
 
 def test_unreachable_package_server(project: Path, tmp_path: Path) -> None:
