@@ -73,10 +73,13 @@ Arrival arrival_at(vec3 p, Choice c)
 // Weights of the three ways, from their densities: that of choosing the light where the path leaves (0 for a light
 // without size), that of running into it, and `ratio`, how many times likelier than the first a probe finds it.
 
+// Of tiny lights the first is huge: beyond this its square is no float, and no surface's density comes near it.
+const float DENSEST = 1e18;
+
 float weigh_chosen(float chosen_pdf, float bsdf_pdf, float ratio)
 {
     bool meets = USE_FOUND && chosen_pdf > 0.0;
-    float c = chosen_pdf > 0.0 ? chosen_pdf : 1.0, f = meets ? bsdf_pdf : 0.0;
+    float c = chosen_pdf > 0.0 ? min(chosen_pdf, DENSEST) : 1.0, f = meets ? bsdf_pdf : 0.0;
     if (!USE_CHOSEN) return chosen_pdf > 0.0 ? 0.0 : 1.0;
     return c * c / max(c * c * (1.0 + ratio * ratio) + f * f, 1e-30);
 }

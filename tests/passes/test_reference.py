@@ -14,7 +14,7 @@ from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 from app.scene.camera import Camera
 from app.scene.environment import Environment, texel_directions
-from app.scene.lights import LightRig
+from app.scene.lights import DirectionalLight, Light, LightRig, PointLight
 from app.scene.map_lamps import find_lamps
 from app.scene.model import Material, Part, Scene
 from app.scene.prefilter import row_solid_angles
@@ -62,6 +62,18 @@ class TestLight:
         once, twice = (trace(gpu, s, (40, 24), 4, seed=7) for s in (scene, brighter(scene, 2.0)))
         assert np.array_equal(2.0 * once.mean, twice.mean)
         assert np.allclose(4.0 * once.variance, twice.variance, rtol=1e-5)
+
+    @pytest.mark.parametrize("radius", [1e-9, 1e-15])
+    @pytest.mark.parametrize("kind", ["ball", "disc far away"])
+    def test_a_tiny_light_lights_as_one_without_size(self, gpu: Device, kind: str, radius: float) -> None:
+        def light(size: float) -> Light:
+            if kind == "ball":
+                return PointLight((0.0, 10.0, 5.0), intensity=300.0, radius=size)
+            return DirectionalLight((-1.0, -1.0, -0.3), angular_radius=0.1 * size)
+
+        tiny, none = (trace(gpu, still_life(light(size), sky=False), (24, 16), 8) for size in (radius, 0.0))
+        assert none.mean.mean() > 0.03
+        assert np.allclose(tiny.mean, none.mean, rtol=1e-4, atol=1e-6)
 
     @pytest.mark.parametrize("sky", [True, False])
     def test_both_ways_to_find_light_agree(self, gpu: Device, sky: bool) -> None:
