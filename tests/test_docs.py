@@ -8,6 +8,8 @@ from app.network.schema import TRANSMISSION_LEARNT, schema_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ALL_PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "weights" / "README.md"]
+ALL_PAGES += sorted((ROOT / "assets").glob("*/*.md"))
 
 
 def test_feature_table_is_the_schemas() -> None:
@@ -16,9 +18,48 @@ def test_feature_table_is_the_schemas() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for page in ALL_PAGES:
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
+            file = page.parent / target if target else page
+            assert file.exists(), f"{page}: {target}"
+            assert not anchor or anchor in _anchors(file), f"{page}: {target}#{anchor}"
+
+
+def test_sections_that_code_and_pages_name_exist() -> None:
+    """As in: docs/training.md, "The loss"."""
+    named = 0
+    code = [file for folder in ("app", "assets", "tests") for file in sorted((ROOT / folder).rglob("*.py"))]
+    shaders = [file for file in sorted((ROOT / "shaders").rglob("*")) if file.is_file()]
+    for file in (*ALL_PAGES, *code, *shaders):
+        text = re.sub(r"\n\s*(?:#|//)?\s*", " ", file.read_text())
+        for page, section in re.findall(r"((?:docs/[\w-]+|README)\.md)(?:\]\([^)]*\))?, \"([^\"]{3,60})\"", text):
+            named += 1
+            headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(), re.M)
+            assert section.lower() in map(str.lower, headings), f"{file}: {page}, {section}"
+    assert named
+
+
+def test_messages_in_the_tables_are_said() -> None:
+    """What tables of errors and warnings have in their first column, but for names and numbers, stands in the code."""
+    parts = [(ROOT / "setup" / "system.sh").read_text(), (ROOT / "setup" / "python.sh").read_text()]
+    for file in sorted((ROOT / "app").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                parts.append(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                written = [str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values]
+                parts.append("".join(written))
+    said = "\n".join(parts)
+    install, face = ((ROOT / "docs" / name).read_text() for name in ("install.md", "own-face.md"))
+    troubles, warnings = install[install.index("## Troubleshooting") :], face[face.index("\nWarnings;") :]
+    messages = re.findall(r"^\| (?:warning )?`([^`]+)` \|", troubles, re.M)
+    messages += re.findall(r"^\| ([^`|]+) \|", warnings[: warnings.index("\nErrors,")], re.M)
+    of_others = {"bungyo: command not found", "make test", "warning", "---"}
+    filled_in = r"\.\.\.|[\d():;']+|held-out|whole pictures|BUNGYO_TILE_VARIANT|centimetres|any-uv"
+    for message in set(messages) - of_others:
+        for part in re.split(filled_in, message):
+            assert part.strip(" .") in said, f"{message}: {part}"
+    assert len(messages) > 50
 
 
 def test_named_files_exist() -> None:
@@ -48,6 +89,13 @@ def test_imports_are_those_that_the_table_allows() -> None:
         for module in _imported(file):
             known = row(module)[0] == number or module.startswith(("app.arrays", "app.errors"))
             assert known or (module.split(".")[1] in named) != all_but, f"{file.relative_to(ROOT)} imports {module}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """What a page's headings are called in links, as GitHub does it."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+    headings = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in re.findall(r"^#+ (.*)$", text, re.M)]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _imported(file: Path) -> list[str]:

@@ -99,8 +99,9 @@ Examples:
     "--env",
     "environments",
     multiple=True,
-    metavar="FILE",
-    help="An environment map to choose from; repeatable.  [default: all in assets/environments]",
+    metavar="FILE|NAME",
+    help="An environment map to choose from: a file, or the name of one in assets/environments; repeatable."
+    "  [default: all of these]",
 )
 @light_texels_option()
 @click.option(

@@ -14,7 +14,7 @@ from app.scene.camera import Camera
 
 HISTORY_SAMPLES = 4  # as how many samples at most all frames before count together
 # How far, in standard deviations of the colours around a pixel, what was drawn before may lie from their mean: at rest,
-# and where the picture moves by FAST pixels a frame or more. Figures: docs/architecture.md, "What moves".
+# and where the picture moves by FAST pixels a frame or more. Figures: docs/motion.md.
 CLIP_AT_REST, CLIP_FAST, FAST = 1.0, 0.5, 1.0
 EDGE_PIXELS = 8.0  # a step in depth between neighbours that is deeper than so many pixels are wide is an edge
 

@@ -20,7 +20,7 @@ from app.scene.prefilter import row_solid_angles
 
 BRIGHT = 16.0  # times the mean luminance
 LEAST_SHARE = 0.05  # of the map's light
-WIDEST = 0.2  # radians; a larger spot's shadows are so soft that shares are as good
+WIDEST = 0.2  # radius in radians; a larger spot's shadows are so soft that shares are as good
 MOST = 4  # lights cost time in every pixel
 
 

@@ -1,6 +1,7 @@
 """The default scene and the user's changes to it."""
 
 import math
+import re
 import warnings
 from pathlib import Path
 
@@ -128,6 +129,16 @@ def test_a_size_that_no_unit_explains(tmp_path: Path, units: float) -> None:
     with pytest.warns(UserWarning, match=r"units big, read as metres: its skin will look wrong\. Scale it to metres\."):
         scene = default_scene(path)
     assert np.ptp(scene.bounds(), axis=0).max() == pytest.approx(0.24 * units, rel=0.05)
+
+
+def test_sizes_that_the_page_gives_as_examples(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "own-face.md").read_text()
+    examples = re.findall(r"^\| the face is (\d+) units big, ([^|]+) \|", page, re.MULTILINE)
+    assert len(examples) == 2
+    for units, consequence in examples:
+        path = write_foreign_head(tmp_path / f"{units}.glb", scale=float(units) / 0.24)
+        with pytest.warns(UserWarning, match=rf"the face is {units}[\d.]* units big, {consequence}"):
+            default_scene(path)
 
 
 def test_a_lamp_of_the_file_is_scaled_with_it(tmp_path: Path) -> None:

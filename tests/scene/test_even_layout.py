@@ -61,6 +61,15 @@ def test_a_head_has_no_texel_that_is_centimetres_long(head: Mesh) -> None:
     assert np.average(after[face], weights=area[face]) < 1.25 * np.average(before[face], weights=area[face])
 
 
+def test_texels_of_the_face_are_as_long_as_pages_say(head: Mesh) -> None:
+    """At their longest: docs/avatars.md has the skin's own and those of the light cache."""
+    (uvs,) = even_uvs([head])
+    face = head.positions[head.triangles].mean(axis=1)[:, 2] > 0.04
+    of_skin, of_light = (np.quantile(stretches(head, of)[1][face], (0.25, 0.5, 0.75)) for of in (head.uvs, uvs))
+    assert 0.35e-3 < of_skin[0] / 1024 < of_skin[2] / 1024 < 0.5e-3
+    assert 0.9e-3 < of_light[1] / 512 < 1.3e-3 and 1.8e-3 < of_light[1] / 256 < 2.6e-3
+
+
 def test_nothing_is_folded_over_or_leaves_the_square(head: Mesh) -> None:
     (uvs,) = even_uvs([head])
     assert uvs.min() >= 0.0 and uvs.max() <= 1.0

@@ -5,7 +5,7 @@ import errno
 import os
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,8 +22,10 @@ from app.training import report as report_module
 from app.training.dataset import Dataset
 from app.training.evaluate import Evaluation, evaluate
 from app.training.figures import figures
+from app.training.orbit import Flicker
 from app.training.quality import AMPLIFIED, MARGIN, Quality, judge_pictures
 from app.training.report import PAGE, check_report, ranked_frames, write_report
+from app.training.seams import SeamRatio
 from tests.training.judged_sphere import make, weight_set
 
 
@@ -70,6 +72,23 @@ def test_page_is_whole(judged: Judged, tmp_path: Path, monkeypatch: pytest.Monke
         assert f"{found[name]:.2f}" in text
     assert f"{found['ssim_mean']:.3f}" in text and "generalist, 64 wide" in text
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["report"]  # nothing beside it
+
+
+def test_every_key_of_the_figures_is_explained(judged: Judged) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text()
+    explained = set(re.findall(r"`(\w+)`", page))
+
+    def keys(value: Any) -> set[str]:
+        if isinstance(value, list):
+            return set().union(*map(keys, value))
+        found = set(value) if isinstance(value, dict) else set()
+        for key in found - {"psnr", "psnr_raw", "not_measured"}:  # below these, and models, keys are names
+            found = found | keys([*value[key].values()] if key == "models" else value[key])
+        return found
+
+    found = keys(judged.figures) | {field.name for kind in (Flicker, SeamRatio) for field in fields(kind)}
+    assert {"psnr_mean", "ssim_worst", "question", "pairs", "height"} <= found
+    assert {key for key in found if not key.endswith("_deviation")} - explained == set()
 
 
 def test_pictures_are_those_judged(judged: Judged, tmp_path: Path) -> None:
