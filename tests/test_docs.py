@@ -7,9 +7,8 @@ from pathlib import Path
 from app.network.schema import TRANSMISSION_LEARNT, schema_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-ALL_PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "weights" / "README.md"]
-ALL_PAGES += sorted((ROOT / "assets").glob("*/*.md"))
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "weights" / "README.md"]
+PAGES += sorted((ROOT / "assets").glob("*/*.md"))
 
 
 def test_feature_table_is_the_schemas() -> None:
@@ -18,7 +17,7 @@ def test_feature_table_is_the_schemas() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in ALL_PAGES:
+    for page in PAGES:
         for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
             file = page.parent / target if target else page
             assert file.exists(), f"{page}: {target}"
@@ -30,7 +29,7 @@ def test_sections_that_code_and_pages_name_exist() -> None:
     named = 0
     code = [file for folder in ("app", "assets", "tests") for file in sorted((ROOT / folder).rglob("*.py"))]
     shaders = [file for file in sorted((ROOT / "shaders").rglob("*")) if file.is_file()]
-    for file in (*ALL_PAGES, *code, *shaders):
+    for file in (*PAGES, *code, *shaders):
         text = re.sub(r"\n\s*(?:#|//)?\s*", " ", file.read_text())
         for page, section in re.findall(r"((?:docs/[\w-]+|README)\.md)(?:\]\([^)]*\))?, \"([^\"]{3,60})\"", text):
             named += 1
@@ -66,7 +65,7 @@ def test_named_files_exist() -> None:
     """Paths in backquotes that look like files of this project."""
     for page in PAGES:
         for name in re.findall(r"`((?:app|shaders|assets|tests|docs|setup)/[\w./-]+)`", page.read_text()):
-            assert (ROOT / name).exists(), f"{page.name}: {name}"
+            assert (ROOT / name).exists() or "NAME" in name or name == "tests/failed/", f"{page}: {name}"
 
 
 def test_imports_are_those_that_the_table_allows() -> None:

@@ -86,7 +86,8 @@ Examples:
     "--people",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many different random people there are.  [default: a new one for every 8 frames]",
+    help="How many different random people there are: 3 or more, with --held-out 1.  [default: a new one for every 8"
+    " frames]",
 )
 @click.option(
     "--mesh",
