@@ -62,7 +62,7 @@ Examples:
     "--at-rest",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Also judge N of the frames as a window shows them at rest: made again, 512x512 and antialiased; two to three"
+    help="Also judge N of the frames as a window shows them at rest: made again, 512x512 and antialiased; one to three"
     " minutes each on a CPU.",
 )
 @light_texels_option("With --at-rest. ")
