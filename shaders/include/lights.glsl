@@ -53,7 +53,10 @@ bool hit_light(Light light, vec3 origin, vec3 direction, float t_max, out vec3 r
 {
     if (light.kind == LIGHT_DIRECTIONAL) {
         float omc = one_minus_cos(light.radius * light.radius);
-        if (omc <= 0.0 || t_max < LIGHT_FAR || dot(direction, -light.direction) < 1.0 - omc) return false;
+        // By the sine: cosines of angles below a thousandth are all alike.
+        vec3 sine = cross(direction, light.direction);
+        bool beside = dot(direction, light.direction) >= 0.0 || dot(sine, sine) > light.radius * light.radius;
+        if (omc <= 0.0 || t_max < LIGHT_FAR || beside) return false;
         pdf = 1.0 / (2.0 * PI * omc);
         radiance = light.color / (PI * light.radius * light.radius);
         return true;
@@ -64,8 +67,10 @@ bool hit_light(Light light, vec3 origin, vec3 direction, float t_max, out vec3 r
         float d2 = dot(to, to);
         float along = dot(to, direction);
         float r2 = light.radius * light.radius;
-        if (along <= 0.0 || d2 <= r2 || d2 - along * along > r2) return false;
-        if (along - sqrt(max(0.0, r2 - d2 + along * along)) > t_max) return false;
+        vec3 beside = to - along * direction; // d2 - along^2 would cancel
+        float beside2 = dot(beside, beside);
+        if (along <= 0.0 || d2 <= r2 || beside2 > r2) return false;
+        if (along - sqrt(r2 - beside2) > t_max) return false;
         pdf = 1.0 / (2.0 * PI * one_minus_cos(r2 / d2));
         radiance = light.color / (PI * r2);
         return true;
