@@ -18,8 +18,9 @@ Buffers are tile-major, so that a tile's workgroup reads consecutive memory. Wit
     places     uint[tile * 256 + pixel]              word 0 of the features (u, v), NO_FACE where there is no face
     radiance   uvec2[tile * 256 + pixel]             what the networks draw: halves red, green, blue, 1
 
-`places` says nothing new. It is for the tile hash, which would otherwise fetch whole cache lines of the other two
-for 6 bytes a pixel: 1 KB a tile in place of 6.
+`places` is for the tile hash, which would otherwise fetch whole cache lines of the other two for 6 bytes a pixel: 1 KB
+a tile in place of 6. It says one thing that they do not: which place of the skin is seen where a pixel shows it from
+within, through a hole in the mesh. Such pixels are black (light_scale 0, no features).
 """
 
 from collections.abc import Mapping
@@ -234,7 +235,10 @@ def surface_buffer(depth: npt.ArrayLike, light_scale: npt.ArrayLike) -> F32:
 
 
 def place_buffer(features: U32, surface: F32) -> U32:
-    """The `places` buffer that belongs to a `features` and a `surface` buffer of any shape: (tiles * 256,) uint32."""
+    """The `places` buffer that belongs to a `features` and a `surface` buffer of any shape: (tiles * 256,) uint32.
+
+    Skin that is seen from within has no features: what the G-buffer says of its places, these do not tell.
+    """
     words = features.reshape(-1, VECTORS, TILE_PIXELS, 4)[:, 0, :, 0].reshape(-1)
     return np.where(np.isfinite(surface.reshape(-1, 2)[:, 0]), words, np.uint32(NO_FACE))
 

@@ -145,6 +145,14 @@ def test_places_are_the_uv_of_the_face(gpu: Device) -> None:
     assert (frame.places != NO_FACE).sum() == frame.face.sum() > 0
 
 
+def test_skin_seen_from_within_has_a_place_but_no_light_and_no_features(gpu: Device) -> None:
+    frame = draw(gpu, (SUN,), samples=2, camera=Camera((0.0, 0.0, 0.0), (0.0, 0.0, 1.0)))
+    assert frame.face.all()
+    assert not frame.words.any() and not frame.scale.any()
+    places = frame.places[frame.places != NO_FACE]
+    assert len(places) == frame.face.sum() and len(np.unique(places)) > 0.5 * len(places)
+
+
 @pytest.mark.parametrize("inside", [False, True])
 def test_uvs_start_over_beyond_one(gpu: Device, inside: bool) -> None:
     """Of what skin shows on its outside and, through holes, within: there it has a place alone."""
