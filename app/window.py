@@ -25,7 +25,7 @@ class Input(Protocol):
     """Receives what the person at the window does. Lengths in heights of the window, x right, y down."""
 
     def press(self, name: str) -> bool:
-        """A key went down (or repeats): its letter, or LEFT, F1, ESCAPE...; False if it means nothing."""
+        """A key went down (or repeats): its letter, or LEFT, F1, HOME...; False if it means nothing."""
 
     def orbit(self, dx: float, dy: float) -> None:
         """The mouse moved with the left button down."""
@@ -160,9 +160,11 @@ class Window:
         glfw = self._glfw
         if action not in (glfw.PRESS, glfw.REPEAT):
             return
+        name = _key_names(glfw).get(key, "")
+        once = name.startswith("F")  # F12 held for a second would be ten screenshots
         if key == glfw.KEY_ESCAPE:
             self.ask_to_close()
-        elif self.input and (name := _key_names(glfw).get(key)):
+        elif self.input and name and (action == glfw.PRESS or not once):
             self.input.press(name)
 
     def _character(self, _: Any, codepoint: int) -> None:

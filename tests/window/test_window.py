@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -47,6 +48,21 @@ def until(window: Window, done: Callable[[], object], turns: int = 100) -> None:
             return
         window.wait(0.05)
     pytest.fail("it did not happen")
+
+
+def test_a_function_key_that_is_held_is_one_press(on_screen: str, hand: Hand) -> None:
+    """F12 saves a file each time; an arrow goes on."""
+    with Window((400, 200), "bungyo test") as window:
+        window.input = recorder = Recorder()
+        hand.window("bungyo test")
+        for key in ("F12", "Left"):
+            hand.do("keydown", key)
+            end = time.monotonic() + 1.2
+            while time.monotonic() < end:
+                window.wait(0.05)
+            hand.do("keyup", key)
+        until(window, lambda: recorder.keys.count("LEFT") > 2)
+        assert recorder.keys.count("F12") == 1
 
 
 def test_keys_and_mouse(on_screen: str, hand: Hand) -> None:
