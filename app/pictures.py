@@ -1,5 +1,6 @@
 """Picture files: checked before anything is drawn for them, and never there half-written."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,21 @@ _CHANNELS = {1: ("Y",), 2: ("U", "V"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A
 
 def check_output(path: Path) -> None:
     """Raise InputError unless a picture can be written to `path`, whose suffix must be known."""
+    _check_name(path)
+    check_file(path)
+
+
+def check_series(path: Path, count: int) -> list[Path]:
+    """Return the names of `count` pictures, or `path` itself if it is one, all of them checked as by `check_output`."""
+    _check_name(path)
+    paths = [numbered(path, index) for index in range(count)] if count > 1 else [path]
+    for index, picture in enumerate(paths):
+        if index == 0 or os.path.lexists(picture):  # names as long in the same folder, and thousands of them, maybe
+            check_file(picture)
+    return paths
+
+
+def _check_name(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         kind = f"{path.suffix!r} is not a known picture format" if path.suffix else "a picture's name needs a suffix"
         raise InputError(f"Cannot write {path}: {kind}.", f"Use one of {', '.join(SUFFIXES)}.")
@@ -25,7 +41,6 @@ def check_output(path: Path) -> None:
             str(path).encode()
         except UnicodeEncodeError as error:  # OpenEXR would refuse it once the picture is drawn
             raise InputError(f"Cannot write {path}: an .exr's name must be UTF-8.") from error
-    check_file(path)
 
 
 def write_png(path: Path, pixels: U8) -> None:

@@ -108,14 +108,14 @@ def render(
 ) -> None:
     """Draw pictures into files."""
     from app.modes import NEEDS_REFERENCE, SHOWS_NETWORKS
-    from app.pictures import check_output, numbered
+    from app.pictures import check_series
     from app.progress import counted
     from app.scene.checks import number
     from app.scene.portrait import portrait, zoomed
 
     for option, value in (("--yaw", yaw), ("--pitch", pitch), ("--split", split)):  # nan is in any range
         number(value, option)
-    check_output(out)
+    paths = check_series(out, frames)
     if len(aovs) > 1 and out.suffix.lower() == ".png":
         raise InputError("A .png holds one --aov only.", "Write several into an .exr.")
     radiance = out.suffix.lower() == ".exr"
@@ -141,11 +141,10 @@ def render(
             renderer.split = split
             if gathers:
                 renderer.settle_lights()
-            for frame in range(frames):
+            for frame, path in enumerate(paths):
                 if frames > 1:
                     swing = SWING * math.sin(2.0 * math.pi * frame / frames)
                     renderer.scene = start.with_camera(start.camera.orbit(swing, 0.0))
-                path = numbered(out, frame) if frames > 1 else out
                 for _ in counted(samples, path.name):
                     renderer.add_sample()
                 _write(renderer, path, aovs)

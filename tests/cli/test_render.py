@@ -234,6 +234,20 @@ def test_samples_by_default(mode: str, samples: int, tmp_path: Path, monkeypatch
     assert asked == [samples]
 
 
+def test_a_series_is_refused_at_once_if_one_of_its_pictures_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a_0001.png").mkdir()
+    assert main([*SMALL, "--frames", "2", "--out", str(tmp_path / "a.png")]) == 2
+    assert "a_0001.png: it is a folder." in capsys.readouterr().err
+    assert main([*SMALL, "--frames", "2", "--out", "/"]) == 2
+    assert "Cannot write /: a picture's name needs a suffix." in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a_0001.png"]
+    (tmp_path / "b.png").mkdir()  # which is no picture of the series
+    assert main([*SMALL, "--frames", "2", "--out", str(tmp_path / "b.png")]) == 0
+    assert (tmp_path / "b_0001.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
