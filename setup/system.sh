@@ -65,7 +65,7 @@ apt() {
 
 # suite_of_new_mesa: the suite apt would take a new enough Mesa from; "default" if it would without being asked.
 suite_of_new_mesa() {
-  candidate=$(apt-cache policy mesa-vulkan-drivers | sed -n 's/^ *Candidate: //p')
+  candidate=$(LC_ALL=C apt-cache policy mesa-vulkan-drivers | sed -n 's/^ *Candidate: //p') # a word that is translated
   if is_new_mesa "${candidate#(none)}"; then
     echo default
     return

@@ -126,6 +126,18 @@ def test_new_mesa_comes_from_the_suite_that_has_it(debian: Machine) -> None:
     assert last.endswith("install -y --no-install-recommends -t some-backports mesa-vulkan-drivers")
 
 
+def test_new_mesa_is_found_in_any_language(debian: Machine) -> None:
+    installed(debian, mesa_vulkan_drivers="22.3.6-1")
+    debian.stand_in(
+        "apt-cache",
+        'case "$1 ${LC_ALL:-de_DE}" in "policy C") echo "  Candidate: 25.0.7-2";;\n'
+        'policy*) echo "  Installationskandidat: 25.0.7-2";;\n'
+        '*) echo "mesa-vulkan-drivers | 25.0.7-2 | http://deb trixie/main amd64 Packages";; esac',
+    )
+    assert debian.runs(SYSTEM, "run")[0] == 0
+    assert debian.calls.splitlines()[-1].endswith("install -y --no-install-recommends mesa-vulkan-drivers")
+
+
 def test_an_interpreter_that_has_no_venv_is_not_installed_for_over_and_over(debian: Machine) -> None:
     """Debian's python3-venv does not help an interpreter from elsewhere, or one whose name is mistyped."""
     assert debian.runs(SYSTEM, "run", python="python3.99") == (0, "")
