@@ -78,7 +78,12 @@ def _run(arguments: Sequence[str] | None, session: Session) -> int:
         return _report(session, _sentence(error.format_message()), hint, BAD_INPUT)
     except click.ClickException as error:
         return _report(session, _sentence(error.format_message()), "", FAILURE)
-    except (KeyboardInterrupt, click.Abort):
+    except click.Abort as error:
+        # click takes an EOFError for Ctrl-D at a prompt. There is none here: it is a file that ends too early.
+        if isinstance(error.__cause__, EOFError):
+            return _report_unforeseen(session, error.__cause__)
+        return INTERRUPTED
+    except KeyboardInterrupt:
         return INTERRUPTED
     except MemoryError:
         return _report(session, "The computer's memory is not enough for this.", "Try a smaller --size.", FAILURE)
@@ -89,13 +94,13 @@ def _run(arguments: Sequence[str] | None, session: Session) -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # whatever was named: nothing is there
             return _report(session, f"{error.filename}: {error.strerror}.", "", BAD_INPUT)
-        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return _report(
-            session,
-            f"Something unforeseen went wrong ({what}).",
-            "Run it again with --debug to see where.",
-            FAILURE,
-        )
+        return _report_unforeseen(session, error)
+
+
+def _report_unforeseen(session: Session, error: BaseException) -> int:
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    hint = "Run it again with --debug to see where."
+    return _report(session, f"Something unforeseen went wrong ({what}).", hint, FAILURE)
 
 
 def _report(session: Session, message: str, hint: str, status: int) -> int:

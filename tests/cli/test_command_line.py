@@ -213,6 +213,8 @@ def failing(what: str) -> int:
             raise BungyoError("The GPU was lost.")
         case "interrupt":
             raise KeyboardInterrupt
+        case "end of file":  # click would end as after Ctrl-D, without a word
+            raise EOFError("No data left in file")
         case "bug":
             raise ZeroDivisionError("division by zero")
         case "memory":
@@ -231,6 +233,12 @@ def failing(what: str) -> int:
         ("input", 2, "bungyo: error: face.glb has no texture coordinates.\n  Unwrap it first.\n"),
         ("failure", 1, "bungyo: error: The GPU was lost.\n"),
         ("interrupt", 130, "\n"),
+        (
+            "end of file",
+            1,
+            "\nbungyo: error: Something unforeseen went wrong (EOFError: No data left in file).\n"
+            "  Run it again with --debug to see where.\n",
+        ),
         (
             "bug",
             1,

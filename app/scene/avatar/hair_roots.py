@@ -67,7 +67,7 @@ def roots(name: str, skin: Mesh) -> Roots:
     """The table's roots of "scalp" or "beard" on a head's skin; every beginning of the list is spread evenly.
 
     Raises:
-        InputError: the table is missing.
+        InputError: the table is missing or damaged.
     """
     triangles, weights, rest = _table(name)
     return Roots(*_at(skin, triangles, weights), rest, triangles)
@@ -87,12 +87,17 @@ def _at(skin: Mesh, triangles: I64, weights: F64) -> tuple[F64, F64]:
 @lru_cache(maxsize=2)
 def _table(name: str) -> tuple[I64, F64, F64]:
     """Triangles (R,), barycentric weights (R,3) and positions on the canonical head (R,3) in millimetres."""
+    hint = "python -m assets.avatar.hair.build"
     if not TABLE.is_file():
-        raise InputError(f"{TABLE}: where the avatars' hair grows is missing.", "python -m assets.avatar.hair.build")
-    with np.load(TABLE) as table:
-        weights = table[f"{name}_weights"] / 65535.0
-        weights = np.concatenate([1.0 - weights.sum(axis=1, keepdims=True), weights], axis=1)
-        return table[f"{name}_triangle"].astype(np.int64), weights, table[f"{name}_rest"] / 10.0
+        raise InputError(f"{TABLE}: where the avatars' hair grows is missing.", hint)
+    try:
+        with np.load(TABLE) as table:
+            triangles, weights, rest = (table[f"{name}_{what}"] for what in ("triangle", "weights", "rest"))
+    except Exception as error:  # zipfile, zlib and numpy each have their own
+        raise InputError(f"{TABLE}: is not where the avatars' hair grows ({error}).", hint) from error
+    weights = weights / 65535.0
+    weights = np.concatenate([1.0 - weights.sum(axis=1, keepdims=True), weights], axis=1)
+    return triangles.astype(np.int64), weights, rest / 10.0
 
 
 def _locate(uvs: F64, skin: Mesh) -> tuple[I64, F64]:

@@ -22,6 +22,7 @@ HEIGHT = 0.004
 """Millimetres per grey level of relief and strokes; 128 is 0."""
 SIGMA = 42.0
 """Grey levels per standard deviation of the noise; 128 is 0."""
+_REMAKE = "python -m assets.avatar.skin_build DIR"
 _SHORTEST = 0.05
 """Millimetres along a texel of the fine map, at least: what is squeezed further would turn into spikes."""
 
@@ -79,14 +80,15 @@ class SkinMaps:
 
 @lru_cache(maxsize=1)
 def load() -> SkinMaps:
-    """Read all maps. Raises InputError when they are missing."""
+    """Read all maps. Raises InputError when they are missing or damaged."""
     folder = ASSETS / "avatar" / "skin"
     if not (folder / "positions.npz").is_file():
-        raise InputError(
-            f"{folder}: the maps of the avatar's skin are missing.", "python -m assets.avatar.skin_build DIR"
-        )
-    with np.load(folder / "positions.npz") as file:
-        positions = file["positions"].astype(np.float32)
+        raise InputError(f"{folder}: the maps of the avatar's skin are missing.", _REMAKE)
+    try:
+        with np.load(folder / "positions.npz") as file:
+            positions = file["positions"].astype(np.float32)
+    except Exception as error:  # zipfile, zlib and numpy each have their own
+        raise InputError(f"{folder / 'positions.npz'}: is no map of the avatar's skin ({error}).", _REMAKE) from error
     make_up = _images(folder / "make_up", 1 / 255, 0)
     strokes: dict[str, Patch] = {}
     for name, image in _images(folder / "strokes", HEIGHT, 128).items():
@@ -122,10 +124,14 @@ _SIDED = ("crow", "under_eye", "bunny", "nasolabial", "smile", "marionette")
 
 
 def _images(folder: Path, scale: float, zero: int) -> dict[str, F32]:
-    return {
-        path.stem: (np.asarray(Image.open(path), np.float32) - np.float32(zero)) * np.float32(scale)
-        for path in sorted(folder.glob("*.png"))
-    }
+    images = {}
+    for path in sorted(folder.glob("*.png")):
+        try:
+            image = np.asarray(Image.open(path), np.float32)
+        except (OSError, SyntaxError) as error:  # the latter is how Pillow calls a damaged PNG
+            raise InputError(f"{path}: is no map of the avatar's skin ({error}).", _REMAKE) from error
+        images[path.stem] = (image - np.float32(zero)) * np.float32(scale)
+    return images
 
 
 def _metric(positions: F32) -> tuple[F32, F32, F32]:

@@ -339,11 +339,15 @@ def test_clean_shaven_and_bare() -> None:
     assert hair.build(Person(nothing), head()) == ()
 
 
-def test_a_missing_table_of_roots_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_or_damaged_table_of_roots_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hair_roots, "TABLE", tmp_path / "roots.npz")
     hair_roots._table.cache_clear()
     with pytest.raises(InputError, match=r"roots\.npz: where the avatars' hair grows is missing"):
         hair.build(Person(seed=1), head())
+    for what in (b"", b"PK\x03\x04 and no more"):
+        (tmp_path / "roots.npz").write_bytes(what)
+        with pytest.raises(InputError, match=r"roots\.npz: is not where the avatars' hair grows"):
+            hair.build(Person(seed=1), head())
 
 
 def test_samples_are_plausible() -> None:

@@ -340,9 +340,18 @@ def test_samples_are_plausible_and_repeatable() -> None:
     assert np.mean([v["skin.age_spots"] for v in old]) > 0.2 > max(v["skin.age_spots"] for v in fair)
 
 
-def test_missing_maps_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_and_damaged_maps_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(skin_maps, "ASSETS", tmp_path)
     with pytest.raises(InputError, match="the maps of the avatar's skin are missing"):
+        load.__wrapped__()
+    skin, whole = tmp_path / "avatar" / "skin", ASSETS / "avatar" / "skin"
+    (skin / "make_up").mkdir(parents=True)
+    (skin / "positions.npz").touch()
+    with pytest.raises(InputError, match=r"positions\.npz: is no map of the avatar's skin"):
+        load.__wrapped__()
+    (skin / "positions.npz").write_bytes((whole / "positions.npz").read_bytes())
+    (skin / "make_up" / "blush.png").write_bytes((whole / "make_up" / "blush.png").read_bytes()[:2000])
+    with pytest.raises(InputError, match=r"blush\.png: is no map of the avatar's skin"):
         load.__wrapped__()
 
 
