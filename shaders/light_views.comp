@@ -33,7 +33,7 @@ void main()
         view.xi = spread(index, start_of(k, start));
         LightSample light = sample_light(load_light(k), push.center, view.xi);
         direction = light.direction;
-        if (load_light(k).kind != LIGHT_DIRECTIONAL) {
+        if (load_light(k).kind != LIGHT_DIRECTIONAL && light.distance < MAP_FURTHEST * push.reach) {
             view.perspective = 1u;
             distance = light.distance;
             float beyond = distance * distance - push.radius * push.radius;

@@ -25,6 +25,7 @@ MAP_BIAS = 0.5  # texels by which what hides a place is nearer to the light, at 
 MAP_SLOPE = 60.0  # texels by which a place's plane is followed to the middle of a texel, at most; beyond this
 MAP_BIAS_GRAZING = 30.0  # is the bias, and where a facet faces away from light that the smooth surface is to get
 MAP_NEAREST = 0.02  # of a lamp's distance: what is nearer to it hides nothing of it
+MAP_FURTHEST = 1000.0  # times as far as the scene reaches: there depths are too rough, and lamps' rays parallel
 MAP_WIDEST = 4.0  # tangent of half the angle that a lamp's view has at most; what lies beside it lies in its light
 # Views a sample, besides one for each light. More of them cost maps; fewer show as steps in soft shadows.
 SKY_LOOKS = 2
@@ -239,6 +240,7 @@ def light_view_declarations() -> str:
         "MAP_SLOPE": MAP_SLOPE,
         "MAP_WIDEST": MAP_WIDEST,
         "MAP_NEAREST": MAP_NEAREST,
+        "MAP_FURTHEST": MAP_FURTHEST,
         "AROUND_LOOKS": f"{AROUND_LOOKS}u",
     }
     structs = (LIGHT_VIEW, VIEWS_PUSH, MAP_PUSH, GATHER_PUSH)

@@ -169,6 +169,19 @@ def test_uvs_start_over_beyond_one(gpu: Device, inside: bool) -> None:
 
 
 @both_kinds
+@pytest.mark.parametrize("distance", [1e3, 1e4, 9e5])
+def test_a_lamp_far_away_lights_as_a_sun_does(gpu: Device, kind: ShadowKind, distance: float) -> None:
+    lamp = AreaLight.facing(
+        (0.6 * distance, 0.0, 0.8 * distance), (0.0, 0.0, 0.0), 0.02 * distance, 0.02 * distance, radiance=2500.0
+    )
+    sun = DirectionalLight((-0.6, 0.0, -0.8), irradiance=1.0, angular_radius=0.0113)
+    far, parallel = (draw(gpu, (light,), samples=4, kind=kind) for light in (lamp, sun))
+    for name in ("diffuse", "diffuse_narrow"):
+        light, expected = far.light(name), parallel.light(name)
+        assert np.abs(light - expected).mean() < 0.01 * expected.mean(), name
+
+
+@both_kinds
 def test_sun_gives_cosine_irradiance(gpu: Device, kind: ShadowKind) -> None:
     frame = draw(gpu, (SUN,), samples=4, kind=kind)
     cosine = frame.features["normal"][..., 2][frame.face]
