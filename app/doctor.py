@@ -177,15 +177,18 @@ def _display() -> Check:
 
 def _assets() -> list[Check]:
     from app.scene.assets import DEFAULT_HEAD, DEFAULT_LIGHTS
+    from app.scene.default import load_environment
     from app.scene.lights import load_lights
 
     def head() -> str:
-        if DEFAULT_HEAD.read_bytes()[:4] != b"glTF":
-            raise InputError(f"{DEFAULT_HEAD}: is not a GLB file.")
+        data = DEFAULT_HEAD.read_bytes()
+        if data[:4] != b"glTF" or len(data) != int.from_bytes(data[8:12], "little"):  # its length, as it says
+            raise InputError(f"{DEFAULT_HEAD}: is not a GLB file, or not a whole one.")
         return str(DEFAULT_HEAD)
 
     def lights() -> str:
         rig = load_lights(DEFAULT_LIGHTS)
+        load_environment(rig)  # or say what is wrong with it
         environment = f", {rig.environment.path.name}" if rig.environment else ""
         return f"{DEFAULT_LIGHTS} ({len(rig.lights)} lights{environment})"
 

@@ -18,7 +18,7 @@ from app.main import main
 from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes.tile_variant import remember
-from app.scene.assets import DEFAULT_LIGHTS
+from app.scene.assets import DEFAULT_HEAD, DEFAULT_LIGHTS
 from app.scene.lights import load_lights
 from app.weight_sets import load_weights
 
@@ -175,6 +175,19 @@ def test_missing_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert not report.ready
     (tmp_path / "head.glb").write_text("version https://git-lfs")
     assert "is not a GLB file" in check_of(doctor.examine(), "Default face").found
+
+
+def test_files_that_end_too_early_are_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As a disk that was full leaves them: the demo would refuse them."""
+    for whole in (DEFAULT_HEAD, DEFAULT_LIGHTS.parents[1] / "environments" / "studio.exr"):
+        (tmp_path / whole.name).write_bytes(whole.read_bytes()[:100_000])
+    monkeypatch.setattr("app.scene.assets.DEFAULT_HEAD", tmp_path / "head.glb")
+    (tmp_path / "studio.toml").write_text('[environment]\npath = "studio.exr"\n')
+    monkeypatch.setattr("app.scene.assets.DEFAULT_LIGHTS", tmp_path / "studio.toml")
+    report = doctor.examine()
+    assert not report.ready
+    assert "not a whole one" in check_of(report, "Default face").found
+    assert "studio.exr: is damaged" in check_of(report, "Default lights").found
 
 
 def test_commands_name_folders_with_spaces_as_a_shell_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
