@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
 from app.arrays import F32, F64, I64, Bools
+from app.files import atomic_write
 from app.scene.avatar.targets import FAR, HEAD_DATA, HeadData
 from assets.head import source
 from assets.head.build import RestingHead, skin_faces
@@ -119,7 +120,7 @@ def main() -> None:
     margins = [place[margin_loop(rest, fine[head_fine], lid)] for lid in lids]
     loops = rim_loops(triangles)
     cut = min(loops, key=lambda loop: float(rest[loop, 1].mean()))
-    HeadData(
+    head = HeadData(
         base=base.positions[used].astype(np.float32),
         names=names,
         starts=starts,
@@ -148,7 +149,9 @@ def main() -> None:
         to_lid=to_lid,
         visible=visible,
         eyeballs=coarse[balls],
-    ).save(options.out)
+    )
+    with atomic_write(options.out) as temporary:
+        head.save(temporary)
     size = options.out.stat().st_size / 1e6
     print(f"{len(used)} coarse, {count} fine vertices, {len(names)} targets, {size:.2f} MB", file=sys.stderr)
 

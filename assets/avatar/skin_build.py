@@ -24,6 +24,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
+from app.files import atomic_write
 from app.scene.avatar.hair_roots import Roots, piecewise
 from app.scene.avatar.hairline import HAIRLINE, survives
 from app.scene.avatar.skin_maps import FINE, HEIGHT, MASK, POSITIONS, SIGMA
@@ -61,7 +62,8 @@ def main() -> None:
     }
     _write(options.out / "strokes", fine, strokes)
     small = texels(surface, POSITIONS)
-    np.savez_compressed(options.out / "positions.npz", positions=small.atlas.image(small.p).astype(np.float16))
+    with atomic_write(options.out / "positions.npz") as temporary:
+        np.savez_compressed(temporary, positions=small.atlas.image(small.p).astype(np.float16))
     total = sum(f.stat().st_size for f in options.out.rglob("*") if f.is_file())
     print(f"{time.perf_counter() - clock:.0f} s, {total / 1e6:.2f} MB", file=sys.stderr)
 
@@ -71,7 +73,8 @@ def _write(folder: Path, at: Texels, maps: dict[str, Singles]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, values in maps.items():
         image = at.atlas.image(np.asarray(values, np.float32)[:, None])[..., 0]
-        Image.fromarray(np.clip(image + 0.5, 0, 255).astype(np.uint8)).save(folder / f"{name}.png", optimize=True)
+        with atomic_write(folder / f"{name}.png") as temporary:
+            Image.fromarray(np.clip(image + 0.5, 0, 255).astype(np.uint8)).save(temporary, optimize=True)
 
 
 def regions(at: Texels, marks: Landmarks) -> dict[str, Singles]:

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from app.arrays import F32, F64, I64, Bools
+from app.files import atomic_write
 from assets.head import eyes, hair, skin, source, uv
 from assets.head.bake import rasterise
 from assets.head.fit import close_lips, rings, seat_lids
@@ -197,7 +198,8 @@ def main() -> None:
         Material(hair.MATERIAL, hair.COLOR, 0.5),
         Material("eyes", roughness=0.06, color_map=eyes.paint(1024), jpeg=True),
     ]
-    options.out.write_bytes(encode(parts, materials, "bungyo assets.head.build"))
+    with atomic_write(options.out) as temporary:
+        temporary.write_bytes(encode(parts, materials, "bungyo assets.head.build"))
     for part in parts:
         print(f"{part.name:12s} {part.material:9s} {len(part.triangles):6d} triangles", file=sys.stderr)
     print(f"{time.perf_counter() - clock:5.1f} s  {options.out.stat().st_size / 1e6:.1f} MB", file=sys.stderr)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from app.arrays import F64, I64, Bools
+from app.files import atomic_write
 from app.scene.assets import DEFAULT_HEAD
 from app.scene.avatar.hair_roots import TABLE, piecewise
 from app.scene.meshes import load_mesh
@@ -53,7 +54,8 @@ def main() -> None:
         tables[f"{name}_triangle"] = triangle[chosen].astype(np.uint16)
         tables[f"{name}_weights"] = np.round(weights[chosen, 1:] * 65535).astype(np.uint16)
         tables[f"{name}_rest"] = np.round(rest[chosen] * 1e4).astype(np.int16)  # tenths of millimetres
-    np.savez_compressed(TABLE, **tables)
+    with atomic_write(TABLE) as temporary:
+        np.savez_compressed(temporary, **tables)
 
 
 def _spread(positions: F64, triangles: I64, count: int = 60000) -> tuple[I64, F64]:
