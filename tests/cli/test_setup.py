@@ -1,6 +1,7 @@
 """The setup scripts on machines they have never seen: every tool they call is a stand-in or left out."""
 
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -36,18 +37,24 @@ class Machine:
         path.chmod(0o755)
 
     def runs(
-        self, script: Path, *arguments: str, python: str | None = None, before: Path | None = None
+        self,
+        script: Path,
+        *arguments: str,
+        python: str | None = None,
+        before: Path | None = None,
+        shell: str = "/bin/sh",
     ) -> tuple[int, str]:
         """Exit status and everything said; `python`: what PYTHON names, `before`: a folder in front of PATH."""
         asked = {} if python is None else {"PYTHON": python}
         folders = [*filter(None, [before]), self._folder / "bin"]
         result = subprocess.run(
-            ["/bin/sh", str(script), *arguments],
+            [shell, str(script), *arguments],
             env={"PATH": ":".join(map(str, folders)), "HOME": str(self._folder), **asked},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=60,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which jobs in the background ignore
         )
         return result.returncode, result.stdout
 
@@ -244,6 +251,18 @@ def test_what_was_killed_is_not_built_upon(killed: str, project: Path, tmp_path:
     status, said = machine.runs(project, "run")
     assert status == 0 and "the last installation was interrupted" in said
     assert not (project.parents[1] / ".venv" / "half").exists()
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_ctrl_c_leaves_nothing_to_build_upon(shell: str, project: Path, tmp_path: Path) -> None:
+    """pip ends by itself then, after which bash goes on; elsewhere than on Debian that is sh."""
+    machine = pip_machine(tmp_path / "machine", "kill -INT $PPID; exit 1")
+    path = shutil.which(shell)
+    assert path, shell
+    status, said = machine.runs(project, "run", shell=path)
+    assert status != 0 and "could not install" not in said
+    machine.stand_in("python3", MAKES_VENV.replace("PIP", "exit 0"))
+    assert "the last installation was interrupted" in machine.runs(project, "run")[1]
 
 
 def test_packages_for_the_tests_that_cannot_be_had_take_none_of_the_demo_away(project: Path, tmp_path: Path) -> None:
