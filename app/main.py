@@ -91,9 +91,14 @@ def _run(arguments: Sequence[str] | None, session: Session) -> int:
         # After an update that asks for more than is installed.
         hint = "Install what bungyo needs:  .venv/bin/pip install -c constraints.txt -e ."
         return _report(session, f"The Python package {error.name} is not installed.", hint, FAILURE)
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # whatever was named: nothing is there
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # whatever was named: nothing is there
             return _report(session, f"{error.filename}: {error.strerror}.", "", BAD_INPUT)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # of a file without a name: standard output, most likely
+            place = error.filename or "what is printed"
+            return _report(session, f"The disk is full: no room for {place}.", "", FAILURE)
+        return _report_unforeseen(session, error)
+    except Exception as error:
         return _report_unforeseen(session, error)
 
 

@@ -1,5 +1,6 @@
 """What the command answers to wrong input: one clear sentence, the right exit status, no traceback."""
 
+import errno
 import importlib
 import io
 import os
@@ -213,6 +214,8 @@ def failing(what: str) -> int:
             raise BungyoError("The GPU was lost.")
         case "interrupt":
             raise KeyboardInterrupt
+        case "full disk":
+            raise OSError(errno.ENOSPC, "No space left on device", "out/a.json")
         case "end of file":  # click would end as after Ctrl-D, without a word
             raise EOFError("No data left in file")
         case "bug":
@@ -233,6 +236,7 @@ def failing(what: str) -> int:
         ("input", 2, "bungyo: error: face.glb has no texture coordinates.\n  Unwrap it first.\n"),
         ("failure", 1, "bungyo: error: The GPU was lost.\n"),
         ("interrupt", 130, "\n"),
+        ("full disk", 1, "bungyo: error: The disk is full: no room for out/a.json.\n"),
         (
             "end of file",
             1,
@@ -279,6 +283,14 @@ def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: 
     monkeypatch.setitem(command_line.cli.commands, "failing", failing)
     assert command_line.main(["failing", "warning"]) == 0
     assert capsys.readouterr().err == "bungyo: warning: the mesh has 3 loose vertices\n"
+
+
+def test_output_for_which_there_is_no_room() -> None:
+    with Path("/dev/full").open("w") as full:  # every write to it fails as on a full disk
+        command = [sys.executable, "-c", "import sys; from app.main import main; sys.exit(main())", "--help"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, cwd=ROOT)
+    said = "bungyo: error: The disk is full: no room for what is printed.\n"
+    assert (result.returncode, result.stderr) == (1, said)
 
 
 def test_nothing_is_said_where_nobody_reads_on() -> None:
