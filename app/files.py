@@ -1,5 +1,6 @@
 """Files that are never there half-written, and folders that are checked before any work is done for them."""
 
+import errno
 import os
 import shlex
 import tempfile
@@ -9,6 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.errors import BungyoError, InputError
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or what the user may have of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def check_folder(folder: Path) -> None:

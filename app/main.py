@@ -92,9 +92,11 @@ def _run(arguments: Sequence[str] | None, session: Session) -> int:
         hint = "Install what bungyo needs:  .venv/bin/pip install -c constraints.txt -e ."
         return _report(session, f"The Python package {error.name} is not installed.", hint, FAILURE)
     except OSError as error:
+        from app.files import is_full
+
         if error.errno == errno.ENAMETOOLONG:  # whatever was named: nothing is there
             return _report(session, f"{error.filename}: {error.strerror}.", "", BAD_INPUT)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # of a file without a name: standard output, most likely
+        if is_full(error):  # of a file without a name: standard output, most likely
             place = error.filename or "what is printed"
             return _report(session, f"The disk is full: no room for {place}.", "", FAILURE)
         return _report_unforeseen(session, error)

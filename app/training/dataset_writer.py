@@ -12,6 +12,7 @@ import numpy as np
 
 from app.arrays import Records
 from app.errors import BungyoError, InputError
+from app.files import is_full
 from app.training.differences import differences
 from app.training.manifest import (
     FORMAT_VERSION,
@@ -157,7 +158,7 @@ class DatasetWriter:
             self.done.difference_update(info.index for info in infos)
             for file in (*beside.values(), *paths.values()):
                 file.unlink(missing_ok=True)
-            reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+            reason = "the disk is full" if is_full(error) else error.strerror
             raise BungyoError(
                 f"Frames {infos[0].index} to {infos[-1].index} could not be written to {self.path}: {reason}; all "
                 "earlier frames are safe."

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from app.arrays import F64, I64, Bools
 from app.errors import InputError
 from app.scene.assets import ASSETS
+from app.scene.avatar.tables import read_table
 from app.scene.model import Mesh, normalized
 
 TABLE = ASSETS / "avatar" / "hair" / "roots.npz"
@@ -90,11 +91,9 @@ def _table(name: str) -> tuple[I64, F64, F64]:
     hint = "python -m assets.avatar.hair.build"
     if not TABLE.is_file():
         raise InputError(f"{TABLE}: where the avatars' hair grows is missing.", hint)
-    try:
-        with np.load(TABLE) as table:
-            triangles, weights, rest = (table[f"{name}_{what}"] for what in ("triangle", "weights", "rest"))
-    except Exception as error:  # zipfile, zlib and numpy each have their own
-        raise InputError(f"{TABLE}: is not where the avatars' hair grows ({error}).", hint) from error
+    names = [f"{name}_{what}" for what in ("triangle", "weights", "rest")]
+    table = read_table(TABLE, names, otherwise="not where the avatars' hair grows", remake=hint)
+    triangles, weights, rest = (table[name] for name in names)
     weights = weights / 65535.0
     weights = np.concatenate([1.0 - weights.sum(axis=1, keepdims=True), weights], axis=1)
     return triangles.astype(np.int64), weights, rest / 10.0

@@ -34,9 +34,9 @@ def cap(skin: Mesh, table: Roots, bearing: F64, parting: tuple[F64, F64], band: 
     used, triangles = np.unique(corners, return_inverse=True)
     triangles = triangles.reshape(-1, 3)
     positions = skin.positions[used] + _LIFT * skin.normals[used]
-    aside, gap = (_continued(scalp, values, positions) for values in parting)
+    beside = _continued(scalp, np.column_stack(parting), positions)
     # Every column is interpolated where triangles are cut.
-    vertices = np.column_stack([positions, skin.normals[used], aside, gap]).astype(np.float64)
+    vertices = np.column_stack([positions, skin.normals[used], beside]).astype(np.float64)
     vertices, triangles = _beyond(vertices, triangles, dense[used])
     vertices, triangles = _open_along(vertices, triangles, vertices[:, 6], vertices[:, 7])
     used, triangles = np.unique(triangles, return_inverse=True)
@@ -48,7 +48,7 @@ def cap(skin: Mesh, table: Roots, bearing: F64, parting: tuple[F64, F64], band: 
 
 
 def _continued(places: cKDTree, values: F64, points: F64) -> F64:
-    """Values (K,) at `points` (K,3): the plane that fits those (R,) of the nearest of `places` best."""
+    """Values (K,C) at `points` (K,3): the plane that fits those (R,C) of the nearest of `places` best, one a column."""
     _, near = places.query(points, k=_AROUND)
     around = places.data[near]
     middle, mean = around.mean(axis=1, keepdims=True), values[near].mean(axis=1, keepdims=True)
@@ -56,8 +56,8 @@ def _continued(places: cKDTree, values: F64, points: F64) -> F64:
     # Places lie nearly in a plane, across which nothing is known: little of the squared spread along it decides.
     square = np.einsum("kni,knj->kij", away, away)
     square += 1e-3 * np.trace(square, axis1=1, axis2=2)[:, None, None] * np.eye(3)
-    slope = np.linalg.solve(square, np.einsum("kni,kn->ki", away, rest)[..., None])[..., 0]
-    return np.asarray(mean[:, 0] + (slope * (points - middle[:, 0])).sum(axis=1))
+    slope = np.linalg.solve(square, np.einsum("kni,knc->kic", away, rest))
+    return np.asarray(mean[:, 0] + np.einsum("ki,kic->kc", points - middle[:, 0], slope))
 
 
 def _open_along(vertices: F64, triangles: I64, aside: F64, gap: F64) -> tuple[F64, I64]:

@@ -15,6 +15,7 @@ from PIL import Image
 from app.arrays import F32
 from app.errors import InputError
 from app.scene.assets import ASSETS
+from app.scene.avatar.tables import read_table
 
 MASK, FINE, POSITIONS = 512, 1024, 256
 """Width of the maps: regions and noise, relief and strokes, resting positions."""
@@ -22,6 +23,7 @@ HEIGHT = 0.004
 """Millimetres per grey level of relief and strokes; 128 is 0."""
 SIGMA = 42.0
 """Grey levels per standard deviation of the noise; 128 is 0."""
+_NO_MAP = "no map of the avatar's skin"
 _REMAKE = "python -m assets.avatar.skin_build DIR"
 _SHORTEST = 0.05
 """Millimetres along a texel of the fine map, at least: what is squeezed further would turn into spikes."""
@@ -84,11 +86,8 @@ def load() -> SkinMaps:
     folder = ASSETS / "avatar" / "skin"
     if not (folder / "positions.npz").is_file():
         raise InputError(f"{folder}: the maps of the avatar's skin are missing.", _REMAKE)
-    try:
-        with np.load(folder / "positions.npz") as file:
-            positions = file["positions"].astype(np.float32)
-    except Exception as error:  # zipfile, zlib and numpy each have their own
-        raise InputError(f"{folder / 'positions.npz'}: is no map of the avatar's skin ({error}).", _REMAKE) from error
+    table = read_table(folder / "positions.npz", ("positions",), otherwise=_NO_MAP, remake=_REMAKE)
+    positions = table["positions"].astype(np.float32)
     make_up = _images(folder / "make_up", 1 / 255, 0)
     strokes: dict[str, Patch] = {}
     for name, image in _images(folder / "strokes", HEIGHT, 128).items():
@@ -129,7 +128,7 @@ def _images(folder: Path, scale: float, zero: int) -> dict[str, F32]:
         try:
             image = np.asarray(Image.open(path), np.float32)
         except (OSError, SyntaxError) as error:  # the latter is how Pillow calls a damaged PNG
-            raise InputError(f"{path}: is no map of the avatar's skin ({error}).", _REMAKE) from error
+            raise InputError(f"{path}: is {_NO_MAP} ({error}).", _REMAKE) from error
         images[path.stem] = (image - np.float32(zero)) * np.float32(scale)
     return images
 

@@ -19,6 +19,7 @@ from scipy.sparse import csr_matrix
 from app.arrays import F32, F64, I64
 from app.errors import InputError
 from app.scene.assets import ASSETS
+from app.scene.avatar.tables import read_table
 
 HEAD_DATA = ASSETS / "avatar" / "head.npz"
 FAR = 255
@@ -130,14 +131,12 @@ def load(path: Path = HEAD_DATA) -> HeadData:
     Raises:
         InputError: the file is missing, or damaged, or of another version.
     """
+    hint = "Remake it with assets/avatar/build.py."
     if not path.is_file():
-        raise InputError(f"{path}: the avatar generator's data is missing.", "Remake it with assets/avatar/build.py.")
-    arrays = {}
-    try:
-        with np.load(path) as archive:
-            for field in fields(HeadData):
-                array = archive[field.name]
-                arrays[field.name] = array.astype(np.int64) if array.dtype.kind in "iu" else array
-    except Exception as error:
-        raise InputError(f"{path}: is not the avatar generator's data ({error}).") from error
+        raise InputError(f"{path}: the avatar generator's data is missing.", hint)
+    names = [field.name for field in fields(HeadData)]
+    table = read_table(path, names, otherwise="not the avatar generator's data", remake=hint)
+    arrays: dict[str, Any] = {
+        name: array.astype(np.int64) if array.dtype.kind in "iu" else array for name, array in table.items()
+    }
     return HeadData(**arrays)
