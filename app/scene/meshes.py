@@ -61,7 +61,7 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
     for part, mesh, is_face in kept:
         material = part.material
         if is_face:
-            if material.alpha_mode != "opaque" or max(material.emission) > 0.0:
+            if material.alpha_mode != "opaque" or material.transmission > 0.0 or max(material.emission) > 0.0:
                 warnings.warn(
                     f"{path}: part {part.name!r} is face: it is drawn opaque and does not glow.", stacklevel=2
                 )
@@ -154,8 +154,12 @@ def _laid_out(uvs: F32, triangles: NDArray[Any], matrix: F64 | None, is_face: bo
 
 
 def _as_skin(material: Material, given: Mapping[str, Any]) -> Material:
-    """Return the material with scattering below the surface, unless the file says how much in words of ours."""
-    return replace(material, **{"subsurface": 1.0, "mean_free_path": SKIN_MEAN_FREE_PATH, "metallic": 0.0, **given})
+    """Return the material with scattering below the surface, unless the file says how much in words of ours.
+
+    It is neither clear nor does it glow: networks know no such face, and the reference is of the same one.
+    """
+    skin: dict[str, Any] = {"subsurface": 1.0, "mean_free_path": SKIN_MEAN_FREE_PATH, "metallic": 0.0}
+    return replace(material, **{**skin, "transmission": 0.0, "emission": (0.0, 0.0, 0.0), **given})
 
 
 def _check_layout(face: list[Part], path: Path) -> None:

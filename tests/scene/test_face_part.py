@@ -75,6 +75,24 @@ def test_a_good_face_gives_no_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        {"emissiveFactor": [1.0, 0.5, 0.0]},
+        {"extensions": {"KHR_materials_transmission": {"transmissionFactor": 0.3}}},
+        {"alphaMode": "BLEND"},
+    ],
+    ids=["glows", "clear", "blended"],
+)
+def test_a_face_neither_glows_nor_is_clear(tmp_path: Path, given: dict[str, Any]) -> None:
+    """Networks know no such face. One that was clear was not drawn; one that glowed did so in the reference alone."""
+    glb = Glb()
+    glb.header["materials"][0] |= given
+    with pytest.warns(UserWarning, match="part 'head' is face: it is drawn opaque and does not glow."):
+        (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+    assert (part.material.emission, part.material.transmission, part.cut_out) == ((0.0, 0.0, 0.0), 0.0, False)
+
+
+@pytest.mark.parametrize(
     ("arrays", "message"),
     [
         (

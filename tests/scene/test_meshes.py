@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.scene.mesh_files import files_of
+from app.scene.mesh_files import files_of, read_parts
 from app.scene.meshes import load_mesh
 from app.scene.model import Part
 from tests.scene.glb_writer import NORMALS, PIXELS, POSITIONS, Glb, png
@@ -32,12 +32,11 @@ def test_textures_are_the_right_way_up(tmp_path: Path, name: str, write: Callabl
 def test_obj_keeps_seams_and_reads_its_material(tmp_path: Path) -> None:
     body = "vt 0 0.1\nusemtl skin\nf 1/1 2/2 3/3\nf 1/5 3/3 4/4\n"  # vertex 1 has two UVs
     text = "Kd 0.2 0.4 0.6\nKe 1 2 3\nPr 0.3\nPm 0.1\nNi 1.33\nd 0.5"
-    with pytest.warns(UserWarning, match="part 'q' is face: it is drawn opaque and does not glow."):
-        (part,) = load_mesh(write_obj(tmp_path / "q.obj", text, body=body))
-    assert len(part.mesh.positions) == 5
+    (part,) = read_parts(write_obj(tmp_path / "q.obj", text, body=body))
+    assert len(part.positions) == 5
     m = part.material
     assert (m.albedo, m.emission, m.roughness, m.ior) == ((0.2, 0.4, 0.6), (1, 2, 3), 0.3, 1.33)
-    assert (m.opacity, m.alpha_mode, m.metallic) == (0.5, "blend", 0.0)
+    assert (m.opacity, m.alpha_mode, m.metallic) == (0.5, "blend", 0.1)
 
 
 def test_obj_maps_and_exponents(tmp_path: Path) -> None:
@@ -140,10 +139,9 @@ def test_obj_names_of_material_files_may_have_spaces(tmp_path: Path) -> None:
     assert load_mesh(path)[0].material.albedo_map is not None
 
 
-@pytest.mark.filterwarnings("ignore:.* it is drawn opaque and does not glow")
 def test_obj_numbers_out_of_range_are_the_nearest(tmp_path: Path) -> None:
     for ni, ior in (("0", 1.0), ("45", 3.0)):
-        material = load_mesh(write_obj(tmp_path / "q.obj", f"Kd 1.5 0.5 1\nKe 2\nNi {ni}"))[0].material
+        material = read_parts(write_obj(tmp_path / "q.obj", f"Kd 1.5 0.5 1\nKe 2\nNi {ni}"))[0].material
         assert (material.ior, material.albedo) == (ior, (1.0, 0.5, 1.0))
         assert material.emission == (2.0, 2.0, 2.0)  # one number stands for all three
 
