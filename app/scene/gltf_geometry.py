@@ -75,11 +75,13 @@ class Geometry:
         for name in ("POSITION", "NORMAL", "TEXCOORD_0"):
             if name in attributes and name not in arrays and (moves or not self._plain(attributes[name])):
                 arrays[name] = self.read(attributes[name])
+        color = attributes.get("COLOR_0")  # integers are told from fractions later on
+        if color is not None and "COLOR_0" not in arrays and "sparse" in self._header["accessors"][color]:
+            arrays["COLOR_0"] = self.read(color)
         self._morph(arrays, primitive.get("targets", ()), weights)
         matrix = self._world[node]
         if skin is not None:
-            self._skin(arrays, attributes, self._header["skins"][skin])
-            matrix = np.eye(4)
+            matrix = self._skin(arrays, attributes, self._header["skins"][skin])
         attributes |= {name: self._add(array, _FLOAT) for name, array in arrays.items()}
         return result, matrix
 
@@ -172,8 +174,12 @@ class Geometry:
                 if weight and name in target and name in arrays:
                     arrays[name] = arrays[name] + weight * self.read(target[name])
 
-    def _skin(self, arrays: dict[str, F64], attributes: dict[str, int], skin: dict[str, Any]) -> None:
-        """Take vertices to the world by their joints, as the nodes stand; the mesh's own node has no say (3.7.3.3)."""
+    def _skin(self, arrays: dict[str, F64], attributes: dict[str, int], skin: dict[str, Any]) -> F64:
+        """Take vertices by their joints, as the nodes stand, to where the matrix (4,4) returned leads to the world.
+
+        The mesh's own node has no say (3.7.3.3). Joints that mirror leave that to the matrix: what mirrors turns
+        triangles round (3.7.4), and nothing here knows of these.
+        """
         if elsewhere := [node for node in skin["joints"] if node not in self._world]:
             raise ValueError(f"a skin hangs on node {elsewhere[0]}, which is not in the scene")
         joints = np.stack([self._world[node] for node in skin["joints"]])
@@ -196,6 +202,13 @@ class Geometry:
             a, b, c = turn[:, 0], turn[:, 1], turn[:, 2]
             cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
             arrays["NORMAL"] = (cofactors @ arrays["NORMAL"][:, :, None])[:, :, 0]
+        matrix = np.eye(4)
+        if np.median(np.linalg.det(turn)) < 0.0:
+            matrix[0, 0] = -1.0
+            arrays["POSITION"] = arrays["POSITION"] * [-1.0, 1.0, 1.0]
+            if "NORMAL" in arrays:  # cofactors have the other sign where the determinant is negative
+                arrays["NORMAL"] = arrays["NORMAL"] * [1.0, -1.0, -1.0]
+        return matrix
 
     def _add(self, array: NDArray[Any], component: int) -> int:
         data = np.ascontiguousarray(array, _TYPES[component])

@@ -1,6 +1,7 @@
 """Vertices of glTF files that are stored, packed or posed otherwise than as plain floats."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,53 @@ def test_a_vertex_may_hang_on_more_than_four_joints(tmp_path: Path) -> None:
     found = vertices(glb, tmp_path)
     np.testing.assert_allclose(found.positions, POSITIONS * [4, 1, 1] + [0, 0, 3], atol=1e-6)
     np.testing.assert_allclose(found.normals, [np.array([0.15, 0.8, 0]) / np.hypot(0.15, 0.8)] * 4, atol=1e-6)
+
+
+@pytest.mark.parametrize("normals", [True, False], ids=["normals", "no normals"])
+def test_joints_that_mirror_do_not_turn_things_inside_out(tmp_path: Path, normals: bool) -> None:
+    """As files from left-handed programs have them; a node that mirrors a mesh without a skin looks the same."""
+    ball = uv_sphere(0.1, 12, 16)
+    influences = {
+        "JOINTS_0": np.zeros((len(ball.positions), 4), "u1"),
+        "WEIGHTS_0": np.tile(np.array([1, 0, 0, 0], "<f4"), (len(ball.positions), 1)),
+    }
+    world = []
+    for skin in (influences, {}):
+        glb = Glb(
+            POSITION=ball.positions,
+            NORMAL=ball.normals if normals else None,
+            TEXCOORD_0=(ball.uvs * [1, -1] + [0, 1]).astype("<f4"),
+            indices=ball.triangles.ravel(),
+            **skin,
+        )
+        if skin:
+            described(glb)["skins"] = [{"joints": [1]}]
+        mirror = {"scale": [-1, 2, 1], "translation": [0.3, 0, 0]}
+        glb.header["nodes"] = [{"mesh": 0, **({"skin": 0} if skin else mirror)}, mirror if skin else {}]
+        glb.header["scenes"] = [{"nodes": [0, 1]}]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            (part,) = load_mesh(glb.write(tmp_path / "q.glb"))
+        world.append(part.mesh.with_transform(part.transform))
+    skinned, plain = world
+    np.testing.assert_allclose(skinned.positions, plain.positions, atol=1e-6)
+    np.testing.assert_allclose(skinned.normals, plain.normals, atol=1e-6 if normals else 0.05)
+    np.testing.assert_array_equal(skinned.triangles, plain.triangles)
+
+
+def test_sparse_colours_of_vertices_are_filled(tmp_path: Path) -> None:
+    glb = Glb(COLOR_0=np.tile(np.array([0.2, 0.4, 0.6], "<f4"), (4, 1)), _WHERE=np.arange(4, dtype="<u2"))
+    glb.header["materials"] = [{"name": "skin"}]
+    header = described(glb)
+    attributes = header["meshes"][0]["primitives"][0]["attributes"]
+    accessors = header["accessors"]
+    where, color = accessors[attributes.pop("_WHERE")], accessors[attributes["COLOR_0"]]
+    color["sparse"] = {
+        "count": 4,
+        "indices": {"bufferView": where["bufferView"], "componentType": 5123},
+        "values": {"bufferView": color.pop("bufferView")},
+    }
+    np.testing.assert_allclose(load_mesh(glb.write(tmp_path / "q.glb"))[0].material.albedo, (0.2, 0.4, 0.6), atol=1e-6)
 
 
 @pytest.mark.parametrize("indexed", [True, False])
