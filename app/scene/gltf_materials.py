@@ -11,7 +11,7 @@ from app.scene.checks import triple
 from app.scene.gltf import GLOSSINESS, SPECULAR, Gltf, TextureLayout
 from app.scene.gltf_specular import without_specular
 from app.scene.model import DEFAULT_IOR, Material, Texture
-from app.scene.texture_files import MOST_PIXELS, linear_mean, to_texture
+from app.scene.texture_files import MOST_PIXELS, Shared, linear_mean, to_texture
 
 _AlphaMode = Literal["opaque", "mask", "blend"]
 # Numbers of ours in a material's `extras.bungyo`: what Khronos has no extension for.
@@ -19,7 +19,7 @@ _OWN = ("subsurface", "mean_free_path", "second_roughness", "second_weight")
 _ALPHA_MODES: dict[str | None, _AlphaMode] = {"MASK": "mask", "BLEND": "blend"}
 
 
-def gltf_material(gltf: Gltf, index: int, images: Any) -> tuple[Material, dict[str, Any]]:
+def gltf_material(gltf: Gltf, index: int, images: Any, shared: Shared | None = None) -> tuple[Material, dict[str, Any]]:
     """Return material `index` of the file, and fields that a face of this material has as the file gives them.
 
     These are `own_numbers` and, of the archived kind, the colours as they are below what reflects: skin is no metal.
@@ -28,6 +28,7 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> tuple[Material, dict[s
         gltf: the file.
         index: into its materials.
         images: trimesh's PBRMaterial of the same index, whose attributes hold the decoded images.
+        shared: textures of the file's other materials; those of this one join them. The images must live as long.
 
     The index of refraction and transmission come from KHR_materials_ior and KHR_materials_transmission; what
     `own_numbers` finds is applied as well. Metallic maps are averaged to one number, emission maps to one colour.
@@ -40,7 +41,7 @@ def gltf_material(gltf: Gltf, index: int, images: Any) -> tuple[Material, dict[s
     name = str(source.get("name") or "")  # whatever else than text a file has there
     pbr = source.get("pbrMetallicRoughness", {})
     extensions = source.get("extensions", {})
-    reader = _Reader(gltf, index, images)
+    reader = _Reader(gltf, index, images, {} if shared is None else shared)
     factor = np.array(pbr.get("baseColorFactor", (1.0, 1.0, 1.0, 1.0)), np.float64).reshape(4)
     metallic = float(pbr.get("metallicFactor", 1.0))
     surface = pbr.get("metallicRoughnessTexture")
@@ -112,12 +113,12 @@ def own_numbers(gltf: Gltf, index: int) -> dict[str, Any]:
 class _Reader:
     """Turns a material's texture references into textures."""
 
-    def __init__(self, gltf: Gltf, index: int, images: Any) -> None:
+    def __init__(self, gltf: Gltf, index: int, images: Any, shared: Shared) -> None:
         source = gltf.header["materials"][index]
         self._path: Path = gltf.path
         self._material = str(source.get("name") or index)
         self._layout = TextureLayout.of_material(source)
-        self._images = images
+        self._images, self._shared = images, shared
 
     def texture(self, reference: dict[str, Any], key: str, srgb: bool = False, channel: int | None = None) -> Texture:
         image = getattr(self._images, key, None)
@@ -133,7 +134,10 @@ class _Reader:
                 " KHR_texture_transform), which is not done: it lies where they do.",
                 stacklevel=3,
             )
-        return to_texture(image, self._path, where, srgb, channel)
+        shown = id(image), srgb, channel
+        if shown not in self._shared:
+            self._shared[shown] = to_texture(image, self._path, where, srgb, channel)
+        return self._shared[shown]
 
 
 def _rough(glossiness: Texture, factor: float) -> tuple[float, Texture | None]:

@@ -29,7 +29,7 @@ from app.scene.model import DEFAULT_ALBEDO, Material
 from app.scene.obj_materials import load_obj_materials, obj_material_files
 from app.scene.ply_polygons import with_triangles
 from app.scene.text_files import MaterialNames, decode, in_plain_lines
-from app.scene.texture_files import open_texture, srgb_to_linear
+from app.scene.texture_files import Shared, open_texture, srgb_to_linear
 
 MAX_TRIANGLES = 5_000_000
 _V_UPWARDS = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 1.0], [0.0, 0.0, 1.0]])  # between glTF's UVs and ours
@@ -160,13 +160,14 @@ def _load_gltf(gltf: Gltf) -> list[LoadedPart]:
         )
     order = {node: number for number, node in enumerate(placed)}
     materials: dict[int, tuple[Material, dict[str, Any]]] = {}
+    shared: Shared = {}
 
     def material(part: Placed, geometry: Any) -> tuple[Material, dict[str, Any]]:
         color = _vertex_color(geometry, linear=True)
         if part.material is None:
             return Material(albedo=color or DEFAULT_ALBEDO), {}
         if part.material not in materials:
-            materials[part.material] = gltf_material(gltf, part.material, geometry.visual.material)
+            materials[part.material] = gltf_material(gltf, part.material, geometry.visual.material, shared)
         found, of_face = materials[part.material]
         if color is None or found.albedo_map is not None:
             return found, of_face

@@ -8,9 +8,9 @@ from typing import Any
 
 from app.errors import InputError
 from app.scene.checks import Vec3
-from app.scene.model import DEFAULT_ALBEDO, DEFAULT_IOR, DEFAULT_ROUGHNESS, Material
+from app.scene.model import DEFAULT_ALBEDO, DEFAULT_IOR, DEFAULT_ROUGHNESS, Material, Texture
 from app.scene.text_files import decode
-from app.scene.texture_files import open_texture
+from app.scene.texture_files import Shared, open_texture
 
 _MAPS = {"map_kd": "albedo", "map_pr": "roughness", "norm": "normal"}
 _NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
@@ -29,12 +29,13 @@ def load_obj_materials(path: Path) -> dict[str, Material]:
         InputError: a texture is missing or damaged, or a number is none or out of range.
     """
     materials: dict[str, Material] = {}
+    shared: Shared = {}
     for library in _libraries(path):
         if not library.is_file():
             warnings.warn(f"{path}: its material file {library} does not exist; all is grey.", stacklevel=2)
             continue
         for key, values in _parse(library).items():
-            materials[key] = _material(key, values, library)
+            materials[key] = _material(key, values, library, shared)
     return materials
 
 
@@ -74,7 +75,13 @@ def _parse(library: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-def _material(name: str, values: dict[str, str], library: Path) -> Material:
+def _material(name: str, values: dict[str, str], library: Path, shared: Shared) -> Material:
+    def texture(kind: str, srgb: bool = False, channel: int | None = None) -> Texture:
+        key = maps[kind], srgb, channel
+        if key not in shared:
+            shared[key] = open_texture(maps[kind], library, srgb, channel)
+        return shared[key]
+
     def numbers(key: str, default: tuple[float, ...]) -> tuple[float, ...]:
         words = values.get(key, "").partition("#")[0].removeprefix("-halo").split()
         if not words:
@@ -88,13 +95,13 @@ def _material(name: str, values: dict[str, str], library: Path) -> Material:
     fields: dict[str, Any] = {"name": name}
     color = numbers("kd", (1.0, 1.0, 1.0) if "albedo" in maps else DEFAULT_ALBEDO)
     if "albedo" in maps:
-        fields["albedo_map"] = open_texture(maps["albedo"], library, srgb=True)
+        fields["albedo_map"] = texture("albedo", srgb=True)
         if max(color) == 0.0:  # some exporters write black here and mean "only the map"
             color = (1.0, 1.0, 1.0)
     if "roughness" in maps:
-        fields["roughness_map"] = open_texture(maps["roughness"], library, srgb=False, channel=0)
+        fields["roughness_map"] = texture("roughness", channel=0)
     if "normal" in maps:
-        fields["normal_map"] = open_texture(maps["normal"], library, srgb=False)
+        fields["normal_map"] = texture("normal")
     fields["albedo"] = _vec3(tuple(min(c, 1.0) for c in color))
     fields["emission"] = _vec3(numbers("ke", (0.0, 0.0, 0.0)))
     fields["metallic"] = numbers("pm", (0.0,))[0]

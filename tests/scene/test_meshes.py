@@ -229,6 +229,23 @@ def test_parts_that_share_vertices_have_the_colors_of_their_own(tmp_path: Path) 
     assert part.material.albedo == (1.0, 0.0, 0.0)
 
 
+def test_materials_that_show_one_image_share_its_texture(tmp_path: Path) -> None:
+    """Heads of dozens of materials may have one atlas, and a scene has room for 32 textures."""
+    lines = "map_Kd tex.png\nmap_Pr tex.png\n"
+    body = "usemtl skin\nf 1/1 2/2 3/3\nusemtl lips\nf 1/1 3/3 4/4\n"
+    obj = read_parts(write_obj(tmp_path / "q.obj", f"{lines}newmtl lips\n{lines}", body=body))
+    glb = Glb()
+    surface = {"baseColorTexture": {"index": 0}, "metallicRoughnessTexture": {"index": 0}}
+    glb.header["materials"] = [{"name": name, "pbrMetallicRoughness": surface} for name in ("skin", "lips")]
+    attributes = {"POSITION": 0, "NORMAL": 1, "TEXCOORD_0": 2}
+    glb.header["meshes"] = [{"primitives": [{"attributes": attributes, "indices": 3, "material": i} for i in (0, 1)]}]
+    for first, second in (obj, read_parts(glb.write(tmp_path / "q.glb"))):
+        assert first.material.name != second.material.name
+        assert first.material.albedo_map is second.material.albedo_map is not None
+        assert first.material.roughness_map is second.material.roughness_map is not None
+        assert first.material.roughness_map is not first.material.albedo_map
+
+
 def test_the_mean_of_vertex_colors_is_that_of_their_light(tmp_path: Path) -> None:
     colors = ["0 0 0", "255 255 255", "0 0 0", "255 255 255"]
     rows = [f"{uv} {color}" for uv, color in zip(("0 0", "1 0", "1 1", "0 1"), colors, strict=True)]
