@@ -67,6 +67,8 @@ def gltf_material(gltf: Gltf, index: int, images: Any, shared: Shared | None = N
         specular = triple(np.clip(np.array(pbr[SPECULAR], np.float64).reshape(3), 0.0, 1.0))
         albedo, albedo_map, metallic = without_specular(albedo, albedo_map, specular, reflected)
     mode: _AlphaMode = _ALPHA_MODES.get(source.get("alphaMode"), "opaque")
+    cutoff = float(source.get("alphaCutoff", 0.5))
+    nothing = mode == "mask" and cutoff > 1.0  # is there then, says the specification: no alpha reaches that
     try:
         material = Material(
             name=name,
@@ -80,9 +82,9 @@ def gltf_material(gltf: Gltf, index: int, images: Any, shared: Shared | None = N
             normal_scale=1.0 if normal is None else float(normal.get("scale", 1.0)),
             transmission=float(extensions.get("KHR_materials_transmission", {}).get("transmissionFactor", 0.0)),
             emission=triple(emission),
-            opacity=min(float(factor[3]), 1.0),
+            opacity=0.0 if nothing else min(float(factor[3]), 1.0),
             alpha_mode=mode,
-            alpha_cutoff=min(float(source.get("alphaCutoff", 0.5)), 1.0),
+            alpha_cutoff=min(cutoff, 1.0),
             **own,
         )
     except InputError as error:

@@ -84,6 +84,15 @@ def test_a_material_that_cuts_out_and_does_not_say_where_does_so_at_one_half(tmp
     assert (part.material.alpha_mode, part.material.alpha_cutoff) == ("mask", 0.5)
 
 
+@pytest.mark.parametrize(("mode", "opacity"), [("MASK", 0.0), ("BLEND", 1.0)])
+def test_what_cuts_out_above_any_alpha_is_not_there(tmp_path: Path, mode: str, opacity: float) -> None:
+    """And of other modes no cut-off counts."""
+    glb = Glb()
+    glb.header["materials"] = [{"name": "mask", "alphaMode": mode, "alphaCutoff": 1.5}]
+    (part,) = read_parts(glb.write(tmp_path / "q.glb"))
+    assert (part.material.opacity, part.material.alpha_cutoff) == (opacity, 1.0)
+
+
 def test_glowing_textures_are_colours(tmp_path: Path) -> None:
     """sRGB of 128 is 0.216 of the light; a part glows in the mean of its texture."""
     glb = Glb()
