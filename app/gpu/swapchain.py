@@ -100,7 +100,7 @@ class _Chain(Resource):
                 imageArrayLayers=1,
                 imageUsage=vk.VK_IMAGE_USAGE_TRANSFER_DST_BIT,
                 imageSharingMode=vk.VK_SHARING_MODE_EXCLUSIVE,
-                preTransform=capabilities.currentTransform,
+                preTransform=_transform(capabilities),
                 compositeAlpha=_composite_alpha(capabilities.supportedCompositeAlpha),
                 presentMode=vk.VK_PRESENT_MODE_FIFO_KHR,  # with the display's refresh; always there
                 clipped=1,
@@ -344,6 +344,12 @@ def _fit(capabilities: Handle) -> tuple[int, ...]:
     """What of a window's state the images have to fit."""
     extent = capabilities.currentExtent
     return int(extent.width), int(extent.height), int(capabilities.currentTransform)
+
+
+def _transform(capabilities: Handle) -> int:
+    """How images lie already: as they are drawn here, upright. A display that is turned turns them, if it can."""
+    upright = vk.VK_SURFACE_TRANSFORM_IDENTITY_BIT_KHR
+    return int(upright if capabilities.supportedTransforms & upright else capabilities.currentTransform)
 
 
 def _composite_alpha(supported: int) -> int:

@@ -10,8 +10,8 @@ from PIL import ImageGrab
 
 from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Image, Swapchain, live_objects
-from app.gpu.binding import vk
-from app.gpu.swapchain import _composite_alpha, choose_format, glfw_words
+from app.gpu.binding import make, vk
+from app.gpu.swapchain import _composite_alpha, _transform, choose_format, glfw_words
 from app.window import Window, glfw_ready
 
 
@@ -284,6 +284,31 @@ def test_windows_are_opaque_where_they_can_be() -> None:
     multiplied = vk.VK_COMPOSITE_ALPHA_POST_MULTIPLIED_BIT_KHR
     assert _composite_alpha(inherit | opaque) == opaque
     assert _composite_alpha(inherit | multiplied) == min(inherit, multiplied)
+
+
+def test_pictures_are_upright_on_a_display_that_is_turned(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever says that they are drawn turned already has them left as they are: lying on their side."""
+    upright, turned = vk.VK_SURFACE_TRANSFORM_IDENTITY_BIT_KHR, vk.VK_SURFACE_TRANSFORM_ROTATE_90_BIT_KHR
+    cannot = make("VkSurfaceCapabilitiesKHR", supportedTransforms=turned, currentTransform=turned)
+    assert _transform(cannot) == turned
+    ask, create = vk.vkGetPhysicalDeviceSurfaceCapabilitiesKHR, vk.vkCreateSwapchainKHR
+    said = []
+
+    def asked(physical: Any, surface: Any, capabilities: Any) -> int:
+        result = int(ask(physical, surface, capabilities))
+        capabilities.supportedTransforms |= turned
+        capabilities.currentTransform = turned
+        return result
+
+    def created(device: Any, info: Any, *others: Any) -> int:
+        said.append(info.preTransform)
+        return int(create(device, info, *others))
+
+    monkeypatch.setattr(vk, "vkGetPhysicalDeviceSurfaceCapabilitiesKHR", asked)
+    monkeypatch.setattr(vk, "vkCreateSwapchainKHR", created)
+    with Device.open(window=True, validation=True, raytracing=False) as device:
+        Swapchain(device, window.handle, window.framebuffer_size).close()
+    assert said == [upright] and device.validation_messages == []
 
 
 @pytest.mark.parametrize("said", ["(65544) b'X11: No display.'", '(65544) b"X11: No display"', "X11: No display."])
