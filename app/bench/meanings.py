@@ -63,7 +63,7 @@ RATIOS = {
     "fused_over_openvino_batch": "OpenVINO, one network at once / tile network, time",
     "fused_over_openvino_chunks": "OpenVINO, one network in chunks / tile network, time",
     "fused_over_openvino_many": "OpenVINO, networks in groups or together / tile network, time",
-    "fused_over_ncnn_vulkan": "ncnn by Vulkan, one network / tile network, time",
+    "fused_over_ncnn_vulkan": "ncnn by Vulkan, one network, and the way to it and back / tile network, time",
     "fused_over_ncnn_cpu": "ncnn on the CPU, one network / tile network, time",
     "fused_over_best_cpu": "quickest library on the CPU / tile network, many networks, time",
     "fused_over_best_cpu_wide": "the same, wide networks, time",

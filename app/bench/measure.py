@@ -50,8 +50,8 @@ def measure_all(
         app.bench.packages.PACKAGES by name: their versions. Without one, whose name then says None, figures that
         compare with it are missing; without trained networks, those that count channels; without a display, those of
         keys; without ray tracing, those of traced frames and of the reference. "left_out" has a sentence about each,
-        and about what was not done in the same arithmetic. "best_cpu" names the library and its way that did the most
-        networks in the least time, if any did.
+        and about what was not done in the same arithmetic or on the same chip. "best_cpu" names the library and its way
+        that did the most networks in the least time, if any did.
 
     Raises:
         InputError: the device has no timestamps.
@@ -83,6 +83,7 @@ def measure_all(
         if too_wide:
             left_out.append(f"The time of {wide} is not measured: the tile network {too_wide}.")
         left_out += [*others.left_out(description.device), *comparison.left_out(description.device)]
+        left_out += _two_chips(description)
         found = comparison.describe()
     return {
         **_head(description, weights.layers, _trained(weights), done, rays=rays),
@@ -183,6 +184,16 @@ def _weights(folder: Path | None) -> WeightSet:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # random ones take as long
         return load_weights(folder)
+
+
+def _two_chips(description: Description) -> list[str]:
+    """A sentence about opponents that do not run on the device, where that is no CPU."""
+    if description.kind == "cpu":
+        return []
+    return [
+        f"sgemm, Mitsuba and libraries on the CPU calculate on {processor_name()}, all else on {description.device}: "
+        "ratios of the two compare chips as well."
+    ]
 
 
 def _trained(weights: WeightSet) -> bool:

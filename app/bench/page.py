@@ -59,14 +59,17 @@ def render(results: Mapping[str, Any]) -> str:
 
 def _roofline(results: Mapping[str, Any]) -> Figure:
     figure, axis = plt.subplots(figsize=(10.0, 5.5))
-    ceiling, memory = results["sgemm_gflops"]["median"], results["memory_copy_gb_s"]["median"]
+    memory = results["memory_copy_gb_s"]["median"]
     places = {name: results["flop_per_byte"][name] for name in _POINTS if name in results}
-    edges = np.array([min(places.values()) / 4.0, ceiling / memory, max(places.values()) * 3.0])
-    edges.sort()
-    axis.plot(edges, np.minimum(edges * memory, ceiling), color=CEILING)
-    axis.annotate(
-        f"numpy's sgemm, {short(ceiling)} GFLOP/s", (edges[-1], ceiling), (0, 5), textcoords="offset points", ha="right"
-    )
+    edges = np.array([min(places.values()) / 4.0, max(places.values()) * 3.0])
+    roof = edges * memory
+    if results["kind"] == "cpu":  # numpy's sgemm says nothing of a GPU
+        ceiling = results["sgemm_gflops"]["median"]
+        edges = np.sort([*edges, ceiling / memory])
+        roof = np.minimum(edges * memory, ceiling)
+        label = f"numpy's sgemm, {short(ceiling)} GFLOP/s"
+        axis.annotate(label, (edges[-1], ceiling), (0, 5), textcoords="offset points", ha="right")
+    axis.plot(edges, roof, color=CEILING)
     axis.annotate(
         f"memory, {short(memory)} GB/s", (edges[0], edges[0] * memory), (8, 0), textcoords="offset points", va="center"
     )
