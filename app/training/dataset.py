@@ -99,6 +99,11 @@ class Dataset:
         except ValueError as error:
             raise InputError(f"The data set {self.path} has an unreadable uv_layout: {error}.") from error
 
+    @property
+    def whole_frames(self) -> bool:
+        """Whether it has all tiles of its frames (`bungyo dataset --tiles 1`)."""
+        return bool(self.spec.scene.get("tile_fraction") == 1.0)
+
     def shows_face(self, split: str) -> bool:
         """Whether any pixel of one of SPLITS shows face; reads no more tiles than it takes to see that."""
         if all(frame.split != split for frame in self.frames.values()):

@@ -47,7 +47,8 @@ class FrameScore:
     Attributes:
         info: what it shows.
         pixels: how many face pixels it has.
-        height: of the face on screen, from its highest to its lowest pixel, as a share of the picture's height.
+        height: of the face on screen, from its highest to its lowest pixel, as a share of the picture's height; where
+            the set has not all tiles, of those that it has.
         truth: by model the PSNR against the truth, dB. An error below what the noise lets tell from 0 (one standard
             error) counts as that.
         raw: by model and "noise" the PSNR against the noisy target, dB.

@@ -171,7 +171,7 @@ def face_images(data: Dataset, split: str = "held-out") -> Iterator[FaceImage]:
     Raises:
         InputError: the set has only some of its frames' tiles, or no tile of this split.
     """
-    if data.spec.scene.get("tile_fraction") != 1.0:
+    if not data.whole_frames:
         raise InputError(
             f"Seams are judged on whole frames, and the data set {data.path} does not have all tiles of its own.",
             "Make one with:  bungyo dataset --held-out --tiles 1",

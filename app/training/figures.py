@@ -82,6 +82,7 @@ def figures(
         reasons["seams"] = "The network never changes inside a face, or the targets' noise leaves nothing of the jumps."
     if flicker and math.isnan(flicker.ratio):
         reasons["flicker"] = "The targets' noise leaves nothing of the reference's own change."
+    whole = data.whole_frames  # of some of a frame's tiles nobody knows how high the face is
     found = {
         "psnr_mean": own["psnr_mean"],
         "psnr_mean_doubt": own["psnr_mean_doubt"],
@@ -121,13 +122,13 @@ def figures(
         },
         "models": models,
         "lights": _groups(light_groups(evaluation.frames, data.head_center), evaluation, clusters),
-        "distances": _groups(distance_groups(evaluation.frames), evaluation, clusters) if quality else None,
+        "distances": _groups(distance_groups(evaluation.frames), evaluation, clusters) if whole else None,
         "regions": _regions(data, evaluation),
         "per_frame": [
             {
                 "frame": frame.info.index,
                 "pixels": frame.pixels,
-                "height": frame.height,
+                "height": frame.height if whole else None,
                 "psnr": frame.truth,
                 "psnr_raw": frame.raw,
                 "ssim": float(quality.ssim["experts"][i]) if quality else None,

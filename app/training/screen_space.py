@@ -101,7 +101,7 @@ class ScreenBlurred(Dataset):
 
     def __init__(self, path: str | Path, people: People, progress: Callable[[int], None] | None = None) -> None:
         super().__init__(path)
-        if self.spec.scene.get("tile_fraction") != 1.0 or not self.people:
+        if not self.whole_frames or not self.people:
             raise InputError(
                 f"The data set {path} has no complete frames of random people, which a blur on the screen needs.",
                 "Make one with `bungyo dataset --tiles 1`, without --mesh.",

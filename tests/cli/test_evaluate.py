@@ -344,4 +344,5 @@ def test_what_was_measured_before_ctrl_c_is_written(
         found = json.loads(captured.out)
         assert found["psnr_mean"] > 10.0 and found["not_measured"].items() >= reasons.items()
         assert ("whole pictures" in found["not_measured"]) == ("whole pictures" in reasons)
+        assert found["distances"] and found["per_frame"][0]["height"] > 0.0  # known once the pixels are judged
         assert (report / "index.html").is_file() and captured.err.rstrip().endswith("what was measured before.")
