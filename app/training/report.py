@@ -46,11 +46,10 @@ def check_report(folder: Path) -> None:
 def ranked_frames(evaluation: Evaluation) -> dict[int, str]:
     """The frames whose pictures are shown, by number: the experts' worst to best; and what each of them is."""
     order = np.argsort(evaluation.truth("experts"), kind="stable")
-    found: dict[int, str] = {}
-    for share, rank in RANKS.items():
-        frame = evaluation.frames[order[round(share * (len(order) - 1))]].info.index
-        found.setdefault(frame, rank)
-    return found
+    places: dict[int, str] = {}
+    for share in sorted(RANKS, key=lambda share: -abs(share - 0.5)):  # of few frames the best is that, no quartile
+        places.setdefault(round(share * (len(order) - 1)), RANKS[share])
+    return {evaluation.frames[order[place]].info.index: places[place] for place in sorted(places)}
 
 
 def write_report(

@@ -252,7 +252,7 @@ def test_what_cannot_be_judged_is_said(exact: Dataset, tmp_path: Path) -> None:
     assert found["psnr_mean"] > 20.0 and found["not_measured"] == {"whole pictures": "Some tiles are missing."}
     for name in ("ssim_mean", "flip_mean", "seam_ratio", "flicker_ratio", "distances", "regions"):
         assert found[name] is None
-    assert [row["height"] for row in found["per_frame"]] == [None] * 4  # the tiles of it tell how high they are, no more
+    assert [row["height"] for row in found["per_frame"]] == [None] * 4  # half of its tiles do not tell
     with pytest.raises(InputError, match="has no validation pixels to judge by"):
         evaluate(weights, exact, "validation")
     other = WeightSet(layers=LAYERS, slots=weights.slots, table=weights.table, hash_scale=5)

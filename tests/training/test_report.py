@@ -5,7 +5,7 @@ import errno
 import os
 import re
 import tempfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -104,6 +104,16 @@ def test_pictures_are_those_judged(judged: Judged, tmp_path: Path) -> None:
         assert reference[MARGIN:-MARGIN, MARGIN:-MARGIN].max() > 0.0 == reference[:MARGIN].max()
         expected = np.minimum(AMPLIFIED * np.abs(reference - neural), 255.0)
         np.testing.assert_allclose(error, expected, atol=AMPLIFIED + 1.0)
+
+
+@pytest.mark.parametrize("count", range(1, 7))
+def test_of_few_frames_the_best_and_the_worst_are_called_that(judged: Judged, count: int) -> None:
+    some = replace(judged.evaluation, frames=judged.evaluation.frames[:count])
+    ranks, truth = list(ranked_frames(some).items()), some.truth("experts")
+    assert ranks[0] == (some.frames[int(truth.argmin())].info.index, "Worst")
+    assert count == 1 or ranks[-1] == (some.frames[int(truth.argmax())].info.index, "Best")
+    shown = [truth[[frame.info.index for frame in some.frames].index(number)] for number, _ in ranks]
+    assert len(ranks) == min(count, 5) and shown == sorted(shown)
 
 
 def test_names_are_escaped(judged: Judged, tmp_path: Path) -> None:
