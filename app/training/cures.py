@@ -88,7 +88,7 @@ class Effect:
         shift: what a move of the grid by `MOVE` changes.
         gain, standard_error: dB over the generalist against the truth, mean over the frames whose noise leaves an error
             to see, and its standard error over people (`Dataset.cluster_of`); NaN where there are too few.
-        cost: means over frames.
+        cost: means over the frames that show face.
         flicker: over the orbits; None without any.
     """
 
@@ -171,13 +171,14 @@ def _frames(weights: WeightSet, image: FaceImage, cures: Sequence[Cure]) -> list
 
 def _effect(cure: Cure, frames: Sequence[_Frame], motions: Sequence[Rows]) -> Effect:
     seen = [frame for frame in frames if math.isfinite(frame.gain)]
+    costs = [frame.cost for frame in frames if len(frame.changes)] or [Cost(0.0, 0.0)]  # others take no network
     gains, clusters = np.array([f.gain for f in seen]), np.array([f.cluster for f in seen], np.int64)
     return Effect(
         cure,
         seams_of([frame.jumps for frame in frames], [frame.cluster for frame in frames]),
         GridShift.of([frame.changes for frame in frames]),
         *mean_and_standard_error(gains, clusters),
-        Cost(*(float(np.mean([getattr(f.cost, name) for f in frames])) for name in ("networks", "loaded"))),
+        Cost(*(float(np.mean([getattr(cost, name) for cost in costs])) for name in ("networks", "loaded"))),
         flicker_of(motions) if motions else None,
     )
 

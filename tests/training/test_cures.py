@@ -1,7 +1,7 @@
 """Cures where their effect and cost can be worked out by hand, and the page about them."""
 
 import math
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +112,14 @@ def test_effects_of_cures(effects: list[Effect]) -> None:
     assert eight.shift.mean < four.shift.mean < as_is.shift.mean and eight.seams.step < as_is.seams.step / 2
     assert eight.cost.networks == 1.0
     assert all(effect.flicker is None for effect in found.values())
+
+
+def test_a_frame_without_a_face_changes_no_effect() -> None:
+    """All of it is hidden by hair, say: it takes no network, which makes the other pictures no cheaper."""
+    face, cures = grainy_face(0), (GENERALIST, AS_IS, CURES[5])
+    hidden = replace(grainy_face(1), face=np.zeros((SIZE, SIZE), bool))
+    both, alone = (compare(checkered(OFFSET), images, cures=cures) for images in ([face, hidden], [face]))
+    np.testing.assert_equal(list(map(astuple, both)), list(map(astuple, alone)))
 
 
 def test_cures_in_motion() -> None:
