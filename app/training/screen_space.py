@@ -9,6 +9,7 @@ of depth as well, so that light does not leak between surfaces. `screen_blur` is
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from scipy.ndimage import map_coordinates
 
@@ -96,7 +97,7 @@ class ScreenBlurred(Dataset):
         pixel_metres: by frame the median height of its face pixels on the skin, metres.
 
     Raises:
-        InputError: no data set there, its frames are not complete, or it has one fixed face.
+        InputError: no data set there, its frames are not complete, or it has one fixed face or other people's.
     """
 
     def __init__(self, path: str | Path, people: People, progress: Callable[[int], None] | None = None) -> None:
@@ -106,6 +107,8 @@ class ScreenBlurred(Dataset):
                 f"The data set {path} has no complete frames of random people, which a blur on the screen needs.",
                 "Make one with `bungyo dataset --tiles 1`, without --mesh.",
             )
+        if self.spec.scene.get("people") != msgspec.json.decode(msgspec.json.encode(people.description)):
+            raise InputError(f"The data set {path} does not show people as this version makes them.")
         self._blurred: dict[tuple[int, int, int], F16] = {}
         self.pixel_metres: dict[int, float] = {}
         for done, shard in enumerate(self._shards, start=1):

@@ -3,10 +3,12 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from app.errors import InputError
 from app.network.schema import channels, unpack
 from app.scene.model import Part
 from app.training.dataset import Dataset
@@ -117,6 +119,18 @@ def test_a_set_is_read_as_if_blurred_on_the_screen(folder: Path) -> None:
         assert wide.min() >= 0.0 and wide.max() <= 1.01 * sharp.max()
         np.testing.assert_allclose(narrow, sharp, atol=0.25 * sharp.max())  # the light of spheres changes slowly
         assert not np.array_equal(narrow, wide)
+
+
+def test_heads_of_another_generator_are_refused(folder: Path) -> None:
+    """Places would be looked up on heads that the frames do not show."""
+
+    class Others(Spheres):
+        @property
+        def description(self) -> dict[str, Any]:
+            return {"spheres": (0.1, 0.2)}
+
+    with pytest.raises(InputError, match="does not show people as this version makes them"):
+        ScreenBlurred(folder, Others())
 
 
 def _light(image: FaceImage, name: str) -> np.ndarray:
