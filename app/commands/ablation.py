@@ -77,7 +77,7 @@ def ablation(data: Path, screen: Path | None, out: Path, steps: int, seeds: int,
     costs = _costs(device)
     picture = picture_of(out)
     with beside(picture) as temporary:
-        ablation_page.plot(temporary, scores[FACE])
+        ablation_page.plot(temporary, frames, scores[FACE])
     # Others read the page on machines of their own: paths are those of the examples.
     names = [Path("docs", out.name), *(Path("out", path.name) for path in (data, screen) if path)]
     text = ablation_page.page(frames, scores, options, costs, blurs, names, str(picture.relative_to(out.parent)))

@@ -98,6 +98,7 @@ def page(
     complete = f" --screen {names[2]}" if len(names) > 2 else ""
     recipes = [recipe(data, names[1])] + ([recipe(screen.data, names[2])] if isinstance(screen, Screen) else [])
     commands = "\n".join(f"    {line}" for line in recipes)
+    mirrored = ", mirrored heads included" if data.people else ""
     full = TrainOptions()
     learned = options.steps * options.batch / (full.steps * full.batch)
     seeds = "1 seed" if options.seeds == 1 else f"mean of {options.seeds} seeds"
@@ -105,7 +106,7 @@ def page(
         f"Data: {_described(data)}. One network {layers} for the whole face (no experts) a row, {options.steps:,} "
         f"steps of {options.batch:,} pixels, {seeds}; all rows with the same first weights, on the same pixels, under "
         f"the same mixtures of light. That is {learned:.1%} of what `bungyo train` gives a generalist: compare rows "
-        "with each other, not with other pages. All else is as there, mirrored heads included."
+        f"with each other, not with other pages. All else is as there{mirrored}."
     )
     return f"""# What the features are worth
 
@@ -121,7 +122,7 @@ page:
 ## The table
 
 {_table(scores, costs)}
-{_legend(scores, costs)}
+{_legend(data, scores, costs)}
 
 ![Loss of every row.]({image})
 
@@ -161,15 +162,16 @@ def _source(variant: Variant, costs: Costs | str) -> tuple[str, str]:
     return PASSES[name] + shadows, cost
 
 
-def _legend(scores: Mapping[str, Scores], costs: Costs | str) -> str:
+def _legend(data: Dataset, scores: Mapping[str, Scores], costs: Costs | str) -> str:
     face = scores[FACE]
-    frames, people = len(face.pixels), len(np.unique(face.person))
+    frames, clusters = len(face.pixels), len(np.unique(face.person))
+    person, setup = ("person", "set-up") if clusters == 1 else ("people", "set-ups")
+    whom = f"{clusters} {person} whom" if data.people else f"{clusters} {setup} of the one face that"
     lines = [
         f"**dB**: PSNR of the display against the truth (`TruthError` in `app/training/metrics.py`) over the "
-        f"{face.pixels.sum():,.0f} validation pixels together, {frames} frames of {people} people whom training did "
-        "not see.",
+        f"{face.pixels.sum():,.0f} validation pixels together, {frames} frames of {whom} training did not see.",
         f"**Lost**: against the first row. ± is two standard errors of what other frames would change, to "
-        f"first order.{_other_doubts(face)}",
+        f"first order.{_other_doubts(face, _clusters(data))}",
     ]
     if through := scores.get(THROUGH):
         lines.append(
@@ -193,11 +195,11 @@ def _legend(scores: Mapping[str, Scores], costs: Costs | str) -> str:
     return "\n".join(_wrapped(line, "- ") for line in lines)
 
 
-def _other_doubts(scores: Scores) -> str:
+def _other_doubts(scores: Scores, clusters: str) -> str:
     ratio = scores.standard_error(by_person=True)[1:] / np.maximum(scores.standard_error()[1:], 1e-9)
     found = ""
     if np.isfinite(ratio).all():
-        found += f" Leaving out whole people instead, it is {np.median(ratio):.1f} times that (median of the rows)."
+        found += f" Leaving out whole {clusters} instead, it is {np.median(ratio):.1f} times that (median of the rows)."
     if math.isfinite(scores.between_seeds):
         found += f" From seed to seed a loss deviates by {scores.between_seeds:.2f} dB."
     return found
@@ -291,7 +293,7 @@ def _choice(scores: Scores) -> str:
     return f"**The screen wins by quality**: {closer}. UV space is cheaper: it is free while lights rest."
 
 
-def plot(path: Path, scores: Scores) -> None:
+def plot(path: Path, data: Dataset, scores: Scores) -> None:
     """Draw the loss of every variant but the first as a PNG, with two standard errors by frames."""
     lost, standard_error = scores.lost.mean(axis=0)[1:], np.nan_to_num(scores.standard_error()[1:])
     variants = scores.variants[1:]
@@ -301,7 +303,8 @@ def plot(path: Path, scores: Scores) -> None:
     axis.set_yticks(range(len(variants)), [variant.name for variant in variants])
     axis.invert_yaxis()
     axis.axvline(0.0, color="black", linewidth=0.8)
-    axis.set(title="Lost without (orange: from the light cache)", xlabel="dB against the truth, people not trained on")
+    judged = f"dB against the truth, {_clusters(data)} not trained on"
+    axis.set(title="Lost without (orange: from the light cache)", xlabel=judged)
     axis.grid(axis="x", alpha=0.3)
     figure.tight_layout()
     figure.savefig(path, dpi=100, format="png")
@@ -322,6 +325,11 @@ def _wrapped(text: str, bullet: str = "") -> str:
     return textwrap.fill(
         bullet + text, 120, subsequent_indent=" " * len(bullet), break_long_words=False, break_on_hyphens=False
     )
+
+
+def _clusters(data: Dataset) -> str:
+    """What frames that stand or fall together have in common, see `people_of`."""
+    return "people" if data.people else "set-ups"
 
 
 def _described(data: Dataset) -> str:

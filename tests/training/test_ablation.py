@@ -18,9 +18,11 @@ from app.training.ablation import (
     FACE,
     FLOOR,
     LIGHT_CACHE,
+    MUCH,
     Options,
     Scores,
     Variant,
+    _light_comes_through,
     compare,
     inputs,
     variants,
@@ -77,6 +79,13 @@ def test_a_dropped_feature_leaves_no_trace() -> None:
         torch.testing.assert_close((seen * unit)[0, :, channels(name)], features[:, channels(name)] * scale)
     torch.testing.assert_close(seen[0, :, channels("albedo")], features[:, channels("albedo")])
     assert float(inputs([0 * features], scale, whole)[1].min()) == pytest.approx(FLOOR)
+
+
+def test_where_light_comes_through_is_by_its_share_of_what_falls_on_the_place() -> None:
+    features = np.zeros((4, CHANNELS), np.float32)
+    features[:, channels("diffuse_wide")] = np.array([1.0, 1.0, 0.1, 0.0])[:, None]
+    features[:, channels("transmission")] = np.array([1.1 * MUCH, 0.9 * MUCH, 0.11 * MUCH, 0.0])[:, None]
+    assert _light_comes_through(features).tolist() == [True, False, True, False]
 
 
 def test_what_the_skin_is_made_of_is_missed_most(sphere: Dataset) -> None:
@@ -202,6 +211,8 @@ def test_the_command_writes_the_page(
     assert "| `thickness` | " in text and "| light cache | 3 |" in text and "| G-buffer, shadows" in text
     assert "bungyo ablation --data out/data --screen out/screen --steps 3 --seeds 1 --out docs/worth.md" in text
     assert "--frames 16 --spp 8 --seed 3 --size 96x96 --tiles 1 --mesh FILE" in text
+    assert "8 frames of 1 set-up of the one face that training did not see" in text.replace("\n  ", " ")
+    assert "set-ups of one fixed face: 1 to learn from" in text.replace("\n", " ") and "mirrored" not in text
     assert "A made-up GPU, by the device" in text and "Not measured" not in text
     assert "| on the screen | " in text and "68 a pixel, every frame" in text
     assert str(tmp_path) not in text and "nan" not in text and max(map(len, text.splitlines())) < 200
