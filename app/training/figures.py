@@ -72,7 +72,7 @@ def figures(
         if "lent" in weights.metadata and weights.table[tile_hash] and f"0x{tile_hash:04x}" not in owners
     )
     reasons = dict(missing or {})
-    if quality is not None and not HAS_FLIP:
+    if (quality or rest) and not HAS_FLIP:
         reasons["FLIP"] = "FLIP needs the package flip-evaluator, which is not installed."
     if len(set(clusters.tolist())) == 1:
         one = "one person" if data.people else "one face under one set-up of lights"

@@ -88,7 +88,7 @@ def test_it_says_how_finely_light_was_gathered(data: Dataset, monkeypatch: pytes
     assert judge_at_rest(weight_set(1.0), data, source, frames, size=(48, 48), places=1).light_texels == 512
 
 
-def test_the_worst_frame_at_rest_is_named(data: Dataset) -> None:
+def test_the_worst_frame_at_rest_is_named(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     weights, frames = weight_set(DARK), [data.frames[index] for index in sorted(data.frames)[:3]]
     rest = AtRest(
         (512, 512),
@@ -99,7 +99,10 @@ def test_the_worst_frame_at_rest_is_named(data: Dataset) -> None:
             for info, psnr, ssim in zip(frames, (31.0, 25.0, 34.0), (0.9, 0.8, 0.7), strict=True)
         ],
     )
-    found = figures(weights, data, evaluate(weights, data), rest=rest)["at_rest"]
+    monkeypatch.setattr("app.training.figures.HAS_FLIP", False)
+    every = figures(weights, data, evaluate(weights, data), rest=rest)
+    assert "is not installed" in every["not_measured"]["FLIP"]
+    found = every["at_rest"]
     assert (found["psnr_mean"], found["psnr_worst"], found["psnr_worst_frame"]) == (30.0, 25.0, frames[1].index)
     assert (found["samples"], found["light_texels"]) == (64, 256)
     assert found["ssim_mean"] == pytest.approx(0.8) and found["ssim_of_noise"] == 0.99 and found["flip_mean"] is None
