@@ -112,9 +112,11 @@ class DatasetWriter:
             raise InputError(f"The data set {self.path} cannot be written: {error.strerror}.") from error
         try:
             fcntl.flock(self._manifest, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self._manifest.close()
             raise InputError(f"The data set {self.path} is being written by another process.") from error
+        except OSError:  # some network file systems lock no files
+            pass
 
     def _sweep(self, known: set[int]) -> None:
         """Remove what an unfinished shard left. Files that we cannot have written are left alone."""

@@ -1,6 +1,9 @@
 """The data set's format, and that no kill, full disk or stray file can damage it."""
 
+import errno
+import fcntl
 import json
+import os
 import resource
 import shutil
 from collections.abc import Callable
@@ -293,6 +296,21 @@ def test_another_spec_or_a_second_writer_is_refused(filled: Path) -> None:
         pytest.raises(InputError, match="is being written by another process"),
     ):
         DatasetWriter(filled, SPEC)
+
+
+def test_a_file_system_without_locks_is_not_taken_for_a_second_writer(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither to begin a set there, nor to go on with one."""
+
+    def unknown(file: object, operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    for path, first in ((filled, 6), (filled.parent / "new", 0)):
+        with DatasetWriter(path, SPEC) as writer:
+            writer.write(shard(first))
+        assert first in Dataset(path).frames
 
 
 def test_wrong_batches_are_programming_errors(tmp_path: Path) -> None:
