@@ -81,7 +81,9 @@ class Checkpoint:
         if fresh or not path.exists():
             return
         try:
-            stored = torch.load(path, weights_only=True)
+            # What was trained on a GPU that is not there is to be told from a damaged file: its device differs.
+            where = None if torch.cuda.is_available() else "cpu"
+            stored = torch.load(path, map_location=where, weights_only=True)
             version = stored["version"]
         except Exception as error:  # torch raises whatever its unpickler meets
             raise InputError(f"The interrupted training run {path} cannot be read.", _BEGIN_ANEW) from error

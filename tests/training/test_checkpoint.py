@@ -40,6 +40,16 @@ def test_a_run_of_another_version_is_not_said_to_be_damaged(tmp_path: Path, monk
     Checkpoint.open(tmp_path, {}, fresh=True).close()
 
 
+def test_a_run_on_a_gpu_that_is_gone_is_not_said_to_be_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with monkeypatch.context() as there, Checkpoint.open(tmp_path, {"device": "cuda"}, fresh=False) as state:
+        there.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        state.generalists["main"] = {"step": 250, "best": {"weight": torch.arange(3.0)}}
+        state.save()
+    with pytest.raises(InputError, match="other options or data: device was cuda and is now cpu"):
+        Checkpoint.open(tmp_path, {"device": "cpu"}, fresh=False)
+
+
 def test_a_run_goes_on_with_all_that_it_had(tmp_path: Path) -> None:
     with Checkpoint.open(tmp_path, {"options": 1}, fresh=False) as state:
         state.generalists["main"] = {"step": 250, "best": {"weight": torch.arange(3.0)}}
