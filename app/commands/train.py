@@ -218,6 +218,7 @@ def train(
         click.echo(f"wrote {result.weights}: {result.experts} experts beside the generalist")
     if result.interrupted:
         again = "the same command without --fresh" if fresh else "the same command"
-        click.echo(f"Stopped; {again} goes on from here.", err=True)
+        goes_on = f"{again} goes on from here" if result.kept else "the same command begins anew"
+        click.echo(f"Stopped; {goes_on}.", err=True)
         return INTERRUPTED
     return 0

@@ -63,12 +63,14 @@ class Result:
         evaluation: its held-out scores; None if training was interrupted before, or the targets are too noisy.
         experts: how many there are.
         interrupted: Ctrl-C came; the same command goes on from here.
+        kept: whether an interrupted run has left anything to go on with.
     """
 
     weights: Path | None
     evaluation: Evaluation | None
     experts: int
     interrupted: bool
+    kept: bool = True
 
 
 def choose_device(name: str) -> torch.device:
@@ -158,11 +160,13 @@ def train(
                 _measure_learning(run, out, train_pixels, covered)
             except KeyboardInterrupt:
                 result = replace(result, interrupted=True)
-        if finished is None:
+        if result.weights is not None:  # else the curves there are those of other networks, which stay
             with beside(out / "curves.png") as temporary:
                 plot_curves(temporary, state.curves)
         if not result.interrupted:
             state.remove()  # last: until everything is on disk, the same command can write it again
+        elif not (state.generalists or any(state.groups.values()) or state.learning):
+            result = replace(result, kept=False)
     return result
 
 

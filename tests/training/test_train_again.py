@@ -131,13 +131,17 @@ def test_finished_networks_of_another_training_are_refused(data: Dataset, tmp_pa
 def test_a_run_that_replaces_networks_goes_on_without_being_told_again(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Once it has begun; until its own are there, all files of the networks that it replaces stay as they are."""
     train(data, tmp_path, SHORT, console=QUIET)
-    other = replace(SHORT, seed=1)
-    with monkeypatch.context() as patched:
-        patched.setattr(run_module, "CHUNK", 2)
-        interrupt_at(4, patched, run_module)
-        assert train(data, tmp_path, other, fresh=True, console=QUIET).weights is None
-    assert WeightSet.load(tmp_path).metadata["options"]["seed"] == 0
+    before, other = files(tmp_path), replace(SHORT, seed=1)
+    for step, kept in ((1, False), (4, True)):
+        with monkeypatch.context() as patched:
+            patched.setattr(run_module, "CHUNK", 2)
+            interrupt_at(step, patched, run_module)
+            result = train(data, tmp_path, other, fresh=True, console=QUIET)
+        assert result.weights is None and result.interrupted and result.kept == kept
+        after = files(tmp_path)
+        assert (after.pop(FILE_NAME, None) is not None) == kept and after == before
     assert train(data, tmp_path, other, console=QUIET).weights is not None
     assert WeightSet.load(tmp_path).metadata["options"]["seed"] == 1 and not (tmp_path / FILE_NAME).exists()
 
@@ -188,8 +192,13 @@ def test_what_is_trained_beside_finished_networks_is_added(
 def test_who_began_anew_is_told_to_go_on_without_beginning_anew(
     tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(train_module, "train", lambda *_, **__: Result(None, None, 0, True))
+    """Unless nothing is there to go on with, where finished networks may lie: these would be in its way."""
     command = ["train", "--data", str(data.path), "--out", str(tmp_path / "out")]
-    for options, said in (([], "the same command goes"), (["--fresh"], "the same command without --fresh goes")):
+    for options, kept, said in (
+        ([], True, "the same command goes on from here"),
+        (["--fresh"], True, "the same command without --fresh goes on from here"),
+        (["--fresh"], False, "the same command begins anew"),
+    ):
+        monkeypatch.setattr(train_module, "train", lambda *_, kept=kept, **__: Result(None, None, 0, True, kept))
         assert main([*command, *options]) == 130
-        assert capsys.readouterr().err == f"Stopped; {said} on from here.\n"
+        assert capsys.readouterr().err == f"Stopped; {said}.\n"
