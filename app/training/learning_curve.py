@@ -88,12 +88,15 @@ def outlook(points: Sequence[Point], unit: str = "people") -> str:
     """Say in a sentence what twice the people would bring; `unit` is what they are called (`Coverage.unit`)."""
     if len(points) < 2:
         return f"There are too few {unit} to say what more of them would bring."
-    found = last_gain(points, "experts")
+    found, generalist = (last_gain(points, model) for model in ("experts", "generalist"))
+    who, gained = "experts", f"{found}, the generalist {generalist}"
+    errors = [point.judged.errors for point in points[-2:]]
+    if all(np.array_equal(one["experts"], one["generalist"]) for one in errors):
+        who, gained = "generalist", str(generalist)  # no hash had an expert
     from_, to = found.people
     low, high = sorted((found.db / 2.0, found.db))
     return (
-        f"From {from_:,} to {to:,} {unit} the experts gained {found}, the generalist "
-        f"{last_gain(points, 'generalist')}; twice the {unit} would bring the experts about "
+        f"From {from_:,} to {to:,} {unit} the {who} gained {gained}; twice the {unit} would bring the {who} about "
         f"{low:+.2f} to {high:+.2f} dB more."
     )
 

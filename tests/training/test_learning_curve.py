@@ -1,13 +1,14 @@
 """The learning curve: what the last doubling of the people brought, how sure that is, and how it is said."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app.training.judge import Judgement
-from app.training.learning_curve import Gain, Point, last_gain, outlook, sizes, write_learning_curve
+from app.training.learning_curve import MODELS, Gain, Point, last_gain, outlook, sizes, write_learning_curve
 
 PIXELS = 1000.0
 
@@ -68,3 +69,15 @@ def test_what_is_counted_is_named_and_an_unknown_doubt_is_left_out() -> None:
     told = outlook([point(2, 20.0, 1), point(4, 21.0, 1)], "blocks of frames")
     assert told.startswith("From 2 to 4 blocks of frames the experts gained +1.00 dB, the generalist +1.00 dB; twice")
     assert "people" not in told and "people" not in outlook([], "blocks of frames")
+
+
+def test_of_experts_that_there_are_none_of_nothing_is_said() -> None:
+    """As where networks are for any UVs, or no hash has enough data for one."""
+    alone = [
+        replace(one, judged=replace(one.judged, errors=dict.fromkeys(MODELS, one.judged.errors["experts"])))
+        for one in (point(50, 30.0, 1), point(100, 31.0, 1))
+    ]
+    assert outlook(alone) == (
+        "From 50 to 100 people the generalist gained +1.00 dB; twice the people would bring the generalist about +0.50 "
+        "to +1.00 dB more."
+    )
