@@ -49,7 +49,7 @@ class FrameCommands(Owner):
         with self.building():
             with self.own(device.commands(overlapping=True)) as self.neural:
                 passes.gbuffer.record(self.neural)
-                self.neural.barrier()  # the background draws into the depth that a traced G-buffer reads
+                self.neural.barrier()  # the background is drawn over what the G-buffer reads
                 passes.background.record(self.neural)
                 self.neural.barrier()
                 passes.tile_hash.record(self.neural)

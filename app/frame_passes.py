@@ -55,7 +55,7 @@ class FramePasses(Owner):
             self.tile_network = own(
                 TileNetwork(device, weights, self.tile_hash, features, surface, self.face_radiance, width, height)
             )
-            self.background = own(Background(device, scene, cache, width, height, self.gbuffer.face_depth))
+            self.background = own(Background(device, scene, cache, width, height, self.gbuffer.face))
             self.reference: ProgressiveReference | None = None
             sums = None
             if device.raytracing:
@@ -66,7 +66,7 @@ class FramePasses(Owner):
                 features, surface, self.tile_hash.hashes, sums, self.face_radiance.buffer, self.background.radiance
             )
             self.composite = own(Composite(device, scene, inputs, width, height))
-            self.reprojection = own(Reprojection(device, scene, self.composite, self.background.depth))
+            self.reprojection = own(Reprojection(device, scene, self.composite, self.background.visible.depths))
 
     def bind(self, scene: SceneBuffers) -> None:
         """Draw this scene from now on, as the cache is bound to it already. The GPU must be idle."""

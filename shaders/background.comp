@@ -9,12 +9,12 @@
 #include "light_cache.glsl"
 #include "dealt_rows.glsl"
 #include "own_thread.glsl"
-#include "visible_triangles.glsl"
+#include "visible.glsl"
 #include "background.glsl"
 
 layout(local_size_x = TILE_PIXELS) in;
 
-layout(set = 0, binding = SLOT_TRIANGLES) uniform usampler2D triangles;
+VISIBLE(SLOT_TRIANGLES, triangles);
 layout(set = 0, binding = SLOT_BACKGROUND_PARTS, scalar) readonly buffer BackgroundParts { BackgroundPart background_parts[]; };
 layout(set = 0, binding = SLOT_VERTEX_LIGHTS, scalar) readonly buffer VertexLights { VertexLight vertex_lights[]; };
 layout(set = 0, binding = SLOT_RADIANCE, rgba16f) uniform writeonly image2D radiance;
@@ -46,15 +46,15 @@ float share_seen(Gathered g, uint light) { return light < 4u ? g.shares[0][light
 #include "polished.glsl"
 
 #if CLEAR
-layout(set = 0, binding = SLOT_DEPTH) uniform sampler2D depths; // of the clear parts
+VISIBLE_DEPTHS(SLOT_DEPTHS, depths); // of the clear parts
 layout(set = 0, binding = SLOT_OPAQUE) uniform sampler2D opaque_radiance;
-layout(set = 0, binding = SLOT_OPAQUE_DEPTH) uniform sampler2D opaque_depth;
+VISIBLE_DEPTHS(SLOT_OPAQUE_DEPTHS, opaque_depths);
 
 // What is opaque stands before it, or the face behind it: what has depth but no radiance.
 bool hides_clear(ivec2 at)
 {
-    float behind = texelFetch(opaque_depth, at, 0).r;
-    return texelFetch(depths, at, 0).r > behind || (behind < 1.0 && texelFetch(opaque_radiance, at, 0).a == 0.0);
+    float behind = visible_depth(opaque_depths, at);
+    return visible_depth(depths, at) > behind || (behind < 1.0 && texelFetch(opaque_radiance, at, 0).a == 0.0);
 }
 
 // What a ray that has entered the clear body at `position` runs into: looked for in the picture of opaque things, by
@@ -65,13 +65,14 @@ vec3 seen_through(ivec2 pixel, vec3 position, vec3 direction, float passed)
     float start = dot(position - frame.camera_origin, frame.camera_forward);
     float per_depth = 1.0 / max(dot(direction, frame.camera_forward), 0.05);
     vec2 at = (vec2(pixel) + 0.5) / vec2(frame.size);
-    float d = textureLod(opaque_depth, at, 0.0).r;
+    float d = visible_depth(opaque_depths, pixel);
     if (d >= 1.0) return backdrop(normalize(position - frame.camera_origin));
     for (int i = 0; i < 5; ++i) {
         vec3 reached = position + direction * ((view_depth(d) - start) * per_depth);
         vec4 clip = frame.view_projection * vec4(reached, 1.0);
         vec2 next = clip.xy / clip.w * 0.5 + 0.5;
-        float found = textureLod(opaque_depth, next, 0.0).r;
+        ivec2 there = clamp(ivec2(next * vec2(frame.size)), ivec2(0), ivec2(frame.size) - 1);
+        float found = visible_depth(opaque_depths, there);
         bool nothing = found >= 1.0 || textureLod(opaque_radiance, next, 0.0).a < 0.5; // or face
         if (any(notEqual(next, clamp(next, 0.0, 1.0))) || nothing || view_depth(found) < start) break;
         at = next;
@@ -87,8 +88,8 @@ void main()
     uvec2 xy = DEALT_TILE * TILE + own_position(TILE);
     if (any(greaterThanEqual(xy, frame.size))) return;
     ivec2 pixel = ivec2(xy);
-    uvec2 shown = texelFetch(triangles, pixel, 0).rg;
-    if (shown.x == NO_PART) return; // what was cleared stays
+    uvec2 shown = visible_triangle(triangles, xy);
+    if (shown.x == NO_PART || parts[shown.x].face != 0u) return; // what was cleared stays
 #if CLEAR
     if (hides_clear(pixel)) return;
 #endif

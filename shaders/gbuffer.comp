@@ -3,17 +3,17 @@
 #include "gbuffer.glsl"
 #include "dealt_rows.glsl"
 #include "own_thread.glsl"
-#include "visible_triangles.glsl"
+#include "visible.glsl"
 
 layout(local_size_x = TILE_PIXELS) in;
 
-layout(set = 0, binding = SLOT_FACE) uniform usampler2D face_triangles;
+VISIBLE(SLOT_FACE, face_triangles);
 
 void main()
 {
     uvec2 xy = DEALT_TILE * TILE + own_position(TILE);
     uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy);
-    uvec2 shown = any(greaterThanEqual(xy, frame.size)) ? uvec2(NO_PART) : texelFetch(face_triangles, ivec2(xy), 0).rg;
+    uvec2 shown = any(greaterThanEqual(xy, frame.size)) ? uvec2(NO_PART) : visible_triangle(face_triangles, xy);
     if (shown.x == NO_PART) {
         write_no_face(tile, pixel);
         return;

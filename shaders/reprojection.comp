@@ -6,11 +6,12 @@
 #include "composite.glsl"
 #include "composed.glsl"
 #include "dealt_rows.glsl"
+#include "visible.glsl"
 
 layout(local_size_x = TILE, local_size_y = TILE) in;
 
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CompositeState state; };
-layout(set = 0, binding = SLOT_DEPTH) uniform sampler2D depth;
+VISIBLE_DEPTHS(SLOT_DEPTHS, depths);
 layout(set = 0, binding = SLOT_RESOLVED) uniform sampler2D resolved; // radiance, samples
 layout(set = 0, binding = SLOT_HISTORY, rgba16f) uniform writeonly image2D history;
 
@@ -69,7 +70,7 @@ void main()
     if (gl_LocalInvocationIndex == 0u) shows_something = 0u;
     barrier();
     for (uint i = gl_LocalInvocationIndex; i < WIDTH * WIDTH; i += TILE * TILE) {
-        float d = texelFetch(depth, clamp(corner + ivec2(i % WIDTH, i / WIDTH), ivec2(0), last), 0).r;
+        float d = visible_depth(depths, clamp(corner + ivec2(i % WIDTH, i / WIDTH), ivec2(0), last));
         around[i].a = d;
         if (d < 1.0) shows_something = 1u;
     }

@@ -20,6 +20,7 @@ from app.passes.gbuffer import GBUFFER_KINDS, GBufferKind
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import PARTS
 from app.passes.progressive_reference import INTERLEAVE
+from app.passes.scanned_triangles import FEATURES as SCANNING
 from app.renderer import Renderer
 from app.scene.default import default_scene
 from app.scene.lights import DirectionalLight, LightRig, PointLight
@@ -27,6 +28,7 @@ from app.scene.model import Material, Part, Scene
 from app.scene.tonemap import tonemap
 from tests import golden
 from tests.conftest import SIZE, Reach, watched
+from tests.passes.veil import with_veil
 from tests.primitives import quad
 
 
@@ -387,6 +389,33 @@ def test_a_rasterised_face_looks_as_a_traced_one(gpu: Device, face: Scene, weigh
             pictures[kind].append(settled(renderer))
     for traced, raster in zip(pictures["trace"], pictures["raster"], strict=True):
         error = np.abs(traced.astype(int) - raster).max(axis=-1)
+        assert (error > 2).mean() < 0.002
+        assert error.mean() < 0.05
+
+
+@pytest.mark.parametrize("gbuffer", GBUFFER_KINDS)
+def test_triangles_look_alike_whoever_rasterises_them(
+    gpu: Device, face: Scene, weights: WeightSet, gbuffer: GBufferKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a veil and a pane before the face, another view reprojected, in another size."""
+    pane = Material("pane", (0.9, 0.9, 1.0), roughness=0.05, transmission=1.0)
+    scene = with_veil(face)
+    scene = replace(scene, parts=(*scene.parts, Part("pane", quad((0.03, 0.0, 0.3), (0.05, 0, 0), (0, 0.1, 0)), pane)))
+    pictures = []
+    for features in (gpu.info.features, gpu.info.features - SCANNING):
+        monkeypatch.setattr(gpu, "info", replace(gpu.info, features=features))
+        with Renderer(gpu, scene, weights, SIZE, cache_size=64, cache_samples=4, gbuffer=gbuffer) as renderer:
+            renderer.antialias_motion = True
+            shown = [settled(renderer, 3)]
+            renderer.scene = replace(scene, camera=scene.camera.orbit(0.02, 0.01))
+            renderer.render()
+            shown.append(renderer.read())
+            renderer.resize(60, 50)
+            shown.append(settled(renderer))
+        pictures.append(shown)
+    assert pictures[0][0].std() > 10
+    for scanned, drawn in zip(*pictures, strict=True):
+        error = np.abs(scanned.astype(int) - drawn).max(axis=-1)
         assert (error > 2).mean() < 0.002
         assert error.mean() < 0.05
 

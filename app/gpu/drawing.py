@@ -24,6 +24,7 @@ class DrawRecorder(Recorder):
         clear_depth: float | None = 1.0,
         *,
         resolve: Sequence[Image] = (),
+        size: tuple[int, int] | None = None,
     ) -> Iterator[None]:
         """Draw into images of one size in this block; viewport and scissor start as the whole image.
 
@@ -33,11 +34,12 @@ class DrawRecorder(Recorder):
             clear_color: what the colour targets are filled with first; None keeps their contents.
             clear_depth: the same for the depth target.
             resolve: for multisampled targets, images of one sample that receive the averages.
+            size: (width, height) where there are no images, for fragment shaders that write elsewhere.
         """
         targets = [*color, *([depth] if depth else [])]
-        if not targets:
-            raise ValueError("rendering needs a colour or a depth image")
-        width, height = targets[0].width, targets[0].height
+        if bool(targets) == (size is not None):
+            raise ValueError("rendering needs a colour or a depth image, or else a size")
+        width, height = size or (targets[0].width, targets[0].height)
         if any((image.width, image.height) != (width, height) for image in (*targets, *resolve)):
             raise ValueError("all images of one rendering need the same size")
         self._kept += (*targets, *resolve)
@@ -119,6 +121,12 @@ class DrawRecorder(Recorder):
         """Draw `count` vertices from vertex `first` on."""
         self._bound()
         vk.vkCmdDraw(self.handle, count, 1, first, 0)
+
+    def draw_indirect(self, buffer: Buffer) -> None:
+        """Draw what a buffer begins with, a VkDrawIndirectCommand (four u32)."""
+        self._bound()
+        self._kept.append(buffer)
+        vk.vkCmdDrawIndirect(self.handle, buffer.handle, 0, 1, 16)
 
     def draw_indexed(self, count: int, first: int = 0, vertex_offset: int = 0) -> None:
         """Draw `count` indices from index `first` on, adding `vertex_offset` to each index."""

@@ -65,6 +65,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
         "uniformBufferStandardLayout",
         "vulkanMemoryModel",
         "vulkanMemoryModelDeviceScope",
+        "shaderBufferInt64Atomics",
     ),
     _V13: (
         "subgroupSizeControl",

@@ -25,6 +25,7 @@ _EXTENSIONS = (
     "GL_EXT_shader_image_load_formatted",
     "GL_EXT_control_flow_attributes",
     "GL_EXT_shader_explicit_arithmetic_types",
+    "GL_EXT_shader_atomic_int64",
     "GL_EXT_shader_16bit_storage",
     "GL_EXT_shader_8bit_storage",
     "GL_EXT_shared_memory_block",

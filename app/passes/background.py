@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from functools import partial
 
-from app.gpu import CommandBuffer, Device, Image, Struct
+from app.gpu import CommandBuffer, Device, Struct
 from app.network.schema import glsl, tile_grid
 from app.passes.light_cache import LightCache
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources, ScenePipeline
-from app.passes.visible_triangles import VISIBLE_TRIANGLES_INCLUDES, VisibleTriangles
+from app.passes.visible_pixels import VisiblePixels, visible_includes
+from app.passes.visible_triangles import visible_triangles
 from app.scene.closed import is_closed
 
 BACKGROUND_PART = Struct(
@@ -28,26 +29,30 @@ POLISHED = 0.15
 class Background(Owner):
     """Draws what the camera sees of all that is not face into `radiance`: alpha 0 = nothing, or the face hides it.
 
-    A raster pass tells which triangle every pixel shows, and a dispatch shades that. `depth` (0..1, 1 = nothing) is the
-    face's at first, so that nothing behind it is shaded.
+    A raster pass tells which triangle every pixel shows, and a dispatch shades that. It goes on from the face, so that
+    nothing behind that is shaded.
 
     Clear parts (material.transmission > 0) come last: they refract the picture of the opaque ones, one layer deep, and
-    leave its depth alone. So a clear part shows in front of what is drawn here and of the backdrop, not of the face.
+    leave its depths alone. So a clear part shows in front of what is drawn here and of the backdrop, not of the face.
     An open mesh (a cornea) is one boundary, and what lies behind it is inside: light that comes out spreads, and only
     1 / ior^2 of it goes each way. A closed mesh has the light going in and out again.
 
     Clear and polished parts mirror one direction of their lobe a frame: lights in their own shape, and surroundings, as
     far as rays find nothing in the way, or, without ray queries, as far as the vertices see them.
 
-    Parts that are cut out or blended (see VisibleTriangles) shade as if opaque.
+    Parts that are cut out or blended (see VisiblePixels) shade as if opaque.
 
     Args:
         device: an open device.
         scene: the scene on the GPU.
         cache: holds the light gathered at the vertices.
         width, height: pixels.
-        face_depth: d32 image of that size with the same jitter, drawn before, which becomes `depth`; stays the
-            caller's. Nothing else may read it while this pass runs. None: no face hides anything.
+        face: drawn before in that size with the same jitter; see `visible_triangles`. Nothing else may read it while
+            this pass runs. None: no face hides anything.
+
+    Attributes:
+        radiance: see above.
+        visible: what shows of face and opaque parts.
     """
 
     def __init__(
@@ -57,19 +62,18 @@ class Background(Owner):
         cache: LightCache,
         width: int,
         height: int,
-        face_depth: Image | None = None,
+        face: VisiblePixels | None = None,
     ) -> None:
         super().__init__()
         self._device, self._cache, self._size = device, cache, (width, height)
         with self.building():
             self.radiance = self.own(device.image(width, height, "rgba16f", name="background radiance"))
-            self._solid = self._make_triangles(scene, "background triangles", clear=False, depth=face_depth)
-            self.depth = self._solid.depth
-            self._nearest = self.own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
+            self._solid = self._make_triangles(scene, "background triangles", clear=False, over=face)
+            self.visible = self._solid
             self._of_scene = self.own(Owner())
             self._tell_parts(scene)
             self._pipeline = self._make_pipeline(scene, partial(self._resources, self._solid), clear=0)
-            self._clear: tuple[VisibleTriangles, ScenePipeline] | None = None  # once there are clear parts
+            self._clear: tuple[VisiblePixels, ScenePipeline] | None = None  # once there are clear parts
             self._look_for_clear_parts(scene)
 
     def bind(self, scene: SceneBuffers) -> None:
@@ -109,36 +113,36 @@ class Background(Owner):
             self._clear = front, self._make_pipeline(scene, partial(self._clear_resources, front), clear=1)
 
     def _make_triangles(
-        self, scene: SceneBuffers, name: str, *, clear: bool, depth: Image | None = None
-    ) -> VisibleTriangles:
+        self, scene: SceneBuffers, name: str, *, clear: bool, over: VisiblePixels | None = None
+    ) -> VisiblePixels:
         choose = partial(self._parts_of, clear=clear)
-        return self.own(VisibleTriangles(self._device, scene, *self._size, choose, name=name, depth=depth))
+        return self.own(visible_triangles(self._device, scene, *self._size, choose, name=name, over=over))
 
     def _make_pipeline(self, scene: SceneBuffers, resources: Callable[[], Resources], *, clear: int) -> ScenePipeline:
         make = partial(self._device.compute_pipeline, "background.comp", full_subgroups=True)
         defines = {"CLEAR": clear, "RAYS": int(self._device.ray_queries)}
         includes = {
             **self._cache.includes,
-            **VISIBLE_TRIANGLES_INCLUDES,
+            **visible_includes(self._solid.triangles),
             "features.glsl": glsl(),
             "background.glsl": BACKGROUND_PART.glsl,
         }
         return self.own(ScenePipeline(make, scene, resources, defines=defines, includes=includes))
 
-    def _resources(self, triangles: VisibleTriangles) -> Resources:
+    def _resources(self, visible: VisiblePixels) -> Resources:
         return {
-            "TRIANGLES": (triangles.image, self._nearest),
+            "TRIANGLES": visible.triangles,
             "BACKGROUND_PARTS": self._parts,
             "VERTEX_LIGHTS": self._cache.vertex_lights,
             "RADIANCE": self.radiance,
         }
 
-    def _clear_resources(self, front: VisibleTriangles) -> Resources:
+    def _clear_resources(self, front: VisiblePixels) -> Resources:
         return {
             **self._resources(front),
-            "DEPTH": (front.depth, self._nearest),
+            "DEPTHS": front.depths,
             "OPAQUE": (self._opaque, self._linear),
-            "OPAQUE_DEPTH": (self.depth, self._nearest),
+            "OPAQUE_DEPTHS": self._solid.depths,
         }
 
     def record(self, command: CommandBuffer) -> None:

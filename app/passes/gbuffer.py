@@ -4,14 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal, TypeAlias, get_args
 
-from app.gpu import CommandBuffer, Device, Image, Pipeline
+from app.gpu import CommandBuffer, Device, Pipeline
 from app.network.schema import TILE, TILE_PIXELS, VECTORS, glsl, tile_grid
-from app.passes.face_depth import FaceDepth
 from app.passes.light_cache import LightCache
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources, ScenePipeline
-from app.passes.visible_triangles import VISIBLE_TRIANGLES_INCLUDES, VisibleTriangles, face_triangles
+from app.passes.visible_pixels import visible_includes
+from app.passes.visible_triangles import face_triangles, visible_triangles
 
 GBufferKind: TypeAlias = Literal["trace", "raster"]
 GBUFFER_KINDS: tuple[GBufferKind, ...] = get_args(GBufferKind)
@@ -26,6 +26,11 @@ class GBuffer(Owner):
         cache: the light gathered in the face's UV space.
         width, height: pixels.
         kind: how a pixel finds what it shows: by a ray, or rasterised. The same but for pixels at edges.
+
+    Attributes:
+        face: what was rasterised of the face: tells a traced one which pixels need a ray, and where to look. On a CPU
+            driver a ray through the head costs about ten times as much as the pixel of a raster pass, and a ray that
+            knows its interval a third of one that does not (docs/tried.md). `record` has a barrier after it.
     """
 
     def __init__(
@@ -46,20 +51,14 @@ class GBuffer(Owner):
             self.features = self.own(device.buffer(tiles * VECTORS * TILE_PIXELS * 16, name="features"))
             self.surface = self.own(device.buffer(tiles * TILE_PIXELS * 8, name="surface"))
             self.places = self.own(device.buffer(tiles * TILE_PIXELS * 4, name="places"))
-            self._sampler = self.own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
-            self._face: FaceDepth | VisibleTriangles
+            name = "face depth" if self._traced else "face triangles"
+            self.face = self.own(visible_triangles(device, scene, width, height, face_triangles, name=name))
             if self._traced:
-                depth = self.own(FaceDepth(device, scene, width, height))
-                self._face, self._shown = depth, depth.depth
                 make = partial(device.raytracing_pipeline, "gbuffer.rgen", ["miss.rmiss"])
             else:
-                triangles = self.own(
-                    VisibleTriangles(device, scene, width, height, face_triangles, name="face triangles")
-                )
-                self._face, self._shown = triangles, triangles.image
                 make = partial(device.compute_pipeline, "gbuffer.comp", full_subgroups=True)
             defines = {"SUB_PIXEL_BITS": device.info.limits.sub_pixel_bits}
-            includes = {**VISIBLE_TRIANGLES_INCLUDES, **cache.includes, "features.glsl": glsl()}
+            includes = {**visible_includes(self.face.triangles), **cache.includes, "features.glsl": glsl()}
             self._pipeline = self.own(
                 ScenePipeline(make, scene, self._resources, defines=defines, includes=includes, traces=self._traced)
             )
@@ -73,23 +72,18 @@ class GBuffer(Owner):
             "SETTLED": self._cache.settled,
             "STATE": self._cache.state,
             "CACHE": self._cache.images,
-            "FACE": (self._shown, self._sampler),
+            "FACE": self.face.depths if self._traced else self.face.triangles,
         }
 
     def bind(self, scene: SceneBuffers) -> None:
         """Show this scene from now on, as the cache is bound to it already. Commands recorded before are stale."""
-        self._face.bind(scene)
+        self.face.bind(scene)
         self._pipeline.bind(scene)
-
-    @property
-    def face_depth(self) -> Image:
-        """What the raster pass before it leaves: d32, 1 beside the face. `record` has a barrier after that pass."""
-        return self._face.depth
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; results are visible after the next barrier."""
         with command.timer("face depth" if self._traced else "face triangles"):
-            self._face.record(command)
+            self.face.record(command)
         command.barrier()
         with command.timer("gbuffer"):
             self._pipeline.use(command)

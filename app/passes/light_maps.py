@@ -132,7 +132,7 @@ class LightMaps(Owner):
                 self._drawn[kind] = self._drawing(scene, *kind)
 
     def _drawing(self, scene: SceneBuffers, surfaces: bool, backs: bool, cut_out: bool) -> ScenePipeline:
-        fragment = "light_map.frag" if surfaces or cut_out else "face_depth.frag"
+        fragment = "light_map.frag" if surfaces or cut_out else "depth_only.frag"
         make = partial(
             self._device.graphics_pipeline,
             "light_map.vert",

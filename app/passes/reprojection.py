@@ -3,13 +3,14 @@
 from functools import partial
 
 from app.arrays import F64
-from app.gpu import CommandBuffer, Device, Image
+from app.gpu import CommandBuffer, Device
 from app.network.schema import glsl, tile_grid
 from app.passes.composite import COMPOSITE_INCLUDES, Composite
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import R2
-from app.passes.scene_pipeline import Resources, ScenePipeline
+from app.passes.scene_pipeline import Resource, Resources, ScenePipeline
+from app.passes.visible_pixels import visible_includes
 from app.scene.camera import Camera
 
 HISTORY_SAMPLES = 4  # as how many samples at most all frames before count together
@@ -30,15 +31,14 @@ class Reprojection(Owner):
         device: an open device.
         scene: the scene on the GPU.
         composite: made for the same passes; its state has the view before.
-        depth: d32 image of all that is drawn, 1 where nothing is.
+        depths: of all that is drawn; see VisiblePixels.
     """
 
-    def __init__(self, device: Device, scene: SceneBuffers, composite: Composite, depth: Image) -> None:
+    def __init__(self, device: Device, scene: SceneBuffers, composite: Composite, depths: Resource) -> None:
         super().__init__()
-        self._composite, self._depth = composite, depth
+        self._composite, self._depths = composite, depths
         constants = {"CLIP_AT_REST": CLIP_AT_REST, "CLIP_FAST": CLIP_FAST, "FAST": FAST, "EDGE_PIXELS": EDGE_PIXELS}
         with self.building():
-            self._nearest = self.own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
             self._linear = self.own(device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
             self._pipeline = self.own(
                 ScenePipeline(
@@ -46,7 +46,7 @@ class Reprojection(Owner):
                     scene,
                     self._resources,
                     defines={name: str(value) for name, value in constants.items()},
-                    includes={**COMPOSITE_INCLUDES, "features.glsl": glsl()},
+                    includes={**COMPOSITE_INCLUDES, **visible_includes(depths), "features.glsl": glsl()},
                 )
             )
 
@@ -57,7 +57,7 @@ class Reprojection(Owner):
             "FACE_RADIANCE": composite.inputs.face_radiance,
             "BACKGROUND_RADIANCE": composite.inputs.background_radiance,
             "STATE": composite.state,
-            "DEPTH": (self._depth, self._nearest),
+            "DEPTHS": self._depths,
             "RESOLVED": (composite.resolved, self._linear),
             "HISTORY": composite.history,
         }

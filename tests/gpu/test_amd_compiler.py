@@ -14,11 +14,10 @@ pytestmark = pytest.mark.skipif(driver() is None, reason=MISSING)
 
 WITHOUT_RAYS = {
     *("tile_hash.comp", "tile_network.comp", "composite.comp", "reprojection.comp", "gbuffer.comp"),
-    *("visible_triangles.vert", "background.comp"),
+    *("drawn_triangles.vert", "background.comp"),
     *("light_cache_means.comp", "light_cache_fine.comp", "light_cache_blur.comp", "light_cache_blur_fine.comp"),
 }
 RAYS = {"gbuffer.rgen", "light_cache.rgen", "reference.rgen"}
-ONLY_WITH_RAYS = RAYS | {"face_depth.vert"}
 # What takes the place of rays.
 ONLY_WITHOUT_RAYS = {"light_cache.comp", "light_map.vert", "light_views.comp"}
 
@@ -31,7 +30,7 @@ def chip(request: pytest.FixtureRequest) -> tuple[bool, list[dict[str, Any]]]:
 
 def test_every_pipeline_compiles(chip: tuple[bool, list[dict[str, Any]]]) -> None:
     rays, shaders = chip
-    assert {one["pipeline"] for one in shaders} == WITHOUT_RAYS | (ONLY_WITH_RAYS if rays else ONLY_WITHOUT_RAYS)
+    assert {one["pipeline"] for one in shaders} == WITHOUT_RAYS | (RAYS if rays else ONLY_WITHOUT_RAYS)
 
 
 def test_only_rays_need_memory_for_what_registers_do_not_hold(chip: tuple[bool, list[dict[str, Any]]]) -> None:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes import network_pipeline, tile_variant
 from app.passes.face_radiance import FaceRadiance
+from app.passes.scanned_triangles import FEATURES as SCANNING
 from app.passes.tile_hash import TileHash
 from app.renderer import Renderer
 from app.scene.default import default_scene
@@ -29,6 +30,8 @@ from tests.passes.veil import with_veil
 ROOT = Path(__file__).parents[2]
 # They read 64 bits at once where a CPU has those.
 BY_ADDRESS = ("tile_network.comp", "bench_layer.comp")
+# They do the rasteriser's work on a CPU that has what it takes.
+BY_DISPATCH = ("scanned_triangles.comp", "large_triangles.frag")
 
 # Capabilities of the shaders here (SPIR-V specification, "Capability"), and the feature each needs (Vulkan
 # specification, "SPIR-V Environment"); "" where Vulkan 1.3 has it in any case.
@@ -36,6 +39,7 @@ CAPABILITIES = {
     1: ("Shader", ""),
     9: ("Float16", "shaderFloat16"),
     11: ("Int64", "shaderInt64"),
+    12: ("Int64Atomics", "shaderBufferInt64Atomics"),
     46: ("SampledBuffer", ""),
     50: ("ImageQuery", ""),
     61: ("GroupNonUniform", ""),  # Vulkan 1.1 promises it to compute shaders
@@ -149,7 +153,9 @@ def promised(raytracing: bool) -> set[str]:
 
 
 @pytest.mark.usefixtures("coarse_light")
-def test_every_shader_needs_what_is_switched_on(gpu: Device, device_without_ray_queries: Device) -> None:
+def test_every_shader_needs_what_is_switched_on(
+    gpu: Device, device_without_ray_queries: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene = default_scene(lights="rim", aspect=1.0)
     weights = WeightSet.load(ROOT / "weights" / "default")
     edge = schema.TILE
@@ -161,6 +167,9 @@ def test_every_shader_needs_what_is_switched_on(gpu: Device, device_without_ray_
         keep = kept.enter_context
         keep(Renderer(gpu, scene, weights, (64, 64)))
         keep(Renderer(gpu, with_veil(scene), weights, (64, 64)))
+        with monkeypatch.context() as patch:
+            patch.setattr(gpu, "info", replace(gpu.info, features=gpu.info.features - SCANNING))
+            keep(Renderer(gpu, with_veil(scene), weights, (64, 64)))
         radiance = keep(FaceRadiance(gpu, edge, edge))
         kernels = random_kernels(widths(32, 2))
         picture = np.zeros((edge, edge, schema.CHANNELS), np.float32)
@@ -187,6 +196,8 @@ def test_every_shader_needs_what_is_switched_on(gpu: Device, device_without_ray_
             asked = {"shaderInt64"} & gpu.info.features if name in BY_ADDRESS else set()
             if device.ray_queries and name == "background.comp":
                 asked.add("rayQuery")
+            if name in BY_DISPATCH:
+                asked |= SCANNING
             assert wanted.features <= promised(device.raytracing) | asked, name
 
 

@@ -13,10 +13,10 @@ from app.arrays import F32, F64
 from app.gpu import Device
 from app.network.schema import HALF_MAX
 from app.passes.background import Background
-from app.passes.face_depth import FaceDepth
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import GATHERED_LIGHT, HAIR_SAMPLES, VERTEX_LIGHT
 from app.passes.scene_buffers import SceneBuffers
+from app.passes.visible_triangles import face_triangles, visible_triangles
 from app.scene.camera import Camera
 from app.scene.closed import hides_back_sides
 from app.scene.environment import Environment
@@ -50,8 +50,9 @@ def drawn(
     with keeping() as keep:
         buffers = keep(SceneBuffers(gpu, scene))
         cache = keep(LightCache(gpu, buffers, size=16, samples=32, samples_per_update=32))
-        face = keep(FaceDepth(gpu, buffers, SIZE, SIZE)) if with_face else None
-        background = keep(Background(gpu, buffers, cache, SIZE, SIZE, face.depth if face is not None else None))
+        size = (SIZE, SIZE)
+        face = keep(visible_triangles(gpu, buffers, *size, face_triangles, name="face")) if with_face else None
+        background = keep(Background(gpu, buffers, cache, *size, face))
         with gpu.commands() as command:
             if face is not None:
                 face.record(command)
@@ -65,7 +66,7 @@ def drawn(
             cache.update()
             gpu.submit(command)
             total += background.radiance.read()
-        yield total / np.float32(frames), background.depth.read().astype(np.float32)
+        yield total / np.float32(frames), background.visible.read()[1]
 
 
 def draw(gpu: Device, scene: Scene, frames: int = 1) -> F32:

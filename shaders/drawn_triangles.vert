@@ -3,9 +3,9 @@
 
 #include "scene.glsl"
 
-#include "visible_triangles.glsl"
+#include "drawn_triangles.glsl"
 
-layout(push_constant, scalar) uniform PushConstants { VisibleTrianglesPush push; };
+layout(push_constant, scalar) uniform PushConstants { DrawnTrianglesPush push; };
 
 layout(location = 0) flat out uint triangle;
 #if CUT

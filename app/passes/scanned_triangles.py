@@ -1,0 +1,132 @@
+"""Which triangle every pixel shows, by a dispatch: for devices whose rasteriser takes triangles one after the other.
+
+Laine & Karras 2011 ("High-Performance Software Rasterization on GPUs") and Karis 2021 ("Nanite: A Deep Dive") have the
+idea: small triangles by a thread each, which leaves the nearest by an atomic minimum; the others by the rasteriser.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from app.arrays import F32, U32
+from app.gpu import Buffer, CommandBuffer, Device, Struct
+from app.passes.owner import Owner
+from app.passes.scene_buffers import SceneBuffers
+from app.passes.scene_pipeline import Resources, ScenePipeline
+from app.passes.visible_pixels import NO_PART, NOTHING, Choose, VisiblePixels, visible_includes
+
+BLOCK = Struct(
+    "TriangleBlock",
+    [
+        ("part", "uint"),
+        ("first", "uint"),  # of the part's triangles
+        ("count", "uint"),  # at most BLOCK_TRIANGLES
+        ("one_sided", "uint"),  # whether triangles seen from behind are left out
+    ],
+)
+BLOCK_TRIANGLES = 64  # a workgroup
+_GROUPS_ALONG = 32768  # workgroups along one axis: fewer than any device takes
+# Pixels that a small triangle is wide and high at most: edge functions, at 256 steps a pixel, have 31 bits.
+LARGEST = 64
+LARGE = Struct(  # what the rasteriser is given, a VkDrawIndirectCommand; numbers of triangles follow
+    "DrawIndirect",
+    [("vertices", "uint"), ("instances", "uint"), ("first_vertex", "uint"), ("first_instance", "uint")],
+)
+
+FEATURES = frozenset({"shaderBufferInt64Atomics", "shaderInt64", "fragmentStoresAndAtomics"})
+
+
+def scans_triangles(device: Device) -> bool:
+    """Whether the device's rasteriser is a CPU's, and the device can do without."""
+    return device.info.kind == "cpu" and device.info.features.issuperset(FEATURES)
+
+
+class ScannedTriangles(VisiblePixels):
+    """Leaves a buffer of two words a pixel (shaders/include/visible.glsl). See `visible_triangles`.
+
+    A triangle is small if it is no more than LARGEST pixels wide and high and lies beyond the near plane. Both kinds
+    cover the pixels that Vulkan says, with corners rounded as the device's rasteriser rounds them.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        scene: SceneBuffers,
+        width: int,
+        height: int,
+        choose: Choose,
+        *,
+        name: str,
+        over: "ScannedTriangles | None" = None,
+    ) -> None:
+        super().__init__()
+        self._device, self._choose, self._size, self._clears = device, choose, (width, height), over is None
+        with self.building():
+            pixels = over._pixels if over else self.own(device.buffer(8 * width * height, name=name))
+            self._pixels: Buffer = pixels
+            self.triangles = self.depths = self._pixels
+            self._of_scene = self.own(Owner())
+            self._choose_parts(scene)
+            bits = min(device.info.limits.sub_pixel_bits, 8)
+            defines = {"LARGEST": LARGEST, "STEP_BITS": bits, "STEPS": 1 << bits}
+            includes = {
+                **visible_includes(self._pixels),
+                "scanned_triangles.glsl": f"#define BLOCK_TRIANGLES {BLOCK_TRIANGLES}\n{BLOCK.glsl}\n{LARGE.glsl}\n",
+            }
+            scan = partial(device.compute_pipeline, "scanned_triangles.comp", full_subgroups=True)
+            self._scan = self.own(ScenePipeline(scan, scene, self._resources, defines=defines, includes=includes))
+            shaders = ("large_triangles.vert", "large_triangles.frag")
+            draw = partial(device.graphics_pipeline, *shaders, color_formats=[], depth_format=None, cull="none")
+            self._draw = self.own(ScenePipeline(draw, scene, self._resources, includes=includes))
+
+    def _resources(self) -> Resources:
+        return {"PIXELS": self._pixels, "BLOCKS": self._blocks, "LARGE": self._large}
+
+    def bind(self, scene: SceneBuffers) -> None:
+        """Draw this scene from now on; see VisiblePixels."""
+        if scene is not self._scan.scene:
+            self._choose_parts(scene)
+        self._scan.bind(scene)
+        self._draw.bind(scene)
+
+    def _choose_parts(self, scene: SceneBuffers) -> None:
+        blocks = [
+            (index, first, min(BLOCK_TRIANGLES, count - first), one_sided)
+            for index, one_sided in self._choose(scene).items()
+            for count in [len(scene.meshes[index].triangles)]
+            for first in range(0, count, BLOCK_TRIANGLES)
+        ]
+        self._groups = (min(len(blocks), _GROUPS_ALONG), -(-len(blocks) // _GROUPS_ALONG))
+        records = BLOCK.zeros(max(1, self._groups[0] * self._groups[1]))
+        records[: len(blocks)] = blocks
+        large = np.zeros(LARGE.size // 4 + BLOCK_TRIANGLES * len(records), np.uint32)
+        large[1] = 1  # instance
+        self._of_scene.close()
+        self._blocks = self._of_scene.own(self._device.buffer(records, name="triangle blocks"))
+        self._large = self._of_scene.own(self._device.buffer(large, name="large triangles"))
+
+    def record(self, command: CommandBuffer) -> None:
+        """Record the pass; see VisiblePixels."""
+        if self._clears:
+            command.fill(self._pixels, NOTHING)
+        if not all(self._groups):
+            return
+        command.fill(self._large, 0, size=4)
+        command.barrier()
+        self._scan.use(command)
+        command.dispatch(*self._groups)
+        command.barrier()
+        with command.rendering(color=[], size=self._size):
+            self._draw.use(command)
+            command.draw_indirect(self._large)
+
+    def read(self) -> tuple[U32, F32]:
+        """Return what shows; see VisiblePixels."""
+        width, height = self._size
+        pixels = self._pixels.read(np.uint32).reshape(height, width, 2)
+        scene, shows = self._scan.scene, pixels[..., 0] != NOTHING
+        triangle = np.where(shows, ~pixels[..., 0], 0).astype(np.int64)
+        first = scene.first_indices[:-1] // 3
+        part = np.searchsorted(first, triangle, side="right") - 1
+        found = np.stack([part, triangle - first[part]], axis=-1)
+        return np.where(shows[..., None], found, (NO_PART, 0)).astype(np.uint32), pixels[..., 1].view(np.float32)
