@@ -52,7 +52,6 @@ void main()
     vec4 clip_c = frame.view_projection * vec4(vertex_position(c), 1.0);
     if (max(clip_a.z, max(clip_b.z, clip_c.z)) < 0.0) return;
     bool clipped = min(clip_a.z, min(clip_b.z, clip_c.z)) < 0.0;
-    if (clipped && block.one_sided != 0u && determinant(mat3(clip_a.xyw, clip_b.xyw, clip_c.xyw)) >= 0.0) return;
 
     // In pixels, whose centres are whole numbers.
     vec3 per_w = 1.0 / vec3(clip_a.w, clip_b.w, clip_c.w);
@@ -61,12 +60,12 @@ void main()
     vec2 at_b = clip_b.xy * per_w.y * half_size + half_size - 0.5;
     vec2 at_c = clip_c.xy * per_w.z * half_size + half_size - 0.5;
     vec2 low = min(at_a, min(at_b, at_c)), high = max(at_a, max(at_b, at_c));
+    if (!clipped && (any(lessThan(high, vec2(0.0))) || any(greaterThan(low, vec2(frame.size))))) return;
     if (clipped || any(greaterThan(high - low, vec2(LARGEST)))) {
         bool from_behind = determinant(mat3(clip_a.xyw, clip_b.xyw, clip_c.xyw)) >= 0.0;
         if (block.one_sided == 0u || !from_behind) large[atomicAdd(draw.vertices, 3u) / 3u] = corner / 3u;
         return;
     }
-    if (any(lessThan(high, vec2(0.0))) || any(greaterThan(low, vec2(frame.size)))) return;
     ivec2 fixed_a = rounded(at_a * STEPS), fixed_b = rounded(at_b * STEPS), fixed_c = rounded(at_c * STEPS);
     ivec2 first = max((min(fixed_a, min(fixed_b, fixed_c)) + (STEPS - 1)) >> STEP_BITS, ivec2(0));
     ivec2 last = min(max(fixed_a, max(fixed_b, fixed_c)) >> STEP_BITS, ivec2(frame.size) - 1);
