@@ -47,7 +47,7 @@ class Background(Owner):
         scene: the scene on the GPU.
         cache: holds the light gathered at the vertices.
         width, height: pixels.
-        face: drawn before in that size with the same jitter; see `visible_triangles`. Nothing else may read it while
+        face: drawn before in that size with the same jitter; see VisiblePixels. Nothing else may read it while
             this pass runs. None: no face hides anything.
 
     Attributes:
@@ -116,7 +116,8 @@ class Background(Owner):
         self, scene: SceneBuffers, name: str, *, clear: bool, over: VisiblePixels | None = None
     ) -> VisiblePixels:
         choose = partial(self._parts_of, clear=clear)
-        return self.own(visible_triangles(self._device, scene, *self._size, choose, name=name, over=over))
+        kind = visible_triangles(self._device)
+        return self.own(kind(self._device, scene, *self._size, choose, name=name, over=over))
 
     def _make_pipeline(self, scene: SceneBuffers, resources: Callable[[], Resources], *, clear: int) -> ScenePipeline:
         make = partial(self._device.compute_pipeline, "background.comp", full_subgroups=True)

@@ -1,14 +1,15 @@
 """Which triangle every pixel shows, by the device's rasteriser."""
 
 from functools import partial
+from typing import Self
 
 import numpy as np
 
 from app.arrays import F32, U32
-from app.gpu import CommandBuffer, Device, Image, Struct
+from app.gpu import CommandBuffer, Image, Struct
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import ScenePipeline
-from app.passes.visible_pixels import NO_PART, Choose, VisiblePixels
+from app.passes.visible_pixels import NO_PART, VisiblePixels
 
 PUSH = Struct(
     "DrawnTrianglesPush",
@@ -17,29 +18,17 @@ PUSH = Struct(
 
 
 class DrawnTriangles(VisiblePixels):
-    """Leaves two images: (part, triangle) as rg32u, and d32. See `visible_triangles`."""
+    """Leaves two images: (part, triangle) as rg32u, and d32. See VisiblePixels."""
 
-    def __init__(
-        self,
-        device: Device,
-        scene: SceneBuffers,
-        width: int,
-        height: int,
-        choose: Choose,
-        *,
-        name: str,
-        over: "DrawnTriangles | None" = None,
-    ) -> None:
-        super().__init__()
-        self._device, self._choose, self._clears_depth = device, choose, over is None
-        with self.building():
-            self._image = self.own(device.image(width, height, "rg32u", name=name))
-            depth = over._depth if over else self.own(device.image(width, height, "d32", name=f"depth of {name}"))
-            self._depth: Image = depth
-            nearest = self.own(device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
-            self.triangles, self.depths = (self._image, nearest), (self._depth, nearest)
-            self._pipelines = {False: self._make_pipeline(scene, cut=False)}
-            self._choose_parts(scene)
+    def _build(self, scene: SceneBuffers, over: Self | None) -> None:
+        image, name = self._device.image, self._name
+        self._image = self.own(image(*self._size, "rg32u", name=name))
+        depth = over._depth if over else self.own(image(*self._size, "d32", name=f"depth of {name}"))
+        self._depth: Image = depth
+        nearest = self.own(self._device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
+        self.triangles, self.depths = (self._image, nearest), (self._depth, nearest)
+        self._pipelines = {False: self._make_pipeline(scene, cut=False)}
+        self._choose_parts(scene)
 
     def bind(self, scene: SceneBuffers) -> None:
         """Draw this scene from now on; see VisiblePixels."""
@@ -64,7 +53,7 @@ class DrawnTriangles(VisiblePixels):
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; see VisiblePixels."""
-        depth = 1.0 if self._clears_depth else None
+        depth = 1.0 if self._clears else None
         nothing = (float(NO_PART), 0.0, 0.0, 0.0)
         with command.rendering(color=[self._image], depth=self._depth, clear_color=nothing, clear_depth=depth):
             for cut, pipeline in self._pipelines.items():

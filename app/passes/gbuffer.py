@@ -52,7 +52,7 @@ class GBuffer(Owner):
             self.surface = self.own(device.buffer(tiles * TILE_PIXELS * 8, name="surface"))
             self.places = self.own(device.buffer(tiles * TILE_PIXELS * 4, name="places"))
             name = "face depth" if self._traced else "face triangles"
-            self.face = self.own(visible_triangles(device, scene, width, height, face_triangles, name=name))
+            self.face = self.own(visible_triangles(device)(device, scene, width, height, face_triangles, name=name))
             if self._traced:
                 make = partial(device.raytracing_pipeline, "gbuffer.rgen", ["miss.rmiss"])
             else:

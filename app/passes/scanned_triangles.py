@@ -5,6 +5,7 @@ idea: small triangles by a thread each, which leaves the nearest by an atomic mi
 """
 
 from functools import partial
+from typing import Self
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from app.gpu import Buffer, CommandBuffer, Device, Struct
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources, ScenePipeline
-from app.passes.visible_pixels import NO_PART, NOTHING, Choose, VisiblePixels, visible_includes
+from app.passes.visible_pixels import NO_PART, NOTHING, VisiblePixels, visible_includes
 
 BLOCK = Struct(
     "TriangleBlock",
@@ -42,42 +43,30 @@ def scans_triangles(device: Device) -> bool:
 
 
 class ScannedTriangles(VisiblePixels):
-    """Leaves a buffer of two words a pixel (shaders/include/visible.glsl). See `visible_triangles`.
+    """Leaves a buffer of two words a pixel (shaders/include/visible.glsl). See VisiblePixels.
 
     A triangle is small if it is no more than LARGEST pixels wide and high and lies beyond the near plane. Both kinds
     cover the pixels that Vulkan says, with corners rounded as the device's rasteriser rounds them.
     """
 
-    def __init__(
-        self,
-        device: Device,
-        scene: SceneBuffers,
-        width: int,
-        height: int,
-        choose: Choose,
-        *,
-        name: str,
-        over: "ScannedTriangles | None" = None,
-    ) -> None:
-        super().__init__()
-        self._device, self._choose, self._size, self._clears = device, choose, (width, height), over is None
-        with self.building():
-            pixels = over._pixels if over else self.own(device.buffer(8 * width * height, name=name))
-            self._pixels: Buffer = pixels
-            self.triangles = self.depths = self._pixels
-            self._of_scene = self.own(Owner())
-            self._choose_parts(scene)
-            bits = min(device.info.limits.sub_pixel_bits, 8)
-            defines = {"LARGEST": LARGEST, "STEP_BITS": bits, "STEPS": 1 << bits}
-            includes = {
-                **visible_includes(self._pixels),
-                "scanned_triangles.glsl": f"#define BLOCK_TRIANGLES {BLOCK_TRIANGLES}\n{BLOCK.glsl}\n{LARGE.glsl}\n",
-            }
-            scan = partial(device.compute_pipeline, "scanned_triangles.comp", full_subgroups=True)
-            self._scan = self.own(ScenePipeline(scan, scene, self._resources, defines=defines, includes=includes))
-            shaders = ("large_triangles.vert", "large_triangles.frag")
-            draw = partial(device.graphics_pipeline, *shaders, color_formats=[], depth_format=None, cull="none")
-            self._draw = self.own(ScenePipeline(draw, scene, self._resources, includes=includes))
+    def _build(self, scene: SceneBuffers, over: Self | None) -> None:
+        device, (width, height) = self._device, self._size
+        pixels = over._pixels if over else self.own(device.buffer(8 * width * height, name=self._name))
+        self._pixels: Buffer = pixels
+        self.triangles = self.depths = self._pixels
+        self._of_scene = self.own(Owner())
+        self._choose_parts(scene)
+        bits = min(device.info.limits.sub_pixel_bits, 8)
+        defines = {"LARGEST": LARGEST, "STEP_BITS": bits, "STEPS": 1 << bits}
+        includes = {
+            **visible_includes(self._pixels),
+            "scanned_triangles.glsl": f"#define BLOCK_TRIANGLES {BLOCK_TRIANGLES}\n{BLOCK.glsl}\n{LARGE.glsl}\n",
+        }
+        scan = partial(device.compute_pipeline, "scanned_triangles.comp", full_subgroups=True)
+        self._scan = self.own(ScenePipeline(scan, scene, self._resources, defines=defines, includes=includes))
+        shaders = ("large_triangles.vert", "large_triangles.frag")
+        draw = partial(device.graphics_pipeline, *shaders, color_formats=[], depth_format=None, cull="none")
+        self._draw = self.own(ScenePipeline(draw, scene, self._resources, includes=includes))
 
     def _resources(self) -> Resources:
         return {"PIXELS": self._pixels, "BLOCKS": self._blocks, "LARGE": self._large}

@@ -2,10 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from app.arrays import F32, U32
-from app.gpu import Buffer, CommandBuffer
+from app.gpu import Buffer, CommandBuffer, Device
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resource
@@ -25,12 +25,42 @@ class VisiblePixels(Owner):
     with thresholds that are spread evenly): the frames' mean is right, in any order of drawing, and what is behind
     keeps its depth.
 
+    Args:
+        device: an open device.
+        scene: the scene on the GPU.
+        width, height: pixels.
+        choose: the parts; see Choose.
+        name: of what it leaves.
+        over: what another one of the same kind and size has left before with the same jitter. It hides parts, and its
+            depths become those of both: nobody may read its triangles afterwards. Stays the caller's. None: nothing.
+
     Attributes:
         triangles, depths: what shaders read by `visible_triangle` and `visible_depth` (shaders/include/visible.glsl).
     """
 
     triangles: Resource
     depths: Resource
+
+    def __init__(
+        self,
+        device: Device,
+        scene: SceneBuffers,
+        width: int,
+        height: int,
+        choose: Choose,
+        *,
+        name: str,
+        over: Self | None = None,
+    ) -> None:
+        super().__init__()
+        self._device, self._choose, self._size, self._name = device, choose, (width, height), name
+        self._clears = over is None
+        with self.building():
+            self._build(scene, over)
+
+    @abstractmethod
+    def _build(self, scene: SceneBuffers, over: Self | None) -> None:
+        """Make what it draws with and into."""
 
     @abstractmethod
     def bind(self, scene: SceneBuffers) -> None:

@@ -103,8 +103,7 @@ def judge_at_rest(
     if samples < 2:
         raise ValueError("it takes two samples of a place to tell errors from noise")
     described = described_by(source)
-    if described.get("people") is None or data.spec.scene.get("people") != described["people"]:
-        raise InputError(f"The data set {data.path} does not show people as this version makes them.")
+    data.check_people(described.get("people"))
     # The light is gathered otherwise, and the frames are larger: all else is the set's.
     scene = {**data.spec.scene, **described, "tile_fraction": 1.0}
     spec = msgspec.structs.replace(data.spec, size=size, scene=scene)

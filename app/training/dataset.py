@@ -104,6 +104,16 @@ class Dataset:
         """Whether it has all tiles of its frames (`bungyo dataset --tiles 1`)."""
         return bool(self.spec.scene.get("tile_fraction") == 1.0)
 
+    def check_people(self, described: object) -> None:
+        """Refuse frames of other people than those that are made by this description (`People.description`).
+
+        Raises:
+            InputError: it shows others, or one fixed face.
+        """
+        shown = self.spec.scene.get("people")
+        if shown is None or shown != msgspec.json.decode(msgspec.json.encode(described)):
+            raise InputError(f"The data set {self.path} does not show people as this version makes them.")
+
     def shows_face(self, split: str) -> bool:
         """Whether any pixel of one of SPLITS shows face; reads no more tiles than it takes to see that."""
         if all(frame.split != split for frame in self.frames.values()):

@@ -9,7 +9,6 @@ of depth as well, so that light does not leak between surfaces. `screen_blur` is
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from scipy.ndimage import map_coordinates
 
@@ -107,8 +106,7 @@ class ScreenBlurred(Dataset):
                 f"The data set {path} has no complete frames of random people, which a blur on the screen needs.",
                 "Make one with `bungyo dataset --tiles 1`, without --mesh.",
             )
-        if self.spec.scene.get("people") != msgspec.json.decode(msgspec.json.encode(people.description)):
-            raise InputError(f"The data set {path} does not show people as this version makes them.")
+        self.check_people(people.description)
         self._blurred: dict[tuple[int, int, int], F16] = {}
         self.pixel_metres: dict[int, float] = {}
         for done, shard in enumerate(self._shards, start=1):

@@ -5,6 +5,13 @@
 
 #include "visible_kind.glsl" // generated
 
+#ifdef VISIBILITY_BUFFER
+// Two words a pixel: the complement of the triangle's number among those of all parts, and its depth's bits.
+#define VISIBLE(slot, name) layout(set = 0, binding = slot, scalar) readonly buffer name##_buffer { uvec2 name[]; }
+#define VISIBLE_DEPTHS(slot, name) VISIBLE(slot, name)
+#define visible_triangle(name, xy) part_and_triangle(name[uint((xy).y) * frame.size.x + uint((xy).x)].x)
+#define visible_depth(name, xy) uintBitsToFloat(name[uint((xy).y) * frame.size.x + uint((xy).x)].y)
+
 // The part whose triangle has this number among those of all parts.
 uint part_of(uint triangle)
 {
@@ -17,13 +24,6 @@ uint part_of(uint triangle)
     }
     return first;
 }
-
-#ifdef VISIBILITY_BUFFER
-// Two words a pixel: the complement of the triangle's number among those of all parts, and its depth's bits.
-#define VISIBLE(slot, name) layout(set = 0, binding = slot, scalar) readonly buffer name##_buffer { uvec2 name[]; }
-#define VISIBLE_DEPTHS(slot, name) VISIBLE(slot, name)
-#define visible_triangle(name, xy) part_and_triangle(name[uint((xy).y) * frame.size.x + uint((xy).x)].x)
-#define visible_depth(name, xy) uintBitsToFloat(name[uint((xy).y) * frame.size.x + uint((xy).x)].y)
 
 uvec2 part_and_triangle(uint complement)
 {

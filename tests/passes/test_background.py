@@ -51,7 +51,8 @@ def drawn(
         buffers = keep(SceneBuffers(gpu, scene))
         cache = keep(LightCache(gpu, buffers, size=16, samples=32, samples_per_update=32))
         size = (SIZE, SIZE)
-        face = keep(visible_triangles(gpu, buffers, *size, face_triangles, name="face")) if with_face else None
+        kind = visible_triangles(gpu)
+        face = keep(kind(gpu, buffers, *size, face_triangles, name="face")) if with_face else None
         background = keep(Background(gpu, buffers, cache, *size, face))
         with gpu.commands() as command:
             if face is not None:
