@@ -26,6 +26,7 @@ from app.passes.light_cache_layout import (
     FINE_LIGHT,
     FINE_SCALE,
     GATHERED_LIGHT,
+    LIGHT_SHARES,
     PARTS,
     SETTLED_LIGHTS,
     SHADOW_SCALE,
@@ -66,6 +67,8 @@ class LightCache(Owner):
             vertices]: how often the light was looked for (upper half) and seen (lower half). Vertices do not count
             what is below their horizon.
         settled: buffer of SETTLED_LIGHTS, of every fine texel.
+        shares: buffer of uint [light / LIGHT_SHARES][shadow texels][2]: which shares of these lights are seen, in
+            bytes. Made with the images.
         state: buffer of CACHE_STATE.
     """
 
@@ -244,11 +247,14 @@ class LightCache(Owner):
         return points.view(CACHE_POINT.dtype)
 
     def _make_visibility(self) -> None:
-        lights = max(1, self.scene.light_count)
-        looks = lights * (self._shadow_size**2 + self.point_count - self.size**2)
+        lights, shadows = max(1, self.scene.light_count), self._shadow_size**2
+        vertices = self.point_count - self.size**2
+        looks = lights * (shadows + -(-vertices // 4) * 4)  # four are read at a time
         self._of_lights.close()
+        own, device = self._of_lights.own, self.device
         nothing = np.zeros(looks, np.uint32)  # look-ups reach places beside the face, which nothing is written for
-        self.visibility = self._of_lights.own(self.device.buffer(nothing, name="light visibility"))
+        self.visibility = own(device.buffer(nothing, name="light visibility"))
+        self.shares = own(device.buffer(8 * -(-lights // LIGHT_SHARES) * shadows, name="shares of lights"))
 
     def _buffers(self) -> dict[str, Buffer]:
         return {
@@ -266,8 +272,9 @@ class LightCache(Owner):
         return {**self._buffers(), "CACHE": self.images}
 
     def _blurred(self) -> dict[str, Buffer]:
-        """What images are made of, and the means at vertices that are made with them."""
-        return {**self._buffers(), "PLACES": self._places, "VERTEX_LIGHTS": self.vertex_lights}
+        """What images are made of, and what is made with them."""
+        made = {"VERTEX_LIGHTS": self.vertex_lights, "SHARES": self.shares}
+        return {**self._buffers(), "PLACES": self._places, **made}
 
     def _record(self) -> None:
         """The commands of the first update, of parts of later ones, and what makes images of what they gather."""

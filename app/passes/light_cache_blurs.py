@@ -5,11 +5,11 @@ from typing import NamedTuple, TypeAlias
 
 from app.gpu import Binding, Buffer, CommandBuffer, Device, Image
 from app.gpu.bindings import BindingKind
-from app.passes.light_cache_layout import COARSE_IMAGES, FINE_SCALE, GATHERED_LIGHT, point_groups
+from app.passes.light_cache_layout import COARSE_IMAGES, FINE_SCALE, GATHERED_LIGHT, SHADOW_SCALE, point_groups
 from app.passes.owner import Owner
 
 _Resource: TypeAlias = Buffer | Image | list[Image]
-_TEXELS = ("PLACES", "SOURCE")  # buffers that are read four floats at a time
+_TEXELS = ("PLACES", "SOURCE", "LOOKS")  # buffers that are read four floats at a time
 
 
 class _Stage(NamedTuple):
@@ -35,7 +35,7 @@ class _Stage(NamedTuple):
 
 
 class LightCacheBlurs(Owner):
-    """Fills the light cache's images, and the means at vertices.
+    """Fills the light cache's images, the means at vertices, and the shares of lights that shadow texels see.
 
     Args:
         device: an open device.
@@ -94,8 +94,10 @@ class LightCacheBlurs(Owner):
         at_points = some("POINTS", "GATHERED", "STATE", "VISIBILITY", "VERTEX_LIGHTS")
         at_fine = some("POINTS", "GATHERED", "STATE", "FINE", "AGREED", "SETTLED")
         along_skin = some("POINTS", "PLACES", "STATE")
+        at_shadows = {"LOOKS": gathered["VISIBILITY"], **some("STATE", "SHARES")}
         points = gathered["GATHERED"].size // GATHERED_LIGHT.size
         texels, fine_texels = self._size**2, (FINE_SCALE * self._size) ** 2
+        shadow_texels = SHADOW_SCALE**2 * fine_texels
         *images, fine_image = self._images
         means, half, fine_means, half_fine = self._means, self._half, self._fine_means, self._half_fine
         blur, blur_fine = "light_cache_blur.comp", "light_cache_blur_fine.comp"
@@ -106,6 +108,7 @@ class LightCacheBlurs(Owner):
             _Stage("light_cache_fine.comp", fine_texels, {**at_fine, "MEANS": fine_means}),
             _Stage(blur_fine, fine_texels, {**along_skin, "SOURCE": fine_means, "TARGET": half_fine}, axis=0),
             _Stage(blur_fine, fine_texels, {**along_skin, "SOURCE": half_fine, "TARGET": fine_image}, axis=1),
+            _Stage("light_cache_shares.comp", shadow_texels // 4, at_shadows),
         ]
 
 

@@ -71,7 +71,9 @@ FINE_LIGHT = Struct(
         ("sky", "vec3"),  # irradiance from all of the environment; no sum
     ],
 )
-LIGHT_SHARES = 8  # of so many lights a vertex knows the share that is seen; the last is the mean of all further ones
+# Shares of so many lights that are seen lie together, in bytes: of shadow texels as the G-buffer reads them, and of
+# vertices, which know no more: there the last is the mean of all further lights.
+LIGHT_SHARES = 8
 VERTEX_LIGHT = Struct(
     "VertexLight",  # means at a vertex of what is not face
     [
@@ -111,8 +113,11 @@ CACHE_STATE = Struct(
 
 _TEXELS = """
 const uint TEXELS = CACHE_SIZE * CACHE_SIZE;
-// In `visibility`: a light's shadow texels, then the vertices of what is not face.
-uint look_index(uint light, uint place, uint points) { return light * (SHADOW_TEXELS + points - TEXELS) + place; }
+// In `visibility`: a light's shadow texels, then the vertices of what is not face. Lights begin at multiples of four.
+uint look_index(uint light, uint place, uint points)
+{
+    return light * (SHADOW_TEXELS + (points - TEXELS + 3u) / 4u * 4u) + place;
+}
 uint vertex_place(uint point) { return SHADOW_TEXELS + point - TEXELS; }
 // How often a light was looked for, in the upper half of a word, and how often it was seen, in the lower.
 uint one_look(bool sees) { return 0x10000u + uint(sees); }

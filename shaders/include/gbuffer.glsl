@@ -11,21 +11,29 @@
 layout(set = 0, binding = SLOT_FEATURES, scalar) writeonly buffer FeatureBuffer { uvec4 features[]; };
 layout(set = 0, binding = SLOT_SURFACE, scalar) writeonly buffer SurfaceBuffer { vec2 surface[]; };
 layout(set = 0, binding = SLOT_PLACES, scalar) writeonly buffer PlaceBuffer { uint places[]; };
-layout(set = 0, binding = SLOT_VISIBILITY, scalar) readonly buffer Visibility { uint visibility[]; };
-layout(set = 0, binding = SLOT_SETTLED, scalar) readonly buffer Settled { SettledLights settled[]; };
+layout(set = 0, binding = SLOT_SHARES, scalar) readonly buffer Shares { uvec2 shares[]; };
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CacheState state; };
 layout(set = 0, binding = SLOT_CACHE) uniform sampler2D cache[CACHE_IMAGES];
 
 #define INFINITY uintBitsToFloat(0x7f800000u)
 
-// Where the visibility of lights is read: four texels and their weights, as a bilinear look-up would choose them; and what the
-// fine texel around the place knows of it without.
+// Where the visibility of lights is read: four shadow texels and their weights, as a bilinear look-up would choose them.
 struct Texels {
     uvec4 index;
     vec4 weight;
-    uint all;  // bits of lights that all four see
-    uint none; // and that none does
+    mat2x4 seen; // shares of the first LIGHT_SHARES lights: seldom are there more
 };
+
+// Shares that are seen of this light and those beside it.
+mat2x4 shares_around(uint light, uvec4 index, vec4 weight)
+{
+    mat2x4 seen = mat2x4(0.0);
+    for (uint k = 0u; k < 4u; ++k) {
+        uvec2 bytes = shares[light / LIGHT_SHARES * SHADOW_TEXELS + index[k]];
+        seen += weight[k] * mat2x4(unpackUnorm4x8(bytes.x), unpackUnorm4x8(bytes.y));
+    }
+    return seen;
+}
 
 Texels texels_at(vec2 light_uv)
 {
@@ -36,22 +44,16 @@ Texels texels_at(vec2 light_uv)
     Texels t;
     t.index = uvec4(at, at + 1u, at + SHADOW_SIZE, at + SHADOW_SIZE + 1u);
     t.weight = vec4((1.0 - f.x) * (1.0 - f.y), f.x * (1.0 - f.y), (1.0 - f.x) * f.y, f.x * f.y);
-    // The four lie in this fine texel and those beside it, about which lights are settled together. A light that had all its
-    // samples when others moved has both bits.
-    uvec2 fine = uvec2(truncated(clamp(light_uv, 0.0, 1.0 - 1e-6) * float(FINE_SIZE)));
-    SettledLights known = settled[fine.y * FINE_SIZE + fine.x];
-    t.all = known.seen & ~known.hidden;
-    t.none = known.hidden & ~known.seen;
+    t.seen = shares_around(0u, t.index, t.weight);
     return t;
 }
 
 float light_visibility(uint light, Texels t)
 {
-    if (has_bit(t.all, light)) return 1.0;
-    if (has_bit(t.none, light)) return 0.0;
-    uvec4 at = look_index(light, 0u, state.point_count) + t.index;
-    vec4 seen = vec4(share_of(visibility[at.x]), share_of(visibility[at.y]), share_of(visibility[at.z]), share_of(visibility[at.w]));
-    return dot(seen, t.weight);
+    mat2x4 seen = t.seen;
+    if (light >= LIGHT_SHARES) seen = shares_around(light, t.index, t.weight);
+    vec4 four = (light & 4u) == 0u ? seen[0] : seen[1];
+    return (light & 2u) == 0u ? ((light & 1u) == 0u ? four.x : four.y) : ((light & 1u) == 0u ? four.z : four.w);
 }
 
 // One of a surface's two lobes of gloss.

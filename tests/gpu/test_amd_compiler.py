@@ -16,6 +16,7 @@ WITHOUT_RAYS = {
     *("tile_hash.comp", "tile_network.comp", "composite.comp", "reprojection.comp", "gbuffer.comp"),
     *("drawn_triangles.vert", "background.comp"),
     *("light_cache_means.comp", "light_cache_fine.comp", "light_cache_blur.comp", "light_cache_blur_fine.comp"),
+    "light_cache_shares.comp",
 }
 RAYS = {"gbuffer.rgen", "light_cache.rgen", "reference.rgen"}
 # What takes the place of rays.
