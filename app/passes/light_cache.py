@@ -32,6 +32,7 @@ from app.passes.light_cache_layout import (
     SHADOW_SCALE,
     VERTEX_LIGHT,
     light_cache_declarations,
+    words_of_a_light,
 )
 from app.passes.light_maps import LightMaps
 from app.passes.light_points import CACHE_POINT, face_texels, gathering_points, vertex_offsets
@@ -248,11 +249,10 @@ class LightCache(Owner):
 
     def _make_visibility(self) -> None:
         lights, shadows = max(1, self.scene.light_count), self._shadow_size**2
-        vertices = self.point_count - self.size**2
-        looks = lights * (shadows + -(-vertices // 4) * 4)  # four are read at a time
         self._of_lights.close()
         own, device = self._of_lights.own, self.device
-        nothing = np.zeros(looks, np.uint32)  # look-ups reach places beside the face, which nothing is written for
+        # Look-ups reach places beside the face, which nothing is written for.
+        nothing = np.zeros(lights * words_of_a_light(self.size, self.point_count), np.uint32)
         self.visibility = own(device.buffer(nothing, name="light visibility"))
         self.shares = own(device.buffer(8 * -(-lights // LIGHT_SHARES) * shadows, name="shares of lights"))
 

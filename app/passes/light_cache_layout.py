@@ -153,6 +153,16 @@ def point_groups(points: int) -> tuple[int, int]:
     return -(-groups // rows), rows
 
 
+def words_of_a_light(size: int, points: int) -> int:
+    """How many words of `visibility` every light has, as `look_index` counts them; four are read at a time.
+
+    Args:
+        size: texels along the UV square.
+        points: those texels and the vertices of what is not face.
+    """
+    return (SHADOW_SCALE * FINE_SCALE * size) ** 2 + -(-(points - size**2) // 4) * 4
+
+
 def light_cache_declarations(size: int) -> str:
     """The text of light_cache.glsl for a cache of `size` texels along the UV square."""
     fine_size = FINE_SCALE * size

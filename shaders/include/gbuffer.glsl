@@ -52,7 +52,7 @@ float light_visibility(uint light, Texels t)
 {
     mat2x4 seen = t.seen;
     if (light >= LIGHT_SHARES) seen = shares_around(light, t.index, t.weight);
-    vec4 four = (light & 4u) == 0u ? seen[0] : seen[1];
+    vec4 four = (light & 4u) == 0u ? seen[0] : seen[1]; // of LIGHT_SHARES, 8, the lower or upper
     return (light & 2u) == 0u ? ((light & 1u) == 0u ? four.x : four.y) : ((light & 1u) == 0u ? four.z : four.w);
 }
 
