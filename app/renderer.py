@@ -375,14 +375,13 @@ class Renderer(Owner):
         """What the composite pass is told; made anew where something has changed."""
         camera, before = self._scene.camera, self._history
         samples = before.samples if neural else 0
-        starts_over = self._neural_samples == 0
-        shown = (self._mode, neural, starts_over, self.split, camera, keeps_history, samples, before.camera)
+        shown = (self._mode, neural, self.split, camera, keeps_history, samples, before.camera)
         if shown != self._shown:
             depth = math.dist(camera.position, self._face_center)
             self._composite_state = composite_state(
                 self._mode,
                 neural_drawn=neural,
-                first_neural=starts_over,
+                samples_before=self._neural_samples,
                 split=self.split,
                 depth_range=(max(0.0, depth - 0.15), depth + 0.15),
                 keeps_history=keeps_history,
@@ -390,6 +389,7 @@ class Renderer(Owner):
                 view_projection_before=before.view,
             )
             self._shown = shown
+        self._composite_state["samples_before"] = self._neural_samples
         return self._composite_state
 
     @property

@@ -15,8 +15,8 @@ layout(set = 0, binding = SLOT_FEATURES, scalar) readonly buffer FeatureBuffer {
 layout(set = 0, binding = SLOT_HASHES, scalar) readonly buffer Hashes { uint hashes[]; };
 layout(set = 0, binding = SLOT_REFERENCE, scalar) readonly buffer Reference { vec4 reference[]; };
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CompositeState state; };
-layout(set = 0, binding = SLOT_ACCUMULATED, scalar) buffer Accumulated { vec4 accumulated[]; };
-layout(set = 0, binding = SLOT_DISPLAY, rgba8) uniform writeonly image2D display;
+layout(set = 0, binding = SLOT_ACCUMULATED, scalar) buffer Accumulated { vec3 accumulated[]; };
+layout(set = 0, binding = SLOT_ENCODED, scalar) writeonly buffer Encoded { uint encoded[]; };
 layout(set = 0, binding = SLOT_RESOLVED, rgba16f) uniform writeonly image2D resolved;
 layout(set = 0, binding = SLOT_HISTORY, rgba16f) uniform readonly image2D history;
 
@@ -79,20 +79,23 @@ void main()
     vec4 background = imageLoad(background_radiance, ivec2(xy));
     bool face = face_in_front(at_surface, background);
 
-    vec4 sum = vec4(0.0);
-    if (state.first_neural == 0u) sum = accumulated[at];
+    vec3 sum = vec3(0.0);
+    float samples = state.samples_before;
+    if (samples > 0.0) sum = accumulated[at];
     if (state.neural_drawn != 0u) {
-        sum += vec4(composed(xy, at_surface, background), 1.0);
+        sum += composed(xy, at_surface, background);
+        samples += 1.0;
         accumulated[at] = sum;
     }
     if (state.history_samples > 0.0) {
         vec4 before = imageLoad(history, ivec2(xy));
-        float samples = min(before.a, state.history_samples);
-        sum += vec4(before.rgb * samples, samples);
+        float counted = min(before.a, state.history_samples);
+        sum += before.rgb * counted;
+        samples += counted;
     }
-    vec3 neural = sum.rgb / max(sum.a, 1.0);
+    vec3 neural = sum / max(samples, 1.0);
     if (state.keeps_history != 0u) { // what is not a number would spread from picture to picture
-        imageStore(resolved, ivec2(xy), vec4(half_range(neural.r), half_range(neural.g), half_range(neural.b), sum.a));
+        imageStore(resolved, ivec2(xy), vec4(half_range(neural.r), half_range(neural.g), half_range(neural.b), samples));
     }
     vec3 truth = state.shows_reference != 0u ? path_traced(xy) : vec3(0.0);
 
@@ -106,5 +109,5 @@ void main()
     } else if (state.mode == MODE_DIFFERENCE) {
         color = DIFFERENCE_GAIN * abs(tonemap(neural, frame.exposure) - tonemap(truth, frame.exposure));
     } else color = view(xy, tile, pixel, at_surface, face, neural);
-    imageStore(display, ivec2(xy), vec4(clamp(color, 0.0, 1.0), 1.0));
+    encoded[at] = packUnorm4x8(vec4(color, 1.0));
 }

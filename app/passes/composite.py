@@ -27,7 +27,7 @@ COMPOSITE_STATE = Struct(
         ("mode", "uint"),
         ("shows_reference", "uint"),
         ("neural_drawn", "uint"),  # this frame drew the neural picture: accumulate it
-        ("first_neural", "uint"),  # and it is the first one: forget what was accumulated
+        ("samples_before", "float"),  # accumulated before this frame; 0: begin anew
         ("keeps_history", "uint"),  # write the picture down for the frame after this
         ("history_samples", "float"),  # as how many the history counts at most
         ("view_projection_before", "mat4"),  # of the frame before, without jitter
@@ -65,8 +65,9 @@ class Composite(Owner):
 
     Attributes:
         state: buffer of COMPOSITE_STATE, see `composite_state`; the caller copies it there before the pass.
-        display: the picture.
-        accumulated: buffer vec4 [height * width]: sum of the neural radiance, number of samples.
+        display: the picture. The shader writes it into a buffer, which is copied: images are stored pixel by pixel
+            through a function call on CPU drivers, which costs more than the copy does (docs/tried.md).
+        accumulated: buffer vec3 [height * width]: sum of the neural radiance; of how many samples, `state` tells.
         resolved: rgba16f: the neural picture's radiance, history included, and of how many samples it is.
         history: the same of frames before, moved to this view (Reprojection); only read where the state says so.
     """
@@ -86,11 +87,11 @@ class Composite(Owner):
         make = partial(device.compute_pipeline, "composite.comp", full_subgroups=True)
         with self.building():
             self.display = self.own(device.image(width, height, "rgba8", name="display"))
-            nothing = np.zeros((height * width, 4), np.float32)
-            self.accumulated = self.own(device.buffer(nothing, name="accumulated"))
+            self._encoded = self.own(device.buffer(height * width * 4, name="encoded picture"))
+            self.accumulated = self.own(device.buffer(height * width * 12, name="accumulated"))
             self.resolved = self.own(device.image(width, height, "rgba16f", name="resolved picture"))
             self.history = self.own(device.image(width, height, "rgba16f", name="history"))
-            self.state = self.own(device.buffer(COMPOSITE_STATE.size, name="composite state"))
+            self.state = self.own(device.buffer(COMPOSITE_STATE.zeros(1), name="composite state"))
             self._pipeline = self.own(ScenePipeline(make, scene, self._resources, defines=constants, includes=includes))
 
     def _resources(self) -> Resources:
@@ -104,7 +105,7 @@ class Composite(Owner):
             "FACE_RADIANCE": inputs.face_radiance,
             "BACKGROUND_RADIANCE": inputs.background_radiance,
             "ACCUMULATED": self.accumulated,
-            "DISPLAY": self.display,
+            "ENCODED": self._encoded,
             "RESOLVED": self.resolved,
             "HISTORY": self.history,
         }
@@ -118,18 +119,24 @@ class Composite(Owner):
         with command.timer("composite"):
             self._pipeline.use(command)
             command.dispatch(*tile_grid(self.width, self.height))
+            command.barrier()
+            command.copy(self._encoded, self.display)
 
     def read_radiance(self) -> F32:
-        """The accumulated neural picture as (H, W, 3) linear radiance."""
-        sums: F32 = self.accumulated.read(np.float32, (self.height, self.width, 4))
-        return (sums[..., :3] / np.maximum(sums[..., 3:], 1.0)).astype(np.float32)
+        """The accumulated neural picture as (H, W, 3) linear radiance; zeros before the first."""
+        state = self.state.read(COMPOSITE_STATE.dtype)[0]
+        samples = np.float32(state["samples_before"]) + np.float32(state["neural_drawn"])
+        if samples == 0.0:
+            return np.zeros((self.height, self.width, 3), np.float32)
+        sums: F32 = self.accumulated.read(np.float32, (self.height, self.width, 3))
+        return sums / samples
 
 
 def composite_state(
     mode: str,
     *,
     neural_drawn: bool,
-    first_neural: bool,
+    samples_before: int,
     split: float,
     depth_range: tuple[float, float],
     keeps_history: bool = False,
@@ -141,7 +148,7 @@ def composite_state(
     Args:
         mode: one of MODES.
         neural_drawn: the G-buffer and the face radiance are of this frame; add them to what is accumulated.
-        first_neural: start the accumulation over.
+        samples_before: as many as are accumulated; 0 starts over.
         split: position of the line in split mode, 0..1.
         depth_range: nearest and furthest depth in the depth view, metres.
         keeps_history: leave the picture in `resolved`.
@@ -151,7 +158,7 @@ def composite_state(
     state = np.zeros((), COMPOSITE_STATE.dtype)
     state["mode"] = _FIXED.index(mode) if mode in _FIXED else len(_FIXED)
     state["shows_reference"] = mode in NEEDS_REFERENCE
-    state["neural_drawn"], state["first_neural"] = neural_drawn, first_neural
+    state["neural_drawn"], state["samples_before"] = neural_drawn, samples_before
     state["split"], state["depth_range"] = split, depth_range
     state["keeps_history"], state["history_samples"] = keeps_history, history_samples
     if view_projection_before is not None:

@@ -105,7 +105,7 @@ def passes(
             composite_state(
                 "neural",
                 neural_drawn=True,
-                first_neural=True,
+                samples_before=0,
                 split=0.5,
                 depth_range=(0.0, 1.0),
                 keeps_history=True,
