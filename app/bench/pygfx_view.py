@@ -158,7 +158,7 @@ def _texture(texture: Texture | None, channel: int | None = None) -> Any:
     else:
         rgba[..., channel] = pixels[..., 0]
     made = gfx.Texture(rgba, dim=2, colorspace="srgb" if texture.srgb else "physical", generate_mipmaps=True)
-    return gfx.TextureMap(made, filter="linear", wrap="repeat")
+    return gfx.TextureMap(made, filter="linear", wrap_s=texture.wrap[0], wrap_t=texture.wrap[1])
 
 
 def _color(linear: Any) -> tuple[float, float, float]:

@@ -223,8 +223,8 @@ class Device:
     def sampler(
         self,
         filter: Literal["linear", "nearest"] = "linear",
-        wrap_u: Literal["repeat", "clamp"] = "repeat",
-        wrap_v: Literal["repeat", "clamp"] = "repeat",
+        wrap_u: Literal["repeat", "mirror", "clamp"] = "repeat",
+        wrap_v: Literal["repeat", "mirror", "clamp"] = "repeat",
         *,
         anisotropy: float = 1.0,
     ) -> Sampler:

@@ -234,8 +234,8 @@ class Sampler(Resource):
         self,
         device: "Device",
         filter: Literal["linear", "nearest"],
-        wrap_u: Literal["repeat", "clamp"],
-        wrap_v: Literal["repeat", "clamp"],
+        wrap_u: Literal["repeat", "mirror", "clamp"],
+        wrap_v: Literal["repeat", "mirror", "clamp"],
         anisotropy: float,
     ) -> None:
         super().__init__(device.ledger, f"{filter} sampler")
@@ -243,6 +243,7 @@ class Sampler(Resource):
         mip_modes = {"linear": vk.VK_SAMPLER_MIPMAP_MODE_LINEAR, "nearest": vk.VK_SAMPLER_MIPMAP_MODE_NEAREST}
         wraps = {
             "repeat": vk.VK_SAMPLER_ADDRESS_MODE_REPEAT,
+            "mirror": vk.VK_SAMPLER_ADDRESS_MODE_MIRRORED_REPEAT,
             "clamp": vk.VK_SAMPLER_ADDRESS_MODE_CLAMP_TO_EDGE,
         }
         anisotropy = min(anisotropy, device.info.limits.anisotropy)

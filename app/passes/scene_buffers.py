@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.arrays import F32, F64
 from app.errors import InputError
-from app.gpu import Binding, CommandBuffer, Device, Image
+from app.gpu import Binding, CommandBuffer, Device, Sampler
 from app.gpu.bindings import BindingKind, Bound
 from app.gpu.bindings import Texture as SampledImage
 from app.network.schema import tile_grid
@@ -45,7 +45,7 @@ from app.scene.closed import hides_back_sides
 from app.scene.environment import LUMINANCE
 from app.scene.even_layout import even_uvs
 from app.scene.medium import MIN_BOUNDARY_IOR
-from app.scene.model import Material, Scene, Texture
+from app.scene.model import Material, Scene, Texture, Wrap
 
 
 class SceneBuffers(Owner):
@@ -83,9 +83,9 @@ class SceneBuffers(Owner):
         self.light_level = 0.0
         self.exposure = 1.0
         with self.building():
-            self._repeat = self.own(device.sampler("linear", wrap_u="repeat", wrap_v="repeat"))
+            self._samplers: dict[tuple[Wrap, Wrap], Sampler] = {}
             self._sphere = self.own(device.sampler("linear", wrap_u="repeat", wrap_v="clamp"))
-            self._blank = self.own(device.image(1, 1, "rgba8", name="blank texture"))
+            self._blank = self.own(device.image(1, 1, "rgba8", name="blank texture")), self._sphere
             self._upload_meshes()
             self._upload_materials()
             self._ggx = self.own(device.buffer(self._ggx_table(), name="ggx albedo"))
@@ -140,7 +140,7 @@ class SceneBuffers(Owner):
         self._parts_buffer = self.own(self.device.buffer(parts, name="parts"))
 
     def _upload_materials(self) -> None:
-        self._textures: list[Image] = []
+        self._textures: list[SampledImage] = []
         self._texture_slots: dict[tuple[int, ...], int] = {}  # by what images are of, and whether it is cut out
         self._dielectrics: dict[float, int] = {}
         materials = MATERIAL.zeros(len(self.parts))
@@ -256,8 +256,7 @@ class SceneBuffers(Owner):
         Args:
             whole_map: the environment with its lamps, for a pipeline that does not draw them as lights.
         """
-        textures: list[SampledImage] = [(image, self._repeat) for image in self._textures]
-        textures += [(self._blank, self._repeat)] * (MAX_TEXTURES - len(textures))
+        textures = self._textures + [self._blank] * (MAX_TEXTURES - len(self._textures))
         maps = self._maps
         first, alias = (maps.whole, maps.whole_alias) if whole_map else (maps.levels[0], maps.alias)
         levels = [(image, self._sphere) for image in (first, *maps.levels[1:], maps.backdrop)]
@@ -338,8 +337,14 @@ class SceneBuffers(Owner):
     def _upload(self, texture: Texture, cut_out: bool = False) -> int:
         if len(self._textures) == MAX_TEXTURES:
             raise InputError(f"The scene has more than {MAX_TEXTURES} textures.")
-        self._textures.append(self.own(upload_texture(self.device, texture, self._store, cut_out=cut_out)))
+        image = self.own(upload_texture(self.device, texture, self._store, cut_out=cut_out))
+        self._textures.append((image, self._sampler(texture.wrap)))
         return len(self._textures) - 1
+
+    def _sampler(self, wrap: tuple[Wrap, Wrap]) -> Sampler:
+        if wrap not in self._samplers:
+            self._samplers[wrap] = self.own(self.device.sampler("linear", *wrap))
+        return self._samplers[wrap]
 
 
 def _fill_camera(camera: Camera, width: int, height: int) -> NDArray[Any]:

@@ -58,13 +58,14 @@ def upload_texture(
 def can_share(normals: Texture, roughness: Texture) -> bool:
     """Whether a normal map has room for a roughness map where colours have their opacity."""
     alike = normals.pixels.dtype == roughness.pixels.dtype and normals.size == roughness.size
+    alike = alike and normals.wrap == roughness.wrap
     return alike and normals.pixels.shape[2] == 3 and not (normals.srgb or roughness.srgb)
 
 
 def shared_image(normals: Texture, roughness: Texture) -> Texture:
     """A normal map with a roughness map in its fourth channel, if they `can_share`."""
     pixels = np.concatenate([normals.pixels, roughness.pixels[..., :1]], axis=-1)
-    return Texture(pixels, name=normals.name)
+    return Texture(pixels, name=normals.name, wrap=normals.wrap)
 
 
 def _to_rgba(pixels: NDArray[Any]) -> NDArray[Any]:

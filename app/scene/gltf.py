@@ -21,6 +21,7 @@ from app.arrays import F64
 from app.errors import InputError
 from app.scene.gltf_geometry import FAN, STRIP, TRIANGLES, Geometry
 from app.scene.lights import DirectionalLight, Light, PointLight
+from app.scene.model import Wrap
 
 # glTF lights are photometric (candela, lux), ours radiometric. 683 lm/W is the efficacy of green light, and
 # the factor Blender's exporter multiplies its watts with; so a file from there comes back as it was.
@@ -41,6 +42,7 @@ _KNOWN = (
     "EXT_texture_webp",
 )
 SPECULAR = "bungyo specular"  # what a material of the archived kind reflects: a factor on the colours of that map
+WRAP_MODES: dict[Wrap, int] = {"repeat": 10497, "mirror": 33648, "clamp": 33071}
 GLOSSINESS = "bungyo glossiness"  # marks a map whose alpha, times the roughness factor, is 1 - roughness
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
 
@@ -126,6 +128,17 @@ def external_files(gltf: Gltf) -> list[Path]:
     """Return the files that a glTF file's images and buffers are in, whether they are there or not."""
     items = [*gltf.header.get("images", ()), *gltf.header.get("buffers", ())]
     return [gltf.path.parent / name for item in items if (name := _external(item)) is not None]
+
+
+def texture_wrap(header: Mapping[str, Any], reference: Mapping[str, Any]) -> tuple[Wrap, Wrap]:
+    """Return how a texture that a material refers to goes on beyond 0..1, along u and v.
+
+    Raises KeyError, IndexError or TypeError on malformed files.
+    """
+    sampler = header["textures"][reference["index"]].get("sampler")
+    modes = {} if sampler is None else header["samplers"][sampler]
+    names = {mode: name for name, mode in WRAP_MODES.items()}
+    return names[modes.get("wrapS", WRAP_MODES["repeat"])], names[modes.get("wrapT", WRAP_MODES["repeat"])]
 
 
 def node_transforms(header: dict[str, Any]) -> dict[int, F64]:

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.arrays import F32, U32
-from app.scene.gltf import pack_glb
-from app.scene.model import DEFAULT_IOR, Material, Part, Texture
+from app.scene.gltf import WRAP_MODES, pack_glb
+from app.scene.model import DEFAULT_IOR, Material, Part, Texture, Wrap
 
 MorphTargets = Mapping[str, Mapping[str, F32]]
 """By target's name, then by part's name: (N,3) displacements of its vertices, metres."""
 
 _FLOAT, _UINT = 5126, 5125
 _VERTICES, _INDICES = 34962, 34963
-_LINEAR, _MIPMAPS, _REPEAT = 9729, 9987, 10497
+_LINEAR, _MIPMAPS = 9729, 9987
 _STILL = 1e-6  # metres; vertices that a morph target moves less do not move
 JPEG_QUALITY = 93
 
@@ -95,7 +95,7 @@ class _Writer:
             "materials": [],
             "textures": [],
             "images": [],
-            "samplers": [{"magFilter": _LINEAR, "minFilter": _MIPMAPS, "wrapS": _REPEAT, "wrapT": _REPEAT}],
+            "samplers": [],
             "accessors": [],
             "bufferViews": [],
         }
@@ -172,8 +172,16 @@ class _Writer:
         images, textures = self.document["images"], self.document["textures"]
         mime = "image/jpeg" if photograph else "image/png"
         images.append({"bufferView": self.view(stream.getvalue()), "mimeType": mime, "name": name})
-        textures.append({"source": len(images) - 1, "sampler": 0})
+        textures.append({"source": len(images) - 1, "sampler": self.sampler(texture.wrap)})
         return {"index": len(textures) - 1}
+
+    def sampler(self, wrap: tuple[Wrap, Wrap]) -> int:
+        wrap_s, wrap_t = (WRAP_MODES[one] for one in wrap)
+        entry = {"magFilter": _LINEAR, "minFilter": _MIPMAPS, "wrapS": wrap_s, "wrapT": wrap_t}
+        samplers = self.document["samplers"]
+        if entry not in samplers:
+            samplers.append(entry)
+        return int(samplers.index(entry))
 
     def material(self, m: Material) -> int:
         surface: dict[str, Any] = {

@@ -1,14 +1,15 @@
 """glTF 2.0 materials: numbers from the header, images as trimesh decoded them."""
 
+import math
 import warnings
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
 from app.errors import InputError
 from app.scene.checks import triple
-from app.scene.gltf import GLOSSINESS, SPECULAR, Gltf, TextureLayout
+from app.scene.gltf import GLOSSINESS, SPECULAR, Gltf, TextureLayout, texture_wrap
 from app.scene.gltf_specular import without_specular
 from app.scene.model import DEFAULT_IOR, Material, Texture
 from app.scene.texture_files import MOST_PIXELS, Shared, linear_mean, to_texture
@@ -17,6 +18,22 @@ _AlphaMode = Literal["opaque", "mask", "blend"]
 # Numbers of ours in a material's `extras.bungyo`: what Khronos has no extension for.
 _OWN = ("subsurface", "mean_free_path", "second_roughness", "second_weight")
 _ALPHA_MODES: dict[str | None, _AlphaMode] = {"MASK": "mask", "BLEND": "blend"}
+# Of extensions of materials, what is not drawn: its name, its key, and what that is where it shows nothing.
+_NOT_DRAWN: dict[str, tuple[tuple[str, str, Any], ...]] = {
+    "KHR_materials_anisotropy": (("anisotropy", "anisotropyStrength", 0.0),),
+    "KHR_materials_clearcoat": (("clear coat", "clearcoatFactor", 0.0),),
+    "KHR_materials_diffuse_transmission": (("diffuse transmission", "diffuseTransmissionFactor", 0.0),),
+    "KHR_materials_dispersion": (("dispersion", "dispersion", 0.0),),
+    "KHR_materials_iridescence": (("iridescence", "iridescenceFactor", 0.0),),
+    "KHR_materials_sheen": (("sheen", "sheenColorFactor", [0.0, 0.0, 0.0]),),
+    "KHR_materials_specular": (
+        ("map of reflectance", "specularTexture", None),
+        ("map of the reflectance's colour", "specularColorTexture", None),
+    ),
+    "KHR_materials_transmission": (("map of transmission", "transmissionTexture", None),),
+    "KHR_materials_volume": (("colour of what is clear", "attenuationColor", [1.0, 1.0, 1.0]),),
+}
+_MAX_IOR = 3.0  # of Material
 
 
 def gltf_material(gltf: Gltf, index: int, images: Any, shared: Shared | None = None) -> tuple[Material, dict[str, Any]]:
@@ -30,8 +47,9 @@ def gltf_material(gltf: Gltf, index: int, images: Any, shared: Shared | None = N
         images: trimesh's PBRMaterial of the same index, whose attributes hold the decoded images.
         shared: textures of the file's other materials; those of this one join them. The images must live as long.
 
-    The index of refraction and transmission come from KHR_materials_ior and KHR_materials_transmission; what
-    `own_numbers` finds is applied as well. Metallic maps are averaged to one number, emission maps to one colour.
+    The index of refraction comes from KHR_materials_ior and KHR_materials_specular, transmission from
+    KHR_materials_transmission; what `own_numbers` finds is applied as well. Metallic maps are averaged to one number,
+    emission maps to one colour. Of other extensions a warning names what is not drawn.
 
     Raises:
         InputError: a texture cannot be read, or a value is out of range.
@@ -41,6 +59,10 @@ def gltf_material(gltf: Gltf, index: int, images: Any, shared: Shared | None = N
     name = str(source.get("name") or "")  # whatever else than text a file has there
     pbr = source.get("pbrMetallicRoughness", {})
     extensions = source.get("extensions", {})
+    if left_out := _not_drawn(extensions):
+        warnings.warn(
+            f"{gltf.path}: material {name or str(index)!r} has {', '.join(left_out)}, which is not drawn.", stacklevel=2
+        )
     reader = _Reader(gltf, index, images, {} if shared is None else shared)
     factor = np.array(pbr.get("baseColorFactor", (1.0, 1.0, 1.0, 1.0)), np.float64).reshape(4)
     metallic = float(pbr.get("metallicFactor", 1.0))
@@ -77,7 +99,7 @@ def gltf_material(gltf: Gltf, index: int, images: Any, shared: Shared | None = N
             roughness=roughness,
             roughness_map=roughness_map,
             metallic=metallic,
-            ior=_ior(extensions.get("KHR_materials_ior", {})),
+            ior=_ior(extensions.get("KHR_materials_ior", {}), extensions.get("KHR_materials_specular", {})),
             normal_map=normal_map,
             normal_scale=1.0 if normal is None else float(normal.get("scale", 1.0)),
             transmission=float(extensions.get("KHR_materials_transmission", {}).get("transmissionFactor", 0.0)),
@@ -117,7 +139,7 @@ class _Reader:
 
     def __init__(self, gltf: Gltf, index: int, images: Any, shared: Shared) -> None:
         source = gltf.header["materials"][index]
-        self._path: Path = gltf.path
+        self._path, self._header = gltf.path, gltf.header
         self._material = str(source.get("name") or index)
         self._layout = TextureLayout.of_material(source)
         self._images, self._shared = images, shared
@@ -136,9 +158,10 @@ class _Reader:
                 " KHR_texture_transform), which is not done: it lies where they do.",
                 stacklevel=3,
             )
-        shown = id(image), srgb, channel
+        wrap = texture_wrap(self._header, reference)
+        shown = id(image), srgb, channel, wrap
         if shown not in self._shared:
-            self._shared[shown] = to_texture(image, self._path, where, srgb, channel)
+            self._shared[shown] = replace(to_texture(image, self._path, where, srgb, channel), wrap=wrap)
         return self._shared[shown]
 
 
@@ -147,10 +170,34 @@ def _rough(glossiness: Texture, factor: float) -> tuple[float, Texture | None]:
     factor, pixels = min(max(factor, 0.0), 1.0), glossiness.pixels
     if pixels.shape[2] < 4:
         return 1.0 - factor, None
-    return 1.0, Texture(np.rint(255.0 - factor * pixels[..., 3:].astype(np.float64)).astype(np.uint8))
+    smoothness = factor * pixels[..., 3:].astype(np.float64)
+    return 1.0, Texture(np.rint(255.0 - smoothness).astype(np.uint8), wrap=glossiness.wrap)
 
 
-def _ior(extension: dict[str, Any]) -> float:
-    """Return the index of refraction; 0 and numbers beyond 3 mean "ask KHR_materials_specular", which is not read."""
+def _ior(extension: dict[str, Any], specular: dict[str, Any]) -> float:
+    """Return the index of refraction whose reflectance, seen from the front, is that of both extensions.
+
+    Args:
+        extension: KHR_materials_ior. An index of 0, a mirror's, or beyond 3 leaves it to `specular`; without that
+            it means that the exporter knows of none.
+        specular: KHR_materials_specular: factors on the reflectance, of which the colours' mean counts.
+    """
     given = float(extension.get("ior", DEFAULT_IOR))
-    return DEFAULT_IOR if given == 0.0 or given > 3.0 else given
+    color = np.array(specular.get("specularColorFactor", (1.0, 1.0, 1.0)), np.float64).reshape(3)
+    factor = float(specular.get("specularFactor", 1.0))
+    if not specular:
+        return DEFAULT_IOR if given == 0.0 or given > _MAX_IOR else given
+    front = 1.0 if given == 0.0 else ((given - 1.0) / (given + 1.0)) ** 2
+    amplitude = math.sqrt(max(0.0, factor * float(np.minimum(front * color, 1.0).mean())))
+    return min((1.0 + amplitude) / (1.0 - amplitude), _MAX_IOR) if amplitude < 1.0 else _MAX_IOR
+
+
+def _not_drawn(extensions: dict[str, Any]) -> list[str]:
+    """Return the names of what these extensions of a material would show."""
+    drawn_otherwise = ["no light of its own"] if "KHR_materials_unlit" in extensions else []
+    return drawn_otherwise + [
+        name
+        for extension, keys in _NOT_DRAWN.items()
+        for name, key, neutral in keys
+        if extensions.get(extension, {}).get(key, neutral) != neutral
+    ]

@@ -42,7 +42,8 @@ def without_specular(
     pixels = np.concatenate(strips)
     if diffuse_map is not None:
         pixels = np.concatenate([pixels, diffuse_map.pixels[..., 3:]], axis=-1)
-    return (1.0, 1.0, 1.0), Texture(pixels, True), float(sum(shares) / (size[0] * size[1]))
+    wrap = (diffuse_map or specular_map or Texture(pixels)).wrap
+    return (1.0, 1.0, 1.0), Texture(pixels, True, wrap=wrap), float(sum(shares) / (size[0] * size[1]))
 
 
 def _strips(factor: Vec3, texture: Texture | None, size: tuple[int, int]) -> Iterator[F64]:

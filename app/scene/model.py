@@ -23,6 +23,7 @@ SKIN_MEAN_FREE_PATH: Vec3 = (3.7, 1.4, 0.7)  # mm; red travels furthest (after J
 DEFAULT_ALBEDO: Vec3 = (0.5, 0.5, 0.5)
 DEFAULT_ROUGHNESS = 0.5
 DEFAULT_IOR = 1.5
+Wrap = Literal["repeat", "mirror", "clamp"]
 _SPARSE_HAIR = re.compile("brow|lash|beard|stubble", re.IGNORECASE)
 _HAIR = re.compile("hair|" + _SPARSE_HAIR.pattern, re.IGNORECASE)
 _SHARES = (
@@ -39,6 +40,7 @@ class Texture:
         pixels: (H,W,C) uint8 (0..255 means 0..1) or float32, C = 1..4, row 0 at the top; channel 4 is opacity.
         srgb: whether channels 0..2 are sRGB-encoded (colours) or linear (data, and all float images).
         name: for messages.
+        wrap: along u and v: how it goes on beyond 0..1, by repeating, mirrored at every turn, or as its border is.
 
     Raises:
         InputError: wrong shape or type, or values that are not finite.
@@ -47,6 +49,7 @@ class Texture:
     pixels: U8 | F32
     srgb: bool = False
     name: str = ""
+    wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")
 
     def __post_init__(self) -> None:
         """Check the pixels."""

@@ -3,6 +3,7 @@
 import math
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ _NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 _OPTIONS = re.compile(
     rf"^(?:-(?:[ost](?:\s+{_NUMBER}(?=\s)){{1,3}}|mm(?:\s+{_NUMBER}){{2}}|[a-z]+\s+\S+)\s+)+", re.IGNORECASE
 )
+
+_CLAMPED = re.compile(r"-clamp\s+on\b", re.IGNORECASE)
 
 
 def load_obj_materials(path: Path) -> dict[str, Material]:
@@ -77,9 +80,10 @@ def _parse(library: Path) -> dict[str, dict[str, str]]:
 
 def _material(name: str, values: dict[str, str], library: Path, shared: Shared) -> Material:
     def texture(kind: str, srgb: bool = False, channel: int | None = None) -> Texture:
-        key = maps[kind], srgb, channel
+        key = maps[kind], srgb, channel, kind in clamped
         if key not in shared:
-            shared[key] = open_texture(maps[kind], library, srgb, channel)
+            found = open_texture(maps[kind], library, srgb, channel)
+            shared[key] = replace(found, wrap=("clamp", "clamp")) if kind in clamped else found
         return shared[key]
 
     def numbers(key: str, default: tuple[float, ...]) -> tuple[float, ...]:
@@ -92,6 +96,7 @@ def _material(name: str, values: dict[str, str], library: Path, shared: Shared) 
             raise InputError(f"{library}: {key} of material {name!r} is not a number: {values[key]}.") from None
 
     maps = {kind: _find_map(values[key], library) for key, kind in _MAPS.items() if key in values}
+    clamped = {kind for key, kind in _MAPS.items() if _CLAMPED.search(_options(values.get(key, "")))}
     fields: dict[str, Any] = {"name": name}
     color = numbers("kd", (1.0, 1.0, 1.0) if "albedo" in maps else DEFAULT_ALBEDO)
     if "albedo" in maps:
@@ -129,9 +134,15 @@ def _find_map(text: str, library: Path) -> Path:
 
     A file that is not where a path of another computer says may lie beside the material file.
     """
-    named = library.parent / _OPTIONS.sub("", text.replace("\\", "/"))
+    named = library.parent / text[len(_options(text)) :].replace("\\", "/")
     beside = library.parent / named.name
     return beside if not named.is_file() and beside.is_file() else named
+
+
+def _options(text: str) -> str:
+    """Return what stands before the name of a map line's file."""
+    found = _OPTIONS.match(text)
+    return found[0] if found else ""
 
 
 def _vec3(value: tuple[float, ...]) -> Vec3:

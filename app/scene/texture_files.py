@@ -10,8 +10,8 @@ from app.arrays import F64, U8
 from app.errors import InputError
 from app.scene.model import Texture
 
-Shared = dict[tuple[object, bool, int | None], Texture]
-"""Textures by image, sRGB and channel: what several materials of a file show is one texture on the GPU."""
+Shared = dict[tuple[object, ...], Texture]
+"""Textures by image, sRGB, channel and wrap: what several materials of a file show is one texture on the GPU."""
 
 MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # above that Pillow takes an image for an attack
 

@@ -191,4 +191,4 @@ def buffers_of(buffers: SceneBuffers, cache: LightCache) -> Arrays:
     }
     if buffers.acceleration is not None:
         found["primitives"] = buffers.acceleration.primitives.read()
-    return found | {f"texture {index}": image.read() for index, image in enumerate(buffers._textures)}
+    return found | {f"texture {index}": image.read() for index, (image, _) in enumerate(buffers._textures)}

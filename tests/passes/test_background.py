@@ -21,7 +21,7 @@ from app.scene.camera import Camera
 from app.scene.closed import hides_back_sides
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, LightRig, PointLight
-from app.scene.model import Material, Mesh, Part, Scene, Texture
+from app.scene.model import Material, Mesh, Part, Scene, Texture, Wrap
 from tests.conftest import Keep, keeping
 from tests.passes.reference_scenes import trace
 from tests.primitives import box, quad, together, uv_sphere
@@ -350,6 +350,29 @@ def test_a_jitter_of_whole_pixels_moves_the_picture(gpu: Device) -> None:
     with drawn(gpu, scene) as (still, _), drawn(gpu, scene, jitter=(1.0, -2.0)) as (moved, _):
         assert still[..., 1].std() > 0.1 * still[..., 1].mean()
         np.testing.assert_allclose(moved[2:, :-1], still[:-2, 1:], rtol=5e-3)
+
+
+@pytest.mark.parametrize(("wrap", "expected"), [("repeat", "#.#.#."), ("mirror", ".##..#"), ("clamp", "###...")])
+@pytest.mark.parametrize("along", [0, 1])
+def test_textures_go_on_as_they_are_to(gpu: Device, wrap: Wrap, expected: str, along: int) -> None:
+    """One whose first half is white and the other black, over three times its width."""
+    halves = np.zeros((64, 64, 3), np.uint8)
+    halves[:, :32] = 255
+    if along == 1:
+        halves = np.ascontiguousarray(halves.transpose(1, 0, 2)[::-1])  # v begins at the lower edge
+    sheet = quad((0.0, 0.0, 0.05), (0.05, 0.0, 0.0), (0.0, 0.05, 0.0))
+    uvs = sheet.uvs.copy()
+    uvs[:, along] = 3.0 * uvs[:, along] - 1.0
+    wraps: list[Wrap] = ["repeat", "repeat"]
+    wraps[along] = wrap
+    texture = Texture(halves, wrap=(wraps[0], wraps[1]))
+    material = Material("halves", (0.8, 0.8, 0.8), ior=1.0, albedo_map=texture)
+    picture = draw(gpu, a_scene(Part("sheet", replace(sheet, uvs=uvs), material)))
+    seen = picture if along == 0 else picture[::-1].transpose(1, 0, 2)
+    row = seen[SIZE // 2]
+    columns = np.flatnonzero(row[:, 3] == 1.0)
+    middles = columns[0] + (np.arange(6) + 0.5) / 6.0 * len(columns)
+    assert "".join(".#"[int(row[int(middle), 1] > 0.1)] for middle in middles) == expected
 
 
 @pytest.mark.parametrize("upright", [False, True])

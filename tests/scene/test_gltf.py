@@ -195,6 +195,56 @@ def test_indices_of_refraction(tmp_path: Path, given: float, expected: float) ->
     assert load_mesh(glb.write(tmp_path / "q.glb"))[0].material.ior == expected
 
 
+@pytest.mark.parametrize(
+    ("ior", "specular", "front"),
+    [
+        (1.5, {"specularFactor": 0.5}, 0.02),
+        (1.5, {"specularColorFactor": [1.0, 0.5, 0.0]}, 0.02),
+        (1.5, {"specularFactor": 0.0}, 0.0),
+        (0, {"specularFactor": 0.5, "specularColorFactor": [0.1, 0.1, 0.1]}, 0.05),
+        (1.5, {"specularColorFactor": [60.0, 60.0, 60.0]}, 0.25),  # glass of index 3 is the most
+    ],
+)
+def test_reflectance_from_the_front(tmp_path: Path, ior: float, specular: dict[str, object], front: float) -> None:
+    """Of the extension for dielectrics: the index that reflects as much."""
+    glb = Glb()
+    extensions = {"KHR_materials_ior": {"ior": ior}, "KHR_materials_specular": specular}
+    glb.header["materials"][0]["extensions"] = extensions
+    found = load_mesh(glb.write(tmp_path / "q.glb"))[0].material.ior
+    assert ((found - 1.0) / (found + 1.0)) ** 2 == pytest.approx(front, abs=1e-6)
+
+
+def test_what_is_not_drawn_is_named(tmp_path: Path) -> None:
+    """And what shows nothing is not."""
+    glb = Glb()
+    glb.header["materials"][0]["extensions"] = {
+        "KHR_materials_clearcoat": {"clearcoatFactor": 0.5},
+        "KHR_materials_sheen": {"sheenColorFactor": [0.0, 0.0, 0.0]},
+        "KHR_materials_transmission": {"transmissionTexture": {"index": 0}},
+    }
+    with pytest.warns(UserWarning, match=r"material 'skin' has clear coat, map of transmission, which is not drawn\.$"):
+        load_mesh(glb.write(tmp_path / "q.glb"))
+
+
+def test_textures_go_on_as_their_samplers_say(tmp_path: Path) -> None:
+    """Which one image may have several of."""
+    glb = Glb()
+    glb.header["samplers"] = [{"wrapS": 33648, "wrapT": 33071}, {}]
+    glb.header["textures"] = [{"source": 0, "sampler": 0}, {"source": 0, "sampler": 1}]
+    material = glb.header["materials"][0]
+    glb.header["materials"].append(
+        {**material, "pbrMetallicRoughness": {"baseColorTexture": {"index": 1}}, "name": "b"}
+    )
+    glb.header["nodes"] = [{"mesh": 0}, {"mesh": 1}]
+    glb.header["scenes"] = [{"nodes": [0, 1]}]
+    header, _ = glb.parts()
+    (primitive,) = header["meshes"][0]["primitives"]
+    glb.header["meshes"] = [header["meshes"][0], {"primitives": [{**primitive, "material": 1}]}]
+    parts = read_parts(glb.write(tmp_path / "q.glb"))
+    maps = [part.material.albedo_map for part in parts]
+    assert [one.wrap for one in maps if one is not None] == [("mirror", "clamp"), ("repeat", "repeat")]
+
+
 def test_factors_that_were_rounded_up_are_one(tmp_path: Path) -> None:
     glb = Glb()
     glb.header["materials"][0]["pbrMetallicRoughness"]["baseColorFactor"] = [1.0000001, 0.5, 1.0, 1.0000001]

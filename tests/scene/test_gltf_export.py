@@ -26,7 +26,7 @@ def _skin() -> Part:
         albedo_map=Texture(np.stack([*np.meshgrid(smooth, smooth), np.full((64, 64), 90, np.uint8)], -1), srgb=True),
         roughness=0.8,
         roughness_map=Texture(rng.integers(0, 256, (16, 16, 1), dtype=np.uint8)),
-        normal_map=Texture(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)),
+        normal_map=Texture(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8), wrap=("mirror", "clamp")),
         normal_scale=0.5,
         ior=1.4,
         subsurface=0.75,
@@ -89,6 +89,7 @@ def test_our_loader_reads_back_what_was_written(tmp_path: Path) -> None:
         assert a.alpha_mode == b.alpha_mode
         if b.normal_map is not None:
             assert a.normal_map is not None and not a.normal_map.srgb
+            assert a.normal_map.wrap == b.normal_map.wrap
             np.testing.assert_array_equal(a.normal_map.pixels, b.normal_map.pixels)
         if ours.face:
             assert a.mean_free_path == pytest.approx(b.mean_free_path)

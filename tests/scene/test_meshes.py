@@ -57,6 +57,8 @@ def test_obj_maps_and_exponents(tmp_path: Path) -> None:
     ):
         (part,) = load_mesh(write_obj(tmp_path / "p.obj", f"map_Kd {line}"))
         assert part.material.albedo_map is not None and part.material.albedo_map.name == "my tex.png"
+        clamped = "-clamp on" in line
+        assert part.material.albedo_map.wrap == (("clamp", "clamp") if clamped else ("repeat", "repeat"))
     for exponent, roughness in (
         ("30", 0.5),
         ("0", 1.0),
