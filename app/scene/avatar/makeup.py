@@ -39,7 +39,7 @@ def paint(values: Mapping[str, float], maps: SkinMaps, albedo: Sequence[F32], ro
         _shine(roughness, lid, 0.6 * v["shadow"], 0.40)
     if v["liner"] > 0.0:
         for name, share in (("upper", 1.0), ("lower", 0.45), ("wing", v["liner_wing"])):
-            patch = maps.liner[name]
+            patch = maps.liner[f"liner_{name}"]
             _cover(albedo, patch, 0.93 * share * v["liner"], _LINER)
             _shine(roughness, patch, 0.8 * share * v["liner"], 0.38)
     if v["lipstick"] > 0.0:

@@ -4,10 +4,11 @@ assets/avatar/skin_build.py and loaded once a process.
 Images are (S,S) with row 0 at v = 1, in the canonical UV map, which is its own mirror image.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -25,6 +26,7 @@ SIGMA = 42.0
 """Grey levels per standard deviation of the noise; 128 is 0."""
 _NO_MAP = "no map of the avatar's skin"
 _REMAKE = "python -m assets.avatar.skin_build DIR"
+_Map = TypeVar("_Map")
 _SHORTEST = 0.05
 """Millimetres along a texel of the fine map, at least: what is squeezed further would turn into spikes."""
 
@@ -88,9 +90,11 @@ def load() -> SkinMaps:
         raise InputError(f"{folder}: the maps of the avatar's skin are missing.", _REMAKE)
     table = read_table(folder / "positions.npz", ("positions",), otherwise=_NO_MAP, remake=_REMAKE)
     positions = table["positions"].astype(np.float32)
-    make_up = _images(folder / "make_up", 1 / 255, 0)
+    make_up = _images(folder / "make_up", MASK, 1 / 255, 0, fine="liner")
+    painted = _images(folder / "strokes", FINE, HEIGHT, 128)
     strokes: dict[str, Patch] = {}
-    for name, image in _images(folder / "strokes", HEIGHT, 128).items():
+    for name in sorted((*_SIDED, *_MIDDLE)):
+        image = painted[name]
         if name in _SIDED:
             half = FINE // 2
             for side, columns in (("right", slice(0, half)), ("left", slice(half, FINE))):
@@ -104,12 +108,12 @@ def load() -> SkinMaps:
     across = np.maximum(across, np.float32(_SHORTEST))
     inverse_u, inverse_v, shear = (np.asarray(a, np.float32) for a in (1.0 / along, 1.0 / across, f / e / across))
     return SkinMaps(
-        regions=_images(folder / "regions", 1 / 255, 0),
-        mottle=_images(folder / "mottle", 1 / SIGMA, 128),
-        make_up={name: image for name, image in make_up.items() if not name.startswith("liner")},
-        liner={name[6:]: Patch.of(image) for name, image in make_up.items() if name.startswith("liner")},
-        relief=_images(folder / "relief", HEIGHT, 128),
-        hairs=_images(folder / "hairs", 1 / 255, 0),
+        regions=_images(folder / "regions", MASK, 1 / 255, 0),
+        mottle=_images(folder / "mottle", MASK, 1 / SIGMA, 128),
+        make_up=make_up,
+        liner=_Maps(folder / "make_up", ((n, Patch.of(i)) for n, i in make_up.items() if n.startswith("liner"))),
+        relief=_images(folder / "relief", FINE, HEIGHT, 128),
+        hairs=_images(folder / "hairs", FINE, 1 / 255, 0),
         strokes=strokes,
         per_mm_u=doubled(doubled(inverse_u)),
         per_mm_v=doubled(doubled(inverse_v)),
@@ -120,15 +124,31 @@ def load() -> SkinMaps:
 
 
 _SIDED = ("crow", "under_eye", "bunny", "nasolabial", "smile", "marionette")
+_MIDDLE = ("forehead", "glabella", "lip", "chin", "neck")
 
 
-def _images(folder: Path, scale: float, zero: int) -> dict[str, F32]:
-    images = {}
+class _Maps(dict[str, _Map]):
+    """Maps by name; to ask for one that its folder lacks is an InputError that names its file."""
+
+    def __init__(self, folder: Path, maps: Iterable[tuple[str, _Map]] = ()) -> None:
+        super().__init__(maps)
+        self._folder = folder
+
+    def __missing__(self, name: str) -> _Map:
+        raise InputError(f"{self._folder / name}.png: is missing, a map of the avatar's skin.", _REMAKE)
+
+
+def _images(folder: Path, size: int, scale: float, zero: int, fine: str = "-") -> _Maps[F32]:
+    """The images of a folder, `size` pixels wide and high; those whose names begin with `fine`, FINE."""
+    images: _Maps[F32] = _Maps(folder)
     for path in sorted(folder.glob("*.png")):
         try:
             image = np.asarray(Image.open(path), np.float32)
         except (OSError, SyntaxError) as error:  # the latter is how Pillow calls a damaged PNG
             raise InputError(f"{path}: is {_NO_MAP} ({error}).", _REMAKE) from error
+        edge = FINE if path.stem.startswith(fine) else size
+        if image.shape != (edge, edge):
+            raise InputError(f"{path}: is {_NO_MAP} (its shape is {image.shape}, not {(edge, edge)}).", _REMAKE)
         images[path.stem] = (image - np.float32(zero)) * np.float32(scale)
     return images
 

@@ -77,7 +77,7 @@ def test_powders_stay_in_their_places(bare: tuple[NDArray[Any], ...], part: str,
 
 def test_the_liner_is_nearly_black_and_its_wing_reaches_out(bare: tuple[NDArray[Any], ...]) -> None:
     plain, winged = _made_up(liner=1.0), _made_up(liner=1.0, liner_wing=1.0)
-    patch = load().liner["upper"]
+    patch = load().liner["liner_upper"]
     line = patch.values > 0.98
     assert line.sum() > 100
     assert plain[0][patch.rows, patch.columns][line].mean() < 60

@@ -1,5 +1,6 @@
 """A person's skin: its colours, what lies on it, and its relief."""
 
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from app.arrays import F64
@@ -352,6 +354,22 @@ def test_missing_and_damaged_maps_are_said(tmp_path: Path, monkeypatch: pytest.M
     (skin / "positions.npz").write_bytes((whole / "positions.npz").read_bytes())
     (skin / "make_up" / "blush.png").write_bytes((whole / "make_up" / "blush.png").read_bytes()[:2000])
     with pytest.raises(InputError, match=r"blush\.png: is no map of the avatar's skin"):
+        load.__wrapped__()
+    Image.new("L", (256, 256)).save(skin / "make_up" / "blush.png")
+    with pytest.raises(InputError, match=r"blush\.png: is no map .*shape is \(256, 256\), not \(512, 512\)"):
+        load.__wrapped__()
+
+
+def test_each_map_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name of its file: a line of the face when maps are loaded, others when a person has use for them."""
+    monkeypatch.setattr(skin_maps, "ASSETS", tmp_path)
+    skin = tmp_path / "avatar" / "skin"
+    shutil.copytree(ASSETS / "avatar" / "skin", skin)
+    (skin / "make_up" / "liner_wing.png").unlink()
+    with pytest.raises(InputError, match=r"liner_wing\.png: is missing"):
+        _ = load.__wrapped__().liner["liner_wing"]
+    (skin / "strokes" / "crow.png").unlink()
+    with pytest.raises(InputError, match=r"crow\.png: is missing"):
         load.__wrapped__()
 
 
