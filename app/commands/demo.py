@@ -96,7 +96,7 @@ def _show(options: SceneOptions, out: Path, frames: int | None) -> None:
     with ExitStack() as stack:
         device = stack.enter_context(open_device(options, window=True, raytracing=needs_rays(options)))
         window = stack.enter_context(Window(picture_size(options, device), "bungyo"))
-        face: _Face | None = _Face(options, _mesh_written(_mesh(options)))
+        face: _Face | None = _Face(options, options, _mesh_written(_mesh(options)))
         before: _Face | None = None  # to come back to if a dropped one cannot be drawn
         with suppress(_ClosedWhileLoading):
             while face is not None:
@@ -120,6 +120,7 @@ class _Face:
     """What to show, and how.
 
     Args:
+        given: the options that the demo was called with.
         options: what it is and what draws it.
         written: when the files of its mesh had been, as they were read.
         scene: the same, if it has been loaded, from where it is seen first.
@@ -130,6 +131,7 @@ class _Face:
         split, antialias_motion: see Renderer.
     """
 
+    given: SceneOptions
     options: SceneOptions
     written: Mapping[Path, int]
     scene: "Scene | None" = None
@@ -240,7 +242,7 @@ def _show_face(
             _say(window, f"loading {(viewer.dropped_face or mesh.file).name}")
             # Who looks at the first view sees that of a mesh that is saved, too.
             camera = None if viewer.at_home else renderer.scene.camera
-            shown = _as_shown(options, mesh, camera, renderer, switch, lights)
+            shown = _as_shown(face.given, options, mesh, camera, renderer, switch, lights)
             try:
                 return shown, _next_face(shown, viewer.dropped_face, lights, renderer.size)
             except InputError as error:
@@ -248,6 +250,7 @@ def _show_face(
 
 
 def _as_shown(
+    given: SceneOptions,
     options: SceneOptions,
     mesh: Watch,
     camera: "Camera | None",
@@ -258,6 +261,7 @@ def _as_shown(
     """Return the face that a renderer shows as it is now, with all that keys and dropped files have changed.
 
     Args:
+        given: see _Face.
         options: it was opened with.
         mesh: watches its file.
         camera: see _Face.
@@ -269,6 +273,7 @@ def _as_shown(
     if options.weights is not None or switch.is_chosen:  # else the next face gets those that suit it
         now = replace(now, weights=switch.sets[0], other_weights=switch.sets[1:])
     return _Face(
+        given,
         now,
         mesh.seen,
         scene=renderer.scene.with_camera(portrait(renderer.scene, renderer.size[0] / renderer.size[1])),
@@ -297,7 +302,8 @@ def _next_face(shown: _Face, dropped: Path | None, lights: "LightSwitch", size: 
     """
     face, chosen = shown, lights.is_chosen(shown.options)
     if dropped is not None:
-        options = replace(shown.options, mesh=dropped, face=())
+        names = shown.given.face if _same_file(shown.given.mesh, dropped) else ()
+        options = replace(shown.options, mesh=dropped, face=names)
         face = replace(
             face, options=options, written=_mesh_written(dropped), camera=None, light_came_along=chosen, own_lights=None
         )
@@ -312,6 +318,10 @@ def _next_face(shown: _Face, dropped: Path | None, lights: "LightSwitch", size: 
     if face.networks is not None and face.networks.path != _networks_of(face.options, scene):
         face = replace(face, networks=None)
     return replace(face, scene=scene, light=read)
+
+
+def _same_file(given: Path | None, dropped: Path) -> bool:
+    return given is not None and given.resolve() == dropped.resolve()
 
 
 class _ClosedWhileLoading(Exception):

@@ -139,6 +139,26 @@ def test_an_image_that_is_saved_while_its_mesh_is_shown(display: str, hand: Hand
         assert running.ends() == 0
 
 
+def test_which_part_is_face_holds_for_a_mesh_that_is_dropped_again(display: str, hand: Hand, tmp_path: Path) -> None:
+    """Also after another one, for which it does not."""
+    glb = Glb()
+    glb.header["materials"][0]["name"] = "cloth"
+    glb.header["nodes"] = [{"mesh": 0, "name": "coat"}, {"mesh": 0, "name": "hat"}]
+    glb.header["scenes"] = [{"nodes": [0, 1]}]
+    mine, other = glb.write(tmp_path / "mine.glb"), write_foreign_head(tmp_path / "other.obj")
+    options = ("--size", "64x48", "--mode", "reference", "--mesh", os.path.relpath(mine), "--face", "hat")
+    with demo(display, hand, tmp_path, *options, command=COMMAND) as running:
+        running.find()
+        running.shows("studio")
+        first = state(running)[2]
+        drag(display, running.window, [other])
+        wait_for(lambda: state(running)[2] != first, "another face")
+        drag(display, running.window, [mine])
+        wait_for(lambda: state(running)[2] == first, "the first face")
+        running.press("Escape")
+        assert running.ends() == 0
+
+
 def test_the_first_view_of_a_mesh_that_is_saved_fits_the_window(display: str, hand: Hand, tmp_path: Path) -> None:
     """Though the window has another shape than at the start, and takes another one."""
     mesh = write_foreign_head(tmp_path / "mine.obj")
