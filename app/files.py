@@ -40,26 +40,35 @@ def check_file(path: Path) -> None:
             raise InputError(f"Cannot write {path}: it is a folder.")
         if path.exists() and not path.is_file():  # a device or pipe, whose place the new file would take
             raise InputError(f"Cannot write {path}: it is no regular file.")
+        target = _target(path)
         with suppress(FileNotFoundError, NotADirectoryError):
-            os.lstat(_partial(path))  # its name is longer
+            os.lstat(_partial(target))  # its name is longer
     except OSError as error:  # a name that is too long, or a folder that nobody may look into
         raise InputError(f"Cannot write {path}: {error.strerror}.") from error
-    check_folder(path.parent)
+    check_folder(target.parent)
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a name in the same folder to write to; it becomes `path` at the end, and goes after an error.
 
+    A link stays one, and what it leads to becomes the file.
+
     Raises:
         OSError: it cannot be written or renamed.
     """
-    temporary = _partial(path)
+    target = _target(path)
+    temporary = _partial(target)
     try:
         yield temporary
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _target(path: Path) -> Path:
+    """The file that is written: where a link leads, be there one or not."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _partial(path: Path) -> Path:

@@ -67,6 +67,26 @@ def test_a_file_that_could_not_be_written_in_the_end_is_refused_at_once(tmp_path
             check_file(path)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_one(there: bool, tmp_path: Path) -> None:
+    """What it leads to is written, and the folder of that is looked at."""
+    other, link = tmp_path / "other", tmp_path / "latest.txt"
+    other.mkdir()
+    if there:
+        (other / "a.txt").write_text("old")
+    link.symlink_to(Path("other") / "a.txt")
+    check_file(link)
+    with beside(link) as temporary:
+        assert temporary.parent.samefile(other)
+        temporary.write_text("new")
+    assert link.is_symlink() and (other / "a.txt").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.txt", "latest.txt", "other"]
+    lost = tmp_path / "lost.txt"
+    lost.symlink_to(tmp_path / "gone" / "a.txt")
+    with pytest.raises(InputError, match="gone: the folder does not exist"):
+        check_file(lost)
+
+
 @pytest.mark.parametrize("kind", ["device", "pipe", "link to a device"])
 def test_what_is_no_file_is_not_replaced_by_one(kind: str, tmp_path: Path) -> None:
     """Root would lose /dev/stdout so."""
