@@ -61,14 +61,15 @@ PLAIN_BYTES = np.arange(256) / 255.0  # what bytes stand for: there are but so m
 SRGB_BYTES = srgb_to_linear(PLAIN_BYTES)
 
 
+# Of images of one channel that is no byte, what is white: Pillow's own conversion to 8 bits clips instead of scaling.
+_WHITE = {"I;16": 65535.0, "I;16B": 65535.0, "I;16L": 65535.0, "I": 65535.0, "F": 1.0}
+
+
 def _pixels(image: Any) -> U8:
-    if image.mode in (
-        "I;16",
-        "I;16B",
-        "I;16L",
-        "I",
-    ):  # Pillow's own conversion to 8 bits clips instead of scaling
-        grey = np.asarray(image).astype(np.float64) / 257.0
+    if image.mode in _WHITE:
+        grey = np.asarray(image).astype(np.float64) * (255.0 / _WHITE[image.mode])
+        if not np.isfinite(grey).all():
+            raise ValueError("it has values that are not finite numbers")
         return np.repeat((np.clip(grey, 0, 255) + 0.5).astype(np.uint8)[..., None], 3, axis=2)
     transparent = "A" in image.getbands() or "transparency" in image.info
     return np.array(image.convert("RGBA" if transparent else "RGB"), np.uint8)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.errors import InputError
 from app.scene.model import Texture
 from app.scene.texture_files import linear_mean, open_texture
 
@@ -17,6 +18,16 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path: Path, name: str, kind: type)
     Image.fromarray(np.array([[0, 257, 128 * 257, 65535]], kind)).save(file)
     texture = open_texture(file, tmp_path / "head.obj", srgb=False)
     assert texture.pixels.tolist() == [[[value] * 3 for value in (0, 1, 128, 255)]]
+
+
+def test_floats_are_white_at_one(tmp_path: Path) -> None:
+    file = tmp_path / "grey.tif"
+    Image.fromarray(np.array([[-1.0, 0.0, 0.5, 1.0, 7.0]], np.float32)).save(file)
+    texture = open_texture(file, tmp_path / "head.obj", srgb=False)
+    assert texture.pixels[0, :, 0].tolist() == [0, 0, 128, 255, 255]
+    Image.fromarray(np.array([[0.0, np.nan]], np.float32)).save(file)
+    with pytest.raises(InputError, match=r"its texture 'grey.tif' is damaged \(it has values that are not finite"):
+        open_texture(file, tmp_path / "head.obj", srgb=False)
 
 
 def test_a_transparent_colour_of_a_palette_is_opacity(tmp_path: Path) -> None:
