@@ -24,7 +24,7 @@ from app.gpu.lifetime import Ledger, Resource
 from app.gpu.memory import MemoryKind, MemoryTypes
 from app.gpu.pipeline import ComputePipeline, Text
 from app.gpu.pipeline_cache import PipelineCache
-from app.gpu.ray_programs import RayPrograms
+from app.gpu.programs import Programs
 from app.gpu.raytracing import HitGroup, RayTracingPipeline
 from app.gpu.results import DeviceLost, check
 from app.gpu.selection import WINDOW_EXTENSION, Candidate, DeviceInfo, Selection, candidates, choose
@@ -103,7 +103,7 @@ class Device:
         self._instance: VulkanInstance | None = None
         self._logical: _Logical | None = None
         self._cache: PipelineCache | None = None
-        self._programs: RayPrograms | None = None
+        self._programs: Programs | None = None
         try:
             self._open(select, window, raytracing, list(extensions))
         except BaseException:
@@ -192,7 +192,7 @@ class Device:
         )
         # Built once: a barrier struct costs more than the rest of recording it.
         self.full_barrier = make("VkDependencyInfo", memoryBarrierCount=1, pMemoryBarriers=[barrier])
-        self.ray_programs = self._programs = RayPrograms(self)
+        self.programs = self._programs = Programs(self)
         self.transfer = Transfer(self)
 
     # Making things.
@@ -342,13 +342,13 @@ class Device:
 
     @property
     def live_objects(self) -> dict[str, int]:
-        """Vulkan objects made and not destroyed, by kind, but for `ray_programs`; empty after close()."""
+        """Vulkan objects made and not destroyed, by kind, but for `programs`; empty after close()."""
         return {kind: count for kind, count in self.ledger.counts.copy().items() if count}
 
     @property
     def objects_made(self) -> dict[str, int]:
         """Vulkan objects made so far, by kind, destroyed ones included ("VkDeviceMemory": allocations)."""
-        return dict(self.ledger.made + self.ray_programs.ledger.made)
+        return dict(self.ledger.made + self.programs.ledger.made)
 
     def close(self) -> None:
         """Wait for the GPU and destroy everything. With validation, what the caller left open is reported as a leak."""

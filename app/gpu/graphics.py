@@ -1,13 +1,14 @@
 """Graphics pipelines for dynamic rendering."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.bindings import Binding
 from app.gpu.formats import image_format
-from app.gpu.pipeline import Pipeline, Text
+from app.gpu.pipeline import Pipeline, Shader, Text
+from app.gpu.results import check
 from app.gpu.struct import Struct
 
 if TYPE_CHECKING:
@@ -82,8 +83,10 @@ class GraphicsPipeline(Pipeline):
         self.bind_point = vk.VK_PIPELINE_BIND_POINT_GRAPHICS
         vertex_bit, fragment_bit = vk.VK_SHADER_STAGE_VERTEX_BIT, vk.VK_SHADER_STAGE_FRAGMENT_BIT
         super().__init__(device, vertex, bindings, push, vertex_bit | fragment_bit)
-        shaders = [(vertex, vertex_bit), (fragment, fragment_bit)]
-        with self.building(), self._stages(shaders, text) as stages:
+        with self.building():
+            layout = _plain(state.vertex_layout or ())
+
+        def made(stages: list[Handle]) -> Handle:
             formats = [image_format(name).value for name in state.color_formats]
             depth = image_format(state.depth_format).value if state.depth_format else vk.VK_FORMAT_UNDEFINED
             rendering = make(
@@ -100,7 +103,7 @@ class GraphicsPipeline(Pipeline):
                 pNext=rendering,
                 stageCount=2,
                 pStages=stages,
-                pVertexInputState=_vertex_input(state.vertex_layout or ()),
+                pVertexInputState=_vertex_input(layout),
                 pInputAssemblyState=make(
                     "VkPipelineInputAssemblyStateCreateInfo", topology=vk.VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST
                 ),
@@ -128,16 +131,30 @@ class GraphicsPipeline(Pipeline):
             )
             out = array("VkPipeline", 1)
             cache = device.pipeline_cache
-            self._adopt(vk.vkCreateGraphicsPipelines(device.handle, cache, 1, info, ffi.NULL, out), out)
+            result = vk.vkCreateGraphicsPipelines(device.handle, cache, 1, info, ffi.NULL, out)
+            check(result, f"make pipeline {vertex}")
+            return out[0]
+
+        with self.building():
+            codes = self._compile([vertex, fragment], text)
+            shaders = [Shader(vertex, vertex_bit, 0, codes[0]), Shader(fragment, fragment_bit, 0, codes[1])]
+            self._take(shaders, text, repr(replace(state, vertex_layout=layout)), made)
 
 
-def _vertex_input(layout: VertexLayout) -> Handle:
+def _plain(layout: VertexLayout) -> list[VertexBinding]:
+    """Return the same without records."""
+    plain: list[VertexBinding] = []
+    location = 0
+    for entry in layout:
+        plain.append(_from_struct(entry, location) if isinstance(entry, Struct) else entry)
+        location = max([location, *(attribute.location + 1 for attribute in plain[-1].attributes)])
+    return plain
+
+
+def _vertex_input(layout: Sequence[VertexBinding]) -> Handle:
     buffers: list[Handle] = []
     attributes: list[Handle] = []
-    location = 0
     for slot, entry in enumerate(layout):
-        if isinstance(entry, Struct):
-            entry = _from_struct(entry, location)
         rate = vk.VK_VERTEX_INPUT_RATE_INSTANCE if entry.instanced else vk.VK_VERTEX_INPUT_RATE_VERTEX
         buffers.append(make("VkVertexInputBindingDescription", binding=slot, stride=entry.stride, inputRate=rate))
         for attribute in entry.attributes:
@@ -152,7 +169,6 @@ def _vertex_input(layout: VertexLayout) -> Handle:
                     offset=attribute.offset,
                 )
             )
-            location = max(location, attribute.location + 1)
     return make(
         "VkPipelineVertexInputStateCreateInfo",
         vertexBindingDescriptionCount=len(buffers),

@@ -1,9 +1,9 @@
 """Pipelines: what compute, ray-tracing and graphics pipelines share, and the compute pipeline."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -26,10 +26,23 @@ class Text:
     constants: Mapping[int, int | float]
 
 
+class Shader(NamedTuple):
+    """A stage of a pipeline: name of its file, VkShaderStageFlagBits, flags of the stage, SPIR-V."""
+
+    name: str
+    stage: int
+    flags: int
+    code: bytes
+
+
 class Pipeline(Resource):
-    """A pipeline with its layout: descriptor set 0 and one block of push constants, both visible to all its stages."""
+    """A pipeline with its layout: descriptor set 0 and one block of push constants, both visible to all its stages.
+
+    Those of the same shaders, bindings and state share what the driver has compiled, which the device keeps.
+    """
 
     bind_point: int
+    _program: Hashable = None  # what is taken of the device's programs
 
     def __init__(
         self, device: "Device", name: str, bindings: Sequence[Binding], push: Struct | None, stages: int
@@ -69,10 +82,34 @@ class Pipeline(Resource):
         """A set of resources for every slot of this pipeline; ValueError/TypeError name the slot that is wrong."""
         return BindingSet(self._device, self, bound)
 
-    def _adopt(self, result: int, out: Handle) -> None:
-        check(result, f"make pipeline {self.name}")
-        pipeline, device = out[0], self._device
-        self.handle = self.own("VkPipeline", pipeline, lambda: vk.vkDestroyPipeline(device.handle, pipeline, ffi.NULL))
+    def _take(
+        self, shaders: Sequence[Shader], text: Text, state: Hashable, make: Callable[[list[Handle]], Handle]
+    ) -> None:
+        """Take the VkPipeline of these shaders, or compile it.
+
+        Args:
+            shaders: its stages.
+            text: of them; its constants matter.
+            state: all else that goes into the pipeline besides what this class knows.
+            make: makes the VkPipeline of VkPipelineShaderStageCreateInfos.
+        """
+        # Bindings without the names that errors call them by.
+        slots = tuple((binding.slot, binding.kind, binding.count) for binding in self.bindings)
+        constants = tuple((key, repr(value)) for key, value in text.constants.items())
+        key = (self.bind_point, tuple(shaders), constants, slots, self.push_size, state)
+
+        def compile() -> Handle:
+            with self._modules(shaders, text) as stages:
+                return make(stages)
+
+        self._program, self.handle = self._device.programs.take(key, compile)
+
+    def close(self) -> None:
+        """Destroy the layout; the program is its device's."""
+        super().close()
+        if self._program is not None:
+            self._device.programs.give_back(self._program)
+            self._program = None
 
     def _compile(self, names: Sequence[str], text: Text) -> list[bytes]:
         """The shaders' SPIR-V."""
@@ -80,21 +117,14 @@ class Pipeline(Resource):
         return [compile(name, includes=text.includes, defines=text.defines) for name in names]
 
     @contextmanager
-    def _stages(self, shaders: Sequence[tuple[str, int]], text: Text, flags: int = 0) -> Iterator[list[Handle]]:
-        """VkPipelineShaderStageCreateInfos of (shader, VkShaderStageFlagBits); their modules live in the block."""
-        codes = self._compile([name for name, _ in shaders], text)
-        with self._modules([(*shader, code) for shader, code in zip(shaders, codes, strict=True)], text, flags) as made:
-            yield made
-
-    @contextmanager
-    def _modules(self, shaders: Sequence[tuple[str, int, bytes]], text: Text, flags: int = 0) -> Iterator[list[Handle]]:
-        """The same of (shader, VkShaderStageFlagBits, SPIR-V)."""
+    def _modules(self, shaders: Sequence[Shader], text: Text) -> Iterator[list[Handle]]:
+        """VkPipelineShaderStageCreateInfos of these; their modules live in the block."""
         device = self._device.handle
         modules: list[Handle] = []
         special = specialisation(text.constants)
         try:
             stages = []
-            for name, stage, code in shaders:
+            for name, stage, flags, code in shaders:
                 info = make("VkShaderModuleCreateInfo", codeSize=len(code), pCode=code)
                 out = ffi.new("VkShaderModule *")
                 check(vk.vkCreateShaderModule(device, info, ffi.NULL, out), f"load shader {name}")
@@ -152,8 +182,15 @@ class ComputePipeline(Pipeline):
         self.bind_point = vk.VK_PIPELINE_BIND_POINT_COMPUTE
         super().__init__(device, shader, bindings, push, vk.VK_SHADER_STAGE_COMPUTE_BIT)
         flags = vk.VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT if full_subgroups else 0
-        with self.building(), self._stages([(shader, vk.VK_SHADER_STAGE_COMPUTE_BIT)], text, flags) as stages:
+
+        def made(stages: list[Handle]) -> Handle:
             info = make("VkComputePipelineCreateInfo", stage=stages[0], layout=self.layout)
             out = array("VkPipeline", 1)
             cache = device.pipeline_cache
-            self._adopt(vk.vkCreateComputePipelines(device.handle, cache, 1, info, ffi.NULL, out), out)
+            result = vk.vkCreateComputePipelines(device.handle, cache, 1, info, ffi.NULL, out)
+            check(result, f"make pipeline {shader}")
+            return out[0]
+
+        with self.building():
+            (code,) = self._compile([shader], text)
+            self._take([Shader(shader, vk.VK_SHADER_STAGE_COMPUTE_BIT, flags, code)], text, None, made)

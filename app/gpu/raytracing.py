@@ -9,7 +9,7 @@ import numpy as np
 from app.gpu.binding import Handle, array, device_function, ffi, make, vk
 from app.gpu.bindings import Binding
 from app.gpu.buffer import Buffer
-from app.gpu.pipeline import Pipeline, Text
+from app.gpu.pipeline import Pipeline, Shader, Text
 from app.gpu.results import check
 from app.gpu.struct import Struct
 
@@ -28,7 +28,6 @@ class HitGroup:
 class RayTracingPipeline(Pipeline):
     """A ray-tracing pipeline with its shader binding table, made by `Device.raytracing_pipeline`.
 
-    Those of the same shaders share what the driver has compiled, which the device keeps.
     Miss index i is the i-th of `misses`; hit group i is the i-th of `hits`.
     """
 
@@ -65,30 +64,26 @@ class RayTracingPipeline(Pipeline):
             codes = self._compile(names, text)
             groups = self._groups(names, raygen, misses, hits)
 
-            def compile() -> Handle:
-                shaders = [
-                    (name, kinds[name.rsplit(".", 1)[-1]], code) for name, code in zip(names, codes, strict=True)
-                ]
-                with self._modules(shaders, text) as stages:
-                    info = make(
-                        "VkRayTracingPipelineCreateInfoKHR",
-                        stageCount=len(stages),
-                        pStages=stages,
-                        groupCount=len(groups),
-                        pGroups=groups,
-                        maxPipelineRayRecursionDepth=recursion,
-                        layout=self.layout,
-                    )
-                    out = array("VkPipeline", 1)
-                    create = device_function(device.handle, "vkCreateRayTracingPipelinesKHR")
-                    cache = device.pipeline_cache
-                    check(create(device.handle, ffi.NULL, cache, 1, info, ffi.NULL, out), f"make pipeline {raygen}")
+            def made(stages: list[Handle]) -> Handle:
+                info = make(
+                    "VkRayTracingPipelineCreateInfoKHR",
+                    stageCount=len(stages),
+                    pStages=stages,
+                    groupCount=len(groups),
+                    pGroups=groups,
+                    maxPipelineRayRecursionDepth=recursion,
+                    layout=self.layout,
+                )
+                out = array("VkPipeline", 1)
+                create = device_function(device.handle, "vkCreateRayTracingPipelinesKHR")
+                cache = device.pipeline_cache
+                check(create(device.handle, ffi.NULL, cache, 1, info, ffi.NULL, out), f"make pipeline {raygen}")
                 return out[0]
 
-            # All that goes into the pipeline; bindings without the names that errors call them by.
-            slots = tuple((binding.slot, binding.kind, binding.count) for binding in bindings)
-            shapes = (tuple(names), raygen, tuple(misses), tuple(hits), recursion, slots, self.push_size)
-            self.handle = device.ray_programs.get((tuple(codes), repr(dict(text.constants)), shapes), compile)
+            shaders = [
+                Shader(name, kinds[name.rsplit(".", 1)[-1]], 0, code) for name, code in zip(names, codes, strict=True)
+            ]
+            self._take(shaders, text, (raygen, tuple(misses), tuple(hits), recursion), made)
             self._make_table(len(misses), len(hits))
 
     @staticmethod

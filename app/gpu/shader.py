@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from app.errors import BungyoError
 from app.gpu.cache_files import cache_folder, load_checked, store_checked
@@ -52,6 +53,13 @@ class ShaderError(BungyoError):
         self.add_note(log)
 
 
+class _Expanded(NamedTuple):
+    """A text that was expanded: the name under which its SPIR-V is kept, and what it included, by name."""
+
+    key: str
+    included: Mapping[str, str]
+
+
 class ShaderCompiler:
     """Compiles shader files found in `folders` (each with its `include/`), the first folder winning.
 
@@ -67,6 +75,9 @@ class ShaderCompiler:
         self.folders = list(folders)
         self.defines: dict[str, int] = {}
         self.cache = cache if cache is not None else cache_folder() / "spirv"
+        self._expanded: dict[
+            tuple[str, str], _Expanded
+        ] = {}  # by stage and text; to expand one takes some milliseconds
         self._compiling = threading.Lock()  # the compiler is given to one thread at a time
 
     def compile(
@@ -96,6 +107,16 @@ class ShaderCompiler:
             places = ", ".join(str(folder) for folder in self.folders)
             raise BungyoError(f"There is no shader {name} in {places}.")
         text = _prelude(stage, {**self.defines, **(defines or {})}) + f'#line 1 "{name}"\n' + found
+        with self._compiling:
+            known = self._expanded.get((stage, text))
+            if known is not None and all(self._find(n, virtual) == content for n, content in known.included.items()):
+                spirv = load_checked(self.cache / known.key)
+                if spirv is not None:
+                    return spirv
+            return self._compile(name, stage, text, virtual)
+
+    def _compile(self, name: str, stage: str, text: str, virtual: Mapping[str, str]) -> bytes:
+        included: dict[str, str] = {}
         missing: list[str] = []
 
         def include(header: str, _includer: str) -> tuple[str, str] | None:
@@ -103,12 +124,14 @@ class ShaderCompiler:
             if content is None:
                 missing.append(header)
                 return None
+            included[header] = content
             return header, content
 
-        with self._compiling, Shader(stage, text, include) as shader:
+        with Shader(stage, text, include) as shader:
             try:
                 compiler = f"bungyo-spirv-{_OPTIONS_VERSION} glslang-{glslang_version()} vulkan-1.3"
                 key = hashlib.sha256((compiler + stage + shader.preprocess()).encode()).hexdigest()
+                self._expanded[stage, text] = _Expanded(key, included)
                 spirv = load_checked(self.cache / key)
                 if spirv is None:
                     spirv = shader.compile()

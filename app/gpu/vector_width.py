@@ -66,8 +66,10 @@ def _wide_vectors(device: Device) -> Iterator[None]:
         _set(str(WIDE))
         if (bits := max((_bits(one) for one in list_devices() if one.uuid == device.info.uuid), default=0)) != WIDE:
             raise WidthRefused(f"is compiled for {bits} bits instead of {WIDE}")
+        device.programs.tag = WIDE
         yield
     finally:
+        device.programs.tag = None
         with uninterrupted:  # or whatever is compiled later would be wide
             _set(before)
             list_devices()

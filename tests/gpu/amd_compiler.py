@@ -270,7 +270,8 @@ def _here() -> list[dict[str, Any]]:
         for kind in ("trace", "raster") if gpu.raytracing else ("raster",):
             for shown in (scene, with_veil(scene)):
                 Renderer(gpu, shown, weights, SIZE, gbuffer=kind).close()
-        shaders, listener.shaders = listener.shaders, []
+    shaders, listener.shaders = listener.shaders, []
+    with Device.open(raytracing=None, extensions=[_EXTENSION]) as gpu:  # the other has kept what it drew with
         for variant in candidates(gpu.info, weights.layers):
             network_pipeline.compile_network(gpu, weights.layers, "half", variant).close()
             listener.shaders[-1]["stage"] = variant.name
