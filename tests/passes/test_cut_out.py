@@ -10,6 +10,7 @@ import pytest
 from app.arrays import F32
 from app.gpu import Device
 from app.network.weights import WeightSet
+from app.passes import light_maps
 from app.renderer import Renderer
 from app.scene.camera import Camera
 from app.scene.lights import DirectionalLight, LightRig
@@ -24,6 +25,12 @@ QUARTER[:16, 16:, 3] = 255
 SUN = LightRig((DirectionalLight((0.0, 0.0, -1.0), irradiance=np.pi, angular_radius=0.0),))
 
 Devices = Callable[[bool], Device]
+
+
+@pytest.fixture(autouse=True)
+def _coarser_light_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wall needs no finer ones, which take most of the time."""
+    monkeypatch.setattr(light_maps, "MAP_SIZE", 256)
 
 
 @pytest.fixture
