@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.gpu.device import Device
 
 MOST_IDLE = 64
-"""Programs that no pipeline uses, at most: three times as many as a renderer has. Each takes some 100 kB."""
+"""Programs that no pipeline uses, at most: some three times as many as a renderer has."""
 
 
 class _Program(Resource):
