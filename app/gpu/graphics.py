@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.bindings import Binding
 from app.gpu.formats import image_format
-from app.gpu.pipeline import Pipeline, Shader, Text
+from app.gpu.pipeline import Pipeline, Stage, Text
 from app.gpu.results import check
 from app.gpu.struct import Struct
 
@@ -86,7 +86,7 @@ class GraphicsPipeline(Pipeline):
         with self.building():
             layout = _plain(state.vertex_layout or ())
 
-        def made(stages: list[Handle]) -> Handle:
+        def create(infos: list[Handle]) -> Handle:
             formats = [image_format(name).value for name in state.color_formats]
             depth = image_format(state.depth_format).value if state.depth_format else vk.VK_FORMAT_UNDEFINED
             rendering = make(
@@ -102,7 +102,7 @@ class GraphicsPipeline(Pipeline):
                 "VkGraphicsPipelineCreateInfo",
                 pNext=rendering,
                 stageCount=2,
-                pStages=stages,
+                pStages=infos,
                 pVertexInputState=_vertex_input(layout),
                 pInputAssemblyState=make(
                     "VkPipelineInputAssemblyStateCreateInfo", topology=vk.VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST
@@ -137,8 +137,8 @@ class GraphicsPipeline(Pipeline):
 
         with self.building():
             codes = self._compile([vertex, fragment], text)
-            shaders = [Shader(vertex, vertex_bit, 0, codes[0]), Shader(fragment, fragment_bit, 0, codes[1])]
-            self._take(shaders, text, repr(replace(state, vertex_layout=layout)), made)
+            stages = [Stage(vertex, vertex_bit, 0, codes[0]), Stage(fragment, fragment_bit, 0, codes[1])]
+            self._take(stages, text, repr(replace(state, vertex_layout=layout)), create)
 
 
 def _plain(layout: VertexLayout) -> list[VertexBinding]:

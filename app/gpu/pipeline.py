@@ -26,11 +26,11 @@ class Text:
     constants: Mapping[int, int | float]
 
 
-class Shader(NamedTuple):
+class Stage(NamedTuple):
     """A stage of a pipeline: name of its file, VkShaderStageFlagBits, flags of the stage, SPIR-V."""
 
     name: str
-    stage: int
+    bit: int
     flags: int
     code: bytes
 
@@ -83,24 +83,24 @@ class Pipeline(Resource):
         return BindingSet(self._device, self, bound)
 
     def _take(
-        self, shaders: Sequence[Shader], text: Text, state: Hashable, make: Callable[[list[Handle]], Handle]
+        self, stages: Sequence[Stage], text: Text, state: Hashable, create: Callable[[list[Handle]], Handle]
     ) -> None:
-        """Take the VkPipeline of these shaders, or compile it.
+        """Take the VkPipeline of these stages, or compile it.
 
         Args:
-            shaders: its stages.
-            text: of them; its constants matter.
+            stages: in any order.
+            text: theirs; the constants matter.
             state: all else that goes into the pipeline besides what this class knows.
-            make: makes the VkPipeline of VkPipelineShaderStageCreateInfos.
+            create: makes the VkPipeline of VkPipelineShaderStageCreateInfos.
         """
         # Bindings without the names that errors call them by.
         slots = tuple((binding.slot, binding.kind, binding.count) for binding in self.bindings)
         constants = tuple((key, repr(value)) for key, value in text.constants.items())
-        key = (self.bind_point, tuple(shaders), constants, slots, self.push_size, state)
+        key = (self.bind_point, tuple(stages), constants, slots, self.push_size, state)
 
         def compile() -> Handle:
-            with self._modules(shaders, text) as stages:
-                return make(stages)
+            with self._modules(stages, text) as infos:
+                return create(infos)
 
         self._program, self.handle = self._device.programs.take(key, compile)
 
@@ -117,29 +117,29 @@ class Pipeline(Resource):
         return [compile(name, includes=text.includes, defines=text.defines) for name in names]
 
     @contextmanager
-    def _modules(self, shaders: Sequence[Shader], text: Text) -> Iterator[list[Handle]]:
+    def _modules(self, stages: Sequence[Stage], text: Text) -> Iterator[list[Handle]]:
         """VkPipelineShaderStageCreateInfos of these; their modules live in the block."""
         device = self._device.handle
         modules: list[Handle] = []
         special = specialisation(text.constants)
         try:
-            stages = []
-            for name, stage, flags, code in shaders:
+            infos = []
+            for name, bit, flags, code in stages:
                 info = make("VkShaderModuleCreateInfo", codeSize=len(code), pCode=code)
                 out = ffi.new("VkShaderModule *")
                 check(vk.vkCreateShaderModule(device, info, ffi.NULL, out), f"load shader {name}")
                 modules.append(out[0])
-                stages.append(
+                infos.append(
                     make(
                         "VkPipelineShaderStageCreateInfo",
                         flags=flags,
-                        stage=stage,
+                        stage=bit,
                         module=out[0],
                         pName="main",
                         pSpecializationInfo=special,
                     )
                 )
-            yield stages
+            yield infos
         finally:
             for module in modules:
                 vk.vkDestroyShaderModule(device, module, ffi.NULL)
@@ -183,8 +183,8 @@ class ComputePipeline(Pipeline):
         super().__init__(device, shader, bindings, push, vk.VK_SHADER_STAGE_COMPUTE_BIT)
         flags = vk.VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT if full_subgroups else 0
 
-        def made(stages: list[Handle]) -> Handle:
-            info = make("VkComputePipelineCreateInfo", stage=stages[0], layout=self.layout)
+        def create(infos: list[Handle]) -> Handle:
+            info = make("VkComputePipelineCreateInfo", stage=infos[0], layout=self.layout)
             out = array("VkPipeline", 1)
             cache = device.pipeline_cache
             result = vk.vkCreateComputePipelines(device.handle, cache, 1, info, ffi.NULL, out)
@@ -193,4 +193,4 @@ class ComputePipeline(Pipeline):
 
         with self.building():
             (code,) = self._compile([shader], text)
-            self._take([Shader(shader, vk.VK_SHADER_STAGE_COMPUTE_BIT, flags, code)], text, None, made)
+            self._take([Stage(shader, vk.VK_SHADER_STAGE_COMPUTE_BIT, flags, code)], text, None, create)

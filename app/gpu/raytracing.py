@@ -9,7 +9,7 @@ import numpy as np
 from app.gpu.binding import Handle, array, device_function, ffi, make, vk
 from app.gpu.bindings import Binding
 from app.gpu.buffer import Buffer
-from app.gpu.pipeline import Pipeline, Shader, Text
+from app.gpu.pipeline import Pipeline, Stage, Text
 from app.gpu.results import check
 from app.gpu.struct import Struct
 
@@ -64,26 +64,26 @@ class RayTracingPipeline(Pipeline):
             codes = self._compile(names, text)
             groups = self._groups(names, raygen, misses, hits)
 
-            def made(stages: list[Handle]) -> Handle:
+            def create(infos: list[Handle]) -> Handle:
                 info = make(
                     "VkRayTracingPipelineCreateInfoKHR",
-                    stageCount=len(stages),
-                    pStages=stages,
+                    stageCount=len(infos),
+                    pStages=infos,
                     groupCount=len(groups),
                     pGroups=groups,
                     maxPipelineRayRecursionDepth=recursion,
                     layout=self.layout,
                 )
                 out = array("VkPipeline", 1)
-                create = device_function(device.handle, "vkCreateRayTracingPipelinesKHR")
+                function = device_function(device.handle, "vkCreateRayTracingPipelinesKHR")
                 cache = device.pipeline_cache
-                check(create(device.handle, ffi.NULL, cache, 1, info, ffi.NULL, out), f"make pipeline {raygen}")
+                check(function(device.handle, ffi.NULL, cache, 1, info, ffi.NULL, out), f"make pipeline {raygen}")
                 return out[0]
 
-            shaders = [
-                Shader(name, kinds[name.rsplit(".", 1)[-1]], 0, code) for name, code in zip(names, codes, strict=True)
+            stages = [
+                Stage(name, kinds[name.rsplit(".", 1)[-1]], 0, code) for name, code in zip(names, codes, strict=True)
             ]
-            self._take(shaders, text, (raygen, tuple(misses), tuple(hits), recursion), made)
+            self._take(stages, text, (raygen, tuple(misses), tuple(hits), recursion), create)
             self._make_table(len(misses), len(hits))
 
     @staticmethod

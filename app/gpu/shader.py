@@ -75,9 +75,8 @@ class ShaderCompiler:
         self.folders = list(folders)
         self.defines: dict[str, int] = {}
         self.cache = cache if cache is not None else cache_folder() / "spirv"
-        self._expanded: dict[
-            tuple[str, str], _Expanded
-        ] = {}  # by stage and text; to expand one takes some milliseconds
+        # By stage and text: to expand one takes some milliseconds.
+        self._expanded: dict[tuple[str, str], _Expanded] = {}
         self._compiling = threading.Lock()  # the compiler is given to one thread at a time
 
     def compile(

@@ -42,8 +42,8 @@ _KNOWN = (
     "EXT_texture_webp",
 )
 SPECULAR = "bungyo specular"  # what a material of the archived kind reflects: a factor on the colours of that map
-WRAP_MODES: dict[Wrap, int] = {"repeat": 10497, "mirror": 33648, "clamp": 33071}
 GLOSSINESS = "bungyo glossiness"  # marks a map whose alpha, times the roughness factor, is 1 - roughness
+WRAP_MODES: dict[Wrap, int] = {"repeat": 10497, "mirror": 33648, "clamp": 33071}  # of samplers
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
 
 

@@ -110,7 +110,7 @@ def load() -> SkinMaps:
     return SkinMaps(
         regions=_images(folder / "regions", MASK, 1 / 255, 0),
         mottle=_images(folder / "mottle", MASK, 1 / SIGMA, 128),
-        make_up=make_up,
+        make_up=_Maps(folder / "make_up", ((n, i) for n, i in make_up.items() if not n.startswith("liner"))),
         liner=_Maps(folder / "make_up", ((n, Patch.of(i)) for n, i in make_up.items() if n.startswith("liner"))),
         relief=_images(folder / "relief", FINE, HEIGHT, 128),
         hairs=_images(folder / "hairs", FINE, 1 / 255, 0),
@@ -135,7 +135,7 @@ class _Maps(dict[str, _Map]):
         self._folder = folder
 
     def __missing__(self, name: str) -> _Map:
-        raise InputError(f"{self._folder / name}.png: is missing, a map of the avatar's skin.", _REMAKE)
+        raise InputError(f"{self._folder / name}.png: is missing; it is a map of the avatar's skin.", _REMAKE)
 
 
 def _images(folder: Path, size: int, scale: float, zero: int, fine: str = "-") -> _Maps[F32]:
