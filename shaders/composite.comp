@@ -16,7 +16,7 @@ layout(set = 0, binding = SLOT_HASHES, scalar) readonly buffer Hashes { uint has
 layout(set = 0, binding = SLOT_REFERENCE, scalar) readonly buffer Reference { vec4 reference[]; };
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CompositeState state; };
 layout(set = 0, binding = SLOT_ACCUMULATED, scalar) buffer Accumulated { vec3 accumulated[]; };
-layout(set = 0, binding = SLOT_ENCODED, scalar) writeonly buffer Encoded { uint encoded[]; };
+layout(set = 0, binding = SLOT_DISPLAY, rgba8) uniform writeonly image2D display;
 layout(set = 0, binding = SLOT_RESOLVED, rgba16f) uniform writeonly image2D resolved;
 layout(set = 0, binding = SLOT_HISTORY, rgba16f) uniform readonly image2D history;
 
@@ -109,5 +109,5 @@ void main()
     } else if (state.mode == MODE_DIFFERENCE) {
         color = DIFFERENCE_GAIN * abs(tonemap(neural, frame.exposure) - tonemap(truth, frame.exposure));
     } else color = view(xy, tile, pixel, at_surface, face, neural);
-    encoded[at] = packUnorm4x8(vec4(color, 1.0));
+    imageStore(display, ivec2(xy), vec4(clamp(color, 0.0, 1.0), 1.0));
 }

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from app.gpu.binding import Handle, array, ffi, make, vk
+from app.gpu.binding import Handle, make, vk
 from app.gpu.bindings import Binding
 from app.gpu.formats import image_format
 from app.gpu.pipeline import Pipeline, Stage, Text
-from app.gpu.results import check
 from app.gpu.struct import Struct
 
 if TYPE_CHECKING:
@@ -83,10 +82,8 @@ class GraphicsPipeline(Pipeline):
         self.bind_point = vk.VK_PIPELINE_BIND_POINT_GRAPHICS
         vertex_bit, fragment_bit = vk.VK_SHADER_STAGE_VERTEX_BIT, vk.VK_SHADER_STAGE_FRAGMENT_BIT
         super().__init__(device, vertex, bindings, push, vertex_bit | fragment_bit)
-        with self.building():
-            layout = _plain(state.vertex_layout or ())
 
-        def create(infos: list[Handle]) -> Handle:
+        def described(infos: list[Handle]) -> Handle:
             formats = [image_format(name).value for name in state.color_formats]
             depth = image_format(state.depth_format).value if state.depth_format else vk.VK_FORMAT_UNDEFINED
             rendering = make(
@@ -98,7 +95,7 @@ class GraphicsPipeline(Pipeline):
             dynamic = [vk.VK_DYNAMIC_STATE_VIEWPORT, vk.VK_DYNAMIC_STATE_SCISSOR]
             if state.cull == "dynamic":
                 dynamic.append(vk.VK_DYNAMIC_STATE_CULL_MODE)
-            info = make(
+            return make(
                 "VkGraphicsPipelineCreateInfo",
                 pNext=rendering,
                 stageCount=2,
@@ -129,16 +126,13 @@ class GraphicsPipeline(Pipeline):
                 ),
                 layout=self.layout,
             )
-            out = array("VkPipeline", 1)
-            cache = device.pipeline_cache
-            result = vk.vkCreateGraphicsPipelines(device.handle, cache, 1, info, ffi.NULL, out)
-            check(result, f"make pipeline {vertex}")
-            return out[0]
 
         with self.building():
+            layout = _plain(state.vertex_layout or ())
             codes = self._compile([vertex, fragment], text)
             stages = [Stage(vertex, vertex_bit, 0, codes[0]), Stage(fragment, fragment_bit, 0, codes[1])]
-            self._take(stages, text, repr(replace(state, vertex_layout=layout)), create)
+            key = repr(replace(state, vertex_layout=layout))
+            self._take(stages, text.constants, key, vk.vkCreateGraphicsPipelines, described)
 
 
 def _plain(layout: VertexLayout) -> list[VertexBinding]:

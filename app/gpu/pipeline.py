@@ -83,24 +83,32 @@ class Pipeline(Resource):
         return BindingSet(self._device, self, bound)
 
     def _take(
-        self, stages: Sequence[Stage], text: Text, state: Hashable, create: Callable[[list[Handle]], Handle]
+        self,
+        stages: Sequence[Stage],
+        constants: Mapping[int, int | float],
+        state: Hashable,
+        create: Callable[..., int],
+        describe: Callable[[list[Handle]], Handle],
     ) -> None:
         """Take the VkPipeline of these stages, or compile it.
 
         Args:
             stages: in any order.
-            text: theirs; the constants matter.
+            constants: specialisation constants of all of them.
             state: all else that goes into the pipeline besides what this class knows.
-            create: makes the VkPipeline of VkPipelineShaderStageCreateInfos.
+            create: the driver's function.
+            describe: its VkPipelineCreateInfo, by VkPipelineShaderStageCreateInfos.
         """
         # Bindings without the names that errors call them by.
         slots = tuple((binding.slot, binding.kind, binding.count) for binding in self.bindings)
-        constants = tuple((key, repr(value)) for key, value in text.constants.items())
-        key = (self.bind_point, tuple(stages), constants, slots, self.push_size, state)
+        key = (self.bind_point, tuple(stages), repr(dict(constants)), slots, self.push_size, state)
 
         def compile() -> Handle:
-            with self._modules(stages, text) as infos:
-                return create(infos)
+            device, out = self._device, array("VkPipeline", 1)
+            with self._modules(stages, constants) as infos:
+                result = create(device.handle, device.pipeline_cache, 1, describe(infos), ffi.NULL, out)
+            check(result, f"make pipeline {self.name}")
+            return out[0]
 
         self._program, self.handle = self._device.programs.take(key, compile)
 
@@ -117,11 +125,11 @@ class Pipeline(Resource):
         return [compile(name, includes=text.includes, defines=text.defines) for name in names]
 
     @contextmanager
-    def _modules(self, stages: Sequence[Stage], text: Text) -> Iterator[list[Handle]]:
+    def _modules(self, stages: Sequence[Stage], constants: Mapping[int, int | float]) -> Iterator[list[Handle]]:
         """VkPipelineShaderStageCreateInfos of these; their modules live in the block."""
         device = self._device.handle
         modules: list[Handle] = []
-        special = specialisation(text.constants)
+        special = specialisation(constants)
         try:
             infos = []
             for name, bit, flags, code in stages:
@@ -183,14 +191,10 @@ class ComputePipeline(Pipeline):
         super().__init__(device, shader, bindings, push, vk.VK_SHADER_STAGE_COMPUTE_BIT)
         flags = vk.VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT if full_subgroups else 0
 
-        def create(infos: list[Handle]) -> Handle:
-            info = make("VkComputePipelineCreateInfo", stage=infos[0], layout=self.layout)
-            out = array("VkPipeline", 1)
-            cache = device.pipeline_cache
-            result = vk.vkCreateComputePipelines(device.handle, cache, 1, info, ffi.NULL, out)
-            check(result, f"make pipeline {shader}")
-            return out[0]
+        def described(infos: list[Handle]) -> Handle:
+            return make("VkComputePipelineCreateInfo", stage=infos[0], layout=self.layout)
 
         with self.building():
             (code,) = self._compile([shader], text)
-            self._take([Stage(shader, vk.VK_SHADER_STAGE_COMPUTE_BIT, flags, code)], text, None, create)
+            stages = [Stage(shader, vk.VK_SHADER_STAGE_COMPUTE_BIT, flags, code)]
+            self._take(stages, text.constants, None, vk.vkCreateComputePipelines, described)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.gpu.binding import Handle, array, device_function, ffi, make, vk
+from app.gpu.binding import Handle, device_function, ffi, make, vk
 from app.gpu.bindings import Binding
 from app.gpu.buffer import Buffer
 from app.gpu.pipeline import Pipeline, Stage, Text
@@ -64,8 +64,8 @@ class RayTracingPipeline(Pipeline):
             codes = self._compile(names, text)
             groups = self._groups(names, raygen, misses, hits)
 
-            def create(infos: list[Handle]) -> Handle:
-                info = make(
+            def described(infos: list[Handle]) -> Handle:
+                return make(
                     "VkRayTracingPipelineCreateInfoKHR",
                     stageCount=len(infos),
                     pStages=infos,
@@ -74,16 +74,14 @@ class RayTracingPipeline(Pipeline):
                     maxPipelineRayRecursionDepth=recursion,
                     layout=self.layout,
                 )
-                out = array("VkPipeline", 1)
-                function = device_function(device.handle, "vkCreateRayTracingPipelinesKHR")
-                cache = device.pipeline_cache
-                check(function(device.handle, ffi.NULL, cache, 1, info, ffi.NULL, out), f"make pipeline {raygen}")
-                return out[0]
+
+            def create(handle: Handle, *arguments: Any) -> int:  # not deferred
+                return int(device_function(handle, "vkCreateRayTracingPipelinesKHR")(handle, ffi.NULL, *arguments))
 
             stages = [
                 Stage(name, kinds[name.rsplit(".", 1)[-1]], 0, code) for name, code in zip(names, codes, strict=True)
             ]
-            self._take(stages, text, (raygen, tuple(misses), tuple(hits), recursion), create)
+            self._take(stages, text.constants, (raygen, tuple(misses), tuple(hits), recursion), create, described)
             self._make_table(len(misses), len(hits))
 
     @staticmethod

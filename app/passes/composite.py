@@ -65,8 +65,7 @@ class Composite(Owner):
 
     Attributes:
         state: buffer of COMPOSITE_STATE, see `composite_state`; the caller copies it there before the pass.
-        display: the picture. The shader writes it into a buffer, which is copied: images are stored pixel by pixel
-            through a function call on CPU drivers, which costs more than the copy does (docs/tried.md).
+        display: the picture.
         accumulated: buffer vec3 [height * width]: sum of the neural radiance; of how many samples, `state` tells.
         resolved: rgba16f: the neural picture's radiance, history included, and of how many samples it is.
         history: the same of frames before, moved to this view (Reprojection); only read where the state says so.
@@ -87,7 +86,6 @@ class Composite(Owner):
         make = partial(device.compute_pipeline, "composite.comp", full_subgroups=True)
         with self.building():
             self.display = self.own(device.image(width, height, "rgba8", name="display"))
-            self._encoded = self.own(device.buffer(height * width * 4, name="encoded picture"))
             self.accumulated = self.own(device.buffer(height * width * 12, name="accumulated"))
             self.resolved = self.own(device.image(width, height, "rgba16f", name="resolved picture"))
             self.history = self.own(device.image(width, height, "rgba16f", name="history"))
@@ -105,7 +103,7 @@ class Composite(Owner):
             "FACE_RADIANCE": inputs.face_radiance,
             "BACKGROUND_RADIANCE": inputs.background_radiance,
             "ACCUMULATED": self.accumulated,
-            "ENCODED": self._encoded,
+            "DISPLAY": self.display,
             "RESOLVED": self.resolved,
             "HISTORY": self.history,
         }
@@ -119,8 +117,6 @@ class Composite(Owner):
         with command.timer("composite"):
             self._pipeline.use(command)
             command.dispatch(*tile_grid(self.width, self.height))
-            command.barrier()
-            command.copy(self._encoded, self.display)
 
     def read_radiance(self) -> F32:
         """The accumulated neural picture as (H, W, 3) linear radiance; zeros before the first."""

@@ -183,10 +183,10 @@ def _ior(extension: dict[str, Any], specular: dict[str, Any]) -> float:
         specular: KHR_materials_specular: factors on the reflectance, of which the colours' mean counts.
     """
     given = float(extension.get("ior", DEFAULT_IOR))
-    color = np.array(specular.get("specularColorFactor", (1.0, 1.0, 1.0)), np.float64).reshape(3)
-    factor = float(specular.get("specularFactor", 1.0))
     if not specular:
         return DEFAULT_IOR if given == 0.0 or given > _MAX_IOR else given
+    color = np.array(specular.get("specularColorFactor", (1.0, 1.0, 1.0)), np.float64).reshape(3)
+    factor = float(specular.get("specularFactor", 1.0))
     front = 1.0 if given == 0.0 else ((given - 1.0) / (given + 1.0)) ** 2
     amplitude = math.sqrt(max(0.0, factor * float(np.minimum(front * color, 1.0).mean())))
     return min((1.0 + amplitude) / (1.0 - amplitude), _MAX_IOR) if amplitude < 1.0 else _MAX_IOR
@@ -194,8 +194,7 @@ def _ior(extension: dict[str, Any], specular: dict[str, Any]) -> float:
 
 def _not_drawn(extensions: dict[str, Any]) -> list[str]:
     """Return the names of what these extensions of a material would show."""
-    drawn_otherwise = ["no light of its own"] if "KHR_materials_unlit" in extensions else []
-    return drawn_otherwise + [
+    return ["an unlit look"] * ("KHR_materials_unlit" in extensions) + [
         name
         for extension, keys in _NOT_DRAWN.items()
         for name, key, neutral in keys

@@ -90,7 +90,7 @@ def load() -> SkinMaps:
         raise InputError(f"{folder}: the maps of the avatar's skin are missing.", _REMAKE)
     table = read_table(folder / "positions.npz", ("positions",), otherwise=_NO_MAP, remake=_REMAKE)
     positions = table["positions"].astype(np.float32)
-    make_up = _images(folder / "make_up", MASK, 1 / 255, 0, fine="liner")
+    make_up = _images(folder / "make_up", MASK, 1 / 255, 0, fine=("liner",))
     painted = _images(folder / "strokes", FINE, HEIGHT, 128)
     strokes: dict[str, Patch] = {}
     for name in sorted((*_SIDED, *_MIDDLE)):
@@ -138,8 +138,8 @@ class _Maps(dict[str, _Map]):
         raise InputError(f"{self._folder / name}.png: is missing; it is a map of the avatar's skin.", _REMAKE)
 
 
-def _images(folder: Path, size: int, scale: float, zero: int, fine: str = "-") -> _Maps[F32]:
-    """The images of a folder, `size` pixels wide and high; those whose names begin with `fine`, FINE."""
+def _images(folder: Path, size: int, scale: float, zero: int, fine: tuple[str, ...] = ()) -> _Maps[F32]:
+    """The images of a folder, `size` pixels wide and high; those whose names begin with one of `fine`, FINE."""
     images: _Maps[F32] = _Maps(folder)
     for path in sorted(folder.glob("*.png")):
         try:
