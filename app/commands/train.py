@@ -135,7 +135,7 @@ class Teachers(Widths):
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Decides all random choices."
 )
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: 2]")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads of this process.  [default: 2]")
 @click.option(
     "--fresh",
     is_flag=True,
@@ -180,7 +180,7 @@ def train(
     from app.network.schema import CHANNELS
     from app.network.weights import WeightSet
     from app.training.dataset import Dataset
-    from app.training.experts import ExpertEngine, ExpertOptions, Here
+    from app.training.experts import ExpertEngine, ExpertOptions
     from app.training.train import train as run
     from app.training.train_options import TrainOptions
 
@@ -200,11 +200,11 @@ def train(
         experts=ExpertOptions(**experts),
         **given(start=None if start is None else str(start), steps=steps, threads=threads, teachers=teachers),
     )
-    who: ExpertEngine = Here()
+    who: ExpertEngine | None = None  # this process
     if engine == "ray":
         from app.training.ray_experts import RayExperts
 
-        who = RayExperts(workers or 1, options.threads, address)
+        who = RayExperts(workers or 1, address)
     frames = Dataset(data)
     check_gathering(frames)
     networks = None

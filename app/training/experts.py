@@ -10,7 +10,9 @@ validation people, and how far each expert then goes from the generalist is chos
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from threading import Event
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -131,12 +133,26 @@ class ExpertEngine(Protocol):
 
 
 class Here:
-    """The engine that is this process."""
+    """The engine that is this process.
+
+    Args:
+        threads: groups that are trained at a time. What becomes of them does not depend on it.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
 
     def train(self, course: Course, jobs: Sequence[Job]) -> Iterator[tuple[int, GroupResult]]:
         """See `ExpertEngine`."""
-        for job in jobs:
-            yield job.number, train_group(course, job)
+        given_up = Event()
+        with ThreadPoolExecutor(self._threads) as threads:
+            running = {threads.submit(train_group, course, job, given_up): job.number for job in jobs}
+            try:
+                for done in as_completed(running):
+                    yield running[done], done.result()
+            finally:
+                given_up.set()
+                threads.shutdown(cancel_futures=True)
 
 
 def group_hashes(train: Pixels, validation: Pixels, options: ExpertOptions) -> list[list[int]]:
@@ -147,8 +163,8 @@ def group_hashes(train: Pixels, validation: Pixels, options: ExpertOptions) -> l
     return [hashes[i : i + options.group] for i in range(0, len(hashes), options.group)]
 
 
-def train_group(course: Course, job: Job) -> GroupResult:
-    """Fine-tune one group of experts."""
+def train_group(course: Course, job: Job, given_up: Event | None = None) -> GroupResult:
+    """Fine-tune one group of experts; CancelledError after the step in which it is given up."""
     generalist, train, validation, options, teacher, vary = course
     group, generator = job.hashes, torch.Generator().manual_seed(job.seed)
     trains = options.trains or (LAST_LAYER if teacher is None else EVERYTHING)
@@ -163,6 +179,8 @@ def train_group(course: Course, job: Job) -> GroupResult:
     curve = [(0.0, start)]
     interval = max(1, options.steps // options.checks)
     for step in range(1, options.steps + 1):
+        if given_up is not None and given_up.is_set():
+            raise CancelledError
         set_rate(optimizer, rate, (step - 1) / options.steps)
         index = sampler.draw()
         if teacher is None:

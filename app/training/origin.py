@@ -12,7 +12,8 @@ if TYPE_CHECKING:  # they import torch, which judging does without
     from app.training.coverage import Coverage
     from app.training.train_options import TrainOptions
 
-BESIDE: Mapping[str, Any] = {"widths": (), "learning_curve": False}  # options that leave the main networks as they are
+# Options that leave the main networks as they are.
+BESIDE: Mapping[str, Any] = {"widths": (), "learning_curve": False, "threads": 2}
 
 
 def run_of(identity: Mapping[str, Any]) -> str:

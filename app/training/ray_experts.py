@@ -2,7 +2,7 @@
 
 The pixels go into Ray's object store once; every machine gets one copy, which all its workers read in place. A group of
 experts is a task. Ray gives a task whose worker or machine was lost to another one; a group depends on its job alone,
-so the result is the one that a single process reaches, but for the last bits, which depend on processor and threads.
+so the result is the one that a single process reaches, but for the last bits, which depend on the processor.
 """
 
 import warnings
@@ -29,16 +29,16 @@ class RayExperts:
 
     Args:
         workers: how many, of a cluster that is started on this machine; on a running one all its processors work.
-        threads: of each worker.
+            Each computes in one thread.
         address: of a running cluster ("auto", "ray://..." or host:port); None starts one.
 
     Raises:
         InputError: Ray is not installed, or no cluster is at the address.
     """
 
-    def __init__(self, workers: int = 1, threads: int = 1, address: str | None = None) -> None:
+    def __init__(self, workers: int = 1, address: str | None = None) -> None:
         self._ray = import_ray()
-        self._workers, self._threads, self._address = workers, threads, address
+        self._workers, self._address = workers, address
         if address is not None:
             knock(address)
 
@@ -54,14 +54,14 @@ class RayExperts:
         ray, packed = self._ray, (_Packed.of(course.train), _Packed.of(course.validation))
         with self._connected(sum(part.bytes for part in packed)):
             gpus = ray.cluster_resources().get("GPU", 0)
-            work = ray.remote(num_cpus=self._threads, num_gpus=1 if gpus else 0, max_retries=TRIES - 1)(_train)
+            work = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_retries=TRIES - 1)(_train)
             nets = course.generalist, course.teacher
             shared = [ray.put(part) for part in (*(net and net.cpu() for net in nets), *packed)]
             for net in nets:
                 if net is not None:
                     net.to(course.train.device)
             given = course.options, course.vary
-            running = {work.remote(*shared, *given, job, self._threads): job.number for job in jobs}
+            running = {work.remote(*shared, *given, job): job.number for job in jobs}
             while running:
                 (finished,), _ = ray.wait(list(running), num_returns=1)
                 number = running.pop(finished)
@@ -75,7 +75,7 @@ class RayExperts:
 
     @contextmanager
     def _connected(self, pixels: int) -> Iterator[None]:
-        ray = connect(self._address, self._workers * self._threads, STORE_ROOM + pixels)
+        ray = connect(self._address, self._workers, STORE_ROOM + pixels)
         try:
             yield
         finally:
@@ -114,11 +114,10 @@ def _train(
     options: ExpertOptions,
     vary: bool,
     job: Job,
-    threads: int,
 ) -> GroupResult | Failure:
     """What runs in a worker, on its GPU if Ray gave it one."""
     try:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(1)
         given: list[Any] = import_ray().get_gpu_ids()
         device = torch.device("cuda" if given and torch.cuda.is_available() else "cpu")
         seen, unseen = (part.unpacked().to(device) for part in (train, validation))

@@ -1,7 +1,7 @@
 """What the trainings of a run share: seeds, the checkpoint, and how generalists, teachers and experts are trained."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.func import functional_call
 
 from app.errors import BungyoError
 from app.network.weights import WeightSet
+from app.training.ahead import ahead
 from app.training.checkpoint import Checkpoint
 from app.training.display import Display
 from app.training.experts import (
@@ -30,7 +31,7 @@ from app.training.experts import (
 from app.training.judge import Judge
 from app.training.loss import quietness, weighted_error
 from app.training.model import Generalist, Teacher, beginning
-from app.training.pixels import Pixels
+from app.training.pixels import Batch, Pixels
 from app.training.tint import tinted_noisy
 from app.training.train_options import TrainOptions
 from app.training.variation import displaced
@@ -97,13 +98,9 @@ class Run:
             while reached["step"] < steps:
                 first, last = reached["step"], min(reached["step"] + CHUNK, steps)
                 generator = self.generator(name, "steps", first)
-                for step in range(first, last):
+                batches = ahead(self._batches(pixels, last - first, generator), options.threads)
+                for step, ((features, scale, target), noise) in enumerate(batches, start=first):
                     set_rate(optimizer, options.first_rate, step / steps)
-                    index = torch.randint(len(pixels), (options.batch,), generator=generator)
-                    batch, noise = tinted_noisy(*pixels.draw_noisy(index, generator), generator)
-                    if self.people:
-                        batch = displaced(batch, options.place_noise, generator)
-                    features, scale, target = batch
                     drawn = net(features) * scale
                     descend(optimizer, (quietness(drawn, noise) * weighted_error(drawn, target)).mean())
                 with torch.no_grad():
@@ -128,6 +125,13 @@ class Run:
             left = "-".join(map(str, lean.widths))
             self.display.print(f"{title}: units that never fire are left out, {left} remain.")
         return lean
+
+    def _batches(self, pixels: Pixels, count: int, generator: torch.Generator) -> Iterator[tuple[Batch, Tensor]]:
+        """What a generalist learns from, step by step: pixels, and the noise around them."""
+        for _ in range(count):
+            index = torch.randint(len(pixels), (self.options.batch,), generator=generator)
+            batch, noise = tinted_noisy(*pixels.draw_noisy(index, generator), generator)
+            yield (displaced(batch, self.options.place_noise, generator) if self.people else batch), noise
 
     def without_idle(self, net: Generalist, pixels: Pixels) -> Generalist:
         """The network without the hidden units that no pixel needs, or none of a sample where there are many."""

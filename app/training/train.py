@@ -115,7 +115,8 @@ def train(
         options = replace(options, teachers=())  # nobody would learn from them
     device = choose_device(options.device)
     options = replace(options, device=device.type)  # the same training as if it had been named
-    torch.set_num_threads(options.threads)
+    # Its own threads wait for each other after every one of a step's hundreds of short operations; ours do not.
+    torch.set_num_threads(1)
     if start is None and options.start is not None:
         start = WeightSet.load(options.start)
     if start is not None:
@@ -149,7 +150,15 @@ def train(
         if train_pixels.kept < 1.0:
             display.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
         metadata = origin(data, options, covered, len(train_pixels), identity)
-        run = Run(options, bool(data.people), validation_pixels.to(device), state, display, engine or Here(), start)
+        run = Run(
+            options,
+            bool(data.people),
+            validation_pixels.to(device),
+            state,
+            display,
+            engine or Here(options.threads),
+            start,
+        )
         if finished is None:
             result = _train_main(run, data, out, train_pixels.to(device), metadata)
         else:

@@ -23,7 +23,8 @@ class TrainOptions:
     Attributes:
         layers: widths from input to output.
         seed: of all random choices.
-        threads: torch's; the order of summation, hence the last bits, depend on it.
+        threads: of this process, each of which computes by itself: one draws pixels while another trains a generalist,
+            and groups of experts are trained side by side. The networks do not depend on it.
         device: one of DEVICES; "auto" takes CUDA if there is one.
         steps, batch: the generalist's Adam steps and pixels a step.
         rate: its first learning rate (cosine); None: STARTED_RATE with a start, else RATE.
