@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # they import torch, which judging does without
     from app.training.coverage import Coverage
     from app.training.train_options import TrainOptions
 
-# Options that leave the main networks as they are.
+# Options that leave the main networks as they are, with the values that stand for all others in a run's identity.
 BESIDE: Mapping[str, Any] = {"widths": (), "learning_curve": False, "threads": 2}
 
 

@@ -150,15 +150,8 @@ def train(
         if train_pixels.kept < 1.0:
             display.print(f"{train_pixels.kept:.0%} of the pixels fit into memory; the rest is left out at random.")
         metadata = origin(data, options, covered, len(train_pixels), identity)
-        run = Run(
-            options,
-            bool(data.people),
-            validation_pixels.to(device),
-            state,
-            display,
-            engine or Here(options.threads),
-            start,
-        )
+        who = engine or Here(options.threads)
+        run = Run(options, bool(data.people), validation_pixels.to(device), state, display, who, start)
         if finished is None:
             result = _train_main(run, data, out, train_pixels.to(device), metadata)
         else:
