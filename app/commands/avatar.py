@@ -12,6 +12,8 @@ from app.errors import InputError
 if TYPE_CHECKING:
     from app.scene.avatar.person import Person
 
+SAMPLES = 64  # a pixel of portraits
+
 EXAMPLES = """\b
 Examples:
   bungyo avatar --seed 7 --out person.glb            a plausible person; the same seed, the same person
@@ -49,10 +51,8 @@ Examples:
 @click.option(
     "--spp",
     type=click.IntRange(1, 1 << 16),
-    default=64,
-    show_default=True,
     metavar="N",
-    help="Samples a pixel of portraits.",
+    help=f"Samples a pixel of portraits.  [default: {SAMPLES}]",
 )
 @click.option(
     "--size", type=Size(), metavar="WxH", help="Size of every portrait.  [default: 512x576; on a sheet 256x288]"
@@ -73,7 +73,7 @@ def avatar(
     expression: bool,
     out: Path | None,
     sheet: int | None,
-    spp: int,
+    spp: int | None,
     size: tuple[int, int] | None,
     listed: str | None,
     device: str | None,
@@ -92,12 +92,14 @@ def avatar(
         raise InputError(f"Cannot write {out}: its name must end in {' or '.join(kinds)}.")
     if expression and seed is None and not sheet:
         raise InputError("--expression lets the seed choose: give --seed as well.")
-    values = _parse(settings)
+    if out.suffix.lower() == ".glb" and (spp or size):
+        raise InputError("--spp and --size are a portrait's, and a mesh has neither: write one with --out FILE.png.")
+    values, samples = _parse(settings), spp or SAMPLES
     if sheet:
         from app.sheet import ON_SHEET, draw_sheet
 
         people = [_person((seed or 0) + number, values, expression) for number in range(sheet)]
-        draw_sheet(people, out, size=size or ON_SHEET, samples=spp, device=device)
+        draw_sheet(people, out, size=size or ON_SHEET, samples=samples, device=device)
     elif out.suffix.lower() == ".png":
         from app.gpu import Device
         from app.pictures import check_output, write_png
@@ -106,7 +108,7 @@ def avatar(
         check_output(out)
         person = _person(seed, values, expression)
         with Device.open(device) as gpu:
-            write_png(out, draw_portrait(gpu, person, size or PORTRAIT, spp))
+            write_png(out, draw_portrait(gpu, person, size or PORTRAIT, samples))
     else:
         from app.files import beside, check_file
         from app.scene.avatar.build import avatar_glb

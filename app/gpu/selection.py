@@ -27,6 +27,9 @@ Presents: TypeAlias = Callable[[Handle, int], bool]
 # Of a texel buffer, to use one at all: the vertices of a mesh are two each. Vulkan promises 65,536.
 _TEXELS_WANTED = 2**24
 
+# Of a workgroup: a tile's pixels, one each. Vulkan promises 128.
+_THREADS_WANTED = 256
+
 # So long a number is no index but part of a name: GeForce RTX 4090, Arc A770.
 _DIGITS_OF_NAMES = 3
 
@@ -271,6 +274,8 @@ def _candidate(instance: Instance, physical: Handle, presents: Presents | None) 
     if not families:
         missing.append("a queue for graphics and compute")
     arithmetic, compute = vk.VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, vk.VK_SHADER_STAGE_COMPUTE_BIT
+    if core.limits.maxComputeWorkGroupInvocations < _THREADS_WANTED:
+        missing.append(f"workgroups of {_THREADS_WANTED} threads")
     if modern and not (v11.subgroupSupportedOperations & arithmetic and v11.subgroupSupportedStages & compute):
         missing.append("arithmetic across a subgroup")
     if presents is not None:

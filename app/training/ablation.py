@@ -10,6 +10,7 @@ sum of several of them: features over it tell, by what is missing to 1, what a d
 """
 
 import math
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -180,7 +181,8 @@ def compare(sets: Sequence[Dataset], compared: Sequence[Variant], options: Optio
     tiles = _judged_tiles(sets)
     for name, count in (("training", len(sources[0])), ("validation", len(tiles[0]))):
         if not count:
-            hint = f"`bungyo dataset --out {sets[0].path} --frames 32` has both; --held-out leaves no training."
+            out = shlex.quote(str(sets[0].path))
+            hint = f"`bungyo dataset --out {out} --frames 32` has both; --held-out leaves no training."
             raise InputError(f"The data set {sets[0].path} has no {name} pixels.", hint)
     networks = []
     for seed in range(options.seeds):

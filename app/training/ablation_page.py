@@ -1,6 +1,7 @@
 """docs/ablation.md: the tables of the ablation, what they say, and a plot of them."""
 
 import math
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,8 @@ def page(
     """
     face = scores[FACE]
     layers = "-".join(map(str, options.layers))
-    complete = f" --screen {names[2]}" if len(names) > 2 else ""
+    out, made, *screens = (shlex.quote(str(name)) for name in names)
+    complete = "".join(f" --screen {name}" for name in screens)
     recipes = [recipe(data, names[1])] + ([recipe(screen.data, names[2])] if isinstance(screen, Screen) else [])
     commands = "\n".join(f"    {line}" for line in recipes)
     mirrored = ", mirrored heads included" if data.people else ""
@@ -115,7 +117,7 @@ never had it are trained and judged beside one that has everything. `bungyo abla
 page:
 
 {commands}
-    bungyo ablation --data {names[1]}{complete} --steps {options.steps} --seeds {options.seeds} --out {names[0]}
+    bungyo ablation --data {made}{complete} --steps {options.steps} --seeds {options.seeds} --out {out}
 
 {_wrapped(about)}
 

@@ -1,5 +1,6 @@
 """The command that makes a data set like a given one, for pages that say how to repeat them."""
 
+import shlex
 from pathlib import Path
 
 from app.passes.light_cache_layout import DEFAULT_CACHE_SIZE
@@ -17,4 +18,4 @@ def recipe(data: Dataset, out: Path) -> str:
     options += ["--held-out"] if scene.get("held_out") else []
     options += [f"--people {scene['people_limit']}"] if "people_limit" in scene else []
     options += [] if data.people else ["--mesh FILE"]
-    return f"bungyo dataset --out {out} {' '.join(options)}"
+    return f"bungyo dataset --out {shlex.quote(str(out))} {' '.join(options)}"

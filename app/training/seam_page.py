@@ -1,6 +1,7 @@
 """docs/seams.md: the table of cures, what was measured on what, and a picture of it."""
 
 import math
+import shlex
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -129,13 +130,14 @@ def page(
     layers, total = weights.layers, flops(weights.layers)
     last = 2 * (layers[-2] + 1) * OUTPUTS
     orbits = " --orbits" if as_is.flicker else ""
+    folder, made, out = (shlex.quote(str(name)) for name in names)
     return f"""# Seams
 
 Neighbouring tiles may be drawn by different networks. This page says whether that shows, what could be done about
 it, and what it would cost. `bungyo seams` measures and writes all of it:
 
     {recipe(data, names[1])}
-    bungyo seams --weights {names[0]} --data {names[1]}{orbits} --out {names[2]}
+    bungyo seams --weights {folder} --data {made}{orbits} --out {out}
 
 Measured on {_frames(data)}. The networks: {weights.experts}
 experts and a generalist, {"-".join(map(str, layers))}, {total:,} FLOP a pixel. They change at {as_is.seams.pairs:,}

@@ -150,6 +150,8 @@ def test_list_finds_a_word(capsys: pytest.CaptureFixture[str]) -> None:
         (["--set", "person.age=20", "--set", "person.age=30", "--out", "x.glb"], "two values"),
         (["--expression", "--out", "x.glb"], "give --seed as well"),
         (["--seed", "-1", "--out", "x.glb"], "-1"),
+        (["--spp", "8", "--out", "x.glb"], "write one with --out FILE.png"),
+        (["--size", "64x64", "--out", "x.glb"], "write one with --out FILE.png"),
         (["--seed", "1", "--out", "no/where/x.glb"], "the folder does not exist"),
         (
             [

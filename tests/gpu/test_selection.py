@@ -39,6 +39,20 @@ def test_a_device_without_arithmetic_across_subgroups(monkeypatch: pytest.Monkey
         Device.open(0)
 
 
+def test_a_device_with_small_workgroups(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = vk.vkGetPhysicalDeviceProperties2
+
+    def asked(physical: Any, properties: Any) -> None:
+        ask(physical, properties)
+        properties.properties.limits.maxComputeWorkGroupInvocations = 255
+
+    monkeypatch.setattr(vk, "vkGetPhysicalDeviceProperties2", asked)
+    info = list_devices()[0]
+    assert info.missing == ["workgroups of 256 threads"] and not info.usable
+    with pytest.raises(InputError, match="lacks workgroups of 256 threads"):
+        Device.open(0)
+
+
 @pytest.mark.parametrize(
     ("struct", "field", "words", "rays"),
     [

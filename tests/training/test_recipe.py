@@ -21,7 +21,7 @@ def test_the_command_names_what_differs(held_out: bool, tmp_path: Path) -> None:
 
     plan = Plan(3, 5, (96, 64), 0.5, held_out=held_out, people=4)
     generate(Here(Gathering(people=SpherePeople())), tmp_path / "set", plan, 8)
-    words = shlex.split(recipe(Dataset(tmp_path / "set"), Path("out/set")))
-    expected = "bungyo dataset --out out/set --frames 8 --spp 3 --seed 5 --size 96x64 --tiles 0.5"
+    words = shlex.split(recipe(Dataset(tmp_path / "set"), Path("out/my set")))
+    expected = "bungyo dataset --out 'out/my set' --frames 8 --spp 3 --seed 5 --size 96x64 --tiles 0.5"
     light = "--light-texels 512 --light-samples 24 --held-out" if held_out else "--light-samples 24"
-    assert words == [*expected.split(), *light.split(), "--people", "4"]
+    assert words == [*shlex.split(expected), *light.split(), "--people", "4"]
