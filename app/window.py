@@ -10,7 +10,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Protocol, Self
 
 from app.errors import BungyoError
-from app.gpu.swapchain import glfw_words
+from app.gpu.window_system import glfw_words
 from app.interruption import uninterrupted
 
 _OWN_DISPLAY = ("win32", "darwin")  # systems whose display no variable of the environment names

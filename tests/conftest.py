@@ -146,7 +146,7 @@ def reach_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[Reach], None]:
                 return found
             return found._replace(mappable=how == "uncached" and found.mappable, readable=False)
 
-        monkeypatch.setattr("app.gpu.buffer.allocate", allocated)
+        monkeypatch.setattr("app.gpu.raw_buffer.allocate", allocated)
 
     return reach
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.gpu import Device
 from app.gpu.binding import make, vk
 from app.gpu.buffer import Buffer
 from app.gpu.image import Image
@@ -43,26 +44,28 @@ def guard_bands() -> Iterator[list[str]]:
     def begin(self: Buffer, *arguments: Any, internal: bool = False, **options: Any) -> None:
         init(self, *arguments, internal=internal, **options)
         if not internal:  # those carry the bands
-            self._device.transfer.write(self.handle, 0, np.full(self.size + BAND.size, BYTE, np.uint8))
+            self._transfer.write(self.handle, 0, np.full(self.size + BAND.size, BYTE, np.uint8))
             guarded.add(self)
 
     def end(self: Buffer) -> None:
         if self in guarded:
             guarded.remove(self)
-            if not np.array_equal(self._device.transfer.read(self.handle, self.size, BAND.size), BAND):
+            if not np.array_equal(self._transfer.read(self.handle, self.size, BAND.size), BAND):
                 overwritten.append(self.name)
         close(self)
 
     def paint(self: Image, *arguments: Any, **options: Any) -> None:
         begin_image(self, *arguments, **options)
         if self.format.aspect == vk.VK_IMAGE_ASPECT_COLOR_BIT:
-            with self._device.commands() as command:
+            device = self._device
+            assert isinstance(device, Device)
+            with device.commands() as command:
                 command.clear(self, COLOR)
-            self._device.submit(command)
+            device.submit(command)
             command.close()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.gpu.buffer.make", longer)
+        patch.setattr("app.gpu.raw_buffer.make", longer)
         patch.setattr(Buffer, "__init__", begin)
         patch.setattr(Buffer, "close", end)
         patch.setattr(Image, "__init__", paint)

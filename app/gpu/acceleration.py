@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.gpu.binding import Handle, array, device_function, ffi, make, vk
 from app.gpu.buffer import Buffer
 from app.gpu.lifetime import Resource
+from app.gpu.open_device import OpenDevice
 from app.gpu.results import check
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
 
 # VkAccelerationStructureInstanceKHR: two pairs of a 24-bit and an 8-bit number share a word each.
 _INSTANCE = np.dtype(
@@ -61,7 +58,7 @@ class Instance:
 class AccelerationStructure(Resource):
     """What BLAS and TLAS share: `handle` (VkAccelerationStructureKHR), `address`, building on the GPU."""
 
-    def __init__(self, device: "Device", name: str) -> None:
+    def __init__(self, device: OpenDevice, name: str) -> None:
         super().__init__(device.ledger, name)
         self._device = device
         self._scratch: Buffer | None = None
@@ -123,7 +120,7 @@ class Blas(AccelerationStructure):
     The geometries' buffers are read only while it builds. Geometry index i is gl_GeometryIndexEXT i.
     """
 
-    def __init__(self, device: "Device", geometries: Sequence[Geometry], *, updatable: bool, name: str) -> None:
+    def __init__(self, device: OpenDevice, geometries: Sequence[Geometry], *, updatable: bool, name: str) -> None:
         super().__init__(device, name)
         self._updatable = updatable
         with self.building():
@@ -198,7 +195,7 @@ class Tlas(AccelerationStructure):
 
     _instances: Buffer | None = None
 
-    def __init__(self, device: "Device", instances: Sequence[Instance], *, capacity: int, name: str) -> None:
+    def __init__(self, device: OpenDevice, instances: Sequence[Instance], *, capacity: int, name: str) -> None:
         super().__init__(device, name)
         self.capacity = max(1, len(instances), capacity)
         with self.building():

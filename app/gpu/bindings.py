@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from app.errors import BungyoError, InputError
 from app.gpu.acceleration import Tlas
@@ -11,11 +11,8 @@ from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.buffer import Buffer
 from app.gpu.image import Image, Sampler
 from app.gpu.lifetime import Resource
+from app.gpu.open_device import OpenDevice
 from app.gpu.results import NEEDS_LESS, check
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
-    from app.gpu.pipeline import Pipeline
 
 BindingKind: TypeAlias = Literal["storage", "texels", "image", "texture", "textures", "tlas"]
 TEXEL_BYTES = 16  # of a buffer's texel: four floats
@@ -46,7 +43,7 @@ class Binding:
         """How errors call this binding."""
         return f"slot {self.slot} ({self.name or self.kind})"
 
-    def descriptor_type(self, device: "Device") -> int:
+    def descriptor_type(self, device: OpenDevice) -> int:
         """The VkDescriptorType on this device."""
         texel_buffers = "TEXEL_BUFFERS" in device.shaders.defines
         return int(
@@ -63,7 +60,7 @@ class Binding:
         )
 
 
-def make_set_layout(owner: Resource, device: "Device", bindings: Sequence[Binding], stages: int) -> Handle:
+def make_set_layout(owner: Resource, device: OpenDevice, bindings: Sequence[Binding], stages: int) -> Handle:
     """The VkDescriptorSetLayout of `bindings`, owned by `owner`; BungyoError if the device allows fewer of a kind."""
     slots = [binding.slot for binding in bindings]
     if len(set(slots)) != len(slots):
@@ -103,30 +100,38 @@ def make_set_layout(owner: Resource, device: "Device", bindings: Sequence[Bindin
 
 
 class BindingSet(Resource):
-    """Resources bound to the slots of one pipeline, made by `Pipeline.bind`.
+    """Resources bound to the slots of a pipeline, made by `Pipeline.bind`. Others with equal `bindings` take it, too.
 
     Closing it does not close the resources. Those must live, and stay the same objects, while it is used.
     """
 
-    def __init__(self, device: "Device", pipeline: "Pipeline", bound: Mapping[int, Bound]) -> None:
-        super().__init__(device.ledger, f"bindings of {pipeline.name}")
+    def __init__(
+        self,
+        device: OpenDevice,
+        pipeline: str,
+        bindings: Sequence[Binding],
+        set_layout: Handle,
+        bound: Mapping[int, Bound],
+    ) -> None:
+        super().__init__(device.ledger, f"bindings of {pipeline}")
         self._device = device
-        self.pipeline = pipeline
+        self._pipeline = pipeline  # its name
+        self.bindings = tuple(bindings)
         self.resources = dict(bound)
-        known = {binding.slot for binding in pipeline.bindings}
+        known = {binding.slot for binding in bindings}
         with self.building():
             if extra := sorted(set(bound) - known):
-                raise ValueError(f"{pipeline.name} has no slot {extra[0]}")
-            self.handle, self.array = self._allocate()
-            writes = [self._write(binding) for binding in pipeline.bindings]
+                raise ValueError(f"{pipeline} has no slot {extra[0]}")
+            self.handle, self.array = self._allocate(set_layout)
+            writes = [self._write(binding) for binding in bindings]
             if writes:
                 cells = array("VkWriteDescriptorSet", writes)
                 vk.vkUpdateDescriptorSets(device.handle, len(writes), cells, 0, ffi.NULL)
 
-    def _allocate(self) -> tuple[Handle, Handle]:
+    def _allocate(self, set_layout: Handle) -> tuple[Handle, Handle]:
         device = self._device
         sizes: dict[int, int] = {}
-        for binding in self.pipeline.bindings:
+        for binding in self.bindings:
             kind = binding.descriptor_type(device)
             sizes[kind] = sizes.get(kind, 0) + binding.count
         # A pool needs a size even for an empty set.
@@ -141,7 +146,7 @@ class BindingSet(Resource):
             "VkDescriptorSetAllocateInfo",
             descriptorPool=pool,
             descriptorSetCount=1,
-            pSetLayouts=[self.pipeline.set_layout],
+            pSetLayouts=[set_layout],
         )
         sets = array("VkDescriptorSet", 1)
         check(vk.vkAllocateDescriptorSets(device.handle, request, sets), f"make {self.name}")
@@ -149,11 +154,11 @@ class BindingSet(Resource):
 
     def _write(self, binding: Binding) -> Handle:
         if binding.slot not in self.resources:
-            raise ValueError(f"{self.pipeline.name}: {binding.label} is not bound")
+            raise ValueError(f"{self._pipeline}: {binding.label} is not bound")
         value = self.resources[binding.slot]
         items: list[Any] = list(value) if isinstance(value, list) else [value]
         if len(items) != binding.count:
-            raise ValueError(f"{self.pipeline.name}: {binding.label} takes {binding.count} items, not {len(items)}")
+            raise ValueError(f"{self._pipeline}: {binding.label} takes {binding.count} items, not {len(items)}")
         fields: dict[str, Any]
         descriptor_type = binding.descriptor_type(self._device)
         if descriptor_type == vk.VK_DESCRIPTOR_TYPE_STORAGE_BUFFER:
@@ -225,4 +230,4 @@ class BindingSet(Resource):
         return make("VkDescriptorImageInfo", sampler=sampler.handle, imageView=image.view, imageLayout=general)
 
     def _wrong(self, binding: Binding, item: Any, wanted: str) -> TypeError:
-        return TypeError(f"{self.pipeline.name}: {binding.label} takes {wanted}, not {type(item).__name__}")
+        return TypeError(f"{self._pipeline}: {binding.label} takes {wanted}, not {type(item).__name__}")

@@ -3,21 +3,18 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.buffer import Buffer
 from app.gpu.drawing import Color, DrawRecorder
 from app.gpu.image import Image, blit_region, layout_barrier
+from app.gpu.open_device import OpenDevice
 from app.gpu.raytracing import RayTracingPipeline
 from app.gpu.results import check
 from app.gpu.swapchain import SwapchainImage
 from app.gpu.timers import Timers
 from app.gpu.transfer import at_work, make_fence, wait_for_fence
 from app.interruption import uninterrupted
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
 
 
 class CommandBuffer(DrawRecorder):
@@ -34,7 +31,7 @@ class CommandBuffer(DrawRecorder):
     _pending = False  # the fence will be signalled
     _submitted = False  # at least once
 
-    def __init__(self, device: "Device", *, reusable: bool, overlapping: bool) -> None:
+    def __init__(self, device: OpenDevice, *, reusable: bool, overlapping: bool) -> None:
         # Before anything that may fail: `close` looks at them.
         self._last = self  # of those that were submitted with these: its fence tells the end of all
         self._submits: dict[tuple[CommandBuffer, ...], Handle] = {}  # by what was submitted before these
@@ -42,7 +39,7 @@ class CommandBuffer(DrawRecorder):
         self._overlapping = overlapping
         self._target: SwapchainImage | None = None
         with self.building():
-            self._fence = make_fence(self, device)
+            self._fence = make_fence(self, device.logical)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -183,7 +180,7 @@ class CommandBuffer(DrawRecorder):
             if one is self or not one._overlapping:
                 one.wait()
         info = self._submit_info(together)
-        with at_work(device):
+        with at_work(device.logical):
             with uninterrupted:
                 if self._target is not None:
                     self._wait_for_target(self._target, info)
@@ -221,7 +218,7 @@ class CommandBuffer(DrawRecorder):
         """Wait until the last submit has completed."""
         last = self._last
         if last._pending:
-            with at_work(self._device):
+            with at_work(self._device.logical):
                 wait_for_fence(self._device.handle, last._fence, "run commands")
             last._pending = False
 

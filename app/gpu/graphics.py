@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from app.gpu.binding import Handle, make, vk
 from app.gpu.bindings import Binding
 from app.gpu.formats import image_format
+from app.gpu.open_device import OpenDevice
 from app.gpu.pipeline import Pipeline, Stage, Text
 from app.gpu.struct import Struct
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
 
 _ATTRIBUTE_FORMATS = {
     "float": "R32_SFLOAT",
@@ -71,7 +69,7 @@ class GraphicsPipeline(Pipeline):
 
     def __init__(
         self,
-        device: "Device",
+        device: OpenDevice,
         vertex: str,
         fragment: str,
         bindings: Sequence[Binding],

@@ -1,7 +1,7 @@
 """Images and samplers. Images stay in the GENERAL layout for life, so that no pass has to know who used them last."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -10,10 +10,8 @@ from app.gpu.binding import Handle, ffi, make, vk
 from app.gpu.formats import format_features, image_format
 from app.gpu.lifetime import Resource
 from app.gpu.memory import allocate
+from app.gpu.open_device import OpenDevice
 from app.gpu.results import check
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
 
 
 class Image(Resource):
@@ -25,7 +23,7 @@ class Image(Resource):
 
     def __init__(
         self,
-        device: "Device",
+        device: OpenDevice,
         width: int,
         height: int,
         format: str,
@@ -64,7 +62,7 @@ class Image(Resource):
             self.handle = self.own("VkImage", image, lambda: vk.vkDestroyImage(device.handle, image, ffi.NULL))
             requirements = ffi.new("VkMemoryRequirements *")
             vk.vkGetImageMemoryRequirements(device.handle, image, requirements)
-            block = allocate(self, device.handle, device.memory_types, requirements, "device", buffer=False)
+            block = allocate(self, device.handle, device.logical.memory_types, requirements, "device", buffer=False)
             check(vk.vkBindImageMemory(device.handle, image, block.memory, 0), f"bind image {name}")
             self.view = make_view(self, device, image, self.format.value, self.format.aspect, mips)
             self.target_view = (
@@ -189,7 +187,7 @@ def blit_region(
     )
 
 
-def make_view(owner: Resource, device: "Device", image: Handle, format: int, aspect: int, mips: int) -> Handle:
+def make_view(owner: Resource, device: OpenDevice, image: Handle, format: int, aspect: int, mips: int) -> Handle:
     """A VkImageView of the first `mips` mips, owned by `owner`."""
     info = make(
         "VkImageViewCreateInfo",
@@ -232,7 +230,7 @@ class Sampler(Resource):
 
     def __init__(
         self,
-        device: "Device",
+        device: OpenDevice,
         filter: Literal["linear", "nearest"],
         wrap_u: Literal["repeat", "mirror", "clamp"],
         wrap_v: Literal["repeat", "mirror", "clamp"],

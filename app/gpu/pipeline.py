@@ -3,18 +3,16 @@
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.bindings import Binding, BindingSet, Bound, make_set_layout
 from app.gpu.lifetime import Resource
+from app.gpu.open_device import OpenDevice
 from app.gpu.results import check
 from app.gpu.struct import Struct
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Pipeline(Resource):
     _program: Hashable = None  # what is taken of the device's programs
 
     def __init__(
-        self, device: "Device", name: str, bindings: Sequence[Binding], push: Struct | None, stages: int
+        self, device: OpenDevice, name: str, bindings: Sequence[Binding], push: Struct | None, stages: int
     ) -> None:
         super().__init__(device.ledger, name)
         self._device = device
@@ -80,7 +78,7 @@ class Pipeline(Resource):
 
     def bind(self, bound: Mapping[int, Bound]) -> BindingSet:
         """A set of resources for every slot of this pipeline; ValueError/TypeError name the slot that is wrong."""
-        return BindingSet(self._device, self, bound)
+        return BindingSet(self._device, self.name, self.bindings, self.set_layout, bound)
 
     def _take(
         self,
@@ -180,7 +178,7 @@ class ComputePipeline(Pipeline):
 
     def __init__(
         self,
-        device: "Device",
+        device: OpenDevice,
         shader: str,
         bindings: Sequence[Binding],
         push: Struct | None,

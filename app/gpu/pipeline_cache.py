@@ -1,15 +1,12 @@
 """The driver's own cache of compiled pipelines, kept on disk from run to run."""
 
 import hashlib
-from typing import TYPE_CHECKING
 
 from app.gpu.binding import array, ffi, make, vk
 from app.gpu.cache_files import cache_folder, load_checked, store_checked
 from app.gpu.lifetime import Resource
+from app.gpu.logical_device import LogicalDevice
 from app.gpu.results import check
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
 
 
 class PipelineCache(Resource):
@@ -18,7 +15,7 @@ class PipelineCache(Resource):
     The file is a checked one: drivers look at the header of what they are given, but trust the rest.
     """
 
-    def __init__(self, device: "Device") -> None:
+    def __init__(self, device: LogicalDevice) -> None:
         super().__init__(device.ledger, "pipeline cache", internal=True)
         self._device = device
         # Drivers refuse a foreign cache themselves; the name only keeps several GPUs apart.

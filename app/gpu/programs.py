@@ -7,13 +7,10 @@ compiles the numbers into the code: no cache knows the second pipeline of the sa
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING
 
 from app.gpu.binding import Handle, ffi, vk
 from app.gpu.lifetime import Ledger, Resource
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
+from app.gpu.logical_device import LogicalDevice
 
 MOST_IDLE = 64
 """Programs that no pipeline uses, at most: some three times as many as a renderer has."""
@@ -38,7 +35,7 @@ class Programs(Resource):
         tag: a part of every key: what the driver compiles by and is not told with the pipeline.
     """
 
-    def __init__(self, device: "Device") -> None:
+    def __init__(self, device: LogicalDevice) -> None:
         self.ledger = Ledger()
         super().__init__(self.ledger, "programs", internal=True)
         self.tag: Hashable = None

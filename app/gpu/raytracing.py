@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from app.gpu.binding import Handle, device_function, ffi, make, vk
 from app.gpu.bindings import Binding
 from app.gpu.buffer import Buffer
+from app.gpu.open_device import OpenDevice
 from app.gpu.pipeline import Pipeline, Stage, Text
 from app.gpu.results import check
 from app.gpu.struct import Struct
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class RayTracingPipeline(Pipeline):
 
     def __init__(
         self,
-        device: "Device",
+        device: OpenDevice,
         raygen: str,
         misses: Sequence[str],
         hits: Sequence[HitGroup],

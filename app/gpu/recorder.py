@@ -1,6 +1,6 @@
 """Recording what every kind of work needs: bind a pipeline, push constants, barriers."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -8,25 +8,23 @@ from app.gpu.binding import ffi, make, vk
 from app.gpu.bindings import BindingSet
 from app.gpu.buffer import as_bytes
 from app.gpu.lifetime import Resource
+from app.gpu.open_device import OpenDevice
 from app.gpu.pipeline import Pipeline
 from app.gpu.results import check
 from app.gpu.transfer import allocate_command_buffer
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
 
 
 class Recorder(Resource):
     """A Vulkan command buffer in the state of recording."""
 
-    def __init__(self, device: "Device", *, reusable: bool, overlapping: bool) -> None:
+    def __init__(self, device: OpenDevice, *, reusable: bool, overlapping: bool) -> None:
         super().__init__(device.ledger, "commands")
         self._device = device
         self._pipeline: Pipeline | None = None
         self._kept: list[object] = []  # what was recorded, alive as long as the recording
         self._recording = self._rendering = False
         with self.building():
-            self.handle, self._array = allocate_command_buffer(self, device)
+            self.handle, self._array = allocate_command_buffer(self, device.logical)
             flags = 0 if reusable else vk.VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT
             if overlapping:
                 flags |= vk.VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT
@@ -40,7 +38,7 @@ class Recorder(Resource):
         self._kept += (pipeline, binding_set)
         vk.vkCmdBindPipeline(self.handle, pipeline.bind_point, pipeline.handle)
         if binding_set is not None:
-            if binding_set.pipeline.bindings != pipeline.bindings:
+            if binding_set.bindings != pipeline.bindings:
                 raise ValueError(f"{binding_set.name} do not fit {pipeline.name}")
             vk.vkCmdBindDescriptorSets(
                 self.handle, pipeline.bind_point, pipeline.layout, 0, 1, binding_set.array, 0, ffi.NULL

@@ -1,24 +1,18 @@
-"""Images that a GLFW window shows.
-
-GLFW is imported where it is used: importing it starts a process that looks for its library, and most commands
-need no window.
-"""
+"""Images that a GLFW window shows."""
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.errors import BungyoError
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.enumeration import enumerate_all
 from app.gpu.formats import format_features
 from app.gpu.lifetime import Resource
+from app.gpu.open_device import OpenDevice
 from app.gpu.results import DeviceLost, check
-from app.gpu.selection import Presents
+from app.gpu.window_system import glfw_words
 from app.interruption import uninterrupted
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
 
 # A hidden window may give no image for long: so long is one waited for before the window is asked what else there is.
 _WAIT_SLICE_NS = 200_000_000
@@ -30,38 +24,6 @@ _FORMATS = (
     "VK_FORMAT_A2R10G10B10_UNORM_PACK32",
     "VK_FORMAT_A2B10G10R10_UNORM_PACK32",
 )
-
-
-def window_extensions() -> list[str]:
-    """The instance extensions that GLFW's windows need; BungyoError without a window system."""
-    import glfw
-
-    try:
-        names = [str(name) for name in glfw.get_required_instance_extensions()]
-    except glfw.GLFWError:  # where the program made GLFW's errors exceptions
-        names = []
-    if not names:
-        raise BungyoError("There is no display that Vulkan can draw to.", "Is DISPLAY set?")
-    return names
-
-
-def presentation(instance: Handle) -> Presents:
-    """What tells whether a physical device of a VkInstance can show images on GLFW's display from a queue family."""
-    import glfw
-
-    def presents(physical: Handle, family: int) -> bool:
-        try:
-            return bool(glfw.get_physical_device_presentation_support(instance, physical, family))
-        except glfw.GLFWError:
-            return False
-
-    return presents
-
-
-def glfw_words(error: Exception) -> str:
-    """Return what a GLFWError says, without what is around it: "(65544) b'X11: ...'"."""
-    text = str(error).partition(") ")[2] or str(error)
-    return text.removeprefix("b'").removesuffix("'").removeprefix('b"').removesuffix('"').rstrip(".")
 
 
 class SwapchainImage:
@@ -120,7 +82,7 @@ class _Chain(Resource):
             # A present may still hold its semaphore until its image is acquired again: one for each image.
             self.drawn = [self._semaphore(device) for _ in self.images]
 
-    def _semaphore(self, device: "Device") -> Handle:
+    def _semaphore(self, device: OpenDevice) -> Handle:
         out = ffi.new("VkSemaphore *")
         check(
             vk.vkCreateSemaphore(device.handle, make("VkSemaphoreCreateInfo"), ffi.NULL, out),
@@ -143,7 +105,7 @@ class Swapchain(Resource):
         size: (width, height) of its framebuffer in pixels.
     """
 
-    def __init__(self, device: "Device", window: Any, size: tuple[int, int]) -> None:
+    def __init__(self, device: OpenDevice, window: Any, size: tuple[int, int]) -> None:
         super().__init__(device.ledger, "swapchain")
         self.device = device
         self._chain: _Chain | None = None

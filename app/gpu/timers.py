@@ -5,14 +5,10 @@ before them was taken when something flushed that list, mostly at the next stamp
 barrier after each stamp flushes it. GPUs need none, and a barrier there would keep passes from overlapping.
 """
 
-from typing import TYPE_CHECKING
-
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.lifetime import Resource
+from app.gpu.open_device import OpenDevice
 from app.gpu.results import check
-
-if TYPE_CHECKING:
-    from app.gpu.device import Device
 
 MAX_TIMERS = 64
 
@@ -20,7 +16,7 @@ MAX_TIMERS = 64
 class Timers(Resource):
     """The timestamp queries of one command buffer: two for each timer."""
 
-    def __init__(self, device: "Device") -> None:
+    def __init__(self, device: OpenDevice) -> None:
         super().__init__(device.ledger, "timers", internal=True)
         self._device = device
         self._names: list[str] = []

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from app.gpu.binding import Handle, array, ffi, make, vk
 from app.gpu.lifetime import Resource
+from app.gpu.logical_device import LogicalDevice
+from app.gpu.raw_buffer import RawBuffer
 from app.gpu.results import check
 from app.interruption import uninterrupted
-
-if TYPE_CHECKING:
-    from app.gpu.buffer import Buffer
-    from app.gpu.device import Device
 
 # Larger buffer copies go through the staging buffer in pieces.
 STAGING_LIMIT = 64 * 2**20
@@ -22,7 +20,7 @@ _WAIT_SLICE_NS = 200_000_000
 
 
 @contextmanager
-def at_work(device: "Device") -> Iterator[None]:
+def at_work(device: LogicalDevice) -> Iterator[None]:
     """What an exception in this block (Ctrl-C) leaves running is waited for before anything is closed."""
     try:
         yield
@@ -43,10 +41,10 @@ def wait_for_fence(device: Handle, fence_array: Handle, action: str) -> None:
 class Transfer(Resource):
     """Runs one-shot commands on the device's queue and owns the staging buffers."""
 
-    def __init__(self, device: "Device") -> None:
+    def __init__(self, device: LogicalDevice) -> None:
         super().__init__(device.ledger, "transfer", internal=True)
         self._device = device
-        self._staging: dict[str, Buffer] = {}
+        self._staging: dict[str, RawBuffer] = {}
         self._pending = False
         with self.building():
             self._command, self._command_array = allocate_command_buffer(self, device)
@@ -77,17 +75,15 @@ class Transfer(Resource):
             wait_for_fence(self._device.handle, self._fence_array, action)
             self._pending = False
 
-    def staging(self, kind: Literal["upload", "readback"], size: int) -> "Buffer":
+    def staging(self, kind: Literal["upload", "readback"], size: int) -> RawBuffer:
         """A mapped buffer of at least `size` bytes, reused by the next caller."""
-        from app.gpu.buffer import Buffer  # buffers need this module
-
         current = self._staging.get(kind)
         if current is None or current.size < size:
             if current is not None:
                 del self._staging[kind]
                 current.close()
             room = max(2**16, 1 << (size - 1).bit_length())
-            current = self._staging[kind] = Buffer(self._device, room, kind, f"{kind} staging", internal=True)
+            current = self._staging[kind] = RawBuffer(self._device, room, kind, f"{kind} staging", internal=True)
         return current
 
     def write(self, target: Handle, offset: int, data: np.ndarray) -> None:
@@ -120,7 +116,7 @@ class Transfer(Resource):
         super().close()
 
 
-def allocate_command_buffer(owner: Resource, device: "Device") -> tuple[Handle, Handle]:
+def allocate_command_buffer(owner: Resource, device: LogicalDevice) -> tuple[Handle, Handle]:
     """A primary command buffer of the device's pool, owned by `owner`: (handle, C array of it)."""
     info = make(
         "VkCommandBufferAllocateInfo",
@@ -134,7 +130,7 @@ def allocate_command_buffer(owner: Resource, device: "Device") -> tuple[Handle, 
     return out[0], out
 
 
-def make_fence(owner: Resource, device: "Device") -> Handle:
+def make_fence(owner: Resource, device: LogicalDevice) -> Handle:
     """An unsignalled fence owned by `owner`, as a C array of one."""
     out = array("VkFence", 1)
     check(vk.vkCreateFence(device.handle, make("VkFenceCreateInfo"), ffi.NULL, out), "make a fence")

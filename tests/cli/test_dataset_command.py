@@ -84,7 +84,7 @@ def test_a_cpu_beside_a_gpu_is_said_once_for_all_workers(
             raise InputError("That is all.")
 
     monkeypatch.setattr("app.gpu.selection.candidates", beside_a_gpu)
-    monkeypatch.setattr("app.gpu.device.candidates", lambda instance, _: beside_a_gpu(instance))
+    monkeypatch.setattr("app.gpu.open_device.candidates", lambda instance, _: beside_a_gpu(instance))
     monkeypatch.setattr("app.training.workers.Workers", refuse)
     arguments = ["dataset", "--out", str(tmp_path / "set"), "--workers", "2"]
     for device, times in ([], 1), (["--device", "1"], 0):

@@ -59,10 +59,10 @@ def test_the_default_network_is_hardly_anything_but_its_multiplications(
 
 OPEN = """
 import json
-from app.gpu.device import _Logical
 from app.gpu.features import optional_extensions
 from app.gpu.instance import Instance
 from app.gpu.lifetime import Ledger
+from app.gpu.logical_device import LogicalDevice
 from app.gpu.selection import candidates
 
 ledger, found = Ledger(), []
@@ -70,7 +70,7 @@ for validation in (False, True):
     with Instance(ledger, validation=validation) as instance:
         (chip,) = candidates(instance)
         extensions = optional_extensions(chip.offer, raytracing=False)
-        _Logical(ledger, chip, extensions, raytracing=False).close()
+        LogicalDevice(ledger, chip, extensions, raytracing=False).close()
         found.append(("cooperativeMatrix" in chip.info.features, len(chip.info.matrices), extensions))
 print(json.dumps([*found, instance.messages]))
 """

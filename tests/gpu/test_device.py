@@ -273,7 +273,7 @@ def test_failed_start_leaves_nothing(fault: str, monkeypatch: pytest.MonkeyPatch
     before = live_objects()
     extensions = ["VK_EXT_no_such_extension"] if fault == "extension" else []
     if fault == "queue":  # the driver refuses after the device was made
-        monkeypatch.setattr("app.gpu.device.Transfer", None)
+        monkeypatch.setattr("app.gpu.open_device.Transfer", None)
     if fault == "messenger":
         monkeypatch.setattr("app.gpu.instance.instance_function", None)
     with pytest.raises((BungyoError, TypeError)) as caught:

@@ -345,7 +345,7 @@ def test_choice_of_memory_types() -> None:
 
 def test_full_memory_is_passed_over(gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the best type has no room for lies in the next one, if there is another."""
-    monkeypatch.setattr(gpu.memory_types, "ranked", lambda *_, **__: [7, 0])
+    monkeypatch.setattr(gpu.logical.memory_types, "ranked", lambda *_, **__: [7, 0])
     allocate, asked = vk.vkAllocateMemory, []
 
     def allocated(device: Any, info: Any, *others: Any) -> int:
@@ -355,7 +355,7 @@ def test_full_memory_is_passed_over(gpu: Device, keep: Keep, monkeypatch: pytest
     monkeypatch.setattr(vk, "vkAllocateMemory", allocated)
     assert keep(gpu.buffer(np.arange(4))).read(np.int64).tolist() == [0, 1, 2, 3]
     assert asked == [7, 0]
-    monkeypatch.setattr(gpu.memory_types, "ranked", lambda *_, **__: [7])
+    monkeypatch.setattr(gpu.logical.memory_types, "ranked", lambda *_, **__: [7])
     with pytest.raises(BungyoError, match=r"Could not allocate 0\.0 MiB for small: the GPU ran out of memory") as full:
         gpu.buffer(64, name="small")
     assert full.value.hint == NEEDS_LESS

@@ -11,7 +11,8 @@ from PIL import ImageGrab
 from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Image, Swapchain, live_objects
 from app.gpu.binding import make, vk
-from app.gpu.swapchain import _composite_alpha, _transform, choose_format, glfw_words
+from app.gpu.swapchain import _composite_alpha, _transform, choose_format
+from app.gpu.window_system import glfw_words
 from app.window import Window, glfw_ready
 
 
