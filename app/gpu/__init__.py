@@ -1,5 +1,9 @@
 """The only place that speaks Vulkan: devices, memory, shaders, pipelines, acceleration structures. Knows no faces.
 
+From the bottom up: calls into Vulkan (`binding`, `results`, `lifetime`), which GPU to take (`selection`), the VkDevice
+(`logical_device`), what everything on a GPU needs of it (`open_device`), the things themselves (`buffer`, `image`,
+`pipeline` ...), and `device`, which makes them.
+
 A small general layer: some of what it offers (vertex layouts, multisampling, blending) only its tests use so far.
 """
 
