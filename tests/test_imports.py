@@ -1,4 +1,4 @@
-"""Who may import whom: the rules at the head of the table in docs/architecture.md."""
+"""No file imports another in a circle. Which folders may import which: tests/test_docs.py."""
 
 import ast
 from collections.abc import Iterator
@@ -36,13 +36,3 @@ def test_the_files_are_read() -> None:
 
 def test_no_file_imports_another_in_a_circle() -> None:
     TopologicalSorter(IMPORTS).prepare()  # CycleError names one
-
-
-def test_scenes_know_nothing_else() -> None:
-    allowed = ("app.scene", "app.arrays", "app.errors")
-    strangers = {
-        module: sorted(name for name in names if not name.startswith(allowed))
-        for module, names in IMPORTS.items()
-        if module.startswith("app.scene.")
-    }
-    assert not {module: names for module, names in strangers.items() if names}
