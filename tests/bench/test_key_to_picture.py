@@ -10,7 +10,7 @@ import pytest
 from app.bench import key_to_picture
 from app.bench.key_to_picture import KeyView, absence, key_view
 from app.errors import BungyoError
-from app.gpu import device, selection
+from app.gpu import open_device, selection
 from app.gpu.selection import Candidate, Selection
 from app.scene_options import SceneOptions
 
@@ -41,8 +41,8 @@ def test_a_gpu_that_shows_no_windows_here_is_not_replaced_by_another(monkeypatch
         selected.append(select)
         return selection.choose(found, select, raytracing=raytracing)
 
-    monkeypatch.setattr(device, "presentation", lambda _instance: lambda _physical, _family: False)
-    monkeypatch.setattr(device, "choose", choose)
+    monkeypatch.setattr(open_device, "presentation", lambda _instance: lambda _physical, _family: False)
+    monkeypatch.setattr(open_device, "choose", choose)
     with key_view(OPTIONS, (96, 80)) as view:
         assert absence(view).endswith(" shows no windows on this display")
     assert selected[0] is None and selected[-1] is not None
