@@ -2,6 +2,7 @@
 
 import ast
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from app.network.schema import TRANSMISSION_LEARNT, schema_markdown
@@ -88,6 +89,18 @@ def test_imports_are_those_that_the_table_allows() -> None:
         for module in _imported(file):
             known = row(module)[0] == number or module.startswith(("app.arrays", "app.errors"))
             assert known or (module.split(".")[1] in named) != all_but, f"{file.relative_to(ROOT)} imports {module}"
+
+
+def test_no_file_imports_another_in_a_circle() -> None:
+    """Not even for its types, or within a function."""
+    files = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in (ROOT / "app").rglob("*.py")}
+    files = {module.removesuffix(".__init__"): file for module, file in files.items()}
+    imports: dict[str, set[str]] = {}
+    for module, file in files.items():
+        named = {name if name in files else name.rpartition(".")[0] for name in _imported(file)}
+        imports[module] = named & set(files) - {module}
+    assert {"app.gpu", "app.scene.model"} <= imports["app.renderer"] and len(imports) > 250
+    TopologicalSorter(imports).prepare()  # CycleError names one
 
 
 def _anchors(page: Path) -> set[str]:
