@@ -1,5 +1,6 @@
 """Fixtures for all tests: one real GPU (or lavapipe) for the session, watched by the validation layer."""
 
+import gc
 import os
 import resource
 import shutil
@@ -38,6 +39,12 @@ REACHES: tuple[Reach, ...] = get_args(Reach)
 
 # `keep(thing)` returns the thing and closes it after the test.
 Keep: TypeAlias = Callable[[Any], Any]
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay until the end, and so do the modules: the garbage collector need not search them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -73,11 +73,22 @@ class Rays:
 
     def ways(self, shares: F64, rows: F64) -> F64:
         """Metres (N,) along the skin from the rim to such shares (N,) of the rays with these `rows` of the table."""
-        return np.array([np.interp(share, row, _WAYS) for share, row in zip(shares, rows, strict=True)])
+        return _read_off(shares, rows, np.broadcast_to(_WAYS, rows.shape))
 
     def share(self, ways: F64, rows: F64) -> F64:
         """The inverse of `ways`."""
-        return np.array([np.interp(way, _WAYS, row) for way, row in zip(ways, rows, strict=True)])
+        return _read_off(ways, np.broadcast_to(_WAYS, rows.shape), rows)
+
+
+def _read_off(at: F64, xs: F64, ys: F64) -> F64:
+    """Values (N,) at places (N,) of curves through points `xs`, `ys` (N,W): np.interp of each, to the last bit."""
+    low = (xs <= at[:, None]).sum(axis=1) - 1
+    row, last = np.arange(len(at)), xs.shape[1] - 1
+    a, b = np.clip(low, 0, last - 1), np.clip(low + 1, 1, last)
+    left, right = ys[row, a], ys[row, b]
+    with np.errstate(divide="ignore", invalid="ignore"):  # beyond the last point, which may be there twice
+        between = (right - left) / (xs[row, b] - xs[row, a]) * (at - xs[row, a]) + left
+    return np.select([low < 0, low >= last], [ys[:, 0], ys[:, -1]], between)
 
 
 def toward(angles: F64) -> F64:
