@@ -22,7 +22,7 @@ from tests.conftest import watched
 from tests.passes.looks import read_looks, read_shares, shadow_texels
 from tests.primitives import quad
 
-SIZE, SAMPLES = 96, 16
+SIZE, SAMPLES = 64, 16
 
 
 class Caches:

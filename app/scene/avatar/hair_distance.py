@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from app.arrays import F64
+from app.arrays import F32, F64
 from app.scene.model import Mesh, normalized
 
 CELL = 0.009  # metres; on a skull of 75 mm radius straight lines between cells are 0.14 mm off
@@ -28,6 +28,7 @@ class SkinDistance:
         distance = self.exact(nodes.reshape(-1, 3)).reshape(self._count)
         grid = np.stack([distance, *np.gradient(distance, CELL)], axis=-1)
         self._flat = grid.reshape(-1, 4).astype(np.float32)
+        self._distances = np.ascontiguousarray(self._flat[:, :1])
 
     def exact(self, points: F64) -> F64:
         """Distances (K,) in metres of points (K,3), by the nearest vertex and its tangent plane."""
@@ -38,24 +39,30 @@ class SkinDistance:
     def sample(self, points: F64) -> tuple[F64, F64]:
         """Distances (...,) in metres and unit directions (...,3) away from the skin, interpolated in the grid."""
         shape = points.shape[:-1]
-        at = (points.reshape(-1, 3) - self._low) / CELL
+        value = self._interpolated(points.reshape(-1, 3), self._flat)
+        return value[:, 0].astype(np.float64).reshape(shape), normalized(value[:, 1:]).reshape(*shape, 3)
+
+    def _interpolated(self, points: F64, grid: F32) -> F32:
+        """What a grid (G,D) holds at points (K,3), trilinearly: (K,D)."""
+        at = (points - self._low) / CELL
         at = np.clip(at, 0.0, self._count - 1.001)
         cell = at.astype(np.int64)
         f = (at - cell).astype(np.float32)
         ny, nz = int(self._count[1]), int(self._count[2])
         base = (cell[:, 0] * ny + cell[:, 1]) * nz + cell[:, 2]
-        value = np.zeros((len(base), 4), np.float32)
+        value = np.zeros((len(base), grid.shape[1]), np.float32)
         for corner in range(8):
             dx, dy, dz = corner >> 2, corner >> 1 & 1, corner & 1
             weight = (f[:, 0] if dx else 1 - f[:, 0]) * (f[:, 1] if dy else 1 - f[:, 1])
             weight = weight * (f[:, 2] if dz else 1 - f[:, 2])
-            value += weight[:, None] * self._flat[base + (dx * ny + dy) * nz + dz]
-        return value[:, 0].astype(np.float64).reshape(shape), normalized(value[:, 1:]).reshape(*shape, 3)
+            value += weight[:, None] * grid[base + (dx * ny + dy) * nz + dz]
+        return value
 
     def pushed_out(self, points: F64, clearance: float) -> F64:
         """Points (...,3) moved away from the skin until they are `clearance` metres outside."""
         result = points.reshape(-1, 3).copy()
-        inside = np.flatnonzero(self.sample(result)[0] < clearance + 0.6 * CELL)  # may be
+        rough = self._interpolated(result, self._distances)[:, 0]
+        inside = np.flatnonzero(rough.astype(np.float64) < clearance + 0.6 * CELL)  # may be
         for _ in range(_PUSHES):
             p = result[inside]
             distance, nearest = self._tree.query(p, distance_upper_bound=2.0 * CELL)
