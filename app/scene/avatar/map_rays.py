@@ -81,7 +81,7 @@ class Rays:
 
 
 def _read_off(at: F64, xs: F64, ys: F64) -> F64:
-    """Values (N,) at places (N,) of curves through points `xs`, `ys` (N,W): np.interp of each, to the last bit."""
+    """Values (N,) at places (N,) of curves through points `xs`, `ys` (N,W): np.interp of each."""
     low = (xs <= at[:, None]).sum(axis=1) - 1
     row, last = np.arange(len(at)), xs.shape[1] - 1
     a, b = np.clip(low, 0, last - 1), np.clip(low + 1, 1, last)
