@@ -28,7 +28,6 @@ class SkinDistance:
         distance = self.exact(nodes.reshape(-1, 3)).reshape(self._count)
         grid = np.stack([distance, *np.gradient(distance, CELL)], axis=-1)
         self._flat = grid.reshape(-1, 4).astype(np.float32)
-        self._distances = np.ascontiguousarray(self._flat[:, :1])
 
     def exact(self, points: F64) -> F64:
         """Distances (K,) in metres of points (K,3), by the nearest vertex and its tangent plane."""
@@ -61,7 +60,7 @@ class SkinDistance:
     def pushed_out(self, points: F64, clearance: float) -> F64:
         """Points (...,3) moved away from the skin until they are `clearance` metres outside."""
         result = points.reshape(-1, 3).copy()
-        rough = self._interpolated(result, self._distances)[:, 0]
+        rough = self._interpolated(result, self._flat[:, :1])[:, 0]
         inside = np.flatnonzero(rough.astype(np.float64) < clearance + 0.6 * CELL)  # may be
         for _ in range(_PUSHES):
             p = result[inside]
