@@ -31,6 +31,7 @@ Examples:
   bungyo evaluate --data out/judge --weights weights/mine --report out/report --json scores.json
   bungyo evaluate --data out/data --no-flicker --json -
   bungyo evaluate --data out/judge --no-flicker --at-rest 12
+  bungyo evaluate --data out/judge --orbit-spp 384      (patches of skin, too)
 """
 
 
@@ -59,6 +60,12 @@ Examples:
 )
 @click.option("--no-flicker", is_flag=True, help="Spare the two orbits that the flicker ratio takes: minutes on a CPU.")
 @click.option(
+    "--orbit-spp",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Samples a pixel of these orbits, an even number: patches of skin want 384, four times the usual.",
+)
+@click.option(
     "--at-rest",
     type=click.IntRange(min=1),
     metavar="N",
@@ -75,6 +82,7 @@ def evaluate(
     report: Path | None,
     scores: Path | None,
     no_flicker: bool,
+    orbit_spp: int | None,
     at_rest: int | None,
     light_texels: int | None,
     device: str | None,
@@ -91,6 +99,12 @@ def evaluate(
     """
     if light_texels is not None and at_rest is None:
         raise InputError("--light-texels is of frames at rest: give --at-rest as well.")
+    if orbit_spp is not None and (no_flicker or orbit_spp % 2):
+        raise InputError(
+            "--orbit-spp is of the orbits that --no-flicker spares."
+            if no_flicker
+            else "--orbit-spp must be even: every frame is traced twice, by half of the samples."
+        )
     need("Judging", "skimage", "matplotlib", "jinja2")
     from app.files import beside, check_file
     from app.layout_check import own_layout
@@ -127,7 +141,7 @@ def evaluate(
     try:
         quality = _quality(networks, frames, pixels, wide, ranked_frames(pixels) if report else {}, missing)
         if not no_flicker:
-            flicker = _flicker(networks, layout, device, missing)
+            flicker = _flicker(networks, layout, orbit_spp, device, missing)
         if at_rest is not None:
             rest = _rest(
                 networks, frames, [frame.info for frame in pixels.frames], at_rest, light_texels, device, missing
@@ -179,11 +193,11 @@ def _quality(
 
 
 def _flicker(
-    networks: "WeightSet", layout: "UvLayout | None", device: str | None, missing: dict[str, str]
+    networks: "WeightSet", layout: "UvLayout | None", spp: int | None, device: str | None, missing: dict[str, str]
 ) -> "Flicker | None":
     """The flicker ratio; None, and the reason in `missing`, where it cannot be had.
 
-    `layout` is that of the one mesh that the networks were trained on, if it was one.
+    `layout` is that of the one mesh that the networks were trained on, if it was one; `spp` of None as many as usual.
     """
     from app.scene.uv_layout import canonical_layout
 
@@ -191,12 +205,13 @@ def _flicker(
         missing["flicker"] = "Its orbits show heads with other UVs than that of the mesh these networks are for."
         return None
     from app.gpu import Device
-    from app.training.orbit import default_orbits, flicker_ratio
+    from app.progress import counter
+    from app.training.orbit import FRAMES, ORBITS, SPP, default_orbits, flicker_ratio
 
     click.echo("Rendering two orbits for the flicker ratio (--no-flicker spares them) ...", err=True)
     try:
-        with Device.open(device) as opened:
-            orbits = default_orbits(opened)
+        with Device.open(device) as opened, counter(ORBITS * FRAMES, "frames of orbits") as show:
+            orbits = default_orbits(opened, spp or SPP, show)
     except BungyoError as error:
         missing["flicker"] = error.one_line()
         return None

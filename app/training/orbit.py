@@ -50,7 +50,10 @@ ORBITS = 2
 FRAMES = 6
 STEP = math.radians(0.5)  # a frame: a turn of 15 degrees a second at 30 frames a second
 SIZE = (256, 256)
-SPP = 96  # with less, the noise in the reference's own change is as large as that change
+SPP = 96
+"""Samples a pixel. With less, the noise in the reference's own change is as large as that change. What patches of skin
+have in common changes less still, and wants four times as many (docs/results.md)."""
+
 AVATAR = 13  # seed of the second head; the last digit says that no training has seen it (app/training/people.py)
 CELL = 8  # pixels along a patch
 
@@ -117,11 +120,12 @@ def flicker_ratio(weights: WeightSet, orbits: Sequence[Orbit]) -> Flicker:
     return flicker_of(rows)
 
 
-def default_orbits(device: Device, progress: Callable[[int], None] | None = None) -> list[Orbit]:
+def default_orbits(device: Device, spp: int = SPP, progress: Callable[[int], None] | None = None) -> list[Orbit]:
     """Orbits around the default head and around an avatar, in the default light, path traced (minutes on a CPU).
 
     Args:
         device: an open device with ray tracing.
+        spp: samples a pixel, an even number.
         progress: called with the number of frames done, of ORBITS * FRAMES.
     """
     scene, avatars = default_scene(), Avatars()
@@ -138,7 +142,7 @@ def default_orbits(device: Device, progress: Callable[[int], None] | None = None
                 source.show(person)
             camera = Camera().fit(source.bounds, SIZE[0] / SIZE[1])
             lights, environment = scene.rig.lights, scene.environment
-            orbits.append(record_orbit(source, camera, lights, environment, progress=show))
+            orbits.append(record_orbit(source, camera, lights, environment, spp=spp, progress=show))
     return orbits
 
 

@@ -25,7 +25,7 @@ from app.training.frame_source import OpenSource
 from app.training.frames import Plan
 from app.training.generate import Here, generate
 from app.training.manifest import TILE_DTYPE
-from app.training.orbit import record_orbit
+from app.training.orbit import SPP, record_orbit
 from tests.training.judged_sphere import make, weight_set
 from tests.training.sphere_source import SpherePeople, SphereSource
 
@@ -196,10 +196,26 @@ def test_flicker_is_measured_or_why_not(
     orbit = record_orbit(SphereSource(0.1), camera, [light], None, frames=3, size=(64, 64), spp=64)
     arguments = ["evaluate", "--data", str(data.path), "--weights", str(weights), "--json", "-"]
     monkeypatch.setattr("app.gpu.Device.open", lambda name: nullcontext(name))
-    monkeypatch.setattr("app.training.orbit.default_orbits", lambda device: [orbit])
+    asked: list[int] = []
+
+    def orbits(_: Any, spp: int, progress: Any) -> list[Any]:
+        asked.append(spp)
+        progress(1)
+        return [orbit]
+
+    monkeypatch.setattr("app.training.orbit.default_orbits", orbits)
     assert main(arguments) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["flicker_ratio"] > 0.0 and "flicker" not in found["not_measured"]
+    assert main([*arguments, "--orbit-spp", "384"]) == 0
+    capsys.readouterr()
+    assert asked == [SPP, 384]
+    for options, reason in (
+        (["--orbit-spp", "7"], "--orbit-spp must be even: every frame is traced twice, by half of the samples."),
+        (["--orbit-spp", "8", "--no-flicker"], "--orbit-spp is of the orbits that --no-flicker spares."),
+    ):
+        assert main([*arguments, *options]) == 2
+        assert capsys.readouterr().err == f"bungyo: error: {reason}\n"
 
     def no_device(_: Any) -> None:
         raise BungyoError("There is no Vulkan device.")
