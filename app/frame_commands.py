@@ -38,7 +38,7 @@ class FrameCommands(Owner):
         cache_state: buffer of the light cache's state.
 
     Attributes:
-        neural: G-buffer, background and tile hash.
+        neural: triangles, G-buffer, background and tile hash.
         network: the tile network, apart from these, as it is recorded again for other weights.
         reprojection: moves the picture before to this view.
     """
@@ -48,8 +48,10 @@ class FrameCommands(Owner):
         self._device, self._passes = device, passes
         with self.building():
             with self.own(device.commands(overlapping=True)) as self.neural:
+                with self.neural.timer("triangles"):
+                    passes.visible.record(self.neural)
+                self.neural.barrier()
                 passes.gbuffer.record(self.neural)
-                self.neural.barrier()  # the background is drawn over what the G-buffer reads
                 passes.background.record(self.neural)
                 self.neural.barrier()
                 passes.tile_hash.record(self.neural)

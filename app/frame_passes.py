@@ -12,6 +12,7 @@ from app.passes.reprojection import Reprojection
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
+from app.passes.visible_triangles import opaque_triangles, visible_triangles
 from app.passes.weight_store import ResidentWeights
 
 
@@ -28,6 +29,7 @@ class FramePasses(Owner):
         interleaves_reference: see ProgressiveReference.
 
     Attributes:
+        visible: what every pixel shows of all that is not clear.
         gbuffer, tile_hash, tile_network, background, composite, reprojection: the passes.
         reference: the reference's, None without ray tracing.
         face_radiance: what the tile networks draw.
@@ -48,14 +50,15 @@ class FramePasses(Owner):
         width, height = size
         own = self.own
         with self.building():
-            self.gbuffer = own(GBuffer(device, scene, cache, width, height, gbuffer_kind))
+            self.visible = own(visible_triangles(device, scene, width, height, opaque_triangles))
+            self.gbuffer = own(GBuffer(device, scene, cache, self.visible, gbuffer_kind))
             features, surface, places = self.gbuffer.features, self.gbuffer.surface, self.gbuffer.places
             self.tile_hash = own(TileHash(device, places, width, height, hash_scale=weights.weights.hash_scale))
             self.face_radiance = own(FaceRadiance(device, width, height))
             self.tile_network = own(
                 TileNetwork(device, weights, self.tile_hash, features, surface, self.face_radiance, width, height)
             )
-            self.background = own(Background(device, scene, cache, width, height, self.gbuffer.face))
+            self.background = own(Background(device, scene, cache, self.visible))
             self.reference: ProgressiveReference | None = None
             sums = None
             if device.raytracing:
@@ -66,10 +69,10 @@ class FramePasses(Owner):
                 features, surface, self.tile_hash.hashes, sums, self.face_radiance.buffer, self.background.radiance
             )
             self.composite = own(Composite(device, scene, inputs, width, height))
-            self.reprojection = own(Reprojection(device, scene, self.composite, self.background.visible.depths))
+            self.reprojection = own(Reprojection(device, scene, self.composite, self.visible.depths))
 
     def bind(self, scene: SceneBuffers) -> None:
         """Draw this scene from now on, as the cache is bound to it already. The GPU must be idle."""
-        for stale in (self.gbuffer, self.background, self.reference, self.composite, self.reprojection):
+        for stale in (self.visible, self.gbuffer, self.background, self.reference, self.composite, self.reprojection):
             if stale is not None:
                 stale.bind(scene)

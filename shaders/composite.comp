@@ -47,7 +47,7 @@ vec3 path_traced(uvec2 xy)
 }
 
 // A view of the G-buffer, as display colour.
-vec3 view(uvec2 xy, uint tile, uint pixel, vec2 at_surface, bool face, vec3 neural)
+vec3 view(uvec2 xy, uint tile, uint pixel, vec2 at_surface, vec3 neural)
 {
     if (state.mode == MODE_TILES) {
         vec3 color = tonemap(neural, frame.exposure);
@@ -56,7 +56,7 @@ vec3 view(uvec2 xy, uint tile, uint pixel, vec2 at_surface, bool face, vec3 neur
         bool edge = any(equal(xy % TILE, uvec2(0u)));
         return edge ? vec3(0.05) : mix(color, hash_color(hash), 0.55);
     }
-    if (!face) return vec3(0.0);
+    if (!is_face(at_surface.x)) return vec3(0.0);
     if (state.mode == MODE_FACE) return vec3(1.0);
     if (state.mode == MODE_HASH) return hash_color(hashes[tile]);
     if (state.mode == MODE_DEPTH) return vec3(clamp(1.0 - (at_surface.x - state.depth_range.x) / (state.depth_range.y - state.depth_range.x), 0.0, 1.0));
@@ -76,14 +76,12 @@ void main()
     uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy);
     vec2 at_surface = surface[surface_index(tile, pixel)];
 
-    vec4 background = imageLoad(background_radiance, ivec2(xy));
-    bool face = face_in_front(at_surface, background);
 
     vec3 sum = vec3(0.0);
     float samples = state.samples_before;
     if (samples > 0.0) sum = accumulated[at];
     if (state.neural_drawn != 0u) {
-        sum += composed(xy, at_surface, background);
+        sum += composed(xy, at_surface);
         samples += 1.0;
         accumulated[at] = sum;
     }
@@ -108,6 +106,6 @@ void main()
         if (abs(float(xy.x) + 0.5 - line) < 1.0) color = vec3(1.0);
     } else if (state.mode == MODE_DIFFERENCE) {
         color = DIFFERENCE_GAIN * abs(tonemap(neural, frame.exposure) - tonemap(truth, frame.exposure));
-    } else color = view(xy, tile, pixel, at_surface, face, neural);
+    } else color = view(xy, tile, pixel, at_surface, neural);
     imageStore(display, ivec2(xy), vec4(clamp(color, 0.0, 1.0), 1.0));
 }

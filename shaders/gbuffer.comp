@@ -7,14 +7,14 @@
 
 layout(local_size_x = TILE_PIXELS) in;
 
-VISIBLE(SLOT_FACE, face_triangles);
+VISIBLE(SLOT_TRIANGLES, triangles);
 
 void main()
 {
     uvec2 xy = DEALT_TILE * TILE + own_position(TILE);
     uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy);
-    uvec2 shown = any(greaterThanEqual(xy, frame.size)) ? uvec2(NO_PART) : visible_triangle(face_triangles, xy);
-    if (shown.x == NO_PART) {
+    uvec2 shown = any(greaterThanEqual(xy, frame.size)) ? uvec2(NO_PART) : visible_triangle(triangles, xy);
+    if (shown.x == NO_PART || parts[shown.x].face == 0u) {
         write_no_face(tile, pixel);
         return;
     }

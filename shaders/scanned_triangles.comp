@@ -12,6 +12,7 @@
 
 layout(local_size_x = BLOCK_TRIANGLES) in;
 
+layout(push_constant, scalar) uniform Push { ScannedTrianglesPush push; };
 layout(set = 0, binding = SLOT_BLOCKS, scalar) readonly buffer Blocks { TriangleBlock blocks[]; };
 layout(set = 0, binding = SLOT_LARGE, scalar) buffer Large { DrawIndirect draw; uint large[]; };
 layout(set = 0, binding = SLOT_PIXELS, scalar) buffer Pixels { uint64_t pixels[]; };
@@ -43,7 +44,7 @@ int edge_at(ivec2 edge, ivec2 place)
 
 void main()
 {
-    TriangleBlock block = blocks[gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x];
+    TriangleBlock block = blocks[push.first + gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x];
     if (OWN_THREAD >= block.count) return;
     uint triangle = block.first + OWN_THREAD, corner = parts[block.part].first_index + 3u * triangle;
     uint a = indices[corner], b = indices[corner + 1u], c = indices[corner + 2u];

@@ -123,7 +123,7 @@ class Views:
 
     def _add_rasterised_gbuffer(self, cost: FrameCost) -> None:
         self._figures.add("gbuffer_ms_512_raster", cost.gbuffer)
-        self._figures.add("face_triangles_ms_512", cost.passes["face triangles"])
+        self._figures.add("triangles_ms_512", cost.passes["triangles"])
 
     def _reference(self) -> None:
         milliseconds = self.by_size[SMALL].ask(View.still, "reference").passes["reference"]

@@ -46,7 +46,7 @@ FRAMES = ("", "RIGHT", "")  # keys pressed before a point's frames in a sweep; t
 _SWEEPS = 2
 _LIGHT_CACHE, _WHOLE = "light cache", "whole frame"
 _PASSES = {  # by the GPU's timers that they are made of
-    "G-buffer": ("face depth", "face triangles", "gbuffer"),  # one of the first two
+    "G-buffer": ("triangles", "gbuffer"),
     "background": ("background",),
     "tile hash": ("tile_hash",),
     "tile network": ("tile_network",),

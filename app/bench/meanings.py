@@ -16,7 +16,7 @@ FRAME = {
     "gbuffer_ms_512_traced": "G-buffer and its depth pass, 512x512, ms",
     "gbuffer_ms_512_raster": "G-buffer rasterised and its pass of triangles, 512x512, ms",
     "gbuffer_raster_over_traced": "G-buffer traced / rasterised, time",
-    "face_triangles_ms_512": "the pass of triangles alone, 512x512, ms",
+    "triangles_ms_512": "the pass of triangles alone, 512x512, ms",
     "light_cache_ms": "light cache, ms the first sample of all points",
     "light_cache_ms_moving": "light cache, ms a sample while the key light moves",
     "reference_ms_512": "reference, ms a sample of all pixels, 512x512",

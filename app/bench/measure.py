@@ -26,7 +26,7 @@ from app.weight_sets import load_weights
 
 Counted = Callable[[int, str], Iterator[int]]  # app.progress.counted
 
-PASSES = ("face depth", "gbuffer", "background", "tile_hash", "tile_network", "composite")  # of a traced view at rest
+PASSES = ("triangles", "gbuffer", "background", "tile_hash", "tile_network", "composite")  # of a view at rest
 TIME_LIMIT = 120.0  # seconds, starting up included: no round begins that would probably end later
 
 
@@ -113,10 +113,9 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
     Raises:
         InputError: the view has no such pass, or the device no timestamps.
     """
-    known: tuple[str, ...] = (*PASSES, "light cache", "reference")
-    rays = _device_info(options).raytracing
-    if not rays:
-        known = ("face triangles", *PASSES[1:], "light cache")
+    known: tuple[str, ...] = (*PASSES, "light cache")
+    if rays := _device_info(options).raytracing:
+        known += ("reference",)
     for name in names:
         if name not in known:
             raise InputError(f"There is no pass {name!r}; choose from {', '.join(known)}.")

@@ -38,8 +38,8 @@ class FrameCost:
 
     @property
     def gbuffer(self) -> float:
-        """The G-buffer and the raster pass before it, of either kind."""
-        return sum(self.passes[name] for name in ("face depth", "face triangles", "gbuffer") if name in self.passes)
+        """The G-buffer and the raster pass before it."""
+        return self.passes["triangles"] + self.passes["gbuffer"]
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,7 @@ POLISHED = 0.15
 class Background(Owner):
     """Draws what the camera sees of all that is not face into `radiance`: alpha 0 = nothing, or the face hides it.
 
-    A raster pass tells which triangle every pixel shows, and a dispatch shades that. It goes on from the face, so that
-    nothing behind that is shaded.
+    Shades what a raster pass has found, once a pixel: nothing that the face hides.
 
     Clear parts (material.transmission > 0) come last: they refract the picture of the opaque ones, one layer deep, and
     leave its depths alone. So a clear part shows in front of what is drawn here and of the backdrop, not of the face.
@@ -46,13 +45,10 @@ class Background(Owner):
         device: an open device.
         scene: the scene on the GPU.
         cache: holds the light gathered at the vertices.
-        width, height: pixels.
-        face: drawn before in that size with the same jitter; see VisiblePixels. Nothing else may read it while
-            this pass runs. None: no face hides anything.
+        visible: what shows of face and opaque parts, with the same jitter.
 
     Attributes:
         radiance: see above.
-        visible: what shows of face and opaque parts.
     """
 
     def __init__(
@@ -60,19 +56,15 @@ class Background(Owner):
         device: Device,
         scene: SceneBuffers,
         cache: LightCache,
-        width: int,
-        height: int,
-        face: VisiblePixels | None = None,
+        visible: VisiblePixels,
     ) -> None:
         super().__init__()
-        self._device, self._cache, self._size = device, cache, (width, height)
+        self._device, self._cache, self._visible, self._size = device, cache, visible, visible.size
         with self.building():
-            self.radiance = self.own(device.image(width, height, "rgba16f", name="background radiance"))
-            self._solid = self._make_triangles(scene, "background triangles", clear=False, over=face)
-            self.visible = self._solid
+            self.radiance = self.own(device.image(*self._size, "rgba16f", name="background radiance"))
             self._of_scene = self.own(Owner())
             self._tell_parts(scene)
-            self._pipeline = self._make_pipeline(scene, partial(self._resources, self._solid), clear=0)
+            self._pipeline = self._make_pipeline(scene, partial(self._resources, visible), clear=0)
             self._clear: tuple[VisiblePixels, ScenePipeline] | None = None  # once there are clear parts
             self._look_for_clear_parts(scene)
 
@@ -80,21 +72,21 @@ class Background(Owner):
         """Draw this scene from now on, as the cache is bound to it already. Commands recorded before are stale."""
         if scene is not self._pipeline.scene:
             self._tell_parts(scene)
-        for bound in (self._solid, self._pipeline, *(self._clear or ())):
+        for bound in (self._pipeline, *(self._clear or ())):
             bound.bind(scene)
         self._look_for_clear_parts(scene)
 
-    def _parts_of(self, scene: SceneBuffers, *, clear: bool) -> dict[int, bool]:
-        """Which parts are clear, or are not, and of each whether triangles seen from behind are left out."""
+    def _clear_parts(self, scene: SceneBuffers) -> dict[int, bool]:
+        """Which parts are clear, and of each whether triangles seen from behind are left out."""
         return {
             index: not scene.shows_back_sides[index]
             for index in self._cache.vertex_offsets
-            if (scene.parts[index].material.transmission > 0.0) == clear
+            if scene.parts[index].material.transmission > 0.0
         }
 
     def _tell_parts(self, scene: SceneBuffers) -> None:
         records = BACKGROUND_PART.zeros(len(scene.parts))
-        clear = self._parts_of(scene, clear=True)
+        clear = self._clear_parts(scene)
         for index, first_light in self._cache.vertex_offsets.items():
             material = scene.parts[index].material
             records["light_shift"][index] = first_light - scene.first_vertices[index]
@@ -106,25 +98,19 @@ class Background(Owner):
 
     def _look_for_clear_parts(self, scene: SceneBuffers) -> None:
         """Make what draws them once there are any."""
-        if self._clear is None and self._parts_of(scene, clear=True):
+        if self._clear is None and self._clear_parts(scene):
             self._opaque = self.own(self._device.image(*self._size, "rgba16f", name="opaque background"))
             self._linear = self.own(self._device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
-            front = self._make_triangles(scene, "clear triangles", clear=True)
+            name = "clear triangles"
+            front = self.own(visible_triangles(self._device, scene, *self._size, self._clear_parts, name=name))
             self._clear = front, self._make_pipeline(scene, partial(self._clear_resources, front), clear=1)
-
-    def _make_triangles(
-        self, scene: SceneBuffers, name: str, *, clear: bool, over: VisiblePixels | None = None
-    ) -> VisiblePixels:
-        choose = partial(self._parts_of, clear=clear)
-        kind = visible_triangles(self._device)
-        return self.own(kind(self._device, scene, *self._size, choose, name=name, over=over))
 
     def _make_pipeline(self, scene: SceneBuffers, resources: Callable[[], Resources], *, clear: int) -> ScenePipeline:
         make = partial(self._device.compute_pipeline, "background.comp", full_subgroups=True)
         defines = {"CLEAR": clear, "RAYS": int(self._device.ray_queries)}
         includes = {
             **self._cache.includes,
-            **visible_includes(self._solid.triangles),
+            **visible_includes(self._visible.triangles),
             "features.glsl": glsl(),
             "background.glsl": BACKGROUND_PART.glsl,
         }
@@ -143,15 +129,14 @@ class Background(Owner):
             **self._resources(front),
             "DEPTHS": front.depths,
             "OPAQUE": (self._opaque, self._linear),
-            "OPAQUE_DEPTHS": self._solid.depths,
+            "OPAQUE_DEPTHS": self._visible.depths,
         }
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; results are visible after the next barrier."""
-        clear = self._clear if self._parts_of(self._pipeline.scene, clear=True) else None
+        clear = self._clear if self._clear_parts(self._pipeline.scene) else None
         with command.timer("background"):
             command.clear(self.radiance)
-            self._solid.record(command)
             if clear is not None:
                 clear[0].record(command)
             command.barrier()

@@ -1,12 +1,11 @@
 """Which triangle every pixel shows, by the device's rasteriser."""
 
 from functools import partial
-from typing import Self
 
 import numpy as np
 
 from app.arrays import F32, U32
-from app.gpu import CommandBuffer, Image, Struct
+from app.gpu import CommandBuffer, Struct
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import ScenePipeline
 from app.passes.visible_pixels import NO_PART, VisiblePixels
@@ -20,11 +19,10 @@ PUSH = Struct(
 class DrawnTriangles(VisiblePixels):
     """Leaves two images: (part, triangle) as rg32u, and d32. See VisiblePixels."""
 
-    def _build(self, scene: SceneBuffers, over: Self | None) -> None:
+    def _build(self, scene: SceneBuffers) -> None:
         image, name = self._device.image, self._name
-        self._image = self.own(image(*self._size, "rg32u", name=name))
-        depth = over._depth if over else self.own(image(*self._size, "d32", name=f"depth of {name}"))
-        self._depth: Image = depth
+        self._image = self.own(image(*self.size, "rg32u", name=name))
+        self._depth = self.own(image(*self.size, "d32", name=f"depth of {name}"))
         nearest = self.own(self._device.sampler("nearest", wrap_u="clamp", wrap_v="clamp"))
         self.triangles, self.depths = (self._image, nearest), (self._depth, nearest)
         self._pipelines = {False: self._make_pipeline(scene, cut=False)}
@@ -53,9 +51,8 @@ class DrawnTriangles(VisiblePixels):
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; see VisiblePixels."""
-        depth = 1.0 if self._clears else None
         nothing = (float(NO_PART), 0.0, 0.0, 0.0)
-        with command.rendering(color=[self._image], depth=self._depth, clear_color=nothing, clear_depth=depth):
+        with command.rendering(color=[self._image], depth=self._depth, clear_color=nothing, clear_depth=1.0):
             for cut, pipeline in self._pipelines.items():
                 pipeline.use(command)
                 for index, one_sided in self._parts.items():

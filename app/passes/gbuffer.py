@@ -10,27 +10,23 @@ from app.passes.light_cache import LightCache
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources, ScenePipeline
-from app.passes.visible_pixels import visible_includes
-from app.passes.visible_triangles import face_triangles, visible_triangles
+from app.passes.visible_pixels import VisiblePixels, visible_includes
 
 GBufferKind: TypeAlias = Literal["trace", "raster"]
 GBUFFER_KINDS: tuple[GBufferKind, ...] = get_args(GBufferKind)
 
 
 class GBuffer(Owner):
-    """Fills `features`, `surface` and `places` (layouts: app/network/schema.py) for an image of width x height pixels.
+    """Fills `features`, `surface` and `places` (layouts: app/network/schema.py) for an image of the size of `visible`.
 
     Args:
         device: an open device; for "trace" with ray tracing.
         scene: the scene on the GPU.
         cache: the light gathered in the face's UV space.
-        width, height: pixels.
+        visible: what was rasterised with the same jitter: where it shows the face. Tells a traced one which pixels need
+            a ray, and where to look: on a CPU driver a ray through the head costs about ten times as much as the pixel
+            of a raster pass, and a ray that knows its interval a third of one that does not (docs/tried.md).
         kind: how a pixel finds what it shows: by a ray, or rasterised. The same but for pixels at edges.
-
-    Attributes:
-        face: what was rasterised of the face: tells a traced one which pixels need a ray, and where to look. On a CPU
-            driver a ray through the head costs about ten times as much as the pixel of a raster pass, and a ray that
-            knows its interval a third of one that does not (docs/tried.md). `record` has a barrier after it.
     """
 
     def __init__(
@@ -38,27 +34,24 @@ class GBuffer(Owner):
         device: Device,
         scene: SceneBuffers,
         cache: LightCache,
-        width: int,
-        height: int,
+        visible: VisiblePixels,
         kind: GBufferKind = "trace",
     ) -> None:
         super().__init__()
-        self._cache, self._traced = cache, kind == "trace"
-        self.tiles_x, self.tiles_y = tile_grid(width, height)
+        self._cache, self._visible, self._traced = cache, visible, kind == "trace"
+        self.tiles_x, self.tiles_y = tile_grid(*visible.size)
         tiles = self.tiles_x * self.tiles_y
         make: Callable[..., Pipeline]
         with self.building():
             self.features = self.own(device.buffer(tiles * VECTORS * TILE_PIXELS * 16, name="features"))
             self.surface = self.own(device.buffer(tiles * TILE_PIXELS * 8, name="surface"))
             self.places = self.own(device.buffer(tiles * TILE_PIXELS * 4, name="places"))
-            name = "face depth" if self._traced else "face triangles"
-            self.face = self.own(visible_triangles(device)(device, scene, width, height, face_triangles, name=name))
             if self._traced:
                 make = partial(device.raytracing_pipeline, "gbuffer.rgen", ["miss.rmiss"])
             else:
                 make = partial(device.compute_pipeline, "gbuffer.comp", full_subgroups=True)
             defines = {"SUB_PIXEL_BITS": device.info.limits.sub_pixel_bits}
-            includes = {**visible_includes(self.face.triangles), **cache.includes, "features.glsl": glsl()}
+            includes = {**visible_includes(visible.triangles), **cache.includes, "features.glsl": glsl()}
             self._pipeline = self.own(
                 ScenePipeline(make, scene, self._resources, defines=defines, includes=includes, traces=self._traced)
             )
@@ -71,19 +64,16 @@ class GBuffer(Owner):
             "SHARES": self._cache.shares,
             "STATE": self._cache.state,
             "CACHE": self._cache.images,
-            "FACE": self.face.depths if self._traced else self.face.triangles,
+            "TRIANGLES": self._visible.triangles,
+            **({"DEPTHS": self._visible.depths} if self._traced else {}),
         }
 
     def bind(self, scene: SceneBuffers) -> None:
         """Show this scene from now on, as the cache is bound to it already. Commands recorded before are stale."""
-        self.face.bind(scene)
         self._pipeline.bind(scene)
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; results are visible after the next barrier."""
-        with command.timer("face depth" if self._traced else "face triangles"):
-            self.face.record(command)
-        command.barrier()
         with command.timer("gbuffer"):
             self._pipeline.use(command)
             if self._traced:

@@ -4,13 +4,13 @@ Laine & Karras 2011 ("High-Performance Software Rasterization on GPUs") and Kari
 idea: small triangles by a thread each, which leaves the nearest by an atomic minimum; the others by the rasteriser.
 """
 
+import math
 from functools import partial
-from typing import Self
 
 import numpy as np
 
 from app.arrays import F32, U32
-from app.gpu import Buffer, CommandBuffer, Device, Struct
+from app.gpu import CommandBuffer, Device, Struct
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources, ScenePipeline
@@ -24,6 +24,10 @@ BLOCK = Struct(
         ("count", "uint"),  # at most BLOCK_TRIANGLES
         ("one_sided", "uint"),  # whether triangles seen from behind are left out
     ],
+)
+PUSH = Struct(
+    "ScannedTrianglesPush",
+    [("first", "uint")],  # block of the dispatch
 )
 BLOCK_TRIANGLES = 64  # a workgroup
 _GROUPS_ALONG = 32768  # workgroups along one axis: fewer than any device takes
@@ -47,12 +51,13 @@ class ScannedTriangles(VisiblePixels):
 
     A triangle is small if it is no more than LARGEST pixels wide and high and lies beyond the near plane. Both kinds
     cover the pixels that Vulkan says, with corners rounded as the device's rasteriser rounds them.
+
+    The face comes first: hair behind it is then left out before its map is looked at.
     """
 
-    def _build(self, scene: SceneBuffers, over: Self | None) -> None:
-        device, (width, height) = self._device, self._size
-        pixels = over._pixels if over else self.own(device.buffer(8 * width * height, name=self._name))
-        self._pixels: Buffer = pixels
+    def _build(self, scene: SceneBuffers) -> None:
+        device, (width, height) = self._device, self.size
+        self._pixels = self.own(device.buffer(8 * width * height, name=self._name))
         self.triangles = self.depths = self._pixels
         self._of_scene = self.own(Owner())
         self._choose_parts(scene)
@@ -60,10 +65,14 @@ class ScannedTriangles(VisiblePixels):
         defines = {"LARGEST": LARGEST, "STEP_BITS": bits, "STEPS": 1 << bits}
         includes = {
             **visible_includes(self._pixels),
-            "scanned_triangles.glsl": f"#define BLOCK_TRIANGLES {BLOCK_TRIANGLES}\n{BLOCK.glsl}\n{LARGE.glsl}\n",
+            "scanned_triangles.glsl": "\n".join(
+                [f"#define BLOCK_TRIANGLES {BLOCK_TRIANGLES}", BLOCK.glsl, PUSH.glsl, LARGE.glsl, ""]
+            ),
         }
         scan = partial(device.compute_pipeline, "scanned_triangles.comp", full_subgroups=True)
-        self._scan = self.own(ScenePipeline(scan, scene, self._resources, defines=defines, includes=includes))
+        self._scan = self.own(
+            ScenePipeline(scan, scene, self._resources, push=PUSH, defines=defines, includes=includes)
+        )
         shaders = ("large_triangles.vert", "large_triangles.frag")
         draw = partial(device.graphics_pipeline, *shaders, color_formats=[], depth_format=None, cull="none")
         self._draw = self.own(ScenePipeline(draw, scene, self._resources, includes=includes))
@@ -79,39 +88,44 @@ class ScannedTriangles(VisiblePixels):
         self._draw.bind(scene)
 
     def _choose_parts(self, scene: SceneBuffers) -> None:
-        blocks = [
-            (index, first, min(BLOCK_TRIANGLES, count - first), one_sided)
-            for index, one_sided in self._choose(scene).items()
-            for count in [len(scene.meshes[index].triangles)]
-            for first in range(0, count, BLOCK_TRIANGLES)
-        ]
-        self._groups = (min(len(blocks), _GROUPS_ALONG), -(-len(blocks) // _GROUPS_ALONG))
-        records = BLOCK.zeros(max(1, self._groups[0] * self._groups[1]))
-        records[: len(blocks)] = blocks
+        records: list[tuple[int, int, int, int]] = []
+        self._dispatches: list[tuple[int, tuple[int, int]]] = []  # the first block, and workgroups along x and y
+        for face in (True, False):
+            blocks = [
+                (index, first, min(BLOCK_TRIANGLES, count - first), one_sided)
+                for index, one_sided in self._choose(scene).items()
+                if scene.parts[index].face == face
+                for count in [len(scene.meshes[index].triangles)]
+                for first in range(0, count, BLOCK_TRIANGLES)
+            ]
+            if blocks:
+                groups = min(len(blocks), _GROUPS_ALONG), -(-len(blocks) // _GROUPS_ALONG)
+                self._dispatches.append((len(records), groups))
+                records += blocks + [(0, 0, 0, 0)] * (math.prod(groups) - len(blocks))
+        records = records or [(0, 0, 0, 0)]  # a buffer holds something
         large = np.zeros(LARGE.size // 4 + BLOCK_TRIANGLES * len(records), np.uint32)
         large[1] = 1  # instance
         self._of_scene.close()
-        self._blocks = self._of_scene.own(self._device.buffer(records, name="triangle blocks"))
+        self._blocks = self._of_scene.own(self._device.buffer(np.array(records, BLOCK.dtype), name="triangle blocks"))
         self._large = self._of_scene.own(self._device.buffer(large, name="large triangles"))
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; see VisiblePixels."""
-        if self._clears:
-            command.fill(self._pixels, NOTHING)
-        if not all(self._groups):
-            return
+        command.fill(self._pixels, NOTHING)
         command.fill(self._large, 0, size=4)
         command.barrier()
-        self._scan.use(command)
-        command.dispatch(*self._groups)
-        command.barrier()
-        with command.rendering(color=[], size=self._size):
+        for first, groups in self._dispatches:
+            self._scan.use(command)
+            command.push(np.array((first,), PUSH.dtype))
+            command.dispatch(*groups)
+            command.barrier()
+        with command.rendering(color=[], size=self.size):
             self._draw.use(command)
             command.draw_indirect(self._large)
 
     def read(self) -> tuple[U32, F32]:
         """Return what shows; see VisiblePixels."""
-        width, height = self._size
+        width, height = self.size
         pixels = self._pixels.read(np.uint32).reshape(height, width, 2)
         scene, shows = self._scan.scene, pixels[..., 0] != NOTHING
         triangle = np.where(shows, ~pixels[..., 0], 0).astype(np.int64)

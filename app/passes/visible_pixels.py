@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from app.arrays import F32, U32
 from app.gpu import Buffer, CommandBuffer, Device
@@ -31,10 +31,9 @@ class VisiblePixels(Owner):
         width, height: pixels.
         choose: the parts; see Choose.
         name: of what it leaves.
-        over: what another one of the same kind and size has left before with the same jitter. It hides parts, and its
-            depths become those of both: nobody may read its triangles afterwards. Stays the caller's. None: nothing.
 
     Attributes:
+        size: (width, height).
         triangles, depths: what shaders read by `visible_triangle` and `visible_depth` (shaders/include/visible.glsl).
     """
 
@@ -50,16 +49,14 @@ class VisiblePixels(Owner):
         choose: Choose,
         *,
         name: str,
-        over: Self | None = None,
     ) -> None:
         super().__init__()
-        self._device, self._choose, self._size, self._name = device, choose, (width, height), name
-        self._clears = over is None
+        self._device, self._choose, self.size, self._name = device, choose, (width, height), name
         with self.building():
-            self._build(scene, over)
+            self._build(scene)
 
     @abstractmethod
-    def _build(self, scene: SceneBuffers, over: Self | None) -> None:
+    def _build(self, scene: SceneBuffers) -> None:
         """Make what it draws with and into."""
 
     @abstractmethod

@@ -42,7 +42,7 @@ PLACES = (UV_SPACE, ON_SCREEN, NOT_BLURRED)
 PASSES = {
     "light cache": "light cache",
     "gbuffer": "G-buffer",
-    "face depth": "face depth",
+    "triangles": "triangles",
     "tile_network": "tile network",
 }
 

@@ -22,6 +22,8 @@ from app.passes.owner import Owner
 from app.passes.progressive_reference import samples_at_once
 from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
+from app.passes.visible_pixels import VisiblePixels
+from app.passes.visible_triangles import face_triangles, visible_triangles
 from app.scene.camera import Camera
 from app.scene.default import default_scene
 from app.scene.environment import Environment
@@ -57,7 +59,7 @@ class GpuFrameSource(Owner):
         self._cache_size = cache_size or DEFAULT_CACHE_SIZE  # data sets say how many
         self._size = (0, 0)
         self._of_size = self.own(Owner())
-        self._passes: list[GBuffer | Reference] = []  # of that size
+        self._passes: list[VisiblePixels | GBuffer | Reference] = []  # of that size
         self._person: PersonInfo | None = None
         self._buffers: SceneBuffers | None = None
         self._cache: LightCache | None = None
@@ -118,6 +120,8 @@ class GpuFrameSource(Owner):
             self._cache.update()
 
         with self.device.commands() as command:
+            self._face.record(command)
+            command.barrier()
             self._gbuffer.record(command)
             command.barrier()
         self.device.submit(command)
@@ -186,9 +190,11 @@ class GpuFrameSource(Owner):
         assert self._buffers is not None and self._cache is not None
         self._of_size.close()
         self._size, self._passes = (0, 0), []
-        self._gbuffer = self._of_size.own(GBuffer(self.device, self._buffers, self._cache, width, height))
-        self._reference = self._of_size.own(Reference(self.device, self._buffers, width, height))
-        self._size, self._passes = (width, height), [self._gbuffer, self._reference]
+        own, scene = self._of_size.own, self._buffers
+        self._face = own(visible_triangles(self.device, scene, width, height, face_triangles))
+        self._gbuffer = own(GBuffer(self.device, scene, self._cache, self._face))
+        self._reference = own(Reference(self.device, scene, width, height))
+        self._size, self._passes = (width, height), [self._face, self._gbuffer, self._reference]
 
     def _trace(
         self, camera: Camera, tiles: I64, jitter: tuple[float, float], spp: int, seed: int

@@ -89,7 +89,7 @@ def test_everything_once(tmp_path: Path) -> None:
     # One frame of either kind was compared.
     traced, raster = (report[f"gbuffer_ms_512_{kind}"]["median"] for kind in ("traced", "raster"))
     assert math.isclose(report["gbuffer_raster_over_traced"]["median"], traced / raster, rel_tol=1e-6)
-    assert report["face_triangles_ms_512"]["median"] < raster < 1e3 / report["fps_512_raster"]["median"]
+    assert report["triangles_ms_512"]["median"] < raster < 1e3 / report["fps_512_raster"]["median"]
     # The page is of the same run.
     assert f"<td>{short(report['conv64_over_fused']['median'])}</td>" in page.read_text()
     work = flops(report["fused_layers"]) * 512 * 512 * 1e-6
@@ -119,12 +119,12 @@ def test_some_passes(some_passes: dict[str, Any]) -> None:
 def test_passes_without_ray_tracing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUNGYO_NO_RAY_TRACING", "1")
     path = tmp_path / "bench.json"
-    what = ("--pass=face triangles", "--pass=gbuffer", "--quick", "--size=80x60")
+    what = ("--pass=triangles", "--pass=gbuffer", "--quick", "--size=80x60")
     result = bench(*what, "--json", str(path))
     assert result.returncode == 0, result.stderr
-    assert set(json.loads(path.read_text())["passes_ms"]) == {"face triangles", "gbuffer"}
+    assert set(json.loads(path.read_text())["passes_ms"]) == {"triangles", "gbuffer"}
     result = bench("--pass=reference")
-    assert result.returncode == 2 and "There is no pass 'reference'; choose from face triangles, " in result.stderr
+    assert result.returncode == 2 and "There is no pass 'reference'; choose from triangles, " in result.stderr
 
 
 def test_an_earlier_report_of_this_machine_is_compared(some_passes: dict[str, Any], tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_versions_are_those_installed() -> None:
 def test_an_unknown_pass_is_named() -> None:
     result = bench("--pass", "tile_hsah", "--size", "80x60")
     assert result.returncode == 2
-    assert "There is no pass 'tile_hsah'; choose from face depth, gbuffer," in result.stderr
+    assert "There is no pass 'tile_hsah'; choose from triangles, gbuffer," in result.stderr
     assert "Traceback" not in result.stderr
 
 

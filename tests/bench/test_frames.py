@@ -47,11 +47,11 @@ class Machine:
         if question is View.still and args == ("reference",):
             return FrameCost(200.0, 1.0, {"reference": 160.0})
         if question is View.still and not cached:
-            return self._frame(90.0, {"face depth": 50.0, "face triangles": 50.0, "gbuffer": 30.0})
+            return self._frame(90.0, {"triangles": 50.0, "gbuffer": 30.0})
         if question is View.still and self._raster:
-            return self._frame(8.0, {"face triangles": 0.5, "gbuffer": 1.5, "composite": 1.0})
+            return self._frame(8.0, {"triangles": 0.5, "gbuffer": 1.5, "composite": 1.0})
         if question is View.still:
-            return self._frame(10.0, {"face depth": 1.0, "gbuffer": 3.0, "composite": 1.0})
+            return self._frame(10.0, {"triangles": 1.0, "gbuffer": 3.0, "composite": 1.0})
         if question is View.moving:
             return FrameCost(40.0 * self._scale, 4.0, {"light cache": 20.0})
         if question is View.gathering:
@@ -88,7 +88,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, *, rays: bool) -> tuple[dict[str, 
 
 def test_frames_with_ray_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
     found, passes, left_out = measured(monkeypatch, rays=True)
-    assert not left_out and passes == {"face depth": 0.5, "gbuffer": 1.5, "composite": 0.5}
+    assert not left_out and passes == {"triangles": 0.5, "gbuffer": 1.5, "composite": 0.5}
     assert set(found) == set(FRAME) - NO_RAYS
     assert found == {
         "fps_512_traced": 100.0,
@@ -102,7 +102,7 @@ def test_frames_with_ray_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
         "light_cache_ms_moving": 20.0,
         "gbuffer_ms_512_traced": 4.0,
         "gbuffer_ms_512_raster": 2.0,
-        "face_triangles_ms_512": 0.5,
+        "triangles_ms_512": 0.5,
         "gbuffer_raster_over_traced": 2.0,
         "reference_ms_512": 160.0,
         "reference_samples_per_s": 512 * 512 / 0.16,
@@ -119,7 +119,7 @@ def test_frames_with_ray_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_frames_without_ray_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
     found, passes, left_out = measured(monkeypatch, rays=False)
-    assert left_out == ["Nothing is traced: a GPU has no ray tracing."] and "face triangles" in passes
+    assert left_out == ["Nothing is traced: a GPU has no ray tracing."] and "triangles" in passes
     assert (found["fps_512_raster"], found["fps_720_raster"], found["gbuffer_ms_512_raster"]) == (125.0, 62.5, 2.0)
     assert not {name for name in found if "traced" in name or "reference" in name or "mitsuba" in name}
 

@@ -14,8 +14,8 @@ from app.bench.view import Description, FrameCost, View, memory
 from app.network.weights import WeightSet
 from app.scene_options import SceneOptions
 
-TRACED = FrameCost(100.0, 1.0, {"face depth": 4.0, "gbuffer": 46.0, "composite": 5.0})
-RASTER = FrameCost(64.0, 1.0, {"face triangles": 5.0, "gbuffer": 15.0, "composite": 5.0})
+TRACED = FrameCost(100.0, 1.0, {"triangles": 4.0, "gbuffer": 46.0, "composite": 5.0})
+RASTER = FrameCost(64.0, 1.0, {"triangles": 5.0, "gbuffer": 15.0, "composite": 5.0})
 MOVING = FrameCost(300.0, 2.0, {"light cache": 200.0})
 GATHERING = FrameCost(600.0, 2.0, {"light cache": 500.0})
 
@@ -97,7 +97,7 @@ def test_kinds_are_told_apart() -> None:
     }
     assert found["fps_512_traced"] == 10.0 and found["fps_512_raster"] == 1e3 / 64.0
     assert found["gbuffer_ms_512_traced"] == 50.0 and found["gbuffer_ms_512_raster"] == 20.0
-    assert found["gbuffer_raster_over_traced"] == 2.5 and found["face_triangles_ms_512"] == 5.0
+    assert found["gbuffer_raster_over_traced"] == 2.5 and found["triangles_ms_512"] == 5.0
     assert found["light_cache_ms"] == 500.0 and found["light_cache_ms_moving"] == 200.0
     assert found["pygfx_fps_512"] == 1e3 / 32.0 and found["raster_over_pygfx"] == 0.5
     assert found["key_to_picture_ms"] == 100.0 and found["key_to_reference_ms"] == 2000.0

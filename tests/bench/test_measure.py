@@ -70,7 +70,7 @@ def test_passes_are_of_frames_at_rest_unless_they_gather_light_or_trace(monkeypa
             if args == ("reference",):
                 return FrameCost(60.0, 1.0, {"reference": 50.0, "composite": 3.0})
             slower = 1.0 if rests else 3.0
-            return FrameCost(9.0, 1.0, {"face depth": 2.0, "gbuffer": 4.0 * slower, "composite": slower})
+            return FrameCost(9.0, 1.0, {"triangles": 2.0, "gbuffer": 4.0 * slower, "composite": slower})
 
         def __enter__(self) -> Self:
             return self

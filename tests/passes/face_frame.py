@@ -1,7 +1,5 @@
 """What a G-buffer drew of a face, as numbers."""
 
-from contextlib import closing
-
 import numpy as np
 
 from app.arrays import F32
@@ -18,7 +16,9 @@ from app.network.schema import (
 from app.passes.gbuffer import GBuffer
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
+from app.passes.visible_triangles import face_triangles, visible_triangles
 from app.scene.camera import Camera
+from tests.conftest import keeping
 
 
 class Frame:
@@ -50,13 +50,16 @@ def draw_frame(
     jitter: tuple[float, float] = (0.0, 0.0),
 ) -> Frame:
     """Draw a view (width, height) of a scene, whose light is gathered to the end before."""
-    with closing(GBuffer(gpu, buffers, cache, *size)) as gbuffer:
+    with keeping() as keep:
+        visible = keep(visible_triangles(gpu, buffers, *size, face_triangles))
+        gbuffer = keep(GBuffer(gpu, buffers, cache, visible))
         buffers.set_frame(camera, *size, jitter=jitter, sample_index=0)
         while not cache.converged:
             cache.update()
-        with closing(gpu.commands()) as command:
-            with command:
-                gbuffer.record(command)
-                command.barrier()
-            gpu.submit(command)
+        with keep(gpu.commands()) as command:
+            visible.record(command)
+            command.barrier()
+            gbuffer.record(command)
+            command.barrier()
+        gpu.submit(command)
         return Frame(gbuffer, *size)

@@ -16,7 +16,7 @@ from app.passes.background import Background
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import GATHERED_LIGHT, HAIR_SAMPLES, VERTEX_LIGHT
 from app.passes.scene_buffers import SceneBuffers
-from app.passes.visible_triangles import face_triangles, visible_triangles
+from app.passes.visible_triangles import opaque_triangles, visible_triangles
 from app.scene.camera import Camera
 from app.scene.closed import hides_back_sides
 from app.scene.environment import Environment
@@ -42,6 +42,10 @@ def a_scene(*parts: Part, lights: LightRig | None = None, environment: Environme
     return Scene((FACE, *parts), lights or LightRig(), environment, FRONT)
 
 
+def beside_the_face(scene: SceneBuffers) -> dict[int, bool]:
+    return {index: one_sided for index, one_sided in opaque_triangles(scene).items() if not scene.parts[index].face}
+
+
 @contextmanager
 def drawn(
     gpu: Device, scene: Scene, frames: int = 1, *, with_face: bool = False, jitter: tuple[float, float] = (0.0, 0.0)
@@ -51,13 +55,11 @@ def drawn(
         buffers = keep(SceneBuffers(gpu, scene))
         cache = keep(LightCache(gpu, buffers, size=16, samples=32, samples_per_update=32))
         size = (SIZE, SIZE)
-        kind = visible_triangles(gpu)
-        face = keep(kind(gpu, buffers, *size, face_triangles, name="face")) if with_face else None
-        background = keep(Background(gpu, buffers, cache, *size, face))
+        visible = keep(visible_triangles(gpu, buffers, *size, opaque_triangles if with_face else beside_the_face))
+        background = keep(Background(gpu, buffers, cache, visible))
         with gpu.commands() as command:
-            if face is not None:
-                face.record(command)
-                command.barrier()
+            visible.record(command)
+            command.barrier()
             background.record(command)
             command.barrier()
         keep(command)
@@ -67,7 +69,7 @@ def drawn(
             cache.update()
             gpu.submit(command)
             total += background.radiance.read()
-        yield total / np.float32(frames), background.visible.read()[1]
+        yield total / np.float32(frames), visible.read()[1]
 
 
 def draw(gpu: Device, scene: Scene, frames: int = 1) -> F32:
@@ -125,11 +127,14 @@ class TestClear:
         fresh = [draw(device, scene) for scene in scenes]
         buffers = [keep(SceneBuffers(device, scene)) for scene in scenes]
         cache = keep(LightCache(device, buffers[0], size=16, samples=32, samples_per_update=32))
-        background = keep(Background(device, buffers[0], cache, SIZE, SIZE))
+        visible = keep(visible_triangles(device, buffers[0], SIZE, SIZE, beside_the_face))
+        background = keep(Background(device, buffers[0], cache, visible))
         for index in (1, 2, 0, 2):
-            cache.bind(buffers[index])
-            background.bind(buffers[index])
+            for bound in (cache, visible, background):
+                bound.bind(buffers[index])
             with device.commands() as command:
+                visible.record(command)
+                command.barrier()
                 background.record(command)
                 command.barrier()
             buffers[index].set_frame(FRONT, SIZE, SIZE, jitter=(0.0, 0.0), sample_index=0)

@@ -13,6 +13,8 @@ from app.network.schema import NO_FACE, TILE, TILE_PIXELS, VECTORS, channels, fe
 from app.passes.gbuffer import GBUFFER_KINDS, GBuffer, GBufferKind
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
+from app.passes.visible_pixels import VisiblePixels
+from app.passes.visible_triangles import opaque_triangles, visible_triangles
 from app.scene.camera import Camera
 from app.scene.default import default_scene
 from app.scene.lights import DirectionalLight, LightRig
@@ -37,6 +39,7 @@ class Stage:
         self.buffers = SceneBuffers(gpu, self.scene)
         self.cache = LightCache(gpu, self.buffers, size=64, samples=2, samples_per_update=2)
         self._shown: tuple[Part, ...] = ()
+        self._visible: dict[tuple[int, int], VisiblePixels] = {}
         self._gbuffers: dict[tuple[GBufferKind, tuple[int, int]], GBuffer] = {}
 
     def show(self, *parts: Part) -> None:
@@ -47,6 +50,8 @@ class Stage:
         old = self.buffers
         self.buffers = SceneBuffers(self.gpu, Scene(parts, SUN, None, CAMERA) if parts else self.scene)
         self.cache.bind(self.buffers)
+        for visible in self._visible.values():
+            visible.bind(self.buffers)
         for gbuffer in self._gbuffers.values():
             gbuffer.bind(self.buffers)
         old.close()
@@ -56,10 +61,15 @@ class Stage:
     ) -> "Frame":
         self.buffers.set_frame(camera, *size, jitter=jitter, sample_index=0)
         self.cache.update()
+        if size not in self._visible:
+            self._visible[size] = visible_triangles(self.gpu, self.buffers, *size, opaque_triangles)
+        visible = self._visible[size]
         if (kind, size) not in self._gbuffers:
-            self._gbuffers[kind, size] = GBuffer(self.gpu, self.buffers, self.cache, *size, kind)
+            self._gbuffers[kind, size] = GBuffer(self.gpu, self.buffers, self.cache, visible, kind)
         gbuffer = self._gbuffers[kind, size]
         with self.gpu.commands() as command:
+            visible.record(command)
+            command.barrier()
             gbuffer.record(command)
             command.barrier()
         self.gpu.submit(command)
@@ -73,8 +83,8 @@ class Stage:
         return [self.frame(kind, camera, size, jitter) for kind in GBUFFER_KINDS]
 
     def close(self) -> None:
-        for gbuffer in self._gbuffers.values():
-            gbuffer.close()
+        for one in (*self._gbuffers.values(), *self._visible.values()):
+            one.close()
         self.cache.close()
         self.buffers.close()
 
@@ -193,18 +203,19 @@ def test_the_near_plane_cuts_both(stage: Stage) -> None:
     assert not whole.from_within.any()
 
 
-def test_what_is_clear_or_no_face_is_looked_through(stage: Stage) -> None:
-    mesh = quad((0.0, 0.0, 0.2), (0.2, 0.0, 0.0), (0.0, 0.2, 0.0))
+def test_what_is_clear_is_looked_through_and_what_is_opaque_is_not(stage: Stage) -> None:
+    mesh = quad((0.1, 0.0, 0.2), (0.1, 0.0, 0.0), (0.0, 0.2, 0.0))  # the right half of the picture
     pane = Part("pane", mesh, replace(SKIN, name="pane", transmission=1.0), face=True)
     hair = Part("hair", mesh, Material("hair"))
     ball = Part("ball", uv_sphere(0.1, 24, 32), SKIN, face=True)
     stage.show(ball)
     alone = stage.frame("raster", CAMERA)
-    for before in (pane, hair):
+    beside = np.indices(alone.face.shape)[1] < alone.face.shape[1] // 2
+    for before, shows in ((pane, alone.face), (hair, alone.face & beside)):
         stage.show(before, ball)
         traced, raster = stage.both(CAMERA)
         assert_alike(traced, raster)
-        assert np.array_equal(raster.depth, alone.depth)
+        assert np.array_equal(raster.face, shows) and np.array_equal(raster.depth[shows], alone.depth[shows])
 
 
 def test_parts_are_told_apart(stage: Stage) -> None:

@@ -15,6 +15,7 @@ from app.passes.light_cache_layout import CACHE_IMAGES, FINE_SCALE, SETTLED_LIGH
 from app.passes.light_points import face_texels
 from app.passes.light_rays import LightRays
 from app.passes.scene_buffers import SceneBuffers
+from app.passes.visible_triangles import face_triangles, visible_triangles
 from app.scene.default import default_scene
 from app.scene.lights import AreaLight, DirectionalLight, LightRig, PointLight
 from app.scene.model import Part, Scene
@@ -131,10 +132,13 @@ def test_settled_lights_are_drawn_as_their_shadow_texels_are(gpu: Device, keep: 
     if moved is not None:
         cache.restart(moved)
         gather(cache, buffers)
-    gbuffer = keep(GBuffer(gpu, buffers, cache, 128, 128))
+    visible = keep(visible_triangles(gpu, buffers, 128, 128, face_triangles))
+    gbuffer = keep(GBuffer(gpu, buffers, cache, visible))
     buffers.set_frame(HEAD.camera, 128, 128, jitter=(0.0, 0.0), sample_index=0)
     command = keep(gpu.commands())
     with command:
+        visible.record(command)
+        command.barrier()
         gbuffer.record(command)
     words, face = [], np.zeros(0, bool)
     for settled in (cache.settled.read(), np.zeros(cache.settled.size, np.uint8)):

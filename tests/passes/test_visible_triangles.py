@@ -14,7 +14,7 @@ from app.passes.drawn_triangles import DrawnTriangles
 from app.passes.scanned_triangles import LARGE, LARGEST, ScannedTriangles
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.visible_pixels import NO_PART, Choose
-from app.passes.visible_triangles import face_triangles, visible_triangles
+from app.passes.visible_triangles import face_triangles, kind_of_triangles, opaque_triangles
 from app.scene.camera import Camera
 from app.scene.default import default_scene
 from app.scene.lights import LightRig
@@ -139,29 +139,17 @@ def test_what_is_cut_out(gpu: Device, keep: Keep, alpha: Literal["mask", "blend"
     assert 0.1 < hair.mean() < 0.98 and other.mean() < 0.01
 
 
-def test_what_lies_over_something_else(gpu: Device, keep: Keep, head: SceneBuffers) -> None:
-    """Eyes, brows and lashes over the face: they hide it, and it hides them."""
-
-    def others(scene: SceneBuffers) -> dict[int, bool]:
-        return {index: one_sided for index, one_sided in all_parts(scene).items() if not scene.parts[index].face}
-
-    camera, found = default_scene(aspect=1.0).camera, []
-    for kind in (ScannedTriangles, DrawnTriangles):
-        face = keep(kind(gpu, head, *SIZE, face_triangles, name="face"))
-        over = keep(kind(gpu, head, *SIZE, others, name="others", over=face))
-        with keep(gpu.commands()) as command:
-            face.record(command)
-            command.barrier()
-            over.record(command)
-            command.barrier()
-        head.set_frame(camera, *SIZE, jitter=(0.0, 0.0), sample_index=0)
-        gpu.submit(command)
-        found.append(over.read())
-    (scanned, depth), (drawn, depth_drawn) = found
-    of_face = np.isin(scanned[..., 0], list(face_triangles(head)))  # which the images of the other kind do not hold
-    assert np.abs(depth - depth_drawn).max() <= UNITS
-    assert (drawn[of_face][:, 0] == NO_PART).all() and (scanned == drawn).all(axis=-1)[~of_face].mean() > 0.999
-    assert 0.003 < (drawn[..., 0] != NO_PART).mean() < 0.5
+def test_what_is_opaque(gpu: Device, keep: Keep, head: SceneBuffers) -> None:
+    """Eyes, brows and lashes hide the face, and it hides them."""
+    camera = default_scene(aspect=1.0).camera
+    scanned, drawn, _ = both(gpu, keep, head, camera, opaque_triangles)
+    assert_same(scanned, drawn)
+    (alone, depth), _, _ = both(gpu, keep, head, camera, face_triangles)
+    of_face = np.isin(scanned[0][..., 0], list(face_triangles(head)))
+    assert (scanned[0] == alone)[of_face].all() and (scanned[1] == depth)[of_face].all()
+    hides = (alone[..., 0] != NO_PART) & ~of_face
+    assert 0.003 < hides.mean() < 0.5 and (scanned[1] <= depth)[hides].all()
+    assert {head.parts[part].face for part in np.unique(scanned[0][~of_face][:, 0]) if part != NO_PART} == {False}
 
 
 def test_no_parts_at_all(gpu: Device, keep: Keep, head: SceneBuffers) -> None:
@@ -187,10 +175,10 @@ def test_another_scene(gpu: Device, keep: Keep, head: SceneBuffers) -> None:
 
 def test_which_kind_a_device_gets(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     """CPUs scan, if they can; GPUs draw."""
-    assert visible_triangles(gpu) is ScannedTriangles
+    assert kind_of_triangles(gpu) is ScannedTriangles
     for change in ({"kind": "discrete"}, {"features": gpu.info.features - {"shaderBufferInt64Atomics"}}):
         monkeypatch.setattr(gpu, "info", replace(gpu.info, **change))
-        assert visible_triangles(gpu) is DrawnTriangles
+        assert kind_of_triangles(gpu) is DrawnTriangles
         monkeypatch.undo()
 
 

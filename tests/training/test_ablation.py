@@ -35,7 +35,7 @@ from app.training.pixels import Pixels
 from tests.training import judged_sphere
 from tests.training.sphere_source import SpherePeople, SphereSource
 
-PASSES = {name: {"median": 3.0, "min": 2.0, "max": 4.0} for name in ("light cache", "gbuffer", "face depth")}
+PASSES = {name: {"median": 3.0, "min": 2.0, "max": 4.0} for name in ("light cache", "gbuffer", "triangles")}
 
 
 @contextmanager
