@@ -76,7 +76,6 @@ void main()
     uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy);
     vec2 at_surface = surface[surface_index(tile, pixel)];
 
-
     vec3 sum = vec3(0.0);
     float samples = state.samples_before;
     if (samples > 0.0) sum = accumulated[at];

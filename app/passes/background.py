@@ -27,7 +27,7 @@ POLISHED = 0.15
 
 
 class Background(Owner):
-    """Draws what the camera sees of all that is not face into `radiance`: alpha 0 = nothing, or the face hides it.
+    """Draws what the camera sees of all that is not face into `radiance`: alpha 0 = nothing, or face.
 
     Shades what a raster pass has found, once a pixel: nothing that the face hides.
 

@@ -51,7 +51,7 @@ class CompositeInputs:
     hashes: Buffer  # uint per tile
     reference: Buffer | None  # vec4 per pixel: sums and number of samples; None: modes that show it are not used
     face_radiance: Buffer  # of `FaceRadiance`, in halves
-    background_radiance: Image  # alpha 0: nothing there, or the face hides it
+    background_radiance: Image  # alpha 0: nothing there, or face
 
 
 class Composite(Owner):

@@ -114,8 +114,8 @@ class ScannedTriangles(VisiblePixels):
         command.fill(self._pixels, NOTHING)
         command.fill(self._large, 0, size=4)
         command.barrier()
+        self._scan.use(command)
         for first, groups in self._dispatches:
-            self._scan.use(command)
             command.push(np.array((first,), PUSH.dtype))
             command.dispatch(*groups)
             command.barrier()

@@ -210,6 +210,8 @@ def test_flicker_is_measured_or_why_not(
     assert main([*arguments, "--orbit-spp", "384"]) == 0
     capsys.readouterr()
     assert asked == [SPP, 384]
+    assert main(["evaluate", "--help"]) == 0
+    assert f"want 384. [default: {SPP}]" in " ".join(capsys.readouterr().out.split())
     for options, reason in (
         (["--orbit-spp", "7"], "--orbit-spp must be even: every frame is traced twice, by half of the samples."),
         (["--orbit-spp", "8", "--no-flicker"], "--orbit-spp is of the orbits that --no-flicker spares."),
