@@ -58,6 +58,13 @@ def counter(total: int, what: str) -> Iterator[Callable[[int], None]]:
         yield show
 
 
+@contextmanager
+def percentage(what: str) -> Iterator[Callable[[float], None]]:
+    """Yield a function that is to be told the share 0..1 that is done; see `counter`."""
+    with counter(100, what) as show:
+        yield lambda share: show(int(100.0 * share))
+
+
 def has_bars(console: "Console") -> bool:
     """Whether lines of it can be drawn anew: it is a terminal, and not one such as editors have, with TERM=dumb."""
     return console.is_terminal and not console.is_dumb_terminal

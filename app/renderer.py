@@ -10,6 +10,7 @@ of its own, so that Python prepares a frame while the GPU draws the one before.
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -279,12 +280,12 @@ class Renderer(Owner):
         while self.samples < wanted:
             self.render()
 
-    def settle_lights(self) -> None:
-        """Gather all of the light cache's samples now."""
+    def settle_lights(self, show: Callable[[float], None] | None = None) -> None:
+        """Gather all of the light cache's samples now; `show` is told the `light_progress` again and again."""
         self._resources.finish()
         if not self._cache.converged:
             self._neural_samples = 0  # they were drawn in other light
-        self._light.settle(self._scene.camera, self._size)
+        self._light.settle(self._scene.camera, self._size, show)
         self._keep_light()
 
     def _bind_light(self) -> None:

@@ -79,11 +79,16 @@ class SceneLight(Owner):
                 self._awaited = None  # what these leave as it was is not gathered anew
         self._scene = scene
 
-    def settle(self, camera: Camera, size: tuple[int, int]) -> None:
-        """Gather all samples that are left, as for a picture of this size. The GPU must be idle."""
+    def settle(self, camera: Camera, size: tuple[int, int], show: Callable[[float], None] | None = None) -> None:
+        """Gather all samples that are left, as for a picture of this size. The GPU must be idle.
+
+        `show` is told again and again which share of them is there, 0..1.
+        """
         while not self.cache.converged:
             self.buffers.set_frame(camera, *size, jitter=(0.0, 0.0), sample_index=0)
             self.cache.update()
+            if show:
+                show(self.cache.progress)
 
     def gather_anew(self) -> None:
         """Forget all samples, as if all lights had changed. The GPU must be idle."""

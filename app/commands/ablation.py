@@ -25,7 +25,7 @@ Examples:
   bungyo dataset --out out/data --frames 800
   bungyo ablation --data out/data
   bungyo dataset --out out/screen --frames 160 --spp 32 --size 384x384 --tiles 1
-  bungyo ablation --data out/data --screen out/screen --steps 8000
+  bungyo ablation --data out/data --screen out/screen --steps 8000 --out out/longer.md
 """
 
 
@@ -42,7 +42,7 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("docs/ablation.md"),
+    default=Path("out/ablation.md"),
     show_default=True,
     metavar="FILE",
     help="Write the page here, ending in .md; its plot goes to the folder images beside it.",

@@ -57,7 +57,7 @@ Examples:
     type=click.IntRange(min=1),
     metavar="N",
     help="Samples per pixel; frames for validation and scores get four times as many."
-    f"  [default: {DEFAULT_SAMPLES}, with --held-out {DEFAULT_SAMPLES_HELD_OUT}]",
+    f"  [default: {DEFAULT_SAMPLES}; {DEFAULT_SAMPLES_HELD_OUT} with --held-out]",
 )
 @click.option(
     "--seed",
@@ -80,13 +80,13 @@ Examples:
     type=click.FloatRange(0.0, 1.0, min_open=True),
     metavar="SHARE",
     help="Share of a frame's face tiles that is path traced."
-    f"  [default: {DEFAULT_TILES:g}, with --held-out {DEFAULT_TILES_HELD_OUT:g}]",
+    f"  [default: {DEFAULT_TILES:g}; {DEFAULT_TILES_HELD_OUT:g} with --held-out]",
 )
 @click.option(
     "--people",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many different random people there are: 3 or more, with --held-out 1.  [default: a new one for every 8"
+    help="How many different random people there are: 3 or more, or 1 with --held-out.  [default: a new one for every 8"
     " frames]",
 )
 @click.option(

@@ -349,7 +349,7 @@ def _draw_pictures(options: SceneOptions, out: Path) -> None:
 def _write_pictures(options: SceneOptions, out: Path) -> None:
     from app.modes import NEEDS_REFERENCE
     from app.pictures import write_png
-    from app.progress import counted
+    from app.progress import counted, percentage
 
     pictures = PICTURES | ({} if options.mode in PICTURES else {options.mode: 16})
     with open_device(options, raytracing=needs_rays(options)) as device:
@@ -358,7 +358,8 @@ def _write_pictures(options: SceneOptions, out: Path) -> None:
         if not device.raytracing:
             pictures = {mode: samples for mode, samples in pictures.items() if mode not in NEEDS_REFERENCE}
         with open_renderer(options, device, size, options.mode, keeps_light=True) as renderer:
-            renderer.settle_lights()
+            with percentage("light") as show:
+                renderer.settle_lights(show)
             for mode, samples in pictures.items():
                 renderer.mode = mode
                 for _ in counted(max(1, samples - renderer.samples), mode):

@@ -109,7 +109,7 @@ def render(
     """Draw pictures into files."""
     from app.modes import NEEDS_REFERENCE, SHOWS_NETWORKS
     from app.pictures import check_series
-    from app.progress import counted
+    from app.progress import counted, percentage
     from app.scene.checks import number
     from app.scene.portrait import portrait, zoomed
 
@@ -140,7 +140,8 @@ def render(
             start = renderer.scene = renderer.scene.with_camera(camera)
             renderer.split = split
             if gathers:
-                renderer.settle_lights()
+                with percentage("light") as show:
+                    renderer.settle_lights(show)
             for frame, path in enumerate(paths):
                 if frames > 1:
                     swing = SWING * math.sin(2.0 * math.pi * frame / frames)

@@ -14,7 +14,7 @@ EXAMPLES = """\b
 Examples:
   bungyo dataset --out out/judge --frames 24 --spp 256 --size 256x256 --tiles 1 --held-out
   bungyo seams --data out/judge
-  bungyo seams --data out/judge --weights weights/mine --orbits --out docs/seams.md
+  bungyo seams --data out/judge --weights weights/mine --orbits --out out/seams.md
 """
 
 

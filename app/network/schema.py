@@ -6,9 +6,9 @@ dtype, the GLSL declarations (`glsl`), the packed buffer layout and the table in
 channel changes its place or meaning.
 
 Packing. A pixel is 32 half floats in 16 words: channels 2w and 2w+1 share word w, the lower channel in the
-low half, exactly as GLSL's packHalf2x16 does it. Rounding is to nearest, ties to even. Values beyond the
-largest half (65504) are clamped to it and NaN becomes 0 on both sides, so that one bad ray cannot poison a
-tile.
+low half, as GLSL's packHalf2x16 does it. Rounding is to nearest, ties to even; in shaders drivers may choose to
+round towards zero. Values beyond the largest half (65504) are clamped to it and NaN becomes 0 on both sides, so
+that one bad ray cannot poison a tile.
 
 Buffers are tile-major, so that a tile's workgroup reads consecutive memory. With tiles_x = ceil(width / 16):
 

@@ -227,6 +227,7 @@ class LightCache(Owner):
         with device.commands(reusable=False) as command:  # look-ups reach into texels beside the face, which stay so
             for image, _ in self.images:
                 command.clear(image)
+            command.barrier()
         with closing(command):
             device.submit(command)
         self.gathered = own(device.buffer(GATHERED_LIGHT.size * self.point_count, name="gathered light"))

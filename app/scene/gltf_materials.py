@@ -65,9 +65,9 @@ def gltf_material(gltf: Gltf, index: int, images: Any, shared: Shared | None = N
         )
     reader = _Reader(gltf, index, images, {} if shared is None else shared)
     factor = np.array(pbr.get("baseColorFactor", (1.0, 1.0, 1.0, 1.0)), np.float64).reshape(4)
-    metallic = float(pbr.get("metallicFactor", 1.0))
+    metallic = _share(pbr.get("metallicFactor", 1.0))
     surface = pbr.get("metallicRoughnessTexture")
-    roughness, roughness_map = float(pbr.get("roughnessFactor", 1.0)), None
+    roughness, roughness_map = _share(pbr.get("roughnessFactor", 1.0)), None
     if surface is not None and GLOSSINESS in surface:
         roughness, roughness_map = _rough(reader.texture(surface, "metallicRoughnessTexture"), roughness)
     elif surface is not None:
@@ -102,7 +102,7 @@ def gltf_material(gltf: Gltf, index: int, images: Any, shared: Shared | None = N
             ior=_ior(extensions.get("KHR_materials_ior", {}), extensions.get("KHR_materials_specular", {})),
             normal_map=normal_map,
             normal_scale=1.0 if normal is None else float(normal.get("scale", 1.0)),
-            transmission=float(extensions.get("KHR_materials_transmission", {}).get("transmissionFactor", 0.0)),
+            transmission=_share(extensions.get("KHR_materials_transmission", {}).get("transmissionFactor", 0.0)),
             emission=triple(emission),
             opacity=0.0 if nothing else min(float(factor[3]), 1.0),
             alpha_mode=mode,
@@ -112,6 +112,12 @@ def gltf_material(gltf: Gltf, index: int, images: Any, shared: Shared | None = N
     except InputError as error:
         raise InputError(f"{gltf.path}: {error.message}") from None
     return material, of_face
+
+
+def _share(value: Any) -> float:
+    """Return a number of a file that should be 1 at most, where exporters have rounded it up."""
+    share = float(value)
+    return 1.0 if 1.0 < share <= 1.0 + 1e-4 else share
 
 
 def own_numbers(gltf: Gltf, index: int) -> dict[str, Any]:

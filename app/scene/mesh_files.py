@@ -29,7 +29,7 @@ from app.scene.model import DEFAULT_ALBEDO, Material
 from app.scene.obj_materials import load_obj_materials, obj_material_files
 from app.scene.ply_polygons import with_triangles
 from app.scene.text_files import MaterialNames, decode, in_plain_lines
-from app.scene.texture_files import Shared, open_texture, srgb_to_linear
+from app.scene.texture_files import Shared, find_image, open_texture, srgb_to_linear
 
 MAX_TRIANGLES = 5_000_000
 _V_UPWARDS = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 1.0], [0.0, 0.0, 1.0]])  # between glTF's UVs and ours
@@ -62,11 +62,12 @@ class LoadedPart:
     uv_matrix: F64 | None = None
 
 
-def read_parts(path: Path) -> list[LoadedPart]:
+def read_parts(path: Path, groups: re.Pattern[str] | None = None) -> list[LoadedPart]:
     """Read the parts of a mesh file, at least one, each with triangles and a name of its own.
 
     Args:
         path: .glb, .gltf, .obj, .ply, or whatever else trimesh reads.
+        groups: the groups ("g") of an OBJ file that has no objects ("o") are parts if this is found in a group's name.
 
     Warns (`warnings.warn`) about what cannot be drawn as the file says.
 
@@ -76,7 +77,7 @@ def read_parts(path: Path) -> list[LoadedPart]:
     _check_file(path)
     try:
         gltf = read_gltf(path) if path.suffix.lower() in GLTF_SUFFIXES else None
-        loaded = _load_gltf(gltf) if gltf else _load_other(path)
+        loaded = _load_gltf(gltf) if gltf else _load_other(path, groups)
     except InputError:
         raise
     except MemoryError:
@@ -188,20 +189,24 @@ def _load_gltf(gltf: Gltf) -> list[LoadedPart]:
     return parts
 
 
-def _load_other(path: Path) -> list[LoadedPart]:
+def _load_other(path: Path, groups: re.Pattern[str] | None) -> list[LoadedPart]:
     suffix = path.suffix.lower()
     materials = load_obj_materials(path) if suffix == ".obj" else {}
     texture = _ply_texture(path) if suffix == ".ply" else None
     data = path.read_bytes()
     options: dict[str, Any] = {"file_type": suffix[1:], "resolver": MaterialNames(path.name, materials)}
     if suffix == ".obj":
-        data = in_plain_lines(decode(data)).encode()
+        text = in_plain_lines(decode(data))
+        data = text.encode()
         options["split_objects"] = True
+        options["split_groups"] = groups is not None and _is_of_groups(text, groups)
     elif suffix == ".ply":
         head, end, body = data.partition(b"end_header")
         data = with_triangles(decode(head).encode("ascii", "replace") + end + body)
     with _quiet():
         scene = trimesh.load_scene(io.BytesIO(data), process=False, **options)
+    for geometry in scene.geometry.values():
+        _check_all_there(geometry, path)
     loaded = []
     for node, geometry, transform in _geometries(scene):
         name = path.stem if node in (path.name, "geometry_0") else node  # as trimesh names a nameless part
@@ -211,8 +216,29 @@ def _load_other(path: Path) -> list[LoadedPart]:
             material = Material(albedo=(1.0, 1.0, 1.0), albedo_map=open_texture(texture, path, srgb=True))
         if material is None:
             material = Material(albedo=_vertex_color(geometry, linear=False) or DEFAULT_ALBEDO)
+        elif material.albedo_map is None and (color := _vertex_color(geometry, linear=False)):
+            material = replace(material, albedo=triple(np.multiply(material.albedo, color)))
         loaded.append(_loaded(name, geometry, transform, material))
     return loaded[::-1] if suffix == ".obj" else loaded  # trimesh collects an OBJ's parts from the end
+
+
+def _is_of_groups(obj: str, wanted: re.Pattern[str]) -> bool:
+    """Return whether an OBJ file has groups but no objects, and a group's name has what is wanted.
+
+    Many programs write a group for each thing there is; others one for each patch of a sculpture.
+    """
+    if re.search(r"^o ", obj, re.MULTILINE):
+        return False
+    return any(wanted.search(name) for name in re.findall(r"^g (.+)", obj, re.MULTILINE))
+
+
+def _check_all_there(geometry: Any, path: Path) -> None:
+    """Raise InputError if a PLY file ends too soon, which trimesh notices in binary ones only."""
+    for name, element in geometry.metadata.get("_ply_raw", {}).items():
+        data = element.get("data", {})
+        rows = min(map(len, data.values()), default=0) if isinstance(data, dict) else len(data)
+        if name in ("vertex", "face") and rows < element["length"]:
+            raise InputError(f"{path}: is truncated: {rows:,} of {element['length']:,} {name} lines.")
 
 
 def _geometries(scene: Any) -> Iterator[tuple[str, Any, F64]]:
@@ -253,6 +279,8 @@ def _vertex_color(geometry: Any, linear: bool) -> Vec3 | None:
     if colors is None or len(colors) == 0:
         return None
     used = np.unique(geometry.faces)  # parts of one file may share their vertices
+    if len(colors) != len(geometry.vertices):  # a PLY's that has been cut up at UV seams
+        used = np.arange(len(colors))
     value = np.asarray(colors)[used, :3].astype(np.float64)
     if np.issubdtype(np.asarray(colors).dtype, np.integer):
         value /= np.iinfo(np.asarray(colors).dtype).max
@@ -268,7 +296,7 @@ def _ply_texture(path: Path) -> Path | None:
             if text == "end_header":
                 break
             if match := re.match(r"comment\s+texturefile\s+(.+)", text, re.IGNORECASE):
-                return path.parent / match[1]
+                return find_image(match[1], path)
     return None
 
 

@@ -50,7 +50,7 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
         InputError: the file is missing, damaged, empty, too big, or has no usable face.
     """
     path = Path(path)
-    loaded = read_parts(path)
+    loaded = read_parts(path, re.compile("") if face else _FACE_NAME)  # who names a part may mean a group
     chosen = _choose_face(loaded, face or (), path)
     kept = [(part, mesh, i in chosen) for i, part in enumerate(loaded) if (mesh := _mesh(part, i in chosen, path))]
     if not kept:
@@ -58,7 +58,7 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
     if not any(is_face for _, _, is_face in kept):
         raise InputError(f"{path}: all triangles of its face have no area.")
     parts = []
-    for part, mesh, is_face in kept:
+    for part, mesh, is_face in _smooth_together(kept):
         material = part.material
         if is_face:
             if material.alpha_mode != "opaque" or material.transmission > 0.0 or max(material.emission) > 0.0:
@@ -100,7 +100,9 @@ def _choose_face(loaded: list[LoadedPart], wanted: Sequence[str], path: Path) ->
 def _mesh(part: LoadedPart, is_face: bool, path: Path) -> Mesh | None:
     """Return the checked mesh of a part, or None if no triangle has an area."""
     where = f"{path}: part {part.name!r}"
-    if not is_face and not part.transform[:3, :3].any():  # how glTF files hide things
+    if not is_face and np.linalg.det(part.transform[:3, :3]) == 0.0:
+        if part.transform[:3, :3].any():  # else it is hidden, as glTF files do it
+            warnings.warn(f"{where} is flattened by its transform: it is left out.", stacklevel=3)
         return None
     if part.positions.ndim != 2 or part.positions.shape[1] != 3 or part.triangles.shape[1:] != (3,):
         raise InputError(
@@ -134,6 +136,26 @@ def _mesh(part: LoadedPart, is_face: bool, path: Path) -> Mesh | None:
         usable = np.isfinite(given).all(axis=1) & (np.linalg.norm(np.nan_to_num(given), axis=1) > 1e-6)
         normals = np.where(usable[:, None], normalized(np.nan_to_num(given)), normals).astype(np.float32)
     return Mesh.of(positions, triangles, normals, uvs)
+
+
+def _smooth_together(kept: list[tuple[LoadedPart, Mesh, bool]]) -> list[tuple[LoadedPart, Mesh, bool]]:
+    """Return the parts with the face's smooth normals the same on both sides where its parts meet.
+
+    These are parts whose normals are not in the file; those of different transforms stay as they are.
+    """
+    together: dict[bytes, list[int]] = {}
+    for i, (part, _, is_face) in enumerate(kept):
+        if is_face and part.normals is None:
+            together.setdefault(part.transform.tobytes(), []).append(i)
+    smoothed = list(kept)
+    for group in (group for group in together.values() if len(group) > 1):
+        meshes = [kept[i][1] for i in group]
+        starts = np.cumsum([0, *(len(mesh.positions) for mesh in meshes)])
+        triangles = [mesh.triangles + start for mesh, start in zip(meshes, starts[:-1], strict=True)]
+        normals = smooth_normals(np.concatenate([mesh.positions for mesh in meshes]), np.concatenate(triangles))
+        for i, mesh, own in zip(group, meshes, np.split(normals, starts[1:-1]), strict=True):
+            smoothed[i] = kept[i][0], replace(mesh, normals=own), True
+    return smoothed
 
 
 def _laid_out(uvs: F32, triangles: NDArray[Any], matrix: F64 | None, is_face: bool, where: str) -> F32:

@@ -11,9 +11,9 @@ from app.errors import InputError
 from app.scene.checks import Vec3
 from app.scene.model import DEFAULT_ALBEDO, DEFAULT_IOR, DEFAULT_ROUGHNESS, Material, Texture
 from app.scene.text_files import decode
-from app.scene.texture_files import Shared, open_texture
+from app.scene.texture_files import Shared, find_image, open_texture, with_opacity
 
-_MAPS = {"map_kd": "albedo", "map_pr": "roughness", "norm": "normal"}
+_MAPS = {"map_kd": "albedo", "map_pr": "roughness", "norm": "normal", "map_d": "opacity"}
 _NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 # What may stand before a file's name, each with one word; offset, scale and turbulence with up to three numbers.
 _OPTIONS = re.compile(
@@ -59,7 +59,7 @@ def _libraries(path: Path) -> list[Path]:
     for name in (words[1].strip() for words in lines if words[0] == "mtllib" and len(words) == 2):
         several = [path.parent / word for word in name.split()]
         all_there = all(library.is_file() for library in several)
-        found += several if all_there else [path.parent / name]
+        found += several if all_there else [find_image(name, path)]
     return found
 
 
@@ -95,6 +95,18 @@ def _material(name: str, values: dict[str, str], library: Path, shared: Shared) 
         except ValueError:
             raise InputError(f"{library}: {key} of material {name!r} is not a number: {values[key]}.") from None
 
+    def opacity_map() -> Texture | None:
+        """Return the colour map with opacity as its 4th channel; None where nothing says what it is."""
+        colors: Texture | None = fields.get("albedo_map")
+        if "opacity" not in maps:
+            return None
+        if maps["opacity"] == maps.get("albedo"):  # most exporters say so of any colour map
+            return colors if colors is not None and colors.pixels.shape[2] == 4 else None
+        key = maps["opacity"], maps.get("albedo"), "albedo" in clamped
+        if key not in shared:
+            shared[key] = with_opacity(colors, maps["opacity"], library)
+        return shared[key]
+
     maps = {kind: _find_map(values[key], library) for key, kind in _MAPS.items() if key in values}
     clamped = {kind for key, kind in _MAPS.items() if _CLAMPED.search(_options(values.get(key, "")))}
     fields: dict[str, Any] = {"name": name}
@@ -119,10 +131,11 @@ def _material(name: str, values: dict[str, str], library: Path, shared: Shared) 
     else:
         fields["roughness"] = DEFAULT_ROUGHNESS
     opacity = numbers("d", (1.0,))[-1] if "d" in values else 1.0 - numbers("tr", (0.0,))[0]
-    albedo_map = fields.get("albedo_map")
-    # Of opacity maps we know only the usual kind: the colour map's own 4th channel.
-    if opacity < 1.0 or ("map_d" in values and albedo_map is not None and albedo_map.pixels.shape[2] == 4):
+    masked = opacity_map()
+    if opacity < 1.0 or masked is not None:
         fields.update(opacity=opacity, alpha_mode="blend")
+    if masked is not None:
+        fields["albedo_map"] = masked
     try:
         return Material(**fields)
     except InputError as error:
@@ -130,13 +143,8 @@ def _material(name: str, values: dict[str, str], library: Path, shared: Shared) 
 
 
 def _find_map(text: str, library: Path) -> Path:
-    """Return the file a map line names: all of it, or what follows options such as "-bm 0.5".
-
-    A file that is not where a path of another computer says may lie beside the material file.
-    """
-    named = library.parent / text[len(_options(text)) :].replace("\\", "/")
-    beside = library.parent / named.name
-    return beside if not named.is_file() and beside.is_file() else named
+    """Return the file a map line names: all of it, or what follows options such as "-bm 0.5"."""
+    return find_image(text[len(_options(text)) :], library)
 
 
 def _options(text: str) -> str:

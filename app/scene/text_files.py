@@ -1,5 +1,5 @@
-"""Text in mesh files of any age: UTF-8, or else Latin-1, in which only names and comments ever differ; and what
-trimesh misreads of OBJ files."""
+"""Text in mesh files of any age: UTF-8, or else Windows-1252 (Latin-1 and more), in which only names and comments ever
+differ; and what trimesh misreads of OBJ files."""
 
 import re
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ def decode(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return data.decode("cp1252", "replace")
 
 
 def in_plain_lines(obj: str) -> str:

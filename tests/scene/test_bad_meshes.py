@@ -56,6 +56,13 @@ def test_bad_arrays(tmp_path: Path, arrays: dict[str, Any], message: str) -> Non
     refuse(Glb(**arrays).write(tmp_path / "q.glb"), message)
 
 
+@pytest.mark.parametrize(("lines", "message"), [(1, "1 of 2 face lines."), (4, "2 of 4 vertex lines.")])
+def test_text_that_ends_too_soon(tmp_path: Path, lines: int, message: str) -> None:
+    path = write_textured_ply(tmp_path / "q.ply")
+    path.write_text("\n".join(path.read_text().splitlines()[:-lines]) + "\n")
+    refuse(path, f"is truncated: {message}")
+
+
 def set_key(*keys: Any, to: Any) -> Callable[[dict[str, Any]], None]:
     def change(header: dict[str, Any]) -> None:
         item: Any = header

@@ -247,9 +247,13 @@ def test_textures_go_on_as_their_samplers_say(tmp_path: Path) -> None:
 
 def test_factors_that_were_rounded_up_are_one(tmp_path: Path) -> None:
     glb = Glb()
-    glb.header["materials"][0]["pbrMetallicRoughness"]["baseColorFactor"] = [1.0000001, 0.5, 1.0, 1.0000001]
-    material = load_mesh(glb.write(tmp_path / "q.glb"))[0].material
+    glb.header["materials"][0]["pbrMetallicRoughness"] |= {
+        "baseColorFactor": [1.0000001, 0.5, 1.0, 1.0000001], "roughnessFactor": 1.0000001, "metallicFactor": 1.0000001,
+    }  # fmt: skip
+    (part,) = read_parts(glb.write(tmp_path / "q.glb"))
+    material = part.material
     assert (material.albedo, material.opacity) == ((1.0, 0.5, 1.0), 1.0)
+    assert (material.roughness, material.metallic) == (1.0, 1.0)
 
 
 def test_what_is_scaled_to_nothing_is_left_out(tmp_path: Path) -> None:
@@ -262,6 +266,9 @@ def test_what_is_scaled_to_nothing_is_left_out(tmp_path: Path) -> None:
         {"primitives": [{"attributes": attributes, "indices": 3, "material": number}]} for number in (0, 1)
     ]
     assert [part.name for part in load_mesh(glb.write(tmp_path / "q.glb"))] == ["head"]
+    glb.header["nodes"][1]["scale"] = [1, 0, 1]
+    with pytest.warns(UserWarning, match="part 'hat' is flattened by its transform: it is left out"):
+        assert [part.name for part in load_mesh(glb.write(tmp_path / "q.glb"))] == ["head"]
 
 
 def test_node_transforms_are_combined(tmp_path: Path) -> None:

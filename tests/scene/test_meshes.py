@@ -159,6 +159,29 @@ def test_obj_opacity_maps_are_the_fourth_channel_of_colours(tmp_path: Path, chan
     np.testing.assert_array_equal(material.albedo_map.pixels, pixels)
 
 
+@pytest.mark.filterwarnings("ignore:.* it is drawn opaque and does not glow")
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_obj_opacity_maps_of_their_own(tmp_path: Path, channels: int) -> None:
+    """Their 4th channel where it says anything, or else how bright they are, at the colour map's size."""
+    path = write_obj(tmp_path / "q.obj", "Kd 1 1 1\nmap_Kd tex.png\nmap_d mask.png", name="veil")
+    opacity = np.array([[0, 255, 0, 255]] * 4, np.uint8)
+    mask = {1: opacity, 3: np.dstack([opacity] * 3), 4: np.dstack([opacity * 0 + 99] * 3 + [opacity])}[channels]
+    Image.fromarray(PIXELS.repeat(2, axis=0).repeat(2, axis=1)).save(tmp_path / "tex.png")
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    material = load_mesh(path)[0].material
+    assert material.alpha_mode == "blend" and material.albedo_map is not None and material.albedo_map.srgb
+    expected = np.dstack([PIXELS.repeat(2, axis=0).repeat(2, axis=1), opacity])
+    np.testing.assert_array_equal(material.albedo_map.pixels, expected)
+    Image.fromarray(PIXELS).save(tmp_path / "tex.png")
+    assert load_mesh(path)[0].material.albedo_map.pixels.shape == (2, 2, 4)  # type: ignore[union-attr]
+    path.with_suffix(".mtl").write_text("newmtl veil\nKd 0.5 0.25 0.125\nmap_d mask.png\n")
+    material = load_mesh(path)[0].material
+    assert material.albedo == (0.5, 0.25, 0.125) and material.albedo_map is not None
+    np.testing.assert_array_equal(material.albedo_map.pixels[..., :3], 255)
+    np.testing.assert_array_equal(material.albedo_map.pixels[..., 3], opacity)
+    assert files_of(path) == (path, path.with_suffix(".mtl"), tmp_path / "mask.png")
+
+
 def test_obj_numbers_may_have_words_beside_them(tmp_path: Path) -> None:
     path = write_obj(tmp_path / "q.obj", "Kd 0.5 0.25 0.125 # brown\nd -halo 0.5\nPr 0.75#rough")
     material = load_mesh(path)[0].material
@@ -183,11 +206,42 @@ def test_obj_objects_and_materials_become_parts(tmp_path: Path) -> None:
     assert "head" in parts[0].name and "hat" in parts[1].name
 
 
+GROUPS = "g FaceGroup\nf 1/1 2/2 3/3\ng hat\nf 1/1 3/3 4/4\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "face", "expected"),
+    [
+        (GROUPS, None, [("FaceGroup", True), ("hat", False)]),
+        (GROUPS, ["hat"], [("FaceGroup", False), ("hat", True)]),
+        (GROUPS.replace("FaceGroup", "1234"), None, [("q", True)]),  # patches of a sculpture
+        (f"o head\n{GROUPS}", None, [("head", True)]),  # objects say more
+    ],
+)
+def test_obj_groups_are_parts_where_one_is_called_face(
+    tmp_path: Path, body: str, face: list[str] | None, expected: list[tuple[str, bool]]
+) -> None:
+    parts = load_mesh(write_obj(tmp_path / "q.obj", "Kd 1 0 0", name="m", body=body), face)
+    assert [(part.name, part.face) for part in parts] == expected
+
+
+def test_obj_vertex_colors_count_beside_a_material(tmp_path: Path) -> None:
+    path = write_obj(tmp_path / "q.obj", "Kd 0.5 1 1")
+    path.write_text(
+        "".join(f"{line} 1 0.5 0\n" if line[:2] == "v " else f"{line}\n" for line in path.read_text().splitlines())
+    )
+    np.testing.assert_allclose(load_mesh(path)[0].material.albedo, (0.5, 0.214, 0), atol=0.002)  # they are sRGB
+    path.with_suffix(".mtl").write_text("newmtl skin\nmap_Kd tex.png\n")
+    assert load_mesh(path)[0].material.albedo == (1, 1, 1)  # a texture says it all
+
+
 def test_text_files_in_old_encodings(tmp_path: Path) -> None:
-    path = write_obj(tmp_path / "q.obj", name="Gesichtsskin f\u00fcr M\u00fcller")
+    path = write_obj(
+        tmp_path / "q.obj", name="Gesichtsskin f\u00fcr M\u00fcller\u2026"
+    )  # whose end Latin-1 takes for a line's
     for file in (path, path.with_suffix(".mtl")):
-        file.write_bytes(file.read_text(encoding="utf-8").encode("latin-1"))
-    assert load_mesh(path)[0].material.name == "Gesichtsskin f\u00fcr M\u00fcller"
+        file.write_bytes(file.read_text(encoding="utf-8").encode("cp1252"))
+    assert load_mesh(path)[0].material.name == "Gesichtsskin f\u00fcr M\u00fcller\u2026"
     path.write_bytes(b"\xef\xbb\xbf" + write_obj(path).read_bytes())
     assert load_mesh(path)[0].material.albedo_map is not None
     Image.fromarray(PIXELS).save(tmp_path / "\u00fc.png")
@@ -195,6 +249,15 @@ def test_text_files_in_old_encodings(tmp_path: Path) -> None:
     ply = write_ply(tmp_path / "q.ply", "float s, float t", rows, "comment TextureFile \u00fc.png")
     ply.write_bytes(ply.read_text(encoding="utf-8").encode("latin-1"))
     assert color_at(load_mesh(ply)[0], (0, 0, 0)) == [0, 0, 255]
+
+
+def test_files_named_by_another_computer_may_lie_beside(tmp_path: Path) -> None:
+    path = write_obj(tmp_path / "q.obj")
+    path.write_text(path.read_text().replace("mtllib q.mtl", r"mtllib D:\heads\our own\q.mtl"))
+    assert load_mesh(path)[0].material.albedo_map is not None
+    rows = ["0 0", "1 0", "1 1", "0 1"]
+    ply = write_ply(tmp_path / "q.ply", "float s, float t", rows, r"comment TextureFile D:\scans\tex.png")
+    assert load_mesh(ply)[0].material.albedo_map is not None and files_of(ply) == (ply, tmp_path / "tex.png")
 
 
 def test_textures_in_a_folder_above(tmp_path: Path) -> None:
@@ -221,6 +284,16 @@ def test_vertex_colors_become_albedo(tmp_path: Path) -> None:
     glb.header["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
     (part,) = load_mesh(glb.write(tmp_path / "t.glb"))
     assert part.material.albedo == (1.0, 1.0, 0.5)  # a texture says it all; the colours' mean would darken it
+
+
+def test_colors_of_vertices_beside_coordinates_of_corners(tmp_path: Path) -> None:
+    """Which cut a PLY's mesh up, and leave colours as they were."""
+    path = write_ply(tmp_path / "q.ply", "uchar red, uchar green, uchar blue", ["0 100 255"] * 4)
+    text = path.read_text().replace("vertex_indices\n", "vertex_indices\nproperty list uchar float texcoord\n")
+    path.write_text(text.replace("3 0 1 2", "3 0 1 2 6 0 0 1 0 1 1").replace("3 0 2 3", "3 0 2 3 6 .5 0 1 1 0 1"))
+    (part,) = load_mesh(path)
+    assert len(part.mesh.positions) == 5
+    np.testing.assert_allclose(part.material.albedo, (0, 0.127, 1), atol=0.001)
 
 
 def test_parts_that_share_vertices_have_the_colors_of_their_own(tmp_path: Path) -> None:
@@ -273,6 +346,23 @@ def test_missing_normals_become_smooth_ones_and_given_ones_stay(tmp_path: Path, 
         given = write_ply(tmp_path / "n.ply", "float nx, float ny, float nz, float s, float t", rows)
     np.testing.assert_allclose(load_mesh(without)[0].mesh.normals, np.tile((0, 0, 1), (4, 1)), atol=1e-6)
     np.testing.assert_allclose(load_mesh(given)[0].mesh.normals, NORMALS, atol=1e-6)
+
+
+def test_smooth_normals_are_the_same_where_parts_of_a_face_meet(tmp_path: Path) -> None:
+    bent = "v 0.2 0 -0.2\nv 0.2 0.2 -0.2\nvt 0.5 0\nvt 0.5 1\n"
+    body = f"{bent}usemtl skin\nf 1/1 2/2 3/3\nf 1/1 3/3 4/4\nusemtl lips_skin\nf 2/2 5/5 6/6\nf 2/2 6/6 3/3\n"
+    path = write_obj(tmp_path / "q.obj", "Kd 1 1 1\nnewmtl lips_skin", body=body)
+    with pytest.warns(UserWarning, match="overlap"):
+        first, second = (part.mesh for part in load_mesh(path))
+    places = [
+        first.positions.tolist().index(place)
+        for place in second.positions.tolist()
+        if place in first.positions.tolist()
+    ]
+    shared = [second.positions.tolist().index(first.positions.tolist()[place]) for place in places]
+    assert len(places) == 2
+    np.testing.assert_array_equal(first.normals[places], second.normals[shared])
+    assert (first.normals[places, 0] > 0.2).all() and (first.normals[places, 2] > 0.2).all()
 
 
 def test_unusable_normals_are_replaced(tmp_path: Path) -> None:
