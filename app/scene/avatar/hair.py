@@ -20,7 +20,7 @@ _CAP_FROM = 0.008  # metres: shorter hair shows the skin between it
 
 
 def build(person: Person, shape: HeadShape) -> tuple[Part, ...]:
-    """Parts "hair", "brows", "lashes" and "beard", those of them that there are; all opaque.
+    """Parts "hair", "hair_lining", "brows", "lashes" and "beard", those of them that there are; all opaque.
 
     The person's values and seed decide everything; roots stay at their places of the skin under any expression.
     """
@@ -32,14 +32,12 @@ def build(person: Person, shape: HeadShape) -> tuple[Part, ...]:
     parts = []
     table = roots("scalp", shape.skin)
     if grown := scalp.strands(person, table, distance):
-        meshes = [ribbons(alike) for alike in grown]
+        parts.append(Part("hair", _joined([ribbons(alike) for alike in grown]), material))
         if long > _CAP_FROM and person["hair.density"] > 0.5:
             kept, strong = hairline.growing(person, table)
             bearing = np.where(kept, np.minimum(2.0 * strong, 1.0), 0.0)
-            gap, color = hairline.parting(person, table), hair_color.mixed(person["hair.greying"])
-            lining = cap(shape.skin, table, bearing, gap, color)
-            meshes += [lining] if lining is not None else []
-        parts.append(Part("hair", _joined(meshes), material))
+            if (below := cap(shape.skin, table, bearing, hairline.parting(person, table))) is not None:
+                parts.append(Part("hair_lining", below, hair_color.lining(material, person["hair.greying"])))
     darker = replace(material, name="hair_brows", albedo=(0.75, 0.72, 0.70))
     if (found := brows.strands(person, shape.skin)) is not None:
         parts.append(Part("brows", ribbons(found), darker))

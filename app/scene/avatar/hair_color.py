@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.arrays import F64, I64, U8
-from app.scene.checks import Vec3
+from app.scene.checks import Vec3, triple
 from app.scene.model import Material, Texture
+from app.scene.texture_files import srgb_to_linear
 from app.scene.tonemap import srgb_encode
 
 FIBRES = 6
@@ -30,6 +31,7 @@ AZIMUTHAL_ROUGHNESS = 0.3  # of Chiang et al. 2016; typical human hair
 SHELTERED = 0.012  # metres: this far up from the roots there is less light than outside
 _WHITE = 0.012  # concentration in hair without pigment: it is not quite white
 _ONCE = 0.78  # ribbons stand for some of the scatterings only; the renderer adds those between them
+_DULL = 1.1  # index of refraction of what mirrors next to nothing
 _FLOOR = 0.004  # the blackest hair still reflects a little from inside
 
 
@@ -66,6 +68,20 @@ def material(
     )
 
 
+def lining(hair: Material, grey: float) -> Material:
+    """What lies below dense hair: of its mean colour at the roots, and as dull as hairs that lie every way.
+
+    Args:
+        hair: a `material`.
+        grey: share of the hairs that are white.
+    """
+    assert hair.albedo_map is not None
+    first = _mixed(grey) * _BAND_TEXELS
+    texels = hair.albedo_map.pixels[-_ROWS // 32 :, first : first + _BAND_TEXELS].astype(np.float64) / 255.0
+    color = triple(srgb_to_linear(texels).mean(axis=(0, 1)))
+    return Material(f"{hair.name}_lining", albedo=color, roughness=1.0, ior=_DULL)
+
+
 def bands(
     count: int, grey: F64 | float, rng: np.random.Generator, *, outer: F64 | float = 0.5, single: bool = False
 ) -> I64:
@@ -85,7 +101,7 @@ def bands(
     return band
 
 
-def mixed(grey: float) -> int:
+def _mixed(grey: float) -> int:
     """A band of the atlas of which about a share `grey` is white; a dark one where none is."""
     white = round(FIBRES * grey)
     return PIGMENTED - 1 + white if white else _DARK

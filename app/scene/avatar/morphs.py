@@ -21,8 +21,8 @@ _TURNING = ("eye_", "cornea_")  # parts of an eye that turn with the gaze
 def morph_targets(person: Person, head: HeadShape, parts: Sequence[Part]) -> dict[str, dict[str, F32]]:
     """Return by ARKit's name, then by part's name, the (N,3) displacements of its vertices in metres.
 
-    What grows on the skin or touches it (hair, tear film, caruncles) moves with the skin beside it; eyeballs turn.
-    Displacements are linear, as glTF wants them, so a turned eye is a little flattened.
+    What grows on the skin or touches it (hair, its lining, tear film, caruncles) moves with the skin beside it;
+    eyeballs turn. Displacements are linear, as glTF wants them, so a turned eye is a little flattened.
     """
     targets = {name: dict(moved) for name, moved in shape.morph_targets(person).items()}
     anchors = dict(_anchors(head, parts))
@@ -45,7 +45,7 @@ def _anchors(head: HeadShape, parts: Sequence[Part]) -> Iterator[tuple[str, I64]
     tree = cKDTree(head.skin.positions)
     for part in parts:
         strands = part.name in _STRANDS
-        if not strands and not part.name.startswith(("caruncle", "tear")):
+        if not strands and not part.name.startswith(("caruncle", "tear", "hair_lining")):
             continue
         distance, nearest = tree.query(part.mesh.positions)
         if strands:  # a strand moves as a whole, with the skin at its root

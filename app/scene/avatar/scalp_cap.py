@@ -4,7 +4,6 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from app.arrays import F64, I64
-from app.scene.avatar.hair_color import BAND_MARGIN, BANDS
 from app.scene.avatar.hair_roots import Roots
 from app.scene.model import Mesh, normalized
 
@@ -14,7 +13,7 @@ _AROUND = 12  # roots that tell of a place
 _REACH = 0.006  # metres to the nearest root at most
 
 
-def cap(skin: Mesh, table: Roots, bearing: F64, parting: tuple[F64, F64], band: int) -> Mesh | None:
+def cap(skin: Mesh, table: Roots, bearing: F64, parting: tuple[F64, F64]) -> Mesh | None:
     """The skin where hair is dense, a little raised; None where it is nowhere.
 
     Args:
@@ -22,7 +21,6 @@ def cap(skin: Mesh, table: Roots, bearing: F64, parting: tuple[F64, F64], band: 
         table: all roots of the scalp.
         bearing: (R,) 0..1, how strong the hair of each root is; 0 where none grows.
         parting: (R,) how far each root lies beside the parting, and (R,) how far beside it nothing is covered.
-        band: of the atlas.
     """
     scalp = cKDTree(table.positions)
     nearest, near = scalp.query(skin.positions, k=_AROUND)
@@ -41,10 +39,7 @@ def cap(skin: Mesh, table: Roots, bearing: F64, parting: tuple[F64, F64], band: 
     vertices, triangles = _open_along(vertices, triangles, vertices[:, 6], vertices[:, 7])
     used, triangles = np.unique(triangles, return_inverse=True)
     vertices = vertices[used]
-    at_root = [(band + 0.5 * BAND_MARGIN) / BANDS, 0.02]  # the band's mean colour there
-    uvs = np.tile([at_root], (len(vertices), 1))
-    uvs[:, 1] += 0.01 * np.sin(vertices[:, 0] * 900.0)
-    return Mesh.of(vertices[:, :3], triangles.reshape(-1, 3), normalized(vertices[:, 3:6]), uvs)
+    return Mesh.of(vertices[:, :3], triangles.reshape(-1, 3), normalized(vertices[:, 3:6]))
 
 
 def _continued(places: cKDTree, values: F64, points: F64) -> F64:

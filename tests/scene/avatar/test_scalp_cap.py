@@ -13,7 +13,7 @@ from app.scene.avatar.hair_roots import piecewise, roots
 from app.scene.avatar.head_shape import HeadShape
 from app.scene.avatar.person import Person
 from app.scene.avatar.scalp_cap import cap
-from app.scene.model import Mesh
+from app.scene.model import Mesh, Part
 
 LONG = {"hair.length": 0.7, "hair.melanin": 0.9}
 
@@ -28,30 +28,37 @@ def lining(values: dict[str, float]) -> Mesh | None:
     person, table = Person(values, seed=4), roots("scalp", head().skin)
     kept, strong = hairline.growing(person, table)
     bearing = np.where(kept, np.minimum(2.0 * strong, 1.0), 0.0)
-    return cap(head().skin, table, bearing, hairline.parting(person, table), 0)
+    return cap(head().skin, table, bearing, hairline.parting(person, table))
 
 
-def under_hair(values: dict[str, float]) -> tuple[F64, F64]:
-    """Positions (N,3) of a head's hair that are 0.3 mm above vertices of the skin, and encoded colours (N,3)."""
-    part, skin = hair.build(Person(values, seed=4), head())[0], head().skin
-    assert part.name == "hair" and part.material.albedo_map is not None
-    pixels = part.material.albedo_map.pixels
-    above = cKDTree(skin.positions + 3e-4 * skin.normals).query(part.mesh.positions)[0] < 2e-6
-    u, v = (part.mesh.uvs[above] * len(pixels)).astype(int).T
-    return part.mesh.positions[above].astype(np.float64), pixels[len(pixels) - 1 - v, u].astype(np.float64)
+def part_of(values: dict[str, float]) -> Part | None:
+    """The same as a part of the person."""
+    return next((each for each in hair.build(Person(values, seed=4), head()) if each.name == "hair_lining"), None)
 
 
 def test_long_dense_hair_has_one() -> None:
-    assert len(under_hair(LONG)[0]) > 1000
+    part, skin = part_of(LONG), head().skin
+    assert part is not None and part.hair and not part.sparse_hair
+    above = cKDTree(skin.positions + 3e-4 * skin.normals).query(part.mesh.positions)[0] < 2e-6
+    assert above.sum() > 1000
     for bare in ({"hair.length": 0.1}, {"hair.density": 0.4}):
-        assert len(under_hair(LONG | bare)[0]) == 0
+        assert part_of(LONG | bare) is None
 
 
-def test_it_is_the_last_of_the_hair() -> None:
+def test_it_covers_what_bears_hair() -> None:
     values = LONG | {"hair.recession": 0.3}  # hair is weaker around bald places, and ends there
-    whole, own = hair.build(Person(values, seed=4), head())[0].mesh, lining(values)
-    assert own is not None
-    assert np.array_equal(whole.positions[-len(own.positions) :], own.positions)
+    part, own = part_of(values), lining(values)
+    assert part is not None and own is not None
+    assert np.array_equal(part.mesh.positions, own.positions)
+
+
+def test_it_is_dull() -> None:
+    """Gloss of a closed surface looks like plastic where strands leave gaps."""
+    part, strands = part_of(LONG), hair.build(Person(LONG, seed=4), head())[0]
+    assert part is not None
+    assert part.material.roughness == 1.0 > strands.material.roughness
+    own, theirs = (((each.material.ior - 1.0) / (each.material.ior + 1.0)) ** 2 for each in (part, strands))
+    assert own < 0.1 * theirs  # reflectance from the front
 
 
 def covered(mesh: Mesh, places: F64) -> Bools:
@@ -122,9 +129,10 @@ def test_its_triangles_look_outwards_and_belong_together() -> None:
 def test_where_nothing_grows_there_is_none() -> None:
     table = roots("scalp", head().skin)
     nothing = np.zeros(len(table))
-    assert cap(head().skin, table, nothing, (nothing, nothing), 0) is None
+    assert cap(head().skin, table, nothing, (nothing, nothing)) is None
 
 
 def test_it_is_as_dark_or_white_as_the_hair() -> None:
-    dark, white = (under_hair(LONG | {"hair.greying": grey})[1].mean() for grey in (0.0, 1.0))
-    assert 2.0 * dark < white
+    dark, white = (part_of(LONG | {"hair.greying": grey}) for grey in (0.0, 1.0))
+    assert dark is not None and white is not None
+    assert 4.0 * max(dark.material.albedo) < min(white.material.albedo)
