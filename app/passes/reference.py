@@ -2,8 +2,9 @@
 
 It is what the tile networks are trained on and compared with. Surfaces with subsurface scattering are rough dielectric
 boundaries over a medium; those with transmission the same over nothing. Its systematic losses without `clamp` are paths
-of more than `max_bounces` surfaces; walks below the skin end after WALK_STEPS events, if roulette lets any get there.
-Its one approximation: light reaches what lies behind a clear surface unbent, weakened as refraction would weaken it.
+of more than `max_bounces` surfaces, and walks below the skin of more than WALK_STEPS events, which no skin has but one
+that absorbs nothing. Its one approximation: light reaches what lies behind a clear surface unbent, weakened as
+refraction would weaken it.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,6 @@ PUSH = Struct(
 )
 WALK_STEPS = 1 << 17
 WALK_STEPS_WITHOUT_ROULETTE = 4
-WALK_SURVIVAL = 0.9999  # of an event, at most: where nothing is absorbed, a few lanes would keep all others waiting
 LIGHT_CANDIDATES = 4  # places on lights looked at for every ray towards one
 PROBE_CANDIDATES = 2  # the same for a probe
 # Lanes that share the pixels among them. Enough to fill a GPU; on a CPU those beyond its SIMD lanes find nothing to do.
@@ -95,7 +95,6 @@ class Reference(Owner):
             "PROBE_CANDIDATES": PROBE_CANDIDATES,
             "WALK_STEPS": f"{WALK_STEPS}u",
             "WALK_STEPS_WITHOUT_ROULETTE": f"{WALK_STEPS_WITHOUT_ROULETTE}u",
-            "WALK_SURVIVAL": str(WALK_SURVIVAL),
         }
         if clamp is not None:
             defines["CLAMP_INDIRECT"] = repr(float(clamp))

@@ -8,6 +8,7 @@ so `meshes.load_mesh` checks everything that comes from here.
 import io
 import logging
 import re
+import struct
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -67,7 +68,8 @@ def read_parts(path: Path, groups: re.Pattern[str] | None = None) -> list[Loaded
 
     Args:
         path: .glb, .gltf, .obj, .ply, or whatever else trimesh reads.
-        groups: the groups ("g") of an OBJ file that has no objects ("o") are parts if this is found in a group's name.
+        groups: the groups ("g") of an OBJ file that has no objects ("o") are parts if this is found in a group's name,
+            and in no material's.
 
     Warns (`warnings.warn`) about what cannot be drawn as the file says.
 
@@ -202,7 +204,10 @@ def _load_other(path: Path, groups: re.Pattern[str] | None) -> list[LoadedPart]:
         options["split_groups"] = groups is not None and _is_of_groups(text, groups)
     elif suffix == ".ply":
         head, end, body = data.partition(b"end_header")
-        data = with_triangles(decode(head).encode("ascii", "replace") + end + body)
+        try:
+            data = with_triangles(decode(head).encode("ascii", "replace") + end + body)
+        except struct.error:
+            raise InputError(f"{path}: is truncated: it ends before its last face does.") from None
     with _quiet():
         scene = trimesh.load_scene(io.BytesIO(data), process=False, **options)
     for geometry in scene.geometry.values():
@@ -216,20 +221,22 @@ def _load_other(path: Path, groups: re.Pattern[str] | None) -> list[LoadedPart]:
             material = Material(albedo=(1.0, 1.0, 1.0), albedo_map=open_texture(texture, path, srgb=True))
         if material is None:
             material = Material(albedo=_vertex_color(geometry, linear=False) or DEFAULT_ALBEDO)
-        elif material.albedo_map is None and (color := _vertex_color(geometry, linear=False)):
+        elif material.albedo_map is None and any(color := _vertex_color(geometry, linear=False) or ()):
             material = replace(material, albedo=triple(np.multiply(material.albedo, color)))
         loaded.append(_loaded(name, geometry, transform, material))
     return loaded[::-1] if suffix == ".obj" else loaded  # trimesh collects an OBJ's parts from the end
 
 
 def _is_of_groups(obj: str, wanted: re.Pattern[str]) -> bool:
-    """Return whether an OBJ file has groups but no objects, and a group's name has what is wanted.
+    """Return whether an OBJ file has groups but no objects, and a group's name has what is wanted, no material's has.
 
     Many programs write a group for each thing there is; others one for each patch of a sculpture.
     """
-    if re.search(r"^o ", obj, re.MULTILINE):
+    named = re.findall(r"^usemtl (.+)", obj, re.MULTILINE)
+    if re.search(r"^o ", obj, re.MULTILINE) or any(wanted.search(name) for name in named):
         return False
-    return any(wanted.search(name) for name in re.findall(r"^g (.+)", obj, re.MULTILINE))
+    groups = (group.partition("\n") for group in re.split(r"^g ", obj, flags=re.MULTILINE)[1:])
+    return any(wanted.search(name) for name, _, lines in groups if re.search(r"^f ", lines, re.MULTILINE))
 
 
 def _check_all_there(geometry: Any, path: Path) -> None:

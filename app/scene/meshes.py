@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.arrays import F32, F64
 from app.errors import InputError
 from app.scene.mesh_files import LoadedPart, read_parts
-from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Mesh, Part, normalized, smooth_normals
+from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Mesh, Part, is_flat, normalized, smooth_normals
 from app.scene.uv_checks import (
     COVER_LIMIT,
     LAYERS_LIMIT,
@@ -25,8 +25,10 @@ from app.scene.uv_checks import (
 )
 from app.scene.winding import facing_outwards
 
-_FACE_NAME = re.compile(r"skin|(?<!sur)(?<!inter)face", re.IGNORECASE)  # but not "surface"
+_FACE_NAME = re.compile(r"skin|(?<!sur)(?<!inter)face(?!t)", re.IGNORECASE)  # but not "surface"
 _NAMED = 4  # face parts that a warning names, at most
+_ALIKE = 0.5  # cosine
+_LISTED = 20  # parts to choose from that an error names
 
 
 def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]:
@@ -50,7 +52,8 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
         InputError: the file is missing, damaged, empty, too big, or has no usable face.
     """
     path = Path(path)
-    loaded = read_parts(path, re.compile("") if face else _FACE_NAME)  # who names a part may mean a group
+    named = re.compile("|".join(map(re.escape, face)), re.IGNORECASE) if face else _FACE_NAME
+    loaded = read_parts(path, named)
     chosen = _choose_face(loaded, face or (), path)
     kept = [(part, mesh, i in chosen) for i, part in enumerate(loaded) if (mesh := _mesh(part, i in chosen, path))]
     if not kept:
@@ -77,7 +80,9 @@ def load_mesh(path: str | Path, face: Sequence[str] | None = None) -> list[Part]
 def _choose_face(loaded: list[LoadedPart], wanted: Sequence[str], path: Path) -> set[int]:
     """Return the indices of the parts that are face; InputError lists the parts where there is none."""
     names = [(part.name, part.material.name) for part in loaded]
-    listing = ", ".join(f"{part} (material {material})" if material else part for part, material in names)
+    more = [f"{len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    listed = [f"{part} (material {material})" if material else part for part, material in names[:_LISTED]]
+    listing = ", ".join(listed + more)
     if wanted:
         chosen: set[int] = set()
         for word in wanted:
@@ -100,7 +105,7 @@ def _choose_face(loaded: list[LoadedPart], wanted: Sequence[str], path: Path) ->
 def _mesh(part: LoadedPart, is_face: bool, path: Path) -> Mesh | None:
     """Return the checked mesh of a part, or None if no triangle has an area."""
     where = f"{path}: part {part.name!r}"
-    if not is_face and np.linalg.det(part.transform[:3, :3]) == 0.0:
+    if not is_face and is_flat(part.transform[:3, :3]):
         if part.transform[:3, :3].any():  # else it is hidden, as glTF files do it
             warnings.warn(f"{where} is flattened by its transform: it is left out.", stacklevel=3)
         return None
@@ -141,7 +146,8 @@ def _mesh(part: LoadedPart, is_face: bool, path: Path) -> Mesh | None:
 def _smooth_together(kept: list[tuple[LoadedPart, Mesh, bool]]) -> list[tuple[LoadedPart, Mesh, bool]]:
     """Return the parts with the face's smooth normals the same on both sides where its parts meet.
 
-    These are parts whose normals are not in the file; those of different transforms stay as they are.
+    These are parts whose normals are not in the file; those of different transforms stay as they are, and so does a
+    normal that the other part would turn away, as one does whose triangles look inwards.
     """
     together: dict[bytes, list[int]] = {}
     for i, (part, _, is_face) in enumerate(kept):
@@ -154,7 +160,8 @@ def _smooth_together(kept: list[tuple[LoadedPart, Mesh, bool]]) -> list[tuple[Lo
         triangles = [mesh.triangles + start for mesh, start in zip(meshes, starts[:-1], strict=True)]
         normals = smooth_normals(np.concatenate([mesh.positions for mesh in meshes]), np.concatenate(triangles))
         for i, mesh, own in zip(group, meshes, np.split(normals, starts[1:-1]), strict=True):
-            smoothed[i] = kept[i][0], replace(mesh, normals=own), True
+            alike = (own * mesh.normals).sum(axis=1, keepdims=True) > _ALIKE
+            smoothed[i] = kept[i][0], replace(mesh, normals=np.where(alike, own, mesh.normals)), True
     return smoothed
 
 

@@ -20,6 +20,7 @@ _OPTIONS = re.compile(
     rf"^(?:-(?:[ost](?:\s+{_NUMBER}(?=\s)){{1,3}}|mm(?:\s+{_NUMBER}){{2}}|[a-z]+\s+\S+)\s+)+", re.IGNORECASE
 )
 
+_CHANNEL = re.compile(r"-imfchan\s+(\w)", re.IGNORECASE)
 _CLAMPED = re.compile(r"-clamp\s+on\b", re.IGNORECASE)
 
 
@@ -100,11 +101,13 @@ def _material(name: str, values: dict[str, str], library: Path, shared: Shared) 
         colors: Texture | None = fields.get("albedo_map")
         if "opacity" not in maps:
             return None
-        if maps["opacity"] == maps.get("albedo"):  # most exporters say so of any colour map
-            return colors if colors is not None and colors.pixels.shape[2] == 4 else None
-        key = maps["opacity"], maps.get("albedo"), "albedo" in clamped
+        if colors is not None and maps["opacity"].resolve() == maps["albedo"].resolve():
+            return colors if colors.pixels.shape[2] == 4 else None  # most exporters say so of any colour map
+        asked = _CHANNEL.search(_options(values["map_d"]))
+        channel = "rgbm".find(asked[1].lower()) if asked else -1
+        key = maps["opacity"], channel, maps.get("albedo"), "albedo" in clamped
         if key not in shared:
-            shared[key] = with_opacity(colors, maps["opacity"], library)
+            shared[key] = with_opacity(colors, maps["opacity"], library, None if channel < 0 else channel)
         return shared[key]
 
     maps = {kind: _find_map(values[key], library) for key, kind in _MAPS.items() if key in values}

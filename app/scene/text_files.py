@@ -9,11 +9,14 @@ _ODD = re.compile(
     r"^[ \t]+\S"  # indented
     r"|^[a-z]+\t"  # a tab behind the first word
     r"|^(?:v|vt|vn|f)[ ].*#"  # a comment behind numbers
+    r"|^g[ \t]*\r?$"  # a group without a name
     r"|^f[ ].*-\d"  # indices counted from here backwards
     r"|\\\r?$"  # continued in the next line
     r"|\r[^\n]",  # ends of lines of old
     re.MULTILINE,
 )
+_WINDOWS = {byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"}
+"""What Windows-1252 has for Latin-1's control characters, one of which ends lines; five bytes stay what they are."""
 _NUMBERS = ("v", "vt", "vn", "f")  # words that numbers follow; behind others # may be a part of a name
 
 
@@ -22,7 +25,7 @@ def decode(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+        return data.decode("latin-1").translate(_WINDOWS)
 
 
 def in_plain_lines(obj: str) -> str:
@@ -46,6 +49,8 @@ def in_plain_lines(obj: str) -> str:
             rest = "".join(rest).partition("#")[0].split()
         if word in counts:
             counts[word] += 1
+        elif word == "g" and not rest:
+            rest = ["default"]
         elif word == "f":
             rest = [absolute(corner) for corner in rest]
         lines[number] = " ".join([word, *rest])

@@ -1,5 +1,6 @@
 """Images of materials: Pillow images of any mode to textures."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,22 +54,29 @@ def to_texture(image: Any, owner: Path, name: str, srgb: bool, channel: int | No
     return Texture(pixels, srgb and pixels.dtype == np.uint8, name)
 
 
-def with_opacity(colors: Texture | None, path: Path, owner: Path) -> Texture:
+def with_opacity(colors: Texture | None, path: Path, owner: Path, channel: int | None = None) -> Texture:
     """Return a colour map, white where there is none, with the opacity that another image shows as its 4th channel.
 
-    Opacity is the image's own 4th channel where that says anything, or else how bright it is; it is scaled to the
-    colour map's size.
+    Opacity is one `channel` (0..3) of the image, if that is given; or else its own 4th channel where that says
+    anything, or else how bright it is. The smaller of both images is enlarged to the larger one's size.
 
     Raises:
         InputError: the image cannot be read.
     """
     mask = open_texture(path, owner, srgb=False).pixels
-    alone = mask.shape[2] == 4 and int(mask[..., 3].min()) < 255
-    image = Image.fromarray(mask[..., 3]) if alone else Image.fromarray(mask[..., :3]).convert("L")
+    if channel is None and mask.shape[2] == 4 and int(mask[..., 3].min()) < 255:
+        channel = 3
+    if channel is None:
+        opacity = Image.fromarray(mask[..., :3]).convert("L")
+    else:
+        opaque = np.full(mask.shape[:2], 255, np.uint8)
+        opacity = Image.fromarray(np.dstack([mask, opaque])[..., channel])
     if colors is None:
-        colors = Texture(np.full((*mask.shape[:2], 3), 255, np.uint8), True, path.name)
-    image = image if image.size == colors.size else image.resize(colors.size)
-    return replace(colors, pixels=np.dstack([colors.pixels[..., :3], np.asarray(image)]))
+        colors = Texture(np.full((1, 1, 3), 255, np.uint8), True, path.name)
+    size = max(opacity.size, colors.size, key=math.prod)
+    color = Image.fromarray(colors.pixels[..., :3])
+    layers = [np.asarray(one if one.size == size else one.resize(size)) for one in (color, opacity)]
+    return replace(colors, pixels=np.dstack(layers))
 
 
 def linear_mean(texture: Texture) -> F64:

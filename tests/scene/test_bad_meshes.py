@@ -63,6 +63,13 @@ def test_text_that_ends_too_soon(tmp_path: Path, lines: int, message: str) -> No
     refuse(path, f"is truncated: {message}")
 
 
+def test_bytes_that_end_too_soon(tmp_path: Path) -> None:
+    path = tmp_path / "q.ply"
+    path.write_bytes(trimesh.creation.box().export(file_type="ply"))
+    path.write_bytes(path.read_bytes()[:-20])
+    refuse(path, "is truncated: it ends before its last face does.")
+
+
 def set_key(*keys: Any, to: Any) -> Callable[[dict[str, Any]], None]:
     def change(header: dict[str, Any]) -> None:
         item: Any = header

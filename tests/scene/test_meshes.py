@@ -12,6 +12,7 @@ from PIL import Image
 from app.scene.mesh_files import files_of, read_parts
 from app.scene.meshes import load_mesh
 from app.scene.model import Part
+from app.scene.text_files import decode
 from tests.scene.glb_writer import NORMALS, PIXELS, POSITIONS, Glb, png
 from tests.scene.mesh_writers import color_at, write_obj, write_ply, write_textured_ply
 
@@ -173,7 +174,9 @@ def test_obj_opacity_maps_of_their_own(tmp_path: Path, channels: int) -> None:
     expected = np.dstack([PIXELS.repeat(2, axis=0).repeat(2, axis=1), opacity])
     np.testing.assert_array_equal(material.albedo_map.pixels, expected)
     Image.fromarray(PIXELS).save(tmp_path / "tex.png")
-    assert load_mesh(path)[0].material.albedo_map.pixels.shape == (2, 2, 4)  # type: ignore[union-attr]
+    small = load_mesh(path)[0].material.albedo_map
+    assert small is not None  # enlarged, as strands of hair are finer than their colour
+    np.testing.assert_array_equal(small.pixels[..., 3], opacity)
     path.with_suffix(".mtl").write_text("newmtl veil\nKd 0.5 0.25 0.125\nmap_d mask.png\n")
     material = load_mesh(path)[0].material
     assert material.albedo == (0.5, 0.25, 0.125) and material.albedo_map is not None
@@ -206,6 +209,28 @@ def test_obj_objects_and_materials_become_parts(tmp_path: Path) -> None:
     assert "head" in parts[0].name and "hat" in parts[1].name
 
 
+@pytest.mark.filterwarnings("ignore:.* it is drawn opaque and does not glow")
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("map_d more/../tex.png", "opaque"),  # the colour map, which is not transparent
+        ("map_d mask.png", 100),
+        ("map_d -imfchan g mask.png", 50),
+        ("map_d -imfchan m mask.png", 255),
+    ],
+)
+def test_obj_opacity_maps_say_which_channel(tmp_path: Path, line: str, expected: int | str) -> None:
+    path = write_obj(tmp_path / "q.obj", f"map_Kd tex.png\n{line}", name="veil")
+    (tmp_path / "more").mkdir()
+    Image.fromarray(np.full((2, 2, 4), (212, 50, 61, 255), np.uint8)).save(tmp_path / "mask.png")
+    material = load_mesh(path)[0].material
+    assert material.albedo_map is not None
+    if expected == "opaque":
+        assert material.alpha_mode == expected and material.albedo_map.pixels.shape[2] == 3
+    else:
+        assert (material.albedo_map.pixels[..., 3] == expected).all()
+
+
 GROUPS = "g FaceGroup\nf 1/1 2/2 3/3\ng hat\nf 1/1 3/3 4/4\n"
 
 
@@ -215,7 +240,12 @@ GROUPS = "g FaceGroup\nf 1/1 2/2 3/3\ng hat\nf 1/1 3/3 4/4\n"
         (GROUPS, None, [("FaceGroup", True), ("hat", False)]),
         (GROUPS, ["hat"], [("FaceGroup", False), ("hat", True)]),
         (GROUPS.replace("FaceGroup", "1234"), None, [("q", True)]),  # patches of a sculpture
+        (GROUPS.replace("FaceGroup", "facets"), None, [("q", True)]),
+        (f"g face\n{GROUPS}".replace("FaceGroup", "1234"), None, [("q", True)]),  # nothing is in it
+        (GROUPS.replace("g hat", "g"), None, [("FaceGroup", True), ("default", False)]),
         (f"o head\n{GROUPS}", None, [("head", True)]),  # objects say more
+        (f"usemtl m\n{GROUPS}", ["m"], [("q", True)]),  # so do materials
+        (GROUPS, ["q"], [("q", True)]),
     ],
 )
 def test_obj_groups_are_parts_where_one_is_called_face(
@@ -233,6 +263,9 @@ def test_obj_vertex_colors_count_beside_a_material(tmp_path: Path) -> None:
     np.testing.assert_allclose(load_mesh(path)[0].material.albedo, (0.5, 0.214, 0), atol=0.002)  # they are sRGB
     path.with_suffix(".mtl").write_text("newmtl skin\nmap_Kd tex.png\n")
     assert load_mesh(path)[0].material.albedo == (1, 1, 1)  # a texture says it all
+    path.with_suffix(".mtl").write_text("newmtl skin\nKd 0.5 1 1\n")
+    path.write_text(path.read_text().replace(" 1 0.5 0\n", " 0 0 0\n"))
+    assert load_mesh(path)[0].material.albedo == (0.5, 1, 1)  # nobody means black
 
 
 def test_text_files_in_old_encodings(tmp_path: Path) -> None:
@@ -258,6 +291,11 @@ def test_files_named_by_another_computer_may_lie_beside(tmp_path: Path) -> None:
     rows = ["0 0", "1 0", "1 1", "0 1"]
     ply = write_ply(tmp_path / "q.ply", "float s, float t", rows, r"comment TextureFile D:\scans\tex.png")
     assert load_mesh(ply)[0].material.albedo_map is not None and files_of(ply) == (ply, tmp_path / "tex.png")
+
+
+def test_names_in_older_encodings_stay_apart(tmp_path: Path) -> None:
+    """In Shift-JIS; bytes that Windows-1252 lacks begin many of its letters."""
+    assert decode(b"newmtl \x8d\x95\x85") == "newmtl \x8d\u2022\u2026" != decode(b"newmtl \x8f\x95\x85")
 
 
 def test_textures_in_a_folder_above(tmp_path: Path) -> None:
@@ -363,6 +401,13 @@ def test_smooth_normals_are_the_same_where_parts_of_a_face_meet(tmp_path: Path) 
     assert len(places) == 2
     np.testing.assert_array_equal(first.normals[places], second.normals[shared])
     assert (first.normals[places, 0] > 0.2).all() and (first.normals[places, 2] > 0.2).all()
+
+
+def test_parts_of_a_face_that_look_inwards_spoil_no_normals(tmp_path: Path) -> None:
+    body = "vt 0.5 1\nusemtl skin\nf 1/1 2/2 3/3\nusemtl lips_skin\nf 1/1 4/5 3/3\n"
+    path = write_obj(tmp_path / "q.obj", "Kd 1 1 1\nnewmtl lips_skin", body=body)
+    first, _ = (part.mesh for part in load_mesh(path))
+    np.testing.assert_allclose(first.normals, np.tile((0, 0, 1), (3, 1)), atol=1e-6)
 
 
 def test_unusable_normals_are_replaced(tmp_path: Path) -> None:
