@@ -232,11 +232,16 @@ def _rest(
     from app.scene_options import SceneOptions
     from app.training.at_rest import judge_at_rest
     from app.training.frame_source import OpenSource
+    from app.training.frames import has_map
 
+    maps = environment_maps()
+    judged = [frame for frame in judged if has_map(data.spec, frame, maps)]
+    if not judged:
+        missing["at rest"] = "The environment maps of its frames are not those of assets/, so none can be made again."
+        return None
     count = min(count, len(judged))
     chosen = [judged[(2 * i + 1) * len(judged) // (2 * count)] for i in range(count)]
     opens = OpenSource(light_texels=light_texels, light_samples=SceneOptions.light_samples)
-    maps = environment_maps()
     try:
         with Device.open(device) as opened, opens.on(opened) as source, counter(count, "frames at rest") as show:
             found = judge_at_rest(networks, data, source, chosen, environments=maps, progress=show)

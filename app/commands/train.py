@@ -178,7 +178,7 @@ def train(
     need("Training", "torch", "matplotlib")
     from app.network.layers import OUTPUTS
     from app.network.schema import CHANNELS
-    from app.network.weights import WeightSet
+    from app.network.weights import FILE_NAME, WeightSet
     from app.training.dataset import Dataset
     from app.training.experts import ExpertEngine, ExpertOptions
     from app.training.train import train as run
@@ -210,6 +210,8 @@ def train(
     networks = None
     if start is not None:
         networks = WeightSet.load(start)
+        if start.resolve() in (out.resolve(), (out / FILE_NAME).resolve()):
+            raise InputError("--start and --out are the same networks: what begins with them would replace them.")
         if not any_uv:
             advice = "they are no help to begin with. Give --start any-uv, whose network looks at none."
             check_layouts(frames, networks, start, advice)

@@ -163,6 +163,7 @@ class Reference(Owner):
             antialias: spread the samples evenly over the pixel (a box filter). False: all go through the one point that
                 the frame's jitter says, as the G-buffer's rays do.
             face_only: only pixels that show face get samples: nobody will see what hair, say, hides of the face.
+                Behind what is blended, those samples count that find the face.
             stride: every how manyth pixel along x and y gets them; a divisor of 16.
             offset: x and y of the first of these, 0..stride - 1.
         """

@@ -52,14 +52,15 @@ class DatasetWriter:
         self.spec = msgspec.json.decode(msgspec.json.encode(spec), type=DatasetSpec)
         manifest = self.path / MANIFEST
         self._beside = manifest.with_suffix(".part")  # the manifest of a set that was just being begun
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"A data set needs a folder, and {self.path} is a file.")
-        if manifest.exists():
-            shards = self._resume()
-        elif self.path.exists() and any(file != self._beside for file in self.path.iterdir()):
-            raise InputError(f"The folder {self.path} holds other files, so no data set is begun in it.")
-        else:
-            shards = self._begin()
+        try:
+            exists, begun = self.path.exists(), manifest.exists()
+            if exists and not self.path.is_dir():
+                raise InputError(f"A data set needs a folder, and {self.path} is a file.")
+            if exists and not begun and any(file != self._beside for file in self.path.iterdir()):
+                raise InputError(f"The folder {self.path} holds other files, so no data set is begun in it.")
+        except OSError as error:  # nobody may look into it, or into a folder above
+            raise InputError(f"No data set can be begun at {self.path}: {error.strerror}.") from error
+        shards = self._resume() if begun else self._begin()
         self.done = {frame.index for shard in shards for frame in shard.frames}
 
     def _begin(self) -> list[Shard]:

@@ -219,7 +219,8 @@ class GpuFrameSource(Owner):
                 self.device.submit(command)
                 command.close()
         mean, variance = self._reference.read(), self._reference.read_variance()
-        seen = self._reference.read_samples() > 0
+        # Of a face behind what is blended few samples may be left: one alone has no variance.
+        seen = self._reference.read_samples() >= min(spp, 2)
         tiles_x = tile_grid(width, height)[0]
         pixel = np.arange(TILE_PIXELS)
         x = (tiles % tiles_x)[:, None] * TILE + pixel % TILE

@@ -249,6 +249,19 @@ def described_by(source: FrameSource) -> dict[str, Any]:
     return described
 
 
+def has_map(spec: DatasetSpec, frame: FrameInfo, environments: Iterable[Path]) -> bool:
+    """Return whether a frame's environment map, if it is a file's, is among `environments`."""
+    record = frame.environment
+    if record is None or record.get("kind") != "file":
+        return True
+    return any(file.name == record.get("name") for file in _maps_of(spec, environments))
+
+
+def _maps_of(spec: DatasetSpec, environments: Iterable[Path]) -> list[Path]:
+    """Return those of the files that are maps of a data set, unchanged."""
+    return [file for file in environments if spec.scene["environments"].get(file.name) == digest_of(file)]
+
+
 def make_again(
     source: FrameSource,
     spec: DatasetSpec,
@@ -275,8 +288,7 @@ def make_again(
     if differing or (person is None) != (source.people is None):
         what = ", ".join(differing) or "people"
         raise InputError(f"The data set was made by another source: {what} differs.")
-    maps = [file for file in environments if spec.scene["environments"].get(file.name) == digest_of(file)]
-    environment = environment_of(frame.environment, maps)
+    environment = environment_of(frame.environment, _maps_of(spec, environments))
     if person is not None:
         source.show(person)
     return source.render(

@@ -22,7 +22,7 @@ MANIFEST = "manifest.jsonl"
 GATHERING = "gathering"  # in a spec's scene: the version of whatever makes features and targets; sets before had none
 # Raise it with every change of G-buffer, light cache or reference that gives a frame other features or another target:
 # a data set whose frames were gathered in two ways would teach both.
-GATHERING_VERSION = 13
+GATHERING_VERSION = 14
 
 TILE_DTYPE = np.dtype(
     [
@@ -271,7 +271,7 @@ def parse_manifest(path: Path, text: bytes) -> tuple[Header, list[Shard], int]:
         raise InputError(f"The manifest {path} is empty or cut off in its first line.")
     try:
         head = msgspec.json.decode(lines[0])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"The manifest {path} is damaged in line 1: {error}.") from error
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise InputError(f"{path} is not the manifest of a {FORMAT}.")
@@ -307,7 +307,7 @@ def parse_manifest(path: Path, text: bytes) -> tuple[Header, list[Shard], int]:
     for number, line in enumerate(lines[1:], start=2):
         try:
             shard = msgspec.json.decode(line, type=Shard)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InputError(f"The manifest {path} is damaged in line {number}: {error}.") from error
         if any(frame.split not in SPLITS for frame in shard.frames) or any(
             not re.fullmatch(r"0x[0-9a-f]{4}", name) or count <= 0 for name, count in shard.tiles.items()
@@ -333,14 +333,14 @@ def _is_whole(shard: Shard) -> bool:
 def read_manifest(root: Path) -> tuple[Header, list[Shard], int]:
     """`parse_manifest` of the data set in folder `root`; InputError if there is none."""
     path = root / MANIFEST
-    if not root.exists():
-        raise InputError(f"There is no data set at {root}: the folder does not exist.")
-    if not root.is_dir():
-        raise InputError(f"There is no data set at {root}: it is a file, not a folder.")
-    if not path.is_file():
-        raise InputError(f"There is no data set at {root}: the folder has no {MANIFEST}.")
     try:
+        if not root.exists():
+            raise InputError(f"There is no data set at {root}: the folder does not exist.")
+        if not root.is_dir():
+            raise InputError(f"There is no data set at {root}: it is a file, not a folder.")
+        if not path.is_file():
+            raise InputError(f"There is no data set at {root}: the folder has no {MANIFEST}.")
         text = path.read_bytes()
-    except OSError as error:
+    except OSError as error:  # or a folder above that nobody may look into
         raise InputError(f"The manifest {path} cannot be read: {error.strerror}.") from error
     return parse_manifest(path, text)

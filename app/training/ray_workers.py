@@ -34,7 +34,7 @@ class RayWorkers:
         store_bytes: object store of the cluster that is started.
 
     Raises:
-        InputError: Ray is not installed, or no cluster is at the address.
+        InputError: Ray is not installed, no cluster is at the address, or it has fewer processors than actors.
         BungyoError: Ray does not start, or a source could not be opened.
     """
 
@@ -50,12 +50,19 @@ class RayWorkers:
             knock(address)
         self._ray = ray = connect(address, count or 1, store_bytes)
         try:
-            gpus = int(ray.cluster_resources().get("GPU", 0)) if address is not None else 0
+            has = ray.cluster_resources() if address is not None else {}
+            gpus = int(has.get("GPU", 0))
             self._count = count or gpus or sum(node["Alive"] for node in ray.nodes())
+            if address is not None and self._count > has.get("CPU", 0):  # Ray would wait for more without a word
+                cpus = f"{has.get('CPU', 0):g} CPUs"
+                raise InputError(f"The Ray cluster at {address} has {cpus}, too few for {self._count} workers.")
             needs = {"num_cpus": 1, "num_gpus": 1 if gpus >= self._count else 0}
             self._actor_class = ray.remote(**needs)(_Maker)
             self._actors = [self._start(number) for number in range(self._count)]
-            self._description: dict[str, Any] = _result(ray.get(self._actors[0].description.remote()))
+            try:
+                self._description: dict[str, Any] = _result(ray.get(self._actors[0].description.remote()))
+            except ray.exceptions.RayError as error:
+                raise BungyoError(f"A Ray worker could not be started: {first_sentence(error)}") from error
         except BaseException:
             ray.shutdown()
             raise

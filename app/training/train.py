@@ -213,7 +213,7 @@ def _train_main(run: Run, data: Dataset, out: Path, pixels: Pixels, metadata: di
         weights = lend(weights, run.validation, run.seed(MAIN, "lending"))
     replaced = _networks_in(out)
     if replaced is None or not same_training(replaced.metadata, weights.metadata):
-        for name in LEARNING_CURVE:
+        for name in (*LEARNING_CURVE, "uv.png"):
             (out / name).unlink(missing_ok=True)  # it is about others
     file, evaluation = _write(out / FILE_NAME, weights), None
     if not interrupted:
@@ -223,6 +223,9 @@ def _train_main(run: Run, data: Dataset, out: Path, pixels: Pixels, metadata: di
         except InputError as error:  # the targets are too noisy: the networks are none the worse for it
             run.display.print(f"Not scored: {error}")
             return Result(file, None, weights.experts, False)
+        except KeyboardInterrupt:  # the same command scores them
+            _write(file, replace(weights, metadata={**weights.metadata, "unfinished": True}))
+            return Result(file, None, weights.experts, True)
         _write(file, replace(weights, metadata={**weights.metadata, "held_out": evaluation.summary()}))
         with beside(out / "uv.png") as temporary:
             plot_uv(temporary, evaluation)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ from app.training.at_rest import AtRest, RestFrame, judge_at_rest
 from app.training.dataset import Dataset
 from app.training.evaluate import evaluate
 from app.training.figures import figures
+from app.training.frames import digest_of, has_map
 from tests.training import sphere_source
 from tests.training.judged_sphere import linear_skin, make, weight_set
 from tests.training.sphere_source import SpherePeople, SphereSource
@@ -106,3 +108,15 @@ def test_the_worst_frame_at_rest_is_named(data: Dataset, monkeypatch: pytest.Mon
     assert (found["psnr_mean"], found["psnr_worst"], found["psnr_worst_frame"]) == (30.0, 25.0, frames[1].index)
     assert (found["samples"], found["light_texels"]) == (64, 256)
     assert found["ssim_mean"] == pytest.approx(0.8) and found["ssim_of_noise"] == 0.99 and found["flip_mean"] is None
+
+
+def test_frames_whose_map_is_not_at_hand_are_told(data: Dataset, tmp_path: Path) -> None:
+    """So that they are not chosen: a map of the user's may be anywhere."""
+    (tmp_path / "sky.exr").write_bytes(b"sky")
+    scene = {**data.spec.scene, "environments": {"sky.exr": digest_of(tmp_path / "sky.exr")}}
+    spec = msgspec.structs.replace(data.spec, scene=scene)
+    lit = msgspec.structs.replace(data.frames[0], environment={"kind": "file", "name": "sky.exr"})
+    assert has_map(spec, lit, [tmp_path / "sky.exr"]) and not has_map(spec, lit, [])
+    assert has_map(spec, msgspec.structs.replace(lit, environment=None), [])
+    (tmp_path / "sky.exr").write_bytes(b"another sky")
+    assert not has_map(spec, lit, [tmp_path / "sky.exr"])

@@ -227,6 +227,17 @@ def edit_header(path: Path, **changes: Any) -> None:
     (path / "manifest.jsonl").write_bytes(json.dumps(header).encode() + b"\n" + b"".join(lines[1:]))
 
 
+def test_a_folder_that_nobody_may_look_into_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)  # as it is below such a folder, but for root
+    with pytest.raises(InputError, match=r"The manifest .* cannot be read: Permission denied\."):
+        Dataset(tmp_path)
+    with pytest.raises(InputError, match=r"No data set can be begun at .*: Permission denied\."):
+        DatasetWriter(tmp_path, SPEC)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -234,6 +245,7 @@ def edit_header(path: Path, **changes: Any) -> None:
         (lambda p: (p / "manifest.jsonl").unlink(), r"has no manifest\.jsonl"),
         (lambda p: (p / "manifest.jsonl").write_bytes(b""), "empty or cut off"),
         (lambda p: (p / "manifest.jsonl").write_bytes(b"\x00\xff\n"), "damaged in line 1"),
+        (lambda p: (p / "manifest.jsonl").write_bytes(b'{"format": "\xff"}\n'), "damaged in line 1"),
         (lambda p: (p / "manifest.jsonl").write_bytes(b'["what"]\n'), "is not the manifest of a bungyo data set"),
         (lambda p: edit_header(p, format_version=3), "has format_version 3; this version of bungyo reads 1 and 2"),
         (lambda p: edit_header(p, schema_version=99), "has schema_version 99; this version reads 2"),

@@ -26,7 +26,7 @@ from app.training.manifest import BLOCK, GATHERING, GATHERING_VERSION, TileBatch
 from app.training.metrics import plain_shading
 from app.training.situations import lobe_map
 from app.weight_sets import DEFAULT_WEIGHTS
-from tests.primitives import uv_sphere
+from tests.primitives import quad, uv_sphere
 from tests.training.sphere_source import SpherePeople
 
 SIZE = (72, 56)  # no multiple of a tile
@@ -64,6 +64,25 @@ def light_in(tiles: TileBatch) -> F32:
     """The light features in their own units, of the face's pixels."""
     values = unpack(tiles.features)[..., LIGHT_CHANNELS] * tiles.light_scale[..., None]
     return np.asarray(values[tiles.mask], np.float32)
+
+
+def test_skin_behind_what_is_blended_has_its_share_of_the_samples(session_device: Device) -> None:
+    """None of them twice; the others show what hides it."""
+    skin = Material("skin", (0.6, 0.4, 0.3), roughness=0.5, subsurface=0.0)
+    sheet = quad((0.0, 0.0, 0.15), edge_u=(0.3, 0.0, 0.0), edge_v=(0.0, 0.3, 0.0))
+    tiles, counts = [], []
+    for opacity in (0.0, 0.5):
+        veil = Material("hair", (0.0, 0.0, 0.0), opacity=opacity, alpha_mode="blend")
+        parts = Part("head", uv_sphere(0.1, 48, 64), skin, face=True), Part("hair", sheet, veil)
+        with GpuFrameSource(session_device, Scene(parts), cache_size=32) as source:
+            tiles.append(render(source, (KEY,)))
+            counts.append(source._reference.read_samples())
+    bare, veiled = tiles
+    np.testing.assert_array_equal(veiled.mask, bare.mask)
+    seen = counts[0] > 0
+    assert (counts[0][seen] == 64).all()
+    assert abs(counts[1][seen].mean() - 32.0) < 1.0 and counts[1][seen].std() < 5.0  # binomial: 32 and 4
+    assert np.isfinite(veiled.variance[veiled.mask]).all()
 
 
 @pytest.mark.parametrize("most", [1, 256 * 3, 256 * 20])
