@@ -167,8 +167,8 @@ def _source(variant: Variant, costs: Costs | str) -> tuple[str, str]:
 def _legend(data: Dataset, scores: Mapping[str, Scores], costs: Costs | str) -> str:
     face = scores[FACE]
     frames, clusters = len(face.pixels), len(np.unique(face.person))
-    person, setup = ("person", "set-up") if clusters == 1 else ("people", "set-ups")
-    whom = f"{clusters} {person} whom" if data.people else f"{clusters} {setup} of the one face that"
+    person, block = ("person", "block") if clusters == 1 else ("people", "blocks")
+    whom = f"{clusters} {person} whom" if data.people else f"{clusters} {block} of the one face that"
     lines = [
         f"**dB**: PSNR of the display against the truth (`TruthError` in `app/training/metrics.py`) over the "
         f"{face.pixels.sum():,.0f} validation pixels together, {frames} frames of {whom} training did not see.",
@@ -331,13 +331,13 @@ def _wrapped(text: str, bullet: str = "") -> str:
 
 def _clusters(data: Dataset) -> str:
     """What frames that stand or fall together have in common, see `people_of`."""
-    return "people" if data.people else "set-ups"
+    return "people" if data.people else "blocks of frames"
 
 
 def _described(data: Dataset) -> str:
     width, height = data.spec.size
     counts = [len({*people_of(data, split).values()}) for split in ("train", "validation")]
-    whom = "people" if data.people else "set-ups of one fixed face"
+    whom = "people" if data.people else "blocks of frames of one fixed face"
     return (
         f"{len(data.frames)} frames of {width}x{height}, {whom}: {counts[0]} to learn from, {counts[1]} to judge by, "
         f"{data.spec.spp} samples a pixel in training frames"

@@ -211,8 +211,8 @@ def test_the_command_writes_the_page(
     assert "| `thickness` | " in text and "| light cache | 3 |" in text and "| G-buffer, shadows" in text
     assert "bungyo ablation --data out/data --screen out/screen --steps 3 --seeds 1 --out docs/worth.md" in text
     assert "--frames 16 --spp 8 --seed 3 --size 96x96 --tiles 1 --mesh FILE" in text
-    assert "8 frames of 1 set-up of the one face that training did not see" in text.replace("\n  ", " ")
-    assert "set-ups of one fixed face: 1 to learn from" in text.replace("\n", " ") and "mirrored" not in text
+    assert "8 frames of 1 block of the one face that training did not see" in text.replace("\n  ", " ")
+    assert "blocks of frames of one fixed face: 1 to learn from" in text.replace("\n", " ") and "mirrored" not in text
     assert "A made-up GPU, by the device" in text and "Not measured" not in text
     assert "| on the screen | " in text and "68 a pixel, every frame" in text
     assert str(tmp_path) not in text and "nan" not in text and max(map(len, text.splitlines())) < 200
