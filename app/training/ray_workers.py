@@ -161,6 +161,7 @@ def connect(address: str | None, processors: int, store_bytes: int) -> Any:
         if address is None:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             ray.init(
+                address="local",  # or Ray would join a cluster that happens to run here
                 num_cpus=processors,
                 object_store_memory=store_bytes,
                 include_dashboard=False,

@@ -78,6 +78,12 @@ def local(make: MakeSphere) -> AbstractContextManager[Engine]:
     return Workers(make, 2)
 
 
+@pytest.fixture(autouse=True)
+def _another_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Ray would join by itself, had it not been told to start one."""
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+
+
 def on_ray(make: MakeSphere) -> AbstractContextManager[Engine]:
     return RayWorkers(make, 2, store_bytes=100_000_000)
 
