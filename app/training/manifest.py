@@ -340,7 +340,10 @@ def read_manifest(root: Path) -> tuple[Header, list[Shard], int]:
             raise InputError(f"There is no data set at {root}: it is a file, not a folder.")
         if not path.is_file():
             raise InputError(f"There is no data set at {root}: the folder has no {MANIFEST}.")
+    except OSError as error:  # a name that is too long, or a folder above that nobody may look into
+        raise InputError(f"There is no data set at {root}: {error.strerror}.") from error
+    try:
         text = path.read_bytes()
-    except OSError as error:  # or a folder above that nobody may look into
+    except OSError as error:
         raise InputError(f"The manifest {path} cannot be read: {error.strerror}.") from error
     return parse_manifest(path, text)

@@ -232,7 +232,7 @@ def test_a_folder_that_nobody_may_look_into_is_one_sentence(tmp_path: Path, monk
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "exists", refuse)  # as it is below such a folder, but for root
-    with pytest.raises(InputError, match=r"The manifest .* cannot be read: Permission denied\."):
+    with pytest.raises(InputError, match=r"There is no data set at .*: Permission denied\."):
         Dataset(tmp_path)
     with pytest.raises(InputError, match=r"No data set can be begun at .*: Permission denied\."):
         DatasetWriter(tmp_path, SPEC)
