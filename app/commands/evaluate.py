@@ -232,10 +232,10 @@ def _rest(
     from app.scene_options import SceneOptions
     from app.training.at_rest import judge_at_rest
     from app.training.frame_source import OpenSource
-    from app.training.frames import has_map
+    from app.training.frames import has_map, maps_of
 
-    maps = environment_maps()
-    judged = [frame for frame in judged if has_map(data.spec, frame, maps)]
+    maps = maps_of(data.spec, environment_maps())
+    judged = [frame for frame in judged if has_map(frame, maps)]
     if not judged:
         missing["at rest"] = "The environment maps of its frames are not those of assets/, so none can be made again."
         return None

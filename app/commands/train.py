@@ -178,7 +178,7 @@ def train(
     need("Training", "torch", "matplotlib")
     from app.network.layers import OUTPUTS
     from app.network.schema import CHANNELS
-    from app.network.weights import FILE_NAME, WeightSet
+    from app.network.weights import WeightSet, weight_file
     from app.training.dataset import Dataset
     from app.training.experts import ExpertEngine, ExpertOptions
     from app.training.train import train as run
@@ -209,9 +209,9 @@ def train(
     check_gathering(frames)
     networks = None
     if start is not None:
-        networks = WeightSet.load(start)
-        if start.resolve() in (out.resolve(), (out / FILE_NAME).resolve()):
+        if weight_file(start).resolve() == weight_file(out).resolve():
             raise InputError("--start and --out are the same networks: what begins with them would replace them.")
+        networks = WeightSet.load(start)
         if not any_uv:
             advice = "they are no help to begin with. Give --start any-uv, whose network looks at none."
             check_layouts(frames, networks, start, advice)

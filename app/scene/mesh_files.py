@@ -30,7 +30,7 @@ from app.scene.model import DEFAULT_ALBEDO, Material
 from app.scene.obj_materials import load_obj_materials, obj_material_files
 from app.scene.ply_polygons import with_triangles
 from app.scene.text_files import MaterialNames, decode, in_plain_lines
-from app.scene.texture_files import Shared, find_image, open_texture, srgb_to_linear
+from app.scene.texture_files import Shared, find_file, open_texture, srgb_to_linear
 
 MAX_TRIANGLES = 5_000_000
 _V_UPWARDS = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 1.0], [0.0, 0.0, 1.0]])  # between glTF's UVs and ours
@@ -303,7 +303,7 @@ def _ply_texture(path: Path) -> Path | None:
             if text == "end_header":
                 break
             if match := re.match(r"comment\s+texturefile\s+(.+)", text, re.IGNORECASE):
-                return find_image(match[1], path)
+                return find_file(match[1], path)
     return None
 
 

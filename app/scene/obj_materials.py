@@ -11,7 +11,7 @@ from app.errors import InputError
 from app.scene.checks import Vec3
 from app.scene.model import DEFAULT_ALBEDO, DEFAULT_IOR, DEFAULT_ROUGHNESS, Material, Texture
 from app.scene.text_files import decode
-from app.scene.texture_files import Shared, find_image, open_texture, with_opacity
+from app.scene.texture_files import Shared, find_file, open_texture, with_opacity
 
 _MAPS = {"map_kd": "albedo", "map_pr": "roughness", "norm": "normal", "map_d": "opacity"}
 _NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
@@ -60,7 +60,7 @@ def _libraries(path: Path) -> list[Path]:
     for name in (words[1].strip() for words in lines if words[0] == "mtllib" and len(words) == 2):
         several = [path.parent / word for word in name.split()]
         all_there = all(library.is_file() for library in several)
-        found += several if all_there else [find_image(name, path)]
+        found += several if all_there else [find_file(name, path)]
     return found
 
 
@@ -147,7 +147,7 @@ def _material(name: str, values: dict[str, str], library: Path, shared: Shared) 
 
 def _find_map(text: str, library: Path) -> Path:
     """Return the file a map line names: all of it, or what follows options such as "-bm 0.5"."""
-    return find_image(text[len(_options(text)) :], library)
+    return find_file(text[len(_options(text)) :], library)
 
 
 def _options(text: str) -> str:

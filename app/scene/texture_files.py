@@ -29,8 +29,8 @@ def open_texture(path: Path, owner: Path, srgb: bool, channel: int | None = None
     return to_texture(image, owner, path.name, srgb, channel)
 
 
-def find_image(name: str, owner: Path) -> Path:
-    """Return the image file that `owner` calls `name`; it may be missing.
+def find_file(name: str, owner: Path) -> Path:
+    """Return the file, an image or another, that `owner` calls `name`; it may be missing.
 
     Names may be paths of Windows. A file that is not where a path of another computer says may lie beside its owner.
     """

@@ -249,15 +249,15 @@ def described_by(source: FrameSource) -> dict[str, Any]:
     return described
 
 
-def has_map(spec: DatasetSpec, frame: FrameInfo, environments: Iterable[Path]) -> bool:
-    """Return whether a frame's environment map, if it is a file's, is among `environments`."""
+def has_map(frame: FrameInfo, maps: Iterable[Path]) -> bool:
+    """Return whether a frame's environment map, if it is a file's, is among `maps`, those of its set (`maps_of`)."""
     record = frame.environment
     if record is None or record.get("kind") != "file":
         return True
-    return any(file.name == record.get("name") for file in _maps_of(spec, environments))
+    return any(file.name == record.get("name") for file in maps)
 
 
-def _maps_of(spec: DatasetSpec, environments: Iterable[Path]) -> list[Path]:
+def maps_of(spec: DatasetSpec, environments: Iterable[Path]) -> list[Path]:
     """Return those of the files that are maps of a data set, unchanged."""
     return [file for file in environments if spec.scene["environments"].get(file.name) == digest_of(file)]
 
@@ -288,7 +288,7 @@ def make_again(
     if differing or (person is None) != (source.people is None):
         what = ", ".join(differing) or "people"
         raise InputError(f"The data set was made by another source: {what} differs.")
-    environment = environment_of(frame.environment, _maps_of(spec, environments))
+    environment = environment_of(frame.environment, maps_of(spec, environments))
     if person is not None:
         source.show(person)
     return source.render(

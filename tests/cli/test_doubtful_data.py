@@ -97,3 +97,14 @@ def test_heads_that_the_networks_do_not_know(said: Callable[..., dict[str, list[
             assert len(lines) == 1 and lines[0].startswith(f"{data}: the UVs of its heads are not those that ")
         assert "they are judged on" in found["evaluate"][0] and "--start any-uv" in found["train"][0]
         assert said(scene, unknown, "--any-uv")["train"] == []
+
+
+def test_networks_that_would_replace_those_they_begin_with(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whose training nobody could go on with."""
+    file = weight_set(0.9).save(tmp_path / "networks")
+    for start in (file, file.parent):
+        assert main(["train", "--data", str(data), "--start", str(start), "--out", str(file.parent), "--fresh"]) == 2
+        assert "--start and --out are the same networks" in capsys.readouterr().err
+    assert file.is_file()

@@ -11,7 +11,7 @@ from app.training.at_rest import AtRest, RestFrame, judge_at_rest
 from app.training.dataset import Dataset
 from app.training.evaluate import evaluate
 from app.training.figures import figures
-from app.training.frames import digest_of, has_map
+from app.training.frames import digest_of, has_map, maps_of
 from tests.training import sphere_source
 from tests.training.judged_sphere import linear_skin, make, weight_set
 from tests.training.sphere_source import SpherePeople, SphereSource
@@ -116,7 +116,7 @@ def test_frames_whose_map_is_not_at_hand_are_told(data: Dataset, tmp_path: Path)
     scene = {**data.spec.scene, "environments": {"sky.exr": digest_of(tmp_path / "sky.exr")}}
     spec = msgspec.structs.replace(data.spec, scene=scene)
     lit = msgspec.structs.replace(data.frames[0], environment={"kind": "file", "name": "sky.exr"})
-    assert has_map(spec, lit, [tmp_path / "sky.exr"]) and not has_map(spec, lit, [])
-    assert has_map(spec, msgspec.structs.replace(lit, environment=None), [])
+    assert has_map(lit, maps_of(spec, [tmp_path / "sky.exr"])) and not has_map(lit, maps_of(spec, []))
+    assert has_map(msgspec.structs.replace(lit, environment=None), [])
     (tmp_path / "sky.exr").write_bytes(b"another sky")
-    assert not has_map(spec, lit, [tmp_path / "sky.exr"])
+    assert not has_map(lit, maps_of(spec, [tmp_path / "sky.exr"]))

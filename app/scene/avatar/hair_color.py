@@ -77,7 +77,7 @@ def lining(hair: Material, grey: float) -> Material:
     """
     assert hair.albedo_map is not None
     first = _mixed(grey) * _BAND_TEXELS
-    texels = hair.albedo_map.pixels[-_ROWS // 32 :, first : first + _BAND_TEXELS].astype(np.float64) / 255.0
+    texels = hair.albedo_map.pixels[-(_ROWS // 32) :, first : first + _BAND_TEXELS].astype(np.float64) / 255.0
     color = triple(srgb_to_linear(texels).mean(axis=(0, 1)))
     return Material(f"{hair.name}_lining", albedo=color, roughness=1.0, ior=_DULL)
 
