@@ -9,7 +9,7 @@ from scipy.ndimage import map_coordinates
 
 from app.arrays import F64
 from app.passes.texture_upload import mip_chain
-from app.scene.model import Texture, normalized
+from app.scene.model import Texture, Wrap, normalized
 
 
 def bent_normals(
@@ -32,11 +32,12 @@ def bent_normals(
     levels = _levels(texture)
     level = next((level for level in levels if max(level.shape[:2]) <= size), levels[-1])
     height, width = level.shape[:2]
-    at = np.stack([(1.0 - uv[:, 1]) * height, uv[:, 0] * width]) - 0.5  # images start at the top
+    wrap_u, wrap_v = texture.wrap
+    row = _folded((1.0 - uv[:, 1]) * height - 0.5, height, wrap_v)  # images start at the top
+    column = _folded(uv[:, 0] * width - 0.5, width, wrap_u)
     full = 255.0 if level.dtype == np.uint8 else 1.0
-    t = np.stack(
-        [map_coordinates(plane, at, np.float64, order=1, mode="grid-wrap") for plane in np.moveaxis(level, 2, 0)]
-    )
+    planes = np.moveaxis(level, 2, 0)
+    t = np.stack([map_coordinates(plane, (row, column), np.float64, order=1, mode="grid-wrap") for plane in planes])
     x, y, z = 2.0 / full * t[..., None] - 1.0
 
     n = np.asarray(normals, np.float64)
@@ -48,6 +49,16 @@ def bent_normals(
     bitangent = np.cross(n, tangent) * np.sign(det)
     bent = normalized((x * tangent + y * bitangent) * scale + z * n)
     return np.where(flat, n, bent)
+
+
+def _folded(at: F64, count: int, wrap: Wrap) -> F64:
+    """Where along so many texels, from the first one's middle on, a sampler looks; repeating is left to do."""
+    if wrap == "repeat":
+        return at
+    if wrap == "mirror":
+        turn = (at + 0.5) % (2 * count)
+        at = np.minimum(turn, 2 * count - turn) - 0.5
+    return at.clip(0.0, count - 1.0)
 
 
 @lru_cache(maxsize=1)  # texels of two sizes are made of each map, one after the other

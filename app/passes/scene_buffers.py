@@ -291,14 +291,15 @@ class SceneBuffers(Owner):
 
     def _fill_material(self, record: Any, m: Material, cut_out: bool) -> None:
         record["albedo"], record["roughness"], record["metallic"] = m.albedo, m.roughness, m.metallic
-        record["second_roughness"], record["second_weight"] = m.second_roughness, m.second_weight
+        bounded = m.subsurface > 0.0 or m.transmission > 0.0
+        record["second_roughness"], record["second_weight"] = m.second_roughness, m.second_weight if bounded else 0.0
         record["f0"], record["ior"] = ((m.ior - 1.0) / (m.ior + 1.0)) ** 2, max(m.ior, MIN_BOUNDARY_IOR)
-        if m.subsurface > 0.0 or m.transmission > 0.0:
+        if bounded:
             record["dielectric"] = self._dielectric(m.ior)
         record["transmission"] = m.transmission
         record["subsurface"], record["normal_scale"] = m.subsurface, m.normal_scale
         record["mean_free_path"] = np.array(m.mean_free_path) * 1e-3
-        record["emission"], record["cut"] = m.emission, _cut(m)
+        record["emission"], record["cut"] = m.emission, _cut(m) if cut_out else 0.0
         sizes = [_edge(t) for t in (m.albedo_map, m.normal_map, m.roughness_map) if t is not None]
         record["texture_size"] = size = sizes[0] if sizes else 1.0
         record["normal_lod"] = 0.0 if m.normal_map is None else math.log2(_edge(m.normal_map) / size)

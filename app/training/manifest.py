@@ -22,7 +22,7 @@ MANIFEST = "manifest.jsonl"
 GATHERING = "gathering"  # in a spec's scene: the version of whatever makes features and targets; sets before had none
 # Raise it with every change of G-buffer, light cache or reference that gives a frame other features or another target:
 # a data set whose frames were gathered in two ways would teach both.
-GATHERING_VERSION = 14
+GATHERING_VERSION = 15
 
 TILE_DTYPE = np.dtype(
     [

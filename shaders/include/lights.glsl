@@ -32,7 +32,7 @@ LightSample sample_light(Light light, vec3 p, vec2 xi)
         s.direction = omc > 0.0 ? normalize(basis_around(to / d) * sample_cone(xi, omc)) : to / d;
         s.distance = max(d - light.radius, 0.0); // rounding
         // A sphere of uniform radiance L = I / (pi r^2) over its cone of 2 pi omc.
-        s.radiance = light.radius > 0.0 ? light.color * (2.0 * omc / (light.radius * light.radius)) : light.color / d2;
+        s.radiance = omc > 0.0 ? light.color * (2.0 * omc / (light.radius * light.radius)) : light.color / d2;
         s.pdf = omc > 0.0 ? 1.0 / (2.0 * PI * omc) : 0.0;
     } else {
         vec3 q = light.position + (2.0 * xi.x - 1.0) * light.edge_u + (2.0 * xi.y - 1.0) * light.edge_v;
@@ -136,6 +136,29 @@ void cut_at_horizon(float middle, float sine, out float cosine, out float above)
     cosine = (middle * angle - rim * beside / sine + atan(beside * sine, rim) / (sine * sine)) / (PI * above);
     // Of a thin rest drivers' acos knows too little, but no more than the highest point's cosine, as `irradiance` counts it.
     if (z < 0.0) cosine = max(min(cosine, (middle * rim + sine * high) * 2.0 / (1.0 + rim)), 0.0);
+}
+
+// The share of a parallelogram that is above a plane: by how high its middle is, and by how much half an edge rises.
+float parallelogram_above(float middle, float rise_u, float rise_v)
+{
+    float wide = max(abs(rise_u), abs(rise_v)), narrow = min(abs(rise_u), abs(rise_v));
+    float away = abs(middle), beyond = wide + narrow - away; // how far it reaches to the middle's other side
+    float other = 0.0; // the share that is there
+    if (away < wide - narrow) other = 0.5 * (1.0 - away / wide);
+    else if (beyond > 0.0) other = beyond * beyond / (8.0 * wide * narrow);
+    return middle < 0.0 ? other : 1.0 - other;
+}
+
+// The share of the places that sample_light draws that lie above the horizon of a point.
+float share_above(Light light, vec3 p, vec3 normal)
+{
+    vec3 to = light.kind == LIGHT_DIRECTIONAL ? -light.direction : light.position - p;
+    if (light.kind == LIGHT_AREA) return parallelogram_above(dot(to, normal), dot(light.edge_u, normal), dot(light.edge_v, normal));
+    float distance = light.kind == LIGHT_DIRECTIONAL ? 1.0 : length(to);
+    float middle = dot(to, normal) / distance, sine = light.radius / distance, cosine, above;
+    if (abs(middle) >= sine) return middle > 0.0 ? 1.0 : 0.0;
+    cut_at_horizon(middle, sine, cosine, above);
+    return above;
 }
 
 // The vector irradiance of a flat disc (Lambert 1760) in closed form, right for any place before it that sees all of it: its parts

@@ -25,7 +25,7 @@ from app.scene.camera import Camera
 from app.scene.environment import Environment
 from app.scene.lights import AreaLight, DirectionalLight, Light, LightRig, PointLight
 from app.scene.map_lamps import find_lamps
-from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Mesh, Part, Scene, Texture
+from app.scene.model import SKIN_MEAN_FREE_PATH, Material, Mesh, Part, Scene, Texture, Wrap
 from app.training.metrics import LUMINANCE
 from tests.conftest import watched
 from tests.passes.face_frame import Frame, draw_frame
@@ -269,6 +269,32 @@ def test_maps_that_share_an_image_are_drawn_as_maps_with_one_each(gpu: Device) -
     assert 0.1 < found.std() / found.mean() < 0.4
     for name, feature in alone.features.items():
         assert np.array_equal(feature[alone.face], together.features[name][together.face]), name
+
+
+@pytest.mark.parametrize("along", [0, 1])
+@pytest.mark.parametrize(
+    ("wrap", "expected"), [("repeat", (0, 1, 0, 1)), ("mirror", (1, 0, 0, 1)), ("clamp", (0, 0, 0, 1))]
+)
+def test_normals_are_bent_beyond_the_map_as_it_goes_on(wrap: Wrap, expected: tuple[int, ...], along: int) -> None:
+    """From two squares before the first one's middle on; half of the map bends."""
+    rows = np.zeros((2, 2, 3), np.uint8)
+    rows[:], rows[1] = (128, 128, 255), (255, 128, 128)
+    wraps: list[Wrap] = ["repeat", "repeat"]
+    wraps[along] = wrap
+    pixels = rows.swapaxes(0, 1) if along == 0 else rows[::-1]
+    uv = np.full((4, 2), 0.25)
+    uv[:, along] = (-0.75, -0.25, 0.25, 0.75)
+    normals = np.tile((0.0, 0.0, 1.0), (4, 1))
+    edges, uv_edges = np.tile(np.eye(3)[:2], (4, 1, 1)), np.tile(np.eye(2), (4, 1, 1))
+    bent = bent_normals(Texture(pixels, wrap=(wraps[0], wraps[1])), 1.0, uv, normals, edges, uv_edges, 2)
+    assert ((bent[:, 0] > 0.9) == np.array(expected, bool)).all()
+
+
+def test_what_light_does_not_enter_has_one_lobe(gpu: Device) -> None:
+    """As in the reference."""
+    plain = replace(SKIN, subsurface=0.0, second_roughness=0.8)
+    one, other = (draw(gpu, (SUN,), samples=2, material=replace(plain, second_weight=weight)) for weight in (0.0, 0.5))
+    assert np.array_equal(one.light("specular"), other.light("specular"))
 
 
 def test_a_roughness_map_is_of_both_lobes(gpu: Device) -> None:

@@ -185,3 +185,22 @@ def test_what_was_never_gathered_is_not_kept(cache: Cache) -> None:
     found = cache.images()
     for name, values in expected.items():
         assert np.array_equal(found[name], values), name
+
+
+def test_light_of_wide_lamps_is_as_bright_at_their_terminator(cache: Cache) -> None:
+    """What a texel sees is a share of all of a lamp, and looks below its horizon bring nothing: once, not twice."""
+    sun, bulb = replace(SUN, angular_radius=0.5), replace(BULB, position=(-0.4, 0.1, 0.1), radius=0.2)
+    lamp = AreaLight.facing((0.7, 0.1, 0.0), (0.0, 0.0, 0.0), 1.2, 1.2, radiance=1.0)
+    cache.fresh((sun, bulb, lamp))
+    changed = (sun, bulb, replace(lamp, radiance=0.9))
+    cache.begin(changed, [])
+    cache.update()
+    found = cache.images()
+    expected = cache.fresh(changed)
+    for name in ("LIGHTS", "WIDE"):
+        light, true = (image[name][..., :3].mean(axis=-1) for image in (found, expected))
+        dim = (true > 0.02 * true.max()) & (true < 0.25 * true.max())
+        # What hides a lamp hides more of it near the horizon, which a share does not tell.
+        assert 0.2 < dim.mean() < 0.4
+        assert light[dim].mean() == pytest.approx(true[dim].mean(), rel=0.05), name
+        assert light.mean() == pytest.approx(true.mean(), rel=0.025), name

@@ -12,7 +12,7 @@ from app.passes.reference import Reference
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import SCENE_INCLUDES
 from app.scene.environment import Environment
-from app.scene.lights import DirectionalLight, LightRig, PointLight
+from app.scene.lights import AreaLight, DirectionalLight, LightRig, PointLight
 from app.scene.medium import fresnel, medium_of
 from app.scene.model import Material, Part, Scene
 from tests.passes.reference_scenes import Picture, ball, brighter, difference, lamps, trace
@@ -169,6 +169,25 @@ class TestClear:
         f = float(fresnel(math.cos(angle), 1.5))
         mean, sigma = picture.of_whole
         assert abs(mean - 2.0 * (1.0 - f) / (1.0 + f)) < 0.005 * mean + 3.5 * sigma
+
+    @pytest.mark.parametrize("way", ["all", "lights"])
+    @pytest.mark.parametrize("light", ["environment", "lamp"])
+    def test_a_pane_that_nobody_sees_hides_no_light(self, gpu: Device, light: str, way: str) -> None:
+        """Behind it no ray runs into a light, so those that are sent to lights bring all of it."""
+        matt = Material("matt", albedo=(0.5, 0.5, 0.5), ior=1.0)
+        wall = Part("wall", quad((0, 0, -0.5), (9, 0, 0), (0, 9, 0)), matt, face=True)
+        slab = self._slab(0.0, wall)
+        thin = tuple(replace(part, material=replace(self.GLASS, ior=1.01)) for part in slab.parts[:2])
+        lamp = AreaLight.facing((0.0, 1.0, 1.5), (0.0, 0.0, -0.5), 2.0, 2.0, radiance=1.0)
+        if light == "lamp":
+            slab = replace(slab, rig=LightRig((lamp,)))
+        else:
+            slab = replace(slab, environment=Environment.constant(WHITE))
+        bare = trace(gpu, replace(slab, parts=(wall,)), SIZE, 64, sampling=way)
+        behind = trace(gpu, replace(slab, parts=(*thin, wall)), SIZE, 256, sampling=way)
+        (expected, sigma), (found, other) = bare.of_whole, behind.of_whole
+        assert math.hypot(sigma, other) < 0.01 * expected
+        assert abs(found - expected) < 0.005 * expected + 3.5 * math.hypot(sigma, other)
 
     def test_light_reaches_what_lies_behind_a_pane(self, gpu: Device) -> None:
         """Once from the lamp without size and once to the camera, both weakened; some comes back between them."""

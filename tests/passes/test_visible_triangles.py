@@ -139,6 +139,23 @@ def test_what_is_cut_out(gpu: Device, keep: Keep, alpha: Literal["mask", "blend"
     assert 0.1 < hair.mean() < 0.98 and other.mean() < 0.01
 
 
+@pytest.mark.parametrize(("edge", "large"), [(0.02, False), (0.3, True)])
+def test_only_what_is_cut_out_has_holes(gpu: Device, keep: Keep, edge: float, large: bool) -> None:
+    """Maps of whole parts may have an alpha, too, beside parts that are blended; a face is whole in any case."""
+    square, beside = quad(edge_u=(edge, 0.0, 0.0), edge_v=(0.0, edge, 0.0)), quad((9.0, 0.0, 0.0))
+    material = replace(SKIN, albedo_map=Texture(np.zeros((4, 4, 4), np.uint8)))
+    veil = Part("veil", beside, replace(SKIN, opacity=0.5, alpha_mode="blend"))
+    for whole in (
+        Part("face", square, material, face=True),
+        Part("face", square, replace(material, opacity=0.0, alpha_mode="blend"), face=True),
+        Part("cloth", square, material),
+    ):
+        buffers = keep(SceneBuffers(gpu, Scene((whole, veil), LightRig(), None, FRONT)))
+        scanned, drawn, count = both(gpu, keep, buffers, FRONT)
+        assert_same(scanned, drawn)
+        assert (count > 0) == large and (scanned[0][..., 0] == 0).mean() > 0.01
+
+
 def test_what_is_opaque(gpu: Device, keep: Keep, head: SceneBuffers) -> None:
     """Eyes, brows and lashes hide the face, and it hides them."""
     camera = default_scene(aspect=1.0).camera
