@@ -4,7 +4,7 @@ One whose file is written meanwhile, as by a training, is read again.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -149,8 +149,19 @@ class WeightSwitch:
         return written(weight_file(self._sets[self._asked])) not in (0, self._times[self._asked])
 
     def close(self) -> None:
-        """Wait for what is being loaded, which nobody needs any more."""
-        self._beside.shutdown()
+        """Wait for what is being loaded, which nobody needs any more.
+
+        A signal does not end the wait, as what is loaded uses the renderer, which is closed next: it comes after.
+        """
+        self._beside.shutdown(wait=False)
+        interruption: BaseException | None = None
+        while self._coming is not None and not self._coming.done():
+            try:
+                wait([self._coming])
+            except (KeyboardInterrupt, SystemExit) as error:
+                interruption = error
+        if interruption is not None:
+            raise interruption
 
     def _remove(self, index: int) -> None:
         """Forget a set that is not shown; if it was asked for, then what is shown is asked for instead."""

@@ -154,7 +154,14 @@ class Instance(Resource):
 
     def physical_devices(self) -> list[Handle]:
         """The VkPhysicalDevices; BungyoError if there are none."""
-        found = list(enumerate_all("VkPhysicalDevice", "list the GPUs", vk.vkEnumeratePhysicalDevices, self.handle))
+
+        def listed(*arguments: Handle) -> int:
+            result = int(vk.vkEnumeratePhysicalDevices(*arguments) or 0)
+            if result == vk.VK_ERROR_INITIALIZATION_FAILED:  # there are drivers, none of which finds a GPU
+                raise no_driver()
+            return result
+
+        found = list(enumerate_all("VkPhysicalDevice", "list the GPUs", listed, self.handle))
         if not found:
             raise no_driver()
         return found

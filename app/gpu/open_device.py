@@ -101,10 +101,18 @@ class OpenDevice:
             extensions=extensions,
         )
 
+    def _window_extensions(self) -> list[str]:
+        try:
+            return window_extensions()
+        except BungyoError:  # GLFW finds none without a driver, too, and then that is what is wrong
+            with Instance(self.ledger) as bare:
+                bare.physical_devices()
+            raise
+
     def _open(self, select: Selection, window: bool, raytracing: bool | None, extensions: list[str]) -> None:
         instance_extensions: list[str] = []
         if window:
-            instance_extensions = window_extensions()
+            instance_extensions = self._window_extensions()
             extensions.append(WINDOW_EXTENSION)
         self._instance = Instance(
             self.ledger,

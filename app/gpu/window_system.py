@@ -18,7 +18,7 @@ def window_extensions() -> list[str]:
     except glfw.GLFWError:  # where the program made GLFW's errors exceptions
         names = []
     if not names:
-        raise BungyoError("There is no display that Vulkan can draw to.", "Is DISPLAY set?")
+        raise BungyoError("There is no display that Vulkan can draw to.", "Is DISPLAY or WAYLAND_DISPLAY set?")
     return names
 
 

@@ -218,6 +218,13 @@ def test_no_driver_is_explained() -> None:
         assert "apt-get install mesa-vulkan-drivers" in line
 
 
+def test_drivers_that_find_no_gpu_are_no_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the loader answers where only drivers of other vendors' GPUs are installed."""
+    monkeypatch.setattr(vk, "vkEnumeratePhysicalDevices", lambda *_: vk.VK_ERROR_INITIALIZATION_FAILED)
+    with pytest.raises(BungyoError, match="no working Vulkan driver on this machine"):
+        list_devices()
+
+
 def test_importing_needs_no_loader() -> None:
     result = run_python("import app.gpu, sys; print('vulkan' in sys.modules)")
     assert result.stdout == "False\n", result.stderr

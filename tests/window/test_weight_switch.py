@@ -1,6 +1,7 @@
 """Which weight set is loaded and shown when; without GPU and window."""
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -351,3 +352,18 @@ def test_a_shown_set_that_is_damaged_stays(tmp_path: Path, capsys: pytest.Captur
         switch.update()
         assert switch.label == "broken" and shelf.read == ["broken"] and not drawing.used
     assert capsys.readouterr().err.endswith("The picture stays with broken.\n")
+
+
+def test_a_signal_while_it_closes_waits_for_what_is_loaded() -> None:
+    """Which would go on with a renderer that is closed next."""
+    with switching("a", "b") as (switch, drawing, shelf, _):
+        shelf.gate.clear()
+        switch.next()
+        switch.update()
+        later = [threading.Timer(0.2 * (n + 1), signal.raise_signal, [signal.SIGINT]) for n in range(2)]
+        later.append(threading.Timer(0.8, shelf.gate.set))
+        for timer in later:
+            timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            switch.close()
+        assert shelf.gate.is_set() and drawing.threads  # it was done with

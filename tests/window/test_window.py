@@ -1,6 +1,7 @@
 """The window delivers keys and mouse moves, and closes cleanly."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -169,6 +170,19 @@ def test_opening_and_closing_again_and_again(on_screen: str) -> None:
         window.close()  # harmless
     assert window_module._users == 0
     assert why_no_display() == ""
+
+
+def test_without_a_driver_the_display_is_not_to_blame(display: str) -> None:
+    """GLFW names no extensions then, as if there were no display."""
+    code = (
+        "from app.errors import BungyoError\nfrom app.gpu import Device\nfrom app.window import glfw_ready\n"
+        "with glfw_ready():\n    try: Device.open(window=True)\n    except BungyoError as error: print(error.message)"
+    )
+    nowhere = dict.fromkeys(("VK_ICD_FILENAMES", "VK_DRIVER_FILES"), "/nowhere.json")
+    environment = {**os.environ, **nowhere, "DISPLAY": display, "PYGLFW_LIBRARY_VARIANT": "x11"}
+    environment.pop("WAYLAND_DISPLAY", None)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "There is no working Vulkan driver on this machine.\n", done.stderr
 
 
 def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
