@@ -2,9 +2,15 @@
 
 import ast
 import re
+import shlex
+import subprocess
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import click
+import pytest
+
+from app.main import cli
 from app.network.schema import TRANSMISSION_LEARNT, schema_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,3 +125,18 @@ def _imported(file: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             names += [f"{node.module}.{alias.name}" for alias in node.names]
     return [name for name in names if name.startswith("app.")]
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_a_shell_reads_the_examples_of_help(name: str) -> None:
+    """They are pasted as they are: what is said of one is a comment, all else options that there are."""
+    lines = [
+        line.strip() for line in (cli.commands[name].epilog or "").splitlines() if line.lstrip().startswith("bungyo ")
+    ]
+    assert lines
+    for line in lines:
+        checked = subprocess.run(["bash", "-n", "-c", line], capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked.stderr
+        _, other, *arguments = shlex.split(line, comments=True)
+        _, rest, _ = cli.commands[other].make_parser(click.Context(cli)).parse_args(arguments)
+        assert not rest, line

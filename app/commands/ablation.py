@@ -28,6 +28,8 @@ Examples:
   bungyo ablation --data out/data --screen out/screen --steps 8000 --out out/longer.md
 """
 
+_PAGE = Path("out/ablation.md")
+
 
 @click.command(epilog=EXAMPLES)
 @click.option(
@@ -42,7 +44,7 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("out/ablation.md"),
+    default=_PAGE,
     show_default=True,
     metavar="FILE",
     help="Write the page here, ending in .md; its plot goes to the folder images beside it.",
@@ -63,7 +65,6 @@ def ablation(data: Path, screen: Path | None, out: Path, steps: int, seeds: int,
     passes that make the features are timed on the GPU. The page is written with all its text.
     """
     need("An ablation", "torch", "matplotlib")
-    check_page(out)
     from app.files import beside
     from app.progress import counter
     from app.training import ablation_page
@@ -71,6 +72,9 @@ def ablation(data: Path, screen: Path | None, out: Path, steps: int, seeds: int,
     from app.training.dataset import Dataset
 
     options, frames = Options(steps=steps, seeds=seeds), Dataset(data)
+    if out == _PAGE:
+        out.parent.mkdir(exist_ok=True)
+    check_page(out)
     check_gathering(frames)
     blurs = _blurs(screen, options)
     scores = compare([frames], variants(), options, counter)

@@ -16,13 +16,13 @@ SAMPLES = 64  # a pixel of portraits
 
 EXAMPLES = """\b
 Examples:
-  bungyo avatar --seed 7 --out person.glb            a plausible person; the same seed, the same person
+  bungyo avatar --seed 7 --out person.glb            # a plausible person; the same seed, the same person
   bungyo avatar --seed 7 --set person.age=70 --set hair.greying=0.8 --out older.glb
   bungyo avatar --set expression.jawOpen=0.5 --out default_open.glb
   bungyo avatar --seed 7 --set camera.yaw=60 --set light.rim=2 --out portrait.png
-  bungyo avatar --sheet 24 --seed 100 --out sheet.png      portraits of the seeds 100 to 123
-  bungyo avatar --list                               every parameter with its range
-  bungyo avatar --list hair                          those with "hair" in their name or meaning
+  bungyo avatar --sheet 24 --seed 100 --out sheet.png      # portraits of the seeds 100 to 123
+  bungyo avatar --list                               # every parameter with its range
+  bungyo avatar --list hair                          # those with "hair" in their name or meaning
   bungyo demo --mesh person.glb
 """
 

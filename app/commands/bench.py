@@ -24,7 +24,7 @@ Examples:
   bungyo bench --json bench.json --html bench.html
   bungyo bench --pass gbuffer --pass tile_network --size 1280x720
   bungyo bench --quick --device llvmpipe
-  bungyo bench --compare bench.json      (what has changed since, on the same machine)
+  bungyo bench --compare bench.json      # what has changed since, on the same machine
   bungyo bench --growth --html bench.html
   bungyo bench --wide weights/mine/generalist-64.safetensors
   bungyo bench --tune

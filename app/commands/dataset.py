@@ -27,7 +27,7 @@ SUMMARY = "summary.png"  # in the data set's folder
 EXAMPLES = """\b
 Examples:
   bungyo dataset --out out/data --frames 400 --workers 2
-  bungyo dataset --out out/data --frames 800 --workers 2      (goes on where the first one stopped)
+  bungyo dataset --out out/data --frames 800 --workers 2      # goes on where the first one stopped
   bungyo dataset --out out/faces --frames 4000 --people 200 --workers 4
   bungyo dataset --out out/one --frames 400 --mesh assets/head/head.glb
   bungyo dataset --out out/judge --frames 24 --size 192x192 --seed 1 --held-out --light-samples 32

@@ -36,10 +36,10 @@ EXAMPLES = """\b
 Examples:
   bungyo demo
   bungyo demo --mesh head.glb --face skin --lights rim
-  bungyo demo --mesh jane.glb --weights weights/jane      (other UVs than the avatars': docs/own-face.md)
+  bungyo demo --mesh jane.glb --weights weights/jane      # other UVs than the avatars': docs/own-face.md
   bungyo demo --mode split --size 960x540
-  bungyo demo --weights weights/default --weights out/new      (W goes from one to the other)
-  bungyo demo --lights rim --lights my.toml      (L goes from one to the other; my.toml may be edited meanwhile)
+  bungyo demo --weights weights/default --weights out/new      # W goes from one to the other
+  bungyo demo --lights rim --lights my.toml      # L goes from one to the other; my.toml may be edited meanwhile
 """
 
 

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\b
 Examples:
-  bungyo dataset --held-out --tiles 1 --frames 64 --spp 128 --seed 1 --out out/judge
-  bungyo evaluate --data out/judge
-  bungyo evaluate --data out/judge --weights weights/mine --report out/report --json scores.json
+  bungyo dataset --held-out --tiles 1 --frames 64 --spp 128 --seed 1 --out out/judge384
+  bungyo evaluate --data out/judge384
+  bungyo evaluate --data out/judge384 --weights weights/mine --report out/report --json scores.json
   bungyo evaluate --data out/data --no-flicker --json -
-  bungyo evaluate --data out/judge --no-flicker --at-rest 12
-  bungyo evaluate --data out/judge --orbit-spp 384      (patches of skin, too)
+  bungyo evaluate --data out/judge384 --no-flicker --at-rest 12
+  bungyo evaluate --data out/judge384 --orbit-spp 384      # patches of skin, too
 """
 
 

@@ -12,9 +12,9 @@ from app.errors import InputError
 
 EXAMPLES = """\b
 Examples:
-  bungyo dataset --out out/judge --frames 24 --spp 256 --size 256x256 --tiles 1 --held-out
-  bungyo seams --data out/judge
-  bungyo seams --data out/judge --weights weights/mine --orbits --out out/seams.md
+  bungyo dataset --out out/judge256 --frames 24 --spp 256 --size 256x256 --tiles 1 --held-out
+  bungyo seams --data out/judge256
+  bungyo seams --data out/judge256 --weights weights/mine --orbits --out out/seams.md
 """
 
 

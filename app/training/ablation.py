@@ -330,7 +330,7 @@ def _judge(
         if len(present):
             scores[name] = Scores(tuple(compared), errors[name][..., present], found[present], person)
     if FACE not in scores:
-        hint = "Make one with more samples: `bungyo dataset --spp 32`."
+        hint = "Make one with more samples: `bungyo dataset --spp 32 --out out/ablation-data`."
         raise InputError(f"The validation targets of the data set {data.path} are too noisy to judge by.", hint)
     return scores
 

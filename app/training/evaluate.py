@@ -163,7 +163,7 @@ def evaluate(
         raise InputError(f"The data set {data.path} has no {split} pixels to judge by.")
     result = sums.evaluation()
     if not result.frames:
-        hint = "Make one with more samples:  bungyo dataset --held-out --spp 128"
+        hint = "Make one with more samples:  bungyo dataset --held-out --spp 128 --out out/judge128"
         raise InputError(f"The {split} targets of the data set {data.path} are too noisy to judge by.", hint)
     return result
 

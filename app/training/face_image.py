@@ -174,7 +174,7 @@ def face_images(data: Dataset, split: str = "held-out") -> Iterator[FaceImage]:
     if not data.whole_frames:
         raise InputError(
             f"Seams are judged on whole frames, and the data set {data.path} does not have all tiles of its own.",
-            "Make one with:  bungyo dataset --held-out --tiles 1",
+            "Make one with:  bungyo dataset --held-out --tiles 1 --out out/whole",
         )
     parts = [data.tiles(tile_hash, split) for tile_hash in data.hashes]
     tiles = np.concatenate(parts) if parts else None

@@ -104,7 +104,7 @@ class ScreenBlurred(Dataset):
         if not self.whole_frames or not self.people:
             raise InputError(
                 f"The data set {path} has no complete frames of random people, which a blur on the screen needs.",
-                "Make one with `bungyo dataset --tiles 1`, without --mesh.",
+                "Make one with `bungyo dataset --tiles 1 --out out/screen`, without --mesh.",
             )
         self.check_people(people.description)
         self._blurred: dict[tuple[int, int, int], F16] = {}
