@@ -78,8 +78,10 @@ class Viewer:
         self._last_frame: float | None = None  # when it was handed over; None after a rest
         self._drawn_state: tuple[Any, ...] = ()
         self._blits: dict[int, CommandBuffer] = {}  # for each image of the window
-        self._swapchain = Swapchain(device, window.handle, window.framebuffer_size)
         renderer.interleaves = device.info.kind == "cpu"  # or else input waits for seconds
+        self._swapchain = Swapchain(
+            device, window.handle, window.framebuffer_size
+        )  # last: what fails would not close it
         window.input = self
 
     def run(self, frames: int | None = None) -> None:

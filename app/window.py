@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -216,6 +217,19 @@ def _key_names(glfw: ModuleType) -> dict[int, str]:
 _users = 0
 
 
+def _is_on_wayland() -> bool:
+    """Whether windows are Wayland's. Its variable outlives it (tmux, su), and then there may be an X display."""
+    name = os.environ.get("WAYLAND_DISPLAY")
+    if not name or not os.environ.get("DISPLAY"):
+        return bool(name)
+    with socket.socket(socket.AF_UNIX) as compositor:
+        try:
+            compositor.connect(str(Path(os.environ.get("XDG_RUNTIME_DIR", "")) / name))
+        except OSError:
+            return False
+    return True
+
+
 @contextlib.contextmanager
 def glfw_ready() -> Iterator[ModuleType]:
     """Keep GLFW initialised in the `with` block and yield its module; may be nested.
@@ -227,7 +241,7 @@ def glfw_ready() -> Iterator[ModuleType]:
     if sys.platform not in _OWN_DISPLAY and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
         raise NoDisplay("neither DISPLAY nor WAYLAND_DISPLAY is set")
     # The package holds a library for each; by itself it goes by the session's type, wrong in ssh and Xvfb.
-    os.environ.setdefault("PYGLFW_LIBRARY_VARIANT", "wayland" if os.environ.get("WAYLAND_DISPLAY") else "x11")
+    os.environ.setdefault("PYGLFW_LIBRARY_VARIANT", "wayland" if _is_on_wayland() else "x11")
     try:
         import glfw
     except ImportError as error:

@@ -1,6 +1,7 @@
 """The window delivers keys and mouse moves, and closes cleanly."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -196,12 +197,24 @@ def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     assert window_module._users == 0
 
 
-def test_wayland_has_a_library_of_its_own(on_screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for wayland, variant in (("wayland-987", "wayland"), ("", "x11")):
-        monkeypatch.setenv("WAYLAND_DISPLAY", wayland)
-        monkeypatch.delenv("PYGLFW_LIBRARY_VARIANT", raising=False)
-        why_no_display()
-        assert os.environ["PYGLFW_LIBRARY_VARIANT"] == variant
+def test_wayland_has_a_library_of_its_own(on_screen: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Which is taken where a compositor answers, or where there is nothing else."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with socket.socket(socket.AF_UNIX) as compositor:
+        compositor.bind(str(tmp_path / "wayland-1"))
+        compositor.listen()
+        for wayland, display, variant in (
+            ("wayland-1", on_screen, "wayland"),
+            (str(tmp_path / "wayland-1"), on_screen, "wayland"),
+            ("wayland-987", on_screen, "x11"),
+            ("wayland-987", "", "wayland"),
+            ("", on_screen, "x11"),
+        ):
+            monkeypatch.setenv("WAYLAND_DISPLAY", wayland)
+            monkeypatch.setenv("DISPLAY", display)
+            monkeypatch.delenv("PYGLFW_LIBRARY_VARIANT", raising=False)
+            why_no_display()
+            assert os.environ["PYGLFW_LIBRARY_VARIANT"] == variant
 
 
 @pytest.mark.parametrize("system", ["win32", "darwin"])
