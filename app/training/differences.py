@@ -4,6 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 PLAIN = ("scene", "options", "spec")  # groups of options whose name says nothing
+OPTIONS = {  # of `bungyo dataset`, as what they decide is called in a set
+    "cache_samples": "--light-samples",
+    "cache_size": "--light-texels",
+    "tile_fraction": "--tiles",
+    "people_limit": "--people",
+}
 LONGEST = 60  # characters of a value that are shown
 
 
@@ -16,7 +22,7 @@ def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any], where: str =
     """
     found = []
     for key in dict.fromkeys([*theirs, *ours]):
-        name = where + key
+        name = OPTIONS.get(key, where + key)
         was, now = theirs.get(key), ours.get(key)
         if was == now:
             continue

@@ -127,8 +127,8 @@ def train(
     identity = {"options": asked, "data": data.identity, "idle units": "left out"}
     if start is not None:
         identity["start's generalist"] = hashlib.sha256(start.slots[0].tobytes()).hexdigest()
+    _check_splits(data)  # before there is a folder
     with Checkpoint.open(out, identity, fresh) as state, Display(console) as display:
-        _check_splits(data)
         # A run that has begun the main networks replaces what is there: it was begun with `fresh`. Of a generalist
         # without steps nothing is kept, so that its experts alone tell.
         begun = MAIN in state.generalists or bool(state.groups.get(MAIN))

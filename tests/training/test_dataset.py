@@ -303,6 +303,9 @@ def test_another_spec_or_a_second_writer_is_refused(filled: Path) -> None:
     other = DatasetSpec(seed=4, size=(64, 64), spp=4, scene=SPEC.scene)
     with pytest.raises(InputError, match=r"was begun with other options: seed was 3 and is now 4\. Repeat"):
         DatasetWriter(filled, other)
+    finer = DatasetSpec(seed=3, size=(64, 64), spp=4, scene={**SPEC.scene, "cache_size": 512})
+    with pytest.raises(InputError, match=r"other options: --light-texels was not given and is now 512\."):
+        DatasetWriter(filled, finer)
     with (
         DatasetWriter(filled, SPEC),
         pytest.raises(InputError, match="is being written by another process"),
@@ -382,7 +385,7 @@ def test_a_mismatch_names_only_what_differs(filled: Path) -> None:
     with pytest.raises(InputError) as caught:
         DatasetWriter(filled, other)
     assert caught.value.message.endswith(
-        "other options: spp was 4 and is now 8; range was [1, 2] and is now [1, 3]; people_limit was not given and is "
+        "other options: spp was 4 and is now 8; range was [1, 2] and is now [1, 3]; --people was not given and is "
         "now 4."
     )
 
