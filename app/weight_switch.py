@@ -12,6 +12,7 @@ import click
 
 from app.errors import BungyoError
 from app.file_times import written
+from app.interruption import uninterrupted
 from app.network.weights import WeightSet, weight_file
 
 
@@ -153,13 +154,17 @@ class WeightSwitch:
 
         A signal does not end the wait, as what is loaded uses the renderer, which is closed next: it comes after.
         """
-        self._beside.shutdown(wait=False)
         interruption: BaseException | None = None
-        while self._coming is not None and not self._coming.done():
-            try:
-                wait([self._coming])
-            except (KeyboardInterrupt, SystemExit) as error:
-                interruption = error
+        with uninterrupted:
+            self._beside.shutdown(wait=False)
+            while self._coming is not None and not self._coming.done():
+                try:
+                    wait([self._coming])
+                except (KeyboardInterrupt, SystemExit) as error:
+                    interruption = error
+            # What is loaded is there before the thread has woken the window, which is closed next as well. Only now:
+            # a join that a signal cuts short takes the thread for ended.
+            self._beside.shutdown()
         if interruption is not None:
             raise interruption
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import InputError
+from app.interruption import signals_as_exceptions
 from app.network.weights import FILE_NAME, WeightSet
 from app.weight_switch import WeightSwitch
 
@@ -367,3 +369,34 @@ def test_a_signal_while_it_closes_waits_for_what_is_loaded() -> None:
         with pytest.raises(KeyboardInterrupt):
             switch.close()
         assert shelf.gate.is_set() and drawing.threads  # it was done with
+
+
+def test_who_closes_it_waits_for_the_thread_to_wake_the_window() -> None:
+    """Which is closed next, and could not be woken any more."""
+    drawing, shelf, woken = Drawing(), Shelf(), threading.Event()
+
+    def wake() -> None:
+        time.sleep(0.3)
+        woken.set()
+
+    switch = WeightSwitch(drawing, [Path("a"), Path("b")], shelf.load, wake)
+    switch.next()
+    switch.update()
+    switch.close()
+    assert woken.is_set()
+
+
+def test_a_second_signal_does_not_end_the_wait_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it ends steps that take too long."""
+    monkeypatch.setattr("app.interruption.HANGING", 0.2)
+    with signals_as_exceptions(), switching("a", "b") as (switch, drawing, shelf, _):
+        shelf.gate.clear()
+        switch.next()
+        switch.update()
+        later = [threading.Timer(0.3 * (n + 1), signal.raise_signal, [signal.SIGTERM]) for n in range(3)]
+        later.append(threading.Timer(1.2, shelf.gate.set))
+        for timer in later:
+            timer.start()
+        with pytest.raises(SystemExit):
+            switch.close()
+        assert shelf.gate.is_set() and drawing.threads
