@@ -11,7 +11,7 @@ from app.gpu.formats import format_features
 from app.gpu.lifetime import Resource
 from app.gpu.open_device import OpenDevice
 from app.gpu.results import DeviceLost, check
-from app.gpu.window_system import glfw_words
+from app.gpu.window_system import glfw_words, on_wayland
 from app.interruption import uninterrupted
 
 # A hidden window may give no image for long: so long is one waited for before the window is asked what else there is.
@@ -64,7 +64,7 @@ class _Chain(Resource):
                 imageSharingMode=vk.VK_SHARING_MODE_EXCLUSIVE,
                 preTransform=_transform(capabilities),
                 compositeAlpha=_composite_alpha(capabilities.supportedCompositeAlpha),
-                presentMode=vk.VK_PRESENT_MODE_FIFO_KHR,  # with the display's refresh; always there
+                presentMode=swapchain.present_mode,
                 clipped=1,
                 oldSwapchain=old,
             )
@@ -118,6 +118,7 @@ class Swapchain(Resource):
         with self.building():
             self.surface = self._make_surface(window)
             self.format = self._choose_format()
+            self.present_mode = self._choose_present_mode()
             self.resize(size)
 
     @property
@@ -278,6 +279,11 @@ class Swapchain(Resource):
         offered = [(int(pair.format), int(pair.colorSpace)) for pair in found]
         return choose_format([pair for pair in offered if self._takes_blits(pair[0])])
 
+    def _choose_present_mode(self) -> int:
+        get, physical = vk.vkGetPhysicalDeviceSurfacePresentModesKHR, self.device.physical
+        found = enumerate_all("VkPresentModeKHR", "ask the window how it shows images", get, physical, self.surface)
+        return choose_present_mode([int(mode) for mode in found], on_wayland())
+
     def _takes_blits(self, format: int) -> bool:
         return bool(format_features(self.device.physical, format) & vk.VK_FORMAT_FEATURE_BLIT_DST_BIT)
 
@@ -300,6 +306,18 @@ def choose_format(offered: Sequence[tuple[int, int]]) -> int:
         if (wanted, vk.VK_COLOR_SPACE_SRGB_NONLINEAR_KHR) in offered:
             return wanted
     raise BungyoError("The window offers no format of 8 or 10 bits a colour for sRGB pictures.")
+
+
+def choose_present_mode(offered: Sequence[int], wayland: bool) -> int:
+    """The VkPresentModeKHR of a window that offers some: FIFO, which all do, at the pace of the display's refresh.
+
+    On Wayland MAILBOX, as a hidden window may have no refresh: FIFO's present then waits without end inside the driver,
+    where neither Ctrl-C nor the window's buttons are heard. It shows the newest image at each refresh and holds nobody
+    up, so that frames are drawn as fast as the GPU can, faster than they are seen. The viewer draws only what changes
+    the picture and sleeps otherwise, so this ends with the last sample.
+    """
+    mailbox = vk.VK_PRESENT_MODE_MAILBOX_KHR
+    return int(mailbox if wayland and mailbox in offered else vk.VK_PRESENT_MODE_FIFO_KHR)
 
 
 def _fit(capabilities: Handle) -> tuple[int, ...]:

@@ -35,6 +35,13 @@ def presentation(instance: Handle) -> Presents:
     return presents
 
 
+def on_wayland() -> bool:
+    """Whether GLFW, which is initialised, opens windows on Wayland."""
+    import glfw
+
+    return bool(glfw.get_platform() == glfw.PLATFORM_WAYLAND)
+
+
 def glfw_words(error: Exception) -> str:
     """Return what a GLFWError says, without what is around it: "(65544) b'X11: ...'"."""
     text = str(error).partition(") ")[2] or str(error)

@@ -11,7 +11,7 @@ from PIL import ImageGrab
 from app.errors import BungyoError, InputError
 from app.gpu import CommandBuffer, Device, Image, Swapchain, live_objects
 from app.gpu.binding import make, vk
-from app.gpu.swapchain import _composite_alpha, _transform, choose_format
+from app.gpu.swapchain import _composite_alpha, _transform, choose_format, choose_present_mode
 from app.gpu.window_system import glfw_words
 from app.window import Window, glfw_ready
 
@@ -278,6 +278,39 @@ def test_choice_of_a_format() -> None:
     for none in ([], [(eight, hdr), (encoding, srgb)]):
         with pytest.raises(BungyoError, match="no format"):
             choose_format(none)
+
+
+def test_only_on_wayland_no_present_waits_for_the_display() -> None:
+    """A hidden window there may have it wait for ever; elsewhere nothing is to be drawn that is not seen."""
+    fifo, mailbox = vk.VK_PRESENT_MODE_FIFO_KHR, vk.VK_PRESENT_MODE_MAILBOX_KHR
+    every = [vk.VK_PRESENT_MODE_IMMEDIATE_KHR, mailbox, fifo, vk.VK_PRESENT_MODE_FIFO_RELAXED_KHR]
+    assert choose_present_mode(every, wayland=True) == mailbox
+    assert choose_present_mode(every, wayland=False) == fifo
+    for without in ([], [fifo], [vk.VK_PRESENT_MODE_IMMEDIATE_KHR, fifo]):
+        assert choose_present_mode(without, wayland=True) == fifo
+
+
+def test_images_are_shown_as_the_window_system_wants(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    create, asked_for = vk.vkCreateSwapchainKHR, list[int]()
+
+    def created(device: Any, info: Any, *others: Any) -> int:
+        asked_for.append(info.presentMode)
+        return int(create(device, info, *others))
+
+    monkeypatch.setattr(vk, "vkCreateSwapchainKHR", created)
+    with Device.open(window=True, validation=True, raytracing=False) as device, glfw_ready() as glfw:
+        Swapchain(device, window.handle, window.framebuffer_size).close()
+        monkeypatch.setattr(glfw, "get_platform", lambda: glfw.PLATFORM_WAYLAND)
+        with (
+            Swapchain(device, window.handle, window.framebuffer_size) as swapchain,
+            device.image(4, 4, "rgba8") as image,
+        ):
+            commands = record(device, swapchain, image)
+            show(device, swapchain, commands, 7, wait=False)
+            device.wait_idle()
+            close_all(commands)
+    assert asked_for == [vk.VK_PRESENT_MODE_FIFO_KHR, vk.VK_PRESENT_MODE_MAILBOX_KHR]
+    assert device.validation_messages == []
 
 
 def test_windows_are_opaque_where_they_can_be() -> None:
