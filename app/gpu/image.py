@@ -12,6 +12,7 @@ from app.gpu.lifetime import Resource
 from app.gpu.memory import allocate
 from app.gpu.open_device import OpenDevice
 from app.gpu.results import check
+from app.gpu.transfer import STAGING_LIMIT
 
 
 class Image(Resource):
@@ -104,18 +105,20 @@ class Image(Resource):
             return {"uint32": [int(value) for value in color]}
         return {"float32": list(color)}
 
-    def copy_region(self, mip: int = 0, buffer_offset: int = 0) -> Handle:
-        """The VkBufferImageCopy between a tightly packed buffer and a whole mip."""
+    def copy_region(self, mip: int = 0, buffer_offset: int = 0, rows: range | None = None) -> Handle:
+        """The VkBufferImageCopy between a tightly packed buffer and a whole mip, or some rows of it."""
         width, height = self.size_of_mip(mip)
+        rows = range(height) if rows is None else rows
         return make(
             "VkBufferImageCopy",
             bufferOffset=buffer_offset,
             imageSubresource=self.layers(mip),
-            imageExtent={"width": width, "height": height, "depth": 1},
+            imageOffset={"x": 0, "y": rows.start, "z": 0},
+            imageExtent={"width": width, "height": len(rows), "depth": 1},
         )
 
     def upload(self, pixels: np.ndarray, mip: int = 0) -> None:
-        """Fill a mip from an array (H, W, C), or (H, W) for one channel.
+        """Fill a mip from an array (H, W, C), or (H, W) for one channel; a large one goes in strips of rows.
 
         Floats are converted to the format's float, those that it has not to the largest.
         """
@@ -130,9 +133,15 @@ class Image(Resource):
         if floats and array.dtype.itemsize > self.format.dtype.itemsize:
             array = np.clip(array, *(getattr(np.finfo(self.format.dtype), end) for end in ("min", "max")))
         raw = np.ascontiguousarray(array, self.format.dtype).reshape(-1).view(np.uint8)
+        row = width * self.format.texel_bytes
+        rows = max(1, STAGING_LIMIT // row)
+        for top in range(0, height, rows):
+            strip = raw[top * row : (top + rows) * row]
+            self._upload_rows(strip, self.copy_region(mip, rows=range(top, min(top + rows, height))))
+
+    def _upload_rows(self, raw: np.ndarray, region: Handle) -> None:
         staging = self._device.transfer.staging("upload", raw.size)
         staging.map()[: raw.size] = raw
-        region = self.copy_region(mip)
         self._device.transfer.run(
             lambda cmd: vk.vkCmdCopyBufferToImage(
                 cmd, staging.handle, self.handle, vk.VK_IMAGE_LAYOUT_GENERAL, 1, region

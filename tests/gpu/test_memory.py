@@ -12,6 +12,7 @@ from app.errors import BungyoError, InputError
 from app.gpu import FORMATS, Binding, Device
 from app.gpu.binding import vk
 from app.gpu.memory import MemoryKind, MemoryTypes
+from app.gpu.raw_buffer import RawBuffer
 from app.gpu.results import NEEDS_LESS
 from app.passes.environment_maps import EnvironmentMaps
 from app.passes.texture_upload import upload_texture
@@ -149,6 +150,28 @@ def test_image_round_trip(gpu: Device, keep: Keep, name: str) -> None:
     assert (image.read() == pixels).all()
     with pytest.raises(ValueError, match=r"'picture' takes \(5, 7"):
         image.upload(pixels[:4])
+
+
+@pytest.mark.parametrize(("room", "strips"), [(1, [1] * 5), (2, [2, 2, 1]), (4, [4, 1]), (5, [5])])
+def test_large_images_are_uploaded_in_strips(
+    room: int, strips: list[int], gpu: Device, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else the staging buffer, which stays, would be as large as the largest of them."""
+    row, staging = 7 * 16, gpu.transfer.staging
+    taken: list[int] = []
+
+    def noted(kind: Literal["upload", "readback"], size: int) -> RawBuffer:
+        if kind == "upload":
+            taken.append(size // row)
+        return staging(kind, size)
+
+    image = keep(gpu.image(14, 10, "rgba32f", mips=2))
+    monkeypatch.setattr(gpu.transfer, "staging", noted)
+    monkeypatch.setattr("app.gpu.image.STAGING_LIMIT", room * row + row // 2 if room > 1 else 1)
+    pixels = np.random.default_rng(5).random((5, 7, 4)).astype(np.float32)
+    image.upload(pixels, mip=1)
+    assert (image.read(mip=1) == pixels).all()
+    assert taken == strips
 
 
 def test_mips(gpu: Device, keep: Keep) -> None:
