@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import sys
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,7 @@ class Window:
                 self.drops: list[list[Path]] = []
                 self.damaged = False
                 self._title = title
+                self._place = ""  # what an American keyboard has on the key that was pressed last
                 self._pointer = _Pointer(*glfw.get_cursor_pos(self.handle))
                 glfw.set_key_callback(self.handle, self._key)
                 glfw.set_char_callback(self.handle, self._character)
@@ -161,6 +163,7 @@ class Window:
         glfw = self._glfw
         if action not in (glfw.PRESS, glfw.REPEAT):
             return
+        self._place = chr(key) if 32 < key < 128 else ""  # as GLFW numbers the keys with a character
         name = _key_names(glfw).get(key, "")
         once = name.startswith("F")  # F12 held for a second would be ten screenshots
         if key == glfw.KEY_ESCAPE:
@@ -169,9 +172,16 @@ class Window:
             self.input.press(name)
 
     def _character(self, _: Any, codepoint: int) -> None:
-        """Letters, digits and signs wherever the layout has them: + is shift-= here, [ is AltGr-8 there."""
+        """Letters, digits and signs wherever the layout has them: + is shift-= here, [ is AltGr-8 there.
+
+        A layout of another script has no L: there it is the key that an American keyboard has it on.
+        """
+        character = chr(codepoint)
+        if _of_another_script(character):
+            character = self._place or character
+        self._place = ""
         if self.input:
-            self.input.press(chr(codepoint).upper())
+            self.input.press(character.upper())
 
     def _moved(self, _: Any, x: float, y: float) -> None:
         dx, dy = x - self._pointer.x, y - self._pointer.y
@@ -211,6 +221,12 @@ def writable(text: str) -> str:
 def _key_names(glfw: ModuleType) -> dict[int, str]:
     names = {getattr(glfw, f"KEY_{name}"): name for name in ("LEFT", "RIGHT", "UP", "DOWN", "HOME")}
     return names | {getattr(glfw, f"KEY_F{i}"): f"F{i}" for i in range(1, 13)}
+
+
+def _of_another_script(character: str) -> bool:
+    """Whether it is a letter or a digit that layouts have in the place of Latin ones; others have those as well."""
+    letter = not character.isascii() and (character.isalpha() or character.isdecimal())
+    return letter and not unicodedata.name(character, "").startswith("LATIN")
 
 
 # GLFW counts nothing: glfwTerminate ends it for everybody. So count the users here.

@@ -113,6 +113,29 @@ def test_a_key_that_is_held_goes_on(on_screen: str) -> None:
         assert recorder.keys == ["LEFT"] * 3
 
 
+def test_keys_of_other_scripts_are_those_of_an_american_keyboard(on_screen: str) -> None:
+    with Window((200, 100), "bungyo test") as window, glfw_ready() as glfw:
+
+        def typed(key: int, *characters: str) -> list[str]:
+            window.input = recorder = Recorder()
+            window._key(None, key, 0, glfw.PRESS, 0)
+            for character in characters:
+                window._character(None, ord(character))
+            window._key(None, key, 0, glfw.RELEASE, 0)
+            return recorder.keys
+
+        for letter in "\u0434\u03bb\u0645\u05da":  # in Russian, Greek, Arabic and Hebrew
+            assert typed(glfw.KEY_L, letter) == ["L"]
+        assert typed(glfw.KEY_W, "\u0446") == typed(glfw.KEY_W, "\u0426") == ["W"]
+        assert typed(glfw.KEY_LEFT_BRACKET, "\u0445") == ["["]
+        assert typed(glfw.KEY_3, "\u06f3") == ["3"]
+        # Layouts of Latin letters have all of them, if elsewhere; signs mean themselves.
+        assert typed(glfw.KEY_Q, "a") == ["A"] and typed(glfw.KEY_2, "\u00e9") == ["\u00c9"]
+        assert typed(glfw.KEY_E, "\u20ac") == ["\u20ac"] and typed(glfw.KEY_SLASH, ".") == ["."]
+        # Words that are put together from keys are no keys.
+        assert typed(glfw.KEY_SPACE, "\u4f60") == ["\u4f60"] and typed(glfw.KEY_1, *"\u4f60\u597d") == ["1", "\u597d"]
+
+
 def test_what_was_covered_is_to_be_shown_again(on_screen: str, hand: Hand) -> None:
     with Window((200, 100), "bungyo test") as window:
         hand.window("bungyo test")
