@@ -1,7 +1,6 @@
 """What this machine has of what bungyo needs, and for whatever is missing the command that mends it."""
 
 import importlib.metadata
-import os
 import platform
 import re
 import shlex
@@ -162,12 +161,11 @@ def _cache() -> Check:
 
 
 def _display() -> Check:
-    from app.window import why_no_display
+    from app.window import display_name, why_no_display
 
     reason = why_no_display()
     if not reason:
-        display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY", "there")
-        return Check("Display", display, needed=False)
+        return Check("Display", display_name() or "there", needed=False)
     if "is set" in reason:
         mend = "start it from a desktop, or in a virtual screen:  xvfb-run .venv/bin/bungyo demo"
     else:

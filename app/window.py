@@ -229,6 +229,12 @@ def _of_another_script(character: str) -> bool:
     return letter and not unicodedata.name(character, "").startswith("LATIN")
 
 
+def display_name() -> str:
+    """Return the name of the display that windows open on; "" where no variable of the environment has it."""
+    wayland, x11 = os.environ.get("WAYLAND_DISPLAY", ""), os.environ.get("DISPLAY", "")
+    return (x11 or wayland) if os.environ.get("PYGLFW_LIBRARY_VARIANT", "").lower() == "x11" else (wayland or x11)
+
+
 # GLFW counts nothing: glfwTerminate ends it for everybody. So count the users here.
 _users = 0
 
@@ -240,7 +246,7 @@ def _is_on_wayland() -> bool:
         return bool(name)
     with socket.socket(socket.AF_UNIX) as compositor:
         try:
-            compositor.connect(str(Path(os.environ.get("XDG_RUNTIME_DIR", "")) / name))
+            compositor.connect(str(Path(os.environ.get("XDG_RUNTIME_DIR", "/")) / name))
         except OSError:
             return False
     return True
@@ -269,7 +275,7 @@ def glfw_ready() -> Iterator[ModuleType]:
         try:
             glfw.init()
         except glfw.GLFWError as error:
-            where = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY") or "of this computer"
+            where = display_name() or "of this computer"
             raise NoDisplay(f"the display {where} cannot be opened ({glfw_words(error)})", LIBRARIES_HINT) from error
     _users += 1
     try:

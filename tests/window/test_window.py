@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app import window as window_module
-from app.window import NoDisplay, Window, glfw_ready, why_no_display
+from app.window import NoDisplay, Window, display_name, glfw_ready, why_no_display
 from tests.window.drag import drag
 from tests.window.hand import Hand
 
@@ -238,6 +238,21 @@ def test_wayland_has_a_library_of_its_own(on_screen: str, monkeypatch: pytest.Mo
             monkeypatch.delenv("PYGLFW_LIBRARY_VARIANT", raising=False)
             why_no_display()
             assert os.environ["PYGLFW_LIBRARY_VARIANT"] == variant
+
+
+def test_the_display_that_windows_open_on_is_the_one_that_is_named(
+    on_screen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-987")  # which nobody answers at
+    for variant in ("", "x11"):
+        monkeypatch.delenv("PYGLFW_LIBRARY_VARIANT", raising=False)
+        if variant:
+            monkeypatch.setenv("PYGLFW_LIBRARY_VARIANT", variant)
+        assert why_no_display() == "" and display_name() == on_screen
+    monkeypatch.setenv("DISPLAY", ":987")
+    assert "the display :987 cannot be opened" in why_no_display()
+    monkeypatch.setenv("PYGLFW_LIBRARY_VARIANT", "wayland")
+    assert "the display wayland-987 cannot be opened" in why_no_display()
 
 
 @pytest.mark.parametrize("system", ["win32", "darwin"])
