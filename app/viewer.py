@@ -79,9 +79,8 @@ class Viewer:
         self._drawn_state: tuple[Any, ...] = ()
         self._blits: dict[int, CommandBuffer] = {}  # for each image of the window
         renderer.interleaves = device.info.kind == "cpu"  # or else input waits for seconds
-        self._swapchain = Swapchain(
-            device, window.handle, window.framebuffer_size
-        )  # last: what fails would not close it
+        # Last: nobody closes it if something fails.
+        self._swapchain = Swapchain(device, window.handle, window.framebuffer_size)
         window.input = self
 
     def run(self, frames: int | None = None) -> None:

@@ -163,6 +163,23 @@ def run(
     return renderer, swapchain
 
 
+def test_a_gpu_that_is_lost_before_it_opens_costs_no_swapchain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which nobody would close before its window."""
+
+    class Lost(FakeRenderer):
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "interleaves" and value:
+                raise DeviceLost("The GPU was lost.")
+            super().__setattr__(name, value)
+
+    made: list[object] = []
+    monkeypatch.setattr(FakeSwapchain, "__init__", lambda self, *_: made.append(self))
+    monkeypatch.setattr("tests.window.test_viewer.FakeRenderer", Lost)
+    with pytest.raises(DeviceLost):
+        run(monkeypatch, FakeWindow())
+    assert made == []
+
+
 def test_a_mode_that_the_device_lacks_is_a_line_and_the_window_stays(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
