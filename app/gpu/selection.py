@@ -42,7 +42,7 @@ _NEWER_MESA = (
 )
 _NEWER_DRIVER = "A newer driver of the GPU may offer it."
 _SOFTWARE_DRIVER = f"The software driver, which is slow, can be installed with: {INSTALL_DRIVER}"
-_NO_WINDOW_HINT = "Pictures in files need no window: bungyo render makes them."
+NO_WINDOW_HINT = "Pictures in files need no window: bungyo render makes them."
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def choose(found: Sequence[Candidate], select: Selection, *, raytracing: bool | 
         hidden = [candidate for candidate in found if not candidate.info.lacks(raytracing)]
         if hidden and not usable:
             reasons = _reasons(hidden, lambda one: one.missing_window)
-            raise BungyoError(f"No GPU here can show pictures in a window: {reasons}.", _NO_WINDOW_HINT)
+            raise BungyoError(f"No GPU here can show pictures in a window: {reasons}.", NO_WINDOW_HINT)
         if not usable:
             reasons = _reasons(found, lambda one: one.info.lacks(raytracing))
             if any(candidate.info.usable for candidate in found):
@@ -238,7 +238,7 @@ def choose(found: Sequence[Candidate], select: Selection, *, raytracing: bool | 
         lacking = list(chosen.missing_window)
         raise InputError(
             f"The GPU {chosen.info.name} cannot show pictures in a window: it lacks {', '.join(lacking)}.",
-            f"Choose another one with --device (there are: {listing}). {_NO_WINDOW_HINT}",
+            f"Choose another one with --device (there are: {listing}). {NO_WINDOW_HINT}",
         )
     return chosen
 

@@ -4,19 +4,23 @@ GLFW is imported where it is used: importing it starts a process that looks for 
 need no window.
 """
 
+from contextlib import suppress
+
 from app.errors import BungyoError
 from app.gpu.binding import Handle
-from app.gpu.selection import Presents
+from app.gpu.selection import NO_WINDOW_HINT, Presents
 
 
 def window_extensions() -> list[str]:
     """The instance extensions that GLFW's windows need; BungyoError without a window system."""
     import glfw
 
-    try:
+    names, ready = list[str](), False
+    with suppress(glfw.GLFWError):  # where the program made GLFW's errors exceptions
+        ready = bool(glfw.get_platform())  # 0 before it is initialised
         names = [str(name) for name in glfw.get_required_instance_extensions()]
-    except glfw.GLFWError:  # where the program made GLFW's errors exceptions
-        names = []
+    if not names and ready:  # so there is a display
+        raise BungyoError("The Vulkan loader and drivers here show no windows on this display.", NO_WINDOW_HINT)
     if not names:
         raise BungyoError("There is no display that Vulkan can draw to.", "Is DISPLAY or WAYLAND_DISPLAY set?")
     return names

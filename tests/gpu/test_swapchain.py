@@ -350,6 +350,17 @@ def test_words_of_glfw_are_part_of_a_sentence(said: str) -> None:
     assert glfw_words(Exception(said)) == "X11: No display"
 
 
+def test_drivers_that_show_no_windows_are_no_missing_display(on_screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = live_objects()
+    for answer in (list, _fail):
+        with glfw_ready() as glfw, monkeypatch.context() as patch:
+            patch.setattr(glfw, "get_required_instance_extensions", answer)
+            with pytest.raises(BungyoError, match="show no windows on this display") as caught:
+                Device.open(window=True)
+        assert "DISPLAY" not in caught.value.hint
+    assert live_objects() == before
+
+
 def test_needs_a_window_system(monkeypatch: pytest.MonkeyPatch) -> None:
     before = live_objects()
     with pytest.raises(BungyoError, match="no display"):
