@@ -158,7 +158,7 @@ class Instance(Resource):
         def listed(*arguments: Handle) -> int:
             result = int(vk.vkEnumeratePhysicalDevices(*arguments) or 0)
             if result == vk.VK_ERROR_INITIALIZATION_FAILED:  # there are drivers, none of which finds a GPU
-                raise no_driver()
+                raise no_driver("See that you may write to /dev/dri/renderD*, where its GPU is; or install")
             return result
 
         found = list(enumerate_all("VkPhysicalDevice", "list the GPUs", listed, self.handle))
@@ -167,9 +167,7 @@ class Instance(Resource):
         return found
 
 
-def no_driver() -> BungyoError:
-    """The error of a machine with a Vulkan loader and no working driver."""
-    return BungyoError(
-        "There is no working Vulkan driver on this machine.",
-        f"Install the GPU vendor's driver, or the software driver with: {INSTALL_DRIVER}",
-    )
+def no_driver(otherwise: str = "Install the GPU vendor's driver, or") -> BungyoError:
+    """The error of a machine with a Vulkan loader and no working driver, and what helps but for the software driver."""
+    hint = f"{otherwise} the software driver with: {INSTALL_DRIVER}"
+    return BungyoError("There is no working Vulkan driver on this machine.", hint)

@@ -221,8 +221,9 @@ def test_no_driver_is_explained() -> None:
 def test_drivers_that_find_no_gpu_are_no_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
     """So the loader answers where only drivers of other vendors' GPUs are installed."""
     monkeypatch.setattr(vk, "vkEnumeratePhysicalDevices", lambda *_: vk.VK_ERROR_INITIALIZATION_FAILED)
-    with pytest.raises(BungyoError, match="no working Vulkan driver on this machine"):
+    with pytest.raises(BungyoError, match="no working Vulkan driver on this machine") as caught:
         list_devices()
+    assert "/dev/dri" in caught.value.hint and "or install the software driver with: " in caught.value.hint
 
 
 def test_importing_needs_no_loader() -> None:
