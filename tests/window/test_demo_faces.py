@@ -277,7 +277,11 @@ def test_networks_and_surroundings_whose_files_are_gone_stay(display: str, hand:
         wait_for(lambda: state(running)[2] != head, "another face")
         running.shows("other - studio + sky.exr")
         seen = state(running)[2]
-        write_foreign_head(mesh, scale=1.2)
+        ready = tmp_path / "ready"
+        ready.mkdir()
+        write_foreign_head(ready / mesh.name, scale=1.2)
+        for file in sorted(ready.iterdir(), key=lambda file: file.suffix == mesh.suffix):  # all at once, the mesh last:
+            file.replace(tmp_path / file.name)  # half of a texture would be another error
         wait_for(lambda: state(running)[2] != seen, "the new shape")
         running.shows("other - studio + sky.exr")
         running.press("Escape")
