@@ -65,7 +65,7 @@ class Renderer(Owner):
         gbuffer: how pixels find what they show: see GBuffer. None: by rays where the device traces them.
         keeps_light: whether settled light comes from, and goes to, a file where it takes long to gather
             (app/passes/baked_light.py). Not that of lights which move: what they leave as it was is not gathered anew.
-        store: where what follows from meshes and textures is kept, if anywhere.
+        store: where what follows from meshes, textures and maps is kept, if anywhere.
 
     Attributes:
         antialias_motion: see above. False at first: pictures know nothing of those before.

@@ -5,7 +5,7 @@ import os
 import resource
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -23,8 +23,11 @@ from app.passes.baked_light import NO_BAKED_LIGHT
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_variant import OVERRIDE
 from app.renderer import Renderer
+from app.scene import default
+from app.scene.assets import DEFAULT_HEAD
 from app.scene.default import default_scene
-from app.scene.model import Scene
+from app.scene.meshes import load_mesh
+from app.scene.model import Part, Scene
 from app.weight_sets import DEFAULT_WEIGHTS
 
 # Two tests run at a time, and torch's threads would keep a core busy while they wait. Read when torch is imported.
@@ -81,6 +84,23 @@ def _derived_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setitem(maker.__kwdefaults__, "store", store)
         yield
     shutil.rmtree(folder, ignore_errors=True)  # what the other worker still needs, it works out again
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _head_read_once() -> Iterator[None]:
+    """Of all files, `default_scene` reads the default head again and again: parts are never changed, only replaced."""
+    read: dict[str, list[Part]] = {}
+
+    def load(path: Path, face: Sequence[str] | None = None) -> list[Part]:
+        if path != DEFAULT_HEAD or face:
+            return load_mesh(path, face)
+        if "head" not in read:
+            read["head"] = load_mesh(path)
+        return list(read["head"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(default, "load_mesh", load)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from app.gpu.shader import SHADER_FOLDER
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
-DERIVED_ROOM = 500_000_000  # bytes of what is derived from meshes and textures: some 40 MB a face
+DERIVED_ROOM = 500_000_000  # bytes of what is derived from meshes, textures and maps: some 40 MB a face
 _APP = Path(__file__).resolve().parents[1]
 
 
@@ -56,7 +56,8 @@ class ArrayStore:
 
     def keep(self, path: Path, arrays: Arrays) -> None:
         """Write plain arrays, not of structs, into a file. A disk that refuses costs only the file."""
-        store_checked(path, save(arrays))
+        # Of others it would write the bytes as they lie.
+        store_checked(path, save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
         with suppress(OSError):
             self._make_room()
 

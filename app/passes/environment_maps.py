@@ -8,6 +8,7 @@ from scipy.ndimage import convolve1d
 
 from app.arrays import F32
 from app.gpu import Buffer, Device, Image
+from app.passes.array_store import Arrays, ArrayStore, derived
 from app.passes.owner import Owner
 from app.passes.scene_layout import ENVIRONMENT_LEVELS, ENVIRONMENT_TEXEL
 from app.scene.environment import LUMINANCE, Environment
@@ -26,6 +27,7 @@ class EnvironmentMaps(Owner):
     Args:
         device: an open device.
         environment: the map, or None for stand-ins that are never read.
+        store: where its blurred levels are kept, if anywhere.
 
     Attributes:
         lamps: spots that all passes but the reference draw as lights of their own. What follows is without them.
@@ -35,7 +37,7 @@ class EnvironmentMaps(Owner):
         backdrop: image of all of the map, as the camera sees it: softly out of focus.
     """
 
-    def __init__(self, device: Device, environment: Environment | None) -> None:
+    def __init__(self, device: Device, environment: Environment | None, store: ArrayStore | None = None) -> None:
         super().__init__()
         with self.building():
             if environment is None:
@@ -47,9 +49,16 @@ class EnvironmentMaps(Owner):
             else:
                 self.lamps, pixels = find_lamps(environment.pixels)
                 rest = replace(environment, pixels=pixels)
-                self.levels = [self._upload(device, level) for level in rest.prefiltered(ENVIRONMENT_LEVELS)]
+
+                def blur() -> Arrays:
+                    levels = {f"{i}": level for i, level in enumerate(rest.prefiltered(ENVIRONMENT_LEVELS)) if i}
+                    return {**levels, "backdrop": prefilter_ggx(environment.pixels, BACKDROP_ROUGHNESS)}
+
+                blurred = derived(store, ("blurred map", environment.pixels), blur)
+                levels = [rest.pixels, *(blurred[f"{i}"] for i in range(1, ENVIRONMENT_LEVELS))]
+                self.levels = [self._upload(device, level) for level in levels]
                 self.alias = self._upload_alias(device, rest)
-                self.backdrop = self._upload(device, prefilter_ggx(environment.pixels, BACKDROP_ROUGHNESS))
+                self.backdrop = self._upload(device, blurred["backdrop"])
                 self.whole, self.whole_alias = self.levels[0], self.alias
                 if self.lamps:
                     self.whole = self._upload(device, environment.pixels)

@@ -57,7 +57,7 @@ class SceneBuffers(Owner):
     Args:
         device: an open device; with ray tracing, acceleration structures are built.
         scene: parts are baked into world space. At least one part.
-        store: where what follows from the meshes and textures is kept, if anywhere.
+        store: where what follows from the meshes, textures and maps is kept, if anywhere.
 
     Raises:
         InputError: too many textures.
@@ -165,7 +165,7 @@ class SceneBuffers(Owner):
         other_map = self.light_count < 0 or pixels is not self._pixels
         made = Owner()
         with made.building():
-            maps = made.own(EnvironmentMaps(self.device, sky)) if other_map else self._maps
+            maps = made.own(EnvironmentMaps(self.device, sky, self._store)) if other_map else self._maps
             lamps = [] if sky is None else [lamp.light(sky) for lamp in maps.lamps]
             center = scene.face_bounds().mean(axis=0)
             lights, levels = light_records([*rig.lights, *lamps], center)

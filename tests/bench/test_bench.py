@@ -25,17 +25,25 @@ from app.errors import InputError
 from app.network.layers import flops
 from app.network.shader import Variant
 from app.network.weights import WeightSet
-from app.scene_options import SceneOptions
+from app.scene_options import LEAST_TEXELS, SceneOptions
 from tests.bench.missing_figures import KEYS, NO_RAYS, WIDE_GENERALIST, absent
 
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")  # tests open no windows on a person's screen
 ROOT = Path(__file__).parents[2]
+# The command, but light is gathered as coarsely as with the fixture `coarse_light`.
+SCRIPT = f"""
+import sys
+from functools import partial
+from app.commands import bench
+from app.main import main
+bench.SceneOptions = partial(bench.SceneOptions, light_texels={LEAST_TEXELS})
+sys.exit(main())
+"""
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    script = "import sys; from app.main import main; sys.exit(main())"
     return subprocess.run(
-        [sys.executable, "-c", script, "bench", *arguments],
+        [sys.executable, "-c", SCRIPT, "bench", *arguments],
         capture_output=True,
         text=True,
         timeout=400,
@@ -279,6 +287,7 @@ def test_a_wide_generalist_must_be_a_weight_file(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.usefixtures("coarse_light")
 def test_wide_generalists_are_counted_even_where_they_cannot_be_drawn(tmp_path: Path) -> None:
     path = WeightSet.untrained((32, 80, 15)).save(tmp_path / "generalist-80.safetensors")
     wide = WeightSet.load(path)
@@ -288,6 +297,7 @@ def test_wide_generalists_are_counted_even_where_they_cannot_be_drawn(tmp_path: 
             assert shares["zero_channels_experts"] == shares["zero_channels_generalist"]  # it has none
 
 
+@pytest.mark.usefixtures("coarse_light")
 def test_a_frame_at_rest_gathers_no_light() -> None:
     with View(SceneOptions(), (64, 64)) as view:
         assert "light cache" not in view.still("neural").passes

@@ -10,15 +10,27 @@ import numpy as np
 import pytest
 
 from app.gpu import Device
-from app.passes import array_store, light_cache, scene_acceleration, scene_buffers, texture_upload
+from app.passes import (
+    array_store,
+    environment_maps,
+    light_cache,
+    scene_acceleration,
+    scene_buffers,
+    texture_upload,
+)
 from app.passes.array_store import Arrays, ArrayStore, derived, digest_of
 from app.passes.light_cache import LightCache
 from app.passes.scene_buffers import SceneBuffers
+from app.scene import environment
 from app.scene.model import Scene
 from tests.conftest import Keep
 
 ROOT = Path(__file__).parents[2]
-ARRAYS: Arrays = {"one": np.arange(12, dtype=np.float32).reshape(3, 4), "none": np.zeros((0, 2), np.uint32)}
+ARRAYS: Arrays = {
+    "one": np.arange(12, dtype=np.float32).reshape(3, 4),
+    "turned": np.arange(12, dtype=np.float32).reshape(3, 4).T,
+    "none": np.zeros((0, 2), np.uint32),
+}
 
 
 @pytest.fixture
@@ -168,6 +180,8 @@ def test_a_face_that_was_drawn_before_is_the_same(
             (texture_upload, "mip_chain"),
             (light_cache, "gathering_points"),
             (light_cache, "face_texels"),
+            (environment_maps, "prefilter_ggx"),
+            (environment, "prefilter_ggx"),
         ):
             patch.setattr(module, name, not_again)
         read = made(store)

@@ -81,11 +81,11 @@ def entering(cosine: ArrayLike, roughness: float, f0: float = 0.028, f90: float 
     table = ggx_albedo_table()
     grid = np.linspace(0.0, 1.0, TABLE_SIZE)
     reflected = table[: TABLE_SIZE**2].reshape(TABLE_SIZE, TABLE_SIZE, 2) @ [f0, f90]
-    rows = np.stack([np.interp(np.asarray(cosine), grid, row) for row in reflected])
     mean = np.interp(roughness, grid, table[TABLE_SIZE**2 :] @ [f0, f90])
     at = roughness * (TABLE_SIZE - 1)
     lower, share = int(at), at - int(at)
-    result: F64 = (1.0 - (1.0 - share) * rows[lower] - share * rows[lower + 1]) / (1.0 - mean)
+    row, following = (np.interp(np.asarray(cosine), grid, reflected[i]) for i in (lower, lower + 1))
+    result: F64 = (1.0 - (1.0 - share) * row - share * following) / (1.0 - mean)
     return result
 
 

@@ -56,12 +56,15 @@ def integrated(lamp: AreaLight, position: F64, normal: F64) -> tuple[F64, F64]:
     """(n,) each: irradiance, and the share of the area that is above the horizon."""
     along = (np.arange(100) + 0.5) / 50.0 - 1.0
     points = lamp.center + along[:, None, None] * np.array(lamp.edge_u) + along[:, None] * np.array(lamp.edge_v)
-    to = points.reshape(-1, 3) - position[:, None]
-    d2 = (to**2).sum(-1)
-    height = np.einsum("nij,nj->ni", to, normal)
-    shines = np.maximum(-to @ np.array(lamp.normal), 0.0)
-    irradiance = lamp.radiance * lamp.area * (np.maximum(height, 0.0) * shines / d2**2).mean(-1)
-    return irradiance, (height > 0.0).mean(-1)
+    found = []
+    for place, up in zip(position, normal, strict=True):  # all at once would take gigabytes
+        to = points.reshape(-1, 3) - place
+        height = to @ up
+        shines = np.maximum(-to @ np.array(lamp.normal), 0.0)
+        light = (np.maximum(height, 0.0) * shines / (to**2).sum(-1) ** 2).mean()
+        found.append((lamp.radiance * lamp.area * light, (height > 0.0).mean()))
+    irradiance, above = np.array(found).T
+    return irradiance, above
 
 
 def ball(count: int) -> tuple[F64, F64]:
