@@ -100,8 +100,8 @@ def test_other_options_are_refused(tmp_path: Path) -> None:
     before = (tmp_path / "set" / "manifest.jsonl").read_bytes()
     for plan, source, message in (
         (replace(PLAN, spp=8), None, "options: spp was 4 and is now 8$"),
-        (replace(PLAN, tile_fraction=0.5), None, "options: tile_fraction was 0.4 and is now 0.5$"),
-        (replace(PLAN, people=3), None, "options: people_limit was not given and is now 3$"),
+        (replace(PLAN, tile_fraction=0.5), None, "options: --tiles was 0.4 and is now 0.5$"),
+        (replace(PLAN, people=3), None, "options: --people was not given and is now 3$"),
         (PLAN, SphereSource(people=SpherePeople()), "options: mesh was sphere and is now not given; radius was "),
         (replace(PLAN, ranges=Ranges(fov=(20, 30))), None, r"options: ranges\.fov was \[15.0, 45.0\] and is now "),
     ):
