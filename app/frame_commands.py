@@ -1,5 +1,7 @@
 """The commands of a frame, each recorded once, and the memory that frames have of their own on their way."""
 
+from functools import partial
+
 from app.frame_passes import FramePasses
 from app.gpu import Buffer, CommandBuffer, Device
 from app.passes.owner import Owner
@@ -17,13 +19,13 @@ class FrameInFlight(Owner):
         composite: the composite pass.
     """
 
-    def __init__(self, device: Device, passes: FramePasses, frame: Buffer, cache_state: Buffer) -> None:
+    def __init__(self, device: Device, passes: FramePasses, frame: Buffer, cache_state: Buffer, *, timed: bool) -> None:
         super().__init__()
         with self.building():
             self.light = self.own(Upload(device, frame, cache_state))
             self.neural = self.own(Upload(device, frame, passes.composite.state))
             self.reference = self.own(Upload(device, frame, passes.composite.state))
-            with self.own(device.commands()) as self.composite:
+            with self.own(device.commands(timed=timed)) as self.composite:
                 passes.composite.record(self.composite)
                 self.composite.barrier()
 
@@ -36,6 +38,7 @@ class FrameCommands(Owner):
         passes: those of the frame, bound as they are to be drawn with.
         frame: buffer of the frame's record.
         cache_state: buffer of the light cache's state.
+        timed: whether each pass has a timer.
 
     Attributes:
         neural: triangles, G-buffer, background and tile hash.
@@ -43,11 +46,11 @@ class FrameCommands(Owner):
         reprojection: moves the picture before to this view.
     """
 
-    def __init__(self, device: Device, passes: FramePasses, frame: Buffer, cache_state: Buffer) -> None:
+    def __init__(self, device: Device, passes: FramePasses, frame: Buffer, cache_state: Buffer, *, timed: bool) -> None:
         super().__init__()
-        self._device, self._passes = device, passes
+        self._passes, self._commands = passes, partial(device.commands, overlapping=True, timed=timed)
         with self.building():
-            with self.own(device.commands(overlapping=True)) as self.neural:
+            with self.own(self._commands()) as self.neural:
                 with self.neural.timer("triangles"):
                     passes.visible.record(self.neural)
                 self.neural.barrier()
@@ -56,12 +59,13 @@ class FrameCommands(Owner):
                 self.neural.barrier()
                 passes.tile_hash.record(self.neural)
                 self.neural.barrier()
-            with self.own(device.commands(overlapping=True)) as self.reprojection:
+            with self.own(self._commands()) as self.reprojection:
                 passes.reprojection.record(self.reprojection)
                 self.reprojection.barrier()
             self.network = self._record_network()
             self._in_flight = [
-                self.own(FrameInFlight(device, passes, frame, cache_state)) for _ in range(FRAMES_IN_FLIGHT)
+                self.own(FrameInFlight(device, passes, frame, cache_state, timed=timed))
+                for _ in range(FRAMES_IN_FLIGHT)
             ]
 
     def begin(self, frame: int) -> FrameInFlight:
@@ -81,7 +85,7 @@ class FrameCommands(Owner):
             one.composite.wait()
 
     def _record_network(self) -> CommandBuffer:
-        with self.own(self._device.commands(overlapping=True)) as network:
+        with self.own(self._commands()) as network:
             self._passes.tile_network.record(network)
             network.barrier()
         return network

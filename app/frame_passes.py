@@ -3,7 +3,6 @@
 from app.gpu import Device
 from app.passes.background import Background
 from app.passes.composite import Composite, CompositeInputs
-from app.passes.face_radiance import FaceRadiance
 from app.passes.gbuffer import GBuffer, GBufferKind
 from app.passes.light_cache import LightCache
 from app.passes.owner import Owner
@@ -12,6 +11,7 @@ from app.passes.reprojection import Reprojection
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
+from app.passes.tile_radiance import TileRadiance
 from app.passes.visible_triangles import opaque_triangles, visible_triangles
 from app.passes.weight_store import ResidentWeights
 
@@ -32,7 +32,7 @@ class FramePasses(Owner):
         visible: what every pixel shows of all that is not clear.
         gbuffer, tile_hash, tile_network, background, composite, reprojection: the passes.
         reference: the reference's, None without ray tracing.
-        face_radiance: what the tile networks draw.
+        radiance: what the background and the tile networks draw.
     """
 
     def __init__(
@@ -54,20 +54,18 @@ class FramePasses(Owner):
             self.gbuffer = own(GBuffer(device, scene, cache, self.visible, gbuffer_kind))
             features, surface, places = self.gbuffer.features, self.gbuffer.surface, self.gbuffer.places
             self.tile_hash = own(TileHash(device, places, width, height, hash_scale=weights.weights.hash_scale))
-            self.face_radiance = own(FaceRadiance(device, width, height))
+            self.radiance = own(TileRadiance(device, width, height))
+            self.background = own(Background(device, scene, cache, self.visible, self.radiance))
             self.tile_network = own(
-                TileNetwork(device, weights, self.tile_hash, features, surface, self.face_radiance, width, height)
+                TileNetwork(device, weights, self.tile_hash, features, surface, self.radiance, width, height)
             )
-            self.background = own(Background(device, scene, cache, self.visible))
             self.reference: ProgressiveReference | None = None
             sums = None
             if device.raytracing:
                 interleaved = interleaves_reference
                 self.reference = own(ProgressiveReference(device, scene, width, height, interleaved=interleaved))
                 sums = self.reference.reference.radiance
-            inputs = CompositeInputs(
-                features, surface, self.tile_hash.hashes, sums, self.face_radiance.buffer, self.background.radiance
-            )
+            inputs = CompositeInputs(features, surface, self.tile_hash.hashes, sums, self.radiance.buffer)
             self.composite = own(Composite(device, scene, inputs, width, height))
             self.reprojection = own(Reprojection(device, scene, self.composite, self.visible.depths))
 

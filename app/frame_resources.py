@@ -42,6 +42,7 @@ class FrameResources(Owner):
         super().__init__()
         self._device, self._scene, self._cache, self._gbuffer = device, scene, cache, gbuffer
         self._first_frame = 0  # of those with these networks
+        self._timed = False
         self._compiled = {weights.layers}
         self._ran: list[CommandBuffer] = []  # by the last frame
         with self.building():
@@ -50,6 +51,18 @@ class FrameResources(Owner):
             self._retired = self.own(Owner())  # what frames under way may need
             self._of_binding = self.own(Owner())
             self.resize(size)
+
+    @property
+    def timed(self) -> bool:
+        """See Renderer."""
+        return self._timed
+
+    @timed.setter
+    def timed(self, timed: bool) -> None:
+        if timed != self._timed:
+            self._timed = timed
+            self._forget_commands()
+            self._record()
 
     def _network_pipeline(self, weights: WeightSet) -> NetworkPipeline:
         """For the store: the first set has nothing beside it that compiles; later ones (`prepare`) have the drawing."""
@@ -149,5 +162,5 @@ class FrameResources(Owner):
 
     def _record(self) -> None:
         self.commands = self._of_binding.own(
-            FrameCommands(self._device, self.passes, self._scene.frame, self._cache.state)
+            FrameCommands(self._device, self.passes, self._scene.frame, self._cache.state, timed=self._timed)
         )

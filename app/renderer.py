@@ -318,8 +318,18 @@ class Renderer(Owner):
         self._resources.resize(self._size, interleaves_reference=self._interleaves)
         self.restart()
 
+    @property
+    def timed(self) -> bool:
+        """Whether `timings` knows all passes. False at first: on a CPU timers take 2% of a frame."""
+        return self._resources.timed
+
+    @timed.setter
+    def timed(self, timed: bool) -> None:
+        self._resources.timed = timed
+
     def timings(self) -> dict[str, float]:
-        """Milliseconds on the GPU of every pass of the last `render`, by name."""
+        """Milliseconds on the GPU of the passes of the last `render`, by name: without `timed` of those that take long,
+        the light cache and the reference."""
         return self._resources.timings()
 
     # Reading back

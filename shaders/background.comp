@@ -9,6 +9,7 @@
 #include "light_cache.glsl"
 #include "dealt_rows.glsl"
 #include "own_thread.glsl"
+#include "radiance.glsl"
 #include "visible.glsl"
 #include "background.glsl"
 
@@ -17,7 +18,7 @@ layout(local_size_x = TILE_PIXELS) in;
 VISIBLE(SLOT_TRIANGLES, triangles);
 layout(set = 0, binding = SLOT_BACKGROUND_PARTS, scalar) readonly buffer BackgroundParts { BackgroundPart background_parts[]; };
 layout(set = 0, binding = SLOT_VERTEX_LIGHTS, scalar) readonly buffer VertexLights { VertexLight vertex_lights[]; };
-layout(set = 0, binding = SLOT_RADIANCE, rgba16f) uniform writeonly image2D radiance;
+layout(set = 0, binding = SLOT_RADIANCE, scalar) writeonly buffer TileRadiance { uvec2 radiance[]; };
 
 // Light that was gathered at the vertices around.
 struct Gathered {
@@ -47,14 +48,27 @@ float share_seen(Gathered g, uint light) { return light < 4u ? g.shares[0][light
 
 #if CLEAR
 VISIBLE_DEPTHS(SLOT_DEPTHS, depths); // of the clear parts
-layout(set = 0, binding = SLOT_OPAQUE) uniform sampler2D opaque_radiance;
+layout(set = 0, binding = SLOT_OPAQUE, scalar) readonly buffer OpaqueRadiance { uvec2 opaque_radiance[]; };
 VISIBLE_DEPTHS(SLOT_OPAQUE_DEPTHS, opaque_depths);
 
 // What is opaque stands before it, or the face behind it: what has depth but no radiance.
-bool hides_clear(ivec2 at)
+bool hides_clear(uvec2 at, uvec2 opaque)
 {
     float behind = visible_depth(opaque_depths, at);
-    return visible_depth(depths, at) > behind || (behind < 1.0 && texelFetch(opaque_radiance, at, 0).a == 0.0);
+    return visible_depth(depths, at) > behind || (behind < 1.0 && !is_drawn(opaque));
+}
+
+// What is opaque, at a place from (0, 0) to (1, 1) of the picture.
+vec4 opaque_around(vec2 at)
+{
+    vec2 place = at * vec2(frame.size) - 0.5, low = floor(place), f = place - low;
+    vec4 sum = vec4(0.0);
+    for (int k = 0; k < 4; ++k) {
+        ivec2 corner = ivec2(k & 1, k >> 1), xy = clamp(ivec2(low) + corner, ivec2(0), ivec2(frame.size) - 1);
+        vec2 weight = mix(1.0 - f, f, vec2(corner));
+        sum += weight.x * weight.y * unpack_radiance(opaque_radiance[surface_index(uvec2(xy), frame.tiles_x)]);
+    }
+    return sum;
 }
 
 // What a ray that has entered the clear body at `position` runs into: looked for in the picture of opaque things, by
@@ -73,26 +87,18 @@ vec3 seen_through(ivec2 pixel, vec3 position, vec3 direction, float passed)
         vec2 next = clip.xy / clip.w * 0.5 + 0.5;
         ivec2 there = clamp(ivec2(next * vec2(frame.size)), ivec2(0), ivec2(frame.size) - 1);
         float found = visible_depth(opaque_depths, there);
-        bool nothing = found >= 1.0 || textureLod(opaque_radiance, next, 0.0).a < 0.5; // or face
+        bool nothing = found >= 1.0 || opaque_around(next).a < 0.5; // or face
         if (any(notEqual(next, clamp(next, 0.0, 1.0))) || nothing || view_depth(found) < start) break;
         at = next;
         d = found;
     }
-    vec4 found = textureLod(opaque_radiance, at, 0.0);
+    vec4 found = opaque_around(at);
     return passed * found.rgb / max(found.a, 0.01); // beside face and nothing: the share that is something
 }
 #endif
 
-void main()
+vec3 shaded(uvec2 xy, uvec2 shown)
 {
-    uvec2 xy = DEALT_TILE * TILE + own_position(TILE);
-    if (any(greaterThanEqual(xy, frame.size))) return;
-    ivec2 pixel = ivec2(xy);
-    uvec2 shown = visible_triangle(triangles, xy);
-    if (shown.x == NO_PART || parts[shown.x].face != 0u) return; // what was cleared stays
-#if CLEAR
-    if (hides_clear(pixel)) return;
-#endif
     float depth;
     vec3 ray = camera_ray(vec2(xy) + 0.5 + frame.jitter);
     vec2 barycentric = barycentric_seen(shown.x, shown.y, ray, depth);
@@ -134,7 +140,7 @@ void main()
     highlight *= gain;
     vec3 color = lobe.base / PI * base_leave(lobe, wo.z) * irradiance;
 #if CLEAR
-    vec3 behind = seen_through(pixel, s.position, refract(-view, s.normal, 1.0 / s.ior), background_parts[shown.x].passed);
+    vec3 behind = seen_through(ivec2(xy), s.position, refract(-view, s.normal, 1.0 / s.ior), background_parts[shown.x].passed);
     color = mix(color, behind * base_leave(lobe, wo.z), s.transmission);
 #endif
     if (polished) color += highlight + mirrored(polish, lobe, gathered, irradiance, color);
@@ -142,5 +148,20 @@ void main()
         color += highlight
                + environment_blurred(reflect(-view, s.normal), s.roughness) * specular_albedo(lobe, wo.z) * gain * gathered.ambient_visibility;
     color += s.emission;
-    imageStore(radiance, pixel, vec4(half_range(color.r), half_range(color.g), half_range(color.b), 1.0));
+    return vec3(half_range(color.r), half_range(color.g), half_range(color.b));
+}
+
+void main()
+{
+    uvec2 xy = DEALT_TILE * TILE + own_position(TILE);
+    if (any(greaterThanEqual(xy, frame.size))) return;
+    uint at = surface_index(xy, frame.tiles_x);
+    uvec2 shown = visible_triangle(triangles, xy), halves = uvec2(0u);
+#if CLEAR
+    halves = opaque_radiance[at];
+    if (shown.x != NO_PART && !hides_clear(xy, halves)) halves = pack_radiance(shaded(xy, shown));
+#else
+    if (shown.x != NO_PART && parts[shown.x].face == 0u) halves = pack_radiance(shaded(xy, shown));
+#endif
+    radiance[at] = halves;
 }

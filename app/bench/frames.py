@@ -96,10 +96,16 @@ class Views:
                     self._figures.add(f"fps_{FPS[size]}_{kind}", 1e3 / cost.whole)
                 if size == SMALL:
                     self._figures.add("python_ms", cost.python)
-                    if not self._rays:
-                        self._add_rasterised_gbuffer(cost)
-                if size == self._listed:
-                    self._passes.add_all(cost.passes)
+        for cost in self._timed(self.by_size[self._listed]):
+            self._passes.add_all(cost.passes)
+        if not self._rays:
+            for cost in self._timed(self.rasterised):
+                self._add_rasterised_gbuffer(cost)
+
+    def _timed(self, view: Worker[View]) -> list[FrameCost]:
+        """Frames whose passes have timers."""
+        view.ask(View.still, "neural", True)  # as above
+        return [view.ask(View.still, "neural", True) for _ in range(self._frames)]
 
     def _moving(self) -> None:
         for size, name in FPS.items():
@@ -111,12 +117,10 @@ class Views:
             self._figures.add("python_ms_light_moving", cost.python)
 
     def _either_gbuffer(self) -> None:
-        costs = []
-        for view in (self.by_size[SMALL], self.rasterised):
-            view.ask(View.still, "neural")
-            costs.append([view.ask(View.still, "neural") for _ in range(self._frames)])
-        for traced, raster in zip(*costs, strict=True):
-            self._figures.add("fps_512_raster", 1e3 / raster.whole)
+        self.rasterised.ask(View.still, "neural")
+        for _ in range(self._frames):
+            self._figures.add("fps_512_raster", 1e3 / self.rasterised.ask(View.still, "neural").whole)
+        for traced, raster in zip(self._timed(self.by_size[SMALL]), self._timed(self.rasterised), strict=True):
             self._figures.add("gbuffer_ms_512_traced", traced.gbuffer)
             self._add_rasterised_gbuffer(raster)
             self._figures.add("gbuffer_raster_over_traced", traced.gbuffer / raster.gbuffer)

@@ -111,6 +111,7 @@ class Growth(Owner):
             size = (self._edge, self._edge)
             renderer = Renderer(self._device, scene, self._weights, size, cache_samples=1)
             self._renderers[divisions] = self.own(renderer)
+            renderer.timed = True
         return self._renderers[divisions]
 
 

@@ -22,10 +22,10 @@ from app.network.schema import CHANNELS, TILE_PIXELS, channels, glsl
 from app.network.shader import ADDRESSED_WEIGHTS, Variant, blocks, by_address, staging
 from app.network.weights import WeightSet
 from app.passes import tile_variant
-from app.passes.face_radiance import FaceRadiance, Precision
 from app.passes.network_pipeline import defines
 from app.passes.owner import Owner
 from app.passes.tile_hash import TileHash
+from app.passes.tile_radiance import Precision, TileRadiance
 
 Activations: TypeAlias = Literal["half", "float"]
 ACTIVATIONS: tuple[Activations, ...] = ("half", "float")
@@ -106,7 +106,7 @@ class LayeredNetwork(Owner):
         tile_hash: TileHash,
         features: Buffer,
         surface: Buffer,
-        radiance: FaceRadiance,
+        radiance: TileRadiance,
         width: int,
         height: int,
         *,

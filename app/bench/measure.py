@@ -128,16 +128,18 @@ def measure_passes(options: SceneOptions, names: tuple[str, ...], rounds: int, c
         view = stack.enter_context(Worker(View, options, size, AT_REST if at_rest else 1))
         lit = stack.enter_context(Worker(View, options, size, 1)) if gathering and at_rest else view
 
-        def note(wanted: tuple[str, ...], view: Worker[View], question: Callable[..., FrameCost], *mode: str) -> None:
+        def note(
+            wanted: tuple[str, ...], view: Worker[View], question: Callable[..., FrameCost], *how: str | bool
+        ) -> None:
             """Frames that gather light or trace draw other passes as well, which take another time there."""
-            cost = view.ask(question, *mode)
+            cost = view.ask(question, *how)
             passes.add_all({name: cost.passes[name] for name in wanted if name in cost.passes})
 
         parts: list[Part] = []
         if at_rest:
             # The first one comes after whatever the last round ended with, and is not counted.
-            parts.append(lambda: note((), view, View.still, "neural"))
-            parts += [lambda: note(at_rest, view, View.still, "neural")] * FRAMES
+            parts.append(lambda: note((), view, View.still, "neural", True))
+            parts += [lambda: note(at_rest, view, View.still, "neural", True)] * FRAMES
         if gathering:
             parts.append(lambda: note(("light cache",), lit, View.gathering))
         if tracing:

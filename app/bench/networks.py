@@ -12,11 +12,11 @@ from app.network.shader import Variant
 from app.network.tile_hash import HASHES
 from app.network.weights import WeightSet
 from app.open_renderer import open_device
-from app.passes.face_radiance import FaceRadiance
 from app.passes.owner import Owner
 from app.passes.tile_check import all_face
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
+from app.passes.tile_radiance import TileRadiance
 from app.scene_options import SceneOptions
 
 SIZE = 512  # pixels along an edge of the picture
@@ -38,7 +38,7 @@ class Picture(Owner):
             self.features = self.own(device.buffer(features, name="features"))
             self.surface = self.own(device.buffer(surface, name="surface"))
             self.places = self.own(device.buffer(schema.place_buffer(features, surface), name="places"))
-            self.radiance = self.own(FaceRadiance(device, SIZE, SIZE))
+            self.radiance = self.own(TileRadiance(device, SIZE, SIZE))
 
 
 def random_weights(layers: tuple[int, ...], count: int = NETWORKS) -> WeightSet:

@@ -10,8 +10,8 @@ from app.gpu import CommandBuffer, Device
 from app.gpu.vector_width import WidthRefused
 from app.network.schema import CHANNELS
 from app.open_renderer import open_device
-from app.passes.face_radiance import FaceRadiance
 from app.passes.owner import Owner
+from app.passes.tile_radiance import TileRadiance
 from app.scene_options import SceneOptions
 
 SIZE = 256  # pixels along an edge of the picture: the widest network takes seconds for more
@@ -22,7 +22,7 @@ def quickest(device: Device) -> Shape:
     """The shape that draws with 32 channels the soonest: all draw in turn, and the least of a few times counts."""
     with Owner() as kept:
         picture, kernels = _picture(_TRIAL_SIZE), random_kernels(widths(CHANNELS, _TRIAL_LAYERS))
-        radiance = kept.own(FaceRadiance(device, _TRIAL_SIZE, _TRIAL_SIZE))
+        radiance = kept.own(TileRadiance(device, _TRIAL_SIZE, _TRIAL_SIZE))
         commands = {}
         for shape in shapes(device.info):
             with suppress(WidthRefused):  # then those with usual vectors are left
@@ -68,7 +68,7 @@ class Convolutions(Owner):
         with self.building():
             device = self._device = self.enter(open_device(options, raytracing=False))
             picture, self._shape = _picture(SIZE), quickest(device)
-            radiance = self.own(FaceRadiance(device, SIZE, SIZE))
+            radiance = self.own(TileRadiance(device, SIZE, SIZE))
             for count in channels:
                 kernels = random_kernels(widths(count, layers))
                 network = self.own(ConvolutionNetwork(device, kernels, picture, radiance, shape=self._shape))

@@ -29,7 +29,7 @@ class FrameCost:
     Attributes:
         whole: the frame, as the demo waits for it (without showing it).
         python: `whole` less the time in which commands were submitted and waited for.
-        passes: by name, by the GPU's clock.
+        passes: by name, by the GPU's clock; see `Renderer.timed`.
     """
 
     whole: float
@@ -86,9 +86,9 @@ class View(Owner):
         """Return the name of the tile network's variant that draws."""
         return self._renderer.tile_variant.name
 
-    def still(self, mode: str) -> FrameCost:
-        """Draw a frame at rest, in this mode; it is at rest once all samples are there."""
-        self._renderer.mode = mode
+    def still(self, mode: str, timed: bool = False) -> FrameCost:
+        """Draw a frame at rest, in this mode; it is at rest once all samples are there. Timers make it slower."""
+        self._renderer.mode, self._renderer.timed = mode, timed
         return self._frame("")
 
     def moving(self) -> FrameCost:

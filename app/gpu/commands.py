@@ -31,12 +31,12 @@ class CommandBuffer(DrawRecorder):
     _pending = False  # the fence will be signalled
     _submitted = False  # at least once
 
-    def __init__(self, device: OpenDevice, *, reusable: bool, overlapping: bool) -> None:
+    def __init__(self, device: OpenDevice, *, reusable: bool, overlapping: bool, timed: bool) -> None:
         # Before anything that may fail: `close` looks at them.
         self._last = self  # of those that were submitted with these: its fence tells the end of all
         self._submits: dict[tuple[CommandBuffer, ...], Handle] = {}  # by what was submitted before these
         super().__init__(device, reusable=reusable, overlapping=overlapping)
-        self._overlapping = overlapping
+        self._overlapping, self._timed = overlapping, timed
         self._target: SwapchainImage | None = None
         with self.building():
             self._fence = make_fence(self, device.logical)
@@ -147,10 +147,10 @@ class CommandBuffer(DrawRecorder):
 
     @contextmanager
     def timer(self, name: str) -> Iterator[None]:
-        """Measure the GPU time of what is recorded in this block; not inside `rendering`."""
+        """Measure the GPU time of what is recorded in this block, if the commands are timed; not inside `rendering`."""
         if self._rendering:
             raise ValueError(f"timer {name!r}: measure around rendering, not inside it")
-        if self._device.info.timestamp_period_ns == 0.0:
+        if not self._timed or self._device.info.timestamp_period_ns == 0.0:
             yield
             return
         if self._timers is None:

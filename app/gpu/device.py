@@ -131,12 +131,12 @@ class Device(OpenDevice):
         state = DrawState(color_formats, depth_format, depth_test, vertex_layout, cull, blend, samples)
         return GraphicsPipeline(self, vertex, fragment, bindings, push, text, state)
 
-    def commands(self, *, reusable: bool = True, overlapping: bool = False) -> CommandBuffer:
+    def commands(self, *, reusable: bool = True, overlapping: bool = False, timed: bool = True) -> CommandBuffer:
         """A command buffer to record: `with device.commands() as cmd: ...`. It stays alive after the block.
 
-        `overlapping`: it may be submitted again, among others, before it has run.
+        `overlapping`: it may be submitted again, among others, before it has run. `timed`: its timers measure.
         """
-        return CommandBuffer(self, reusable=reusable, overlapping=overlapping)
+        return CommandBuffer(self, reusable=reusable, overlapping=overlapping, timed=timed)
 
     def submit(self, *commands: CommandBuffer, wait: bool = True) -> None:
         """Run recorded commands one after the other; with `wait` return when all are done. DeviceLost if the GPU fails.

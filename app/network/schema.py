@@ -16,7 +16,7 @@ Buffers are tile-major, so that a tile's workgroup reads consecutive memory. Wit
     features   uvec4[(tile * 4 + k) * 256 + pixel]   k = 0..3 holds words 4k..4k+3, that is channels 8k..8k+7
     surface    vec2[tile * 256 + pixel]              (view-space depth in metres, +inf = no face; light_scale)
     places     uint[tile * 256 + pixel]              word 0 of the features (u, v), NO_FACE where there is no face
-    radiance   uvec2[tile * 256 + pixel]             what the networks draw: halves red, green, blue, 1
+    radiance   uvec2[tile * 256 + pixel]             what networks and background draw: halves red, green, blue, alpha
 
 `places` is for the tile hash, which would otherwise fetch whole cache lines of the other two for 6 bytes a pixel: 1 KB
 a tile in place of 6. It says one thing that they do not: which place of the skin is seen where a pixel shows it from
@@ -268,6 +268,7 @@ uint feature_index(uint tile, uint k, uint pixel) {
     return (tile * FEATURE_VECTORS + k) * TILE_PIXELS + pixel;
 }
 uint surface_index(uint tile, uint pixel) { return tile * TILE_PIXELS + pixel; } // not of `features`
+uint surface_index(uvec2 xy, uint tiles_x) { return surface_index(tile_of(xy, tiles_x), pixel_of(xy)); }
 """
 
 

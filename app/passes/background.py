@@ -9,6 +9,7 @@ from app.passes.light_cache import LightCache
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources, ScenePipeline
+from app.passes.tile_radiance import TileRadiance
 from app.passes.visible_pixels import VisiblePixels, visible_includes
 from app.passes.visible_triangles import visible_triangles
 from app.scene.closed import is_closed
@@ -27,7 +28,7 @@ POLISHED = 0.15
 
 
 class Background(Owner):
-    """Draws what the camera sees of all that is not face into `radiance`: alpha 0 = nothing, or face.
+    """Draws what the camera sees of all that is not face: alpha 0 = nothing, or face.
 
     Shades what a raster pass has found, once a pixel: nothing that the face hides.
 
@@ -46,9 +47,7 @@ class Background(Owner):
         scene: the scene on the GPU.
         cache: holds the light gathered at the vertices.
         visible: what shows of face and opaque parts, with the same jitter.
-
-    Attributes:
-        radiance: see above.
+        radiance: into which it draws, all pixels of it.
     """
 
     def __init__(
@@ -57,24 +56,26 @@ class Background(Owner):
         scene: SceneBuffers,
         cache: LightCache,
         visible: VisiblePixels,
+        radiance: TileRadiance,
     ) -> None:
         super().__init__()
         self._device, self._cache, self._visible, self._size = device, cache, visible, visible.size
+        self._radiance = radiance
         with self.building():
-            self.radiance = self.own(device.image(*self._size, "rgba16f", name="background radiance"))
             self._of_scene = self.own(Owner())
             self._tell_parts(scene)
-            self._pipeline = self._make_pipeline(scene, partial(self._resources, visible), clear=0)
-            self._clear: tuple[VisiblePixels, ScenePipeline] | None = None  # once there are clear parts
+            self._front: tuple[VisiblePixels, ScenePipeline] | None = None  # of clear parts, once there are some
             self._look_for_clear_parts(scene)
+            self._pipeline = self._make_pipeline(scene, self._opaque_resources, clear=0)
 
     def bind(self, scene: SceneBuffers) -> None:
         """Draw this scene from now on, as the cache is bound to it already. Commands recorded before are stale."""
         if scene is not self._pipeline.scene:
             self._tell_parts(scene)
-        for bound in (self._pipeline, *(self._clear or ())):
+        for bound in self._front or ():
             bound.bind(scene)
         self._look_for_clear_parts(scene)
+        self._pipeline.bind(scene)
 
     def _clear_parts(self, scene: SceneBuffers) -> dict[int, bool]:
         """Which parts are clear, and of each whether triangles seen from behind are left out."""
@@ -98,12 +99,12 @@ class Background(Owner):
 
     def _look_for_clear_parts(self, scene: SceneBuffers) -> None:
         """Make what draws them once there are any."""
-        if self._clear is None and self._clear_parts(scene):
-            self._opaque = self.own(self._device.image(*self._size, "rgba16f", name="opaque background"))
-            self._linear = self.own(self._device.sampler("linear", wrap_u="clamp", wrap_v="clamp"))
+        self._has_clear = bool(self._clear_parts(scene))
+        if self._front is None and self._has_clear:
+            self._opaque = self.own(TileRadiance(self._device, *self._size, name="opaque background"))
             name = "clear triangles"
             front = self.own(visible_triangles(self._device, scene, *self._size, self._clear_parts, name=name))
-            self._clear = front, self._make_pipeline(scene, partial(self._clear_resources, front), clear=1)
+            self._front = front, self._make_pipeline(scene, partial(self._clear_resources, front), clear=1)
 
     def _make_pipeline(self, scene: SceneBuffers, resources: Callable[[], Resources], *, clear: int) -> ScenePipeline:
         make = partial(self._device.compute_pipeline, "background.comp", full_subgroups=True)
@@ -116,36 +117,34 @@ class Background(Owner):
         }
         return self.own(ScenePipeline(make, scene, resources, defines=defines, includes=includes))
 
-    def _resources(self, visible: VisiblePixels) -> Resources:
+    def _resources(self, visible: VisiblePixels, radiance: TileRadiance) -> Resources:
         return {
             "TRIANGLES": visible.triangles,
             "BACKGROUND_PARTS": self._parts,
             "VERTEX_LIGHTS": self._cache.vertex_lights,
-            "RADIANCE": self.radiance,
+            "RADIANCE": radiance.buffer,
         }
+
+    def _opaque_resources(self) -> Resources:
+        return self._resources(self._visible, self._opaque if self._has_clear else self._radiance)
 
     def _clear_resources(self, front: VisiblePixels) -> Resources:
         return {
-            **self._resources(front),
+            **self._resources(front, self._radiance),
             "DEPTHS": front.depths,
-            "OPAQUE": (self._opaque, self._linear),
+            "OPAQUE": self._opaque.buffer,
             "OPAQUE_DEPTHS": self._visible.depths,
         }
 
     def record(self, command: CommandBuffer) -> None:
         """Record the pass; results are visible after the next barrier."""
-        clear = self._clear if self._clear_parts(self._pipeline.scene) else None
         with command.timer("background"):
-            command.clear(self.radiance)
-            if clear is not None:
-                clear[0].record(command)
-            command.barrier()
             self._shade(command, self._pipeline)
-            if clear is not None:
+            if self._front is not None and self._has_clear:
+                front, pipeline = self._front
+                front.record(command)
                 command.barrier()
-                command.copy(self.radiance, self._opaque)
-                command.barrier()
-                self._shade(command, clear[1])
+                self._shade(command, pipeline)
 
     def _shade(self, command: CommandBuffer, pipeline: ScenePipeline) -> None:
         pipeline.use(command)

@@ -1,5 +1,6 @@
 """One picture from all passes: face and background, accumulation, tone mapping, and the views."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.arrays import F32, F64
-from app.gpu import Buffer, CommandBuffer, Device, Image, Struct
+from app.gpu import Buffer, CommandBuffer, Device, Struct
 from app.modes import FIXED_VIEWS, NEEDS_REFERENCE, PICTURE_MODES
-from app.network.schema import FEATURES, channels, glsl, tile_grid
+from app.network.schema import FEATURES, TILE_PIXELS, channels, from_tiles, glsl, tile_grid
 from app.passes.owner import Owner
 from app.passes.progressive_reference import INTERLEAVE
 from app.passes.scene_buffers import SceneBuffers
@@ -50,8 +51,7 @@ class CompositeInputs:
     surface: Buffer
     hashes: Buffer  # uint per tile
     reference: Buffer | None  # vec4 per pixel: sums and number of samples; None: modes that show it are not used
-    face_radiance: Buffer  # of `FaceRadiance`, in halves
-    background_radiance: Image  # alpha 0: nothing there, or face
+    radiance: Buffer  # of `TileRadiance`, in halves
 
 
 class Composite(Owner):
@@ -66,7 +66,7 @@ class Composite(Owner):
     Attributes:
         state: buffer of COMPOSITE_STATE, see `composite_state`; the caller copies it there before the pass.
         display: the picture.
-        accumulated: buffer vec3 [height * width]: sum of the neural radiance; of how many samples, `state` tells.
+        accumulated: buffer vec3, tile-major: sum of the neural radiance; of how many samples, `state` tells.
         resolved: rgba16f: the neural picture's radiance, history included, and of how many samples it is.
         history: the same of frames before, moved to this view (Reprojection); only read where the state says so.
     """
@@ -86,7 +86,9 @@ class Composite(Owner):
         make = partial(device.compute_pipeline, "composite.comp", full_subgroups=True)
         with self.building():
             self.display = self.own(device.image(width, height, "rgba8", name="display"))
-            self.accumulated = self.own(device.buffer(height * width * 12, name="accumulated"))
+            self.accumulated = self.own(
+                device.buffer(math.prod(tile_grid(width, height)) * TILE_PIXELS * 12, name="accumulated")
+            )
             self.resolved = self.own(device.image(width, height, "rgba16f", name="resolved picture"))
             self.history = self.own(device.image(width, height, "rgba16f", name="history"))
             self.state = self.own(device.buffer(COMPOSITE_STATE.zeros(1), name="composite state"))
@@ -100,8 +102,7 @@ class Composite(Owner):
             "HASHES": inputs.hashes,
             "REFERENCE": inputs.reference or self.accumulated,
             "STATE": self.state,
-            "FACE_RADIANCE": inputs.face_radiance,
-            "BACKGROUND_RADIANCE": inputs.background_radiance,
+            "RADIANCE": inputs.radiance,
             "ACCUMULATED": self.accumulated,
             "DISPLAY": self.display,
             "RESOLVED": self.resolved,
@@ -124,7 +125,8 @@ class Composite(Owner):
         samples = np.float32(state["samples_before"]) + np.float32(state["neural_drawn"])
         if samples == 0.0:
             return np.zeros((self.height, self.width, 3), np.float32)
-        sums: F32 = self.accumulated.read(np.float32, (self.height, self.width, 3))
+        tiles = self.accumulated.read(np.float32).reshape(-1, TILE_PIXELS, 3)
+        sums: F32 = from_tiles(tiles, self.width, self.height)
         return sums / samples
 
 
@@ -143,7 +145,7 @@ def composite_state(
 
     Args:
         mode: one of MODES.
-        neural_drawn: the G-buffer and the face radiance are of this frame; add them to what is accumulated.
+        neural_drawn: the G-buffer and the radiance are of this frame; add it to what is accumulated.
         samples_before: as many as are accumulated; 0 starts over.
         split: position of the line in split mode, 0..1.
         depth_range: nearest and furthest depth in the depth view, metres.

@@ -16,8 +16,8 @@ from app.network.schema import TILE_PIXELS, glsl
 from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes import tile_variant
-from app.passes.face_radiance import FaceRadiance, Precision
 from app.passes.tile_check import FLOAT_TOLERANCE, HALF_TOLERANCE, CheckPicture
+from app.passes.tile_radiance import Precision, TileRadiance
 
 _PUSH = Struct(
     "TileNetworkPush",
@@ -49,7 +49,7 @@ class NetworkPipeline:
         return self.compute.bind({0: tiles, 1: table})
 
     def push(
-        self, size: tuple[int, int], features: Buffer, surface: Buffer, parameters: Buffer, radiance: FaceRadiance
+        self, size: tuple[int, int], features: Buffer, surface: Buffer, parameters: Buffer, radiance: TileRadiance
     ) -> Records:
         """What it reads of every pixel and of the networks, and where it draws to, by address: these must stay open
         while commands run.

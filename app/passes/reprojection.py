@@ -53,9 +53,7 @@ class Reprojection(Owner):
     def _resources(self) -> Resources:
         composite = self._composite
         return {
-            "SURFACE": composite.inputs.surface,
-            "FACE_RADIANCE": composite.inputs.face_radiance,
-            "BACKGROUND_RADIANCE": composite.inputs.background_radiance,
+            "RADIANCE": composite.inputs.radiance,
             "STATE": composite.state,
             "DEPTHS": self._depths,
             "RESOLVED": (composite.resolved, self._linear),

@@ -11,6 +11,7 @@ import numpy as np
 
 from app.arrays import F32, U32
 from app.gpu import CommandBuffer, Device, Struct
+from app.network.schema import TILE_PIXELS, from_tiles, glsl, tile_grid
 from app.passes.owner import Owner
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_pipeline import Resources, ScenePipeline
@@ -57,7 +58,7 @@ class ScannedTriangles(VisiblePixels):
 
     def _build(self, scene: SceneBuffers) -> None:
         device, (width, height) = self._device, self.size
-        self._pixels = self.own(device.buffer(8 * width * height, name=self._name))
+        self._pixels = self.own(device.buffer(8 * TILE_PIXELS * math.prod(tile_grid(width, height)), name=self._name))
         self.triangles = self.depths = self._pixels
         self._of_scene = self.own(Owner())
         self._choose_parts(scene)
@@ -65,6 +66,7 @@ class ScannedTriangles(VisiblePixels):
         defines = {"LARGEST": LARGEST, "STEP_BITS": bits, "STEPS": 1 << bits}
         includes = {
             **visible_includes(self._pixels),
+            "features.glsl": glsl(),
             "scanned_triangles.glsl": "\n".join(
                 [f"#define BLOCK_TRIANGLES {BLOCK_TRIANGLES}", BLOCK.glsl, PUSH.glsl, LARGE.glsl, ""]
             ),
@@ -126,7 +128,7 @@ class ScannedTriangles(VisiblePixels):
     def read(self) -> tuple[U32, F32]:
         """Return what shows; see VisiblePixels."""
         width, height = self.size
-        pixels = self._pixels.read(np.uint32).reshape(height, width, 2)
+        pixels = from_tiles(self._pixels.read(np.uint32).reshape(-1, TILE_PIXELS, 2), width, height)
         scene, shows = self._scan.scene, pixels[..., 0] != NOTHING
         triangle = np.where(shows, ~pixels[..., 0], 0).astype(np.int64)
         first = scene.first_indices[:-1] // 3

@@ -131,12 +131,14 @@ class SceneBuffers(Owner):
         parts["first_index"] = self.first_indices[:-1]
         parts["face"] = [part.face for part in self.parts]
         parts["material"] = np.arange(len(self.parts))
+        triangle_parts = np.repeat(parts["material"], [len(mesh.triangles) for mesh in self.meshes])
         light_uvs = np.zeros((-(-self.first_vertices[-1] // 2), 4), np.float32)  # two vertices a texel
         for mesh_uvs, first in zip(self.light_uvs, self.first_vertices, strict=False):
             light_uvs.reshape(-1, 2)[first : first + len(mesh_uvs)] = mesh_uvs
         self.vertices = self.own(self.device.buffer(vertices, name="vertices"))
         self._light_uvs = self.own(self.device.buffer(light_uvs, name="light uvs"))
         self.indices = self.own(self.device.buffer(indices, name="indices"))
+        self._triangle_parts = self.own(self.device.buffer(triangle_parts, name="parts of triangles"))
         self._parts_buffer = self.own(self.device.buffer(parts, name="parts"))
 
     def _upload_materials(self) -> None:
@@ -262,8 +264,9 @@ class SceneBuffers(Owner):
         levels = [(image, self._sphere) for image in (first, *maps.levels[1:], maps.backdrop)]
         traced = (None, None) if self.acceleration is None else (self.acceleration.tlas, self.acceleration.primitives)
         values = (
-            *traced, self.vertices, self._light_uvs, self.indices, self._parts_buffer, self._materials, self._lights,
-            self._discs, self._environment, alias, self._ggx, self._boundaries, self.frame, textures, levels,
+            *traced, self.vertices, self._light_uvs, self.indices, self._triangle_parts, self._parts_buffer,
+            self._materials, self._lights, self._discs, self._environment, alias, self._ggx, self._boundaries,
+            self.frame, textures, levels,
         )  # fmt: skip
         return {slot: value for slot, value in enumerate(values) if value is not None}
 

@@ -7,8 +7,8 @@ from app.gpu import Device
 from app.network import schema, twin
 from app.network.tile_hash import tile_list
 from app.network.weights import WeightSet
-from app.passes.face_radiance import FaceRadiance, Precision
 from app.passes.owner import Owner
+from app.passes.tile_radiance import Precision, TileRadiance
 
 HALF_TOLERANCE = 2.0**-4
 """Of a pixel's largest channel, or of 1 where that is less: random layers of 64 channels are off by up to 0.04."""
@@ -57,7 +57,7 @@ class CheckPicture(Owner):
             self.features = self.own(device.buffer(self._packed, name="check: features"))
             self.surface = self.own(device.buffer(self._surface, name="check: surface"))
             self.tiles = self.own(device.buffer(listed, name="check: tiles"))
-            self.radiance = self.own(FaceRadiance(device, edge, edge, precision, name="check: radiance"))
+            self.radiance = self.own(TileRadiance(device, edge, edge, precision, name="check: radiance"))
             self.radiance.write(0.0)
 
     def difference(self) -> float:

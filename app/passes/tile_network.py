@@ -3,10 +3,10 @@
 from app.gpu import BindingSet, Buffer, CommandBuffer, Device
 from app.network.shader import Variant
 from app.network.weights import WeightSet
-from app.passes.face_radiance import FaceRadiance
 from app.passes.network_pipeline import network_pipeline
 from app.passes.owner import Owner
 from app.passes.tile_hash import TileHash
+from app.passes.tile_radiance import TileRadiance
 from app.passes.weight_store import ResidentWeights, WeightStore
 
 
@@ -35,7 +35,7 @@ class TileNetwork(Owner):
         tile_hash: TileHash,
         features: Buffer,
         surface: Buffer,
-        radiance: FaceRadiance,
+        radiance: TileRadiance,
         width: int,
         height: int,
         *,

@@ -6,9 +6,9 @@ from app.gpu import Device
 from app.network.schema import TILE, TILE_PIXELS, VECTORS
 from app.network.weights import WeightSet
 from app.passes import tile_variant
-from app.passes.face_radiance import FaceRadiance
 from app.passes.tile_hash import TILE_DISPATCH, TileHash
 from app.passes.tile_network import TileNetwork
+from app.passes.tile_radiance import TileRadiance
 
 
 def warm_up(device: Device, weights: WeightSet, *, alone: bool = False) -> None:
@@ -24,7 +24,7 @@ def warm_up(device: Device, weights: WeightSet, *, alone: bool = False) -> None:
         other.buffer(np.zeros(VECTORS * TILE_PIXELS * 4, np.uint32)) as features,
         other.buffer(np.ones((TILE_PIXELS, 2), np.float32)) as surface,
         other.buffer(np.zeros(TILE_PIXELS, np.uint32)) as places,
-        FaceRadiance(other, TILE, TILE) as radiance,
+        TileRadiance(other, TILE, TILE) as radiance,
     ):
         hashing = TileHash(other, places, TILE, TILE, hash_scale=one.hash_scale)
         variant = tile_variant.chosen(other.info, one.layers, alone=alone)

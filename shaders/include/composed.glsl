@@ -2,14 +2,11 @@
 
 #include "radiance.glsl"
 
-layout(set = 0, binding = SLOT_SURFACE, scalar) readonly buffer SurfaceBuffer { vec2 surface[]; };
-layout(set = 0, binding = SLOT_FACE_RADIANCE, scalar) readonly buffer FaceRadiance { uvec2 face_radiance[]; };
-layout(set = 0, binding = SLOT_BACKGROUND_RADIANCE, rgba16f) uniform readonly image2D background_radiance;
+layout(set = 0, binding = SLOT_RADIANCE, scalar) readonly buffer TileRadiance { uvec2 radiance[]; };
 
-vec3 composed(uvec2 xy, vec2 at_surface)
+vec3 composed(uvec2 xy)
 {
-    if (is_face(at_surface.x)) return unpack_radiance(face_radiance[surface_index(tile_of(xy, frame.tiles_x), pixel_of(xy))]);
-    vec4 background = imageLoad(background_radiance, ivec2(xy));
-    if (background.a > 0.0) return background.rgb;
+    uvec2 halves = radiance[surface_index(xy, frame.tiles_x)];
+    if (is_drawn(halves)) return unpack_radiance(halves).rgb;
     return backdrop(normalize(camera_ray(vec2(xy) + 0.5 + frame.jitter)));
 }

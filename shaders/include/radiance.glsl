@@ -1,4 +1,5 @@
-// The face's picture as the tile networks write it, by address: a pixel is linear Rec.709 and 1, tile-major as `surface` is.
+// What is drawn, which tile networks write by address: a pixel is linear Rec.709 and alpha, tile-major as `surface` is. Where alpha is
+// 0 nothing is.
 //
 // A buffer, not an image: threads of a tile write consecutive memory, and what a driver compiles for images is no part of it.
 // RADIANCE_FLOATS: floats instead of halves, where the last bits count.
@@ -15,7 +16,8 @@ layout(buffer_reference, scalar, buffer_reference_align = 8) writeonly buffer Ra
 #endif
 
 uvec2 pack_radiance(vec3 radiance) { return uvec2(packHalf2x16(radiance.rg), packHalf2x16(vec2(radiance.b, 1.0))); }
-vec3 unpack_radiance(uvec2 halves) { return vec3(unpackHalf2x16(halves.x), unpackHalf2x16(halves.y).x); }
+vec4 unpack_radiance(uvec2 halves) { return vec4(unpackHalf2x16(halves.x), unpackHalf2x16(halves.y)); }
+bool is_drawn(uvec2 halves) { return halves.y > 0xffffu; }
 
 void store_radiance(uvec2 address, uint tile, uint pixel, vec3 radiance)
 {

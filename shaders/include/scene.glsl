@@ -7,6 +7,7 @@
 TEXELS(SLOT_VERTICES, vertices); // two texels each
 TEXELS(SLOT_LIGHT_UVS, light_uvs); // half a texel each
 layout(set = 0, binding = SLOT_INDICES, scalar) readonly buffer Indices { uint indices[]; };
+layout(set = 0, binding = SLOT_TRIANGLE_PARTS, scalar) readonly buffer TriangleParts { uint triangle_parts[]; }; // of all parts' triangles
 layout(set = 0, binding = SLOT_PARTS, scalar) readonly buffer Parts { Part parts[]; };
 TEXELS(SLOT_MATERIALS, materials);
 TEXELS(SLOT_LIGHTS, lights);

@@ -4,31 +4,19 @@
 #define VISIBLE_GLSL
 
 #include "visible_kind.glsl" // generated
+#include "features.glsl"
 
 #ifdef VISIBILITY_BUFFER
 // Two words a pixel: the complement of the triangle's number among those of all parts, and its depth's bits.
 #define VISIBLE(slot, name) layout(set = 0, binding = slot, scalar) readonly buffer name##_buffer { uvec2 name[]; }
 #define VISIBLE_DEPTHS(slot, name) VISIBLE(slot, name)
-#define visible_triangle(name, xy) part_and_triangle(name[uint((xy).y) * frame.size.x + uint((xy).x)].x)
-#define visible_depth(name, xy) uintBitsToFloat(name[uint((xy).y) * frame.size.x + uint((xy).x)].y)
-
-// The part whose triangle has this number among those of all parts.
-uint part_of(uint triangle)
-{
-    uint first = 0u, count = uint(parts.length());
-    while (count > 1u) { // of those from `first` on, the last that begins before or with it
-        uint half_count = count / 2u;
-        bool later = parts[first + half_count].first_index <= 3u * triangle;
-        first += later ? half_count : 0u;
-        count = later ? count - half_count : half_count;
-    }
-    return first;
-}
+#define visible_triangle(name, xy) part_and_triangle(name[surface_index(uvec2(xy), frame.tiles_x)].x)
+#define visible_depth(name, xy) uintBitsToFloat(name[surface_index(uvec2(xy), frame.tiles_x)].y)
 
 uvec2 part_and_triangle(uint complement)
 {
     if (complement == NOTHING) return uvec2(NO_PART);
-    uint part = part_of(~complement);
+    uint part = triangle_parts[~complement];
     return uvec2(part, ~complement - parts[part].first_index / 3u);
 }
 #else

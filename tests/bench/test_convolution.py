@@ -24,7 +24,7 @@ from app.bench.convolution import (
 )
 from app.bench.opponents import Convolutions, quickest
 from app.gpu import Device
-from app.passes.face_radiance import FaceRadiance
+from app.passes.tile_radiance import TileRadiance
 from app.scene_options import SceneOptions
 
 SHAPE = Shape(4, 2, paced=False)
@@ -43,7 +43,7 @@ def twin(kernels: Sequence[Kernel], picture: F32) -> F32:
 
 def draw(gpu: Device, keep: Callable[[Any], Any], kernels: Sequence[Kernel], picture: F32, **how: Any) -> F32:
     height, width = picture.shape[:2]
-    radiance = keep(FaceRadiance(gpu, width, height, "float"))
+    radiance = keep(TileRadiance(gpu, width, height, "float"))
     network = keep(ConvolutionNetwork(gpu, kernels, picture, radiance, **{"shape": SHAPE, **how}))
     with gpu.commands() as commands:
         network.clear(commands)
@@ -153,7 +153,7 @@ def test_layouts() -> None:
 
 
 def test_sizes_that_do_not_fit(gpu: Device, keep: Callable[[Any], Any]) -> None:
-    image = keep(FaceRadiance(gpu, 16, 16))
+    image = keep(TileRadiance(gpu, 16, 16))
     with pytest.raises(ValueError, match="24 x 16 pixels"):
         ConvolutionNetwork(gpu, random_kernels((32, 3)), np.zeros((16, 24, 32), np.float32), image, shape=SHAPE)
     with pytest.raises(ValueError, match=r"\[32, 24\] inputs"):

@@ -14,10 +14,10 @@ from app.network import schema, twin
 from app.network.matrix_shader import Matrix
 from app.network.shader import Variant
 from app.network.weights import WeightSet
-from app.passes.face_radiance import FaceRadiance
 from app.passes.tile_check import HALF_TOLERANCE
 from app.passes.tile_hash import TileHash
 from app.passes.tile_network import TileNetwork
+from app.passes.tile_radiance import TileRadiance
 from app.passes.tile_variant import OVERRIDE, default
 from app.scene_options import SceneOptions
 
@@ -165,7 +165,7 @@ def _drawn(gpu: Device, keep: Callable[[Any], Any], layers: tuple[int, ...], way
     assert 0 < wanted[..., 3].sum() < wanted[..., 3].size and wanted[..., :3].max() > 1
 
     places = keep(gpu.buffer(schema.place_buffer(features, surface)))
-    radiance = keep(FaceRadiance(gpu, width, height, "float"))
+    radiance = keep(TileRadiance(gpu, width, height, "float"))
     radiance.write(0.0)
     hashing = keep(TileHash(gpu, places, width, height))
     buffers = keep(gpu.buffer(features)), keep(gpu.buffer(surface))

@@ -63,7 +63,7 @@ def test_passes_are_of_frames_at_rest_unless_they_gather_light_or_trace(monkeypa
                 return VIEW
             if question is View.variant:
                 return "float-12"
-            rests, self.rests = self.rests, args == ("neural",)
+            rests, self.rests = self.rests, args == ("neural", True)
             if question is View.gathering:
                 return FrameCost(90.0, 1.0, {"gbuffer": 9.0, "composite": 2.0, "light cache": 70.0})
             assert question is View.still

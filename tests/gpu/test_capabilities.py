@@ -20,9 +20,9 @@ from app.network.matrix_shader import Matrix
 from app.network.shader import Variant
 from app.network.weights import WeightSet
 from app.passes import network_pipeline, tile_variant
-from app.passes.face_radiance import FaceRadiance
 from app.passes.scanned_triangles import FEATURES as SCANNING
 from app.passes.tile_hash import TileHash
+from app.passes.tile_radiance import TileRadiance
 from app.renderer import Renderer
 from app.scene.default import default_scene
 from tests.passes.veil import with_veil
@@ -170,7 +170,7 @@ def test_every_shader_needs_what_is_switched_on(
         with monkeypatch.context() as patch:
             patch.setattr(gpu, "info", replace(gpu.info, features=gpu.info.features - SCANNING))
             keep(Renderer(gpu, with_veil(scene), weights, (64, 64)))
-        radiance = keep(FaceRadiance(gpu, edge, edge))
+        radiance = keep(TileRadiance(gpu, edge, edge))
         kernels = random_kernels(widths(32, 2))
         picture = np.zeros((edge, edge, schema.CHANNELS), np.float32)
         for shape in SHAPES:

@@ -16,6 +16,7 @@ from app.passes.background import Background
 from app.passes.light_cache import LightCache
 from app.passes.light_cache_layout import GATHERED_LIGHT, HAIR_SAMPLES, VERTEX_LIGHT
 from app.passes.scene_buffers import SceneBuffers
+from app.passes.tile_radiance import TileRadiance
 from app.passes.visible_triangles import opaque_triangles, visible_triangles
 from app.scene.camera import Camera
 from app.scene.closed import hides_back_sides
@@ -56,7 +57,8 @@ def drawn(
         cache = keep(LightCache(gpu, buffers, size=16, samples=32, samples_per_update=32))
         size = (SIZE, SIZE)
         visible = keep(visible_triangles(gpu, buffers, *size, opaque_triangles if with_face else beside_the_face))
-        background = keep(Background(gpu, buffers, cache, visible))
+        radiance = keep(TileRadiance(gpu, *size))
+        background = keep(Background(gpu, buffers, cache, visible, radiance))
         with gpu.commands() as command:
             visible.record(command)
             command.barrier()
@@ -68,7 +70,7 @@ def drawn(
             buffers.set_frame(scene.camera, SIZE, SIZE, jitter=jitter, sample_index=frame)
             cache.update()
             gpu.submit(command)
-            total += background.radiance.read()
+            total += radiance.read()
         yield total / np.float32(frames), visible.read()[1]
 
 
@@ -128,7 +130,8 @@ class TestClear:
         buffers = [keep(SceneBuffers(device, scene)) for scene in scenes]
         cache = keep(LightCache(device, buffers[0], size=16, samples=32, samples_per_update=32))
         visible = keep(visible_triangles(device, buffers[0], SIZE, SIZE, beside_the_face))
-        background = keep(Background(device, buffers[0], cache, visible))
+        radiance = keep(TileRadiance(device, SIZE, SIZE))
+        background = keep(Background(device, buffers[0], cache, visible, radiance))
         for index in (1, 2, 0, 2):
             for bound in (cache, visible, background):
                 bound.bind(buffers[index])
@@ -141,7 +144,7 @@ class TestClear:
             cache.update()
             device.submit(command)
             command.close()
-            assert np.array_equal(background.radiance.read(), fresh[index])
+            assert np.array_equal(radiance.read(), fresh[index])
 
     def test_the_nearest_shows_in_whatever_order(self, gpu: Device) -> None:
         panes = [clear(quad((0, 0, z), (0.05, 0, 0), (0, 0.05, 0)), ior) for z, ior in ((0.1, 1.3), (0.2, 2.0))]

@@ -19,6 +19,7 @@ from app.passes.owner import Closes, Owner
 from app.passes.progressive_reference import ProgressiveReference
 from app.passes.scene_buffers import SceneBuffers
 from app.passes.scene_layout import MAX_TEXTURES
+from app.passes.tile_radiance import TileRadiance
 from app.passes.visible_triangles import opaque_triangles, visible_triangles
 from app.renderer import Renderer
 from app.scene.camera import Camera
@@ -154,7 +155,8 @@ def test_half_a_pass_is_not_left(gpu: Device, keep: Keep) -> None:
     visible = keep(visible_triangles(gpu, buffers, *SIZE, opaque_triangles))
     for kind in GBUFFER_KINDS:
         refuse_each(gpu, lambda kind=kind: GBuffer(gpu, buffers, cache, visible, kind))  # type: ignore[misc]
-    refuse_each(gpu, lambda: Background(gpu, buffers, cache, visible))
+    radiance = keep(TileRadiance(gpu, *SIZE))
+    refuse_each(gpu, lambda: Background(gpu, buffers, cache, visible, radiance))
     refuse_each(gpu, lambda: ProgressiveReference(gpu, buffers, *SIZE, interleaved=True))
 
 

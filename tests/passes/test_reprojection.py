@@ -13,9 +13,9 @@ from app.gpu import Device
 from app.network.schema import HALF_MAX, surface_buffer, tile_grid
 from app.network.weights import WeightSet
 from app.passes.composite import Composite, CompositeInputs, composite_state
-from app.passes.face_radiance import FaceRadiance
 from app.passes.reprojection import CLIP_AT_REST, CLIP_FAST, EDGE_PIXELS, FAST, HISTORY_SAMPLES, History, Reprojection
 from app.passes.scene_buffers import SceneBuffers
+from app.passes.tile_radiance import TileRadiance
 from app.renderer import Renderer
 from app.scene.camera import Camera
 from app.scene.environment import Environment
@@ -89,14 +89,12 @@ def passes(
         nothing = keep(gpu.buffer(tiles * 16, name="nothing"))
         metres = np.where(frame.face, 1.0, np.inf).astype(np.float32)
         surface = keep(gpu.buffer(surface_buffer(metres, np.ones_like(metres)), name="surface"))
-        face = keep(FaceRadiance(gpu, width, height))
-        background = keep(gpu.image(width, height, "rgba16f"))
+        radiance = keep(TileRadiance(gpu, width, height))
         depth, nearest = keep(gpu.image(width, height, "d32")), keep(gpu.sampler("nearest"))
-        inputs = CompositeInputs(nothing, surface, nothing, None, face.buffer, background)
+        inputs = CompositeInputs(nothing, surface, nothing, None, radiance.buffer)
         composite = keep(Composite(gpu, scene, inputs, width, height))
         reprojection = keep(Reprojection(gpu, scene, composite, (depth, nearest)))
-        face.write(frame.face_radiance)
-        background.upload(frame.background)
+        radiance.write(np.where(frame.face[..., None], frame.face_radiance, frame.background))
         depth.upload(frame.depth)
         composite.resolved.upload(frame.resolved)
         scene.set_frame(CAMERA, width, height, jitter=frame.jitter, sample_index=0)
@@ -335,7 +333,7 @@ def test_light_that_settles_does_not_hide_the_antialiasing(renderer: Renderer, f
 
 def test_pictures_keep_their_past_in_light_of_other_buffers(renderer: Renderer, face: Scene) -> None:
     """Another number of lights and a larger map: what passes were bound to before is gone."""
-    renderer.antialias_motion = True
+    renderer.antialias_motion = renderer.timed = True
     for _ in range(2):
         renderer.render()
     sun = LightRig((DirectionalLight((0.3, -0.4, -1.0), irradiance=3.0),))
@@ -351,7 +349,7 @@ def test_pictures_keep_their_past_in_light_of_other_buffers(renderer: Renderer, 
 
 def test_layers_and_other_sizes_have_no_past(renderer: Renderer, face: Scene) -> None:
     """A view of the G-buffer is that of its own frame, and so is the first picture after it or of another size."""
-    renderer.antialias_motion = True
+    renderer.antialias_motion = renderer.timed = True
     orbit(renderer, face, 3)
     renderer.mode = "normal"
     renderer.scene = face

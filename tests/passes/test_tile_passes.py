@@ -16,10 +16,10 @@ from app.network.parameters import parameter_vectors
 from app.network.shader import BLOCKS, DIRECT, Variant
 from app.network.tile_hash import tile_hash, tile_list
 from app.network.weights import WeightSet
-from app.passes.face_radiance import FaceRadiance, Precision
 from app.passes.network_pipeline import network_pipeline
 from app.passes.tile_hash import MOST_GROUPS, TileHash
 from app.passes.tile_network import TileNetwork
+from app.passes.tile_radiance import Precision, TileRadiance
 from app.passes.weight_store import WeightStore
 from tests.conftest import REACHES, Reach
 
@@ -91,7 +91,7 @@ class Rig:
         self.features = kept.enter_context(gpu.buffer(shown.features))
         self.surface = kept.enter_context(gpu.buffer(shown.surface))
         self.places = kept.enter_context(gpu.buffer(shown.places))
-        self.radiance = kept.enter_context(FaceRadiance(gpu, width, height, precision))
+        self.radiance = kept.enter_context(TileRadiance(gpu, width, height, precision))
         self.hashing = TileHash(gpu, self.places, width, height, hash_scale=weights.hash_scale, most_groups=most_groups)
         kept.callback(self.hashing.close)
         self.network = TileNetwork(
@@ -132,7 +132,7 @@ def rig(
     most_groups: int = MOST_GROUPS,
 ) -> Iterator[Rig]:
     """Both passes, closed afterwards without a leak."""
-    with FaceRadiance(gpu, 1, 1) as first:  # the device keeps the staging buffer that reading needs
+    with TileRadiance(gpu, 1, 1) as first:  # the device keeps the staging buffer that reading needs
         first.write(0.0)
         first.read()
     before = gpu.live_objects
@@ -362,7 +362,7 @@ def test_other_weights_take_the_place(gpu: Device, reach: Reach, reach_memory: C
     shown = scattered_tiles(64, 48)
     sets = [many_networks(slots, seed) for slots, seed in ((30, 1), (30, 2), (7, 3), (2000, 4), (30, 5))]
     sets.insert(3, WeightSet.untrained((32, 8, 15), slots=9))
-    with FaceRadiance(gpu, 64, 48, "float") as radiance, ExitStack() as kept:
+    with TileRadiance(gpu, 64, 48, "float") as radiance, ExitStack() as kept:
         features, surface, places = (
             kept.enter_context(gpu.buffer(data)) for data in (shown.features, shown.surface, shown.places)
         )
@@ -417,7 +417,7 @@ def test_hash_scale_must_be_the_weights(gpu: Device) -> None:
         gpu.buffer(shown.features) as features,
         gpu.buffer(shown.surface) as surface,
         gpu.buffer(shown.places) as places,
-        FaceRadiance(gpu, 16, 16) as radiance,
+        TileRadiance(gpu, 16, 16) as radiance,
     ):
         hashing = TileHash(gpu, places, 16, 16, hash_scale=4)
         with pytest.raises(ValueError, match="hash scale 8"):

@@ -1,4 +1,4 @@
-"""The face's picture as tile networks draw it."""
+"""What is drawn of a frame: the face by tile networks, all else by the background."""
 
 from typing import Literal, TypeAlias
 
@@ -13,8 +13,10 @@ Precision: TypeAlias = Literal["half", "float"]
 _TYPES = {"half": np.float16, "float": np.float32}
 
 
-class FaceRadiance(Owner):
-    """A buffer of linear Rec.709 and 1, tile-major, with undefined contents. Networks write to pixels that show face.
+class TileRadiance(Owner):
+    """A buffer of linear Rec.709 and alpha, tile-major, with undefined contents.
+
+    Networks write to pixels that show face, the background before them to all: alpha 0 where it draws nothing.
 
     Args:
         device: an open device.
@@ -28,7 +30,7 @@ class FaceRadiance(Owner):
     """
 
     def __init__(
-        self, device: Device, width: int, height: int, precision: Precision = "half", *, name: str = "face radiance"
+        self, device: Device, width: int, height: int, precision: Precision = "half", *, name: str = "radiance"
     ) -> None:
         super().__init__()
         self._size, self.precision = (width, height), precision
