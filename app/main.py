@@ -123,6 +123,9 @@ def _report(session: Session, message: str, hint: str, status: int) -> int:
 def _sentence(text: str) -> str:
     """Make one line, ending in a full stop, of click's message."""
     text = " ".join(text.split())
+    for kind, wanted in (("integer", "whole number"), ("float", "number")):
+        for name in (kind, f"{kind} range"):
+            text = text.replace(f"is not a valid {name}.", f"is no {wanted}.")
     return text if text.endswith((".", "?", "!")) else text + "."
 
 

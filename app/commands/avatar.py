@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.commands.options import Size, debug_option, device_option
+from app.commands.wide_console import wide_console
 from app.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def avatar(
     Without --seed it is the default person, changed by what --set says.
     """
     if listed is not None:
+        if out is not None:
+            raise InputError("--list writes no file: leave out --out.")
         _list(listed)
         return
     if out is None:
@@ -162,7 +165,6 @@ def _list(word: str) -> None:
 
 
 def _print_table(rows: list[tuple[str, str, str, str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -175,4 +177,4 @@ def _print_table(rows: list[tuple[str, str, str, str]]) -> None:
             table.add_section()
         group = name.partition(".")[0] + "."
         table.add_row(name, *cells)
-    Console().print(table)
+    wide_console().print(table)

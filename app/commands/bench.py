@@ -9,6 +9,7 @@ import click
 from app.bench.figures import short
 from app.bench.meanings import MEANINGS, SECTIONS
 from app.commands.options import Size, Weights, debug_option, device_option
+from app.commands.wide_console import wide_console
 from app.errors import InputError
 from app.packages import need
 from app.scene_options import SceneOptions
@@ -162,11 +163,9 @@ def bench(
 
 def _show(results: dict[str, Any], before: dict[str, Any] | None, earlier: Path | None) -> None:
     """Print all figures, and their ratios to those of the report `before`, which was read from `earlier`."""
-    from rich.console import Console
-
     from app.bench.earlier import ratios, remarks
 
-    console = Console(markup=False, emoji=False)  # names of files are no markup
+    console = wide_console()
     for table in _tables(results):
         console.print(table)
     for kind, grown in results.get("growth", {}).items():
@@ -185,8 +184,6 @@ def _show(results: dict[str, Any], before: dict[str, Any] | None, earlier: Path 
 
 
 def _tune(options: SceneOptions) -> None:
-    from rich.console import Console
-
     from app.bench.comparison import DEEP, WIDE
     from app.bench.measure import shipped
     from app.bench.tuning import tune
@@ -197,7 +194,8 @@ def _tune(options: SceneOptions) -> None:
     for widths in dict.fromkeys((layers, LAYERS, DEEP, WIDE)):  # those of frames, then those that the bench compares
         found = tune(options, widths, counted)
         title = f"tile network {'-'.join(map(str, widths))}, arithmetic and outputs per block or sizes of matrices, ms"
-        Console().print(_table(title, {variant.name: spread for variant, spread in found.milliseconds.items()}, {}))
+        figures = {variant.name: spread for variant, spread in found.milliseconds.items()}
+        wide_console().print(_table(title, figures, {}))
         click.echo(f"{found.best.name} is the quickest and kept in {found.file}")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.commands.options import debug_option
+from app.commands.wide_console import wide_console
 
 if TYPE_CHECKING:
     from app.doctor import Report
@@ -53,13 +54,12 @@ def _as_json(report: "Report") -> str:
 
 
 def _print(report: "Report") -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from app.gpu.features import RAYTRACING_EXTENSIONS
 
-    console = Console(highlight=False)
+    console = wide_console(markup=True, highlight=False)
     if report.devices:
         table = Table(title="GPUs", title_justify="left")
         for heading in ("", "GPU and driver", "kind", "Vulkan", "what is needed"):

@@ -10,6 +10,7 @@ import click
 from app.commands.doubtful_data import check_gathering, check_layouts
 from app.commands.memory import enough_memory
 from app.commands.options import Weights, debug_option, device_option, light_texels_option
+from app.commands.wide_console import wide_console
 from app.errors import BungyoError, InputError
 from app.interruption import INTERRUPTED
 from app.packages import need
@@ -256,10 +257,9 @@ def _rest(
 def _print(found: dict[str, Any], title: str, to_stderr: bool) -> None:
     """The main figures as a table and some lines."""
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(stderr=to_stderr, markup=False, emoji=False)  # names of files are no markup
+    console = wide_console(to_stderr=to_stderr)
     table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
     table.add_column("", no_wrap=True)
     for heading in ("flop/pixel", "mean dB", "worst", "noisy", "SSIM", "FLIP"):

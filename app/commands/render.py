@@ -69,10 +69,8 @@ Examples:
 @click.option(
     "--split",
     type=click.FloatRange(0.0, 1.0),
-    default=0.5,
-    show_default=True,
     metavar="SHARE",
-    help="With --mode split: how much of the width is neural.",
+    help="With --mode split: how much of the width is neural.  [default: 0.5]",
 )
 @click.option(
     "--fov",
@@ -102,7 +100,7 @@ def render(
     zoom: float,
     look_at: tuple[float, float, float] | None,
     look_from: tuple[float, float, float] | None,
-    split: float,
+    split: float | None,
     fov: float,
     aovs: tuple[str, ...],
 ) -> None:
@@ -113,8 +111,10 @@ def render(
     from app.scene.checks import number
     from app.scene.portrait import portrait, zoomed
 
-    for option, value in (("--yaw", yaw), ("--pitch", pitch), ("--split", split)):  # nan is in any range
+    for option, value in (("--yaw", yaw), ("--pitch", pitch), ("--split", split or 0.0)):  # nan is in any range
         number(value, option)
+    if split is not None and scene.mode != "split":
+        raise InputError(f"The mode {scene.mode} has no --split.", "Add --mode split.")
     paths = check_series(out, frames)
     if len(aovs) > 1 and out.suffix.lower() == ".png":
         raise InputError("A .png holds one --aov only.", "Write several into an .exr.")
@@ -138,7 +138,7 @@ def render(
             camera = camera.orbit(math.radians(yaw), math.radians(pitch))
             camera = zoomed(camera, renderer.scene, zoom, camera.fov_y)
             start = renderer.scene = renderer.scene.with_camera(camera)
-            renderer.split = split
+            renderer.split = 0.5 if split is None else split
             if gathers:
                 with percentage("light") as show:
                     renderer.settle_lights(show)

@@ -139,6 +139,7 @@ def test_list_finds_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     ("options", "said"),
     [
         (["--seed", "1"], "--out FILE.glb"),
+        (["--list", "hair", "--out", "x.glb"], "--list writes no file: leave out --out."),
         (["--list", "tail"], "No parameter has 'tail' in its name or meaning"),
         (["--out", "x.stl"], "must end in .glb or .png"),
         (["--sheet", "2", "--out", "x.glb"], "must end in .png"),

@@ -51,6 +51,7 @@ def test_this_machine_can_run_the_renderer() -> None:
 
 
 def test_report_on_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "0")  # as some terminals and build machines have it
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     status = main(["doctor"])
